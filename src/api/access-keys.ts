@@ -1,9 +1,9 @@
 /**
  * The operator's commands for access keys: `atoll keys`, over the operator's socket.
  *
- * A change is in force at once on every host that reaches the database, because each request reads
+ * A change takes effect at once on every host that reaches the database, because each request reads
  * the key. A host that is cut off uses its copy for at most `api.replicaKeysSeconds`. A secret is
- * shown once, when the key is made.
+ * shown once, when the key is created.
  */
 import type { FastifyInstance } from 'fastify'
 import { type Clock, isoTime } from '../lib/clock.ts'
@@ -14,39 +14,41 @@ import type { AccessKey, AccessKeyRecord } from '../model/records.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Tx } from '../store/store.ts'
 
-/** A row of `atoll keys list`. It has no secret. */
+/** A row of `atoll keys list`, without the secret. */
 export interface KeyReport {
   readonly id: string
   readonly account: string
   readonly user: string
   readonly status: 'active' | 'disabled'
   readonly createdAt: string | null
-  /** To the hour. */
+  /** Rounded to the hour. */
   readonly lastUsedAt: string | null
 }
 
-/** What came of an order about a key. */
+/** The result of a command about a key. */
 export interface KeyChangeReport extends KeyReport {
-  /** Of a new key; told here and never again. */
+  /** The secret of a new key. It is never shown again. */
   readonly secret: string | null
   /** What the operator should know, in words. */
   readonly warning: string | null
 }
 
-/** What the routes work with. */
+/** What the routes need. */
 export interface KeyRouteOptions {
   readonly store: Pick<InformedStore, 'read' | 'change'>
   readonly clock: Clock
   readonly log: Log
   readonly random: (bytes: number) => Uint8Array
-  /** A key as it is to stand in the records. */
+  /** The key in the form in which it is stored. */
   readonly keep: (tx: ReadTx, key: AccessKey) => Promise<AccessKey>
-  /** Keys have changed: the credentials file of this host may need another one. */
+  /**
+   * Called when keys have changed, because the credentials file of this host may need another one.
+   */
   readonly changed: () => Promise<void>
 }
 
 const USER = /^[\w.@-]{1,64}$/
-/** Most keys of all accounts together: each is a row that every host copies. */
+/** Maximum number of keys of all accounts. Every host copies them. */
 const KEYS_LIMIT = 1_000
 
 /** Adds the routes to the server that only root can reach. */
@@ -148,7 +150,7 @@ async function carryOut(
   }
 }
 
-/** A warning when no key of the account is left that is active. */
+/** A warning when the account has no active key left. */
 async function lastOf(tx: ReadTx, key: AccessKeyRecord): Promise<string | null> {
   const others = (await tx.accessKeys(key.account)).filter(
     ({ id, status }) => id !== key.id && status !== 'disabled',

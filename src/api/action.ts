@@ -1,10 +1,10 @@
 /**
- * An API action: its name, the schema of its parameters, and the function that answers.
+ * An API action: its name, the schema of its parameters, and its function.
  *
- * Before it runs, the transport has decoded the request into an object with the member names and
- * types of `@aws-sdk/client-ec2` (`{ InstanceIds: ['i-…'], MaxResults: 5 }`) and refused unknown
- * members. The action checks limits and meaning with zod and returns an object with the SDK's
- * output members, which the transport encodes. Refusals are `AtollError`s.
+ * The transport decodes a request into an object with the member names and types of
+ * `@aws-sdk/client-ec2` (`{ InstanceIds: ['i-…'], MaxResults: 5 }`), and refuses unknown members.
+ * The action checks limits and meaning with zod, and returns an object with the SDK's output
+ * members, which the transport encodes. Refusals are `AtollError`s.
  */
 import type * as ec2 from '@aws-sdk/client-ec2'
 import type * as sts from '@aws-sdk/client-sts'
@@ -21,32 +21,32 @@ import type { KeyGeneration } from './key-generation.ts'
 import type { Keyring } from './keyring.ts'
 import type { Catalogue } from './launch/catalogue.ts'
 
-/** Who asks, as proved by the signature. */
+/** The caller, authenticated by the signature. */
 export interface Caller {
   readonly account: AccountId
   readonly user: string
   readonly accessKey: string
 }
 
-/** What actions work with. */
+/** What actions need. */
 export interface ApiParts {
   /** Actions use it as the `records` of their call. */
   readonly store: InformedStore
   readonly bus: Bus
-  /** What launches choose from. */
+  /** The records that launches choose from. */
   readonly catalogue: Catalogue
   readonly clock: Clock
-  /** Of the event loop, which long work shares with all of this host's services. */
+  /** Turns of the event loop, which long work shares with this host's services. */
   readonly turns: Turns
   readonly keyGeneration: KeyGeneration
   /** Cryptographically random bytes. */
   readonly random: (bytes: number) => Uint8Array
   readonly settings: ApiSettings
-  /** Left out: keys are in the records in clear. */
+  /** Absent: keys are in the records in clear text. */
   readonly keys?: Keyring
 }
 
-/** What actions go by. */
+/** Settings of actions. */
 export interface ApiSettings {
   /** The host that answers. */
   readonly host: HostName
@@ -54,18 +54,18 @@ export interface ApiSettings {
   /** DNS zone of instances, without a final dot. */
   readonly dnsZone: string
   /**
-   * Name and port under which clients are to reach this API, for DescribeRegions; null: the one
-   * that each of them used.
+   * Name and port that clients should use for this API, for DescribeRegions. Null: what each client
+   * used.
    */
   readonly endpoint: string | null
-  /** What runs instances in this cloud: every host has the same drivers. */
+  /** The drivers of this cloud. Every host has the same ones. */
   readonly drivers: readonly DriverDeclaration[]
-  /** Most instances that one RunInstances may ask for. */
+  /** Maximum number of instances in one RunInstances. */
   readonly maxInstancesPerLaunch: number
   readonly quotas: Quotas
 }
 
-/** How many of each an account may have. */
+/** Limits of each account. */
 interface Quotas {
   readonly securityGroupsPerVpc: number
   /** In each direction. */
@@ -73,7 +73,7 @@ interface Quotas {
   readonly securityGroupsPerInterface: number
 }
 
-/** The records as one request uses them. */
+/** The records for one request. */
 export interface RequestRecords extends Pick<Store, 'change' | 'claim'> {
   read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
 }
@@ -85,12 +85,9 @@ export interface Call {
   /** Its reads may be answered from this host's replica. */
   readonly records: RequestRecords
   readonly budget: Budget
-  /**
-   * Name or address, and port, under which the client reached this API; left out by doors that have
-   * none.
-   */
+  /** Name or address, and port, that the client used to reach this API. Absent for the bus. */
   readonly authority?: string
-  /** Aborts when the client is gone or the deadline is over. */
+  /** Aborts when the client disconnects or the deadline is over. */
   readonly signal: AbortSignal
 }
 
@@ -99,27 +96,21 @@ type Commands = Exclude<
   '$Command'
 >
 
-/** The name of an action of EC2 or STS, as the SDK's model has it. */
+/** The name of an EC2 or STS action in the SDK's model. */
 export type ActionName = Commands extends `${infer Name}Command` ? Name : never
 
 /** An action of the API. `read.ts` and `change.ts` make them. */
 export interface Action {
   /** As in the request's `Action` parameter. */
   readonly name: ActionName
-  /** What its parameters must be, but for `DryRun`. */
+  /** The schema of its parameters, except `DryRun`. */
   readonly input: z.ZodType
-  /**
-   * The filters that it goes by, and whether those of tags are among them; left out by actions
-   * without filters.
-   */
+  /** Its filters, and whether they include those of tags. Absent for actions without filters. */
   readonly filters?: { readonly names: readonly string[]; readonly tags: boolean }
-  /** Whether its answer is always empty, because there is nothing of the kind. */
+  /** Whether its answer is always empty, because Atoll has nothing of the kind. */
   readonly isAbsent?: true
-  /**
-   * Answers in the member names of the SDK's output shape; an empty object for actions without
-   * output.
-   */
+  /** Returns the members of the SDK's output shape, or an empty object. */
   run(call: Call): Promise<object>
-  /** It changes records, and was made by `changeAction`; left out: it only reads. */
+  /** It changes records (made by `changeAction`). Absent: it only reads. */
   readonly changes?: true
 }

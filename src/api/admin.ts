@@ -1,6 +1,6 @@
 /**
- * What the operator of this host reads and does: `/metrics` and `/healthz` over TCP on loopback,
- * and the `atoll` command's documents and orders over a unix socket that only root can open.
+ * The operator's interface on this host: `/metrics` and `/healthz` over TCP on loopback, and the
+ * documents and orders of the `atoll` command over a Unix socket that only root can open.
  */
 import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
@@ -29,7 +29,7 @@ import { stateReasonText } from './state-reason.ts'
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {
   readonly instances: number
-  /** Its state. `full`: it lacks something for new instances. `lost`: its lease has run out. */
+  /** Its state. `full`: it lacks something for new instances. `lost`: its lease has expired. */
   readonly status: Host['state'] | 'full' | 'lost'
 }
 
@@ -43,7 +43,7 @@ export interface InstanceReport {
   readonly id: string
   readonly name: string | null
   readonly state: string
-  /** `lost-host`: its host's lease has run out, so nobody knows how it is; `ok` otherwise. */
+  /** `lost-host`: its host's lease has expired, so its state is unknown. Otherwise `ok`. */
   readonly status: 'ok' | 'lost-host'
   readonly type: string
   readonly image: string
@@ -53,7 +53,7 @@ export interface InstanceReport {
   readonly reason: string | null
 }
 
-/** What came of an order. */
+/** The result of an order. */
 export interface HostChangeReport {
   readonly host: string
   /** Instances that were terminated in the records. */
@@ -70,11 +70,11 @@ export interface StatusReport {
   readonly conditions: readonly HealthCondition[]
   readonly agent: object
   readonly instances: Readonly<Record<string, number>>
-  /** Rows of the records that cannot be read and are ignored; only the first of them. */
+  /** Unreadable rows of the records, which are ignored. Only the first ones. */
   readonly unreadable: readonly UnreadableRow[]
 }
 
-/** Rows that are named in a report; the metric `atoll_unreadable_rows` tells how many there are. */
+/** Number of rows in a report. The metric `atoll_unreadable_rows` has the total. */
 const UNREADABLE_NAMED = 50
 
 export interface AdminOptions {
@@ -85,16 +85,16 @@ export interface AdminOptions {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** The agent's own account of itself, and what follows from it for health. */
+  /** The agent's status, from which health follows. */
   readonly agentStatus: () => object
   readonly unreadable: () => readonly UnreadableRow[]
   readonly health: () => readonly HealthCondition[]
-  /** What of this host decides where packets go. */
+  /** The properties of this host that decide where packets go. */
   readonly surroundings: () => Promise<Surroundings>
-  /** Takes the connections of consoles. */
+  /** Accepts connections of consoles. */
   readonly upgrader: Upgrader
   readonly consoleLocator: ConsoleLocator
-  /** How access keys are made and kept; left out, there are no orders about them. */
+  /** How access keys are created and stored. Absent: there are no orders for them. */
   readonly keys?: Pick<KeyRouteOptions, 'random' | 'keep' | 'changed'>
   readonly socketFile: string
   readonly listen: string
@@ -106,7 +106,7 @@ export interface Admin {
   close(): Promise<void>
 }
 
-/** Builds both servers; neither listens yet. */
+/** Creates both servers. Neither listens yet. */
 export function createAdmin(options: AdminOptions): Admin {
   const open = openServer(options)
   const guarded = guardedServer(options)
@@ -119,8 +119,8 @@ export function createAdmin(options: AdminOptions): Admin {
           error,
         )
       })
-      // A socket left by a daemon that was killed; a live one would hold the daemon's lock and we
-      // would not be here.
+      // The socket of a killed daemon. A running one would hold the lock, and this one would have
+      // ended.
       await rm(options.socketFile, { force: true })
       await guarded.listen({ path: options.socketFile })
       await chmod(options.socketFile, 0o600)
@@ -131,16 +131,16 @@ export function createAdmin(options: AdminOptions): Admin {
   }
 }
 
-/** What a client of the open server may ask for; all are on this machine. */
+/** Limits of clients of the open server. All are on this machine. */
 const OPEN_LIMITS = { maxConnections: 64, maxConnectionsOfOne: 64, reservedForLoopback: 0 }
 const HEADER_BYTES = 8 * KIB
 const REQUEST_TIMEOUT_MS = 10_000
-/** Requests of one connection that are worked on at the same time. */
+/** Maximum number of concurrent requests of one connection. */
 const PIPELINED_MAX = 4
-/** Metrics are written so often at most, however many ask. */
+/** Metrics are collected at most this often. */
 const METRICS_AGE_MS = 250
 
-/** What anybody on this machine may read. */
+/** What every user of this machine may read. */
 function openServer(options: AdminOptions): FastifyInstance {
   const { metrics, clock, log } = options
   const server = fastify({
@@ -261,7 +261,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
   return server
 }
 
-/** Where packets go, and why not. */
+/** Explains where packets go, and why they do not. */
 function addExplainRoute(
   server: FastifyInstance,
   { store, surroundings }: Pick<AdminOptions, 'store' | 'surroundings'>,
@@ -269,14 +269,14 @@ function addExplainRoute(
   server.get<{ Querystring: Partial<Question> }>(
     '/v1/explain',
     async ({ query: { from = '', to = '', what = '' } }): Promise<ExplainReport> => {
-      // A parameter that is given twice comes as a list.
+      // A parameter that is given twice is a list.
       const question = { from: String(from), to: String(to), what: String(what) }
       return explain(question, store, await surroundings())
     },
   )
 }
 
-/** Orders about hosts, each answered with what came of it. */
+/** Orders about hosts, each answered with its result. */
 function addHostRoutes(server: FastifyInstance, options: AdminOptions): void {
   const { bus, clock, log, host: by } = options
   const store = announcing(options.store, (scopes) => ringConcerned(bus, scopes))

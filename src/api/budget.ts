@@ -3,16 +3,16 @@
  * answer.
  *
  * Work is counted in steps (a compared character, an inspected item) and not in time, so that a
- * refusal does not depend on the load of the machine. Between pieces of a few milliseconds DHCP,
+ * refusal does not depend on the load of the machine. Between pieces of a few milliseconds, DHCP,
  * DNS, metadata, the lease and other requests get their turn (`lib/turns.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
 import { createTimeSlice, type Turns } from '../lib/turns.ts'
 import { refused, unavailable } from '../model/errors.ts'
 
-/** Limits of the doors that requests come through. */
+/** Limits that depend on the transport. */
 export interface BudgetLimits {
-  /** Items in one page of a list when the request names no `MaxResults`. */
+  /** Items on a page when the request has no `MaxResults`. */
   readonly pageItems: number
   /** Longest answer, in bytes. */
   readonly answerBytes: number
@@ -20,26 +20,23 @@ export interface BudgetLimits {
 
 /** The budget of one request. */
 export interface Budget extends BudgetLimits {
-  /**
-   * Counts work. Refuses with `RequestLimitExceeded` when the request has had all that one may
-   * have.
-   */
+  /** Counts work. Refuses with `RequestLimitExceeded` above the limit of a request. */
   spend(steps: number): void
-  /** Whether the piece of work under way has lasted long enough: then `turn` is to be awaited. */
+  /** Whether the current piece of work has lasted long enough. Then wait for `turn`. */
   due(): boolean
   /** Resolves when the next piece may begin. */
   turn(): Promise<void>
 }
 
 /**
- * About a quarter of a second of comparing characters. 200 globs over 2,000 tags of 100 characters
- * need 40 million.
+ * About a quarter of a second of comparing characters. 200 patterns over 2,000 tags of 100
+ * characters need 40 million.
  */
 const STEPS_MAX = 60_000_000
 
 /**
- * A full budget; its first piece begins now. Turns are shared out by `owner`, the access key or the
- * address that asks.
+ * A full budget whose first piece begins now. Turns alternate between owners; `owner` is the access
+ * key or address of the client.
  */
 export function createBudget(
   parts: { readonly turns: Turns; readonly clock: Pick<Clock, 'monotonic'> },
@@ -68,7 +65,7 @@ export function createBudget(
   }
 }
 
-/** What `make` gives for each item, in pieces. */
+/** The result of `make` for each item, computed in pieces. */
 export async function mapInSlices<T, U>(
   budget: Budget,
   items: Iterable<T>,
@@ -83,11 +80,11 @@ export async function mapInSlices<T, U>(
   return made
 }
 
-/** What an item costs that is made into a view and looked at. */
+/** The cost of an item that is made into a view and inspected. */
 export const STEPS_PER_ITEM = 100
 
 /**
- * To be awaited before each row that a long transaction writes: SQLite writes on this very loop.
+ * Call it before each row that a long transaction writes, because SQLite writes on this event loop.
  */
 export async function writeOne(budget: Budget): Promise<void> {
   budget.spend(STEPS_PER_ROW)
@@ -95,14 +92,13 @@ export async function writeOne(budget: Budget): Promise<void> {
 }
 
 /**
- * A row takes as long as comparing so many characters: 30,000 rows are the most that one request
- * may write.
+ * A row takes as long as comparing this many characters. So one request may write at most 30,000
+ * rows.
  */
 const STEPS_PER_ROW = 2_000
 
 /**
- * The items in ascending order of their keys (by UTF-16 code unit), in pieces: runs are sorted and
- * merged.
+ * Sorts the items by their keys (by UTF-16 code unit), in pieces: runs are sorted and then merged.
  */
 export async function sortInSlices<T extends { readonly key: string }>(
   budget: Budget,
@@ -144,7 +140,8 @@ async function merge<T extends { readonly key: string }>(
 }
 
 /**
- * For work on one request: what its client is told when it takes too long, and that it may be gone.
+ * A deadline for work on one request: the error when it takes too long, or when the client
+ * disconnects.
  */
 export function actionDeadline(clock: Pick<Clock, 'after'>, ms: number, gone?: AbortSignal) {
   const late = () => unavailable(`The request took longer than ${ms} ms; try again`)

@@ -1,9 +1,7 @@
-/**
- * What each door counts of its calls: how many, how long they took, how many are being worked on.
- */
+/** The metrics of each transport's calls: number, duration, and calls under way. */
 import type { Gauge, Metrics } from '../lib/metrics.ts'
 
-/** The measures of one door. */
+/** The metrics of one transport. */
 export interface CallMetrics {
   /**
    * Counts a call with its duration. `action` is a known action's name or `unknown`, `code` an
@@ -13,7 +11,7 @@ export interface CallMetrics {
   readonly inFlight: Gauge<never>
 }
 
-/** Declares the door's metrics in the registry; once a daemon. */
+/** Declares the transport's metrics in the registry. Call it once in a daemon. */
 export function createCallMetrics(metrics: Metrics, door: 'api' | 'commands'): CallMetrics {
   const names = NAMES[door]
   const calls = metrics.counter(names.total, `${names.what} by action and result`, [

@@ -1,9 +1,9 @@
 /**
- * One call of an action, over HTTP or the bus: authentication, action, parameters, deadline, the
- * action itself, the answer.
+ * One call of an action, over HTTP or the bus: authentication, action, parameters, deadline,
+ * execution, answer.
  *
- * Every call ends in one outcome, one count and one log line, whatever is thrown. A transport is an
- * encoding (`Encoding`): how a request proves its sender, what it asks for, and how the answer is
+ * Every call ends with one outcome, one count and one log line, whatever is thrown. A transport is
+ * an encoding (`Encoding`): how a request is authenticated, what it asks for, and how the answer is
  * written (`http/dispatch.ts`, `commands/serve.ts`).
  */
 
@@ -27,87 +27,89 @@ import { unknownAction } from './unknown-action.ts'
 import type { Structure, WireAction } from './wire/model.ts'
 import { actionTable, type Entry } from './wire/table.ts'
 
-/** How much is worked on, and for how long. */
+/** Limits of concurrent calls and their duration. */
 export interface CallLimits extends KeyQuotaLimits, BudgetLimits {
-  /** How long an action may take before its caller is told to try again. */
+  /** How long an action may take before its caller is told to retry. */
   readonly actionTimeoutMs: number
-  /** Calls at the same time; more are answered `RequestLimitExceeded`, which every SDK retries. */
+  /**
+   * Maximum number of concurrent calls. Further ones get `RequestLimitExceeded`, which every SDK
+   * retries.
+   */
   readonly maxInFlight: number
 }
 
-/** What a call asks for, as its door understands it. */
+/** A decoded request. */
 export interface Asked {
   /** Undefined when the request names no action. */
   readonly action: string | undefined
   /**
-   * The parameters by the action's words on the wire, in the SDK's names and types. Refuses what
-   * does not fit them.
+   * The parameters in the SDK's names and types, decoded by the action's names on the wire. Refuses
+   * invalid ones.
    */
   readonly input: (words: Structure) => Readonly<Record<string, unknown>>
-  /** What a client of this door calls a parameter; left out where it is as in the SDK. */
+  /** The transport's name of a parameter. Absent if it is the SDK's. */
   readonly nameOf?: (words: Structure, path: ParameterPath) => string
-  /**
-   * Name or address, and port, under which the client reached this API; left out by doors that have
-   * none.
-   */
+  /** Name or address, and port, that the client used to reach this API. Absent for the bus. */
   readonly authority?: string
 }
 
-/** What an action gave. */
+/** The result of an action. */
 interface Answer {
   readonly requestId: string
   readonly output: object
   /**
-   * Of what time (ISO 8601) the copy of the records was that it rests on; null when it rests on the
-   * records.
+   * The time (ISO 8601) of the copy of the records that was used. Null when the records themselves
+   * were.
    */
   readonly asOf: string | null
 }
 
 /**
- * How a door writes down a call. `Head` is what is there of a request before the rest of it was
+ * How a transport encodes calls. `Head` is the part of a request that is known before the rest is
  * read.
  */
 export interface Encoding<Head, Request extends Head, A extends Asked> {
-  /** Whose turn a call takes before anybody is proved, and who looks up keys that are not known. */
+  /**
+   * The client, whose turn a call takes before it is authenticated, and who looks up unknown keys.
+   */
   readonly clientOf: (head: Head) => { readonly owner: string; readonly origin: string }
-  /** Who sent a request. Refuses what is not signed, or too large to look at. */
+  /** Authenticates a request. Refuses one that is not signed, or too large. */
   readonly authenticate: (
     request: Request,
     findKey: (id: string) => Promise<AccessKey | undefined>,
     nowMs: number,
   ) => Promise<Caller>
-  /** What a request of somebody proved asks for. Refuses what cannot be read. */
+  /** Decodes an authenticated request. Refuses an invalid one. */
   readonly read: (request: Request) => A
-  /** The answer in the door's form. Refuses one that is too long. */
+  /** The answer, encoded. Refuses one that is too long. */
   readonly write: (answer: Answer, words: WireAction, asked: A, budget: Budget) => Promise<string>
-  /** What a log line says of a request beside what all lines say. */
+  /** What a log line contains for this transport, besides what all lines contain. */
   readonly note: (head: Head, asked: A | undefined) => object
 }
 
 /** How a call ended. */
 export interface Outcome<A> {
   readonly requestId: string
-  /** What was asked for, as far as it was understood. */
+  /** The decoded request, as far as it could be decoded. */
   readonly asked: A | undefined
-  /** Null while it is not known, and of an action that there is none of. */
+  /** Null while the action is unknown, or does not exist. */
   readonly words: WireAction | null
   readonly result:
     | { readonly kind: 'answer'; readonly text: string; readonly asOf: string | null }
     | { readonly kind: 'fault'; readonly fault: Fault }
 }
 
-/** Calls of one door. Nothing here rejects. */
+/** The calls of one transport. Nothing here rejects. */
 export interface Calls<Head, Request, A> {
   /**
-   * Answers a call. Its part of its key's share is given back when `ended` aborts. When that is
-   * before the answer, the call ends with the signal's reason, which is an `unavailable`.
+   * Answers a call. Its part of its key's quota is returned when `ended` aborts. If that is before
+   * the answer, the call ends with the signal's reason, which is an `unavailable`.
    */
   run(request: Request, ended: AbortSignal): Promise<Outcome<A>>
   /**
-   * Turns a call away by its head: undefined when `claimed` gives an access key that exists. It
-   * gives the key that the head names, and throws what is wrong with the head, or with a key that
-   * there is none of.
+   * Refuses a call by its head. Returns undefined when `claimed` returns an existing access key.
+   * `claimed` returns the key in the head, and throws for an invalid head. Unknown keys are refused
+   * as well.
    */
   checkHead(
     head: Head,
@@ -115,7 +117,7 @@ export interface Calls<Head, Request, A> {
   ): Promise<Outcome<A> | undefined>
 }
 
-/** What a door's calls are built from. */
+/** What calls need. */
 export interface CallOptions<Head, Request extends Head, A extends Asked> {
   readonly parts: ApiParts
   readonly actions: readonly Action[]
@@ -123,11 +125,11 @@ export interface CallOptions<Head, Request extends Head, A extends Asked> {
   readonly limits: CallLimits
   readonly log: Log
   readonly measures: CallMetrics
-  /** What log lines are about. */
+  /** The subject of log lines. */
   readonly what: 'api request' | 'command'
 }
 
-/** What is known of a call so far; an error anywhere is answered and logged with it. */
+/** What is known of a call so far. An error is answered and logged with it. */
 interface Exchange<Head, A> {
   readonly head: Head
   readonly requestId: string
@@ -137,7 +139,7 @@ interface Exchange<Head, A> {
   entry?: Entry
 }
 
-/** Throws a `bug` when an action is not in the generated model or is given twice. */
+/** Throws a `bug` when an action is not in the generated model, or is given twice. */
 export function createCalls<Head, Request extends Head, A extends Asked>(
   options: CallOptions<Head, Request, A>,
 ): Calls<Head, Request, A> {
@@ -204,10 +206,7 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
   }
 }
 
-/**
- * Runs an action by the words of its door: what it says of a parameter has the name that this
- * door's clients know.
- */
+/** Runs an action. Its refusals name parameters as the transport's clients do. */
 async function runAction(
   { action, wire }: Entry,
   asked: Asked,
@@ -227,7 +226,7 @@ async function runAction(
   }
 }
 
-/** Who makes a call, and that key's share of what this host does. */
+/** Who makes a call, and its key's quota on this host. */
 function createAdmission<Head, Request extends Head, A extends Asked>({
   parts,
   encoding,
@@ -251,19 +250,19 @@ function createAdmission<Head, Request extends Head, A extends Asked>({
       keys.used(caller.accessKey)
       return caller
     },
-    /** Takes the call's part of the share, until `ended` aborts. */
+    /** Takes the call's part of the quota, until `ended` aborts. */
     begin({ accessKey }: Caller, ended: AbortSignal) {
       const hold = shares.begin(accessKey, clock.monotonic())
       if (ended.aborted) hold.release()
       else ended.addEventListener('abort', hold.release, { once: true })
       return hold
     },
-    /** What the action works with: the records as this key may ask them. */
+    /** What the action gets: the records, as this key may read them. */
     partsFor: ({ accessKey }: Caller): ApiParts => ({ ...parts, store: storeOf(accessKey) }),
   }
 }
 
-/** The beginning and the end of every call: its id, its one line and its one count. */
+/** Beginning and end of every call: its id, its log line and its count. */
 function createExchanges<Head, Request extends Head, A extends Asked>(
   options: CallOptions<Head, Request, A>,
 ) {
@@ -278,7 +277,7 @@ function createExchanges<Head, Request extends Head, A extends Asked>(
     }
   }
 
-  /** `error` is what the fault was made of. */
+  /** `error` is the cause of the fault. */
   function end(
     exchange: Exchange<Head, A>,
     result: Outcome<A>['result'],
@@ -305,7 +304,7 @@ function createExchanges<Head, Request extends Head, A extends Asked>(
     return { requestId, asked, words: entry?.wire ?? null, result }
   }
 
-  /** A refusal is the caller's business; the rest is the operator's. */
+  /** A refusal concerns the caller; other faults concern the operator. */
   function tell(line: object, fault: Fault, error: unknown, isProved: boolean): void {
     const detail = error instanceof AtollError ? error.detail : {}
     if (fault.kind === 'bug') log.error({ ...line, error, detail }, `${what} failed by a bug`)

@@ -19,35 +19,34 @@ import type { Budget } from './budget.ts'
 import { dryRun, parseInput } from './parameters.ts'
 import { dryRunShape } from './schemas.ts'
 
-/** What a change works with, beside its transaction. */
+/** What a change gets besides its transaction. */
 export interface Changing {
-  /** Who asks. */
+  /** The caller's account. */
   readonly account: AccountId
-  /** When it was asked for (ISO 8601). */
+  /** The time of the request (ISO 8601). */
   readonly now: string
   readonly newId: NewId
   readonly settings: ApiSettings
   readonly budget: Budget
   /**
    * Ends a dry run early, before work that takes long and refuses nothing that the caller could
-   * change. Not needed otherwise: a dry run changes nothing in any case.
+   * change. Otherwise it is not needed, because a dry run changes nothing in any case.
    */
   dryRun(): void
   readonly parts: Pick<ApiParts, 'catalogue' | 'keyGeneration' | 'random'>
 }
 
 /**
- * A request with a client token happens once. Whoever repeats it gets what the first one made.
+ * A request with a client token is executed once. A repetition gets the first result.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Run_Instance_Idempotency.html
  */
 interface Once<R> {
-  /** Null: the request has none, and each repetition is a new request. */
+  /** Null: the request has no token, and each repetition is a new request. */
   readonly token: string | null
-  /** What is kept with the token. */
+  /** What is stored with the token. */
   readonly result: string
   /**
-   * What the earlier request made, by what was kept with the token. Refuses when none of it is
-   * left.
+   * The first result, from what is stored with the token. Refuses if nothing of it exists any more.
    */
   readonly repeat: (tx: Tx, result: string) => Promise<R>
 }
@@ -55,27 +54,27 @@ interface Once<R> {
 interface ChangeSpec<S extends z.ZodType, P, R> {
   /** As in the request's `Action` parameter. */
   readonly name: ActionName
-  /** Its parameters but for `DryRun`, which `changeAction` takes care of. */
+  /** Its parameters, except `DryRun`, which `changeAction` handles. */
   readonly input: S
   /**
-   * What is done before the transaction: what takes long, or needs no records. Without it the work
+   * Work before the transaction: slow work, and work that needs no records. Without it `change`
    * gets the parsed parameters.
    */
   readonly prepare?: (asked: z.output<S>, changing: Changing) => P | Promise<P>
   readonly once?: (prepared: P, changing: Changing) => Once<R>
   /**
-   * The work in its transaction: all checks and all writes. It may run more than once, and touches
-   * nothing but `tx`.
+   * The work in its transaction: all checks and all writes. It may run more than once, and must not
+   * touch anything but `tx`.
    */
   readonly change: (tx: Tx, prepared: P, changing: Changing) => Promise<R>
   /**
-   * `claim`: many do this at once to the same rows; only for work that keeps what `claim` asks for
-   * (`store.ts`), by a token that each request has. `change` unless told.
+   * `claim`: many requests do this at once to the same rows. Only for work that meets the
+   * conditions of `claim` (`store.ts`), by a token that each request has. `change` by default.
    */
   readonly kind?: 'claim'
-  /** Whether it is run once more, because what it was refused by may have been old. */
+  /** Whether to run it once more, because the refusal may be due to an old reading. */
   readonly retry?: (prepared: P) => boolean
-  /** The answer, in the members of the SDK's output shape; an empty one unless told. */
+  /** The answer, in the members of the SDK's output shape. Empty by default. */
   readonly view?: (result: R, changing: Changing) => object | Promise<object>
 }
 
@@ -94,7 +93,7 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
       const { DryRun: _, ...input } = parseInput(dryRunSchema, call.input)
       const changing = changingOf(call)
       const asked = parseInput(schema, input)
-      // Without `prepare` P is what the schema gives.
+      // Without `prepare`, P is the schema's output.
       const prepared = prepare === undefined ? (asked as P) : await prepare(asked, changing)
       const attempt = () =>
         change(call, (tx) => spec.change(tx, prepared, changing), {
@@ -118,9 +117,8 @@ interface ChangeOptions<R> {
 }
 
 /**
- * Runs `work` in one transaction, for a dry run or in earnest, and rings the hosts that it
- * concerns. Errors: `DryRunOperation` for a dry run of what would have succeeded; those of the work
- * and of the store.
+ * Runs `work` in one transaction, and rings the hosts that it concerns. Errors: `DryRunOperation`
+ * for a dry run that would have succeeded; those of the work and of the store.
  */
 async function change<R>(
   call: Call,
@@ -136,7 +134,7 @@ async function change<R>(
   })
 }
 
-/** The work, or what an earlier request with the same token made. A dry run uses no token. */
+/** The work, or the first result for the same token. A dry run uses no token. */
 async function workOnce<R>(
   tx: Tx,
   call: Call,
@@ -150,7 +148,7 @@ async function workOnce<R>(
   const row = { account, action, token, parametersHash, result, createdAt }
   if ((await tx.insertClientToken(row)) === 'done') return await work(tx)
   const earlier = await tx.clientToken(account, action, token)
-  // The key knows the other transaction's token; this one may not see it yet.
+  // The UNIQUE key knows another transaction's token that this one may not see yet.
   if (earlier === undefined)
     throw unavailable('A request with the same ClientToken is in progress; try again')
   if (earlier.parametersHash !== parametersHash) {
@@ -163,8 +161,7 @@ async function workOnce<R>(
 }
 
 /**
- * Hash of what the request asks for: order of parameters, the token itself and DryRun do not
- * matter.
+ * A hash of the request's parameters, without the token and DryRun. Their order does not matter.
  */
 function hashParameters(input: Call['input']): string {
   const { ClientToken: _token, DryRun: _dryRun, ...asked } = input

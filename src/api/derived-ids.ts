@@ -1,10 +1,13 @@
 /**
- * Ids of what has no record of its own because it follows from something that has: each VPC has one
- * route table, one internet gateway, one network ACL, one set of DHCP options. The same
- * on every host and at any time. Pure.
+ * Ids of resources without a record, which are derived from another resource: each VPC has one
+ * route table, internet gateway, network ACL and set of DHCP options. They are the same on every
+ * host and at any time. Pure.
  */
 
-/** The id with the same digits and another prefix, for what its owner has one of. */
+/**
+ * The id with the same digits and another prefix, for a resource of which its owner has exactly
+ * one.
+ */
 export function derivedId(prefix: string, owner: string): string {
   return `${prefix}-${owner.slice(owner.indexOf('-') + 1)}`
 }

@@ -1,8 +1,8 @@
 /**
- * Filtering and paging, the same for all Describe actions.
+ * Filters and pages, the same for all Describe actions.
  *
- * A page token names the last item of the page, not a position, so items that come or go between
- * two pages neither repeat nor hide others. Clients treat the token as opaque.
+ * A page token names the last item of the page, not a position. So items that appear or disappear
+ * between two pages neither repeat nor hide others. Clients treat the token as opaque.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
  */
 import { parseJson } from '../lib/json.ts'
@@ -11,23 +11,23 @@ import { type Budget, STEPS_PER_ITEM, sortInSlices } from './budget.ts'
 import { compileFilters, type Filter, type FilterTable, type TagView } from './filters.ts'
 import { DOCUMENTED_FILTERS } from './generated/filters.ts'
 
-/** What a Describe request says about the list it wants. */
+/** The parameters of a Describe request that concern its list. */
 export interface DescribeRequest {
   readonly Filters?: readonly Filter[] | undefined
   readonly MaxResults?: number | undefined
   readonly NextToken?: string | undefined
 }
 
-/** How the items of one action are told apart and filtered. */
+/** How the items of one action are identified and filtered. */
 export interface Listing<T> {
-  /** Name of the action: a token of one is refused by another. */
+  /** Name of the action. Other actions refuse its tokens. */
   readonly action: string
-  /** Unique among the items; pages come in its ascending order (by UTF-16 code unit). */
+  /** Unique among the items. Pages are in its ascending order (by UTF-16 code unit). */
   readonly key: (item: T) => string
   readonly filters: FilterTable<T>
   /** Absent for items without tags. */
   readonly tags?: (item: T) => readonly TagView[]
-  /** EC2 knows no pages for this action: all items are handed out together. */
+  /** EC2 has no pages for this action: all items are returned at once. */
   readonly unpaged?: true
 }
 
@@ -37,15 +37,15 @@ export interface Page<T> {
   readonly nextToken: string | undefined
 }
 
-/** Longer tokens are none of ours. */
+/** Longer tokens are not ours. */
 const NEXT_TOKEN_MAX_LENGTH = 1024
-/** Changes with the token's form, so that an old one is refused and not misread. */
+/** Changes with the token's format, so that old tokens are refused. */
 const NEXT_TOKEN_VERSION = 1
 
 /**
- * The page of `items` that the request asks for; without `MaxResults` as many as the door gives at
- * once, and a token for the rest. Refuses unknown filters (`InvalidParameterValue`), tokens that
- * this action did not make (`InvalidNextToken`), and what needs more work than the budget has
+ * The requested page of `items`, and a token for the rest. Without `MaxResults` the page is as
+ * large as the transport allows. Refuses unknown filters (`InvalidParameterValue`), tokens that
+ * this action did not create (`InvalidNextToken`), and what exceeds the budget
  * (`RequestLimitExceeded`).
  */
 export async function describe<T>(
@@ -77,8 +77,8 @@ export async function describe<T>(
 }
 
 /**
- * EC2 pages through a whole listing only: refuses `MaxResults` beside a list of ids. `parameter` is
- * EC2's own name of the list.
+ * Refuses `MaxResults` together with a list of ids, because EC2 has pages only for whole lists.
+ * `parameter` is EC2's name of the list.
  */
 export function refuseIdsWithMaxResults(
   parameter: string,
@@ -92,16 +92,13 @@ export function refuseIdsWithMaxResults(
   )
 }
 
-/** Whether something is among those that were asked for; when none were, everything is. */
+/** Whether an item was requested. Without a list, everything was. */
 export function isAmong<T>(wanted: readonly T[]): (one: T) => boolean {
   const set = new Set(wanted)
   return (one) => set.size === 0 || set.has(one)
 }
 
-/**
- * Refuses with the action's own NotFound when one of the ids that were asked for is not among those
- * found.
- */
+/** Refuses with the action's NotFound when a requested id was not found. */
 export function refuseMissing<I extends string>(
   wanted: readonly I[] | undefined,
   found: ReadonlySet<string>,

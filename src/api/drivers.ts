@@ -1,9 +1,9 @@
-/** What the driver of an image or instance says of itself, for those who answer clients. Pure. */
+/** Finds the driver of an image or instance, for answers to clients. Pure. */
 import type { DriverDeclaration } from '../model/driver.ts'
 import { driverOf } from '../model/image-location.ts'
 import type { Image, Instance } from '../model/records.ts'
 
-/** The declaration of an image's driver; undefined when only another version of Atoll knows it. */
+/** The declaration of an image's driver. Undefined when only another version of Atoll knows it. */
 export function driverOfImage(
   image: Pick<Image, 'driver' | 'location'>,
   drivers: readonly DriverDeclaration[],
@@ -13,8 +13,8 @@ export function driverOfImage(
 }
 
 /**
- * The declaration of an instance's driver. `origin` is its image; undefined when that is not known
- * any more.
+ * The declaration of an instance's driver. `origin` is its image; undefined when it is no longer
+ * known.
  */
 export function driverOfInstance(
   { driver }: Pick<Instance, 'driver'>,

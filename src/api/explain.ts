@@ -1,4 +1,4 @@
-/** What `atoll explain` is answered: the records of the whole cloud, read and judged. */
+/** Answers `atoll explain` from the records of the whole cloud. */
 import { refused } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { type Explanation, explainPacket, type Surroundings } from '../plan/explain.ts'
@@ -9,11 +9,11 @@ import type { ReadTx } from '../store/store.ts'
 
 /** The document of `atoll explain`. */
 export interface ExplainReport extends Explanation {
-  /** Of what time (ISO 8601) the records are when the newest cannot be read; else null. */
+  /** The time (ISO 8601) of the records when the newest are unavailable. Otherwise null. */
   readonly asOf: string | null
 }
 
-/** The words of the command, as they were typed. */
+/** The arguments of the command. */
 export interface Question {
   readonly from: string
   readonly to: string
@@ -21,8 +21,8 @@ export interface Question {
 }
 
 /**
- * The answer to `from to what`, or to `from dns name`. Errors: `refused` when the question means
- * nothing.
+ * The answer to `from to what`, or to `from dns name`. Errors: `refused` when the question is
+ * invalid.
  */
 export async function explain(
   { from, to, what }: Question,

@@ -1,8 +1,8 @@
 /**
- * Turns any thrown error into what the caller is told: HTTP status, EC2 code and public message.
+ * Converts any thrown error to what the caller is told: HTTP status, EC2 code and public message.
  *
- * Only this file does so. The message of a bug is never sent: the caller gets the request id, and
- * the operator's log has the error under that id. Pure.
+ * No other file does this. The message of a bug is never sent: the caller gets the request id, and
+ * the log has the error under that id. Pure.
  */
 import { AtollError, ERROR_STATUS, type ErrorCode, type ErrorKind } from '../model/errors.ts'
 
@@ -14,7 +14,7 @@ export interface Fault {
   readonly message: string
 }
 
-/** The public face of an error. Whatever is not an `AtollError` is a bug. */
+/** The public part of an error. Every error that is not an `AtollError` is a bug. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof AtollError && error.kind !== 'bug') {
     const { kind, code, message } = error

@@ -1,47 +1,50 @@
 /**
- * EC2's filters: AND across names, OR across values, wildcards (`glob.ts`). All work is counted in
- * the request's budget.
+ * EC2's filters: AND across names, OR across values, wildcards (`glob.ts`). All work counts in the
+ * request's budget.
  *
- * Names and values are case-sensitive, but for booleans, which clients write as their languages do.
- * `tag:<key>`, `tag-key` and `tag-value` work on whatever has tags. What EC2 documents and the
- * table lacks is about something that Atoll does not have: it matches nothing. Any other name is
- * refused. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+ * Names and values are case-sensitive, except booleans, which clients write as their languages do.
+ * `tag:<key>`, `tag-key` and `tag-value` work on everything with tags. A filter that EC2 documents
+ * but that is not in the table concerns something that Atoll does not have: it matches nothing. Any
+ * other name is refused. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
  */
 import { refused } from '../model/errors.ts'
 import type { Budget } from './budget.ts'
 import { type Glob, parseGlob } from './glob.ts'
 
-/** One filter as the wire decodes it. */
+/** A decoded filter. */
 export interface Filter {
   readonly Name: string
   readonly Values: readonly string[]
 }
 
-/** A tag in the member names of the SDK. */
+/** A tag with the member names of the SDK. */
 export interface TagView {
   readonly Key?: string | undefined
   readonly Value?: string | undefined
 }
 
-/** What a filter compares with: a filter holds when one of the values matches one of these. */
+/**
+ * The value that a filter is compared with. A filter matches if one of its values matches one of
+ * these.
+ */
 type Comparable = string | number | boolean | Date | undefined
 export type Comparables = Comparable | readonly Comparable[]
 
 /** The filters of one action, by name. */
 export type FilterTable<T> = Readonly<Record<string, (item: T) => Comparables>>
 
-/** What one action's items can be filtered by. */
+/** How the items of one action can be filtered. */
 export interface Filterable<T> {
   readonly filters: FilterTable<T>
   /** Absent for items without tags. */
   readonly tags?: (item: T) => readonly TagView[]
-  /** All that EC2 documents for the action; `tag:` stands for `tag:<key>`. */
+  /** All filters that EC2 documents for the action. `tag:` stands for `tag:<key>`. */
   readonly documented: readonly string[]
 }
 
 /**
- * Whether an item passes all filters. Refuses (`InvalidParameterValue`) a name that is neither
- * known nor documented.
+ * Whether an item passes all filters. Refuses (`InvalidParameterValue`) an unknown and undocumented
+ * name.
  */
 export async function compileFilters<T>(
   budget: Budget,
@@ -94,17 +97,17 @@ function isList(value: Comparables): value is readonly Comparable[] {
   return Array.isArray(value)
 }
 
-/** The spellings of a value, any of which a filter may name. */
+/** The spellings of a value. A filter may use any of them. */
 function textsOf(value: Comparable): readonly string[] {
   if (value === undefined) return []
   if (value instanceof Date) return [value.toISOString()]
-  // Python and Go programs print their own booleans.
+  // Python and Go programs write booleans differently.
   if (typeof value === 'boolean')
     return value ? ['true', 'True', 'TRUE'] : ['false', 'False', 'FALSE']
   return [String(value)]
 }
 
-/** Plain values are looked up, only those with wildcards are walked. */
+/** Plain values are looked up. Only those with wildcards are matched one by one. */
 async function matcherOf(
   budget: Budget,
   values: readonly string[],
@@ -127,5 +130,5 @@ async function matcherOf(
   }
 }
 
-/** Characters outside the first plane, which are two code units each. */
+/** Characters of two code units. */
 const SURROGATES = /[\ud800-\udfff]/

@@ -1,29 +1,30 @@
 /**
- * Matches EC2's filter patterns in time that a hostile pattern cannot stretch. Pure.
+ * Matches EC2's filter patterns, in time that is linear even for hostile patterns. Pure.
  *
- * `*` is any run of characters, `?` any one, a backslash makes the next character literal. The
- * pattern is cut at each `*` into segments. The first must match at the start, the last at the end;
- * each one between is searched from left to right behind the one before, and its leftmost match
- * leaves the most for the rest, so nothing is tried twice.
+ * `*` is any run of characters, `?` any single one, and a backslash makes the next character
+ * literal. The pattern is split at each `*` into segments. The first must match at the start, the
+ * last at the end. Each segment between is searched from left to right after the previous one. Its
+ * leftmost match leaves the most for the rest, so there is no backtracking.
  *
- * The search is Shift-And (Baeza-Yates and Gonnet, 1992): one bit for each character of the
- * segment, so a character of the text costs one step for each 32 of the segment.
+ * The search is Shift-And (Baeza-Yates and Gonnet, 1992) with one bit for each character of the
+ * segment. So a character of the text costs one step for each 32 characters of the segment.
  */
 
-/** A pattern, ready to be matched. */
+/** A parsed pattern. */
 export interface Glob {
-  /** The only text that matches, when the pattern has no wildcard. */
+  /** The only matching text, if the pattern has no wildcard. */
   readonly plain: string | undefined
   /**
-   * Whether the whole text matches. `spend` is told the steps before they are done, and may throw.
+   * Whether the whole text matches. `spend` gets the number of steps before they are done, and may
+   * throw.
    */
   matches(text: ArrayLike<string>, spend: (steps: number) => void): boolean
 }
 
-/** One character; `null` is any one. */
+/** Characters of a segment. Null matches any character. */
 type Segment = readonly (string | null)[]
 
-/** Reads a pattern, in steps in proportion to its length. */
+/** Parses a pattern. The number of steps is proportional to its length. */
 export function parseGlob(pattern: string): Glob {
   const segments = splitPattern(pattern)
   const [first = [], ...rest] = segments
@@ -72,7 +73,7 @@ function splitPattern(pattern: string): readonly Segment[] {
       segments.push(segment)
     } else segment.push(character === '?' ? null : character)
   }
-  // A backslash with nothing behind it can only mean itself.
+  // A backslash at the end stands for itself.
   if (escaped) segment.push('\\')
   return segments
 }
@@ -88,8 +89,8 @@ function standsAt(
 }
 
 /**
- * Looks for a segment in `text` from `from` and before `end`: the position behind the first place
- * where it stands.
+ * Searches a segment in `text` between `from` and `end`. Returns the position after its first
+ * match.
  */
 type Search = (
   text: ArrayLike<string>,
@@ -123,7 +124,8 @@ function createSearch(segment: Segment): Search {
 }
 
 /**
- * For each character of the segment, and in row 0 for all others: at which positions it may stand.
+ * For each character of the segment, and in row 0 for all others: a bit mask of the positions where
+ * it may be.
  */
 function masksOf(segment: Segment, words: number) {
   const rowOf = new Map<string, number>()

@@ -1,6 +1,6 @@
 /**
- * The rules of security groups as requests write them: `IpPermissions`, the older flat form, and
- * the rules of ModifySecurityGroupRules. Pure.
+ * The rules of security groups in requests: `IpPermissions`, the older flat form, and the rules of
+ * ModifySecurityGroupRules. Pure.
  *
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html and
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupIngress.html
@@ -27,7 +27,7 @@ import { IDS_MAX, idSchema, onlySchema, textSchema, withCode } from './schemas.t
 const GROUP_TEXT_MAX_LENGTH = 255
 const GROUP_TEXT = /^[a-zA-Z0-9 ._\-:/()#,@[\]+=&;{}!$*]*$/
 
-/** What EC2 takes as a name of a group, and as a description of a group or a rule. */
+/** EC2's format for the name of a group, and for the description of a group or a rule. */
 export const groupTextSchema = z
   .string()
   .refine((text) => text.length <= GROUP_TEXT_MAX_LENGTH, {
@@ -49,7 +49,7 @@ const range = {
 }
 const NO_PEERING = 'VpcPeeringConnectionId: there are no peerings of VPCs'
 
-/** Answers may be given back as they came: so their members are taken, too. */
+/** Clients may send the rules of an answer, so the members of answers are accepted as well. */
 const permissionSchema = z.strictObject({
   ...range,
   IpRanges: z
@@ -104,7 +104,7 @@ export const wholeRuleSchema = z.strictObject({
   ...description,
 })
 
-/** A group as a rule names it. */
+/** A group, as a rule names it. */
 export interface NamedGroup {
   readonly id: GroupId | undefined
   readonly name: string | undefined
@@ -112,12 +112,12 @@ export interface NamedGroup {
   readonly vpc: string | undefined
 }
 
-/** Who is at the other end, while names of groups are not yet looked up. */
+/** The peer of a rule, before names of groups are looked up. */
 type AskedPeer =
   | Exclude<RulePeer, { readonly kind: 'group' }>
   | { readonly kind: 'named'; readonly group: NamedGroup }
 
-/** One rule that is asked for. */
+/** A requested rule. */
 export interface AskedRule extends Pick<RuleMatch, 'protocol' | 'fromPort' | 'toPort'> {
   readonly peer: AskedPeer
   /** Undefined: not given. */
@@ -159,14 +159,14 @@ export function askedRules(asked: Rules): readonly AskedRule[] {
   }))
 }
 
-/** What `SourceSecurityGroupName` lets in: "full ICMP, UDP, and TCP access". */
+/** The rules that `SourceSecurityGroupName` means: "full ICMP, UDP, and TCP access". */
 const ALL_OF_EACH = [
   { protocol: PROTOCOLS.tcp, fromPort: 0, toPort: PORT_MAX },
   { protocol: PROTOCOLS.udp, fromPort: 0, toPort: PORT_MAX },
   { protocol: PROTOCOLS.icmp, fromPort: ANY_PORT, toPort: ANY_PORT },
 ]
 
-/** The rules of `IpPermissions`; one for each network and each group. */
+/** The rules of `IpPermissions`: one for each network and each group. */
 export function permissionRules(permission: Permission): readonly AskedRule[] {
   const { IpRanges, Ipv6Ranges, UserIdGroupPairs, PrefixListIds } = permission
   refusePrefixLists(PrefixListIds.map((one) => one.PrefixListId))
@@ -183,7 +183,7 @@ export function permissionRules(permission: Permission): readonly AskedRule[] {
   ])
 }
 
-/** What ModifySecurityGroupRules makes of a rule. */
+/** The rule that ModifySecurityGroupRules asks for. */
 export function wholeRule(rule: z.output<typeof wholeRuleSchema>): AskedRule {
   const { CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupId: id, Description } = rule
   refusePrefixLists(PrefixListId === undefined ? [] : [PrefixListId])
@@ -232,7 +232,7 @@ function oneRule(
   return peers.map(({ peer, description }) => ({ ...match, peer, description }))
 }
 
-/** The names of protocols that an answer has; others are told by number. */
+/** Protocols that have a name in answers. Others have a number. */
 export function protocolName(protocol: number): string {
   const named = Object.entries(PROTOCOLS).find(([, number]) => number === protocol)
   return named?.[0] ?? String(protocol)
@@ -250,7 +250,7 @@ function parseProtocol(text: string): number {
   )
 }
 
-/** Ports, or type and code, as the protocol has them; for others they say nothing. */
+/** Ports, or type and code, as the protocol has them. For others they are ignored. */
 function matchOf(
   protocol: number,
   fromPort: number | undefined,

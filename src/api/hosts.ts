@@ -12,7 +12,7 @@ import type { HostName } from '../model/ids.ts'
 import { releaseInstance, releaseVolume } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 
-/** Sets whether the host takes new instances. Refuses an unknown one. */
+/** Sets whether the host takes new instances. Refuses an unknown host. */
 export async function setDraining(
   store: Pick<Store, 'change'>,
   host: HostName,
@@ -24,8 +24,9 @@ export async function setDraining(
 }
 
 /**
- * Removes a lost host and terminates its instances in the records; returns how many. `by` becomes
- * responsible for their tombstones. Refuses an unknown host and one whose lease is live.
+ * Removes a lost host, and terminates its instances in the records. Returns their number. `by`
+ * becomes responsible for the terminated instances. Refuses an unknown host, and one with a valid
+ * lease.
  */
 export async function forgetHost(
   store: Pick<Store, 'change'>,

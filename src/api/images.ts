@@ -40,7 +40,7 @@ export async function insertPendingImage(
   return id
 }
 
-/** Images that were not deregistered: nobody sees the others. */
+/** Images that are not deregistered. The others are invisible to clients. */
 export async function registeredImages(
   tx: ReadTx,
   query: Parameters<ReadTx['images']>[0],

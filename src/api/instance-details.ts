@@ -1,5 +1,5 @@
 /**
- * An instance with everything that an answer says of it, joined from the records of one
+ * An instance with everything that a response shows of it, joined from the records of one
  * transaction.
  */
 import type { AccountId, GroupId, InstanceId } from '../model/ids.ts'
@@ -17,7 +17,7 @@ import type { ReadTx } from '../store/store.ts'
 
 export interface InstanceDetails {
   readonly instance: Instance
-  /** By `deviceIndex`; none once it is terminated. */
+  /** By `deviceIndex`. Empty once it is terminated. */
   readonly nics: readonly Nic[]
   /** Its own and its NICs'. */
   readonly tags: readonly Tag[]
@@ -27,11 +27,14 @@ export interface InstanceDetails {
   /** Undefined when the image was deregistered since. */
   readonly image: Image | undefined
   readonly type: InstanceType | undefined
-  /** Its disks; none where its root is no volume, and of what an older daemon launched or ended. */
+  /**
+   * Its disks. Empty if its root is not a volume, and for instances that an older daemon launched
+   * or ended.
+   */
   readonly volumes: readonly Volume[]
 }
 
-/** The account's instances, or those with the given ids; ids that it does not have are left out. */
+/** The account's instances, or those with the given ids. Unknown ids are left out. */
 export async function instanceDetails(
   tx: ReadTx,
   account: AccountId,

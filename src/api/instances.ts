@@ -1,7 +1,7 @@
 /**
- * What actions on instances have in common. A change is written to the records in one transaction,
- * for all of its instances or for none; the hosts' agents do the rest. Instances of other accounts
- * do not exist here.
+ * What actions on instances share. A change is written to the records in one transaction, for all
+ * of its instances or for none. The hosts' agents do the rest. Instances of other accounts are
+ * invisible.
  */
 import type { InstanceStateChange } from '@aws-sdk/client-ec2'
 import type { AccountId, InstanceId } from '../model/ids.ts'
@@ -22,8 +22,8 @@ export const instanceIdsSchema = idListSchema('i', 'InvalidInstanceID.Malformed'
 export const instancesShape = { InstanceIds: required(instanceIdsSchema, 'instancesSet') }
 
 /**
- * The instances, all of them. Errors: `InvalidInstanceID.NotFound` for those that the account does
- * not have.
+ * All of the instances. Errors: `InvalidInstanceID.NotFound` for those that the account does not
+ * have.
  */
 export async function requireInstances(
   tx: ReadTx,
@@ -35,7 +35,7 @@ export async function requireInstances(
   return found
 }
 
-/** As `requireInstances`, for one. */
+/** Like `requireInstances`, for one. */
 export async function requireInstance(
   tx: ReadTx,
   account: AccountId,
@@ -47,8 +47,8 @@ export async function requireInstance(
 }
 
 /**
- * The instances with these ids, or all of the account's when none are named, with what an answer
- * says of them. Errors: `InvalidInstanceID.NotFound`.
+ * The instances with these ids, or all of the account's, with everything that a response shows.
+ * Errors: `InvalidInstanceID.NotFound`.
  */
 export async function findInstances(
   tx: ReadTx,
@@ -66,8 +66,8 @@ export function missingInstances(missing: readonly string[]): Error {
 }
 
 /**
- * Writes what `request` makes of each instance (null: nothing). One that refuses leaves all as they
- * were.
+ * Writes the change that `request` returns for each instance (null: none). If it refuses one, none
+ * is changed.
  */
 export function changeInstances(
   request: (instance: Instance, now: string) => InstanceChange | null,

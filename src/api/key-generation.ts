@@ -1,24 +1,24 @@
 /**
  * Generates RSA keys, one at a time.
  *
- * Each takes tenths of a second in one of the four threads of Node's pool, which file system and
- * resolver calls of all services need, too. So only one runs at once, and how many may wait is
- * limited, for each account and in all.
+ * Each takes tenths of a second in one of the four threads of Node's pool, which the file system
+ * and resolver calls of all services need. So only one runs at a time, and the number of waiting
+ * ones is limited, for each account and in total.
  */
 import { createQueue } from '../lib/queue.ts'
 import { refused } from '../model/errors.ts'
 import type { AccountId } from '../model/ids.ts'
 
 export interface KeyGeneration {
-  /** Makes one when its turn has come. Refuses with `RequestLimitExceeded` when too many wait. */
+  /** Runs `make` in its turn. Refuses with `RequestLimitExceeded` when too many wait. */
   run<T>(account: AccountId, make: () => Promise<T>): Promise<T>
 }
 
-/** Keys that are being made or wait, of all accounts and of one. */
+/** Maximum number of keys that are being generated or wait: of all accounts, and of one. */
 const KEYS_WAITING = 32
 const KEYS_WAITING_OF_ONE = 8
 
-/** Nobody waits yet. */
+/** Nobody waits at first. */
 export function createKeyGeneration(): KeyGeneration {
   const inTurn = createQueue()
   const waiting = new Map<AccountId, number>()

@@ -1,8 +1,8 @@
 /**
- * What actions on key pairs have in common.
+ * What actions on key pairs share.
  *
- * Only the public half is kept, as one authorized_keys line whose comment is the key's name.
- * Formats and fingerprints: `ssh-keys.ts`.
+ * Only the public key is stored, as an authorized_keys line with the key's name as comment. Formats
+ * and fingerprints: `ssh-keys.ts`.
  */
 import type { ImportKeyPairResult } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
@@ -17,8 +17,8 @@ import { tagged, tagsView } from './views/tags.ts'
 export const KEY_NAME_MAX_LENGTH = 255
 
 /**
- * Also a part of the authorized_keys line: nothing that could begin another line or a terminal
- * sequence.
+ * It also becomes part of the authorized_keys line, so it must not contain line breaks or control
+ * characters.
  */
 export const keyNameSchema = z
   .string()
@@ -29,14 +29,14 @@ export const keyNameSchema = z
 /** `TagSpecifications` of a new key pair. */
 export const keyTagsSchema = tagSpecificationsSchema(['key-pair'])
 
-/** A key as it is to be kept. */
+/** A key for storing. */
 interface NewKey {
   readonly name: string
   readonly key: PublicKey
   readonly tags: z.output<typeof keyTagsSchema>
 }
 
-/** Keeps the key, and answers with it. Refuses a name that the account has. */
+/** Stores the key and returns its description. Refuses a name that the account already has. */
 export async function insertKey(
   tx: Tx,
   { name, key, tags: specs }: NewKey,

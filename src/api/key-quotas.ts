@@ -1,41 +1,40 @@
 /**
- * Quotas of each access key: requests a second, requests at once, and bytes of answers that are not
- * read yet.
+ * Quotas of each access key: requests a second, concurrent requests, and bytes of unread responses.
  *
- * As in EC2, a key beyond its quota gets `RequestLimitExceeded`, which every SDK retries later
+ * As in EC2, a key above its quota gets `RequestLimitExceeded`, which every SDK retries later
  * (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html). Only authenticated
- * keys have one.
+ * keys have quotas.
  */
 import { createRates } from '../lib/per-source.ts'
 import { refused } from '../model/errors.ts'
 
 export interface KeyQuotaLimits {
-  /** Requests of one key at once after a quiet time, and per second in the long run. */
+  /** Requests of one key: in a burst, and per second in the long run. */
   readonly requestBurst: number
   readonly requestsPerSecond: number
-  /** Requests of one key that are worked on or whose answers are on their way. */
+  /** Requests of one key that are being handled, or whose responses are being sent. */
   readonly maxInFlightOfOne: number
-  /** Bytes of answers to one key that are on their way. */
+  /** Bytes of responses to one key that are being sent. */
   readonly unreadBytesOfOne: number
 }
 
-/** One request's part of its key's share. */
+/** What one request uses of its key's quota. */
 interface QuotaUse {
-  /** Takes room for the answer. Refuses with `RequestLimitExceeded`. */
+  /** Reserves bytes for the response. Refuses with `RequestLimitExceeded`. */
   answer(bytes: number): void
-  /** Gives everything back, once. */
+  /** Returns everything, once. */
   release(): void
 }
 
 export interface KeyQuotas {
-  /** Takes a request's part. Refuses with `RequestLimitExceeded`. */
+  /** Counts a request. Refuses with `RequestLimitExceeded`. */
   begin(accessKey: string, nowMs: number): QuotaUse
 }
 
-/** Keys whose rate is remembered. */
+/** Number of keys whose rate is remembered. */
 const KEYS_LIMIT = 4_096
 
-/** Nobody has asked yet. */
+/** Nothing is used at first. */
 export function createKeyQuotas(limits: KeyQuotaLimits): KeyQuotas {
   const held = new Map<string, { requests: number; bytes: number }>()
   const rate = { burst: limits.requestBurst, perSecond: limits.requestsPerSecond }

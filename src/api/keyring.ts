@@ -14,35 +14,35 @@ import { openedKey } from '../model/key-secret.ts'
 import type { AccessKey } from '../model/records.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 
-/** Finds keys, and notes that they were used. */
+/** Finds keys, and records that they were used. */
 export interface Keyring {
   /**
-   * The key with its secret in clear; undefined when there is none, it is disabled, or its secret
-   * cannot be opened. Errors: `unavailable`, also when all that is known of keys is too old, or too
-   * old to know that there is none.
+   * The key with its secret in clear text. Undefined when it does not exist, is disabled, or cannot
+   * be decrypted. Errors: `unavailable`, also when the known keys are too old, or too old to prove
+   * that a key does not exist.
    */
   find(id: string): Promise<AccessKey | undefined>
-  /** A request was proved to be of this key. */
+  /** A request with this key was authenticated. */
   used(id: string): void
 }
 
-/** What a keyring is built from. */
+/** What a keyring needs. */
 export interface KeyringOptions {
   readonly store: InformedStore
   readonly clock: Clock
-  /** Null: secrets are kept in clear. */
+  /** Null: secrets are stored in clear text. */
   readonly sealer: SecretCipher | null
-  /** How old a replica may be to go by. */
+  /** Maximum age of a replica that may be used. */
   readonly replicaMs: number
   readonly log?: Log
 }
 
-/** Uses are written down to the hour, once by each host. */
+/** Each host records a key's use once an hour. */
 const USE_MS = 3_600_000
-/** Keys whose use is remembered, so that it is not written again. */
+/** Number of keys whose recorded use is remembered, so that it is not written again. */
 const USED_LIMIT = 4_096
 
-/** The keys of these records. */
+/** A keyring of these records. */
 export function createKeyring(options: KeyringOptions): Keyring {
   const { store, clock, sealer, replicaMs, log } = options
   const usedAt = createBoundedMap<string, number>(USED_LIMIT)
@@ -59,7 +59,8 @@ export function createKeyring(options: KeyringOptions): Keyring {
       const { value: key, asOf } = await store.read((tx) => tx.accessKey(id))
       if (asOf !== null) {
         expectYoung(asOf)
-        // It may have been made since. Who waits for that is not proved yet, so nobody waits.
+        // The key may have been created since. The client is not authenticated, so the lookup does
+        // not wait for the records.
         if (key === undefined)
           throw unavailable(
             'The database is unreachable, and this host does not know the access key; try again.',
@@ -78,7 +79,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
       const hour = Math.floor(clock.now() / USE_MS) * USE_MS
       if ((usedAt.get(id) ?? 0) >= hour) return
       usedAt.set(id, hour)
-      // Nobody waits for it, and one hour that is not written down is no harm.
+      // Nobody waits for it, and one missing hour does no harm.
       Promise.try(() =>
         store.change((tx) => tx.updateAccessKey(id, { lastUsedAt: isoTime(hour) })),
       ).catch(() => undefined)
@@ -86,7 +87,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
   }
 }
 
-/** What an API goes by: its keyring, or one of secrets in clear. */
+/** The given keyring, or one for secrets in clear text. */
 export function keyringOf({
   keys,
   store,

@@ -1,10 +1,9 @@
 /**
- * Checks whether an access key exists, before anything expensive is done for a request that names
- * it.
+ * Checks whether an access key exists before anything expensive is done for a request.
  *
- * This authenticates nobody; that happens afterwards. It only keeps strangers from having bodies
- * read and the database queried at will. Keys that were authenticated are remembered for a while,
- * unknown ones for a moment, and lookups are limited, for each address and in all.
+ * This does not authenticate; that happens later. It only prevents unauthenticated clients from
+ * having bodies read and the database queried at will. Authenticated keys are remembered for a
+ * while, unknown ones for a moment, and lookups are limited, for each address and in total.
  */
 
 import { createBoundedMap } from '../lib/bounded-map.ts'
@@ -15,24 +14,24 @@ import { refused } from '../model/errors.ts'
 
 export interface KnownKeys {
   /**
-   * Whether there is such a key. Refuses with `RequestLimitExceeded` when too many unknown ones are
-   * asked for.
+   * Whether the key exists. Refuses with `RequestLimitExceeded` after too many lookups of unknown
+   * keys.
    */
   exists(id: string, remote: string): Promise<boolean>
-  /** A request was proved to be of this key. */
+  /** A request with this key was authenticated. */
   proved(id: string): void
 }
 
 const KNOWN_MS = 600_000
 const UNKNOWN_MS = 1_000
-/** Keys that are remembered, of each kind. */
+/** Number of remembered keys of each kind. */
 const KEYS_LIMIT = 4_096
-/** Look-ups of keys that are not known, of one address and of all. */
+/** Lookups of unknown keys: of one address, and in total. */
 const LOOKUPS_OF_ONE = { burst: 50, perSecond: 10 }
 const LOOKUPS = { burst: 400, perSecond: 100 }
 const ADDRESSES_LIMIT = 4_096
 
-/** Nothing is known yet. `find` asks the records. */
+/** Nothing is known at first. `find` reads the records. */
 export function createKnownKeys(
   find: (id: string) => Promise<unknown>,
   clock: Pick<Clock, 'monotonic'>,

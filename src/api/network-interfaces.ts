@@ -1,4 +1,4 @@
-/** What actions that tell of NICs have in common. */
+/** What actions that show NICs share. */
 import type { AccountId } from '../model/ids.ts'
 import type { Nic } from '../model/records.ts'
 import type { ReadTx } from '../store/store.ts'
@@ -6,7 +6,7 @@ import { isAmong, refuseMissing } from './describe.ts'
 import { type InstanceDetails, instanceDetails } from './instance-details.ts'
 import { notFound } from './schemas.ts'
 
-/** A NIC and the instance that it belongs to. */
+/** A NIC and its instance. */
 interface DetailedNic {
   readonly nic: Nic
   readonly details: InstanceDetails
@@ -31,7 +31,7 @@ export async function findNics(
   return nics.filter(({ nic }) => isWanted(nic.id))
 }
 
-/** The instances that have these NICs; all, when none are named. */
+/** The instances of these NICs, or all. */
 async function detailsOf(
   tx: ReadTx,
   account: AccountId,

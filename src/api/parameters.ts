@@ -1,7 +1,7 @@
 /**
- * Between an action and its parameters: zod's findings as EC2's refusals, and `DryRun`.
+ * Converts zod's problems to EC2's refusals, and handles `DryRun`.
  *
- * The wire has already checked names and types against the model; here an action checks limits and
+ * The wire has already checked names and types against the model. The action then checks limits and
  * meaning. Pure. Messages follow
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
  */
@@ -11,12 +11,12 @@ import type { Call } from './action.ts'
 
 type Issue = z.core.$ZodIssue
 
-/** Member names and list positions, counted from 0, that lead to a parameter. */
+/** Member names and list positions (from 0) of a parameter. */
 export type ParameterPath = readonly PropertyKey[]
 
 /**
- * A refusal that speaks of one parameter, by its SDK member name, until the door it leaves by gives
- * it the name known there.
+ * A refusal because of one parameter, named as in the SDK. The transport replaces the name by its
+ * own.
  */
 export class ParameterRefusal extends AtollError {
   readonly #path: ParameterPath
@@ -28,19 +28,19 @@ export class ParameterRefusal extends AtollError {
     this.#say = say
   }
 
-  /** The same in the words of a door. */
+  /** The same with the transport's name of the parameter. */
   named(nameOf: (path: ParameterPath) => string): AtollError {
     return refused(this.code, this.#say(nameOf(this.#path)))
   }
 }
 
 /**
- * The input as the schema sees it, or the first problem as a refusal that names the parameter by
- * its SDK member name, with list positions counted from 1 (`Filters.1.Name`); the Query door gives
- * it the name on the wire (`Filter.1.Name`): absent, or said to be by `params: { isAbsent: true }`
- * → `MissingParameter`; not known to a `strictObject` → `UnsupportedOperation`; a `refine` with
- * `params: { code }` → that code with the check's own message; everything else →
- * `InvalidParameterValue`.
+ * The parsed input, or the first problem as a refusal. It names the parameter as in the SDK, with
+ * list positions counted from 1 (`Filters.1.Name`); the Query protocol replaces that by the name on
+ * the wire (`Filter.1.Name`). The code depends on the problem: a missing parameter, or `params: {
+ * isAbsent: true }` → `MissingParameter`; a member that a `strictObject` does not know →
+ * `UnsupportedOperation`; a `refine` with `params: { code }` → that code with the check's own
+ * message; everything else → `InvalidParameterValue`.
  */
 export function parseInput<S extends z.ZodType>(schema: S, input: Call['input']): z.output<S> {
   const parsed = schema.safeParse(input)
@@ -52,8 +52,7 @@ export function parseInput<S extends z.ZodType>(schema: S, input: Call['input'])
 }
 
 /**
- * Ends the action when its caller only wanted to know whether it would work. To be called when
- * everything that can be checked without changing anything has been checked.
+ * Ends a dry run. Call it when everything has been checked that can be checked without a change.
  */
 export function dryRun(call: Pick<Call, 'input'>): void {
   if (call.input['DryRun'] !== true) return
@@ -82,7 +81,7 @@ function refusalOf(issue: Issue, input: unknown): Error {
   )
 }
 
-/** EC2 does not say which item of a list it misses. */
+/** EC2 does not say which item of a list is missing. */
 function missing(path: ParameterPath): Error {
   const isItem = typeof path.at(-1) === 'number'
   return new ParameterRefusal(
@@ -96,7 +95,7 @@ function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(ERROR_STATUS, code)
 }
 
-/** `['Filters', 0, 'Name']` → `Filters.1.Name`, as lists are counted on the wire. */
+/** `['Filters', 0, 'Name']` → `Filters.1.Name`: list positions count from 1 on the wire. */
 function formatPath(path: ParameterPath): string {
   return path.map((step) => (typeof step === 'number' ? step + 1 : String(step))).join('.')
 }

@@ -1,9 +1,9 @@
 /**
- * Actions that only read: `describeAction` makes one that answers a list with filters and pages,
+ * Actions that only read: `describeAction` makes one that returns a list with filters and pages,
  * `readAction` any other.
  *
- * Both parse the parameters and end a dry run before anything is read. Reads may be served by the
- * replica (`replica-fallback.ts`).
+ * Both parse the parameters, and end a dry run before anything is read. The replica may answer
+ * reads (`replica-fallback.ts`).
  */
 import { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'
@@ -15,9 +15,9 @@ import { type DescribeRequest, describe, type Listing } from './describe.ts'
 import { dryRun, parseInput } from './parameters.ts'
 import { dryRunShape } from './schemas.ts'
 
-/** What an action that tells something works with. */
+/** What a reading action gets. */
 export interface Reading {
-  /** Whose records are told of. */
+  /** The caller's account. */
   readonly account: AccountId
   readonly caller: Caller
   readonly settings: ApiSettings
@@ -25,10 +25,7 @@ export interface Reading {
   readonly read: <T>(work: (tx: ReadTx) => Promise<T>) => Promise<T>
   /** Asks a host over the bus. */
   readonly ask: Bus['ask']
-  /**
-   * Name or address, and port, under which the client reached this API; undefined for doors that
-   * have none.
-   */
+  /** Name or address, and port, that the client used to reach this API. Undefined for the bus. */
   readonly authority: string | undefined
   /** Aborts when nobody waits for the answer any more. */
   readonly signal: AbortSignal
@@ -37,18 +34,15 @@ export interface Reading {
 interface ReadSpec<S extends z.ZodType, P> {
   /** As in the request's `Action` parameter. */
   readonly name: ActionName
-  /** Its parameters but for `DryRun`. */
+  /** Its parameters, except `DryRun`. */
   readonly input: S
-  /**
-   * What is checked and found before a dry run ends. Without it the answer is made of the parsed
-   * parameters.
-   */
+  /** Checks before a dry run ends. Without it `answer` gets the parsed parameters. */
   readonly prepare?: (asked: z.output<S>, reading: Reading) => P | Promise<P>
   /** The answer, in the members of the SDK's output shape. */
   readonly answer: (prepared: P, reading: Reading) => object | Promise<object>
 }
 
-/** An action that tells one thing. */
+/** An action that returns one thing. */
 export function readAction<S extends z.ZodType, P = z.output<S>>(spec: ReadSpec<S, P>): Action {
   const { name, input, prepare, answer } = spec
   return {
@@ -57,7 +51,7 @@ export function readAction<S extends z.ZodType, P = z.output<S>>(spec: ReadSpec<
     async run(call) {
       const reading = readingOf(call)
       const asked = parseAsked(input, call)
-      // Without `prepare` P is what the schema gives.
+      // Without `prepare`, P is the schema's output.
       const prepared = prepare === undefined ? (asked as P) : await prepare(asked, reading)
       dryRun(call)
       return await answer(prepared, reading)
@@ -69,22 +63,22 @@ interface DescribeSpec<S extends z.ZodType<DescribeRequest>, Row, View>
   extends Omit<Listing<View>, 'action'> {
   /** As in the request's `Action` parameter. */
   readonly name: ActionName
-  /** Its parameters but for `DryRun`, with those of `filterShape` or `pagedShape`. */
+  /** Its parameters, except `DryRun`, including those of `filterShape` or `pagedShape`. */
   readonly input: S
   /** Refuses parameters that exclude each other. */
   readonly check?: (asked: z.output<S>) => void
   /**
-   * What was asked for by ids or names, or everything; filters and pages come later. Refuses what
-   * does not exist.
+   * The requested items by ids or names, or all items, before filters and pages. Refuses what does
+   * not exist.
    */
   readonly rows: (asked: z.output<S>, reading: Reading) => readonly Row[] | Promise<readonly Row[]>
-  /** How one of these looks to a client. Called in pieces, between which others have their turn. */
+  /** An item as a client sees it. Called in pieces, between which other work gets its turn. */
   readonly view: (row: Row, asked: z.output<S>, reading: Reading) => View
-  /** The answer but for its `NextToken`, in the members of the SDK's output shape. */
+  /** The answer except its `NextToken`, in the members of the SDK's output shape. */
   readonly answer: (views: View[]) => object
 }
 
-/** An action that lists things. */
+/** An action that returns a list. */
 export function describeAction<S extends z.ZodType<DescribeRequest>, Row, View>(
   spec: DescribeSpec<S, Row, View>,
 ): Action {

@@ -1,31 +1,29 @@
 /**
  * Answers reads from the database, or from this host's replica while the database is unreachable.
  *
- * A replica may be old, so it never refuses: what it lacks may exist, and a client that hears
- * NotFound gives up. A refusal by the replica is tried once more with the database only, and is
- * `unavailable` if that does not answer; every SDK retries that.
+ * A replica may be old, so it never refuses: what it lacks may exist, and a client gives up after
+ * NotFound. After a refusal by the replica, the read is repeated with the database only, and is
+ * `unavailable` if that does not answer. Every SDK retries that.
  */
 import { AtollError } from '../model/errors.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { Store } from '../store/store.ts'
 import type { Action, Call, RequestRecords } from './action.ts'
 
-/** What was found by records. */
+/** What was found in the records. */
 interface Answer<T> {
   readonly output: T
   /**
-   * Of what time (ISO 8601) the oldest copy was that it rests on; null when it rests on the
-   * records.
+   * The time (ISO 8601) of the oldest copy that was used. Null when the records themselves were.
    */
   readonly asOf: string | null
 }
 
-/** What an action answers. */
+/** The result of an action. */
 export type ActionAnswer = Answer<object>
 
 /**
- * Does something by the records. Rejects as it does, or with `unavailable` instead of a refusal by
- * old records.
+ * Runs a read. Rejects like the read, or with `unavailable` instead of a refusal from old records.
  */
 export async function withReplicaFallback<T>(
   store: InformedStore,
@@ -62,7 +60,7 @@ export async function withReplicaFallback<T>(
   return { output, asOf: null }
 }
 
-/** Runs an action `withReplicaFallback`. */
+/** Runs an action with `withReplicaFallback`. */
 export function answerWithFallback(
   action: Action,
   call: Omit<Call, 'records'>,

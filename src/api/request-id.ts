@@ -1,6 +1,4 @@
-/**
- * The name of one request, by which a caller's answer and the operator's log are found together.
- */
+/** The id of a request, in the caller's response and in the operator's log. */
 
 /** RFC 9562 version 4, from 16 random bytes. */
 export function formatUuid(random: Uint8Array): string {

@@ -1,23 +1,24 @@
 /**
- * One log line for each request, with a limit for refusals that cost the client nothing (strangers,
- * keys beyond their quota): beyond it they are only counted, and the count is logged.
+ * One log line for each request, with a limit for refusals that cost the client nothing
+ * (unauthenticated clients, keys above their quota). Above it they are only counted, and the count
+ * is logged.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 
 export interface RequestLog {
-  /** A request that was served, or refused to somebody known. */
+  /** A request that was served, or refused to an authenticated client. */
   request(fields: object): void
-  /** A refusal that costs whoever asks nothing. */
+  /** A refusal that costs the client nothing. */
   turnedAway(fields: object): void
 }
 
 const LINES = { burst: 20, perSecond: 1 }
-/** How often the rest is summed up. */
+/** Interval of the summary. */
 const SUM_MS = 10_000
 
-/** Over the log of the API; `what` its lines are about. */
+/** Writes to the API's log. `what` is the subject of its lines. */
 export function createRequestLog(
   log: Log,
   clock: Pick<Clock, 'after' | 'monotonic'>,

@@ -1,8 +1,8 @@
 /**
- * Pieces of parameter schemas that several actions share, with EC2's limits by name.
+ * Parts of parameter schemas that several actions share, with EC2's limits by name.
  *
- * Schemas are strict: a member that a schema does not name is refused as unsupported
- * (`parameters.ts`), so nothing that a caller asks for is silently left out. Pure.
+ * Schemas are strict: an unknown member is refused as unsupported (`parameters.ts`), so nothing
+ * that a caller requests is silently ignored. Pure.
  */
 import { z } from 'zod'
 import { type Ipv4, parseIpv4 } from '../model/addr.ts'
@@ -11,7 +11,7 @@ import { type IdPrefix, parseId } from '../model/ids.ts'
 import type { Tag } from '../model/records.ts'
 import { isReservedKey, RESERVED_TAG_PREFIX } from '../model/reserved-tags.ts'
 
-/** Most ids in one request (EC2: 1000 for instances). */
+/** Maximum number of ids in one request (EC2: 1000 for instances). */
 export const IDS_MAX = 1000
 /**
  * Tag limits: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
@@ -19,26 +19,26 @@ export const IDS_MAX = 1000
 export const TAGS_PER_RESOURCE_MAX = 50
 const TAG_KEY_MAX_LENGTH = 128
 const TAG_VALUE_MAX_LENGTH = 256
-/** Most values in all filters of a request together (EC2: 200). */
+/** Maximum number of values in all filters of a request (EC2: 200). */
 const FILTER_VALUES_MAX = 200
 const FILTER_NAME_MAX_LENGTH = 256
 const FILTER_VALUE_MAX_LENGTH = 1024
 const NEXT_TOKEN_MAX_LENGTH = 2048
 const TEXT_MAX_LENGTH = 255
 
-/** For `refine` and `addIssue`: the code that `parseInput` refuses with. */
+/** For `refine` and `addIssue`: the code of `parseInput`'s refusal. */
 export function withCode(code: ErrorCode): { readonly params: { readonly code: ErrorCode } } {
   return { params: { code } }
 }
 
-/** An id of one kind; anything else is refused with that kind's `.Malformed`. */
+/** An id of one kind. Anything else is refused with that kind's `.Malformed`. */
 export function idSchema<P extends IdPrefix>(prefix: P, malformed: ErrorCode) {
   return z.string().transform((text, context) => {
     const id = parseId(prefix, text)
     if (id !== undefined) return id
     context.addIssue({
       code: 'custom',
-      // What is given and empty (`InstanceId.1=`) is missing.
+      // A parameter with an empty value (`InstanceId.1=`) counts as missing.
       ...(text === ''
         ? { params: { isAbsent: true } }
         : {
@@ -59,7 +59,8 @@ export const ipv4Schema = z.string().transform((text, context): Ipv4 => {
 })
 
 /**
- * A value that Atoll can only take as it is: anything else is refused as unsupported, saying why.
+ * A parameter for which Atoll supports only this value. Others are refused as unsupported, with the
+ * reason.
  */
 export function onlySchema<T extends string | number | boolean>(value: T, why: string) {
   return z
@@ -70,14 +71,14 @@ export function onlySchema<T extends string | number | boolean>(value: T, why: s
 }
 
 /**
- * A parameter that is taken and changes nothing, which `docs/coverage.md` says. `shown`: it is told
- * again as it was given.
+ * A parameter that is accepted without effect, as `docs/coverage.md` says. `shown`: it is shown as
+ * it was given.
  */
 export function withoutEffect<S extends z.ZodType>(schema: S, effect: 'none' | 'shown' = 'none') {
   return schema.meta({ effect })
 }
 
-/** Text that can be printed as XML and on a terminal: no control characters, no half surrogates. */
+/** Text that can be printed in XML and on a terminal: no control characters, no lone surrogates. */
 export function printable(maxLength: number) {
   return z
     .string()
@@ -88,10 +89,10 @@ export function printable(maxLength: number) {
 /** A short free text or name. */
 export const textSchema = printable(TEXT_MAX_LENGTH)
 
-/** Names of things that there are few of. */
+/** A list of few names. */
 export const namesSchema = z.array(textSchema).max(IDS_MAX).default([])
 
-/** A tag's key; `aws:` is Amazon's, and `atoll:` ours. */
+/** A tag's key. `aws:` is reserved by Amazon, and `atoll:` by us. */
 export const tagKeySchema = printable(TAG_KEY_MAX_LENGTH)
   .min(1)
   .refine((key) => !key.toLowerCase().startsWith('aws:'), {
@@ -106,7 +107,7 @@ export const tagKeySchema = printable(TAG_KEY_MAX_LENGTH)
 /** A tag's value, which may be empty. */
 export const tagValueSchema = printable(TAG_VALUE_MAX_LENGTH)
 
-/** Tags as a caller gives them; an absent value is an empty one. No key twice. */
+/** Tags of a request. An absent value is an empty one. No key twice. */
 export const tagListSchema = z
   .array(z.strictObject({ Key: tagKeySchema, Value: tagValueSchema.default('') }))
   .refine((tags) => tags.length <= TAGS_PER_RESOURCE_MAX, {
@@ -118,7 +119,7 @@ export const tagListSchema = z
     ...withCode('InvalidParameterValue'),
   })
 
-/** `TagSpecifications` for an action that makes things of these types; each type at most once. */
+/** `TagSpecifications` of an action that creates resources of these types, each at most once. */
 export function tagSpecificationsSchema(types: readonly string[]) {
   return z
     .array(
@@ -146,7 +147,7 @@ export function specifiedTags(
   return (spec?.Tags ?? []).map((tag) => ({ ...resource, key: tag.Key, value: tag.Value }))
 }
 
-/** `DryRun`, which `parameters.ts` acts upon. */
+/** `DryRun`, which `parameters.ts` handles. */
 export const dryRunShape = { DryRun: z.boolean().optional() }
 
 /** `Filters`. */
@@ -170,9 +171,8 @@ export const filterShape = {
 }
 
 /**
- * `filterShape` and paging within the action's own limits for `MaxResults`. `larger` says what
- * becomes of a larger number: where EC2's model names no limit it gives as many as it gives at
- * most.
+ * `filterShape`, and paging with the action's own limits for `MaxResults`. `larger` says what
+ * happens to a larger number: if EC2's model has no limit, it counts as the maximum.
  */
 export function pagedShape(
   minResults: number,
@@ -201,10 +201,7 @@ export function pagedShape(
   }
 }
 
-/**
- * A list that must have an item. Without one the refusal has the name that EC2 itself gives the
- * list (`instancesSet`).
- */
+/** A list with at least one item. The refusal uses EC2's own name of the list (`instancesSet`). */
 export function required<List extends z.ZodType<readonly unknown[]>>(list: List, name: string) {
   return list.prefault([] as never).refine((items) => items.length > 0, {
     error: `The request must contain the parameter ${name}`,
@@ -212,7 +209,7 @@ export function required<List extends z.ZodType<readonly unknown[]>>(list: List,
   })
 }
 
-/** A list of ids, each once however often it was given. */
+/** A list of ids without duplicates. */
 export function idListSchema<P extends IdPrefix>(prefix: P, malformed: ErrorCode) {
   return z
     .array(idSchema(prefix, malformed))
@@ -220,14 +217,14 @@ export function idListSchema<P extends IdPrefix>(prefix: P, malformed: ErrorCode
     .transform((ids) => [...new Set(ids)])
 }
 
-/** The refusal that names the ids EC2's way: one, or several. */
+/** The refusal that names the ids as EC2 does: one, or several. */
 export function notFound(code: ErrorCode, noun: string, missing: readonly string[]): Error {
   return missing.length === 1
     ? refused(code, `The ${noun} '${missing.join()}' does not exist`)
     : refused(code, `The ${noun}s '${missing.join(', ')}' do not exist`)
 }
 
-/** `InvalidAMIID.NotFound`: of images EC2 puts the ids in brackets. */
+/** `InvalidAMIID.NotFound`. EC2 puts ids of images in brackets. */
 export function missingImages(missing: readonly string[]): Error {
   const ids = `'[${missing.join(', ')}]'`
   const [noun, verb] = missing.length === 1 ? ['id', 'does'] : ['ids', 'do']

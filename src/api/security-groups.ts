@@ -1,4 +1,4 @@
-/** What actions on security groups and their rules have in common. */
+/** What actions on security groups and their rules share. */
 import { z } from 'zod'
 import { refused } from '../model/errors.ts'
 import { formatPeer, type RuleMatch } from '../model/group-rule.ts'
@@ -20,7 +20,7 @@ export const groupShape = {
 }
 const groupSchema = z.strictObject(groupShape)
 
-/** The VPC that is meant when none is named. Errors: `VPCIdNotSpecified`. */
+/** The VPC when none is named. Errors: `VPCIdNotSpecified`. */
 export async function requireDefaultVpc(tx: ReadTx, account: AccountId): Promise<VpcId> {
   const vpc = (await tx.vpcs({ account })).find(({ isDefault }) => isDefault)
   if (vpc !== undefined) return vpc.id
@@ -55,8 +55,8 @@ export function missingGroups(missing: readonly string[]): Error {
 export type KnownRule = RuleMatch & Pick<AskedRule, 'description'>
 
 /**
- * The rules with the groups that they name, which must be of the same VPC. Errors:
- * `InvalidGroup.NotFound`, and `InvalidParameterValue` for a rule that is there twice.
+ * The rules with the groups that they name, which must be in the same VPC. Errors:
+ * `InvalidGroup.NotFound`, and `InvalidParameterValue` for a duplicate rule.
  */
 export async function knownRules(
   tx: ReadTx,
@@ -97,20 +97,20 @@ function namedGroup(
   return found.id
 }
 
-/** The same for two rules of a group that let the same pass. */
+/** Equal for two rules of a group that allow the same. */
 function ruleKey({ egress, protocol, fromPort, toPort, peer }: RuleMatch): string {
   return [egress, protocol, fromPort, toPort, formatPeer(peer)].join(' ')
 }
 
-/** A rule of a group, and the description that the request gives to it. */
+/** A rule of a group, with the description in the request. */
 interface MeantRule {
   readonly rule: GroupRule
   readonly description: string | undefined
 }
 
 /**
- * The rules among `known`, which the group has, that let the same pass as those that are asked for,
- * in their order. Errors: `InvalidPermission.NotFound`; those of `knownRules`.
+ * The rules among `known`, the group's, that allow the same as the requested ones, in their order.
+ * Errors: `InvalidPermission.NotFound`; those of `knownRules`.
  */
 export async function meantRules(
   tx: ReadTx,
@@ -151,8 +151,8 @@ export function missingRuleIds(ids: readonly string[]): Error {
 }
 
 /**
- * Refuses more rules than a group may have. As on EC2 each direction counts for itself, and so do
- * rules for IPv4 and for IPv6; a rule that names a group counts for both.
+ * Refuses more rules than a group may have. As in EC2, each direction counts separately, and so do
+ * rules for IPv4 and IPv6; a rule that names a group counts for both.
  */
 export function refuseTooManyRules(
   rules: readonly GroupRule[],
@@ -181,8 +181,8 @@ export function refuseTooManyGroups(count: number, { quotas }: Pick<ApiSettings,
 }
 
 /**
- * Puts a NIC into these groups and no others. Errors: `InvalidGroup.NotFound` for what is no group
- * of its VPC, and `SecurityGroupsPerInterfaceLimitExceeded`.
+ * Sets the groups of a NIC. Errors: `InvalidGroup.NotFound` for a group that is not in its VPC, and
+ * `SecurityGroupsPerInterfaceLimitExceeded`.
  */
 export async function putIntoGroups(
   tx: Tx,

@@ -1,8 +1,9 @@
 /**
- * SSH keys: making them, reading public ones in all forms that EC2 takes, and EC2's fingerprints.
+ * SSH keys: creating them, parsing public keys in all formats that EC2 accepts, and EC2's
+ * fingerprints.
  *
  * Formats: RFC 4253 section 6.6 and RFC 8709 section 4 (public key blobs), RFC 4716 (the SSH2
- * file), and OpenSSH's PROTOCOL.key (the private key file; for Ed25519 the only form that every
+ * file), and OpenSSH's PROTOCOL.key (the private key file; for Ed25519 the only format that every
  * OpenSSH reads). Fingerprints:
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/verify-keys.html
  */
@@ -19,7 +20,7 @@ import type { KeyPair } from '../model/records.ts'
 
 type KeyType = KeyPair['type']
 
-/** A public key as it is kept. */
+/** A public key as it is stored. */
 export interface PublicKey {
   readonly type: KeyType
   readonly fingerprint: string
@@ -27,26 +28,26 @@ export interface PublicKey {
   readonly line: string
 }
 
-/** A new key pair: the public half as it is kept, and the private half for the caller only. */
+/** A new key pair: the public key to store, and the private key for the caller only. */
 export interface NewKey extends PublicKey {
-  /** PEM: PKCS #1 for RSA, OpenSSH's own form for Ed25519. */
+  /** PEM: PKCS #1 for RSA, OpenSSH's own format for Ed25519. */
   readonly privateKey: string
 }
 
-/** EC2 makes 2048-bit RSA keys. */
+/** EC2 creates 2048-bit RSA keys. */
 const RSA_BITS = 2048
 const RSA_IMPORT_MIN_BITS = 1024
 const RSA_IMPORT_MAX_BITS = 8192
 const ED25519_BYTES = 32
 const PEM_LINE_LENGTH = 70
-/** Block size that the private section is padded to when it is not encrypted (PROTOCOL.key). */
+/** The private section is padded to this block size when it is not encrypted (PROTOCOL.key). */
 const OPENSSH_BLOCK_BYTES = 8
 
 const generate = promisify(generateKeyPair)
 
 /**
- * Makes a key pair. RSA fingerprint: SHA-1 of the PKCS #8 DER private key, as EC2 computes it for
- * keys that it made.
+ * Creates a key pair. RSA fingerprint: SHA-1 of the PKCS #8 DER private key, as EC2 computes it for
+ * keys that it created.
  */
 export async function createKey(type: KeyType): Promise<NewKey> {
   if (type === 'rsa') {
@@ -65,9 +66,9 @@ export async function createKey(type: KeyType): Promise<NewKey> {
 }
 
 /**
- * The public key in a caller's material: an OpenSSH line, an SSH2 file, PEM, or the base64 of a DER
- * key. Refuses anything else (`InvalidKey.Format`). RSA fingerprint: MD5 of the public DER key, as
- * EC2 computes it for imported keys.
+ * Parses a public key: an OpenSSH line, an SSH2 file, PEM, or the base64 of a DER key. Refuses
+ * anything else (`InvalidKey.Format`). RSA fingerprint: MD5 of the public DER key, as EC2 computes
+ * it for imported keys.
  */
 export function parsePublicKey(material: Uint8Array): PublicKey {
   const key = readPublicKey(Buffer.from(material).toString('utf8').trim())
@@ -101,7 +102,7 @@ function colons(hash: ReturnType<typeof createHash>): string {
   return hash.digest('hex').replaceAll(/..(?!$)/g, '$&:')
 }
 
-/** Undefined for anything that is not one public key of a kind that EC2 knows. */
+/** Undefined unless it is one public key of a type that EC2 supports. */
 function readPublicKey(text: string): KeyObject | undefined {
   try {
     const key = keyFromText(text)
@@ -109,7 +110,7 @@ function readPublicKey(text: string): KeyObject | undefined {
       ? key
       : undefined
   } catch {
-    // Whatever OpenSSL finds wrong with a caller's bytes, they are no key.
+    // Any error of OpenSSL means that the bytes are not a key.
     return undefined
   }
 }
@@ -124,8 +125,8 @@ function keyFromText(text: string): KeyObject | undefined {
 }
 
 /**
- * RFC 4716 section 3.4: the lines that are neither markers nor headers (a header may go on after a
- * backslash).
+ * RFC 4716 section 3.4: the lines that are neither markers nor headers. A header continues after a
+ * backslash.
  */
 function ssh2Body(text: string): Buffer {
   const body: string[] = []
@@ -160,7 +161,7 @@ function keyFromBlob(blob: Buffer): KeyObject | undefined {
   }
 }
 
-/** Strings as RFC 4251 section 5 writes them; none at all when the lengths do not add up. */
+/** Strings in the form of RFC 4251 section 5. Empty when the lengths do not add up. */
 function readFields(blob: Buffer): readonly Buffer[] {
   const fields: Buffer[] = []
   let at = 0
@@ -174,7 +175,7 @@ function readFields(blob: Buffer): readonly Buffer[] {
   return at === blob.length ? fields : []
 }
 
-/** An mpint without its sign octet, for a JWK. */
+/** An mpint without its sign byte, for a JWK. */
 function unsigned(mpint: Buffer): string {
   return (mpint[0] === 0 ? mpint.subarray(1) : mpint).toString('base64url')
 }
@@ -202,7 +203,7 @@ function uint32(value: number): Buffer {
   return bytes
 }
 
-/** RFC 4251 section 5: a number with its top bit set gets a zero octet, or it would be negative. */
+/** RFC 4251 section 5: a number with its top bit set gets a zero byte, or it would be negative. */
 function mpint(number: Buffer): Buffer {
   return field((number[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), number]) : number)
 }

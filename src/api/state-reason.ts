@@ -1,9 +1,9 @@
-/** Why an instance is in its state, as an operator reads it. Pure. */
+/** The reason of an instance's state, for operators. Pure. */
 import type { StateReason } from '../model/records.ts'
 
 /**
- * The reason in words. The message of EC2 begins with the code, `Server.InternalError: …`, which
- * says nothing to an operator.
+ * The reason in words. EC2's message begins with the code (`Server.InternalError: …`), which is of
+ * no use to an operator.
  */
 export function stateReasonText({ code, message }: StateReason): string {
   const prefix = `${code}: `

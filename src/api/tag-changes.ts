@@ -1,6 +1,6 @@
 /**
- * What CreateTags and DeleteTags have in common. A tag of an instance is part of what its host
- * serves: metadata, and a DNS name.
+ * What CreateTags and DeleteTags share. An instance's host uses its tags: in metadata, and for a
+ * DNS name.
  */
 import { z } from 'zod'
 import type { AccountId } from '../model/ids.ts'
@@ -8,7 +8,7 @@ import type { Tx } from '../store/store.ts'
 import { IDS_MAX, required } from './schemas.ts'
 import { findTaggable, type Taggable } from './taggable.ts'
 
-/** The ids of what is tagged, each once. */
+/** The ids of the tagged resources, without duplicates. */
 export const resourcesSchema = required(
   z
     .array(z.string())

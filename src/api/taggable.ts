@@ -1,6 +1,4 @@
-/**
- * What can be tagged: the account's resources by id, whatever their kind.
- */
+/** Resources that can have tags: the account's resources of all kinds, by id. */
 import { refused } from '../model/errors.ts'
 import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
@@ -11,14 +9,11 @@ export interface Taggable {
   readonly id: string
   /** EC2's `ResourceType`. */
   readonly type: string
-  /** Where the resource lives, for those that live on a host. */
+  /** The host of the resource, if it has one. */
   readonly host?: HostName
 }
 
-/**
- * One kind of resource: EC2's name for it, how to say that there is no such one, and how to list
- * them.
- */
+/** A kind of resource: EC2's name, the refusal when one does not exist, and how to list them. */
 interface Kind {
   readonly type: string
   readonly missing: (ids: readonly string[]) => Error
@@ -37,7 +32,7 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
   ami: {
     type: 'image',
     missing: missingImages,
-    // An image is the cloud's; its `host` only looked at it first.
+    // An image belongs to no host. Its `host` only inspected it.
     list: async (tx, account) =>
       (await tx.images({ account }))
         .filter(({ state }) => state !== 'deregistered')
@@ -61,7 +56,7 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
   vol: {
     type: 'volume',
     missing: missingVolumes,
-    // Its host does nothing by its tags.
+    // Its host does not use its tags.
     list: async (tx, account) => (await tx.volumes({ account })).map(({ id }) => ({ id })),
   },
   eni: {
@@ -109,8 +104,8 @@ function vpcParts(prefix: IdPrefix): Kind['list'] {
 }
 
 /**
- * The resources with these ids; refuses the first that is no id (`InvalidID`) or does not exist
- * (its kind's code).
+ * The resources with these ids. Refuses the first id that is malformed (`InvalidID`) or does not
+ * exist (its kind's code).
  */
 export async function findTaggable(
   tx: ReadTx,

@@ -1,25 +1,22 @@
 /**
- * The refusal of an action that Atoll does not have.
+ * The refusal of an unknown action.
  *
- * A tool that fails here may have launched instances just before and not remember them, so the
- * message lists what was launched lately. Tools match the first sentence word by word.
+ * A tool that fails here may just have launched instances without recording them, so the message
+ * lists recent launches. Tools compare the first sentence exactly.
  */
 import { refused } from '../model/errors.ts'
 import type { AccountId } from '../model/ids.ts'
 import type { Instance } from '../model/records.ts'
 import type { ApiParts } from './action.ts'
 
-/** How long ago something may have been launched by the run of a tool that fails now. */
+/** How recent a launch must be to belong to the failing tool. */
 const LAUNCHED_MS = 15 * 60_000
-/** Instances that are named. */
+/** Maximum number of listed instances. */
 const SHOWN_INSTANCES = 5
-/** How much of an unknown action's name is said back. */
+/** Maximum length of an unknown action's name in the message. */
 const SHOWN_ACTION_LENGTH = 64
 
-/**
- * The refusal (`InvalidAction`) of an action that there is none of; it names what the account has
- * launched lately.
- */
+/** The refusal (`InvalidAction`) of an unknown action. It names recent launches of the account. */
 export async function unknownAction(
   name: string,
   account: AccountId,
@@ -27,7 +24,7 @@ export async function unknownAction(
 ): Promise<Error> {
   const shown = name.slice(0, SHOWN_ACTION_LENGTH)
   const sinceMs = clock.now() - LAUNCHED_MS
-  // Whatever keeps the records from being read, the action stays unknown.
+  // If the records are unavailable, the action is still unknown.
   const instances = await store
     .read((tx) => tx.instances({ account }))
     .then(({ value }) => value)

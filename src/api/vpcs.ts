@@ -1,4 +1,4 @@
-/** What actions that tell of VPCs have in common. */
+/** What actions that show VPCs share. */
 import type { AccountId, VpcId } from '../model/ids.ts'
 import type { Vpc } from '../model/records.ts'
 import type { ReadTx } from '../store/store.ts'

@@ -1,7 +1,4 @@
-/**
- * Settings of the account that clients read before they do anything else. None can be changed: each
- * says how it is for everybody.
- */
+/** Settings of the account that clients read before anything else. None can be changed. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import type { Action, ActionName } from '../action.ts'
@@ -19,17 +16,17 @@ export const getEbsEncryptionByDefault = always('GetEbsEncryptionByDefault', {
   EbsEncryptionByDefault: false,
 })
 
-/** GetSerialConsoleAccessStatus: consoles are the operator's (`atoll console`). */
+/** GetSerialConsoleAccessStatus: only the operator has access to consoles (`atoll console`). */
 export const getSerialConsoleAccessStatus = always('GetSerialConsoleAccessStatus', {
   SerialConsoleAccessEnabled: false,
 })
 
-/** GetImageBlockPublicAccessState: an image is its owner's only. */
+/** GetImageBlockPublicAccessState: only the owner sees an image. */
 export const getImageBlockPublicAccessState = always('GetImageBlockPublicAccessState', {
   ImageBlockPublicAccessState: 'block-new-sharing',
 })
 
-/** GetSnapshotBlockPublicAccessState: there are no snapshots that anybody could share. */
+/** GetSnapshotBlockPublicAccessState: there are no snapshots. */
 export const getSnapshotBlockPublicAccessState = always('GetSnapshotBlockPublicAccessState', {
   State: 'block-all-sharing',
 })
@@ -40,7 +37,7 @@ export const getAllowedImagesSettings = always('GetAllowedImagesSettings', {
   ImageCriteria: [],
 })
 
-/** DescribeSpotDatafeedSubscription: there is none, which EC2 says by refusing. */
+/** DescribeSpotDatafeedSubscription: there is none, for which EC2 refuses the request. */
 export const describeSpotDatafeedSubscription = readAction({
   name: 'DescribeSpotDatafeedSubscription',
   input: nothing,
@@ -49,7 +46,7 @@ export const describeSpotDatafeedSubscription = readAction({
   },
 })
 
-/** What has ids here, of those that EC2 once gave shorter ones. */
+/** The resource types here among those that once had shorter ids in EC2. */
 const RESOURCES = [
   ...['dhcp-options', 'image', 'instance', 'internet-gateway', 'network-acl'],
   ...['network-acl-association', 'network-interface', 'network-interface-attachment'],

@@ -1,5 +1,5 @@
 /**
- * Actions that list something of one thing that is there, and of which no thing has any:
+ * Actions that list something of an existing resource, of which no resource has any:
  * DescribeStaleSecurityGroups of a VPC, DescribeSecurityGroupReferences of groups,
  * GetSubnetCidrReservations of a subnet.
  */
@@ -33,7 +33,7 @@ function emptyListOf({ name, parameter, prefix, malformed, lists }: EmptyListOf)
       [parameter]: ids,
     }),
     async rows(asked, { account, read }): Promise<readonly never[]> {
-      // Parsed just now; a computed key has no type of its own.
+      // Parsed just before. A computed key has no type of its own.
       const wanted = ids.parse(Reflect.get(asked, parameter))
       await read((tx) => findTaggable(tx, account, wanted))
       return []
@@ -45,7 +45,7 @@ function emptyListOf({ name, parameter, prefix, malformed, lists }: EmptyListOf)
   })
 }
 
-/** DescribeStaleSecurityGroups: rules name no group of another VPC. */
+/** DescribeStaleSecurityGroups: rules never name a group of another VPC. */
 export const describeStaleSecurityGroups = emptyListOf({
   name: 'DescribeStaleSecurityGroups',
   parameter: 'VpcId',
@@ -54,7 +54,7 @@ export const describeStaleSecurityGroups = emptyListOf({
   lists: ['StaleSecurityGroupSet'],
 })
 
-/** DescribeSecurityGroupReferences: nothing refers to a group over a peering of VPCs. */
+/** DescribeSecurityGroupReferences: there are no VPC peerings. */
 export const describeSecurityGroupReferences = emptyListOf({
   name: 'DescribeSecurityGroupReferences',
   parameter: 'GroupId',
@@ -63,7 +63,7 @@ export const describeSecurityGroupReferences = emptyListOf({
   lists: ['SecurityGroupReferenceSet'],
 })
 
-/** GetSubnetCidrReservations: nobody reserves parts of a subnet. */
+/** GetSubnetCidrReservations: subnets have no reservations. */
 export const getSubnetCidrReservations = emptyListOf({
   name: 'GetSubnetCidrReservations',
   parameter: 'SubnetId',

@@ -1,10 +1,10 @@
 /**
- * Describe actions for what Atoll has none of. Their answer is an empty list, which is true, and
- * lets clients go on that ask for everything before they do anything.
+ * Describe actions for resources that Atoll does not have. The answer is an empty list, so that
+ * clients which list everything first can continue.
  *
- * Filters are held to EC2's documentation as everywhere. A thing that is asked for by its id or
- * name does not exist, which is said with that kind's own code. All other parameters only narrow
- * the list down. An action leaves this table when there is something to show.
+ * Filters are checked as everywhere. A resource that is requested by id or name does not exist, and
+ * is refused with that kind's code. All other parameters only restrict the list. An action leaves
+ * this table when there is something to show.
  */
 import { z } from 'zod'
 import { type ErrorCode, refused } from '../../model/errors.ts'
@@ -14,16 +14,16 @@ import { DOCUMENTED_FILTERS } from '../generated/filters.ts'
 import { dryRun, parseInput } from '../parameters.ts'
 import { dryRunShape, filterShape, notFound, pagedShape } from '../schemas.ts'
 
-/** Most results on a page of any of these. */
+/** Maximum number of results on a page. */
 const RESULTS_MAX = 1000
 
 interface AlwaysEmpty {
   readonly action: ActionName
   /** Members of the answer, all of them empty lists. */
   readonly lists: readonly string[]
-  /** Parameters that name such things, and the code for one that does not exist. */
+  /** Parameters that name such resources, and the code for one that does not exist. */
   readonly names: Readonly<Record<string, ErrorCode>>
-  /** Whether one of these must be named: then there is no list, and nothing but refusals. */
+  /** Whether one of these must be named. Then the answer is always a refusal. */
   readonly isOfOne: boolean
 }
 
@@ -260,11 +260,11 @@ const ALWAYS_EMPTY: readonly AlwaysEmpty[] = [
   ...DISKS_AND_TASKS,
 ]
 
-/** Loose, because whatever else a request says, it chooses among nothing. */
+/** Loose, because no other parameter changes the result. */
 const schema = z.looseObject({
   ...dryRunShape,
   ...pagedShape(1, RESULTS_MAX, { larger: 'limited' }),
-  // Some actions call it so.
+  // Some actions use this name.
   Filter: filterShape.Filters,
 })
 
@@ -285,7 +285,7 @@ export const alwaysEmptyActions: readonly Action[] = ALWAYS_EMPTY.map((absence) 
       const [parameter] = Object.keys(absence.names)
       throw refused('MissingParameter', `The request must contain the parameter ${parameter}`)
     }
-    // Of some actions the documentation names no filters, though they have some.
+    // EC2's documentation lacks the filters of some actions.
     const isDocumented = DOCUMENTED_FILTERS[absence.action] !== undefined
     const Filters = isDocumented ? [...(input.Filters ?? []), ...(input.Filter ?? [])] : []
     const listing = { action: absence.action, key: () => '', filters: {} }
@@ -301,7 +301,7 @@ function namesIn(value: unknown): readonly string[] {
     .parse(value)
 }
 
-/** As EC2 says it: `VpnGatewayIds` are of a `vpnGateway ID`. */
+/** EC2's wording: `VpnGatewayIds` are of a `vpnGateway ID`. */
 function nounOf(parameter: string): string {
   const noun = parameter.replace(/s$/, '').replace(/Id$/, ' ID')
   return `${noun.charAt(0).toLowerCase()}${noun.slice(1)}`

@@ -1,4 +1,7 @@
-/** AuthorizeSecurityGroupIngress and AuthorizeSecurityGroupEgress: all of the rules or none. */
+/**
+ * AuthorizeSecurityGroupIngress and AuthorizeSecurityGroupEgress. They add all of the rules or
+ * none.
+ */
 import { z } from 'zod'
 import type { GroupRule } from '../../model/records.ts'
 import type { Action, ActionName } from '../action.ts'

@@ -1,8 +1,8 @@
 /**
- * CreateImage: an image of an instance as it is.
+ * CreateImage: an image of an instance in its current state.
  *
- * Only the record is written here. The instance's host copies the disk in the background and says
- * how far it is, and the image is kept there: where its location names, and nowhere else.
+ * This only writes the record. The instance's host copies the disk in the background and reports
+ * progress. The image exists only on that host, which its location names.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
  */
 import { z } from 'zod'
@@ -21,12 +21,12 @@ const schema = z.strictObject({
   Name: imageNameSchema,
   Description: textSchema.default(''),
   NoReboot: z.boolean().default(false),
-  // There are no snapshots, so nothing has the tags that are meant for them.
+  // There are no snapshots, so tags for them are not used.
   TagSpecifications: tagSpecificationsSchema(['image', 'snapshot']),
 })
 
 /**
- * CreateImage. Answers at once; the image is `pending` until its host has made it, and cannot be
+ * CreateImage. It returns at once. The image is `pending` until its host has made it, and cannot be
  * launched before.
  */
 export const createImage = changeAction({

@@ -1,4 +1,4 @@
-/** CreateKeyPair. The private key is in the answer (`KeyMaterial`) and is kept nowhere. */
+/** CreateKeyPair. The private key is in the answer (`KeyMaterial`), and is not stored. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
 import { insertKey, keyNameSchema, keyTagsSchema } from '../key-pairs.ts'
@@ -17,7 +17,7 @@ export const createKeyPair = changeAction({
   name: 'CreateKeyPair',
   input: schema,
   async prepare({ KeyName: name, KeyType, TagSpecifications: tags }, { account, dryRun, parts }) {
-    // A key takes tenths of a second of arithmetic.
+    // Generating a key takes tenths of a second.
     dryRun()
     return { name, tags, key: await parts.keyGeneration.run(account, () => createKey(KeyType)) }
   },

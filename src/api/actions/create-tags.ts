@@ -1,5 +1,5 @@
 /**
- * CreateTags: adds tags, or replaces the values of those that are there. All resources or none.
+ * CreateTags: adds tags, or replaces the values of existing ones, for all resources or for none.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html
  */
 import { z } from 'zod'

@@ -10,10 +10,7 @@ const schema = z.strictObject({
   KeyPairId: idSchema('key', 'InvalidKeyPair.NotFound').optional(),
 })
 
-/**
- * DeleteKeyPair: succeeds, as EC2 does, when there is no such key. What a running instance has of
- * it stays there.
- */
+/** DeleteKeyPair. As in EC2, it succeeds even if there is no such key. Instances keep the key. */
 export const deleteKeyPair = changeAction({
   name: 'DeleteKeyPair',
   input: schema,

@@ -1,6 +1,6 @@
 /**
- * DeleteTags: of a tag with a value only that value, of one without any value, and without tags all
- * of them.
+ * DeleteTags: a tag with a value is deleted only if it has this value; without a value it always
+ * is; without tags, all are deleted.
  */
 import { z } from 'zod'
 import type { AccountId } from '../../model/ids.ts'
@@ -37,7 +37,7 @@ export const deleteTags = changeAction({
   },
 })
 
-/** All that a client may delete. */
+/** All tags that a client may delete. */
 async function deleteTheirs(tx: Tx, account: AccountId, resource: string): Promise<void> {
   const tags = await tx.tags({ account, resources: [resource] })
   const keys = tags.map(({ key }) => key)

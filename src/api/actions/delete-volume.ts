@@ -1,6 +1,6 @@
 /**
- * DeleteVolume: only what no instance has. The volume is listed until its host has removed it; a
- * host that is away does so when it is back.
+ * DeleteVolume: only for a volume without an instance. The volume is listed until its host has
+ * removed it. A host that is away does that when it is back.
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'

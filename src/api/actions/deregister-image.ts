@@ -1,7 +1,6 @@
 /**
- * DeregisterImage. Instances that were launched from it go on, and can be stopped and started:
- * until the last one has gone its record stays where nobody sees it, under a name that nobody can
- * give.
+ * DeregisterImage. Instances of the image go on, and can be stopped and started. Until the last one
+ * is gone the record remains, invisible, with a name that clients cannot use.
  */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'

@@ -43,10 +43,10 @@ function valuesOf(
   return {
     'supported-platforms': 'VPC',
     'default-vpc': vpcs.find((vpc) => vpc.isDefault)?.id ?? 'none',
-    // As on EC2 this does not tell the account's limit: what the hosts have room for does.
+    // As in EC2, this is not the account's actual limit, which is the hosts' capacity.
     'max-instances': String(maxInstancesPerLaunch),
     'vpc-max-security-groups-per-interface': String(quotas.securityGroupsPerInterface),
-    // There are no addresses to hand out.
+    // There are no elastic IP addresses.
     'max-elastic-ips': '0',
     'vpc-max-elastic-ips': '0',
   }

@@ -1,6 +1,6 @@
 /**
- * DescribeImageAttribute: what is told of one image by itself. What it does not have is answered
- * empty, as EC2 does.
+ * DescribeImageAttribute: one attribute of an image. As in EC2, an attribute that it does not have
+ * is empty.
  */
 import type { DescribeImageAttributeRequest, ImageAttribute } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
@@ -17,7 +17,7 @@ const ATTRIBUTES: Readonly<
   description: (view) => ({ Description: { Value: view.Description } }),
   kernel: () => ({ KernelId: {} }),
   ramdisk: () => ({ RamdiskId: {} }),
-  // Nobody but the owner may launch from an image.
+  // Only the owner may launch from an image.
   launchPermission: () => ({ LaunchPermissions: [] }),
   productCodes: () => ({ ProductCodes: [] }),
   blockDeviceMapping: (view) => ({ BlockDeviceMappings: view.BlockDeviceMappings ?? [] }),

@@ -24,7 +24,7 @@ export const describeImages = describeAction({
       const images = await registeredImages(tx, ids.length === 0 ? { account } : { account, ids })
       refuseMissing(ids, new Set(images.map(({ id }) => id)), missingImages)
       const tagsOf = tagsIndex(await tx.tags({ account }))
-      // No image has launch permissions for anybody but its owner, who needs none.
+      // No image has launch permissions for others, and its owner needs none.
       const isVisible = isOwner(Owners, account) && ExecutableUsers.length === 0
       return isVisible ? images.map((image) => ({ image, tags: tagsOf(image.id) })) : []
     }),
@@ -35,7 +35,7 @@ export const describeImages = describeAction({
   answer: (Images) => ({ Images }),
 })
 
-/** Every image that the caller sees is its own, so `Owners` shows all of them or none. */
+/** Every visible image belongs to the caller, so `Owners` selects all or none. */
 function isOwner(owners: readonly string[], account: Reading['account']): boolean {
   return owners.length === 0 || owners.includes('self') || owners.includes(account)
 }

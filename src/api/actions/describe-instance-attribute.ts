@@ -1,7 +1,4 @@
-/**
- * DescribeInstanceAttribute. Attributes that an instance does not have are answered empty, as EC2
- * answers them.
- */
+/** DescribeInstanceAttribute. As in EC2, an attribute that the instance does not have is empty. */
 import type { InstanceAttribute } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { INSTANCE_OPTIONS } from '../../model/instance-options.ts'

@@ -8,7 +8,7 @@ import { pagedShape, withoutEffect } from '../schemas.ts'
 import { instanceStatusView } from '../views/instance.ts'
 import { INSTANCE_STATUS_FILTERS } from '../views/instance-filters.ts'
 
-/** How instances are: running ones only, unless `IncludeAllInstances`. */
+/** The status of instances: running ones only, unless `IncludeAllInstances`. */
 export const describeInstanceStatus = describeAction({
   name: 'DescribeInstanceStatus',
   input: z.strictObject({

@@ -8,7 +8,7 @@ import { INSTANCE_TYPE_FILTERS, instanceTypeView } from '../views/instance-type.
 
 const TYPES_MAX = 100
 
-/** The cloud's own instance types. A type fits wherever a host has the room. */
+/** The cloud's own instance types. A type fits wherever a host has the capacity. */
 export const describeInstanceTypes = describeAction({
   name: 'DescribeInstanceTypes',
   input: z.strictObject({
@@ -28,7 +28,7 @@ export const describeInstanceTypes = describeAction({
     const isWanted = isAmong(InstanceTypes)
     return types.filter(({ name }) => isWanted(name))
   },
-  // The hosts of a cloud are of one architecture, and so far of this one.
+  // The hosts of a cloud have one architecture, so far this one.
   view: (type) => instanceTypeView(type, 'x86_64'),
   key: (type) => type.InstanceType ?? '',
   filters: INSTANCE_TYPE_FILTERS,

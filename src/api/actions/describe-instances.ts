@@ -9,7 +9,7 @@ import { INSTANCE_FILTERS, type ListedInstance } from '../views/instance-filters
 import { reservationsView } from '../views/reservation.ts'
 import { tagsView } from '../views/tags.ts'
 
-/** The account's instances, those that were terminated lately, too. */
+/** The account's instances, including recently terminated ones. */
 export const describeInstances = describeAction({
   name: 'DescribeInstances',
   input: z.strictObject({
@@ -27,7 +27,7 @@ export const describeInstances = describeAction({
     view: instanceView(details, settings),
     nicTags: details.nics.flatMap((nic) => tagsView(details.tags, nic.id)),
   }),
-  // Instances of one reservation stay together, in the order of their launch.
+  // Instances of one reservation stay together, in launch order.
   key: ({ reservation, index, view }) =>
     `${reservation} ${String(index).padStart(6, '0')} ${view.InstanceId}`,
   filters: INSTANCE_FILTERS,

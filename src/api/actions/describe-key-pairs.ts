@@ -8,7 +8,7 @@ import { describeAction } from '../read.ts'
 import { filterShape, IDS_MAX, idListSchema, notFound } from '../schemas.ts'
 import { tagsIndex } from '../views/tags.ts'
 
-/** The account's key pairs, in one piece: EC2 has no pages here. */
+/** The account's key pairs, without pages, as in EC2. */
 export const describeKeyPairs = describeAction({
   name: 'DescribeKeyPairs',
   input: z.strictObject({
@@ -53,7 +53,7 @@ function keyView(key: KeyPair, tags: TagOutput[], withPublicKey: boolean): KeyPa
     KeyFingerprint: key.fingerprint,
     CreateTime: new Date(key.createdAt),
     ...(withPublicKey ? { PublicKey: key.publicKey } : {}),
-    // Here EC2 says of a key without tags that it has none.
+    // In EC2, a key without tags has an empty list here.
     Tags: tags,
   }
 }

@@ -5,12 +5,12 @@ import type { Tag } from '../../model/records.ts'
 import { describeAction } from '../read.ts'
 import { pagedShape } from '../schemas.ts'
 
-/** The account's tags, those of things that have gone left out. */
+/** The account's tags, except those of deleted resources. */
 export const describeTags = describeAction({
   name: 'DescribeTags',
   input: z.strictObject(pagedShape(5, 1000, { larger: 'limited' })),
   rows: (_asked, { account, read }) => read((tx) => tx.tags({ account })),
-  // There may be very many: only those of the page are made into views.
+  // There may be very many, so only those of the page become views.
   view: (tag: Tag) => tag,
   key: (tag) => `${tag.resource} ${tag.key}`,
   filters: {
@@ -23,7 +23,7 @@ export const describeTags = describeAction({
   answer: (tags): DescribeTagsResult => ({
     Tags: tags.map((tag) => ({
       ResourceId: tag.resource,
-      // Written by this house only, in the SDK's own words.
+      // Only Atoll writes it, in the SDK's terms.
       ResourceType: tag.resourceType as ResourceType,
       Key: tag.key,
       Value: tag.value,

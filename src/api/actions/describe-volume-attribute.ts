@@ -4,9 +4,7 @@ import { z } from 'zod'
 import { readAction } from '../read.ts'
 import { idSchema, missingVolumes } from '../schemas.ts'
 
-/**
- * One attribute of a volume. I/O is never taken from a volume, so there is nothing to enable again.
- */
+/** One attribute of a volume. I/O is never disabled, so it need not be enabled again. */
 export const describeVolumeAttribute = readAction({
   name: 'DescribeVolumeAttribute',
   input: z.strictObject({

@@ -8,7 +8,7 @@ import { refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, missingVolumes, pagedShape, withoutEffect } from '../schemas.ts'
 
-/** How volumes are. Of a volume on a host that is silent nobody can say it. */
+/** The status of volumes. It is unknown on a host without a valid lease. */
 export const describeVolumeStatus = describeAction({
   name: 'DescribeVolumeStatus',
   input: z.strictObject({

@@ -1,12 +1,12 @@
 /**
- * GetCallerIdentity, the one action of STS: as far as clients of EC2 need it to learn who they are.
+ * GetCallerIdentity, the only STS action, with which EC2 clients learn who they are.
  *
  * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
  */
 import { z } from 'zod'
 import { readAction } from '../read.ts'
 
-/** The caller's account, user and ARN. Needs no permission: whoever can sign may ask. */
+/** The caller's account, user and ARN. It needs no permission. */
 export const getCallerIdentity = readAction({
   name: 'GetCallerIdentity',
   input: z.strictObject({}),

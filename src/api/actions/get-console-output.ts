@@ -8,14 +8,14 @@ import { idSchema, withoutEffect } from '../schemas.ts'
 const CONSOLE_TIMEOUT_MS = 5_000
 
 /**
- * Asks the instance's host, which keeps the console for a while once the instance is terminated.
- * `Output` is base64, at most 64 KiB of text.
+ * Asks the instance's host, which keeps the console for a while after termination. `Output` is
+ * base64 of at most 64 KiB of text.
  */
 export const getConsoleOutput = readAction({
   name: 'GetConsoleOutput',
   input: z.strictObject({
     InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
-    // Output is always read when it is asked for.
+    // The output is always read at the time of the request.
     Latest: withoutEffect(z.boolean().optional()),
   }),
   prepare: ({ InstanceId }, { account, read }) =>

@@ -4,7 +4,7 @@ import { requireInstance } from '../instances.ts'
 import { readAction } from '../read.ts'
 import { idSchema } from '../schemas.ts'
 
-/** Empty, as of every instance that does not run Windows. */
+/** Empty, as for every instance without Windows. */
 export const getPasswordData = readAction({
   name: 'GetPasswordData',
   input: z.strictObject({ InstanceId: idSchema('i', 'InvalidInstanceID.Malformed') }),

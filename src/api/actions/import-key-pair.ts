@@ -5,12 +5,14 @@ import { changeAction } from '../change.ts'
 import { insertKey, keyNameSchema, keyTagsSchema } from '../key-pairs.ts'
 import { parsePublicKey } from '../ssh-keys.ts'
 
-/** Base64 text of a public key: an 8192-bit RSA key in PEM takes less than a quarter of it. */
+/**
+ * Longest base64 text of a public key. An 8192-bit RSA key in PEM takes less than a quarter of it.
+ */
 const MATERIAL_MAX_LENGTH = 16 * KIB
 
 const schema = z.strictObject({
   KeyName: keyNameSchema,
-  // Base64 by then, whichever door it came through.
+  // Base64 by now, whatever the transport is.
   PublicKeyMaterial: z
     .string()
     .max(MATERIAL_MAX_LENGTH)

@@ -1,9 +1,9 @@
 /**
- * ModifyInstanceAttribute: what can be changed of an instance that is there.
+ * ModifyInstanceAttribute: changes an attribute of an existing instance.
  *
- * One attribute at a time, named by its own member (`DisableApiTermination.Value=true`) or by
- * `Attribute` and `Value`. An attribute that cannot be another one here is refused by name, and
- * taken when it asks for what is so anyway.
+ * It changes one attribute at a time, named by its own member (`DisableApiTermination.Value=true`)
+ * or by `Attribute` and `Value`. An attribute that cannot change here is refused by name, unless
+ * the request names its current value.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
  */
 
@@ -33,13 +33,13 @@ import { putIntoGroups } from '../security-groups.ts'
 import type { Scalar } from '../wire/model.ts'
 import { parseScalar } from '../wire/query.ts'
 
-/** What one attribute's new value comes to. */
+/** The effect of one attribute's new value. */
 interface Change {
-  /** Undefined where another record holds it, or nothing changes. */
+  /** Undefined if the attribute is in another record, or does not change. */
   readonly change?: InstanceChange
-  /** EC2 changes it only while the instance does not run. */
+  /** EC2 changes it only while the instance is stopped. */
   readonly whileStopped?: true
-  /** What else is written. */
+  /** Further writes. */
   readonly write?: (tx: Tx, instance: Instance) => Promise<InstanceChange | undefined>
 }
 
@@ -98,9 +98,7 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && !(Array.isArray(value) && value.length === 0)
 }
 
-/**
- * How `Attribute` names what `Value` is the value of. The others have members of their own only.
- */
+/** The member for each value of `Attribute`. Other attributes only have members of their own. */
 const BY_NAME: Readonly<Record<string, readonly [member: Member, type?: Scalar]>> = {
   instanceType: ['InstanceType', 'string'],
   kernel: ['Kernel', 'string'],
@@ -117,7 +115,7 @@ const BY_NAME: Readonly<Record<string, readonly [member: Member, type?: Scalar]>
   groupSet: ['Groups'],
 }
 
-/** The input without `Attribute` and `Value`: with the member that they mean. */
+/** The input with the member that `Attribute` and `Value` mean. */
 function unnamed({ Attribute: name, Value: value, ...input }: Call['input']): Call['input'] {
   if (name === undefined && value === undefined) return input
   if (name === undefined) throw missing('Attribute')
@@ -127,7 +125,7 @@ function unnamed({ Attribute: name, Value: value, ...input }: Call['input']): Ca
       'InvalidParameterValue',
       `Value (${String(name).slice(0, 64)}) for parameter attribute is invalid. Unknown attribute.`,
     )
-  // The AWS CLI names the attribute and gives its own member, too.
+  // The AWS CLI sends both the attribute's name and its own member.
   if (input[member] !== undefined && value === undefined) return input
   if (type === undefined || value === undefined) throw missing('Value')
   return { ...input, [member]: { Value: parseScalar(type, 'Value', String(value)) } }
@@ -143,10 +141,7 @@ function missing(name: string): Error {
 
 type Parsed = z.output<typeof modifySchema>
 
-/**
- * The request as it may be written: `Attribute` and `Value` are put in other words before the rest
- * is looked at.
- */
+/** The request. `Attribute` and `Value` are converted before the rest is parsed. */
 const requestSchema = z
   .looseObject(
     Object.fromEntries(
@@ -158,7 +153,7 @@ const requestSchema = z
   )
   .meta({ parsedBy: z.object({ Attribute: z.string(), Value: z.string(), ...modifySchema.shape }) })
 
-/** What is asked for. */
+/** The requested change. */
 function changeOf(given: Parsed, settings: ApiSettings): Change {
   const { DisableApiTermination, DisableApiStop, InstanceInitiatedShutdownBehavior } = given
   const { EbsOptimized, UserData, InstanceType, Groups, BlockDeviceMappings = [] } = given
@@ -208,8 +203,8 @@ export const modifyInstanceAttribute = changeAction({
   },
   async change(tx, { id, change, whileStopped, write }, { account }) {
     const instance = await requireInstance(tx, account, id)
-    // What becomes of the disk is settled when the end is asked for. Both advance the host's
-    // generation, so one sees the other.
+    // The fate of the disk is decided when termination is requested. Both requests advance the
+    // host's generation, so one sees the other.
     if (instance.wanted === 'terminate')
       throw refused('IncorrectInstanceState', `The instance '${id}' is being terminated`)
     if (whileStopped === true && instance.state !== 'stopped')
@@ -219,7 +214,7 @@ export const modifyInstanceAttribute = changeAction({
   },
 })
 
-/** Says whether the root disk goes with the instance. */
+/** Sets whether the root disk is deleted with the instance. */
 async function keepDisk(
   tx: Tx,
   { id }: Instance,
@@ -236,7 +231,7 @@ async function keepDisk(
   await tx.updateVolume(volume.id, { deleteOnTermination: ebs.DeleteOnTermination })
 }
 
-/** Puts the instance into these groups and no others, where it has one NIC that they can be for. */
+/** Sets the groups of the instance's NIC, if it has only one. */
 async function setGroups(
   tx: Tx,
   { id, account }: Instance,

@@ -1,6 +1,6 @@
 /**
- * ModifyInstanceMetadataOptions: what is not named stays as it is. The instance's host goes by it
- * within one pass.
+ * ModifyInstanceMetadataOptions. Options that are not named do not change. The instance's host
+ * applies them within one pass.
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'

@@ -1,6 +1,6 @@
 /**
- * ModifyNetworkInterfaceAttribute: the groups of a NIC, also of a running instance. One attribute
- * at a time; what cannot be another one here is taken as it is.
+ * ModifyNetworkInterfaceAttribute: sets the groups of a NIC, also of a running instance. It changes
+ * one attribute at a time. An attribute that cannot change is accepted with its current value.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyNetworkInterfaceAttribute.html
  */
 import { z } from 'zod'

@@ -1,7 +1,4 @@
-/**
- * ModifySecurityGroupRules: each rule is replaced as a whole, and keeps its id, its direction and
- * its tags.
- */
+/** ModifySecurityGroupRules: replaces each rule as a whole. Its id, direction and tags stay. */
 import { z } from 'zod'
 import type { SecurityGroupRuleId } from '../../model/ids.ts'
 import type { GroupRule } from '../../model/records.ts'
@@ -62,7 +59,7 @@ export const modifySecurityGroupRules = changeAction({
         if (old !== undefined) rules.push({ ...old, ...rule, description: rule.description ?? '' })
       }
     }
-    // One rule may become what another one was.
+    // A rule may get the former contents of another one.
     for (const rule of rules) await tx.deleteGroupRule(rule)
     for (const rule of rules) {
       await writeOne(budget)

@@ -1,6 +1,6 @@
 /**
- * MonitorInstances and UnmonitorInstances: there are no finer measures than what every host has
- * anyway; that it was asked for is shown.
+ * MonitorInstances and UnmonitorInstances. There is no detailed monitoring; the request is only
+ * stored and shown.
  */
 import type { InstanceMonitoring } from '@aws-sdk/client-ec2'
 import { z } from 'zod'

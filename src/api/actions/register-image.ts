@@ -1,7 +1,7 @@
 /**
- * RegisterImage. It only writes the record; the host that took the request looks at the location,
- * pins the digest or says what is wrong. Images are their account's own: none is public or shared.
- * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html
+ * RegisterImage. It only writes the record. The host that got the request inspects the location,
+ * and pins the digest or reports what is wrong. Images belong to their account: none is public or
+ * shared. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html
  */
 import { z } from 'zod'
 import { driverFor } from '../../model/driver.ts'
@@ -26,7 +26,7 @@ const LOCATIONS =
   'virtual machine without a boot loader), without white space; for the AWS CLI, which reads file:// itself, the bare ' +
   "path. A virtual machine's may end in #sha256=HEX, seed=nocloud, firmware=uefi and machine=microvm, joined by &"
 
-/** Images of one account that may be pending at once. */
+/** Maximum number of pending images of one account. */
 const PENDING_MAX = 20
 
 const schema = z.strictObject({
@@ -40,7 +40,7 @@ const schema = z.strictObject({
   EnaSupport: withoutEffect(z.boolean().optional()),
 })
 
-/** RegisterImage. `Architecture` is provisional: what the host finds takes its place. */
+/** RegisterImage. `Architecture` is provisional: the host replaces it by what it finds. */
 export const registerImage = changeAction({
   name: 'RegisterImage',
   input: schema,
@@ -71,8 +71,8 @@ export const registerImage = changeAction({
 })
 
 /**
- * Each image that is looked at keeps a host at work. Two requests at once may both be the last that
- * fits: a few more do no harm.
+ * Each pending image makes work for a host. Two concurrent requests may both pass this check, and a
+ * few more images do no harm.
  */
 async function refuseTooManyPending(tx: ReadTx, account: AccountId): Promise<void> {
   const pending = (await tx.images({ account })).filter(({ state }) => state === 'pending')

@@ -1,6 +1,6 @@
 /**
- * Every action that the API answers, a line for each file: `all.ts` makes the list of it, and
- * nothing else may import it.
+ * Every action of the API, one line for each file. `all.ts` makes the list from it, and nothing
+ * else may import it.
  */
 // biome-ignore-all lint/performance/noBarrelFile: it is a list
 

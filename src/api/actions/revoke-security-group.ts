@@ -1,6 +1,6 @@
 /**
- * RevokeSecurityGroupIngress and RevokeSecurityGroupEgress: all of the rules or none, by what they
- * say or by their ids. What descriptions say is not compared.
+ * RevokeSecurityGroupIngress and RevokeSecurityGroupEgress: remove all of the rules or none, by
+ * their contents or by their ids. Descriptions are not compared.
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
@@ -45,7 +45,7 @@ function revoke(name: ActionName, egress: boolean): Action {
   })
 }
 
-/** Rules are named in one way. */
+/** Rules must be named in one way only. */
 function refuseBoth({
   IpPermissions,
   ...flat

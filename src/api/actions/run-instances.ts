@@ -1,10 +1,10 @@
 /**
  * RunInstances: everything that a launch chooses and writes, in one transaction.
  *
- * The client token comes first, so that of two requests with the same one only one goes on; then
- * host, address and records for as many instances as there is room for, up to MaxCount. Fewer than
- * MinCount, or any failure on the way, and nothing of it stays. Capacity that was taken here comes
- * back when an agent reports an instance gone.
+ * The client token comes first, so that only one of two requests with the same token continues.
+ * Then come host, address and records for as many instances as there is room for, up to MaxCount.
+ * With fewer than MinCount, or after a failure, nothing remains. The capacity is returned when an
+ * agent reports that an instance is gone.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
  */
 import { refused } from '../../model/errors.ts'
@@ -39,16 +39,16 @@ export const runInstances = changeAction({
     catalogue: parts.catalogue.reader(),
   }),
   once: ({ order, reservation }, { account }) => ({
-    // A claim needs a key of its own (`store.ts`). Nobody else uses this one: a reservation is new.
-    // The row costs what a guarded commit would. The ids of its instances could be the key instead;
+    // A claim needs a key of its own (`store.ts`). The reservation is one, because it is new. The
+    // row costs as much as a guarded commit. The ids of its instances could be the key instead;
     // that was not built, because the AWS CLI and every SDK send a token.
     token: order.clientToken ?? reservation,
     result: reservation,
     repeat: (tx, result) => earlierLaunch(tx, account, result),
   }),
   change: launch,
-  // What two launches may fight for is a key or a conditional statement: neither need be run again
-  // for what it read.
+  // What two launches may compete for is a key or a conditional statement, so neither must be run
+  // again because of what it has read.
   kind: 'claim',
   retry: ({ catalogue }) => catalogue.renew(),
   view(details, { settings }) {
@@ -74,10 +74,10 @@ async function launch(
   const catalogued = { ...known, hosts: placeableHosts(known.hosts, host), drivers }
   const choices = await launchChoices(tx, account, order, catalogued, draw.number())
   refuseTooManyGroups(choices.groups.length, settings)
-  // EC2 does not say whether there would be room, either.
+  // In EC2, a dry run does not check capacity either.
   dryRun()
-  // Hosts that were read for an earlier launch may have room again: fewer than was asked for are
-  // only sure by a new reading.
+  // Hosts in an old reading may have room again. So a smaller number than requested is only certain
+  // after a new reading.
   const least = catalogue.isOld() ? order.maxCount : order.minCount
   return await writeLaunch(tx, { order, choices, least, account, reservation, now, draw, budget })
 }

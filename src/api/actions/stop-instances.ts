@@ -7,7 +7,7 @@ import { onlySchema, withoutEffect } from '../schemas.ts'
 
 const schema = z.strictObject({
   ...instancesShape,
-  // A guest that does not stop in time is killed anyway, so there is nothing more to force.
+  // A guest that does not stop in time is killed anyway, so force has no effect.
   Force: withoutEffect(z.boolean().optional()),
   SkipOsShutdown: withoutEffect(z.boolean().optional()),
   Hibernate: onlySchema(false, 'Hibernate is not supported; leave it out'),

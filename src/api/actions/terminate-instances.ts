@@ -1,5 +1,5 @@
 /**
- * TerminateInstances. Address and capacity come back when the host reports that nothing is left.
+ * TerminateInstances. Address and capacity become free when the host reports that nothing is left.
  */
 import { z } from 'zod'
 import { requestTerminate } from '../../model/lifecycle.ts'

@@ -1,6 +1,6 @@
 /**
- * UpdateSecurityGroupRuleDescriptionsIngress and UpdateSecurityGroupRuleDescriptionsEgress: what is
- * not given is taken away. All of the rules or none.
+ * UpdateSecurityGroupRuleDescriptionsIngress and UpdateSecurityGroupRuleDescriptionsEgress: set the
+ * descriptions of all of the rules or of none. A missing description removes it.
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'

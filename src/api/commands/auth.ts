@@ -1,6 +1,6 @@
 /**
- * Authenticates a command: an access key's signature over its body, its time, and where the answer
- * goes.
+ * Authenticates a command: an access key's signature over its body, its time, and the queue for the
+ * answer.
  *
  * The body is signed as raw bytes, so clients and hosts need not agree on how JSON is written.
  */
@@ -12,12 +12,12 @@ import type { Caller } from '../action.ts'
 import { parseTime } from '../http/auth.ts'
 import { parseHeaders } from './command.ts'
 
-/** How far the time of a command may be from ours, either way. */
+/** Maximum difference between a command's time and ours. */
 export const COMMAND_SKEW_MS = 5 * 60 * 1000
-/** The first line of what is signed. */
+/** The first line of the signed text. */
 const ALGORITHM = 'ATOLL-HMAC-SHA256'
 /**
- * What a client puts as reply_to; the broker makes a name of its own of it
+ * The reply_to of a client; the broker replaces it with a name of its own
  * (https://www.rabbitmq.com/docs/direct-reply-to).
  */
 const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to'
@@ -26,9 +26,8 @@ const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to'
 export type SignedCommand = Pick<CommandMessage, 'body' | 'replyTo' | 'correlationId'>
 
 /**
- * Who sent the command. Refusals: `IncompleteSignature` (form), `RequestExpired` (time),
- * `AuthFailure` (unknown key or wrong signature: a caller cannot tell which, the detail says so to
- * the operator).
+ * Returns the sender of the command. Refusals: `IncompleteSignature` (form), `RequestExpired`
+ * (time), `AuthFailure` (unknown key or wrong signature; only the operator's log tells which).
  */
 export async function authenticateCommand(
   message: SignedCommand & Pick<CommandMessage, 'headers'>,
@@ -47,7 +46,7 @@ export async function authenticateCommand(
     )
   }
   const key = await findKey(accessKey)
-  // An unknown key costs the same work as a known one.
+  // An unknown key costs the same time as a known one.
   const expected = signCommand(message, { id: accessKey, secret: key?.secret ?? '' }, date)
   const proved = timingSafeEqual(Buffer.from(expected), Buffer.from(headers['x-atoll-signature']))
   if (key !== undefined && proved) {

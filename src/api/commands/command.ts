@@ -1,28 +1,24 @@
 /**
- * A command as a client puts it on the bus, and the answer it gets: the schemas from which
- * `docs/asyncapi.yaml` is written.
+ * A command and its answer on the bus: the schemas that `docs/asyncapi.yaml` is generated from.
  *
- * Everything here comes from outside, and is held to named limits. Pure.
+ * All input comes from outside, and is checked against named limits. Pure.
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { KIB, MIB } from '../../model/sizes.ts'
 
-/** Longest command, in bytes; user data of 16 KiB fits many times. */
+/** Longest command in bytes. User data of 16 KiB fits many times. */
 export const COMMAND_LIMIT_BYTES = 256 * KIB
 /**
- * Longest answer, in bytes: brokers are told to take no longer message (`max_message_size`), and
- * end the connection that sends one.
+ * Longest answer in bytes. Brokers are configured to accept no longer message (`max_message_size`),
+ * and end the connection that sends one.
  */
 export const ANSWER_LIMIT_BYTES = MIB
-/**
- * Items in one page of a list when the command names no MaxResults: an instance with some tags
- * takes 3 KiB.
- */
+/** Items on a page when the command has no MaxResults. An instance with some tags takes 3 KiB. */
 export const PAGE_ITEMS = 200
-/** Longest that an error says of a malformed command, in characters. */
+/** Longest error message about a malformed command, in characters. */
 const COMPLAINT_LIMIT = 1024
-/** As long as an EC2 ClientToken, which the id of a launch becomes. */
+/** As long as an EC2 ClientToken, because the id of a launch becomes one. */
 const ID_LIMIT = 64
 
 /** The body of a command: JSON in UTF-8. */
@@ -43,7 +39,7 @@ export const commandSchema = z.strictObject({
 
 export type Command = z.infer<typeof commandSchema>
 
-/** The headers of a command: who gives it. */
+/** The headers of a command, which authenticate it. */
 export const commandHeaders = z.object({
   'x-atoll-access-key': z
     .string()
@@ -86,7 +82,7 @@ export const answerSchema = z.strictObject({
 
 export type CommandAnswer = z.infer<typeof answerSchema>
 
-/** The command in a body. Refuses with `InvalidRequest`, naming every field that is wrong. */
+/** Parses the body of a command. Refuses with `InvalidRequest`, naming every invalid field. */
 export function parseCommand(body: Uint8Array): Command {
   let json: unknown
   try {
@@ -99,7 +95,7 @@ export function parseCommand(body: Uint8Array): Command {
   throw refused('InvalidRequest', `The command is malformed: ${complaint(parsed.error)}`)
 }
 
-/** The headers by which a command is proved. Refuses with `IncompleteSignature`. */
+/** Parses the headers that authenticate a command. Refuses with `IncompleteSignature`. */
 export function parseHeaders(headers: Readonly<Record<string, unknown>>): CommandHeaders {
   const parsed = commandHeaders.safeParse(headers)
   if (parsed.success) return parsed.data
@@ -109,7 +105,7 @@ export function parseHeaders(headers: Readonly<Record<string, unknown>>): Comman
   )
 }
 
-/** What is wrong, without saying back all that a stranger sent. */
+/** What is wrong, without repeating all that an unauthenticated client sent. */
 function complaint(error: z.ZodError): string {
   const text = z.prettifyError(error)
   return text.length > COMPLAINT_LIMIT ? `${text.slice(0, COMPLAINT_LIMIT)}…` : text

@@ -1,9 +1,9 @@
 /**
  * The bus encoding of a call (`call.ts`): the actions of the EC2 API as commands.
  *
- * A command is taken off the queue only when it is answered, so another host gets it if this one
- * dies; a launch that was committed is found by the command's id and not repeated. On `unavailable`
- * the command is handed to another host a few times.
+ * A command is acknowledged only when it is answered, so another host gets it if this one dies. A
+ * launch that was committed is found by the command's id, and not repeated. After `unavailable` the
+ * command is given to another host a few times.
  */
 import type { CommandMessage, CommandOutcome, CommandQueue } from '../../bus/command-queue.ts'
 import type { Log } from '../../lib/log.ts'
@@ -24,23 +24,23 @@ import {
 
 const LIMITS = {
   actionTimeoutMs: 30_000,
-  // The door hands over no more than a host may work on at the same time, which is 16.
+  // The command queue delivers at most 16 at once.
   maxInFlight: Number.POSITIVE_INFINITY,
   pageItems: PAGE_ITEMS,
   answerBytes: ANSWER_LIMIT_BYTES,
   requestBurst: 1_000,
   requestsPerSecond: 100,
   maxInFlightOfOne: 12,
-  // Answers are the broker's to hold.
+  // The broker stores answers.
   unreadBytesOfOne: Number.POSITIVE_INFINITY,
 }
-/** Where commands come from: no address is known of who put them there. */
+/** The client of all commands, because no address is known. */
 const THE_BUS = 'bus'
-/** How often a command is handed on before its caller is told that the world is not well. */
+/** How often a command is given to another host before its client gets the error. */
 const AGAIN_LIMIT = 3
 const AGAIN_AFTER_MS = 500
 
-/** What the door is built from. */
+/** What serving commands needs. */
 export interface CommandsOptions {
   readonly door: CommandQueue
   readonly parts: ApiParts
@@ -49,7 +49,7 @@ export interface CommandsOptions {
   readonly metrics: Metrics
 }
 
-/** Takes commands until the returned function is called, which waits for those under way. */
+/** Handles commands until the returned function is called, which waits for those under way. */
 export function serveCommands(options: CommandsOptions): () => Promise<void> {
   const calls = createCalls({
     ...options,
@@ -86,7 +86,7 @@ const commandEncoding: Encoding<CommandMessage, CommandMessage, DecodedCommand> 
       action,
       input(words) {
         const input = decodeJson(words, parameters)
-        // The command's id is the client token of an action that takes one.
+        // The command's id is the client token, if the action has one.
         const takesId = words.byMember.has('ClientToken') && input['ClientToken'] === undefined
         return takesId ? { ...input, ClientToken: id } : input
       },
@@ -103,8 +103,8 @@ function refuseTooLong({ body }: CommandMessage): void {
 }
 
 /**
- * By what it says of itself, which is not proved yet: whoever asks for much under many names has no
- * more than one turn for each.
+ * The key that the command names, not yet authenticated. A client with many names gets only one
+ * turn for each.
  */
 function ownerOf({ headers }: CommandMessage): string {
   const key = headers['x-atoll-access-key']
@@ -117,7 +117,7 @@ function recordsOf(asOf: string | null): Pick<CommandAnswer, 'recordsAsOf'> {
   return asOf === null ? {} : { recordsAsOf: asOf }
 }
 
-/** What becomes of a command whose call ended so. */
+/** What happens to a command after its call. */
 function outcomeOf(message: CommandMessage, outcome: Outcome<DecodedCommand>): CommandOutcome {
   const { requestId, asked, result } = outcome
   if (result.kind === 'answer') return { kind: 'answer', answer: result.text }

@@ -2,9 +2,9 @@
  * Turns a request with a valid ticket into a WebSocket that carries a terminal
  * (`lib/terminal-protocol.ts`).
  *
- * Without a valid ticket the answer is 403. The `Origin` of a page is not checked: that protects
- * servers that know users by cookies, and this one knows only tickets, which a foreign page does
- * not have.
+ * Without a valid ticket the answer is 403. The `Origin` of a page is not checked. That check
+ * protects servers that authenticate users by cookies; this one uses tickets, which a foreign page
+ * does not have.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -22,7 +22,7 @@ import type { InstanceId } from '../../model/ids.ts'
 import { endWith } from '../http/last-answer.ts'
 import { isOlderClient, refuseOlderClient, ticketOfOlderClient } from './older-clients.ts'
 
-/** Whoever was let in. */
+/** An accepted client. */
 export interface AcceptedConsole {
   readonly link: TerminalLink
   readonly instance: InstanceId
@@ -30,9 +30,9 @@ export interface AcceptedConsole {
   readonly screen: Screen | null
 }
 
-/** Where connections come in. */
+/** Accepts connections. */
 export interface ConsoleHandshake {
-  /** Takes a connection over; null when it was turned away, and has been told so, or is gone. */
+  /** Takes a connection over. Null when it was refused (the client is told), or is gone. */
   enter(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<AcceptedConsole | null>
 }
 
@@ -43,7 +43,7 @@ export function wantsConsole(request: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket' || isOlderClient(request)
 }
 
-/** `redeem` gives the instance that a ticket is for, once, and null when it is not good. */
+/** `redeem` returns the instance of a ticket, once. Null when the ticket is invalid. */
 export function createConsoleHandshake(
   redeem: (ticket: string) => InstanceId | null,
 ): ConsoleHandshake {
@@ -73,7 +73,7 @@ export function createConsoleHandshake(
   }
 }
 
-/** Loaded with the first console: it takes 2.3 MB. */
+/** Loaded with the first console, because it takes 2.3 MB. */
 async function openSockets(): Promise<WebSocketServer> {
   const ws = await import('ws')
   return new ws.WebSocketServer({
@@ -84,7 +84,7 @@ async function openSockets(): Promise<WebSocketServer> {
   })
 }
 
-/** Null when the request is no handshake of WebSocket: it has been answered. */
+/** Null when the request is not a WebSocket handshake. It has been answered. */
 function shakeHands(
   sockets: WebSocketServer,
   request: IncomingMessage,
@@ -93,14 +93,14 @@ function shakeHands(
 ): Promise<TerminalLink | null> {
   const opened = Promise.withResolvers<TerminalLink | null>()
   socket.once('close', () => opened.resolve(null))
-  // At once: the first message may be there already.
+  // Listens at once, because the first message may have arrived.
   sockets.handleUpgrade(request, socket, head, (one) =>
     opened.resolve(createTerminalLink(one, 'host')),
   )
   return opened.promise
 }
 
-/** A text says what is wrong with it. */
+/** Returns a text for an invalid one. */
 function screenOf({ url = '' }: IncomingMessage): Screen | null | string {
   try {
     return parseScreen(url)

@@ -15,15 +15,15 @@ import { withReplicaFallback } from '../replica-fallback.ts'
 import type { ConsoleServer } from './server.ts'
 import { TICKET_LIFE_MS } from './tickets.ts'
 
-/** Where a console is to be had. */
+/** Where a console is. */
 export interface ConsolePlace {
-  /** Null: at the door where this was asked. */
+  /** Null: on this host. */
   readonly at: { readonly address: string; readonly port: number } | null
   readonly host: HostName
-  /** Where a client that is not on this host opens its WebSocket. */
+  /** The WebSocket URL for clients on other machines. */
   readonly url: string
   readonly ticket: string
-  /** How long the ticket is good. */
+  /** How long the ticket is valid. */
   readonly ticketSeconds: number
 }
 
@@ -34,17 +34,17 @@ export interface ConsoleLocatorOptions {
   readonly holds: (instance: InstanceId) => Promise<boolean>
   readonly store: InformedStore
   readonly bus: Bus
-  /** Where others reach this host's API. */
+  /** The address of this host's API for others. */
   readonly reachedAt: { readonly address: string; readonly port: number }
 }
 
-/** Gets tickets to consoles, wherever the instances are. */
+/** Gets tickets for consoles on any host. */
 export interface ConsoleLocator {
   /** Errors: `refused` and `unavailable`, which say what to do. */
   seek(instance: InstanceId): Promise<ConsolePlace>
 }
 
-/** How long another host may take to answer; less than the command waits for the daemon. */
+/** How long another host may take to answer. It is less than the command waits for the daemon. */
 const ASK_TIMEOUT_MS = 4_000
 
 /** Answers other hosts' questions for consoles from now on. */
@@ -58,7 +58,7 @@ export function createConsoleLocator(options: ConsoleLocatorOptions): ConsoleLoc
 
   return {
     async seek(instance) {
-      // That it does not run is told by the door.
+      // The server itself refuses if the instance does not run.
       if (await holds(instance))
         return { at: null, ...placeAt(host, reachedAt, door.issue(instance)) }
       const found = await hostOf(store, instance)

@@ -1,6 +1,6 @@
 /**
- * Tells an older `atoll console` (which asks for `Upgrade: atoll-console`), in its own protocol,
- * that it must be upgraded.
+ * Tells an older `atoll console` (which requests `Upgrade: atoll-console`) in its own protocol that
+ * it must be upgraded.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -8,25 +8,25 @@ import { endWith } from '../http/last-answer.ts'
 
 const OLD_PROTOCOL = 'atoll-console'
 /**
- * Its frame with which a terminal ended: a kind, two bytes of length, no exit code (two bytes), a
+ * Its frame for the end of a terminal: a kind, two bytes of length, no exit code (two bytes), a
  * reason.
  */
 const END = 5
 const NO_EXIT_CODE = [0, 0]
 const REASON = 'this atoll command is older than the host: upgrade it with scripts/install'
 
-/** Whether a request to upgrade comes from such a client. */
+/** Whether an upgrade request is from such a client. */
 export function isOlderClient({ headers }: IncomingMessage): boolean {
   return headers.upgrade === OLD_PROTOCOL
 }
 
-/** The ticket that it shows. */
+/** The client's ticket. */
 export function ticketOfOlderClient({ headers }: IncomingMessage): string | null {
   const ticket = headers['atoll-ticket']
   return typeof ticket === 'string' ? ticket : null
 }
 
-/** Tells it why there is no console, and ends the connection. */
+/** Says why there is no console, and ends the connection. */
 export function refuseOlderClient(socket: Duplex): void {
   const payload = Buffer.from([...NO_EXIT_CODE, ...Buffer.from(REASON)])
   const frame = Buffer.from([END, payload.length >> 8, payload.length & 0xff, ...payload])

@@ -1,9 +1,8 @@
 /**
  * Serves the terminals of this host's instances: issues tickets, and runs the sessions of clients
- * that show one (`handshake.ts`).
+ * that present one (`handshake.ts`).
  *
- * It is reached through the API's port, by clients on other hosts (over TLS only), and through the
- * operator's socket.
+ * Clients on other hosts use the API's port (TLS only), others the operator's socket.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -18,28 +17,28 @@ import { type AcceptedConsole, createConsoleHandshake, wantsConsole } from './ha
 import { runSession } from './session.ts'
 import { createTickets } from './tickets.ts'
 
-/** Attachments to one instance, and to all of a host, at the same time. */
+/** Maximum number of concurrent sessions of one instance, and of a host. */
 export const SESSION_LIMITS = { ofInstance: 8, ofHost: 64 }
 
 /**
- * Attaches to an instance of this host; `screen` is null for a pipe. Errors: `refused` and
- * `unavailable`, in words for who attaches.
+ * Attaches to an instance of this host. `screen` is null for a pipe. Errors: `refused` and
+ * `unavailable`, with a message for the user.
  */
 type Attach = (instance: InstanceId, screen: Screen | null) => Promise<Terminal>
 
-/** What the servers of a host that upgrade connections need of the door. */
+/** What servers need to pass on connections. */
 export interface Upgrader {
-  /** Whether it is for this door that a connection is to be upgraded. */
+  /** Whether an upgrade request is for a console. */
   wants(request: IncomingMessage): boolean
   /** Takes the connection over. */
   take(request: IncomingMessage, socket: Duplex, head: Buffer): void
 }
 
-/** The door. */
+/** The server of consoles. */
 export interface ConsoleServer extends Upgrader {
   /**
-   * A ticket to the terminal of an instance that is here. Errors: `unavailable` when there is no
-   * room for one more.
+   * A ticket for the terminal of an instance on this host. Errors: `unavailable` when there are too
+   * many.
    */
   issue(instance: InstanceId): string
   /** Ends every session. */
@@ -54,7 +53,7 @@ export interface ConsoleServerOptions {
   readonly metrics: Metrics
 }
 
-/** Opens the door. */
+/** Creates the server. */
 export function createConsoleServer(options: ConsoleServerOptions): ConsoleServer {
   const { attach, clock, random, log, metrics } = options
   const tickets = createTickets(clock, random)

@@ -1,7 +1,4 @@
-/**
- * One attachment to a terminal, from the first byte to the last: the terminal on one side, a
- * connection on the other.
- */
+/** One session: carries bytes between a terminal and a connection. */
 import { once } from 'node:events'
 import type { Screen, Terminal } from '../../lib/terminal.ts'
 import type { TerminalLink } from '../../lib/terminal-link.ts'
@@ -9,20 +6,19 @@ import type { TerminalMessage } from '../../lib/terminal-protocol.ts'
 import { AtollError } from '../../model/errors.ts'
 
 /**
- * Carries bytes both ways until either side ends, and then ends both; `screen` is null for a pipe.
- * Returns why it ended, in words; never fails.
+ * Carries bytes both ways until either side ends, and then ends both. `screen` is null for a pipe.
+ * Returns the reason in words. Never fails.
  */
 export async function runSession(
   link: TerminalLink,
   terminal: Terminal,
   screen: Screen | null,
 ): Promise<string> {
-  // What Enter sends on a terminal; a pipe has no terminal that would make a line feed of it.
+  // The character of Enter on a terminal. Without a terminal nothing converts it to a line feed.
   const lineEnd = Buffer.from(terminal.kind === 'shell' && screen === null ? '\n' : '\r')
   const leaving = takeInput(link, terminal, lineEnd).then(
     () => 'detached',
-    // The connection is gone, or carries what nobody can read: no more can be told to its other
-    // end.
+    // The connection is gone, or carries invalid data. Nothing more can be sent to the client.
     (error: unknown) => `connection ended: ${String(error)}`,
   )
   const ending = giveOutput(link, terminal).catch(lastWords)
@@ -50,7 +46,7 @@ async function takeInput(link: TerminalLink, terminal: Terminal, lineEnd: Buffer
   }
 }
 
-/** Until more can be written, or that makes no sense any more. */
+/** Resolves when more can be written, or when writing is pointless. */
 async function roomIn({ input }: Terminal, { gone }: TerminalLink): Promise<void> {
   const closed = new AbortController()
   const onClose = () => closed.abort()
@@ -68,7 +64,7 @@ async function giveOutput(link: TerminalLink, terminal: Terminal): Promise<End> 
   return { kind: 'exit', ...(await terminal.end()) }
 }
 
-/** What is said of a session that failed at our side. */
+/** The last message of a session that failed on our side. */
 function lastWords(error: unknown): End {
   const reason = error instanceof AtollError ? error.message : 'the console failed'
   return { kind: 'exit', exitCode: null, reason }

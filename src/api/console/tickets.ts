@@ -1,8 +1,8 @@
 /**
- * Tickets to terminals: a client that was authenticated elsewhere (operator's socket, bus) shows
- * one when it connects.
+ * Tickets for terminals. A client that was authenticated elsewhere (operator's socket, bus)
+ * presents one when it connects.
  *
- * A ticket is 32 random bytes, valid once and for ten seconds. Only its hash is kept, and few are
+ * A ticket is 32 random bytes, valid once and for ten seconds. Only its hash is stored, and few are
  * outstanding at a time, so neither memory nor timing reveals others.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
@@ -11,9 +11,9 @@ import { unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 
 const TICKET_BYTES = 32
-/** How long a ticket is good. */
+/** How long a ticket is valid. */
 export const TICKET_LIFE_MS = 10_000
-/** Tickets that are out at the same time. */
+/** Maximum number of outstanding tickets. */
 export const TICKETS_LIMIT = 64
 
 interface Kept {
@@ -24,13 +24,15 @@ interface Kept {
 
 /** The tickets of one host. */
 export interface Tickets {
-  /** A new ticket to this instance's terminal. Errors: `unavailable` when too many are out. */
+  /**
+   * A new ticket for this instance's terminal. Errors: `unavailable` when too many are outstanding.
+   */
   issue(instance: InstanceId): string
-  /** The instance that a ticket is for, once; null when it is none, was used, or is too old. */
+  /** The instance of a ticket, once. Null when it is unknown, used or expired. */
   redeem(ticket: string): InstanceId | null
 }
 
-/** No ticket is out yet. */
+/** No ticket is outstanding at first. */
 export function createTickets(
   clock: Pick<Clock, 'monotonic'>,
   random: (bytes: number) => Uint8Array,
@@ -54,7 +56,7 @@ export function createTickets(
     redeem(ticket) {
       forgetOld()
       const hash = hashOf(ticket)
-      // All are looked at, whichever it is.
+      // All are compared, whichever matches.
       const found = kept.filter((one) => timingSafeEqual(one.hash, hash))
       kept = kept.filter((one) => !found.includes(one))
       return found[0]?.instance ?? null

@@ -1,8 +1,8 @@
 /**
  * Verifies AWS Signature Version 4 in the Authorization header.
  *
- * `readClaim` parses the signature and checks its form and time, `proves` recomputes it from the
- * raw request and a secret, `authenticate` joins them with a key lookup. Query-string signatures
+ * `readClaim` parses the signature and checks its form and time. `proves` recomputes it from the
+ * raw request and a secret. `authenticate` combines them with a key lookup. Query-string signatures
  * and temporary credentials are refused.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
@@ -12,21 +12,23 @@ import type { AccessKey } from '../../model/records.ts'
 import type { Caller } from '../action.ts'
 import { parseForm } from '../wire/query.ts'
 
-/** How far a signature's time may be from ours, either way. EC2 allows 15 minutes. */
+/** Maximum difference between a signature's time and ours. EC2 allows 15 minutes. */
 export const MAX_SKEW_MS = 15 * 60 * 1000
-/** Most headers that a signature may cover. */
+/** Maximum number of headers that a signature may cover. */
 export const MAX_SIGNED_HEADERS = 64
 const MAX_AUTHORIZATION_LENGTH = 4096
 const ALGORITHM = 'AWS4-HMAC-SHA256'
 const SERVICES: readonly string[] = ['ec2', 'sts']
 
-/** What is there of a request before its body. */
+/** The part of a request before its body. */
 export interface RequestHead {
-  /** By lower-case name, all values of repeated headers in order (Node's `headersDistinct`). */
+  /**
+   * By lower-case name, with all values of repeated headers in order (Node's `headersDistinct`).
+   */
   readonly headers: Readonly<Record<string, readonly string[] | undefined>>
 }
 
-/** A request as it came off the wire. */
+/** A raw request. */
 export interface SignedRequest extends RequestHead {
   readonly method: string
   /** The path of the request line, without the query string. */
@@ -36,7 +38,7 @@ export interface SignedRequest extends RequestHead {
   readonly body: Uint8Array
 }
 
-/** What the Authorization header says, in good form and in time, but not yet proved. */
+/** The contents of the Authorization header, with valid form and time, but not yet verified. */
 export interface Claim {
   readonly accessKey: string
   /** `20261122T083327Z`. */
@@ -49,9 +51,9 @@ export interface Claim {
 }
 
 /**
- * Who sent the request. Refusals: `MissingAuthenticationToken`, `IncompleteSignature` (form),
- * `RequestExpired` (time), `AuthFailure` (unknown key or wrong signature: a caller cannot tell
- * which, the detail says so to the operator).
+ * Returns the sender of the request. Refusals: `MissingAuthenticationToken`, `IncompleteSignature`
+ * (form), `RequestExpired` (time), `AuthFailure` (unknown key or wrong signature; only the
+ * operator's log tells which).
  */
 export async function authenticate(
   request: SignedRequest,
@@ -60,7 +62,7 @@ export async function authenticate(
 ): Promise<Caller> {
   const claim = readClaim(request, nowMs)
   const key = await findKey(claim.accessKey)
-  // An unknown key costs the same work as a known one.
+  // An unknown key costs the same time as a known one.
   const proved = proves(claim, request, key?.secret ?? '')
   if (key === undefined) throw unknownKey(claim)
   if (!proved) throw notValid({ why: 'wrong signature', accessKey: claim.accessKey })
@@ -68,7 +70,7 @@ export async function authenticate(
 }
 
 /**
- * The claim in the Authorization header of a request received at `nowMs` (milliseconds since the
+ * Parses the Authorization header of a request that was received at `nowMs` (milliseconds since the
  * epoch).
  */
 export function readClaim(request: RequestHead, nowMs: number): Claim {
@@ -101,8 +103,7 @@ export function readClaim(request: RequestHead, nowMs: number): Claim {
 }
 
 /**
- * Whether the claim's signature is the one that this secret gives for this request. Compares in
- * constant time.
+ * Whether the claim's signature is valid for this secret and request. Compares in constant time.
  */
 function proves(claim: Claim, request: SignedRequest, secret: string): boolean {
   const bodyHash = sha256(request.body)
@@ -155,7 +156,9 @@ function splitAuthorization(header: string): AuthorizationParts {
   }
 }
 
-/** `<key id>/<date>/<region>/<service>/aws4_request`; the date is that of the signature's time. */
+/**
+ * `<key id>/<date>/<region>/<service>/aws4_request`. The date must be that of the signature's time.
+ */
 function splitCredential(credential: string, time: string): { accessKey: string; scope: string } {
   const [accessKey = '', date = '', region = '', service = '', end = '', more] =
     credential.split('/')
@@ -171,8 +174,8 @@ function splitCredential(credential: string, time: string): { accessKey: string;
 }
 
 /**
- * Host and time must be covered, or the signature could be carried to another host or hour; all
- * covered must be there.
+ * Host and time must be covered, or the signature could be used for another host or hour. All
+ * covered headers must exist.
  */
 function checkSignedHeaders(list: string, request: RequestHead): readonly string[] {
   const names = list.split(';')
@@ -190,21 +193,19 @@ function checkSignedHeaders(list: string, request: RequestHead): readonly string
   return names
 }
 
-/**
- * All values of a header; a name that comes from the client never reaches an object's prototype.
- */
+/** All values of a header. Names come from the client, and must not reach an object's prototype. */
 function headerOf({ headers }: RequestHead, name: string): readonly string[] | undefined {
   return Object.hasOwn(headers, name) ? headers[name] : undefined
 }
 
-/** The value of a header that must be there exactly once. */
+/** The value of a header that must occur exactly once. */
 function single(request: RequestHead, name: string): string {
   const [value, more] = headerOf(request, name) ?? []
   if (value !== undefined && more === undefined) return value
   throw incomplete(`the header ${name} must be given exactly once`)
 }
 
-/** `20261122T083327Z` in milliseconds since the epoch; undefined when it is nothing of the kind. */
+/** `20261122T083327Z` in milliseconds since the epoch. Undefined when malformed. */
 export function parseTime(text: string): number | undefined {
   const [, year, month, day, hour, minute, second] =
     /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? []
@@ -212,7 +213,7 @@ export function parseTime(text: string): number | undefined {
   return Number.isNaN(time) ? undefined : time
 }
 
-/** Each step of the path encoded once more than it came, as every service but S3 wants it. */
+/** Each segment of the path is encoded once more, as for every service except S3. */
 function canonicalPath(path: string): string {
   return path.split('/').map(encode).join('/')
 }
@@ -232,14 +233,14 @@ function canonicalHeader(request: SignedRequest, name: string): string {
 }
 
 /**
- * Without spaces and tabs around it; JavaScript's `trim` would take away more than HTTP calls white
- * space.
+ * Without surrounding spaces and tabs. JavaScript's `trim` removes more characters than HTTP
+ * regards as white space.
  */
 function trimBlanks(text: string): string {
   return text.replaceAll(/^[ \t]+|[ \t]+$/g, '')
 }
 
-/** RFC 3986 with only the unreserved characters left as they are. */
+/** RFC 3986; only unreserved characters stay as they are. */
 function encode(text: string): string {
   return encodeURIComponent(text).replaceAll(
     /[!'()*]/g,
@@ -255,7 +256,7 @@ function sha256(data: string | Uint8Array): string {
   return hash('sha256', data, 'hex')
 }
 
-/** What a request is refused with whose key does not exist. */
+/** The refusal for an unknown key. */
 export function unknownKey({ accessKey }: Claim): AtollError {
   return notValid({ why: 'unknown access key', accessKey })
 }

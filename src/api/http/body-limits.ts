@@ -1,27 +1,32 @@
-/** Limits how many bytes of request bodies are received at once, for each address and in all. */
+/**
+ * Limits the bytes of request bodies that are received at the same time, for each address and in
+ * total.
+ */
 import { createTally } from '../../lib/per-source.ts'
 
 export interface BodyLimits {
-  /** Largest request body, in bytes: what a body that does not tell its length counts for. */
+  /** Largest request body in bytes. A body without a stated length counts as this large. */
   readonly bodyBytes: number
   /** Bytes of all bodies that are being received. */
   readonly receivedBytes: number
-  /** The same, of one address. */
+  /** The same for one address. */
   readonly receivedBytesOfOne: number
 }
 
 export interface BodyLimiter {
-  /** Takes room for a body; null when there is none. What is returned gives it back, once. */
+  /**
+   * Reserves space for a body. Null when there is none. The returned function releases it, once.
+   */
   take(remote: string, length: string | undefined): (() => void) | null
 }
 
-/** Nothing is being received. */
+/** Nothing is being received at first. */
 export function createBodyLimiter(limits: BodyLimits): BodyLimiter {
   const received = createTally<string>()
   return {
     take(remote, length) {
       const stated = length === undefined ? limits.bodyBytes : Number(length)
-      // More than that is refused by whoever reads it, before it reads.
+      // A longer body is refused before it is read.
       const bytes = Math.min(Number.isNaN(stated) ? limits.bodyBytes : stated, limits.bodyBytes)
       const isTooMuch =
         received.all() + bytes > limits.receivedBytes ||

@@ -1,33 +1,33 @@
 /**
- * Limits how many connections each client holds to the API, and closes idle ones when there is no
- * room.
+ * Limits each client's connections to the API, and closes idle ones when there are too many.
  *
- * When all places are taken, the connection that has been idle longest, of the client that holds
- * the most, is closed for a new one. Some places are kept for clients on this host. A connection is
- * known by its client's address and port, so this works below TLS and above it.
+ * When all places are taken, a new connection replaces an idle one: of the client with the most
+ * connections, the one that has been idle longest. Some places are reserved for clients on this
+ * host. A connection is identified by its client's address and port, so this works below and above
+ * TLS.
  */
 import type { Server, Socket } from 'node:net'
 import type { Metrics } from '../../lib/metrics.ts'
 import { createTally } from '../../lib/per-source.ts'
 
 export interface ConnectionLimits {
-  /** Connections held open at the same time. */
+  /** Maximum number of open connections. */
   readonly maxConnections: number
-  /** The same, of one address (of one /64, by IPv6): what it opens beyond is closed at once. */
+  /** The same for one address (for IPv6, one /64). Further ones are closed at once. */
   readonly maxConnectionsOfOne: number
-  /** Places of `maxConnections` that only clients on this host get. */
+  /** Places of `maxConnections` that are reserved for clients on this host. */
   readonly reservedForLoopback: number
   /**
-   * Requests that are worked on at the same time for one connection; a client that sends more
-   * without waiting is cut off.
+   * Maximum number of concurrent requests of one connection. A client that sends more is
+   * disconnected.
    */
   readonly maxPipelined: number
 }
 
 export interface Connections {
-  /** A request has come: false when the connection has too many under way. */
+  /** A request has arrived. False when the connection has too many under way. */
   begin(socket: Socket): boolean
-  /** The request is answered, or its client gone. */
+  /** The request is answered, or its client has disconnected. */
   end(socket: Socket): void
 }
 
@@ -37,14 +37,14 @@ interface Connection {
   busy: number
 }
 
-/** Watches the connections of a server; `name` is what the server is called in metrics. */
+/** Watches the connections of a server. `name` is the server's name in metrics. */
 export function limitConnections(
   server: Server,
   limits: ConnectionLimits,
   metrics: Metrics,
   name = 'api',
 ): Connections {
-  /** The longest idle first: one that becomes idle goes to the end. */
+  /** The longest idle first: a connection that becomes idle moves to the end. */
   const open = new Map<string, Connection>()
   const held = createTally<string>()
   const closed = metrics.counter(
@@ -52,10 +52,10 @@ export function limitConnections(
     'Connections that were closed because there were too many, by why',
     ['why'],
   )
-  // Those that were closed count until the kernel has said so.
+  // Closed connections count until the kernel has confirmed it.
   server.maxConnections = limits.maxConnections * 2
 
-  /** The connection that makes room, if one is idle. */
+  /** The connection to close for a new one. Undefined when none is idle. */
   function longestIdle(): Connection | undefined {
     let chosen: Connection | undefined
     for (const one of open.values()) {
@@ -119,7 +119,7 @@ function keyOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`
 }
 
-/** What counts as one client: an address, or the /64 that a host has by IPv6. */
+/** What counts as one client: an address, or a /64 for IPv6. */
 function clientOf(address: string): string {
   if (!address.includes(':') || address.startsWith('::ffff:')) return address
   const [left = '', right] = address.split('::')
@@ -130,7 +130,7 @@ function clientOf(address: string): string {
 
 const IPV6_PREFIX_GROUPS = 4
 
-/** Whether an address, as a socket shows it, is of this host's loopback. */
+/** Whether a socket's address is a loopback address. */
 export function isLoopback(address: string): boolean {
   return /^(?:::ffff:)?127\./.test(address) || address === '::1'
 }

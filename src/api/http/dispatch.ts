@@ -1,7 +1,7 @@
 /**
- * The HTTP encoding of a call (`call.ts`): signed forms in, XML out.
+ * The HTTP encoding of a call (`call.ts`): signed forms as input, XML as output.
  *
- * Independent of the HTTP server. Every request gets a document that EC2 clients can read.
+ * It is independent of the HTTP server. Every response is a document that EC2 clients can read.
  */
 
 import type { Log } from '../../lib/log.ts'
@@ -25,7 +25,7 @@ import {
   unknownKey,
 } from './auth.ts'
 
-/** What is there of a request before its body, and where it came from. */
+/** The part of a request before its body, and the client's address. */
 interface ApiHead extends RequestHead {
   /** The query string of the request line, without `?`. */
   readonly query: string
@@ -33,41 +33,45 @@ interface ApiHead extends RequestHead {
   readonly remote: string
 }
 
-/** A request and where it came from. */
+/** A request, and the client's address. */
 interface ApiRequest extends SignedRequest, ApiHead {}
 
-/** What goes back: an XML document and the HTTP status it goes with. */
+/** An XML document and its HTTP status. */
 export interface ApiAnswer {
   readonly status: number
   readonly requestId: string
   readonly xml: string
   /**
-   * Of what time (ISO 8601) the records were that it rests on, when they were not the shared ones.
+   * The time (ISO 8601) of the copy of the records that was used. Absent when the records
+   * themselves were.
    */
   readonly asOf?: string
 }
 
-/** What is told to whoever sent something that never became a request. */
+/** The error for input that never became a request. */
 export type Complaint = Pick<Fault, 'status' | 'code' | 'message'>
 
-/** Requests in, answers out; whoever listens on a socket calls it. */
+/** Answers requests. The HTTP server calls it. */
 export interface Dispatcher {
   /**
-   * Turns away who cannot be served, before a body is read: the answer for those whose head is not
-   * signed, not in time, or by a key that does not exist; undefined for all others, who are
-   * authenticated by `dispatch`. Never rejects.
+   * Refuses invalid requests before their body is read: those that are not signed, have a wrong
+   * time, or an unknown key. Undefined for all others, which `dispatch` authenticates. Never
+   * rejects.
    */
   checkHead(head: ApiHead): Promise<ApiAnswer | undefined>
   /**
-   * Answers a request. Its part of its key's share is given back when `gone` aborts: the client has
-   * the answer, or has left. Never rejects.
+   * Answers a request. Its part of its key's quota is returned when `gone` aborts: the client has
+   * the response, or has disconnected. Never rejects.
    */
   dispatch(request: ApiRequest, gone: AbortSignal): Promise<ApiAnswer>
-  /** An error document for what never became a request: too large, not for us, not HTTP. */
+  /**
+   * An error document for input that never became a request: too large, of another protocol,
+   * invalid HTTP.
+   */
   refuse(complaint: Complaint): ApiAnswer
 }
 
-/** What a dispatcher is built from. */
+/** What a dispatcher needs. */
 export interface DispatcherOptions {
   readonly parts: ApiParts
   readonly actions: readonly Action[]
@@ -76,7 +80,7 @@ export interface DispatcherOptions {
   readonly limits: CallLimits
 }
 
-/** Throws a `bug` when an action is not in the generated model or is given twice. */
+/** Throws a `bug` when an action is not in the generated model, or is given twice. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { parts, metrics } = options
   const measures = createCallMetrics(metrics, 'api')
@@ -101,7 +105,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   }
 }
 
-/** A form, taken apart. */
+/** A decoded form. */
 interface DecodedForm extends Asked {
   readonly version: string | undefined
 }
@@ -116,7 +120,7 @@ const queryEncoding: Encoding<ApiHead, ApiRequest, DecodedForm> = {
       version: first(parameters, 'Version'),
       input: (words) => decodeInput(words, parameters),
       nameOf: wireNameOf,
-      // Signed, and so sent by the client itself.
+      // It is signed, so the client itself sent it.
       authority: request.headers['host']?.[0] ?? '',
     }
   },
@@ -125,7 +129,7 @@ const queryEncoding: Encoding<ApiHead, ApiRequest, DecodedForm> = {
   note: ({ remote }) => ({ remote }),
 }
 
-/** What goes back for a call that ended so. */
+/** The response for the outcome of a call. */
 function documentOf(head: ApiHead, outcome: Outcome<DecodedForm>): ApiAnswer {
   const { requestId, result } = outcome
   if (result.kind === 'fault') return refusal(serviceOf(head, outcome), result.fault, requestId)
@@ -138,8 +142,8 @@ function refusal(service: WireModel, complaint: Complaint, requestId: string): A
 }
 
 /**
- * Parameters may stand in the query string (GET, old clients) or in the body; both are covered by
- * the signature.
+ * Parameters may be in the query string (GET, old clients) or in the body. The signature covers
+ * both.
  */
 function formOf(request: SignedRequest): string {
   if (request.body.length === 0) return request.query
@@ -160,8 +164,8 @@ function first(parameters: readonly Parameter[], name: string): string | undefin
 }
 
 /**
- * The service whose words a refusal is in: the action's, that of the request's version, or what its
- * head gives away.
+ * The service whose error format is used: the action's, the one of the request's version, or the
+ * one that the head suggests.
  */
 function serviceOf(head: ApiHead, { words, asked }: Outcome<DecodedForm>): WireModel {
   if (words !== null) return words.service
@@ -170,7 +174,7 @@ function serviceOf(head: ApiHead, { words, asked }: Outcome<DecodedForm>): WireM
 }
 
 /**
- * Whether a request that was not decoded is for STS: by its query string or its credential's scope.
+ * Whether a request that was not decoded is for STS, by its query string or its credential's scope.
  */
 function isForSts({ query, headers }: ApiHead): boolean {
   const [authorization = ''] = headers['authorization'] ?? []

@@ -1,9 +1,9 @@
 /**
- * The API's HTTP server: one port, one path, EC2 and STS.
+ * The API's HTTP server: one port and one path for EC2 and STS.
  *
- * It passes raw requests to `dispatch.ts`, because a signature covers raw bytes, and limits the
- * size and time of everything a client sends. Every answer is an XML document, because the AWS CLI
- * crashes on anything else.
+ * It passes raw requests to `dispatch.ts`, because a signature covers raw bytes, and limits size
+ * and time of everything that a client sends. Every response is an XML document, because the AWS
+ * CLI crashes on anything else.
  */
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -22,27 +22,27 @@ import { type ApiAnswer, type Complaint, createDispatcher, type Dispatcher } fro
 import { limitLinger } from './last-answer.ts'
 import { type ApiCertificates, detectTls } from './tls-detection.ts'
 
-/** What a client may ask of the server before it is refused or cut off. */
+/** Limits of a client, above which it is refused or disconnected. */
 interface ApiLimits extends ConnectionLimits, BodyLimits, CallLimits {
-  /** Request line and headers together, in bytes. */
+  /** Request line and headers, in bytes. */
   readonly headerBytes: number
-  /** How long a client may take to send the head of a request. */
+  /** Time limit for sending the head of a request. */
   readonly headTimeoutMs: number
-  /** How long a client may take to send a whole request. */
+  /** Time limit for sending a whole request. */
   readonly requestTimeoutMs: number
-  /** How long a client may take to read an answer. */
+  /** Time limit for reading a response. */
   readonly answerTimeoutMs: number
-  /** How long a client may take to say its first byte, and then for the TLS handshake. */
+  /** Time limit for the first byte, and another one for the TLS handshake. */
   readonly handshakeTimeoutMs: number
-  /** How many TLS handshakes one address may begin: each takes 1 ms of everybody's time. */
+  /** TLS handshakes of one address. Each takes 1 ms of CPU time. */
   readonly handshakesOfOne: BucketLimits
   /** How long an idle connection is kept. */
   readonly keepAliveTimeoutMs: number
-  /** How long requests under way may take to end when the server closes. */
+  /** How long requests under way may take when the server closes. */
   readonly closeTimeoutMs: number
 }
 
-/** What holds unless `limits` says otherwise. */
+/** The limits unless `limits` names others. */
 const DEFAULT_API_LIMITS: ApiLimits = {
   bodyBytes: MIB,
   headerBytes: 16 * KIB,
@@ -57,8 +57,8 @@ const DEFAULT_API_LIMITS: ApiLimits = {
   answerTimeoutMs: 60_000,
   handshakeTimeoutMs: 10_000,
   handshakesOfOne: { burst: 200, perSecond: 50 },
-  // Longer than the clients' own, so that they are the ones to close and no request meets a closing
-  // socket.
+  // Longer than clients' own, so that clients close connections, and no request arrives at a
+  // closing socket.
   keepAliveTimeoutMs: 75_000,
   closeTimeoutMs: 5000,
   actionTimeoutMs: 30_000,
@@ -71,40 +71,39 @@ const DEFAULT_API_LIMITS: ApiLimits = {
   answerBytes: 16 * MIB,
 }
 
-/** All that the API is built from. */
+/** What the API needs. */
 export interface ApiOptions {
   readonly parts: ApiParts
-  /** The actions that are answered; their names must be in the generated model. */
+  /** The actions to answer. Their names must be in the generated model. */
   readonly actions: readonly Action[]
   /** Address to listen on. */
   readonly listen: string
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number
   readonly log: Log
   readonly metrics: Metrics
   readonly limits?: Partial<ApiLimits>
-  /** Takes the connections that are to be upgraded. */
+  /** Accepts connections that are upgraded. */
   readonly upgrader?: Upgrader
-  /** Whether this host is well, for `GET /healthz`; left out, it always is. */
+  /** Whether this host is healthy, for `GET /healthz`. Absent: always. */
   readonly isHealthy?: () => boolean
-  /** With them, whoever is not on this host must use TLS; without, nobody can. */
+  /** With certificates, clients on other machines must use TLS. Without, nobody can. */
   readonly certificates?: ApiCertificates
 }
 
-/** The API of one host, from the first request it answers to the last. */
+/** The API of one host. */
 export interface Api {
   /**
-   * Starts answering; the port it listens on. Rejects with `unavailable` when the address cannot be
-   * had.
+   * Starts to answer, and returns the port. Rejects with `unavailable` when the address is in use.
    */
   listen(): Promise<{ readonly port: number }>
-  /** Takes no more connections, answers what is under way if it ends in time, and closes. */
+  /** Accepts no more connections, answers requests that end in time, and closes. */
   close(): Promise<void>
 }
 
 /**
- * Builds the API; it does not listen yet. Throws a `bug` when an action is unknown to the generated
- * model.
+ * Creates the API, which does not listen yet. Throws a `bug` when an action is unknown to the
+ * generated model.
  */
 export function createApi(options: ApiOptions): Api {
   const { parts, actions, log, metrics } = options
@@ -151,15 +150,15 @@ function createServer(
     bodyLimit: limits.bodyBytes,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
-    // A missing Host header is answered by the signature check, in XML.
+    // The signature check answers a missing Host header, in XML.
     http: {
       maxHeaderSize: limits.headerBytes,
       requireHostHeader: false,
       headersTimeout: Math.min(limits.headTimeoutMs, limits.requestTimeoutMs),
       requestTimeout: limits.requestTimeoutMs,
-      // A client that only offers to (Java's offers HTTP/2) is answered as any other.
+      // A client that only offers an upgrade (Java's offers HTTP/2) is answered without one.
       shouldUpgradeCallback: (request) => upgrader?.wants(request) ?? false,
-      // Node looks for slow clients only so often.
+      // Node checks for slow clients only this often.
       connectionsCheckingInterval: Math.min(limits.requestTimeoutMs, SLOW_CLIENT_CHECK_MS),
     },
     forceCloseConnections: 'idle',
@@ -198,15 +197,12 @@ function createServer(
 }
 
 /**
- * Without credentials, for load balancers and whoever watches: whether this host is well, and
- * nothing more.
+ * For load balancers and monitoring, without credentials: whether this host is healthy, and nothing
+ * more.
  */
 const HEALTH_PATH = '/healthz'
 
-/**
- * Looks at every request before its body: who cannot be served is told so and costs no more than
- * that.
- */
+/** Checks every request before its body, so that an invalid one costs no more than that. */
 function checkRequests(
   server: FastifyInstance,
   dispatcher: Dispatcher,
@@ -241,7 +237,7 @@ function checkRequests(
   })
 }
 
-/** Answers without the body, which is thrown away as it comes, and not for long. */
+/** Answers without the body, which is discarded as it arrives, but not for long. */
 function answerEarly(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -254,7 +250,7 @@ function answerEarly(
   return send(reply, answer)
 }
 
-/** Cuts off a client that does not read its answer. */
+/** Disconnects a client that does not read its response. */
 function limitReading(reply: FastifyReply, timeoutMs: number): void {
   const { raw } = reply
   const late = setTimeout(() => raw.destroy(), timeoutMs)
@@ -264,8 +260,8 @@ function limitReading(reply: FastifyReply, timeoutMs: number): void {
 const IDLE_CHECK_MS = 50
 
 /**
- * Connections that fall idle only after closing began are not closed by Node: they are looked for
- * until all are gone.
+ * Node does not close connections that become idle after closing began. They are closed repeatedly
+ * until none is left.
  */
 async function closeServer(server: FastifyInstance, timeoutMs: number): Promise<void> {
   const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS)
@@ -301,7 +297,7 @@ function targetOf({ raw }: FastifyRequest): { readonly path: string; readonly qu
   return { path, query: query.join('?') }
 }
 
-/** On answers from records that are not the newest: of what time they are. */
+/** In responses from old records: their time. */
 const AS_OF_HEADER = 'x-atoll-records-as-of'
 const CONTENT_TYPE = 'text/xml;charset=UTF-8'
 
@@ -326,7 +322,7 @@ const TOO_MANY_BODIES = {
   message: 'Request limit exceeded: too many bytes of requests are on their way',
 } as const
 
-/** What fastify makes of a request that it cannot hand on, told apart by its error codes. */
+/** The error for a request that fastify cannot pass on, by fastify's error codes. */
 function unreadable(error: unknown, limits: ApiLimits): Complaint {
   const { code, statusCode } = errorFields(error)
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
@@ -347,8 +343,8 @@ function errorFields(error: unknown): { readonly code?: unknown; readonly status
 }
 
 /**
- * Bytes that are not HTTP, or too slow, or too long a head: answered by hand, as no request object
- * exists.
+ * Invalid HTTP, a slow request or a too long head. There is no request object, so the response is
+ * written by hand.
  */
 function answerBrokenHttp(
   dispatcher: Dispatcher,
@@ -363,7 +359,7 @@ function answerBrokenHttp(
   socket.end(brokenHttp(dispatcher, status, line, message))
 }
 
-/** What is not there yet has to be told without a request: the whole of an HTTP answer. */
+/** A whole HTTP response as text. */
 function brokenHttp(dispatcher: Dispatcher, status: number, line: string, message: string): string {
   const { xml } = dispatcher.refuse({ status, code: 'InvalidRequest', message })
   return [

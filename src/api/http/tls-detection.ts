@@ -1,9 +1,9 @@
 /**
- * Detects by the first byte of a connection whether it is TLS, and who may speak without.
+ * Detects TLS by the first byte of a connection, and decides which clients may use plain HTTP.
  *
- * 0x16 begins a TLS handshake record (RFC 8446, 5.1) and no HTTP request. Plain HTTP is for clients
- * on this host only, recognised by the addresses of the socket. All others get an answer that says
- * so, and what they sent is not read: a signature sent in clear may have been seen on the way.
+ * 0x16 begins a TLS handshake record (RFC 8446, 5.1), and no HTTP request. Plain HTTP is only for
+ * clients on this host, by the addresses of the socket. All others get a response that says so, and
+ * their request is not read, because a signature in clear text may have been seen on the way.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
@@ -15,40 +15,40 @@ import type { BucketLimits } from '../../lib/token-bucket.ts'
 import { isLoopback } from './connection-limits.ts'
 import { endWith } from './last-answer.ts'
 
-/** What a server shows (PEM): its certificate chain and the key. */
+/** A server's certificate chain and key (PEM). */
 interface Shown {
   readonly cert: string
   readonly key: string
 }
 
-/** Certificates, which may be renewed under way. */
+/** Certificates, which may be renewed while the server runs. */
 export interface ApiCertificates {
-  /** What clients are shown; null while there is none. */
+  /** The certificate for clients. Null while there is none. */
   api(): Shown | null
-  /** What other hosts are shown, who ask for this one by its name. */
+  /** The certificate for other hosts, which ask for this host by its name. */
   host(): Shown | null
   /** The name that they ask for. */
   readonly hostName: string
   onChange(listener: () => void): void
 }
 
-/** What the front goes by. */
+/** Settings of the detection. */
 export interface TlsDetectionOptions {
   readonly certificates: ApiCertificates | undefined
-  /** How long a client may take for its first byte and for the TLS handshake, each. */
+  /** Time limit for the first byte, and for the TLS handshake. */
   readonly handshakeTimeoutMs: number
-  /** How many handshakes one address may begin; those of this host are not counted. */
+  /** Handshakes of one address. Those of this host do not count. */
   readonly handshakesOfOne: BucketLimits
-  /** Answers, as HTTP, a client that has to use TLS. */
+  /** The HTTP response for a client that must use TLS. */
   readonly refusal: () => string
   readonly metrics: Metrics
 }
 
 const TLS_HANDSHAKE = 0x16
-/** Addresses that are remembered for it; beyond that the oldest are forgotten. */
+/** Maximum number of remembered addresses. Above it the oldest are forgotten. */
 const ADDRESSES_LIMIT = 4096
 
-/** Puts itself before an HTTP server that does not listen yet. */
+/** Installs the detection in an HTTP server that does not listen yet. */
 export function detectTls(server: Server, options: TlsDetectionOptions): void {
   const { certificates, handshakeTimeoutMs, metrics } = options
   const refused = metrics.counter(
@@ -89,7 +89,7 @@ export function detectTls(server: Server, options: TlsDetectionOptions): void {
   })
 }
 
-/** The TLS end of it: never listens, and is handed connections. */
+/** The TLS server. It never listens; connections are passed to it. */
 function createSecure(
   certificates: ApiCertificates,
   { handshakeTimeoutMs }: TlsDetectionOptions,
@@ -100,8 +100,7 @@ function createSecure(
     {
       minVersion: 'TLSv1.2',
       handshakeTimeout: handshakeTimeoutMs,
-      // Only for a host that asks for this host by its name is there another certificate than for
-      // everybody.
+      // Hosts that ask for this host by its name get another certificate than clients.
       SNICallback: (name, done) =>
         done(null, name === certificates.hostName ? forHosts : undefined),
     },
@@ -118,15 +117,16 @@ function createSecure(
 }
 
 /**
- * Calls with the first byte when it is there, without taking it; ends a connection that sends none.
+ * Calls with the first byte when it has arrived, without consuming it. Ends a connection that sends
+ * none.
  */
 function firstByte(socket: Socket, timeoutMs: number, then: (byte: number) => void): void {
   const late = setTimeout(() => socket.destroy(), timeoutMs)
   const gone = () => clearTimeout(late)
   // Without a listener a reset would end the process.
   const ignore = () => undefined
-  // The server lets clients end their side first (allowHalfOpen); one that does so now has nothing
-  // to say.
+  // The server allows half-open connections (allowHalfOpen). A client that ends its side now has
+  // nothing to say.
   const end = () => socket.destroy()
   const look = () => {
     const bytes: Buffer | null = socket.read()
@@ -145,7 +145,7 @@ function firstByte(socket: Socket, timeoutMs: number, then: (byte: number) => vo
   socket.on('readable', look)
 }
 
-/** Whether both ends are on this host's loopback. */
+/** Whether both ends are loopback addresses of this host. */
 function isHere({ remoteAddress = '', localAddress = '' }: Socket): boolean {
   return isLoopback(remoteAddress) && isLoopback(localAddress)
 }

@@ -7,9 +7,9 @@ import type { Tx } from '../../store/store.ts'
 import { driverOfInstance } from '../drivers.ts'
 
 /**
- * Takes what the type needs of the instance's host, and gives back what it had; its disk stays as
- * large as it is. Refuses a type that does not exist, an instance whose driver cannot change it,
- * and what the host has no room for.
+ * Takes what the type needs of the instance's host, and returns what it had. Its disk keeps its
+ * size. Refuses a type that does not exist, an instance whose driver cannot change it, and a type
+ * that does not fit on the host.
  */
 export async function changeType(
   tx: Tx,

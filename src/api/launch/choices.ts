@@ -22,30 +22,30 @@ import type { LaunchNetwork, LaunchRequest } from './request.ts'
 export interface LaunchChoices {
   readonly image: Image
   readonly type: InstanceType
-  /** What runs the instances. */
+  /** The driver of the instances. */
   readonly driver: DriverDeclaration
-  /** Null where the root of the driver's instances is no volume. */
+  /** Null if the root of the driver's instances is not a volume. */
   readonly disk: LaunchDisk | null
-  /** What each instance takes of its host. */
+  /** What each instance needs of its host. */
   readonly demand: Demand
   readonly subnet: Subnet
   readonly groups: readonly Group[]
-  /** What the account's launches get that do not say. */
+  /** The account's options for launches that name none. */
   readonly metadata: MetadataDefaults
   /** The hosts that may take the instances: those of the subnet's zone. */
   readonly hosts: readonly Host[]
 }
 
 /**
- * Everything the order names. The catalogue's hosts are those that may take instances now, in all
- * zones.
+ * Everything that the order names. The catalogue's hosts are those that may take instances now, in
+ * all zones.
  */
 export async function launchChoices(
   tx: ReadTx,
   account: AccountId,
   order: LaunchRequest,
   catalogue: CatalogueReading & { readonly drivers: readonly DriverDeclaration[] },
-  /** Any non-negative integer: picks one of what is equally good. */
+  /** Any non-negative integer, to choose among equally good ones. */
   random: number,
 ): Promise<LaunchChoices> {
   const [image] = await tx.images({ account, ids: [order.image] })
@@ -71,7 +71,7 @@ export async function launchChoices(
   const subnets = catalogue.subnets.filter((one) => one.account === account)
   const subnet = chooseSubnet(subnets, order.network, hosts, demand, random)
   if (order.network.ip !== undefined) await requireAddress(tx, subnet, order.network.ip)
-  // Not the catalogue's: groups come and go.
+  // Not from the catalogue, because groups may be deleted.
   const groups = await tx.groups({ account, vpcs: [subnet.vpc] })
   return {
     image,
@@ -86,7 +86,7 @@ export async function launchChoices(
   }
 }
 
-/** What runs the image. Errors: `refused` when no host of this version can. */
+/** The driver of the image. Errors: `refused` when no host of this version has it. */
 function requireDriver(image: Image, drivers: readonly DriverDeclaration[]): DriverDeclaration {
   const driver = driverOfImage(image, drivers)
   if (driver !== undefined) return driver
@@ -96,7 +96,7 @@ function requireDriver(image: Image, drivers: readonly DriverDeclaration[]): Dri
   )
 }
 
-/** The hosts that can have the image: all of them, or of one that is kept on one host that one. */
+/** The hosts that can have the image: all, or the only one that has it. */
 function hostsWith(image: Image, hosts: readonly Host[]): readonly Host[] {
   if (image.sourceInstance !== null && image.state !== 'available') {
     const why = image.stateReason === null ? '' : ` (${image.stateReason})`
@@ -116,7 +116,7 @@ function hostsWith(image: Image, hosts: readonly Host[]): readonly Host[] {
   )
 }
 
-/** Read with each launch: what was just set holds for the next one, at whatever host. */
+/** Read with each launch, so that a new setting applies to the next launch on any host. */
 async function preferenceOf(tx: ReadTx, account: AccountId): Promise<MetadataDefaults> {
   const accounts = await tx.accounts()
   return accounts.find(({ id }) => id === account)?.metadata ?? NO_PREFERENCE
@@ -130,8 +130,8 @@ async function requireKey(tx: ReadTx, account: AccountId, keyName: string | null
 }
 
 /**
- * The subnet that was named, or a default one: of several that of the zone of one of the roomiest
- * hosts (`chooseHost`).
+ * The named subnet, or a default one: that of the zone of a host with much free capacity
+ * (`chooseHost`).
  */
 function chooseSubnet(
   subnets: readonly Subnet[],
@@ -187,12 +187,12 @@ async function requireAddress(tx: ReadTx, subnet: Subnet, ip: Ipv4): Promise<voi
   if ((await tx.takenAddresses(subnet.id, [ip])).length > 0) throw addressInUse(ip)
 }
 
-/** For an address that was asked for by name. */
+/** For an address that the request names. */
 export function addressInUse(ip: Ipv4): Error {
   return refused('InvalidIPAddress.InUse', `Address ${ip} is in use.`)
 }
 
-/** The groups that were named, by id or by name, all of the VPC; else its default group. */
+/** The named groups, by id or by name, all of the VPC; otherwise its default group. */
 function chooseGroups(
   inVpc: readonly Group[],
   { groupIds, groupNames }: LaunchNetwork,

@@ -1,8 +1,8 @@
 /**
- * The root disk that a launch asks for, and the one it gets. Pure.
+ * The root disk that a launch requests, and the one that it gets. Pure.
  *
- * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html. What would make
- * another disk than Atoll has (snapshots, provisioned speed, keys, further devices) is refused by
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html. Options that
+ * Atoll's disks do not have (snapshots, provisioned speed, keys, further devices) are refused by
  * name.
  */
 import { z } from 'zod'
@@ -13,38 +13,38 @@ import type { Image, InstanceType } from '../../model/records.ts'
 import { onlySchema, withCode, withoutEffect } from '../schemas.ts'
 import { GP3_IOPS, GP3_MIB_PER_S } from '../volume-speed.ts'
 
-/** What is asked for. */
+/** The requested disk. */
 export interface DiskRequest {
-  /** Null: as large as the instance type says, or the image. */
+  /** Null: the size of the instance type, or of the image. */
   readonly sizeGiB: number | null
   readonly deleteOnTermination: boolean
   /** Shown as it was given. */
   readonly volumeType: string | null
 }
 
-/** What each instance of a launch gets. */
+/** The disk of each instance of a launch. */
 export interface LaunchDisk {
   readonly sizeGiB: number
   readonly deleteOnTermination: boolean
-  /** Left out: nothing was said. */
+  /** Absent if none was requested. */
   readonly volumeType?: string
 }
 
-/** Largest disk in GiB, as EC2 has it for gp3. */
+/** Largest disk in GiB: EC2's limit of gp3. */
 const DISK_MAX_GIB = 16 * 1024
 /**
- * Types of which one asks for nothing that this disk is not. The others come with a number of
+ * Volume types that request nothing that Atoll's disks do not have. Others require a number of
  * operations per second.
  */
 const VOLUME_TYPES = ['standard', 'gp2', 'gp3', 'st1', 'sc1'] as const
 
-/** The device that a mapping speaks of: there is one. */
+/** The device of a mapping. There is only one. */
 const rootDeviceSchema = z.string().refine((device) => device === ROOT_DEVICE_NAME, {
   error: `BlockDeviceMappings.1.DeviceName: the only device is the root disk, ${ROOT_DEVICE_NAME}`,
   ...withCode('InvalidBlockDeviceMapping'),
 })
 
-/** A list of mappings, which is empty or has the one of the root disk. */
+/** A list of mappings: empty, or with one for the root disk. */
 export function blockDevicesSchema<Ebs extends z.ZodType>(ebs: Ebs) {
   return z
     .array(z.strictObject({ DeviceName: rootDeviceSchema, Ebs: ebs }))
@@ -71,7 +71,7 @@ const rootDiskSchema = blockDevicesSchema(
         'shown',
       ),
       Encrypted: onlySchema(false, 'BlockDeviceMappings.1.Ebs.Encrypted: disks are not encrypted'),
-      // What a gp3 volume has that says nothing of it.
+      // The value of a gp3 volume that names none.
       Iops: onlySchema(GP3_IOPS, `BlockDeviceMappings.1.Ebs.Iops: only gp3's own ${GP3_IOPS}`),
       Throughput: onlySchema(
         GP3_MIB_PER_S,
@@ -90,9 +90,8 @@ const rootDiskSchema = blockDevicesSchema(
 )
 
 /**
- * Mappings that give an instance nothing: an instance store (`VirtualName`), which EC2 leaves out
- * for types that have none, and a device that is to be left out of the image's mapping
- * (`NoDevice`), unless it is the root.
+ * Whether a mapping has no effect: an instance store (`VirtualName`), which EC2 ignores for types
+ * without one, or a device to leave out of the image's mapping (`NoDevice`), unless it is the root.
  */
 function isOfNothing(mapping: unknown): boolean {
   return nothingSchema.safeParse(mapping).success
@@ -115,7 +114,7 @@ export const launchDevicesSchema = z.preprocess(
   rootDiskSchema,
 )
 
-/** What the mappings ask for; null when there are none. */
+/** The disk that the mappings request. Null when there are none. */
 export function parseDiskRequest([mapping]: z.output<
   typeof launchDevicesSchema
 >): DiskRequest | null {
@@ -128,7 +127,7 @@ export function parseDiskRequest([mapping]: z.output<
   }
 }
 
-/** The disk of each instance of the launch; null where the driver's instances have no volume. */
+/** The disk of each instance of the launch. Null if the driver's instances have no volume. */
 export function launchDisk(
   order: DiskRequest | null,
   image: Pick<Image, 'id' | 'diskGiB'>,

@@ -1,14 +1,14 @@
 /**
- * Parameters of RunInstances that are taken with the one value which says what an instance of Atoll
- * is anyway, and refused by name with any other. Launchers send them because their own settings
- * have such a default. Pure.
+ * Parameters of RunInstances with a single accepted value, the one that describes every instance of
+ * Atoll. Any other value is refused by name. Launchers send these parameters because of their own
+ * defaults. Pure.
  */
 import { z } from 'zod'
 import { type Ipv4, parseIpv4 } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import { onlySchema, withCode, withoutEffect } from '../schemas.ts'
 
-/** A list that may be given, and be empty. */
+/** A list that must be empty. */
 function nothing(why: string) {
   return z
     .array(z.unknown())
@@ -22,8 +22,7 @@ export const fixedShape = {
   Ipv6AddressCount: onlySchema(0, 'Ipv6AddressCount: no IPv6'),
   Ipv6Addresses: nothing('Ipv6Addresses: no IPv6'),
   EnablePrimaryIpv6: onlySchema(false, 'EnablePrimaryIpv6: no IPv6'),
-  // There are no credits to run out of, which is what either comes to for an instance that does
-  // not.
+  // There are no CPU credits, so both values mean the same.
   CreditSpecification: withoutEffect(
     z.strictObject({ CpuCredits: z.enum(['standard', 'unlimited']) }).optional(),
   ),
@@ -85,7 +84,7 @@ export const fixedNic = {
     .optional(),
 }
 
-/** The address that a NIC names, in either of the two ways. */
+/** The address of a NIC, in either of the two forms. */
 export function namedAddress(nic: {
   readonly PrivateIpAddress?: Ipv4 | undefined
   readonly PrivateIpAddresses?: readonly z.output<typeof privateAddress>[] | undefined

@@ -1,25 +1,24 @@
 /**
- * Free addresses of a subnet, for one launch, without reading all that are taken: some are drawn by
- * chance and looked up. Only when these are used up, as they soon are in a subnet that is nearly
- * full, is all that is taken read.
+ * Free addresses of a subnet, without reading all that are taken: random addresses are looked up.
+ * Only when these are used up, as in a nearly full subnet, all taken addresses are read.
  */
 import type { Ipv4 } from '../../model/addr.ts'
 import type { Subnet } from '../../model/records.ts'
 import { chooseAddress, drawAddresses } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 
-/** Addresses that are drawn beyond those that are needed. */
+/** Number of addresses that are drawn beyond the needed ones. */
 const SPARE = 8
 
-/** Gives addresses that nobody had when they were looked up, each once. */
+/** Returns addresses that were free when they were looked up, each once. */
 export interface FreeAddresses {
-  /** The next one, or undefined when there is none left. Errors: as the store's. */
+  /** The next one. Undefined when there is none left. Errors: the store's. */
   next(): Promise<Ipv4 | undefined>
 }
 
 /**
- * Those of `subnet`, of which about `count` will be needed. `random` gives any non-negative
- * integer.
+ * Free addresses of `subnet`, of which about `count` will be needed. `random` returns any
+ * non-negative integer.
  */
 export function freeAddresses(
   tx: Pick<ReadTx, 'takenAddresses'>,
@@ -29,7 +28,7 @@ export function freeAddresses(
 ): FreeAddresses {
   const drawn = drawAddresses(cidr, count + SPARE, random)
   let free: Ipv4[] | undefined
-  /** All that are taken or were given. */
+  /** All that are taken or were returned. */
   let taken: Set<Ipv4> | undefined
   return {
     async next() {

@@ -1,6 +1,6 @@
 /**
- * Parameters of RunInstances that become an instance's options: kept to, or only shown as they were
- * given. Pure.
+ * Parameters of RunInstances that become an instance's options. Some take effect, others are only
+ * shown. Pure.
  */
 import { z } from 'zod'
 import { type InstanceOptions, withDefaults } from '../../model/instance-options.ts'
@@ -10,7 +10,7 @@ function shown<S extends z.ZodType>(schema: S) {
   return withoutEffect(schema, 'shown')
 }
 
-/** `default` and `disabled`, of what happens when a host fails or is serviced: nothing, here. */
+/** `default` and `disabled`, for host failure and maintenance, where Atoll does nothing. */
 const maintenance = shown(z.enum(['default', 'disabled']).optional())
 
 /** Members of the request. */
@@ -43,7 +43,7 @@ export const optionsShape = {
 
 type Given = z.output<z.ZodObject<typeof optionsShape>>
 
-/** The options of a launch; `nicDescription` is the one of its NIC. */
+/** The options of a launch. `nicDescription` is that of its NIC. */
 export function launchOptions(given: Given, nicDescription: string | undefined): InstanceOptions {
   return withDefaults({
     disableApiTermination: given.DisableApiTermination,

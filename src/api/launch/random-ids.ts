@@ -8,11 +8,11 @@ const MAC_BYTES = 5
 export interface RandomIds {
   readonly id: NewId
   mac(): Mac
-  /** A non-negative integer to choose by. */
+  /** A non-negative integer for choices. */
   number(): number
 }
 
-/** Draws from `random` bytes. */
+/** Creates ids and numbers from `random` bytes. */
 export function createRandomIds(id: NewId, random: (bytes: number) => Uint8Array): RandomIds {
   return {
     id,

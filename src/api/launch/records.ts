@@ -1,9 +1,8 @@
 /**
- * Writing one launch: a host, an address and records for each instance, as many as there is room
- * for.
+ * Writes one launch: a host, an address and records for each instance, as far as there is room.
  *
- * Runs inside the launch's transaction. Choices come from its snapshot; the store's conditional
- * statements have the last word, and a choice that lost is made again without the loser.
+ * It runs inside the launch's transaction. Choices are made from its snapshot, and the store's
+ * conditional statements decide. A choice that lost is made again without the loser.
  */
 import type { Ipv4 } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
@@ -22,11 +21,11 @@ import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
 import type { RandomIds } from './random-ids.ts'
 import type { LaunchRequest } from './request.ts'
 
-/** What is to be written. */
+/** What to write. */
 interface LaunchPlan {
   readonly order: LaunchRequest
   readonly choices: LaunchChoices
-  /** With fewer instances there is no launch. */
+  /** The launch is refused with fewer instances. */
   readonly least: number
   readonly account: AccountId
   readonly reservation: ReservationId
@@ -36,29 +35,31 @@ interface LaunchPlan {
   readonly budget: Budget
 }
 
-/** One launch under way. */
+/** A launch under way. */
 interface Launch extends LaunchPlan {
   readonly tx: Tx
-  /** What is left to choose from, as far as this transaction knows; shrinks with every instance. */
+  /**
+   * What is left to choose from, as far as this transaction knows. It shrinks with every instance.
+   */
   readonly room: { hosts: readonly Host[]; readonly addresses: FreeAddresses }
 }
 
-/** One instance as it was written. */
+/** An instance that was written. */
 interface Launched {
   readonly instance: Instance
   readonly nic: Nic
   readonly host: Host
-  /** None where its root is no volume. */
+  /** Empty if its root is not a volume. */
   readonly volumes: readonly Volume[]
 }
 
 type Outcome = { readonly launched: Launched } | { readonly short: 'capacity' | 'addresses' }
 
 /**
- * Writes at most `maxCount` pending instances and returns them in launch order. Refuses when there
- * is no room for the `least` (`InsufficientInstanceCapacity`, `InsufficientFreeAddressesInSubnet`)
- * or when the address that was asked for is in use; the caller's transaction then takes everything
- * back.
+ * Writes at most `maxCount` pending instances, and returns them in launch order. Refuses when there
+ * is no room for `least` of them (`InsufficientInstanceCapacity`,
+ * `InsufficientFreeAddressesInSubnet`), or when the requested address is in use. Then the caller's
+ * transaction is rolled back.
  */
 export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly InstanceDetails[]> {
   const { order, choices, least, account, draw, budget } = plan
@@ -72,7 +73,7 @@ export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly In
     else if (launched.length >= (outcome.short === 'addresses' ? order.minCount : least)) break
     else throw shortageOf(outcome.short, order, choices)
   }
-  // What was written need not be read: the row of the host is waited for by the next launch.
+  // What was written is not read again, because the next launch waits for the host's row.
   const { image, type } = choices
   const groups = new Map(choices.groups.map((group) => [group.id, group]))
   const details = launched.map(({ instance, nic, host, volumes }) => {
@@ -94,7 +95,7 @@ export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly In
   return details
 }
 
-/** One instance with its NIC; nothing of it is left when there is no room. */
+/** One instance with its NIC. If there is no room, nothing of it is left. */
 async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> {
   const { tx, choices } = launch
   const ip = await chooseIp(launch)
@@ -135,9 +136,7 @@ function shortageOf(
       )
 }
 
-/**
- * The best host that really had the capacity; one that turned out to be full is not asked again.
- */
+/** The best host that has the capacity. A host that turned out to be full is not tried again. */
 async function takeHost({ tx, draw, choices, room }: Launch): Promise<Host | undefined> {
   const { demand } = choices
   const { vcpus, memoryMiB, diskGiB } = demand
@@ -157,8 +156,8 @@ async function chooseIp({ order, room }: Launch): Promise<Ipv4 | undefined> {
 }
 
 /**
- * Gives the instance its NIC, at `first` or, if that went to somebody else meanwhile, at the next
- * free address. Undefined when the subnet is full.
+ * Gives the instance its NIC at `first` or, if that was taken meanwhile, at the next free address.
+ * Undefined when the subnet is full.
  */
 async function plug(launch: Launch, instance: Instance, first: Ipv4): Promise<Nic | undefined> {
   const { tx, order } = launch

@@ -1,10 +1,10 @@
 /**
- * The parameters of RunInstances, and what they come to: one order. Pure.
+ * The parameters of RunInstances, parsed to one order. Pure.
  *
- * Three kinds of parameter: those that Atoll carries out or shows as they were given; those that
- * change nothing here and that nothing shows (`HARMLESS`); and all others, which would change what
- * the caller gets and are refused by name. The network comes either from parameters of the request
- * or from one `NetworkInterfaces` entry, never from both.
+ * There are three kinds of parameter: those that Atoll carries out or shows as given; those that
+ * have no effect and are not shown (`HARMLESS`); and all others, which would change the result and
+ * are refused by name. The network comes either from parameters of the request or from one
+ * `NetworkInterfaces` entry, never from both.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
  */
 import { z } from 'zod'
@@ -31,23 +31,23 @@ import { type DiskRequest, launchDevicesSchema, parseDiskRequest } from './disk.
 import { fixedNic, fixedPlacement, fixedShape, namedAddress } from './fixed-parameters.ts'
 import { launchOptions, optionsShape } from './options.ts'
 
-/** What one RunInstances asks for, still unchecked against the records. */
+/** What one RunInstances requests, not yet checked against the records. */
 export interface LaunchRequest {
   readonly image: ImageId
   readonly type: string
   readonly minCount: number
   readonly maxCount: number
   readonly network: LaunchNetwork
-  /** Null: nothing is said of it. */
+  /** Null: none is named. */
   readonly disk: DiskRequest | null
-  /** What the type must have; null: whatever it has. */
+  /** The number that the type must have. Null: any. */
   readonly cores: number | null
   readonly keyName: string | null
   /** Base64, without white space. */
   readonly userData: string | null
   readonly tags: z.output<ReturnType<typeof tagSpecificationsSchema>>
   readonly clientToken: string | null
-  /** What is not there is for the account's defaults to say. */
+  /** The account's defaults apply to missing options. */
   readonly metadata: Partial<MetadataOptions>
   readonly options: InstanceOptions
 }
@@ -62,18 +62,18 @@ export interface LaunchNetwork {
   readonly groupNames: readonly string[]
 }
 
-/** EC2's default would be m1.small, which nobody has any more. */
+/** EC2's default would be m1.small, which is obsolete. */
 const DEFAULT_TYPE = 't3.micro'
 /** "User data is limited to 16 KB, in raw form, before it is base64-encoded" (EC2 user guide). */
 const USER_DATA_MAX_BYTES = 16 * KIB
-/** Base64 of that with line breaks: longer text is refused unread. */
+/** Base64 of that with line breaks. Longer text is refused without decoding. */
 const USER_DATA_TEXT_MAX_LENGTH = 32 * KIB
 const CLIENT_TOKEN_MAX_LENGTH = 64
 
 const groupId = idListSchema('sg', 'InvalidGroupId.Malformed')
 const subnetId = idSchema('subnet', 'InvalidSubnetID.Malformed')
 
-/** User data as it is kept. */
+/** User data as it is stored. */
 export const userDataSchema = z
   .string()
   .max(USER_DATA_TEXT_MAX_LENGTH, `User data is limited to ${USER_DATA_MAX_BYTES} bytes`)
@@ -89,12 +89,12 @@ export const userDataSchema = z
     `User data is limited to ${USER_DATA_MAX_BYTES} bytes`,
   )
 
-/** Taken as it comes: nothing shows it. */
+/** Accepted with any value, and not shown. */
 const ignored = withoutEffect(z.unknown().optional())
 
 /**
- * Parameters that change nothing here. Those with an `onlySchema` are harmless with this one value:
- * what an instance of Atoll is anyway.
+ * Parameters without effect. Those with an `onlySchema` accept only the value that describes every
+ * instance of Atoll.
  */
 const HARMLESS = {
   AdditionalInfo: ignored,
@@ -126,7 +126,7 @@ const nicSchema = z.strictObject({
   ...fixedNic,
 })
 
-/** What EC2 lets a launch tag. Of the last two none is made here, and so nothing is tagged. */
+/** What EC2 allows a launch to tag. The last two are never created, so their tags are not used. */
 const TAGGED = [
   'instance',
   'volume',
@@ -173,7 +173,8 @@ const givenSchema = z.strictObject({
 })
 
 /**
- * The parameters of RunInstances but for `DryRun`; refuses what EC2 would and what Atoll cannot do.
+ * The parameters of RunInstances, except `DryRun`. Refuses what EC2 refuses, and what Atoll cannot
+ * do.
  */
 export const launchSchema = z.preprocess(withoutEmptyStructures, givenSchema)
 
@@ -205,8 +206,8 @@ export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRe
 }
 
 /**
- * Some clients name a structure only to leave all of it empty (`IamInstanceProfile.Name=`): that
- * asks for nothing.
+ * Some clients send a structure with only empty members (`IamInstanceProfile.Name=`), which
+ * requests nothing.
  */
 function withoutEmptyStructures(input: unknown): unknown {
   if (typeof input !== 'object' || input === null) return input

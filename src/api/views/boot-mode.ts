@@ -1,9 +1,9 @@
-/** With which firmware a virtual machine boots, in EC2's words. Pure. */
+/** The firmware of a virtual machine, in EC2's terms. Pure. */
 import { parseImageLocation } from '../../model/image-location.ts'
 
 /**
- * Undefined of containers, which do not boot, and of images that were made of an instance, whose
- * location does not say.
+ * Undefined for containers, and for images that were made from an instance, whose location does not
+ * say.
  */
 export function bootMode(location: string): 'legacy-bios' | 'uefi' | undefined {
   const parsed = parseImageLocation(location)

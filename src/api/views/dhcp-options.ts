@@ -1,16 +1,13 @@
-/**
- * What a VPC's instances are told by DHCP, in the terms of the SDK, and the filters of
- * DescribeDhcpOptions. Pure.
- */
+/** The DHCP options of a VPC in the SDK's terms, and the filters of DescribeDhcpOptions. Pure. */
 import type { DhcpOptions, Tag as TagOutput } from '@aws-sdk/client-ec2'
 import type { Vpc } from '../../model/records.ts'
 import { derivedId } from '../derived-ids.ts'
 import type { FilterTable } from '../filters.ts'
 
-/** EC2's word for the cloud's own resolver. */
+/** EC2's name for the cloud's own resolver. */
 const OWN_RESOLVER = 'AmazonProvidedDNS'
 
-/** The one set that there is for a VPC. */
+/** The only set of options of a VPC. */
 export function dhcpOptionsView(vpc: Vpc, dnsZone: string, tags: TagOutput[]): DhcpOptions {
   return {
     DhcpConfigurations: [

@@ -1,4 +1,4 @@
-/** Images in the terms of the SDK, and the filters of DescribeImages. Pure. */
+/** Images in the SDK's terms, and the filters of DescribeImages. Pure. */
 import type {
   ArchitectureValues,
   BlockDeviceMapping,
@@ -15,7 +15,7 @@ import type { FilterTable } from '../filters.ts'
 import { bootMode } from './boot-mode.ts'
 import { tagged } from './tags.ts'
 
-/** One image. While it is pending, `StateReason` says how far its download is. */
+/** One image. While it is pending, `StateReason` has the progress of its download. */
 export function imageView(
   image: Image,
   tags: TagOutput[],
@@ -39,7 +39,7 @@ export function imageView(
     RootDeviceType: 'ebs',
     Hypervisor: 'xen',
     VirtualizationType: 'hvm',
-    // EC2 names the mode of images that ask for one.
+    // EC2 names the mode only for images that request one.
     ...(bootMode(image.location) === 'uefi' ? { BootMode: 'uefi' as const } : {}),
     EnaSupport: false,
     PlatformDetails: 'Linux/UNIX',
@@ -49,7 +49,7 @@ export function imageView(
   }
 }
 
-/** The disk is at least as large as the image's, and else as the instance type says. */
+/** The disk is at least as large as the image's. Otherwise the instance type decides. */
 function blockDevices({ diskGiB }: Image, hasVolume: boolean): BlockDeviceMapping[] {
   if (!hasVolume) return []
   const ebs = { DeleteOnTermination: true, Encrypted: false, VolumeType: 'standard' } as const
@@ -104,7 +104,7 @@ export const IMAGE_FILTERS: FilterTable<ImageOutput> = {
   'virtualization-type': (image) => image.VirtualizationType,
 }
 
-/** The architecture that is shown: EC2 has few values, and what has none of them is not run. */
+/** The architecture in EC2's terms. Others cannot run here. */
 export function architectureView(name: string): ArchitectureValues {
   const known = ec2Architecture(name)
   return known === 'arm64' || known === 'i386' ? known : 'x86_64'

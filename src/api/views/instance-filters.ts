@@ -1,5 +1,5 @@
 /**
- * The filters of DescribeInstances and DescribeInstanceStatus, read from what these actions show.
+ * The filters of DescribeInstances and DescribeInstanceStatus, which use what these actions show.
  * Pure.
  *
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html, "Filter.N".
@@ -12,12 +12,12 @@ import type {
 } from '@aws-sdk/client-ec2'
 import type { Comparables, FilterTable, TagView } from '../filters.ts'
 
-/** One instance and what its reservation adds. */
+/** One instance, and what its reservation adds. */
 export interface ListedInstance {
   readonly reservation: string
   readonly owner: string
   readonly view: InstanceOutput
-  /** Of its NICs, which this action does not show. */
+  /** The tags of its NICs, which this action does not show. */
   readonly nicTags: readonly TagView[]
 }
 
@@ -76,7 +76,7 @@ const NIC_FILTERS: FilterTable<ListedInstance> = {
   'network-interface.vpc-id': ofNics((nic) => nic.VpcId),
 }
 
-/** Filters of DescribeInstances but the tag filters, which every Describe has. */
+/** Filters of DescribeInstances, except tag filters, which every Describe has. */
 export const INSTANCE_FILTERS: FilterTable<ListedInstance> = {
   ...NIC_FILTERS,
   architecture: ({ view }) => view.Architecture,

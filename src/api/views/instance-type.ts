@@ -1,4 +1,4 @@
-/** Instance types in the terms of the SDK, and the filters of DescribeInstanceTypes. Pure. */
+/** Instance types in the SDK's terms, and the filters of DescribeInstanceTypes. Pure. */
 import type { _InstanceType, ArchitectureType, InstanceTypeInfo } from '@aws-sdk/client-ec2'
 import type { InstanceType } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
@@ -13,7 +13,7 @@ export function instanceTypeView(
   architecture: ArchitectureType,
 ): InstanceTypeInfo {
   return {
-    // The cloud's own names; the SDK's union lists Amazon's.
+    // The cloud's own names. The SDK's union lists Amazon's.
     InstanceType: type.name as _InstanceType,
     CurrentGeneration: true,
     FreeTierEligible: false,

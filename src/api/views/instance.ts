@@ -1,9 +1,8 @@
 /**
- * Instances in the terms of the SDK, complete enough for unmodified clients (awscli, boto3's
- * waiters, Terraform). Pure.
+ * Instances in the SDK's terms, complete enough for unmodified clients (awscli, boto3's waiters,
+ * Terraform). Pure.
  *
- * What EC2 has and Atoll has not is said plainly and in EC2's words: no public address, no
- * hibernation.
+ * What Atoll does not have is shown as EC2 shows it: no public address, no hibernation.
  */
 import type {
   _InstanceType,
@@ -28,10 +27,10 @@ import { architectureView } from './image.ts'
 import { tagged, tagsView } from './tags.ts'
 import { blockDevicesView } from './volume.ts'
 
-/** What of the cloud's settings shows in an instance: its region, and the zone of private names. */
+/** Settings that appear in an instance: its region, and the zone of private names. */
 export type Place = Pick<ApiSettings, 'dnsZone' | 'region'>
 
-/** Nothing here is managed by a service of Amazon's. */
+/** Nothing is managed by a service of Amazon's. */
 const NOT_MANAGED = { Managed: false } as const
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html */
@@ -49,7 +48,7 @@ function stateView(state: InstanceState): StateOutput {
   return { Code: STATE_CODES[state], Name: state }
 }
 
-/** What a request made of an instance. */
+/** The change of an instance's state by a request. */
 export function stateChangeView(before: Instance, after: InstanceState): InstanceStateChange {
   return {
     InstanceId: before.id,
@@ -85,7 +84,7 @@ function identityView({ instance }: InstanceDetails): InstanceOutput {
     ...(instance.keyName === null ? {} : { KeyName: instance.keyName }),
     ...(instance.clientToken === null ? {} : { ClientToken: instance.clientToken }),
     AmiLaunchIndex: instance.launchIndex,
-    // Type names are the cloud's own; the SDK's union lists Amazon's.
+    // Type names are the cloud's own. The SDK's union lists Amazon's.
     InstanceType: instance.type as _InstanceType,
     LaunchTime: new Date(instance.launchedAt),
     MetadataOptions: metadataView(instance.metadata),
@@ -96,7 +95,7 @@ function identityView({ instance }: InstanceDetails): InstanceOutput {
 function constantView(): InstanceOutput {
   return {
     RootDeviceName: ROOT_DEVICE_NAME,
-    // The disk outlives a stop, which is what clients take `ebs` to mean.
+    // The disk survives a stop. Clients understand `ebs` in this way.
     RootDeviceType: 'ebs',
     EnaSupport: false,
     Hypervisor: 'xen',
@@ -111,7 +110,7 @@ function constantView(): InstanceOutput {
   }
 }
 
-/** What was asked for and makes no difference here. */
+/** Options that were requested and have no effect. */
 function optionsView(options: InstanceOptions): InstanceOutput {
   const { rebootMigration, bandwidthWeighting } = options
   return {
@@ -146,7 +145,7 @@ function placeView({ host, image, type }: InstanceDetails, region: string): Inst
   }
 }
 
-/** A terminated instance has no NIC and so none of this but an empty name and lists, as on EC2. */
+/** A terminated instance has no NIC, so only an empty name and empty lists remain, as on EC2. */
 function networkView(details: InstanceDetails, dnsZone: string): InstanceOutput {
   const [first] = details.nics
   if (first === undefined) return { PrivateDnsName: '', NetworkInterfaces: [], SecurityGroups: [] }
@@ -191,7 +190,7 @@ export function nicView(
     Operator: NOT_MANAGED,
     Groups: groupsView(nic.groups, details.groups),
     Attachment: {
-      // A NIC is attached once and for good, so its own digits can name the attachment.
+      // A NIC is attached for good, so its id can name the attachment.
       AttachmentId: `eni-attach-${nic.id.slice('eni-'.length)}`,
       AttachTime: new Date(nic.createdAt),
       DeleteOnTermination: true,
@@ -211,9 +210,8 @@ function groupsView(ids: readonly GroupId[], groups: InstanceDetails['groups']):
 }
 
 /**
- * What DescribeInstanceStatus says of one instance. Checks are passed when the host reports the
- * boot that was last asked for; nobody looks into the guest. A host that is silent leaves both
- * unknown.
+ * The status of one instance. Checks are passed when the host reports the last requested boot;
+ * nobody looks into the guest. If the host does not report, both are unknown.
  */
 export function instanceStatusView(
   details: InstanceDetails,
@@ -236,7 +234,7 @@ export function instanceStatusView(
 function checkView(instance: Instance, hostAlive: boolean, passed: boolean): InstanceStatusSummary {
   if (instance.state === 'pending') return summary('initializing', 'initializing')
   if (instance.state !== 'running') return { Status: 'not-applicable', Details: [] }
-  // The host's lease has run out: whether the instance runs, nobody else can know, and nobody can
+  // The host's lease has expired. Nobody else can know whether the instance runs, and nobody can
   // reach it.
   if (!hostAlive) return summary('impaired', 'failed')
   return passed ? summary('ok', 'passed') : summary('initializing', 'initializing')

@@ -1,4 +1,4 @@
-/** NICs in the terms of the SDK, and the filters of DescribeNetworkInterfaces. Pure. */
+/** NICs in the SDK's terms, and the filters of DescribeNetworkInterfaces. Pure. */
 import type {
   NetworkInterfaceAttachment,
   NetworkInterface as NetworkInterfaceOutput,
@@ -12,7 +12,7 @@ import { nicView, type Place } from './instance.ts'
 import { tagsView } from './tags.ts'
 
 /**
- * A NIC by itself. Its instance shows the same (`instance.ts`), but for what concerns the instance.
+ * A NIC by itself. Its instance shows the same (`instance.ts`), except what concerns the instance.
  */
 export function networkInterfaceView(
   nic: Nic,

@@ -1,6 +1,4 @@
-/**
- * VPCs and subnets in the terms of the SDK, and the filters of their Describe actions. Pure.
- */
+/** VPCs and subnets in the SDK's terms, and the filters of their Describe actions. Pure. */
 import type {
   Subnet as SubnetOutput,
   Tag as TagOutput,
@@ -51,7 +49,7 @@ export const VPC_FILTERS: FilterTable<VpcOutput> = {
   'owner-id': (vpc) => vpc.OwnerId,
   state: (vpc) => vpc.State,
   'vpc-id': (vpc) => vpc.VpcId,
-  // Older spellings, which EC2 takes and clients send.
+  // Older spellings, which EC2 accepts and clients send.
   'cidr-block': (vpc) => vpc.CidrBlock,
   cidrBlock: (vpc) => vpc.CidrBlock,
   dhcpOptionsId: (vpc) => vpc.DhcpOptionsId,
@@ -111,7 +109,7 @@ export const SUBNET_FILTERS: FilterTable<SubnetOutput> = {
   'subnet-arn': (subnet) => subnet.SubnetArn,
   'subnet-id': (subnet) => subnet.SubnetId,
   'vpc-id': (subnet) => subnet.VpcId,
-  // Older spellings, which EC2 takes and clients send.
+  // Older spellings, which EC2 accepts and clients send.
   availabilityZone: (subnet) => subnet.AvailabilityZone,
   availabilityZoneId: (subnet) => subnet.AvailabilityZoneId,
   availableIpAddressCount: (subnet) => subnet.AvailableIpAddressCount,

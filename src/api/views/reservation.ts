@@ -1,8 +1,8 @@
-/** Reservations: the instances of one launch, together. Pure. */
+/** Reservations: the instances of each launch. Pure. */
 import type { Reservation } from '@aws-sdk/client-ec2'
 import type { ListedInstance } from './instance-filters.ts'
 
-/** Instances grouped by reservation, in the order in which they come. */
+/** Instances grouped by reservation, in their given order. */
 export function reservationsView(
   listed: readonly Omit<ListedInstance, 'nicTags'>[],
 ): Reservation[] {
@@ -10,7 +10,7 @@ export function reservationsView(
   return [...groups].map(([reservation, members]) => ({
     ReservationId: reservation,
     OwnerId: members[0]?.owner,
-    // Security groups of the launch itself are EC2-Classic's; in a VPC they are the NIC's.
+    // Security groups of a reservation exist only in EC2-Classic. In a VPC, NICs have them.
     Groups: [],
     Instances: members.map(({ view }) => view),
   }))

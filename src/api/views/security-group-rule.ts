@@ -1,5 +1,5 @@
 /**
- * The rules of security groups one by one, in the terms of the SDK, and the filters of
+ * Rules of security groups, one by one, in the SDK's terms, and the filters of
  * DescribeSecurityGroupRules. Pure.
  */
 import type {
@@ -31,7 +31,7 @@ export function ruleView(
   }
 }
 
-/** One rule that is no more. */
+/** A rule that was revoked. */
 export function revokedRuleView(rule: GroupRule): RevokedSecurityGroupRule {
   const { id, group, peer } = rule
   return {

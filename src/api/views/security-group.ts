@@ -1,6 +1,4 @@
-/**
- * Security groups in the terms of the SDK, and the filters of DescribeSecurityGroups. Pure.
- */
+/** Security groups in the SDK's terms, and the filters of DescribeSecurityGroups. Pure. */
 import type { IpPermission, SecurityGroup, Tag as TagOutput } from '@aws-sdk/client-ec2'
 import { formatCidr } from '../../model/addr.ts'
 import { hasPorts, isIcmp } from '../../model/group-rule.ts'
@@ -9,7 +7,7 @@ import type { Comparables, FilterTable } from '../filters.ts'
 import { protocolName } from '../group-permissions.ts'
 import { tagged } from './tags.ts'
 
-/** A group, and what only filters ask for. */
+/** A group, and what only filters need. */
 interface ShownGroup {
   readonly view: SecurityGroup
   /** Names of the account's groups by id. */
@@ -43,7 +41,7 @@ export function groupView(
   }
 }
 
-/** The rules of one direction: those of the same protocol and ports are told together. */
+/** The rules of one direction. Those with the same protocol and ports are shown together. */
 function permissionsView(rules: readonly GroupRule[]): IpPermission[] {
   const alike = Map.groupBy(rules, (rule) => `${rule.protocol} ${rule.fromPort} ${rule.toPort}`)
   return [...alike.values()].flatMap((some) => {

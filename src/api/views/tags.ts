@@ -1,4 +1,4 @@
-/** Tags in the terms of the SDK. Pure. */
+/** Tags in the SDK's terms. Pure. */
 import type { Tag as TagOutput } from '@aws-sdk/client-ec2'
 import type { Tag } from '../../model/records.ts'
 
@@ -16,7 +16,7 @@ export function tagsIndex(tags: readonly Tag[]): (resource: string) => TagOutput
     (byResource.get(resource) ?? []).map((tag) => ({ Key: tag.key, Value: tag.value }))
 }
 
-/** `Tags` of a view: left out, as EC2 does, of what has none. */
+/** `Tags` of a view. As in EC2, it is left out if there are none. */
 export function tagged(tags: TagOutput[]): { readonly Tags?: TagOutput[] } {
   return tags.length === 0 ? {} : { Tags: tags }
 }

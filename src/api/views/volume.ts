@@ -1,4 +1,4 @@
-/** Volumes in the terms of the SDK, and the filters of DescribeVolumes. Pure. */
+/** Volumes in the SDK's terms, and the filters of DescribeVolumes. Pure. */
 import type {
   InstanceBlockDeviceMapping,
   VolumeAttachment,
@@ -21,7 +21,7 @@ export function volumeView(volume: Volume, region: string, tags: readonly Tag[])
     Size: volume.sizeGiB,
     CreateTime: new Date(volume.createdAt),
     Attachments: attachmentsView(volume),
-    // Written by this house only, in the SDK's own words.
+    // Only Atoll writes it, in the SDK's terms.
     VolumeType: (volume.volumeType ?? 'standard') as VolumeType,
     ...baselineSpeed(volume.volumeType, volume.sizeGiB),
     SnapshotId: '',
@@ -46,7 +46,7 @@ function attachmentsView(volume: Volume): VolumeAttachment[] {
   ]
 }
 
-/** How an instance shows its disks. */
+/** The disks of an instance in its view. */
 export function blockDevicesView(volumes: readonly Volume[]): InstanceBlockDeviceMapping[] {
   return volumes.map((volume) => ({
     DeviceName: volume.device,

@@ -1,9 +1,9 @@
-/** Base64 as clients write it, for whatever parameter holds it. Pure. */
+/** Base64 as clients write it, in any parameter. Pure. */
 
 /**
- * The text in RFC 4648's standard form on one line, or undefined for what is no base64. Lines may
- * be folded, as MIME (RFC 2045, 6.8) and `base64` fold them. A space within a line is refused: it
- * is a `+` that was sent without percent encoding.
+ * The text in RFC 4648's standard form on one line. Undefined when it is not base64. Lines may be
+ * folded, as by MIME (RFC 2045, 6.8) and `base64`. A space within a line is refused: it is a `+`
+ * that was sent without percent encoding.
  */
 export function parseBase64(text: string): string | undefined {
   const unfolded = text.trim().replaceAll(/[ \t]*[\r\n]\s*/g, '')

@@ -1,14 +1,13 @@
-/** Writes long answers in pieces, and stops when they exceed their limit. */
+/** Writes long responses in pieces, and stops when they exceed their limit. */
 import { refused } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
 
-/** Writes a text; yields after each item of a list, with its length. */
+/** Writes text. Yields the length of each list item after writing it. */
 export type Chunks = Generator<number, string, void>
 
 /**
  * Runs a writer to its end, with a pause when the budget says so. Refuses with `ResponseTooLarge`
- * an item, which may be a list of many, or a whole that is longer than `answerBytes`, before the
- * rest of it is written.
+ * when an item or the whole exceeds `answerBytes`, before the rest is written.
  */
 export async function joinInSlices(chunks: Chunks, budget: Budget): Promise<string> {
   for (;;) {

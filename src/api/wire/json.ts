@@ -1,8 +1,9 @@
 /**
- * Parameters in JSON → the SDK's input object, for doors that do not speak the Query protocol.
+ * Converts parameters in JSON to the SDK's input object, for transports other than the Query
+ * protocol.
  *
- * Names and shapes are those of the SDK (`{"InstanceIds": ["i-…"], "MaxResults": 5}`), limits and
- * refusals those of `query.ts`, so that an action cannot tell through which door it was called.
+ * Names and shapes are the SDK's (`{"InstanceIds": ["i-…"], "MaxResults": 5}`). Limits and refusals
+ * are those of `query.ts`, so that an action does not depend on the transport.
  */
 import { assertNever, refused } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
@@ -11,7 +12,7 @@ import type { Scalar, Shape, Structure } from './model.ts'
 import { MAX_LIST_INDEX, MAX_NESTING, MAX_VALUE_LENGTH, parseScalar } from './query.ts'
 
 /**
- * The input object of an action. Times become `Date`s; members that are null are absent. Refusals:
+ * The input object of an action. Times become `Date`s. Members that are null are absent. Refusals:
  * `UnknownParameter`, `InvalidParameterValue`.
  */
 export function decodeJson(
@@ -22,9 +23,8 @@ export function decodeJson(
 }
 
 /**
- * What JSON cannot say of an answer is left out, as in XML: members that are null or undefined.
- * Times become ISO 8601. Refuses with `ResponseTooLarge` what is longer than the budget's
- * `answerBytes`.
+ * As in XML, members that are null or undefined are left out. Times become ISO 8601. Refuses with
+ * `ResponseTooLarge` above the budget's `answerBytes`.
  */
 export async function encodeJson(output: object, budget: Budget): Promise<string> {
   return await joinInSlices(writeValue(output), budget)
@@ -49,7 +49,7 @@ function* writeValue(value: unknown): Chunks {
   return `{${parts.join(',')}}`
 }
 
-/** Names of the members and numbers of the list items above a value. */
+/** Member names and list positions above a value. */
 type Path = readonly string[]
 
 function decodeStructure(
@@ -85,7 +85,7 @@ function decodeValue(shape: Shape, value: unknown, path: Path): unknown {
   }
 }
 
-/** A value of JSON's own type for numbers and booleans, and text for all others. */
+/** A JSON number or boolean for those types, and text for all others. */
 function decodeScalar(type: Scalar, value: unknown, path: Path): unknown {
   if (type === 'boolean') {
     if (typeof value === 'boolean') return value

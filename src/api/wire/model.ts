@@ -1,34 +1,29 @@
 /**
- * The words of the EC2 Query protocol: which actions exist, what their parameters and answers are
- * called on the wire and in the SDK, and of what type they are.
+ * The vocabulary of the EC2 Query protocol: the actions, the names of their parameters and outputs
+ * on the wire and in the SDK, and their types.
  *
- * `WireModel` is how `scripts/generate-wire.ts` writes them down (`src/api/generated`); `linkModel`
- * turns that text into the tree of `Shape`s that `query.ts` and `xml.ts` walk. Pure. Protocol:
- * Smithy's `aws.protocols#ec2Query`
- * (https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html).
+ * `scripts/generate-wire.ts` writes a `WireModel` (`src/api/generated`). `linkModel` turns it into
+ * the tree of `Shape`s that `query.ts` and `xml.ts` walk. Pure. Protocol: Smithy's
+ * `aws.protocols#ec2Query` (https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html).
  */
 import { bug } from '../../model/errors.ts'
 
 /**
- * The members of one structure: the name on the wire, and `<SDK member name> <type>`. A type is a
- * scalar's name, the name of another structure of the same table, or either of them followed by
- * `[]` for a list; in answers the brackets hold the element name of the list's items.
+ * The members of a structure: the name on the wire, and `<SDK member name> <type>`. A type is the
+ * name of a scalar or of another structure in the table, with `[]` for a list. In outputs the
+ * brackets contain the element name of the list's items.
  */
 type WireStructure = Readonly<Record<string, string>>
 
 /**
- * One service as generated. Inputs and outputs are apart because a member's name differs between
- * the two.
+ * One service, as generated. Inputs and outputs are separate, because a member's names may differ.
  */
 export interface WireModel {
   readonly version: string
   readonly namespace: string
-  /**
-   * How an answer's members are wrapped: directly below the root, or in `<ActionResult>` (STS,
-   * IAM).
-   */
+  /** Whether an output's members are in `<ActionResult>` (STS, IAM), or directly below the root. */
   readonly wrapped: boolean
-  /** Name of the input structure and of the output structure; `unit` where there is none. */
+  /** Names of the input and output structures. `unit` if there is none. */
   readonly actions: Readonly<Record<string, readonly [input: string, output: string]>>
   readonly inputs: Readonly<Record<string, WireStructure>>
   readonly outputs: Readonly<Record<string, WireStructure>>
@@ -36,42 +31,41 @@ export interface WireModel {
 
 const SCALARS = ['string', 'number', 'boolean', 'timestamp', 'blob'] as const
 /**
- * `number` is any finite JavaScript number (the SDK's schemas do not tell integers from fractions:
- * the action does); `timestamp` is a `Date`; `blob` stays the base64 text that it is on the wire,
- * unfolded.
+ * `number` is any finite JavaScript number (the SDK's schemas do not distinguish integers; the
+ * action does). `timestamp` is a `Date`. `blob` stays base64 text, unfolded.
  */
 export type Scalar = (typeof SCALARS)[number]
 
-/** What a value looks like, with the names already looked up. */
+/** The shape of a value, with names resolved. */
 export type Shape =
   | { readonly kind: 'scalar'; readonly type: Scalar }
   | { readonly kind: 'structure'; readonly structure: Structure }
   | { readonly kind: 'list'; readonly item: string; readonly of: Shape }
 
-/** A structure by both of its vocabularies. */
+/** A structure, with both vocabularies. */
 export interface Structure {
   readonly name: string
   readonly byWireName: ReadonlyMap<string, Field>
   readonly byMember: ReadonlyMap<string, Field>
 }
 
-/** One member of a structure under its two names. */
+/** A member of a structure, with both names. */
 export interface Field {
   readonly wireName: string
   readonly member: string
   readonly shape: Shape
 }
 
-/** What the wire needs to know of one action. */
+/** What the wire needs of one action. */
 export interface WireAction {
   readonly name: string
   readonly service: WireModel
   readonly input: Structure
-  /** Undefined for actions that answer only that they were done. */
+  /** Undefined for actions without an output. */
   readonly output: Structure | undefined
 }
 
-/** The actions of a model by name. Throws a `bug` when the model does not hold together. */
+/** The actions of a model by name. Throws a `bug` when the model is inconsistent. */
 export function linkModel(model: WireModel): ReadonlyMap<string, WireAction> {
   const inputs = linkStructures(model.inputs)
   const outputs = linkStructures(model.outputs)
@@ -89,7 +83,7 @@ export function linkModel(model: WireModel): ReadonlyMap<string, WireAction> {
 
 const EMPTY: Structure = { name: 'unit', byWireName: new Map(), byMember: new Map() }
 
-/** Two steps, so that structures may refer to each other in any order. */
+/** In two steps, so that structures may refer to each other in any order. */
 function linkStructures(table: WireModel['inputs']): ReadonlyMap<string, Structure> {
   const structures = new Map<string, Structure>()
   const fillers: (() => void)[] = []

@@ -1,40 +1,46 @@
 /**
- * EC2 Query parameters → the SDK's input object.
+ * Converts EC2 Query parameters to the SDK's input object.
  *
- * `parseForm` takes the form apart, `decodeInput` types it by the generated model. Both refuse what
- * does not fit, naming the parameter, and hold every size to a named limit. Pure. Rules:
- * https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html; form encoding:
+ * `parseForm` splits the form, and `decodeInput` types it by the generated model. Both refuse
+ * invalid input with the name of the parameter, and check every size against a named limit. Pure.
+ * Rules: https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html; form encoding:
  * https://url.spec.whatwg.org/#application/x-www-form-urlencoded.
  */
 import { assertNever, refused } from '../../model/errors.ts'
 import { parseBase64 } from './base64.ts'
 import type { Field, Scalar, Shape, Structure } from './model.ts'
 
-/** Most parameters of one request (1,000 instance ids with a few filters fit four times). */
+/**
+ * Maximum number of parameters of one request (1,000 instance ids with a few filters fit four
+ * times).
+ */
 export const MAX_PARAMETERS = 4096
 /** Longest parameter name, in characters. */
 export const MAX_NAME_LENGTH = 256
-/** Longest value, in characters; user data of EC2's 16 KiB is 21,848 of base64. */
+/** Longest value in characters. User data of EC2's 16 KiB takes 21,848 in base64. */
 export const MAX_VALUE_LENGTH = 65_536
-/** Highest number of a list item. */
+/** Highest position in a list. */
 export const MAX_LIST_INDEX = 4096
-/** Most steps in a name such as `NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress`. */
+/**
+ * Maximum number of parts in a name such as
+ * `NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress`.
+ */
 export const MAX_NESTING = 12
 
-/** One pair of a form, decoded. */
+/** A decoded pair of a form. */
 export interface Parameter {
   readonly name: string
   readonly value: string
 }
 
 /**
- * The pairs of a form, `+` and percent sequences decoded, in the order sent. Refuses with
- * `MalformedQueryString` what is not UTF-8 behind well-formed percent sequences.
+ * The pairs of a form in their order, with `+` and percent sequences decoded. Refuses with
+ * `MalformedQueryString` invalid percent sequences and invalid UTF-8.
  */
 export function parseForm(form: string): readonly Parameter[] {
   const parameters: Parameter[] = []
   let start = 0
-  // Empty pairs count, too: they take as long to pass over.
+  // Empty pairs count as well, because they take as long to skip.
   for (let pairs = 0; start < form.length; pairs += 1) {
     const ampersand = form.indexOf('&', start)
     const end = ampersand === -1 ? form.length : ampersand
@@ -73,26 +79,23 @@ function decodeText(text: string): string {
   }
 }
 
-/**
- * What has been gathered for a value while parameters, which come in any order, are still being
- * read.
- */
+/** A value under construction, because parameters may come in any order. */
 type Draft =
   | { readonly kind: 'scalar'; readonly value: unknown }
   | { readonly kind: 'structure'; readonly fields: Map<Field, Draft> }
   | { readonly kind: 'list'; readonly items: Map<number, Draft> }
 
 /**
- * The input object of an action, in the SDK's member names and types, of all parameters but
+ * The input object of an action in the SDK's member names and types, from all parameters except
  * `Action` and `Version`.
  *
- * The items of a list are numbered from 0 or from 1, or are one without a number (`KeyName=a`,
- * `Filter.Name=a`), which comes before those with one; `.member.` before a number, as other
- * services of AWS write it, says nothing. Gaps in the numbering are closed.
+ * List items are numbered from 0 or from 1. A single one without a number (`KeyName=a`,
+ * `Filter.Name=a`) comes before those with one. `.member.` before a number, as in other services of
+ * AWS, is ignored. Gaps in the numbering are closed.
  *
- * An empty value means absent (Go SDK v1 sends `SubnetId=` for what was not set), except where
- * emptiness is meant (`MEANT_WHEN_EMPTY`), and in numbered list items, whose emptiness the action
- * must see. Refusals: `UnknownParameter`, `InvalidParameterValue`.
+ * An empty value means absent (Go SDK v1 sends `SubnetId=` for an unset value), except where it has
+ * a meaning (`MEANT_WHEN_EMPTY`), and in numbered list items, whose emptiness the action must see.
+ * Refusals: `UnknownParameter`, `InvalidParameterValue`.
  */
 export function decodeInput(
   input: Structure,
@@ -108,14 +111,16 @@ export function decodeInput(
   return finishStructure(root.fields)
 }
 
-/** `member` in `InstanceId.member.1`. No member of EC2's requests begins with a small letter. */
+/**
+ * `member` in `InstanceId.member.1`. No member of EC2's requests begins with a lower-case letter.
+ */
 function isListMarker(step: string, next: string | undefined): boolean {
   return step === 'member' && next !== undefined && /^\d+$/.test(next)
 }
 
 /**
- * What a client calls the parameter at the end of a path of SDK members and list positions:
- * `['Filters', 0, 'Name']` → `Filter.1.Name`.
+ * The client's name of the parameter at a path of SDK members and list positions: `['Filters', 0,
+ * 'Name']` → `Filter.1.Name`.
  */
 export function wireNameOf(input: Structure, path: readonly PropertyKey[]): string {
   let shape: Shape = { kind: 'structure', structure: input }
@@ -139,7 +144,7 @@ interface Placing extends Parameter {
 }
 
 /**
- * Walks a parameter's name down the shapes, from its step `depth` on, and enters its value at the
+ * Follows a parameter's name down the shapes from its part `depth` on, and stores its value at the
  * end.
  */
 function place(placing: Placing, depth: number, shape: Shape, draft: Draft): void {
@@ -174,7 +179,7 @@ function placeField(
     return
   } else if (shape.kind === 'list' && shape.of.kind === 'scalar') {
     const list = enter(fields, field, shape, name)
-    // Each the next one, and all before those with a number.
+    // Each is the next item, and all precede those with a number.
     if (list.kind === 'list')
       complete(list.items, list.items.size - MAX_PARAMETERS, shape.of, placing)
   } else {
@@ -182,10 +187,10 @@ function placeField(
   }
 }
 
-/** Where the one item of a list stands whose members are named without a number. */
+/** The position of a list's only item whose members have no number. */
 const UNNUMBERED = -1
 
-/** Enters the value that the name ends at. */
+/** Stores the value at the end of the name. */
 function complete<K>(
   drafts: Map<K, Draft>,
   key: K,
@@ -196,7 +201,7 @@ function complete<K>(
   drafts.set(key, { kind: 'scalar', value: leaf(shape, name, value) })
 }
 
-/** The draft under `key`: the one that is there, or a new one. */
+/** The draft under `key`, created if it does not exist. */
 function enter<K>(drafts: Map<K, Draft>, key: K, shape: Shape, name: string): Draft {
   const draft = drafts.get(key) ?? emptyDraft(shape, name)
   drafts.set(key, draft)
@@ -237,7 +242,7 @@ function exampleOf(shape: Shape): string {
   return first
 }
 
-/** A tag's value may be empty; an empty `NoDevice` takes a device out of an image's mapping. */
+/** A tag's value may be empty. An empty `NoDevice` removes a device from an image's mapping. */
 const MEANT_WHEN_EMPTY: readonly string[] = ['Value', 'NoDevice']
 
 function emptyIsAbsent({ member, shape }: Field): boolean {
@@ -263,9 +268,7 @@ function finishStructure(fields: ReadonlyMap<Field, Draft>): Readonly<Record<str
   return object
 }
 
-/**
- * Structures all of whose members came empty are absent themselves (`IamInstanceProfile.Name=`).
- */
+/** A structure with only empty members is absent (`IamInstanceProfile.Name=`). */
 function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
@@ -283,9 +286,7 @@ function finish(draft: Draft): unknown {
   }
 }
 
-/**
- * One value by its type; see `Scalar` for what becomes of it. Refuses with `InvalidParameterValue`.
- */
+/** Parses a value by its type (see `Scalar`). Refuses with `InvalidParameterValue`. */
 export function parseScalar(type: Scalar, name: string, text: string): unknown {
   switch (type) {
     case 'string':
@@ -307,13 +308,13 @@ export function parseScalar(type: Scalar, name: string, text: string): unknown {
   }
 }
 
-/** What XML 1.0 cannot carry back (https://www.w3.org/TR/xml/#charsets). */
+/** Characters that XML 1.0 cannot contain (https://www.w3.org/TR/xml/#charsets). */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/
 
 /**
- * As long as a number gets when it is written without an exponent, from 1e-6 to below 1e21
- * (ECMA-262, Number::toString).
+ * The longest number that is written without an exponent, from 1e-6 to below 1e21 (ECMA-262,
+ * Number::toString).
  */
 const DECIMAL = /^[+-]?\d{1,21}(?:\.\d{1,22})?(?:[eE][+-]?\d{1,3})?$/
 
@@ -332,7 +333,7 @@ function parseBoolean(name: string, text: string): boolean {
   throw wrongType(name, text, 'true or false')
 }
 
-/** ISO 8601 with seconds, in UTC unless it names an offset. */
+/** ISO 8601 with seconds. UTC unless it has an offset. */
 function parseTimestamp(name: string, text: string): Date {
   const [, local, zone = 'Z'] =
     /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? []

@@ -1,21 +1,18 @@
-/**
- * Actions and their words on the wire, brought together once for every door through which they are
- * called.
- */
+/** Joins actions with their wire names, once for all transports. */
 import { bug } from '../../model/errors.ts'
 import type { Action } from '../action.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
 import { STS_MODEL } from '../generated/sts.ts'
 import { linkModel, type WireAction } from './model.ts'
 
-/** An action that can be called: its words on the wire and its function. */
+/** An action with its wire names. */
 export interface Entry {
   readonly wire: WireAction
   readonly action: Action
 }
 
 /**
- * The actions by name. Throws a `bug` when one is not in the generated models or is given twice.
+ * The actions by name. Throws a `bug` when one is not in the generated models, or is given twice.
  */
 export function actionTable(actions: readonly Action[]): ReadonlyMap<string, Entry> {
   const wires = new Map([...linkModel(EC2_MODEL), ...linkModel(STS_MODEL)])

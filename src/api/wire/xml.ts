@@ -1,8 +1,8 @@
 /**
- * Answers → XML, as EC2 and STS print it.
+ * Encodes responses as XML in the form of EC2 and STS.
  *
  * EC2: `<ActionResponse>` with `<requestId>` and the members directly inside. STS: `<ActionResult>`
- * around the members and `<ResponseMetadata>` after them. Errors: each service's own document.
+ * around the members, and `<ResponseMetadata>` after them. Errors: each service's own document.
  * Rules: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html (EC2),
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html (STS).
  */
@@ -14,10 +14,10 @@ import type { Scalar, Shape, Structure, WireAction, WireModel } from './model.ts
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 /**
- * The answer of an action, members in EC2's order. Those that are undefined or null are left out;
- * an empty list is an empty element. A member that the model does not know, or a value of another
- * type, is a `bug`: a client would never see it. Refuses with `ResponseTooLarge` what is longer
- * than the budget's `answerBytes`.
+ * The output of an action, with members in EC2's order. Undefined and null members are left out. An
+ * empty list is an empty element. A member that the model does not know, or with another type, is a
+ * `bug`, because clients would never see it. Refuses with `ResponseTooLarge` above the budget's
+ * `answerBytes`.
  */
 export async function encodeAnswer(
   action: WireAction,
@@ -36,7 +36,7 @@ export async function encodeAnswer(
   return `${DECLARATION}<${name}Response xmlns="${service.namespace}">${content}</${name}Response>`
 }
 
-/** An error document in the form of the service that was asked. */
+/** An error document in the form of the requested service. */
 export function encodeError(
   service: Pick<WireModel, 'wrapped' | 'namespace'>,
   error: { readonly status: number; readonly code: string; readonly message: string },
@@ -51,8 +51,8 @@ export function encodeError(
 }
 
 /**
- * In the order of the model, whatever the order in which a view names them: some clients read an
- * answer from its start.
+ * In the model's order, whatever the view's order is, because some clients read a response
+ * sequentially.
  */
 function* encodeMembers(structure: Structure, value: object, path: string): Chunks {
   const present = new Map<string, unknown>()
@@ -125,10 +125,7 @@ function mismatch(path: string, expected: string): Error {
   return bug('answer does not have the type that EC2 promises', { path, expected })
 }
 
-/**
- * Markup, and the carriage return that a parser would otherwise turn into a line feed (XML 1.0,
- * 2.11).
- */
+/** Markup, and the carriage return, which a parser would turn into a line feed (XML 1.0, 2.11). */
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -136,7 +133,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': '&quot;',
   '\r': '&#13;',
 }
-/** All that needs care: the above, and what XML 1.0 cannot carry at all, which becomes U+FFFD. */
+/** Characters that need escaping, and those that XML 1.0 cannot contain, which become U+FFFD. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const SPECIAL = /[&<>"\r\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g
 
