@@ -20,7 +20,7 @@ import { always, nobody, noun, type RowsOf, type Session, table } from './noun.t
 import type { RowShape } from './rows.ts'
 import { type VolumeTables, volumesGiB } from './volume.ts'
 
-/** A host with its lease. Both times are by the store's clock, in milliseconds since the epoch. */
+/** A host with its lease. Both times are by the store's clock, in milliseconds. */
 type HostRow = Omit<Host, 'live'> & {
   readonly leaseUntilMs: number
   /** When its part of the records last changed. */
@@ -80,14 +80,12 @@ interface Others {
 }
 type Tables = HostTables & VolumeTables & Others
 
-/**
- * Hosts with the store's time when they were read. So every row is new, and caching does not help.
- */
+/** Hosts with the time of reading, which makes every row a new one. */
 const timed: RowShape<HostRow & { readonly nowMs: number }> = {
   ...tables.hosts,
   schema: hostSchema.extend({ nowMs: count }),
 }
-/** Hosts with the columns that all other hosts use. */
+/** Hosts, with the columns that all others use. */
 export const PEERS: RowShape<Pick<HostRow, keyof PeerHost>> = {
   name: 'peers',
   key: ['name'],
@@ -113,17 +111,13 @@ export type HostAnnouncement = Omit<
 export interface HostSelf {
   readonly name: HostName
   readonly identity: string
-  /**
-   * If absent, every machine with the identity is this host. That is right where no other machine
-   * can have these records.
-   */
+  /** Absent where no other machine can have these records. */
   readonly run?: HostRun
 }
 
 /**
  * One run of a machine's daemon (the column is called `life`). Copies of a disk have the same
- * identity, but only one of them may run. The records have the last run, and only a daemon that
- * knows it may continue.
+ * identity. Only the copy that knows the recorded run may continue.
  */
 export interface HostRun {
   /** The current run, or the next one. */
@@ -175,12 +169,11 @@ function writeLives(session: Session<Tables>) {
   const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
   return {
     /**
-     * Creates or updates a host's row, and gives it a lease. It keeps `state` (a forgotten host
-     * becomes active) and `used…` (but the used disk is counted again, because daemons that know no
-     * volumes may have ended some). Returns `taken`, with nothing changed, while another machine
-     * has a lease under the name or instances that it started. Then only forgetting the host frees
-     * the name. A machine with the same identity counts as another one if its run may not follow
-     * the recorded one.
+     * Creates or updates a host's row with a lease. Keeps `state` (but a forgotten host becomes
+     * active) and `used…` (but counts the disk again, because older daemons may have ended
+     * volumes). `taken`, with nothing changed, while another machine has a lease under the name or
+     * instances that it started: then only forgetting the host frees the name. So has a machine of
+     * the same identity whose run may not follow the recorded one.
      */
     async upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'> {
       const { name, zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity } = host
@@ -204,8 +197,8 @@ function writeLives(session: Session<Tables>) {
       return numUpdatedRows === 1n ? advanced(session, name) : 'taken'
     },
     /**
-     * Extends the lease to `leaseMs` from now by the store's clock, and stores what the host
-     * reports with it. `unknown` when this machine has no such host any more: announce it.
+     * Extends the lease to `leaseMs` from now, with what the host reports. `unknown` when this
+     * machine has no such host any more: announce it.
      */
     async renewLease(
       { name, identity, run }: HostSelf,
@@ -229,9 +222,8 @@ function writeLives(session: Session<Tables>) {
       return numUpdatedRows === 1n ? advanced(session, host) : 'unknown'
     },
     /**
-     * Advances the host's generation if it is still this one. `done`: nothing else has changed in
-     * the host's part, and it is one more now. `changed`: something has, or this transaction has
-     * already advanced it.
+     * Advances the host's generation if it is still this one. `changed`: something else in the
+     * host's part has advanced it.
      */
     async expectGeneration(host: HostName, generation: number): Promise<'done' | 'changed'> {
       if (session.advances.has(host)) return 'changed'
@@ -251,8 +243,8 @@ function writeCapacity(session: Session<Tables>) {
   const updateHost = updaterOf(session.db)
   return {
     /**
-     * Allocates capacity for one instance in one conditional statement, if the host is active, not
-     * short of anything, and has enough. Otherwise `full`. `diskGiB` is for volumes.
+     * Allocates capacity for an instance in one conditional statement. `full` if the host is not
+     * active, short of something, or has too little. `diskGiB` is for volumes.
      */
     async takeCapacity(
       host: HostName,
@@ -309,8 +301,8 @@ function lessButNotNegative(column: 'usedVcpus' | 'usedMemoryMiB' | 'usedDiskGiB
 }
 
 /**
- * Whether this machine may use the name of an existing row: the row is its own, has no machine, is
- * forgotten, or belongs to another machine that has no lease and has started nothing.
+ * Whether this machine may use the name of a row: its own, without a machine, forgotten, or of
+ * another machine that has no lease and has started nothing.
  */
 function mayLiveUnder({ name, identity, run }: HostSelf, nowMs: RawBuilder<number>) {
   return ({ and, eb, exists, not, or, selectFrom }: ExpressionBuilder<Tables, 'hosts'>) =>
@@ -335,8 +327,8 @@ function mayLiveUnder({ name, identity, run }: HostSelf, nowMs: RawBuilder<numbe
 }
 
 /**
- * The runs that a machine of the same identity may follow: its own, the proven one before it, and,
- * once the lease has expired, one that its disk remembers.
+ * Runs that may be followed: the own one, the proven one before it and, once the lease has expired,
+ * one that this disk remembers.
  */
 function succession(
   life: HostRun | undefined,
@@ -363,9 +355,7 @@ function next(column: 'generation' | 'scopedGeneration') {
   return sql<number>`${sql.ref(column)} + 1`
 }
 
-/**
- * Sets a host's generation to the next one, which says that its part of the records has changed.
- */
+/** Advances a host's generation. */
 export function advancedBy(nowMs: RawBuilder<number>) {
   return {
     // This one first, because MariaDB sets columns one after another.
@@ -375,10 +365,7 @@ export function advancedBy(nowMs: RawBuilder<number>) {
   }
 }
 
-/**
- * The same for a statement that changes the host's row anyway. Empty if this transaction has done
- * it before.
- */
+/** The same within another update of the row. Empty if this transaction has done it before. */
 function advancing({ advances, nowMs }: Session<Tables>, host: HostName) {
   return advances.has(host) ? {} : advancedBy(nowMs)
 }
