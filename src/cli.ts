@@ -211,7 +211,9 @@ function buildProgram(): Command {
     .requiredOption('--yes', 'confirm that instances and their disks are deleted')
     .action(async () => {
       const { DRIVER_TEARDOWNS } = await import('./drivers.ts')
-      const lines = await teardown(configuration(program), DRIVER_TEARDOWNS)
+      const { namespaceDirectory } = await import('./settings.ts')
+      const config = configuration(program)
+      const lines = await teardown(config, DRIVER_TEARDOWNS, namespaceDirectory(config))
       for (const line of lines) print(line)
     })
   return program

@@ -18,11 +18,12 @@ import { type Api, createApi } from './api/http/server.ts'
 import { createKeyGeneration } from './api/key-generation.ts'
 import { createCatalogue } from './api/launch/catalogue.ts'
 import type { Bus } from './bus/bus.ts'
-import { type Config, type Environment, instanceMtuBytes } from './config.ts'
+import type { Config, Environment } from './config.ts'
 import { createDrivers, type Drivers } from './drivers.ts'
 import { openBus, openRecords, type Records } from './engines.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
+import { createHostServices, createHostVpcs } from './host-services.ts'
 import { type Identity, openIdentity } from './identity.ts'
 import type { Clock } from './lib/clock.ts'
 import { createDiskWatch } from './lib/disk-space.ts'
@@ -30,8 +31,7 @@ import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { readSecret } from './lib/secret.ts'
 import { createTurns } from './lib/turns.ts'
-import { machineRecord, memoryForInstances } from './machine-record.ts'
-import { ec2Architecture } from './model/architecture.ts'
+import { machineRecord } from './machine-record.ts'
 import type { HealthCondition } from './model/health.ts'
 import { KIB } from './model/sizes.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
@@ -41,20 +41,7 @@ import {
   lockDirectories,
   requireFreeAddresses,
 } from './preconditions.ts'
-import { createDhcp } from './services/dhcp/dhcp.ts'
-import { createDns } from './services/dns/dns.ts'
-import { createFirewall } from './services/firewall/firewall.ts'
-import { createLinks } from './services/links.ts'
-import { createMetadata } from './services/metadata/metadata.ts'
-import type { HostService } from './services/service.ts'
-import { createVolumes } from './services/volumes.ts'
-import {
-  apiSettings,
-  firewallSettings,
-  forwardingFile,
-  hostRuntimeSettings,
-  surroundingsOf,
-} from './settings.ts'
+import { apiSettings, hostFiles, hostRuntimeSettings, surroundingsOf } from './settings.ts'
 import { openRunHistory, requireUniqueHost } from './unique-host.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * KIB
@@ -88,43 +75,6 @@ interface DaemonContext extends DaemonSeams {
   readonly identity: Identity
   readonly monitors: HostMonitors
   readonly ledger: Ledger
-}
-
-/**
- * Everything that a pass applies, in this order: nothing is on the network before its rules are in.
- */
-function buildServices(
-  context: DaemonContext,
-  drivers: Drivers,
-  key: Uint8Array,
-  wake: () => void,
-): readonly HostService[] {
-  const { config, log, metrics, clock, host } = context
-  const { zone } = config.dns
-  const mtu = instanceMtuBytes(config)
-  const { region } = config.host
-  const architecture = ec2Architecture(process.arch)
-  return [
-    createFirewall({
-      host,
-      metrics,
-      settings: firewallSettings(config),
-      instanceMemoryMiB: memoryForInstances(config),
-    }),
-    createLinks({ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations }),
-    ...context.monitors.services,
-    createDhcp({
-      host,
-      settings: { leaseSeconds: config.dhcp.leaseSeconds, mtu, zone },
-      clock,
-      metrics,
-      log,
-    }),
-    createDns({ settings: config.dns, metrics, log, clock }),
-    createMetadata({ settings: { zone, region, architecture }, key, clock, metrics, log }),
-    ...drivers.services(wake),
-    createVolumes({ stateDir: config.stateDir, metrics }),
-  ]
 }
 
 /** What actions need, whether they are called over HTTP or the bus. */
@@ -199,7 +149,9 @@ async function startHost(
   settings: HostRuntimeSettings,
 ): Promise<HostRuntime> {
   const { config, log, metrics, clock } = context
-  const key = await readSecret(join(config.stateDir, 'metadata.key'))
+  const metadataKey = await readSecret(join(config.stateDir, 'metadata.key'))
+  const hostParts = { ...context, drivers, metadataKey }
+  const vpcs = createHostVpcs(hostParts)
   const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
   const keeper = startHostRuntime(
     {
@@ -207,8 +159,13 @@ async function startHost(
       rows: records.rows,
       bus,
       ledger: context.ledger,
-      services: (wake) => buildServices(context, drivers, key, wake),
-      watchKernel: (heard) => context.host.watchKernel(heard),
+      services: (wake) => createHostServices(hostParts, vpcs, wake),
+      watchKernel: (heard) => {
+        const endings = [context.host.watchKernel(heard), vpcs.watchKernel(heard)]
+        return () => {
+          for (const end of endings) end()
+        }
+      },
       onRecordsChanged: records.changed,
       clock,
       log,
@@ -269,7 +226,7 @@ export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
   const count = { hosts: () => 1 }
   const { bus, door, health: busHealth } = await openBus(engines, metrics, () => count.hosts())
   parts.defer(() => bus.close())
-  const host = createLinuxHost({ log, forwardingFile: forwardingFile(config) })
+  const host = createLinuxHost({ log, ...hostFiles(config) })
   parts.defer(() => host.close())
   const monitors = createHostMonitors(config, host, clock)
   const context: DaemonContext = { ...seams, host, identity, monitors, ledger }

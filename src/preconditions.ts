@@ -28,7 +28,7 @@ import {
 } from './model/addr.ts'
 import { type CloudNetwork, type Collision, findCollisions } from './model/collisions.ts'
 import { explainBlockingChain, findBlockingChains, probeAddresses } from './model/foreign-rules.ts'
-import { isNicLink } from './model/names.ts'
+import { isNicLink, isTransitLink } from './model/names.ts'
 import { createCollisionWatch } from './services/collisions.ts'
 import {
   createInterferenceWatch,
@@ -97,7 +97,8 @@ export async function requireFreeAddresses(
   config: Config,
   ledger: Pick<Ledger, 'load'>,
 ): Promise<void> {
-  if (Object.keys(networkInterfaces()).some(isNicLink)) return
+  if (Object.keys(networkInterfaces()).some((name) => isNicLink(name) || isTransitLink(name)))
+    return
   const own = await readOwnNetwork()
   const harmful: Pick<Collision, 'what' | 'fix'>[] = findCollisions(own, {
     ...cloudNetwork(config),
@@ -120,7 +121,9 @@ export async function requireFreeAddresses(
 /** The VPCs of the ledger, or the one of the settings. */
 async function knownVpcs(config: Config, ledger: Pick<Ledger, 'load'>): Promise<readonly Cidr[]> {
   const want = await ledger.load().catch(() => null)
-  return want === null ? [config.network.vpc] : want.shared.vpcs.map(({ cidr }) => cidr)
+  // Others are in network namespaces of their own.
+  const vpcs = want?.shared.vpcs.filter(({ network }) => network === undefined)
+  return vpcs === undefined ? [config.network.vpc] : vpcs.map(({ cidr }) => cidr)
 }
 
 /**

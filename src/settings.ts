@@ -5,6 +5,7 @@ import type { HostRuntimeSettings } from './agent/host-runtime.ts'
 import type { ApiSettings } from './api/action.ts'
 import type { Config, Environment } from './config.ts'
 import type { Host } from './host/host.ts'
+import { NAMESPACE_DIRECTORY } from './host/network/vpc-namespaces.ts'
 import type { OutboundSettings } from './images/outbound.ts'
 import { parseReach } from './images/outbound-policy.ts'
 import { certificateFiles } from './lib/certificates.ts'
@@ -22,6 +23,8 @@ import type { HostAnnouncement } from './store/records/host.ts'
  * because renewals are most of an idle host's load.
  */
 const CLUSTER_LEASE = { leaseMs: 4_300, renewMs: 1_400 }
+/** Of the daemon that is installed on a machine. */
+const USUAL_RUNTIME_DIRECTORY = '/run/atoll'
 /** On a single host nobody waits for its loss. */
 const LONE_LEASE = { leaseMs: 60_000, renewMs: 15_000 }
 
@@ -92,6 +95,15 @@ export function firewallSettings({ network, fabric, store, bus }: Config): Firew
   }
 }
 
+/** The same inside the namespace of a VPC, where what is outside is behind one link. */
+export function vpcFirewallSettings({ fabric }: Config): FirewallSettings {
+  return {
+    ...{ instanceToHostPorts: [], reach: [], engines: [], inVpc: true },
+    // The outer packets are in the machine's own namespace.
+    fabric: { ...fabric, encryption: 'none' },
+  }
+}
+
 /** What `atoll explain` needs besides the records. Rejects like the host's `surroundings`. */
 export async function surroundingsOf(
   config: Config,
@@ -102,7 +114,23 @@ export async function surroundingsOf(
   return { ...firewallSettings(config), host: self.name, zone: dns.zone, routing }
 }
 
-/** The file that remembers whether IP forwarding was on before Atoll. */
-export function forwardingFile({ stateDir }: Config): string {
-  return join(stateDir, FORWARDING_FILE)
+/** What `host/linux.ts` keeps in files. */
+export function hostFiles(config: Config): {
+  /** Remembers whether IP forwarding was on before Atoll. */
+  readonly forwardingFile: string
+  /** Has the names of VPCs' network namespaces. */
+  readonly namespaceDirectory: string
+} {
+  return {
+    forwardingFile: join(config.stateDir, FORWARDING_FILE),
+    namespaceDirectory: namespaceDirectory(config),
+  }
+}
+
+/**
+ * Where network namespaces of VPCs have their names: where ip-netns(8) looks, unless this is not
+ * the machine's usual daemon.
+ */
+export function namespaceDirectory({ runtimeDir }: Config): string {
+  return runtimeDir === USUAL_RUNTIME_DIRECTORY ? NAMESPACE_DIRECTORY : join(runtimeDir, 'netns')
 }

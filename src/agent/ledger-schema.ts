@@ -26,6 +26,7 @@ import {
 } from '../model/ids.ts'
 import { driverByLocation, driverOf } from '../model/image-location.ts'
 import { metadataFields, OLDER_METADATA } from '../model/metadata-options.ts'
+import { NETWORK_MAX } from '../model/transit.ts'
 import type { HostWant, RuleWant } from '../model/want.ts'
 
 /** A string that a parser of the model accepts. */
@@ -44,6 +45,9 @@ const network = z
   .object({ network: ip, prefix: z.int().min(0).max(32) })
   .refine((net) => parseCidr(formatCidr(net)) !== undefined, 'host bits are set')
 const count = z.int().min(0)
+// Older daemons knew only VPCs without a namespace of their own, and did not say what is whose.
+const vpcNumber = z.int().min(1).max(NETWORK_MAX).optional()
+const vpc = id('vpc').optional()
 
 // Older daemons named no driver.
 const driver = word(parseDriverName).optional()
@@ -74,6 +78,7 @@ const nic = z.object({
   mac: word(parseMac),
   vpc: id('vpc'),
   vpcCidr: network,
+  network: vpcNumber,
   subnet: id('subnet'),
   subnetCidr: network,
   gateway: ip,
@@ -152,7 +157,7 @@ const rule = z
   .refine(isPortRange, 'ports of another protocol')
 
 const group = z
-  .object({ id: id('sg'), members: z.array(ip), rules: z.array(rule).optional() })
+  .object({ id: id('sg'), members: z.array(ip), rules: z.array(rule).optional(), vpc })
   // Older daemons knew no rules: each group let in its members and let out everything.
   .transform(({ rules, ...group }) => ({ ...group, rules: rules ?? olderRules(group.id) }))
 
@@ -164,13 +169,13 @@ function olderRules(group: GroupId): readonly RuleWant[] {
 }
 
 const shared = z.object({
-  subnets: z.array(z.object({ id: id('subnet'), cidr: network, gateway: ip })),
-  vpcs: z.array(z.object({ id: id('vpc'), cidr: network })),
+  subnets: z.array(z.object({ id: id('subnet'), cidr: network, gateway: ip, vpc })),
+  vpcs: z.array(z.object({ id: id('vpc'), cidr: network, network: vpcNumber })),
   groups: z.array(group),
-  names: z.array(z.object({ name: z.string(), ip, primary: z.boolean() })),
+  names: z.array(z.object({ name: z.string(), ip, primary: z.boolean(), vpc })),
   // Daemons of a single host did not write it.
   peers: z.array(z.object({ host: word(parseHostName), address: ip })).default([]),
-  routes: z.array(z.object({ ip, via: ip })),
+  routes: z.array(z.object({ ip, via: ip, vpc })),
 })
 
 /** The whole file. */

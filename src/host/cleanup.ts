@@ -8,28 +8,35 @@
 import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { LINK_PREFIX, NFT_TABLE, ROUTE_PROTOCOL } from '../model/names.ts'
+import { loadLibc } from './libc.ts'
 import { createIp } from './netlink/ip.ts'
 import { openRouteNetlink } from './netlink/netlink.ts'
 import { createForwarding } from './network/forwarding.ts'
 import { readHostRouting } from './network/host-routing.ts'
 import { removeLink } from './network/nics.ts'
+import { NAMESPACE_DIRECTORY, removeVpcNamespaces } from './network/vpc-namespaces.ts'
 import { createDockerUser } from './nftables/docker-user.ts'
 import { createNft } from './nftables/nft.ts'
 
 /**
- * Removes Atoll's links, routes, DOCKER-USER rules and nftables tables from this network namespace.
+ * Removes the namespaces of VPCs, and Atoll's links, routes, DOCKER-USER rules and nftables tables
+ * from this network namespace.
  * Switches IPv4 forwarding off if `forwardingFile` says that it was off before Atoll, unless a
  * Docker Engine needs it. Returns a line for each thing removed. May be repeated. Errors: the
  * kernel's own, or `unavailable` from nft and iptables.
  */
 export async function removeAllOfOurs(
   forwardingFile: string | null = null,
-  options: { readonly runner?: Runner } = {},
+  options: { readonly runner?: Runner; readonly namespaceDirectory?: string } = {},
 ): Promise<readonly string[]> {
   const runner = options.runner ?? systemRunner
   const removed: string[] = []
   const ip = createIp(openRouteNetlink())
   try {
+    const machine = { machine: ip, libc: loadLibc(), runner }
+    const directory = options.namespaceDirectory ?? NAMESPACE_DIRECTORY
+    for (const name of await removeVpcNamespaces(machine, directory))
+      removed.push(`network namespace ${name}`)
     for (const { name } of await ip.links()) {
       if (!name.startsWith(LINK_PREFIX)) continue
       await removeLink(ip, name)

@@ -7,6 +7,7 @@
  * errno as cause.
  */
 import type { Socket } from 'node:dgram'
+import type { Server } from 'node:net'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { LinkType } from '../model/driver.ts'
 import type { Flow } from '../model/flow.ts'
@@ -26,6 +27,8 @@ export interface NicSpec {
   /** Source address of packets of the host to the guest (the route's prefsrc). */
   readonly gateway: Ipv4
   readonly mtu: number
+  /** The number of the VPC whose namespace it is in; absent: it is in the machine's own. */
+  readonly network?: number | undefined
 }
 
 /** How the host configures a NIC inside the guest's namespace. */
@@ -62,14 +65,20 @@ export interface NicState {
 }
 
 /** The VXLAN device to the other hosts. */
-export interface FabricSpec {
-  /** This host's fabric address, the source of its packets. */
-  readonly address: Ipv4
+export interface FabricSpec extends FabricEnd {
   readonly vni: number
   readonly port: number
   readonly mtu: number
-  /** Fabric addresses of the other hosts. */
-  readonly peers: readonly Ipv4[]
+  /** The other hosts. */
+  readonly peers: readonly FabricEnd[]
+}
+
+/** A host on the fabric. */
+interface FabricEnd {
+  /** On the device, where it is the next hop of the host's instances. */
+  readonly address: Ipv4
+  /** Its fabric address, between which the outer packets go. */
+  readonly underlay: Ipv4
 }
 
 /** A UDP socket that is bound to one device. */
@@ -89,6 +98,17 @@ export interface OpenFile {
   close(): void
 }
 
+/** Sockets of services that Node makes, in one network namespace. Errors: `unavailable`. */
+export interface ServiceSockets {
+  /** Has the server listen there. */
+  listenTcp(server: Server, address: Ipv4, port: number): Promise<void>
+  /**
+   * Binds the socket there. Its `lookup` must answer at once, as Node else binds it later and in
+   * the machine's own namespace.
+   */
+  bindUdp(socket: Socket, address: Ipv4, port: number): Promise<void>
+}
+
 /** The sizes of the kernel's shared tables. */
 export interface SharedTables {
   /** Limit and number of entries of the connection table. */
@@ -97,7 +117,8 @@ export interface SharedTables {
   readonly changed: readonly string[]
 }
 
-export interface Host {
+/** What is done in one network namespace: the machine's own, or that of a VPC. */
+export interface NamespaceHost {
   /** Switches IPv4 forwarding on. Returns what it changed. */
   ensureForwarding(): Promise<readonly string[]>
   /**
@@ -137,21 +158,10 @@ export interface Host {
   isPlugged(spec: NicSpec, pid: number, setup: GuestSetup): Promise<boolean>
 
   /**
-   * Limits how much of the machine's shared tables the user namespace of process `pid` may use, and
-   * sets its domain name. Errors: `unavailable`.
-   */
-  limitUserNamespace(pid: number, limits: InstanceLimits, domain: string): Promise<void>
-
-  /**
    * Opens the tap of a NIC for a virtual machine. Errors: `unavailable` when it is absent or in
    * use.
    */
   openTap(hostLink: string): Promise<OpenFile>
-  /**
-   * A UNIX socket that listens at `path`, to which only its owner may connect. Replaces the socket
-   * of a process that has ended.
-   */
-  listenUnix(path: string): Promise<OpenFile>
 
   /** Makes the VXLAN device equal to the spec; null: removes it. Returns what it changed. */
   ensureFabric(link: string, spec: FabricSpec | null): Promise<readonly string[]>
@@ -188,10 +198,10 @@ export interface Host {
   /** Packets counted by each named counter of a table; empty when there is no such table. */
   ruleCounters(family: 'inet' | 'arp', table: string): Promise<ReadonlyMap<string, number>>
   /**
-   * Accepts traffic of Atoll's links in Docker's DOCKER-USER chain, if there is one. Returns
-   * whether it added something.
+   * Accepts traffic of links that match a pattern (iptables(8) -i) in Docker's DOCKER-USER chain,
+   * if there is one. Returns whether it added something.
    */
-  ensureDockerCoexistence(nicLinkPattern: string): Promise<boolean>
+  ensureDockerCoexistence(patterns: readonly string[]): Promise<boolean>
 
   /**
    * Deletes the kernel's entries of these connections, so that their packets are checked again. For
@@ -214,6 +224,51 @@ export interface Host {
    * kernel guarantees that what it receives came through that link. The caller closes it.
    */
   bindUdp(link: string, port: number): Promise<LinkSocket>
+  /** Of the services at the host's addresses in this namespace. */
+  readonly sockets: ServiceSockets
 
   close(): Promise<void>
+}
+
+/**
+ * The machine. What it inherits is of the machine's own network namespace, except that a NIC is in
+ * the namespace which its spec names.
+ */
+export interface Host extends NamespaceHost {
+  /**
+   * Limits how much of the machine's shared tables the user namespace of process `pid` may use, and
+   * sets its domain name. Errors: `unavailable`.
+   */
+  limitUserNamespace(pid: number, limits: InstanceLimits, domain: string): Promise<void>
+
+  /** As in `NamespaceHost`, of a NIC in the namespace of the VPC `network`. */
+  openTap(hostLink: string, network?: number): Promise<OpenFile>
+  /**
+   * A UNIX socket that listens at `path`, to which only its owner may connect. Replaces the socket
+   * of a process that has ended.
+   */
+  listenUnix(path: string): Promise<OpenFile>
+  readonly vpcs: VpcNamespaces
+}
+
+/** Network namespaces of VPCs, by the VPC's number. They outlive this process. */
+export interface VpcNamespaces {
+  /** Those that there are. */
+  list(): Promise<readonly number[]>
+  /**
+   * Those of the given that need no look: named, and with their link to the machine's own namespace
+   * as it should be on this side.
+   */
+  intact(networks: readonly number[]): Promise<ReadonlySet<number>>
+  /**
+   * Makes a namespace, its name, and its link to the machine's own (`model/transit.ts`), or repairs
+   * them. Returns the port in it, which is the same as long as the namespace is, and what it
+   * changed.
+   */
+  ensure(network: number): Promise<{
+    readonly host: NamespaceHost
+    readonly changed: readonly string[]
+  }>
+  /** Closes the port in a namespace, removes its NICs, its link and its name. */
+  remove(network: number): Promise<void>
 }

@@ -7,8 +7,7 @@
 import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
-import type { Ipv4 } from '../model/addr.ts'
-import { ipv4, ipv4ToBytes } from '../model/addr.ts'
+import { type Ipv4, ipv4ToBytes } from '../model/addr.ts'
 
 /** A failed call. `code` is the errno's name, e.g. `EPERM`. */
 class LibcError extends Error {
@@ -29,14 +28,18 @@ export interface Libc {
    * setns(2) with CLONE_NEWNET: moves the calling thread into the network namespace behind `fd`.
    */
   enterNetworkNamespace(fd: number): void
+  /** unshare(2) with CLONE_NEWNET: moves the calling thread into a new network namespace. */
+  leaveNetworkNamespace(): void
   /** A non-blocking, close-on-exec IPv4 UDP socket (socket(2)). */
   udpSocket(): number
+  /** A non-blocking, close-on-exec IPv4 TCP socket. */
+  tcpSocket(): number
   /** setsockopt(2) at level SOL_SOCKET with an int. */
   setSocketFlag(fd: number, option: number, value: number): void
   /** SO_BINDTODEVICE (socket(7)): the socket sends and receives through this link only. */
   bindToDevice(fd: number, link: string): void
-  /** bind(2) to 0.0.0.0 and `port`. */
-  bindAny(fd: number, port: number): void
+  /** bind(2) to an IPv4 address and port. */
+  bind(fd: number, address: Ipv4, port: number): void
   /** sendmsg(2) of one UDP datagram with IP_PKTINFO (ip(7)), which chooses the source address. */
   sendFrom(fd: number, source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
   /**
@@ -55,6 +58,7 @@ export interface Libc {
 const CLONE_NEWNET = 0x40000000
 const AF_UNIX = 1
 const AF_INET = 2
+const SOCK_STREAM = 1
 const SOCK_DGRAM = 2
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
@@ -64,7 +68,6 @@ const SOCKADDR_IN_BYTES = 16
 /** sys/file.h */
 const LOCK_EX = 2
 const LOCK_NB = 4
-const ANY_ADDRESS = ipv4('0.0.0.0')
 /** struct cmsghdr with a struct in_pktinfo behind it (ip(7)), on 64-bit machines. */
 const PACKET_INFO = { bytes: 32, length: 28, type: 8, source: 20 } as const
 /** SO_REUSEADDR of socket(7). */
@@ -90,6 +93,7 @@ export function checked(syscall: string, result: unknown): number {
 export function loadLibc(): Libc {
   const library = koffi.load('libc.so.6')
   const setns = library.func('int setns(int fd, int nstype)')
+  const unshare = library.func('int unshare(int flags)')
   const socket = library.func('int socket(int domain, int type, int protocol)')
   const setsockopt = library.func(
     'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)',
@@ -120,13 +124,18 @@ export function loadLibc(): Libc {
     enterNetworkNamespace: (fd) => {
       checked('setns', setns(fd, CLONE_NEWNET))
     },
+    leaveNetworkNamespace: () => {
+      checked('unshare', unshare(CLONE_NEWNET))
+    },
     udpSocket: () =>
       checked('socket', socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+    tcpSocket: () =>
+      checked('socket', socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
     setSocketFlag: (fd, option, value) =>
       setOption(fd, option, Buffer.from(Int32Array.of(value).buffer)),
     bindToDevice: (fd, link) => setOption(fd, SO_BINDTODEVICE, Buffer.from(`${link}\0`)),
-    bindAny: (fd, port) => {
-      const address = socketAddress(ANY_ADDRESS, port)
+    bind: (fd, ip, port) => {
+      const address = socketAddress(ip, port)
       checked('bind', bind(fd, address, address.length))
     },
     sendFrom: (fd, source, bytes, port, to) => {

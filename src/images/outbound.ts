@@ -18,6 +18,7 @@ import { formatCidr } from '../model/addr.ts'
 import { refused } from '../model/errors.ts'
 import { KIB } from '../model/sizes.ts'
 import type { SharedWant } from '../model/want.ts'
+import { wantsByVpc } from '../plan/vpc-wants.ts'
 import type { HostService } from '../services/service.ts'
 import { type Inside, isFarName, objectionTo, type Reach } from './outbound-policy.ts'
 
@@ -141,7 +142,7 @@ export function createOutbound(
       name: 'outbound',
       gate: false,
       async apply({ want }) {
-        shared = want.shared
+        shared = wantsByVpc(want).own.shared
         return []
       },
       close: async () => undefined,

@@ -21,6 +21,17 @@ export interface Metrics {
   ): Histogram<L>
   /** All metrics in Prometheus's text format. */
   render(): Promise<string>
+  /**
+   * For one of several parts that declare the same: they count together, and a gauge is the sum of
+   * theirs. What is declared through a share is declared through shares only.
+   */
+  share(): MetricsShare
+}
+
+/** The metrics of one such part. */
+interface MetricsShare extends Metrics {
+  /** Takes what its gauges say out of the sums. */
+  end(): void
 }
 
 /**
@@ -39,7 +50,7 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
       eventLoopMonitoringPrecision: LOOP_SAMPLE_MS,
     })
   const registers = [registry]
-  return {
+  const metrics: Omit<Metrics, 'share'> = {
     counter: (name, help, labels = []) =>
       new Counter({ name, help, labelNames: [...labels], registers }),
     gauge: (name, help, labels = []) =>
@@ -48,4 +59,53 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
       new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers }),
     render: () => registry.metrics(),
   }
+  return { ...metrics, share: createShares(registry, metrics) }
+}
+
+/** What shares of one registry have in common, by name. */
+function createShares(registry: Registry, metrics: Omit<Metrics, 'share'>): () => MetricsShare {
+  const counters = new Map<string, Counter>()
+  const histograms = new Map<string, Histogram>()
+  const sums = new Map<string, Set<Gauge>>()
+  const declareSum = (name: string, help: string, labelNames: readonly string[]): Set<Gauge> => {
+    const parts = new Set<Gauge>()
+    const registers = [registry]
+    new Gauge({
+      ...{ name, help, labelNames: [...labelNames], registers },
+      async collect() {
+        this.reset()
+        for (const part of parts)
+          for (const { labels, value } of (await part.get()).values) this.inc(labels, value)
+      },
+    })
+    return parts
+  }
+  const share = (): MetricsShare => {
+    const endings: (() => void)[] = []
+    return {
+      counter: (name, help, labels) =>
+        getOrMake(counters, name, () => metrics.counter(name, help, labels)),
+      histogram: (name, help, labels, buckets) =>
+        getOrMake(histograms, name, () => metrics.histogram(name, help, labels, buckets)),
+      gauge: (name, help, labels = []) => {
+        const parts = getOrMake(sums, name, () => declareSum(name, help, labels))
+        const part = new Gauge({ name, help, labelNames: [...labels], registers: [] })
+        parts.add(part)
+        endings.push(() => parts.delete(part))
+        return part
+      },
+      render: metrics.render,
+      share,
+      end: () => {
+        for (const end of endings) end()
+      },
+    }
+  }
+  return share
+}
+
+function getOrMake<T>(known: Map<string, T>, name: string, make: () => T): T {
+  const found = known.get(name) ?? make()
+  known.set(name, found)
+  return found
 }

@@ -80,7 +80,8 @@ export async function openMachine(
     await truncate(paths.log).catch(() => undefined)
     // Opened for appending, so that it can be truncated meanwhile.
     const log = (await file(paths.log, 'a')).fd
-    for (const { id } of want.nics) taps.push(await handOwn(host.openTap(nicLinkName(id))))
+    for (const { id, network } of want.nics)
+      taps.push(await handOwn(host.openTap(nicLinkName(id), network)))
     const base = baseOf(image)
     const files: MachineFiles = {
       monitor: await handOwn(host.listenUnix(sockets.qmp)),

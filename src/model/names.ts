@@ -19,6 +19,14 @@ export const GATEWAY_LINK = 'at-gw'
 export const NIC_LINK_PREFIX = 'at-h'
 /** The VXLAN device to the instances on other hosts (`fabric.mode: vxlan`). */
 export const FABRIC_LINK = 'at-fabric'
+/**
+ * Links to the namespaces of VPCs, by the VPC's number. Their other end, inside, is `WORLD_LINK`.
+ */
+export const TRANSIT_LINK_PREFIX = 'at-t-'
+/** The way out of the namespace of a VPC. */
+export const WORLD_LINK = 'at-world'
+/** The VXLAN device of a VPC on its way from the machine's own namespace to the VPC's. */
+const PASSING_LINK_PREFIX = 'at-v-'
 const GUEST_LINK_PREFIX = 'at-g'
 const NIC_DIGITS = 11
 
@@ -38,6 +46,29 @@ export function guestLinkName(nic: NicId): string {
 /** Whether a link is the host end of an instance's NIC. */
 export function isNicLink(name: string): boolean {
   return new RegExp(`^${NIC_LINK_PREFIX}[0-9a-f]{${NIC_DIGITS}}$`).test(name)
+}
+
+/** Whether a link leads to the namespace of a VPC. */
+export function isTransitLink(name: string): boolean {
+  return name.startsWith(TRANSIT_LINK_PREFIX)
+}
+
+/** What the VXLAN device of the VPC with this number is called before it is in its namespace. */
+export function passingLinkName(network: number): string {
+  return `${PASSING_LINK_PREFIX}${network}`
+}
+
+const NAMESPACE_PREFIX = 'atoll-vpc-'
+
+/** The network namespace of the VPC with this number, as `ip netns` lists it. */
+export function namespaceName(network: number): string {
+  return `${NAMESPACE_PREFIX}${network}`
+}
+
+/** The number of the VPC whose namespace has this name; undefined if it is not ours. */
+export function networkOfNamespace(name: string): number | undefined {
+  const digits = name.startsWith(NAMESPACE_PREFIX) ? name.slice(NAMESPACE_PREFIX.length) : ''
+  return /^[1-9]\d{0,4}$/.test(digits) ? Number(digits) : undefined
 }
 
 /**

@@ -24,10 +24,16 @@ import type {
 } from './ids.ts'
 import type { MetadataOptions } from './metadata-options.ts'
 import type { ReservedTag } from './reserved-tags.ts'
+import type { Transit } from './transit.ts'
 
 export interface HostWant {
   readonly local: LocalWant
   readonly shared: SharedWant
+  /**
+   * Of a want that is restricted to the machine's own network namespace (`plan/vpc-wants.ts`): the
+   * links to the namespaces of VPCs on this host. Not in the ledger.
+   */
+  readonly transits?: readonly Transit[] | undefined
 }
 
 export interface LocalWant {
@@ -147,32 +153,65 @@ export interface NicWant {
   readonly mac: Mac
   readonly vpc: VpcId
   readonly vpcCidr: Cidr
+  /** As of its VPC. */
+  readonly network?: number | undefined
   readonly subnet: SubnetId
   readonly subnetCidr: Cidr
   readonly gateway: Ipv4
   readonly groups: readonly { readonly id: GroupId; readonly name: string }[]
 }
 
+/**
+ * What each part is of, by `vpc`, is absent in wants of older daemons, whose VPCs all are in the
+ * machine's own network namespace.
+ */
 export interface SharedWant {
   /** Every subnet. Each host has all gateway addresses (anycast). */
   readonly subnets: readonly {
     readonly id: SubnetId
     readonly cidr: Cidr
     readonly gateway: Ipv4
+    readonly vpc?: VpcId | undefined
   }[]
   /** The network of every VPC. Traffic inside a VPC is routed and never masqueraded. */
-  readonly vpcs: readonly { readonly id: VpcId; readonly cidr: Cidr }[]
+  readonly vpcs: readonly {
+    readonly id: VpcId
+    readonly cidr: Cidr
+    /**
+     * The number of the VPC, if it has a network namespace of its own on each of its hosts. Only
+     * then it may have addresses that others have, too.
+     */
+    readonly network?: number | undefined
+  }[]
   readonly groups: readonly GroupWant[]
   /**
    * DNS names to serve, as first labels in lower case: instance ids, IP-based names and Name tags.
    * A name may have several addresses. `primary` marks the name that the reverse lookup of its
    * address returns.
    */
-  readonly names: readonly { readonly name: string; readonly ip: Ipv4; readonly primary: boolean }[]
+  readonly names: readonly {
+    readonly name: string
+    readonly ip: Ipv4
+    readonly primary: boolean
+    readonly vpc?: VpcId | undefined
+  }[]
   /** The other hosts on the fabric, by name in ascending order. Empty on a single host. */
-  readonly peers: readonly { readonly host: HostName; readonly address: Ipv4 }[]
+  readonly peers: readonly PeerWant[]
   /** Instances on other hosts, and the peer's address to send their packets to. */
-  readonly routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[]
+  readonly routes: readonly {
+    readonly ip: Ipv4
+    readonly via: Ipv4
+    readonly vpc?: VpcId | undefined
+  }[]
+}
+
+/** Another host on the fabric. */
+interface PeerWant {
+  readonly host: HostName
+  /** By which routes name it. */
+  readonly address: Ipv4
+  /** Where VXLAN reaches it; absent: at `address`. */
+  readonly underlay?: Ipv4 | undefined
 }
 
 /** The result of inspecting an image. */
@@ -192,6 +231,7 @@ export interface GroupWant {
   readonly members: readonly Ipv4[]
   /** By id in ascending order. */
   readonly rules: readonly RuleWant[]
+  readonly vpc?: VpcId | undefined
 }
 
 export interface RuleWant extends RuleMatch {

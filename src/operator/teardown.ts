@@ -15,15 +15,18 @@ import type { DriverTeardown } from '../workloads/driver.ts'
 const SHARED_DIRECTORIES = [VOLUMES_DIRECTORY, CONSOLES_DIRECTORY]
 
 /**
- * Removes every driver's instances and images, then links, routes and rules, then instance files.
- * Returns a line for each removal.
+ * Removes every driver's instances and images, then namespaces of VPCs (their names are in
+ * `namespaceDirectory`), links, routes and rules, then instance files. Returns a line for each
+ * removal.
  */
 export async function teardown(
   config: Config,
   drivers: readonly DriverTeardown<Config>[],
+  namespaceDirectory: string,
 ): Promise<readonly string[]> {
   const instances = await removeInstances(config, drivers)
-  const kernel = await removeAllOfOurs(below(config.stateDir, FORWARDING_FILE))
+  const forwardingFile = below(config.stateDir, FORWARDING_FILE)
+  const kernel = await removeAllOfOurs(forwardingFile, { namespaceDirectory })
   const kept = await removeFiles(config, drivers)
   return [...instances, ...kernel, ...kept]
 }

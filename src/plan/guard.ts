@@ -13,7 +13,7 @@
  */
 import { type Cidr, formatCidr } from '../model/addr.ts'
 import type { HostRouting } from '../model/host-routing.ts'
-import { FABRIC_LINK, GUARD_TABLE, NIC_LINK_PREFIX } from '../model/names.ts'
+import { FABRIC_LINK, GUARD_TABLE, NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX } from '../model/names.ts'
 import { baseChain, type NftObject, set, tableText } from './nft-tables.ts'
 import { drop, dropCounter, NOT_ACCEPTED } from './nft-text.ts'
 
@@ -24,6 +24,7 @@ const AFTER_SOURCE_CHECK = -440
 
 const GUARD = { family: 'inet', name: GUARD_TABLE } as const
 const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
+const ANY_TRANSIT = `"${TRANSIT_LINK_PREFIX}*"`
 
 /** What the guard needs from the want. */
 interface GuardedAddresses {
@@ -76,6 +77,7 @@ function guardChains(routing: HostRouting): readonly NftObject[] {
     ),
     baseChain('input', `type filter hook input priority ${AFTER_ALL}; policy accept;`, [
       `iifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      `iifname ${ANY_TRANSIT} ${NOT_ACCEPTED} ${drop('unjudged')}`,
       // Separate rules, because packets may see a new set before its elements are in it.
       `iifname ${ANY_NIC} accept`,
       'iifname "lo" accept',
@@ -84,6 +86,8 @@ function guardChains(routing: HostRouting): readonly NftObject[] {
     baseChain('forward', `type filter hook forward priority ${AFTER_ALL}; policy accept;`, [
       `iifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
       `oifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      `iifname ${ANY_TRANSIT} ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      `oifname ${ANY_TRANSIT} ${NOT_ACCEPTED} ${drop('unjudged')}`,
       `ip saddr @vpcs ${NOT_ACCEPTED} ${drop('unjudged')}`,
       `ip daddr @vpcs ${NOT_ACCEPTED} ${drop('unjudged')}`,
       ...(routing.forwardedBefore ? [] : dropOtherForwarding(routing)),
@@ -103,6 +107,8 @@ function dropOtherForwarding({ engineBridges }: HostRouting): readonly string[] 
     `iifname "${FABRIC_LINK}" accept`,
     `oifname ${ANY_NIC} accept`,
     `oifname "${FABRIC_LINK}" accept`,
+    `iifname ${ANY_TRANSIT} accept`,
+    `oifname ${ANY_TRANSIT} accept`,
     'ct state established,related accept',
     'ct status dnat accept',
     ...(bridges === '' ? [] : [`iifname { ${bridges} } accept`]),

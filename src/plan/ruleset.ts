@@ -11,7 +11,7 @@
  *
  * Syntax: nft(8).
  */
-import { METADATA_ADDRESS } from '../model/addr.ts'
+import { formatCidr, METADATA_ADDRESS } from '../model/addr.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import {
@@ -20,7 +20,9 @@ import {
   NFT_TABLE,
   NIC_LINK_PREFIX,
   nicLinkName,
+  WORLD_LINK,
 } from '../model/names.ts'
+import { TRANSIT_RANGE } from '../model/transit.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { guardTable } from './guard.ts'
@@ -39,12 +41,15 @@ import { ACCEPT, ACCEPT_VERIFIED, DROP_REASONS, drop, dropCounter } from './nft-
 import { type ReachSettings, reachRules } from './reach.ts'
 import { securityGroupChains } from './security-groups.ts'
 import { serviceAddresses } from './service-addresses.ts'
+import { ANY_TRANSIT, FIT_SEGMENTS, NO_TRANSIT, transitRules } from './transit-rules.ts'
 
 export interface FirewallSettings extends ReachSettings {
   /** TCP ports of the host itself that instances may connect to, beyond DHCP, DNS and metadata. */
   readonly instanceToHostPorts: readonly number[]
   /** This host's side of the fabric. */
   readonly fabric: FabricSettings
+  /** Whether it is the network namespace of a VPC; absent: it is the machine's own. */
+  readonly inVpc?: boolean
 }
 
 /** Family and name of the tables that the script replaces. */
@@ -144,6 +149,8 @@ function inetTable(
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
   const reach = reachRules(settings, routing, vpcs, openPorts(settings))
+  const isOwn = settings.inVpc !== true
+  const transit = isOwn ? transitRules(want.transits ?? [], vpcs, openPorts(settings)) : NO_TRANSIT
   const objects = [
     ...DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason)).map(dropCounter),
     set('nic_links', ['type ifname'], links),
@@ -155,12 +162,14 @@ function inetTable(
     ...reach.sets,
     fromNic(),
     ...(fabric.mode === 'vxlan' ? fromFabric(vpcs) : []),
-    preroutingChain(fabric, vpcs),
-    ...hostChains(settings),
+    ...transit.arriving,
+    preroutingChain(settings, vpcs),
     reach.chain,
+    ...transit.chains,
+    ...hostChains(settings),
     ...securityGroupChains(want, nics, 'leave_host'),
-    ...forwardChains(vpcs),
-    ...natChains(vpcs),
+    ...forwardChains(settings, vpcs),
+    ...natChains(settings, vpcs),
     ...metadataHopRules(want.local.instances),
   ]
   return { family: 'inet', name: NFT_TABLE, objects }
@@ -171,13 +180,14 @@ function inetTable(
  * spoofed fragment could become part of another sender's datagram. It also runs before connection
  * tracking (-200), so that a spoofed packet creates no entry there.
  */
-function preroutingChain(fabric: FabricSettings, vpcs: Networks): NftObject {
+function preroutingChain({ fabric, inVpc }: FirewallSettings, vpcs: Networks): NftObject {
   return baseChain(
     'prerouting',
     `type filter hook prerouting priority ${SOURCE_CHECK}; policy accept;`,
     [
       `iifname ${ANY_NIC} goto from_nic`,
       ...(fabric.mode === 'vxlan' ? [`iifname "${FABRIC_LINK}" goto from_fabric`] : []),
+      ...(inVpc === true ? [] : [`iifname ${ANY_TRANSIT} goto from_transit`]),
       'iifname "lo" accept',
       `ip daddr @services ${drop('service_outside')}`,
       ...vpcs
@@ -227,7 +237,7 @@ function fromFabric(vpcs: Networks): readonly NftObject[] {
  * The host may reach its instances, whose answers are accepted as established.
  */
 function hostChains(settings: FirewallSettings): readonly NftObject[] {
-  const { fabric } = settings
+  const { fabric, inVpc } = settings
   return [
     chain('host_from_nic', [
       `ct state established,related ${ACCEPT}`,
@@ -246,6 +256,13 @@ function hostChains(settings: FirewallSettings): readonly NftObject[] {
     ]),
     baseChain('input', 'type filter hook input priority filter; policy accept;', [
       `iifname ${ANY_NIC} goto host_from_nic`,
+      ...(inVpc === true
+        ? [
+            // The kernel would answer for every address of the namespace, whatever link it is on.
+            `iifname "${WORLD_LINK}" ct state established,related accept`,
+            `iifname "${WORLD_LINK}" ${drop('service_outside')}`,
+          ]
+        : [`iifname ${ANY_TRANSIT} goto host_from_transit`]),
       // Not in prerouting: there it would match the answer to an instance that was masqueraded to
       // this port.
       ...(fabric.mode === 'vxlan'
@@ -271,11 +288,10 @@ function openPorts({ instanceToHostPorts }: FirewallSettings): readonly string[]
   return ports.length === 0 ? [] : [`tcp dport { ${ports.join(', ')} }`]
 }
 
-function forwardChains(vpcs: Networks): readonly NftObject[] {
+function forwardChains({ inVpc }: FirewallSettings, vpcs: Networks): readonly NftObject[] {
   return [
     chain('instances', [
-      // The path may have a smaller MTU than the guest's NIC, for example through a tunnel.
-      'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+      FIT_SEGMENTS,
       `ip hdrlength > 5 ${drop('option')}`,
       `ct state established,related ${ACCEPT}`,
       `ct state invalid ${drop('invalid')}`,
@@ -286,8 +302,10 @@ function forwardChains(vpcs: Networks): readonly NftObject[] {
       'goto check_ingress',
     ]),
     baseChain('forward', 'type filter hook forward priority filter; policy accept;', [
+      ...(inVpc === true ? [] : [`iifname ${ANY_TRANSIT} goto leave_vpc`]),
       `iifname ${ANY_NIC} goto instances`,
       `oifname ${ANY_NIC} goto instances`,
+      ...(inVpc === true ? [] : [`oifname ${ANY_TRANSIT} goto enter_vpc`]),
       ...[...vpcs.match('ip saddr'), ...vpcs.match('ip daddr')].map(
         (ours) => `${ours} ${drop('transit')}`,
       ),
@@ -296,11 +314,14 @@ function forwardChains(vpcs: Networks): readonly NftObject[] {
 }
 
 /** Traffic that leaves the VPCs is masqueraded. Traffic inside them keeps its addresses. */
-function natChains(vpcs: Networks): readonly NftObject[] {
+function natChains({ inVpc }: FirewallSettings, vpcs: Networks): readonly NftObject[] {
   return [
     chain('outbound', [...vpcs.match('ip daddr').map((ours) => `${ours} accept`), 'masquerade']),
     baseChain('postrouting', 'type nat hook postrouting priority srcnat; policy accept;', [
       `iifname ${ANY_NIC} oifname != ${ANY_NIC} goto outbound`,
+      ...(inVpc === true
+        ? []
+        : [`iifname ${ANY_TRANSIT} ip saddr ${formatCidr(TRANSIT_RANGE)} masquerade`]),
     ]),
   ]
 }

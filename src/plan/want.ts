@@ -256,10 +256,16 @@ export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
   const members = membersOf(records.nics)
   const rules = Map.groupBy(records.groupRules, ({ group }) => group)
   return {
-    subnets: records.subnets.map(({ id, cidr }) => ({ id, cidr, gateway: gatewayOf(cidr) })),
-    vpcs: records.vpcs.map(({ id, cidr }) => ({ id, cidr })),
-    groups: records.groups.map(({ id }) => ({
+    subnets: records.subnets.map(({ id, vpc, cidr }) => ({
       id,
+      cidr,
+      gateway: gatewayOf(cidr),
+      vpc,
+    })),
+    vpcs: records.vpcs.map(({ id, cidr }) => ({ id, cidr })),
+    groups: records.groups.map(({ id, vpc }) => ({
+      id,
+      vpc,
       members: members.get(id) ?? [],
       rules: rules.get(id)?.map(ruleWant) ?? [],
     })),
@@ -293,12 +299,13 @@ function namesOf(records: SharedRecords): SharedWant['names'] {
   return records.nics
     .filter((nic) => nic.deviceIndex === 0)
     .flatMap((nic) => {
+      const { ip, vpc } = nic
       const label = nameTagLabel(nic.nameTag ?? undefined)
       return [
-        { name: nic.instance, ip: nic.ip, primary: true },
-        { name: ipHostLabel(nic.ip), ip: nic.ip, primary: false },
+        { name: nic.instance, ip, primary: true, vpc },
+        { name: ipHostLabel(ip), ip, primary: false, vpc },
         ...(label !== undefined && !isHostLabel(label)
-          ? [{ name: label, ip: nic.ip, primary: false }]
+          ? [{ name: label, ip, primary: false, vpc }]
           : []),
       ]
     })
@@ -316,6 +323,6 @@ function routesFrom(host: HostName, records: SharedRecords): SharedWant['routes'
   const fabric = new Map(records.hosts.map((one) => [one.name, one.fabricAddress]))
   return records.nics.flatMap((nic) => {
     const via = nic.host === host ? null : (fabric.get(nic.host) ?? null)
-    return via === null ? [] : [{ ip: nic.ip, via }]
+    return via === null ? [] : [{ ip: nic.ip, via, vpc: nic.vpc }]
   })
 }

@@ -12,15 +12,16 @@
  * - The drivers move the guest end into an instance (`workloads/driver.ts`), because they know its
  *   process.
  */
-import type { FabricSpec, Host, NicSpec, NicState } from '../host/host.ts'
+import type { FabricSpec, NamespaceHost, NicSpec, NicState } from '../host/host.ts'
 import { nicDifferences, nicSpec } from '../host/network/nic.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { parseIpv4 } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
-import { unavailable } from '../model/errors.ts'
+import { messageOf, unavailable } from '../model/errors.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
+import { nextHopOf } from '../model/transit.ts'
 import type { HostWant } from '../model/want.ts'
 import { serviceAddresses } from '../plan/service-addresses.ts'
 import type { HostService, Pass } from './service.ts'
@@ -30,7 +31,7 @@ import type { HostService, Pass } from './service.ts'
  * repaired, removed and failed.
  */
 export function createLinks(options: {
-  readonly host: Host
+  readonly host: NamespaceHost
   readonly metrics: Metrics
   /** MTU of instance NICs, in bytes. */
   readonly mtu: number
@@ -38,18 +39,11 @@ export function createLinks(options: {
   readonly fabric: FabricSettings
   /** The drivers on this host. */
   readonly drivers: readonly DriverDeclaration[]
+  /** The number of the VPC whose namespace `host` is; absent: it is the machine's own. */
+  readonly network?: number
 }): HostService {
-  const { host, metrics, mtu, fabric, drivers } = options
-  const repairs = metrics.counter(
-    'atoll_links_repaired_total',
-    'Instance NICs that were made or repaired',
-  )
-  const removals = metrics.counter('atoll_links_removed_total', 'Instance NICs that were removed')
-  const failures = metrics.counter(
-    'atoll_links_failed_total',
-    'Attempts to make, repair or remove an instance NIC that failed',
-  )
-  const nics = metrics.gauge('atoll_links', 'Instance NICs that are wanted on this host')
+  const { host, metrics, mtu, fabric, drivers, network } = options
+  const { repairs, removals, failures, nics } = createMeters(metrics)
 
   const remove = async ({ hostLink, routes }: NicState, pass: Pass) => {
     await host.removeNic(hostLink)
@@ -77,7 +71,10 @@ export function createLinks(options: {
     // One failed NIC must not stop the others. A workload waits for its own NIC.
     gate: false,
     apply: async (pass) => {
-      const hostErrors = await attemptAll(hostSteps(host, pass, fabric, mtu), pass.signal)
+      const hostErrors = await attemptAll(
+        hostSteps(host, pass, { fabric, mtu, network }),
+        pass.signal,
+      )
       const nicsHere = wantedNics(pass.want, mtu, drivers)
       const wanted = new Map(nicsHere.map((nic) => [nic.spec.hostLink, nic]))
       const others = linksOfOthers(pass.want, drivers)
@@ -104,10 +101,28 @@ export function createLinks(options: {
       failures.inc(errors.length)
       const all = [...hostErrors, ...errors]
       if (all.length > 0)
-        throw unavailable(`${all.length} links are not as they should be`, new AggregateError(all))
+        throw unavailable(
+          `${all.length} links are not as they should be: ${messageOf(all[0])}`,
+          new AggregateError(all),
+        )
       return []
     },
     close: async () => {},
+  }
+}
+
+function createMeters(metrics: Metrics) {
+  return {
+    repairs: metrics.counter(
+      'atoll_links_repaired_total',
+      'Instance NICs that were made or repaired',
+    ),
+    removals: metrics.counter('atoll_links_removed_total', 'Instance NICs that were removed'),
+    failures: metrics.counter(
+      'atoll_links_failed_total',
+      'Attempts to make, repair or remove an instance NIC that failed',
+    ),
+    nics: metrics.gauge('atoll_links', 'Instance NICs that are wanted on this host'),
   }
 }
 
@@ -116,12 +131,13 @@ export function createLinks(options: {
  * the fabric does not stop the work on this host's own instances.
  */
 function hostSteps(
-  host: Host,
+  host: NamespaceHost,
   { want, log }: Pass,
-  fabric: FabricSettings,
-  mtu: number,
+  side: FabricSide,
 ): readonly (() => Promise<void>)[] {
-  const spec = fabricSpec(want, fabric, mtu)
+  const spec = fabricSpec(want, side)
+  // A host on the same segment sees only which address a packet is for, and not which VPC.
+  const isCutOff = side.network !== undefined && spec === null && want.shared.routes.length > 0
   const vpcs = want.shared.vpcs.map((vpc) => vpc.cidr)
   return [
     () => host.ensureGateway(GATEWAY_LINK, serviceAddresses(want.shared)),
@@ -131,9 +147,14 @@ function hostSteps(
     },
     async () => {
       const link = spec === null ? null : FABRIC_LINK
-      const changed = await host.ensureRoutes(want.shared.routes, vpcs, link)
+      const routes = isCutOff ? [] : want.shared.routes
+      const changed = await host.ensureRoutes(routes, vpcs, link)
       for (const address of movedAddresses(changed)) await host.forgetFlows({ address })
       if (changed.length > 0) log.info({ changed }, 'routes changed')
+      if (isCutOff)
+        throw unavailable(
+          'instances of this VPC on other hosts are not reached: set fabric.mode to vxlan on all hosts',
+        )
     },
   ]
 }
@@ -151,10 +172,21 @@ function movedAddresses(changed: readonly string[]): ReadonlySet<Ipv4> {
   )
 }
 
-function fabricSpec(want: HostWant, fabric: FabricSettings, mtu: number): FabricSpec | null {
-  const { mode, address, vni, port } = fabric
-  if (mode !== 'vxlan' || address === null) return null
-  return { address, vni, port, mtu, peers: want.shared.peers.map((peer) => peer.address) }
+/** What a namespace has of the fabric. */
+interface FabricSide {
+  readonly fabric: FabricSettings
+  readonly mtu: number
+  readonly network: number | undefined
+}
+
+/** A VPC with a namespace has a VXLAN network of its own, and next hops that are no VPC's. */
+function fabricSpec(want: HostWant, { fabric, mtu, network }: FabricSide): FabricSpec | null {
+  const { mode, address: underlay, vni, port } = fabric
+  if (mode !== 'vxlan' || underlay === null) return null
+  const peers = want.shared.peers.map(({ address, underlay = address }) => ({ address, underlay }))
+  const isOwn = network === undefined
+  const address = isOwn ? underlay : nextHopOf(underlay)
+  return { underlay, address, vni: isOwn ? vni : vni + network, port, mtu, peers }
 }
 
 /**

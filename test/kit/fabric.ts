@@ -3,6 +3,9 @@
  * uplink to one "outside" machine, and a link to the fabric, which is one segment (`direct`) or a router with a subnet for each host
  * (`vxlan`). A stranger is on the fabric, too.
  */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { DOCKER } from '../../src/containers/declaration.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
@@ -35,10 +38,14 @@ export interface FabricHost {
   readonly host: Host
   readonly address: Ipv4
   readonly uplink: Ipv4
+  /** Where the names of VPCs' namespaces are. */
+  readonly namespaceDirectory: string
   /** Changed by a test, it holds from the next pass on with `restart`. */
   settings: FabricSettings
   /** One pass of firewall and links; `restart` with services that remember nothing. */
   pass(want: HostWant, options?: { readonly restart?: boolean }): Promise<void>
+  /** Ends the services, as the end of the daemon does. */
+  stop(): Promise<void>
   /** A namespace with the instance's NIC plugged in and set up. */
   plug(instance: InstanceWant): Promise<Netns>
   drops(reason: DropReason): Promise<number>
@@ -61,11 +68,20 @@ export interface FabricTown {
   destroy(): Promise<void>
 }
 
+/** What a host of the town applies, with services that remember nothing. */
+export type BuildServices = (
+  host: Host,
+  fabric: FabricSettings,
+  mtu: number,
+) => readonly HostService[]
+
 /** `count` hosts, empty. */
 export async function createFabricTown(
   mode: FabricSettings['mode'],
   count: number,
+  build: BuildServices = servicesOf,
 ): Promise<FabricTown> {
+  const directory = await mkdtemp(join(tmpdir(), 'atoll-town-'))
   const wire = await createNetns('wire')
   const outside = await createNetns('outside')
   const stranger = await createNetns('stranger')
@@ -84,7 +100,7 @@ export async function createFabricTown(
   await joinFabric(mode, wire, stranger, 66)
   const hosts: FabricHost[] = []
   for (let number = 1; number <= count; number++)
-    hosts.push(await createHost(mode, { wire, outside, number, mtu, guests }))
+    hosts.push(await createHost(mode, { wire, outside, number, mtu, guests, build, directory }))
   return {
     hosts,
     outside,
@@ -93,7 +109,12 @@ export async function createFabricTown(
     mtu,
     wants: (homes) => wantsOf(hosts, homes),
     destroy: async () => {
-      for (const { host } of hosts) await host.close()
+      for (const { host, inside, stop } of hosts) {
+        await stop()
+        for (const network of await host.vpcs.list()) await inside(() => host.vpcs.remove(network))
+        await host.close()
+      }
+      await rm(directory, { recursive: true, force: true })
       const machines = [...guests, ...hosts.map((each) => each.netns), stranger, outside, wire]
       for (const each of machines) await each.destroy()
     },
@@ -137,9 +158,12 @@ async function createHost(
     readonly number: number
     readonly mtu: number
     readonly guests: Netns[]
+    readonly build: BuildServices
+    /** Names of namespaces of VPCs are below it. */
+    readonly directory: string
   },
 ): Promise<FabricHost> {
-  const { wire, outside, number, mtu, guests } = at
+  const { wire, outside, number, mtu, guests, build, directory } = at
   const netns = await createNetns(`host${number}`)
   const uplink = ipv4(`198.51.100.${number}`)
   await joinFabric(mode, wire, netns, number)
@@ -161,22 +185,29 @@ async function createHost(
       leave()
     }
   }
-  const host = await inside(async () => createLinuxHost({ log: silentLog }))
+  const namespaceDirectory = join(directory, netns.name)
+  const host = await inside(async () => createLinuxHost({ log: silentLog, namespaceDirectory }))
   let services: readonly HostService[] = []
   const made: FabricHost = {
     netns,
     host,
     address,
     uplink,
+    namespaceDirectory,
     settings: { address, mode, vni: 4196, port: 4789, encryption: 'none' },
     inside,
     pass: (want, { restart = false } = {}) =>
       inside(async () => {
-        if (restart || services.length === 0) services = servicesOf(host, made.settings, mtu)
+        if (restart) await made.stop()
+        if (services.length === 0) services = build(host, made.settings, mtu)
         const signal = new AbortController().signal
         for (const service of services)
           await service.apply({ want, resync: false, signal, log: silentLog })
       }),
+    stop: async () => {
+      for (const service of services.toReversed()) await service.close()
+      services = []
+    },
     plug: (instance) =>
       inside(async () => {
         const [nic] = instance.nics
@@ -198,7 +229,8 @@ async function createHost(
   return made
 }
 
-function firewallOf(fabric: FabricSettings): FirewallSettings {
+/** The firewall's settings on such a host. */
+export function firewallOf(fabric: FabricSettings): FirewallSettings {
   return { ...LONE_FIREWALL, instanceToHostPorts: [OPEN_PORT], fabric }
 }
 

@@ -86,8 +86,11 @@ describe('damage', () => {
 
   test('what is well is left alone', async () => {
     const { host, inside, settings, address } = world.host(0)
-    const peers = world.town.hosts.map((each) => each.address).filter((each) => each !== address)
-    const spec = { address, vni: settings.vni, port: settings.port, mtu: world.town.mtu, peers }
+    const peers = world.town.hosts
+      .filter((each) => each.address !== address)
+      .map((each) => ({ address: each.address, underlay: each.address }))
+    const { vni, port } = settings
+    const spec = { address, underlay: address, vni, port, mtu: world.town.mtu, peers }
     await world.pass(0)
     expect(await inside(() => host.ensureFabric(FABRIC_LINK, spec))).toEqual([])
   })

@@ -322,7 +322,8 @@ describe('change and damage', () => {
       const rules = (await town.machine.must([iptables, '-S', 'DOCKER-USER'])).match(
         /--comment "?atoll/g,
       )
-      expect(rules).toHaveLength(2)
+      // In and out, for NICs and for the links to VPCs.
+      expect(rules).toHaveLength(4)
       await town.machine.must([
         'sh',
         '-ec',

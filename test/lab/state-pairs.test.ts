@@ -46,7 +46,7 @@ import { isLong } from '../long-files.ts'
 
 const ZONE = 'atoll.internal'
 /** The metadata service listens here once more, for callers on the loopback network. */
-const LOOPBACK = { address: '127.0.0.1', port: 8080 }
+const LOOPBACK = { address: ipv4('127.0.0.1'), port: 8080 }
 const KEY = new Uint8Array(32).fill(7)
 const ANSWER_MS = 5_000
 const FAULTS_SHOWN = 5

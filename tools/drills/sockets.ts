@@ -11,6 +11,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import koffi from 'koffi'
 import { loadLibc, SO_REUSEADDR } from '../../src/host/libc.ts'
+import { ipv4 } from '../../src/model/addr.ts'
 import { enterNamespace } from '../kit/netns.ts'
 
 const AF_INET = 2
@@ -46,7 +47,7 @@ export function udpSocket(netnsFile: string, port = 0): Promise<Socket> {
   const fd = inside(netnsFile, () => {
     const made = libc.udpSocket()
     libc.setSocketFlag(made, SO_REUSEADDR, 1)
-    libc.bindAny(made, port)
+    libc.bind(made, ipv4('0.0.0.0'), port)
     return made
   })
   return adopt(fd)

@@ -7,6 +7,7 @@ import { FlagsNew, rt } from 'netlink'
 import { errnoOf } from '../../lib/errno.ts'
 import type { Ipv4, Mac } from '../../model/addr.ts'
 import { CLASSIFIER_NAME } from '../../model/names.ts'
+import { here, type Inside } from '../network/netns.ts'
 import type {
   AddressState,
   ForwardingState,
@@ -57,6 +58,8 @@ import type { Netlink } from './netlink.ts'
 export interface Ip {
   /** The socket's port (`Netlink.port`). */
   readonly port: number
+  /** Does something else in the namespace, such as with its settings (`network/sysctl.ts`). */
+  readonly inside: Inside
   links(): Promise<readonly LinkState[]>
   /** The link with this name. Undefined if there is none. */
   link(name: string): Promise<LinkState | undefined>
@@ -111,8 +114,10 @@ export interface Ip {
 const CREATE = FlagsNew.CREATE | FlagsNew.EXCL
 const REPLACE = FlagsNew.CREATE | FlagsNew.REPLACE
 
-/** Works in the namespace of `netlink`. Closing it closes the socket. */
-export function createIp(netlink: Netlink): Ip {
+/**
+ * The namespace behind `netlink`, which `inside` enters. Closing it closes the socket.
+ */
+export function createIp(netlink: Netlink, inside: Inside = here): Ip {
   const { MessageType } = rt
   const { request } = netlink
   const all = async <T>(
@@ -134,6 +139,7 @@ export function createIp(netlink: Netlink): Ip {
 
   return {
     port: netlink.port,
+    inside,
     links: () => all(MessageType.GETLINK, encodeLinkQuery(), decodeLink),
     link: async (name) => (await linkMessage(name)).flatMap(decodeLink)[0],
     linkName: async (index) => (await linkNamed(encodeLinkAt(index))).flatMap(decodeLink)[0]?.name,

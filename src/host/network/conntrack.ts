@@ -18,6 +18,7 @@ import { uint32 } from '../netlink/attributes.ts'
 import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
 import { openThreadedNetlink } from '../netlink/threaded-netlink.ts'
+import { here, type Inside } from './netns.ts'
 import { readSetting } from './sysctl.ts'
 
 /**
@@ -69,17 +70,21 @@ export interface Conntrack {
 }
 
 /**
- * Of the calling thread's namespace. `isOld` treats the kernel as one that cannot delete by a
+ * Of the namespace that `inside` enters. `isOld` treats the kernel as one that cannot delete by a
  * filter.
  */
-export function createConntrack(options: { readonly isOld?: boolean } = {}): Conntrack {
-  const netlink = openNetfilterNetlink()
-  const patient = openThreadedNetlink()
+export function createConntrack(
+  options: { readonly isOld?: boolean; readonly inside?: Inside } = {},
+): Conntrack {
+  const { inside = here } = options
+  const netlink = inside(openNetfilterNetlink)
+  const patient = inside(openThreadedNetlink)
+  const isEmpty = () => inside(() => readSetting('netfilter/nf_conntrack_count')) === '0'
   let isOld = options.isOld ?? false
   return {
     async forget({ address }) {
       // An empty table need not be walked.
-      if (readSetting('netfilter/nf_conntrack_count') === '0') return
+      if (isEmpty()) return
       for (const [side, end] of PLACES) {
         const query = encode(side, end, address)
         if (!isOld)
@@ -95,7 +100,7 @@ export function createConntrack(options: { readonly isOld?: boolean } = {}): Con
       }
     },
     async end(isOver) {
-      if (readSetting('netfilter/nf_conntrack_count') === '0') return 0
+      if (isEmpty()) return 0
       return await deleteWhere(netlink, await netlink.dump(GET, [HEADER]), (entry) => {
         const flow = flowOf(entry)
         return flow !== undefined && isOver(flow)

@@ -2,20 +2,25 @@
  * The VXLAN device to the other hosts (RFC 7348), without flooding and learning. Each peer has a
  * permanent neighbour entry and a forwarding entry, both computed from its fabric address.
  *
- * The next hops are the fabric addresses of the peers, so nothing has to be allocated. The outer
- * packets go to the same addresses by the machine's own routes. The device also has the host's
- * fabric address, so that the host's ICMP errors to instances elsewhere come from an address that
- * their hosts know. Errors: the kernel's own.
+ * The next hops are made of the fabric addresses of the peers, so nothing has to be allocated: in
+ * the machine's own namespace they are the same. The outer packets go to the fabric addresses by
+ * the machine's own routes. The device also has an address of this host's, so that the host's ICMP
+ * errors to instances elsewhere come from an address that their hosts know. Errors: the kernel's
+ * own.
  */
 import type { Ipv4, Mac } from '../../model/addr.ts'
 import { fabricMac } from '../../model/fabric.ts'
 import type { FabricSpec } from '../host.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { AddressState, LinkState } from '../netlink/ip-decode.ts'
+import type { VxlanSpec } from '../netlink/ip-encode.ts'
 import { removeLink, retryWhileVanishing } from './nics.ts'
 import { ensureSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
+
+/** Makes the device, down, in the namespace that it is looked for in. */
+export type MakeVxlan = (device: VxlanSpec) => Promise<void>
 
 /**
  * Makes the device equal to the spec, or removes it. A device with another VNI, port or source is
@@ -25,6 +30,7 @@ export function ensureFabricLink(
   ip: Ip,
   name: string,
   spec: FabricSpec | null,
+  make: MakeVxlan = (device) => ip.addVxlan(device),
 ): Promise<readonly string[]> {
   return retryWhileVanishing(async () => {
     const link = await ip.link(name)
@@ -34,7 +40,7 @@ export function ensureFabricLink(
       return ['removed']
     }
     const changed: string[] = []
-    const device = await ensureDevice(ip, name, link, spec, changed)
+    const device = await ensureDevice(ip, name, link, spec, make, changed)
     await ensureAddress(ip, device.index, spec.address, changed)
     await ensurePeers(ip, device.index, spec, changed)
     return changed
@@ -46,9 +52,10 @@ async function ensureDevice(
   name: string,
   link: LinkState | undefined,
   spec: FabricSpec,
+  make: MakeVxlan,
   changed: string[],
 ): Promise<LinkState> {
-  const { vni, port, mtu, address: local } = spec
+  const { vni, port, mtu, underlay: local } = spec
   const mac = fabricMac(local)
   const have = link === undefined ? undefined : await ip.vxlan(name)
   const isOurs =
@@ -56,7 +63,7 @@ async function ensureDevice(
   let device = link
   if (device === undefined || !isOurs) {
     if (device !== undefined) await removeLink(ip, name)
-    await ip.addVxlan({ name, mac, mtu, vni, local, port })
+    await make({ name, mac, mtu, vni, local, port })
     device = await ip.link(name)
     changed.push('device')
   }
@@ -66,8 +73,10 @@ async function ensureDevice(
   // Before the settings: a larger MTU can start IPv6 on the device, with default settings.
   if (!isWell) await ip.setLink(device.index, { mtu, mac })
   // Before `up`: the device must never send IPv6.
-  for (const [setting, value] of settingsOf(name))
-    if (ensureSetting(setting, value)) changed.push(setting)
+  ip.inside(() => {
+    for (const [setting, value] of settingsOf(name))
+      if (ensureSetting(setting, value)) changed.push(setting)
+  })
   if (!device.up) await ip.setLink(device.index, { up: true })
   return device
 }
@@ -103,14 +112,18 @@ async function ensurePeers(
   spec: FabricSpec,
   changed: string[],
 ): Promise<void> {
-  const peers = new Map<Ipv4, Mac>(spec.peers.map((peer) => [peer, fabricMac(peer)]))
+  const peers = new Map<Ipv4, Mac>(
+    spec.peers.map(({ address, underlay }) => [address, fabricMac(underlay)]),
+  )
   const neighbours = new Map(peers)
   for (const { index: at, ip: address, mac, permanent } of await ip.neighbours()) {
     if (at !== index) continue
     if (permanent && peers.get(address) === mac) neighbours.delete(address)
     else if (!peers.has(address)) await ip.deleteNeighbour(index, address)
   }
-  const destinations = new Map([...peers].map(([address, mac]) => [`${mac} ${address}`, address]))
+  const destinations = new Map(
+    spec.peers.map(({ underlay }) => [`${fabricMac(underlay)} ${underlay}`, underlay]),
+  )
   for (const entry of await ip.forwarding()) {
     if (entry.index !== index || destinations.delete(`${entry.mac} ${entry.destination}`)) continue
     await ip.deleteForwarding(entry)

@@ -6,13 +6,14 @@
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { Inside } from './netns.ts'
 import { ensureSetting, readSetting } from './sysctl.ts'
 
 /** Documentation/networking/ip-sysctl of the kernel. */
 const SETTING = 'ipv4/ip_forward'
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
-/** Forwarding of the calling thread's network namespace. */
+/** Forwarding of one network namespace. */
 export interface Forwarding {
   /** Switches it on. Returns whether it was off. */
   ensure(): boolean
@@ -22,7 +23,19 @@ export interface Forwarding {
   restore(): boolean
 }
 
-/** `file` stores the answer beyond this process; null: it is not stored. */
+/** That of a VPC's namespace, in which nothing else is forwarded. */
+export function createVpcForwarding(inside: Inside): Forwarding {
+  return {
+    ensure: () => inside(() => ensureSetting(SETTING, '1')),
+    before: () => true,
+    restore: () => false,
+  }
+}
+
+/**
+ * Of the calling thread's namespace. `file` stores the answer beyond this process; null: it is not
+ * stored.
+ */
 export function createForwarding(file: string | null): Forwarding {
   let known = file === null ? null : recall(file)
   const remember = (before: boolean) => {

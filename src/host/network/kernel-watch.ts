@@ -49,10 +49,8 @@ function watchRoutes(
   lock: Pick<NicLock, 'invalidate' | 'watched'>,
   heard: () => void,
 ): () => void {
-  const socket = createNetlink(Protocol.ROUTE, {
-    recvBufferSize: BUFFER_BYTES,
-    sendBufferSize: BUFFER_BYTES,
-  })
+  const buffers = { recvBufferSize: BUFFER_BYTES, sendBufferSize: BUFFER_BYTES }
+  const socket = ip.inside(() => createNetlink(Protocol.ROUTE, buffers))
   const ours = new Set<number>()
   lock.watched(true)
   socket.on('message', (messages) => {

@@ -8,6 +8,15 @@
 import { closeSync, openSync } from 'node:fs'
 import type { Libc } from '../libc.ts'
 
+/** Of the calling thread. */
+const OWN = '/proc/thread-self/ns/net'
+
+/** Does something synchronous in one network namespace. */
+export type Inside = <T>(act: () => T) => T
+
+/** In the calling thread's own. */
+export const here: Inside = (act) => act()
+
 /** An open handle on a network namespace. It keeps the namespace alive: close it. */
 export interface NamespaceHandle {
   readonly fd: number
@@ -24,11 +33,30 @@ export function openNamespace(pid: number): NamespaceHandle {
 }
 
 /**
+ * Makes a network namespace. It lives as long as the handle, something made in it, or a name
+ * (`vpc-namespaces.ts`).
+ */
+export function makeNamespace(libc: Libc): NamespaceHandle {
+  const home = openSync(OWN, 'r')
+  try {
+    libc.leaveNetworkNamespace()
+    try {
+      const fd = openSync(OWN, 'r')
+      return { fd, close: () => closeSync(fd) }
+    } finally {
+      returnToNamespace(libc, home)
+    }
+  } finally {
+    closeSync(home)
+  }
+}
+
+/**
  * Runs `act` with the calling thread inside the namespace. `act` must be synchronous. The thread's
  * own link below /proc is used, and not the process's, because namespaces belong to threads.
  */
 export function inNamespace<T>(libc: Libc, fd: number, act: () => T): T {
-  const home = openSync('/proc/thread-self/ns/net', 'r')
+  const home = openSync(OWN, 'r')
   try {
     libc.enterNetworkNamespace(fd)
     try {

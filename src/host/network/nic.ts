@@ -105,6 +105,7 @@ export function nicSpec(nic: NicWant, mtu: number, kind: LinkType): NicSpec {
     ip: nic.ip,
     gateway: nic.gateway,
     mtu,
+    network: nic.network,
   }
 }
 

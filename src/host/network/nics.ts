@@ -30,12 +30,13 @@ export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState
     neighbours.filter((neighbour) => neighbour.permanent),
     (neighbour) => neighbour.index,
   )
-  return ours.map((link) =>
+  const delays = ip.inside(() => ours.map(({ name }) => readSetting(proxyDelaySetting(name))))
+  return ours.map((link, at) =>
     nicState(link, {
       guestAtHome: link.peerIndex !== null && !link.peerElsewhere,
       routes: ourRoutes.get(link.index) ?? [],
       neighbours: permanent.get(link.index) ?? [],
-      proxyDelay: readSetting(proxyDelaySetting(link.name)),
+      proxyDelay: delays[at] ?? null,
       locked: locked.has(link.index) || !lock.isAvailable,
     }),
   )
@@ -134,7 +135,9 @@ async function setUpHostEnd(
   link: LinkState,
   state: NicState | undefined,
 ): Promise<void> {
-  for (const { name, value } of nicSettings(spec.hostLink)) ensureSetting(name, value)
+  ip.inside(() => {
+    for (const { name, value } of nicSettings(spec.hostLink)) ensureSetting(name, value)
+  })
   if (state?.locked !== true) await lock.close(link.index)
   if (link.mac !== HOST_END_MAC) await ip.setLink(link.index, { mac: HOST_END_MAC })
   await ip.setLink(link.index, { up: true, mtu: spec.mtu })

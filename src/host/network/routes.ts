@@ -25,7 +25,7 @@ export async function ensureGatewayLink(
   let link = await ip.link(name)
   if (link === undefined) {
     await ip.addBridge(name)
-    ensureSetting(`ipv6/conf/${name}/disable_ipv6`, '1')
+    ip.inside(() => ensureSetting(`ipv6/conf/${name}/disable_ipv6`, '1'))
     link = await ip.link(name)
   }
   if (link === undefined) throw new Error(`${name} vanished while it was being made`)

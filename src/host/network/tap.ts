@@ -13,8 +13,8 @@ import type { MakeLink } from './nics.ts'
 
 /** Creates persistent taps, for `ensureHostEnd`. */
 export function tapMaker(descriptors: Descriptors): MakeLink {
-  return async (_ip, { hostLink }) => {
-    const fd = descriptors.openTap(hostLink)
+  return async (ip, { hostLink }) => {
+    const fd = ip.inside(() => descriptors.openTap(hostLink))
     try {
       descriptors.keepTap(fd)
     } finally {
@@ -26,7 +26,10 @@ export function tapMaker(descriptors: Descriptors): MakeLink {
 /** Opens an existing tap. Opening by name alone would create a tap that is not configured. */
 export async function openTap(descriptors: Descriptors, ip: Ip, name: string): Promise<OpenFile> {
   if ((await ip.link(name)) === undefined) throw unavailable(`there is no link ${name}`)
-  return openFile(descriptors, descriptors.openTap(name))
+  return openFile(
+    descriptors,
+    ip.inside(() => descriptors.openTap(name)),
+  )
 }
 
 /** Listens at `path`. Replaces the socket of a process that has ended. */

@@ -19,10 +19,10 @@ const WAIT_FOR_LOCK = ['-w', '5']
 /** Our rules in the chain, whichever program made it. */
 export interface DockerUser {
   /**
-   * Accepts traffic of links that match `pattern` (iptables(8) -i, e.g. `at-h+`). Returns whether
+   * Accepts traffic of links that match a pattern (iptables(8) -i, e.g. `at-h+`). Returns whether
    * something had to be added.
    */
-  ensure(pattern: string): Promise<boolean>
+  ensure(patterns: readonly string[]): Promise<boolean>
   /** Removes every rule with our comment. Returns the rules it removed. */
   remove(): Promise<readonly string[]>
 }
@@ -46,12 +46,12 @@ export function createDockerUser(run: Runner): DockerUser {
   }
 
   return {
-    ensure: async (pattern) => {
+    ensure: async (patterns) => {
       let added = false
       for (const program of programs()) {
         const rules = await list(program)
         if (rules === null) continue
-        for (const rule of ourRules(pattern)) {
+        for (const rule of patterns.flatMap(ourRules)) {
           if (rules.includes(`-A ${CHAIN} ${rule.join(' ')}`)) continue
           await iptables(program, ['-I', CHAIN, ...rule])
           added = true

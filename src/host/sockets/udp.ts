@@ -7,16 +7,26 @@
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { ipv4 } from '../../model/addr.ts'
 import type { LinkSocket } from '../host.ts'
 import type { Libc } from '../libc.ts'
 import { SO_BROADCAST, SO_NO_CHECK, SO_REUSEADDR } from '../libc.ts'
+import type { Inside } from '../network/netns.ts'
+
+const ANY_ADDRESS = ipv4('0.0.0.0')
 
 /**
  * A socket that sends and receives through `link` only, on `port`, with broadcast allowed. Throws
  * the kernel's error.
  */
-export async function bindUdpToDevice(libc: Libc, link: string, port: number): Promise<LinkSocket> {
-  const fd = libc.udpSocket()
+export async function bindUdpToDevice(
+  libc: Libc,
+  inside: Inside,
+  link: string,
+  port: number,
+): Promise<LinkSocket> {
+  // It belongs to the namespace that it is made in, and can be used from anywhere.
+  const fd = inside(() => libc.udpSocket())
   try {
     libc.setSocketFlag(fd, SO_REUSEADDR, 1)
     libc.setSocketFlag(fd, SO_BROADCAST, 1)
@@ -24,7 +34,7 @@ export async function bindUdpToDevice(libc: Libc, link: string, port: number): P
     // client that reads whole frames would see a wrong one. RFC 768 allows none.
     libc.setSocketFlag(fd, SO_NO_CHECK, 1)
     libc.bindToDevice(fd, link)
-    libc.bindAny(fd, port)
+    libc.bind(fd, ANY_ADDRESS, port)
   } catch (error) {
     libc.close(fd)
     throw error

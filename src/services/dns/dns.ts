@@ -13,9 +13,12 @@
  */
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
+import type { ServiceSockets } from '../../host/host.ts'
+import { createServiceSockets } from '../../host/sockets/listen.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Counter, Metrics } from '../../lib/metrics.ts'
+import type { Ipv4 } from '../../model/addr.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { Fact, SharedWant } from '../../model/want.ts'
 import { resolverAddresses } from '../../plan/service-addresses.ts'
@@ -72,6 +75,8 @@ export interface DnsParts {
   readonly clock: Clock
   /** Replaces /etc/resolv.conf. */
   readonly resolvConf?: string
+  /** Of the network namespace of those who ask; absent: the machine's own. */
+  readonly sockets?: ServiceSockets
 }
 
 /** The DNS service. It listens from its first `apply` on. */
@@ -87,10 +92,11 @@ class DnsService implements HostService {
   readonly #limits: DnsLimits
   readonly #resolvConf: string
   readonly #log: Log
+  readonly #sockets: ServiceSockets
   readonly #sources: Sources
   readonly #forwarder: Forwarder
   readonly #queries: Counter<'transport' | 'result'>
-  readonly #listeners = new Map<string, Listener>()
+  readonly #listeners = new Map<Ipv4, Listener>()
   #served: Pick<SharedWant, 'names' | 'vpcs'> = { names: [], vpcs: [] }
   #zone: Zone
   #servers: readonly Server[] | null = null
@@ -100,6 +106,7 @@ class DnsService implements HostService {
     this.#settings = parts.settings
     this.#limits = { ...DEFAULT_LIMITS, ...parts.limits }
     this.#resolvConf = parts.resolvConf ?? '/etc/resolv.conf'
+    this.#sockets = parts.sockets ?? createServiceSockets()
     this.#log = parts.log
     this.#zone = this.#buildZone()
     const { maxOutstanding } = this.#settings
@@ -120,7 +127,7 @@ class DnsService implements HostService {
 
   async apply(pass: Pass): Promise<readonly Fact[]> {
     const { local, shared } = pass.want
-    const addresses: readonly string[] = resolverAddresses(shared)
+    const addresses = resolverAddresses(shared)
     this.#updateZone(shared)
     // The host's own queries come from the address that the service listens on. Nobody else can
     // use that address.
@@ -169,7 +176,7 @@ class DnsService implements HostService {
    * Opens and closes the sockets that differ. An address in use does not keep the others from
    * being served.
    */
-  async #updateListeners(addresses: readonly string[]): Promise<void> {
+  async #updateListeners(addresses: readonly Ipv4[]): Promise<void> {
     for (const [address, listener] of this.#listeners) {
       if (addresses.includes(address)) continue
       this.#listeners.delete(address)
@@ -190,9 +197,10 @@ class DnsService implements HostService {
       throw unavailable('DNS cannot listen on every gateway address', new AggregateError(failures))
   }
 
-  #listen(address: string): Promise<Listener> {
+  #listen(address: Ipv4): Promise<Listener> {
     return listen({
       address,
+      sockets: this.#sockets,
       port: this.#limits.port,
       sources: this.#sources,
       ask: (message, source, transport, send) => this.#ask(message, source, transport, send),

@@ -6,8 +6,9 @@
  * at most its own connection is closed.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
+import type { ServiceSockets } from '../../host/host.ts'
+import type { Ipv4 } from '../../model/addr.ts'
 import { KIB, MIB } from '../../model/sizes.ts'
 import type { Transport } from './answer.ts'
 import { withLength } from './exchange.ts'
@@ -30,8 +31,10 @@ const RECEIVE_BUFFER_BYTES = MIB
 type Refusal = 'stranger' | 'rate' | 'connections' | 'oversize' | 'unread' | 'socket'
 
 export interface ListenerParts {
-  readonly address: string
+  readonly address: Ipv4
   readonly port: number
+  /** Of the network namespace that has the address. */
+  readonly sockets: ServiceSockets
   readonly sources: Sources
   /** Answers by calling `send` once, at any later time, or never. */
   readonly ask: (
@@ -74,11 +77,8 @@ async function listenUdp(parts: ListenerParts): Promise<UdpSocket> {
     // loop.
     lookup: (address, _options, callback) => callback(null, address, 4),
   })
-  // This comes before `bind`: with the lookup above, the socket is bound before the call returns.
-  const listening = once(socket, 'listening')
-  socket.bind({ address: parts.address, port: parts.port, exclusive: true })
   try {
-    await listening
+    await parts.sockets.bindUdp(socket, parts.address, parts.port)
   } catch (error) {
     socket.close()
     throw error
@@ -128,8 +128,7 @@ async function listenTcp(parts: ListenerParts): Promise<Listener> {
     })
     serveConnection(socket, source, parts)
   })
-  server.listen({ host: parts.address, port: parts.port, exclusive: true })
-  await once(server, 'listening')
+  await parts.sockets.listenTcp(server, parts.address, parts.port)
   server.on('error', () => parts.onRefused('socket', 'tcp'))
   return { close: () => closeTcp(server, open) }
 }

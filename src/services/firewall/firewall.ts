@@ -10,9 +10,9 @@
  *   established connections, and drop everything from a link that they do not name.
  * - It is a gate: no link is made for an instance whose rules are not loaded.
  */
-import type { Host } from '../../host/host.ts'
+import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { Metrics } from '../../lib/metrics.ts'
-import { NIC_LINK_PREFIX } from '../../model/names.ts'
+import { NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX } from '../../model/names.ts'
 import {
   BUDGET_DROP_REASONS,
   budgetCounterName,
@@ -26,7 +26,7 @@ import { createRules, TABLES } from './rules.ts'
 import { createFlowEnding } from './withdrawn-flows.ts'
 
 /** iptables(8) writes a prefix of interface names with a plus sign. */
-const NIC_PATTERN = `${NIC_LINK_PREFIX}+`
+const LINK_PATTERNS = [`${NIC_LINK_PREFIX}+`, `${TRANSIT_LINK_PREFIX}+`]
 
 /** The table of the DOCKER-USER chain. */
 const DOCKER_TABLE = 'ip filter'
@@ -105,7 +105,7 @@ function createCoexistence(host: Host) {
     const changed = await host.rulesChanged(lookedAt, now)
     if (changed !== null && !changed.has(DOCKER_TABLE) && !pass.resync) return
     try {
-      await host.ensureDockerCoexistence(NIC_PATTERN)
+      await host.ensureDockerCoexistence(LINK_PATTERNS)
       lookedAt = now
     } catch (error) {
       pass.log.warn(

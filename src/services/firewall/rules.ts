@@ -5,7 +5,7 @@
  * In place, a change costs what it is worth, whatever is there already, and counters go on. The
  * kernel's generation of rules tells that nobody else has changed anything.
  */
-import type { Host } from '../../host/host.ts'
+import type { NamespaceHost as Host } from '../../host/host.ts'
 import { tableFingerprint } from '../../host/nftables/nft-listing.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { BUDGET_TABLES, loadBudgets, removeBudgets } from '../../plan/budgets.ts'

@@ -6,7 +6,7 @@
  * what could not begin any more is removed from it. A fresh daemon does not know what was
  * withdrawn just before it began, so it does the same after its first load.
  */
-import type { Host } from '../../host/host.ts'
+import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { HostWant } from '../../model/want.ts'
 import { isPermitted, isWithdrawn, type Permissions, permissionsOf } from '../../plan/permits.ts'
 

@@ -14,6 +14,8 @@
 import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { ServiceSockets } from '../../host/host.ts'
+import { createServiceSockets } from '../../host/sockets/listen.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { createServer } from '../../lib/http.ts'
 import type { Log } from '../../lib/log.ts'
@@ -21,7 +23,7 @@ import type { Metrics } from '../../lib/metrics.ts'
 import { createPlaces } from '../../lib/per-source.ts'
 import type { TokenBucket } from '../../lib/token-bucket.ts'
 import { createTokenBucket } from '../../lib/token-bucket.ts'
-import { METADATA_ADDRESS } from '../../model/addr.ts'
+import { type Ipv4, METADATA_ADDRESS } from '../../model/addr.ts'
 import { unavailable } from '../../model/errors.ts'
 import { KIB } from '../../model/sizes.ts'
 import type { InstanceWant } from '../../model/want.ts'
@@ -54,8 +56,10 @@ export interface MetadataParts {
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
-  /** Where to listen, instead of 169.254.169.254 port 80. */
-  readonly listen?: { readonly address: string; readonly port: number }
+  /** Where to listen instead of 169.254.169.254 port 80. */
+  readonly listen?: { readonly address: Ipv4; readonly port: number }
+  /** Of the network namespace of those who ask; absent: the machine's own. */
+  readonly sockets?: ServiceSockets
 }
 
 /** The address of an instance, and what it may read. */
@@ -71,6 +75,7 @@ export function createMetadata(parts: MetadataParts): HostService {
   const { settings, clock, metrics } = parts
   const log = parts.log.child({ service: 'metadata' })
   const listen = parts.listen ?? { address: METADATA_ADDRESS, port: METADATA_PORT }
+  const sockets = parts.sockets ?? createServiceSockets()
   const tokens = createTokens(parts.key)
   const requests = metrics.counter('atoll_metadata_requests_total', 'Metadata requests by status', [
     'status',
@@ -134,7 +139,7 @@ export function createMetadata(parts: MetadataParts): HostService {
     passesGates: true,
     async apply(pass: Pass) {
       callers = callersOf(pass.want.local.instances, callers, clock.monotonic())
-      if (!server.listening) await startListening(server, listen)
+      if (!server.listening) await startListening(server, sockets, listen)
       return []
     },
     async close() {
@@ -209,12 +214,11 @@ function limitedServer(
 
 async function startListening(
   server: Server,
-  listen: { readonly address: string; readonly port: number },
+  sockets: ServiceSockets,
+  { address, port }: { readonly address: Ipv4; readonly port: number },
 ): Promise<void> {
-  const listening = once(server, 'listening')
-  server.listen(listen.port, listen.address)
-  await listening.catch((error: unknown) => {
-    throw unavailable(`metadata cannot listen on ${listen.address}:${listen.port}`, error)
+  await sockets.listenTcp(server, address, port).catch((error: unknown) => {
+    throw unavailable(`metadata cannot listen on ${address}:${port}`, error)
   })
 }
 

@@ -221,9 +221,10 @@ describe('wantFor', () => {
       { account, resource: instanceId(1), resourceType: 'instance', key: 'Name', value },
     ]
     const names = wantFor(here, snapshot(instances, nics, { tags }))?.shared.names ?? []
+    const named = { ip: nics[0]?.ip, vpc: network.vpc.id }
     expect(names.slice(0, 2)).toEqual([
-      { name: instanceId(1), ip: nics[0]?.ip, primary: true },
-      { name: `ip-${nics[0]?.ip.replaceAll('.', '-')}`, ip: nics[0]?.ip, primary: false },
+      { ...named, name: instanceId(1), primary: true },
+      { ...named, name: `ip-${nics[0]?.ip.replaceAll('.', '-')}`, primary: false },
     ])
     expect(names.slice(2).map((one) => one.name)).toEqual(served ? [value.toLowerCase()] : [])
   })
@@ -241,7 +242,12 @@ describe('wantFor', () => {
 
   it('puts the gateway of every subnet on every host', () => {
     expect(wantFor(there, snapshot([], []))?.shared.subnets).toEqual([
-      { id: network.subnet.id, cidr: cidr('172.31.0.0/20'), gateway: '172.31.0.1' },
+      {
+        id: network.subnet.id,
+        cidr: cidr('172.31.0.0/20'),
+        gateway: '172.31.0.1',
+        vpc: network.vpc.id,
+      },
     ])
   })
 })

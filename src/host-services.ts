@@ -1,0 +1,104 @@
+/** What a pass of the agent applies on this host. */
+import { type Config, instanceMtuBytes } from './config.ts'
+import type { Drivers } from './drivers.ts'
+import type { Host, NamespaceHost } from './host/host.ts'
+import type { Clock } from './lib/clock.ts'
+import type { Log } from './lib/log.ts'
+import type { Metrics } from './lib/metrics.ts'
+import { memoryForInstances } from './machine-record.ts'
+import { ec2Architecture } from './model/architecture.ts'
+import type { HostMonitors } from './preconditions.ts'
+import { createDhcp } from './services/dhcp/dhcp.ts'
+import { createDns } from './services/dns/dns.ts'
+import { createFirewall } from './services/firewall/firewall.ts'
+import { createLinks } from './services/links.ts'
+import { createMetadata } from './services/metadata/metadata.ts'
+import type { HostService } from './services/service.ts'
+import { createVolumes } from './services/volumes.ts'
+import { createVpcs, type Vpcs } from './services/vpcs.ts'
+import { firewallSettings, vpcFirewallSettings } from './settings.ts'
+
+/** What the services are made of. */
+export interface HostServicesParts {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly host: Host
+  readonly monitors: HostMonitors
+  readonly drivers: Drivers
+  /** Secret that signs tokens of the metadata service. */
+  readonly metadataKey: Uint8Array
+}
+
+/** The services in one network namespace; `network` is the number of the VPC whose it is. */
+function namespaceServices(
+  { config, log, clock, drivers, metadataKey: key }: HostServicesParts,
+  host: NamespaceHost,
+  metrics: Metrics,
+  network?: number,
+) {
+  const { zone } = config.dns
+  const mtu = instanceMtuBytes(config)
+  const { region } = config.host
+  const architecture = ec2Architecture(process.arch)
+  const { sockets } = host
+  return {
+    packets: [
+      createFirewall({
+        host,
+        metrics,
+        settings: network === undefined ? firewallSettings(config) : vpcFirewallSettings(config),
+        instanceMemoryMiB: memoryForInstances(config),
+      }),
+      createLinks({
+        ...{ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations },
+        ...(network === undefined ? {} : { network }),
+      }),
+    ],
+    answers: [
+      createDhcp({
+        ...{ host, clock, metrics, log },
+        settings: { leaseSeconds: config.dhcp.leaseSeconds, mtu, zone },
+      }),
+      createDns({ settings: config.dns, metrics, log, clock, sockets }),
+      createMetadata({
+        ...{ key, clock, metrics, log, sockets },
+        settings: { zone, region, architecture },
+      }),
+    ],
+  }
+}
+
+/** The namespaces of VPCs. */
+export function createHostVpcs(parts: HostServicesParts): Vpcs {
+  return createVpcs({
+    vpcs: parts.host.vpcs,
+    clock: parts.clock,
+    open: (host, network) => {
+      const metrics = parts.metrics.share()
+      return { ...namespaceServices(parts, host, metrics, network), end: () => metrics.end() }
+    },
+  })
+}
+
+/**
+ * Everything that a pass applies, in this order: nothing is on the network before its rules are in.
+ * `wake` asks for a pass.
+ */
+export function createHostServices(
+  parts: HostServicesParts,
+  vpcs: Vpcs,
+  wake: () => void,
+): readonly HostService[] {
+  const { config, metrics, host, monitors, drivers } = parts
+  const { packets, answers } = namespaceServices(parts, host, metrics.share())
+  return [
+    ...packets.map(vpcs.own),
+    ...monitors.services.map(vpcs.own),
+    ...answers.map(vpcs.own),
+    ...vpcs.services,
+    ...drivers.services(wake),
+    createVolumes({ stateDir: config.stateDir, metrics }),
+  ]
+}

@@ -1,0 +1,218 @@
+/**
+ * What the port to the machine does in one network namespace: rtnetlink for links, addresses,
+ * routes and neighbours, /proc/sys for settings, nft for rules, and a device-bound socket for each
+ * NIC.
+ *
+ * Sockets are made inside the namespace when it is opened, and act there from anywhere. Settings,
+ * programs, taps and later sockets are made by entering it for one synchronous call. Every answer
+ * is read from the kernel; nothing is cached. Errors: `unavailable`, with the kernel's errno as
+ * cause.
+ */
+import type { Log } from '../lib/log.ts'
+import { createQueues } from '../lib/queue.ts'
+import type { Runner } from '../lib/runner.ts'
+import { AtollError, unavailable } from '../model/errors.ts'
+import type { Flow } from '../model/flow.ts'
+import type { NamespaceHost } from './host.ts'
+import type { Libc } from './libc.ts'
+import type { Ip } from './netlink/ip.ts'
+import { openNetfilterNetlink } from './netlink/netlink.ts'
+import { type Conntrack, createConntrack } from './network/conntrack.ts'
+import { ensureFabricLink, type MakeVxlan } from './network/fabric.ts'
+import type { Forwarding } from './network/forwarding.ts'
+import { attachGuest, isGuestAttached } from './network/guest.ts'
+import { readHostRouting } from './network/host-routing.ts'
+import { watchKernel } from './network/kernel-watch.ts'
+import { createNicLock, type NicLock } from './network/lock.ts'
+import type { Inside } from './network/netns.ts'
+import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './network/nics.ts'
+import { ensureFabricRoutes, ensureGatewayLink } from './network/routes.ts'
+import { ensureSharedTables } from './network/shared-tables.ts'
+import { openTap, tapMaker } from './network/tap.ts'
+import { createNft } from './nftables/nft.ts'
+import { createNftState } from './nftables/nft-state.ts'
+import { openRulesWatch, type RulesWatch } from './nftables/rules-watch.ts'
+import type { Descriptors } from './sockets/descriptors.ts'
+import { createServiceSockets } from './sockets/listen.ts'
+import { bindUdpToDevice } from './sockets/udp.ts'
+
+/** What the port of one namespace is made of. */
+export interface NamespaceParts {
+  /** Of the namespace. Closing the port closes it. */
+  readonly ip: Ip
+  readonly forwarding: Forwarding
+  /** Makes a VXLAN device in the namespace. */
+  readonly makeVxlan: MakeVxlan
+  readonly coexistWithDocker: (patterns: readonly string[]) => Promise<boolean>
+  readonly libc: Libc
+  readonly descriptors: Descriptors
+  /** Starts nft. */
+  readonly runner: Runner
+  readonly log: Log
+}
+
+/** The port. */
+export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
+  const { ip, forwarding, makeVxlan, libc, descriptors, runner } = parts
+  const { inside } = ip
+  const conntrack = createConntrack({ inside })
+  const lock = createNicLock(ip, parts.log)
+  const rules = openRules(inside, within(inside, runner))
+  const path = packetPath({ ip, rulesWatch: rules.watch, lock, conntrack, forwarding })
+  return {
+    ...path,
+    ...nics(parts, lock),
+    ensureGateway: (link, addresses) =>
+      attempt(`${link} cannot be set up`, () => ensureGatewayLink(ip, link, addresses)),
+    openTap: (link) => attempt(`${link} cannot be opened`, () => openTap(descriptors, ip, link)),
+    ensureFabric: (link, spec) =>
+      attempt(`${link} cannot be set up`, () => ensureFabricLink(ip, link, spec, makeVxlan)),
+    ensureRoutes: (routes, vpcs, link = null) =>
+      attempt('routes cannot be set', () => ensureFabricRoutes(ip, routes, vpcs, link)),
+    ...rules.port,
+    ensureDockerCoexistence: parts.coexistWithDocker,
+    bindUdp: (link, port) =>
+      attempt(`UDP port ${port} cannot be bound on ${link}`, () =>
+        bindUdpToDevice(libc, inside, link, port),
+      ),
+    sockets: createServiceSockets(inside, libc),
+    close: async () => {
+      lock.end()
+      ip.close()
+      rules.close()
+      conntrack.close()
+    },
+  }
+}
+
+/** A runner whose programs are started inside. */
+function within(inside: Inside, run: Runner): Runner {
+  return (program, args, settings) => inside(() => run(program, args, settings))
+}
+
+function nics(
+  { ip, libc, descriptors }: NamespaceParts,
+  lock: NicLock,
+): Pick<
+  NamespaceHost,
+  'nics' | 'nicIndexes' | 'ensureNic' | 'removeNic' | 'plugNic' | 'isPlugged'
+> {
+  // One change of a NIC at a time: two services may change the same one.
+  const nicLock = createQueues<string>()
+  const makeTap = tapMaker(descriptors)
+  return {
+    nics: () => attempt('links cannot be read', () => readNics(ip, lock)),
+    nicIndexes: () => attempt('links cannot be read', () => readNicIndexes(ip)),
+    ensureNic: (spec) =>
+      nicLock(spec.hostLink, () =>
+        attempt(`${spec.hostLink} cannot be set up`, () =>
+          ensureHostEnd(ip, lock, spec, spec.kind === 'tap' ? makeTap : undefined),
+        ),
+      ),
+    removeNic: (hostLink) =>
+      nicLock(hostLink, () =>
+        attempt(`${hostLink} cannot be removed`, () => removeLink(ip, hostLink)),
+      ),
+    plugNic: (spec, pid, setup, limited) =>
+      nicLock(spec.hostLink, () =>
+        attempt(`${spec.hostLink} cannot be plugged into process ${pid}`, () =>
+          attachGuest(libc, ip, lock, spec, pid, setup, limited),
+        ),
+      ),
+    isPlugged: (spec, pid, setup) =>
+      nicLock(spec.hostLink, () =>
+        attempt(`the namespace of process ${pid} cannot be read`, () =>
+          isGuestAttached(libc, ip, spec, pid, setup),
+        ),
+      ),
+  }
+}
+
+interface OpenRules {
+  readonly watch: RulesWatch
+  readonly port: Pick<
+    NamespaceHost,
+    'applyRules' | 'listTable' | 'rulesGeneration' | 'rulesChanged' | 'ruleCounters'
+  >
+  close(): void
+}
+
+function openRules(inside: Inside, runner: Runner): OpenRules {
+  const nft = createNft(runner)
+  const state = createNftState(inside(openNetfilterNetlink))
+  const watch = inside(() => openRulesWatch(() => state.generation()))
+  return {
+    watch,
+    port: {
+      applyRules: (script) => nft.apply(script),
+      listTable: (family, name) => nft.list(family, name),
+      rulesGeneration: () =>
+        attempt('the generation of the rules cannot be read', () => state.generation()),
+      rulesChanged: (from, now) => watch.changed(from, now),
+      ruleCounters: (family, table) =>
+        attempt('counters cannot be read', () => state.counters(family, table)),
+    },
+    close() {
+      watch.close()
+      state.close()
+    },
+  }
+}
+
+/** What concerns the packet path as a whole. */
+function packetPath({
+  ip,
+  rulesWatch,
+  lock,
+  conntrack,
+  forwarding,
+}: {
+  readonly ip: Ip
+  readonly rulesWatch: RulesWatch
+  readonly lock: NicLock
+  readonly conntrack: Conntrack
+  readonly forwarding: Forwarding
+}): Pick<
+  NamespaceHost,
+  | 'ensureForwarding'
+  | 'ensureSharedTables'
+  | 'surroundings'
+  | 'watchKernel'
+  | 'forgetFlows'
+  | 'endFlows'
+> {
+  return {
+    ensureForwarding: () =>
+      attempt('IPv4 forwarding cannot be switched on', async () => {
+        await ip.addLockRule()
+        return forwarding.ensure() ? ['ip_forward'] : []
+      }),
+    forgetFlows: (filter) =>
+      attempt('connections cannot be forgotten', () => conntrack.forget(filter)),
+    endFlows: (isOver) =>
+      attempt('connections cannot be ended', async () => {
+        const own = new Set((await ip.addresses()).map((address) => address.ip))
+        const isOwn = ({ source, destination }: Flow) => own.has(source) || own.has(destination)
+        return await conntrack.end((flow) => !isOwn(flow) && isOver(flow))
+      }),
+    watchKernel: (heard) => watchKernel(ip, rulesWatch, lock, heard),
+    surroundings: () =>
+      attempt('routes cannot be read', async () => ({
+        ...(await readHostRouting(ip)),
+        forwardedBefore: forwarding.before(),
+      })),
+    ensureSharedTables: (connections) =>
+      attempt('shared tables of the kernel cannot be read', async () =>
+        ip.inside(() => ensureSharedTables(connections)),
+      ),
+  }
+}
+
+/** Turns errors of the kernel into `unavailable`. */
+export async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw error instanceof AtollError ? error : unavailable(what, error)
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The veth pair between the machine's own network namespace and that of a VPC, with the VPC's
+ * default route. Both ends know each other's Ethernet address, so nothing is asked for by ARP.
+ * Errors: the kernel's own.
+ */
+import { formatMacBytes, ipv4, type Mac } from '../../model/addr.ts'
+import { passingLinkName, WORLD_LINK } from '../../model/names.ts'
+import { TRANSIT_PREFIX, transitOf } from '../../model/transit.ts'
+import type { Ip } from '../netlink/ip.ts'
+import type { AddressState, LinkState } from '../netlink/ip-decode.ts'
+import { removeLink } from './nics.ts'
+import { ensureSetting } from './sysctl.ts'
+
+/** Packets of instances are never larger, whatever the MTU of their NICs is. */
+const MTU_BYTES = 65_535
+const DEFAULT_DESTINATION = ipv4('0.0.0.0')
+/** RTPROT_STATIC (rtnetlink(7)). Routes with our own number are those to instances. */
+const STATIC_PROTOCOL = 4
+
+/** The two namespaces, and a descriptor of the VPC's. */
+export interface TransitSides {
+  readonly machine: Ip
+  readonly away: Ip
+  readonly namespaceFd: number
+}
+
+/** Locally administered (IEEE 802 clause 8.2), of the end on the machine's side or the VPC's. */
+function transitMac(network: number, side: 'machine' | 'vpc'): Mac {
+  const sideByte = side === 'machine' ? 1 : 2
+  return formatMacBytes(
+    Uint8Array.of(0x02, 0x61, 0x74, sideByte, network >> 8, network & 255),
+  ) as Mac
+}
+
+/** Whether the machine's end is there, up, linked to another namespace, and has its address. */
+export function isTransitIntact(
+  network: number,
+  links: readonly LinkState[],
+  addresses: readonly AddressState[],
+): boolean {
+  const { link, gateway } = transitOf(network)
+  const near = links.find(({ name }) => name === link)
+  return (
+    near?.up === true &&
+    near.carrier &&
+    near.peerElsewhere &&
+    addresses.some(
+      ({ index, ip, prefix }) =>
+        index === near.index && ip === gateway && prefix === TRANSIT_PREFIX,
+    )
+  )
+}
+
+/** Makes the pair and its addresses as they should be. Returns what it changed. */
+export async function ensureTransit(
+  sides: TransitSides,
+  network: number,
+): Promise<readonly string[]> {
+  const { machine, away } = sides
+  const { link, gateway, address } = transitOf(network)
+  const changed: string[] = []
+  const { near, far } = await ensurePair(sides, network, changed)
+  const ends = [
+    { ip: machine, end: near, name: link, own: gateway, other: address, side: 'vpc' },
+    { ip: away, end: far, name: WORLD_LINK, own: address, other: gateway, side: 'machine' },
+  ] as const
+  for (const { ip, end, name, own, other, side } of ends) {
+    // Before it is up: it must never send IPv6.
+    ip.inside(() => {
+      for (const [setting, value] of settingsOf(name))
+        if (ensureSetting(setting, value)) changed.push(setting)
+    })
+    if (!end.up) {
+      await ip.setLink(end.index, { up: true })
+      changed.push(`${name} up`)
+    }
+    const have = (await ip.addresses()).filter(({ index }) => index === end.index)
+    if (!have.some(({ ip: found, prefix }) => found === own && prefix === TRANSIT_PREFIX)) {
+      await ip.addAddress(end.index, own, TRANSIT_PREFIX)
+      changed.push(`${name} address`)
+    }
+    const mac = transitMac(network, side)
+    const knows = (await ip.neighbours()).some(
+      (one) => one.index === end.index && one.ip === other && one.mac === mac && one.permanent,
+    )
+    if (!knows) await ip.replaceNeighbour(end.index, other, mac)
+  }
+  const routes = await away.routes()
+  const leads = routes.some(
+    ({ prefix, via, index }) => prefix === 0 && via === gateway && index === far.index,
+  )
+  if (leads) return changed
+  await away.replaceRoute({
+    ...{ kind: 'unicast', destination: DEFAULT_DESTINATION, prefix: 0, via: gateway },
+    ...{ protocol: STATIC_PROTOCOL, index: far.index },
+  })
+  return [...changed, 'default route']
+}
+
+async function ensurePair(
+  { machine, away, namespaceFd }: TransitSides,
+  network: number,
+  changed: string[],
+): Promise<{ readonly near: LinkState; readonly far: LinkState }> {
+  const { link } = transitOf(network)
+  const passing = passingLinkName(network)
+  const find = async () => {
+    const [near, far] = await Promise.all([machine.link(link), away.link(WORLD_LINK)])
+    const arePaired =
+      near?.peerElsewhere === true &&
+      far?.peerElsewhere === true &&
+      near.peerIndex === far.index &&
+      far.peerIndex === near.index
+    return arePaired ? { near, far } : null
+  }
+  const found = await find()
+  if (found !== null) return found
+  await removeLink(machine, link)
+  await removeLink(machine, passing)
+  await removeLink(away, WORLD_LINK)
+  await machine.addVeth({
+    name: link,
+    mac: transitMac(network, 'machine'),
+    peerName: passing,
+    peerMac: transitMac(network, 'vpc'),
+    mtu: MTU_BYTES,
+  })
+  const peer = await machine.link(passing)
+  if (peer !== undefined) await machine.setLink(peer.index, { namespaceFd, name: WORLD_LINK })
+  const made = await find()
+  if (made === null) throw new Error(`${link} vanished while it was being made`)
+  changed.push(link)
+  return made
+}
+
+/** See Documentation/networking/ip-sysctl of the kernel. */
+function settingsOf(name: string): readonly (readonly [string, string])[] {
+  return [
+    [`ipv6/conf/${name}/disable_ipv6`, '1'],
+    [`ipv4/conf/${name}/forwarding`, '1'],
+    [`ipv4/conf/${name}/proxy_arp`, '0'],
+    [`ipv4/conf/${name}/accept_redirects`, '0'],
+    [`ipv4/conf/${name}/send_redirects`, '0'],
+    [`ipv4/conf/${name}/rp_filter`, '0'],
+  ]
+}

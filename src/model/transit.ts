@@ -1,0 +1,55 @@
+/**
+ * The link between the machine's own network namespace and that of a VPC. Pure.
+ *
+ * Each VPC that has a namespace has a number, alike on all hosts. The link's addresses follow from
+ * it (RFC 3021: two addresses of a `/31`), so nothing is allocated. The range is part of the shared
+ * address space (RFC 6598), which neither hosts' networks nor the Internet's destinations use.
+ */
+import {
+  type Cidr,
+  cidr,
+  cidrAddress,
+  type Ipv4,
+  ipv4,
+  ipv4FromNumber,
+  ipv4ToNumber,
+} from './addr.ts'
+import { TRANSIT_LINK_PREFIX } from './names.ts'
+
+/** The largest number of a VPC. */
+export const NETWORK_MAX = 65_535
+/** All addresses of such links. */
+export const TRANSIT_RANGE: Cidr = cidr('100.64.0.0/15')
+/** Prefix of each link. */
+export const TRANSIT_PREFIX = 31
+
+/** One such link. */
+export interface Transit {
+  /** Its end in the machine's own namespace. */
+  readonly link: string
+  /** The machine's address on it, which is the VPC's way out. */
+  readonly gateway: Ipv4
+  /** The VPC's address on it, behind which its instances are masqueraded. */
+  readonly address: Ipv4
+}
+
+/** The link of the VPC with this number. */
+export function transitOf(network: number): Transit {
+  return {
+    link: `${TRANSIT_LINK_PREFIX}${network}`,
+    gateway: cidrAddress(TRANSIT_RANGE, 2 * network),
+    address: cidrAddress(TRANSIT_RANGE, 2 * network + 1),
+  }
+}
+
+/** The first address of the range that is reserved (RFC 1112, section 4). */
+const RESERVED = ipv4ToNumber(ipv4('240.0.0.0'))
+const RESERVED_SIZE = 2 ** 28
+
+/**
+ * By which a host is the next hop inside a VPC's namespace, made of its fabric address. No VPC has
+ * an address of that range, while the fabric address itself may be one of the VPC's.
+ */
+export function nextHopOf(fabricAddress: Ipv4): Ipv4 {
+  return ipv4FromNumber(RESERVED + (ipv4ToNumber(fabricAddress) % RESERVED_SIZE))
+}

@@ -1,0 +1,257 @@
+/**
+ * Hosts with a fabric between them (`fabric.ts`) and VPCs with the same addresses on them: the default VPC in each host's own network
+ * namespace, and `red` and `blue`, which have the same range, subnet and instance addresses. All services of a host run, the real
+ * ones on the real kernel.
+ */
+import { randomBytes } from 'node:crypto'
+import { DOCKER } from '../../src/containers/declaration.ts'
+import type { NamespaceHost } from '../../src/host/host.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { createMetrics, type Metrics } from '../../src/lib/metrics.ts'
+import { type Cidr, cidr, cidrAddress, gatewayOf, macFromRandom } from '../../src/model/addr.ts'
+import type { FabricSettings } from '../../src/model/fabric.ts'
+import { formatId } from '../../src/model/ids.ts'
+import { namespaceName } from '../../src/model/names.ts'
+import type { HostWant, InstanceWant } from '../../src/model/want.ts'
+import type { FirewallSettings } from '../../src/plan/ruleset.ts'
+import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
+import { createDns } from '../../src/services/dns/dns.ts'
+import { createFirewall } from '../../src/services/firewall/firewall.ts'
+import { createLinks } from '../../src/services/links.ts'
+import { createMetadata } from '../../src/services/metadata/metadata.ts'
+import { createVpcs } from '../../src/services/vpcs.ts'
+import { instance } from '../../tools/kit/instance.ts'
+import { silentLog } from '../../tools/kit/log.ts'
+import type { Netns } from '../../tools/kit/netns.ts'
+import {
+  type BuildServices,
+  createFabricTown,
+  type FabricHost,
+  type FabricTown,
+  firewallOf,
+} from './fabric.ts'
+import { defaultRuleWants, hostName } from './records.ts'
+
+export const DNS_ZONE = 'atoll.internal'
+
+/** A VPC of the town. */
+interface TownVpc {
+  /** Absent: it is the default VPC, in the hosts' own namespace. */
+  readonly network?: number
+  readonly number: number
+  readonly cidr: Cidr
+  readonly subnet: Cidr
+}
+
+const SAME = { cidr: cidr('10.0.0.0/16'), subnet: cidr('10.0.0.0/24') }
+const VPCS = {
+  plain: { number: 9, cidr: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') },
+  red: { network: 1, number: 1, ...SAME },
+  blue: { network: 2, number: 2, ...SAME },
+} as const satisfies Record<string, TownVpc>
+type VpcName = keyof typeof VPCS
+
+/** Who lives where; the address is the number-th of the subnet. */
+export interface Home {
+  readonly vpc: VpcName
+  readonly at: number
+  readonly number: number
+}
+
+/** `count` bytes that differ for each of two small numbers. */
+function bytes(...numbers: readonly number[]): Uint8Array {
+  return Uint8Array.from({ length: 9 }, (_, at) => numbers[at] ?? 7)
+}
+
+/** The instance of a home. Its name tag is `name`, alike in all VPCs. */
+export function vpcInstance({ vpc: name, at, number }: Home): InstanceWant {
+  const vpc: TownVpc = VPCS[name]
+  const base = instance(1)
+  return {
+    ...base,
+    id: formatId('i', bytes(vpc.number, at, number)),
+    tags: [{ key: 'Name', value: `web-${number}` }],
+    nics: [
+      {
+        id: formatId('eni', bytes(vpc.number, at, number)),
+        deviceIndex: 0,
+        ip: cidrAddress(vpc.subnet, number),
+        // The same address has the same Ethernet address, too.
+        mac: macFromRandom(Uint8Array.of(1, 2, 3, 4, number)),
+        vpc: formatId('vpc', bytes(vpc.number)),
+        vpcCidr: vpc.cidr,
+        ...(vpc.network === undefined ? {} : { network: vpc.network }),
+        subnet: formatId('subnet', bytes(vpc.number)),
+        subnetCidr: vpc.subnet,
+        gateway: gatewayOf(vpc.subnet),
+        groups: [{ id: formatId('sg', bytes(vpc.number)), name: 'default' }],
+      },
+    ],
+  }
+}
+
+/** The want of each host, when the records say that these instances are. */
+function wantsOf(hosts: readonly FabricHost[], homes: readonly Home[]): readonly HostWant[] {
+  const names = [...new Set(homes.map(({ vpc }) => vpc))]
+  const placed = homes.map((home) => ({ ...home, want: vpcInstance(home) }))
+  const nicsOf = (some: typeof placed) => some.flatMap(({ want }) => want.nics)
+  const vpcs = names.map((name) => {
+    const vpc: TownVpc = VPCS[name]
+    return { name, ...vpc, id: formatId('vpc', bytes(vpc.number)) }
+  })
+  return hosts.map(({ address: own }, index) => ({
+    local: {
+      host: hostNameOf(index),
+      generation: 1,
+      instances: placed.flatMap(({ at, want }) => (at === index ? [want] : [])),
+      ...{ images: [], volumes: [], captures: [], keptImages: null },
+      unreadable: { ids: [], any: false },
+    },
+    shared: {
+      vpcs: vpcs.map(({ id, cidr, network }) => ({
+        ...{ id, cidr },
+        ...(network === undefined ? {} : { network }),
+      })),
+      subnets: vpcs.map(({ id, number, subnet }) => ({
+        id: formatId('subnet', bytes(number)),
+        cidr: subnet,
+        gateway: gatewayOf(subnet),
+        vpc: id,
+      })),
+      groups: vpcs.map(({ id, name, number }) => ({
+        id: formatId('sg', bytes(number)),
+        members: nicsOf(placed.filter(({ vpc }) => vpc === name)).map(({ ip }) => ip),
+        rules: defaultRuleWants(formatId('sg', bytes(number))),
+        vpc: id,
+      })),
+      names: placed.flatMap(({ want, number }) =>
+        want.nics.flatMap(({ ip, vpc }) => [
+          { name: want.id, ip, primary: true, vpc },
+          { name: `web-${number}`, ip, primary: false, vpc },
+        ]),
+      ),
+      peers: hosts.flatMap(({ address }, at) =>
+        address === own ? [] : [{ host: hostNameOf(at), address }],
+      ),
+      routes: placed.flatMap(({ at, want }) => {
+        const via = hosts[at]?.address
+        if (at === index || via === undefined) return []
+        return want.nics.map(({ ip, vpc }) => ({ ip, via, vpc }))
+      }),
+    },
+  }))
+}
+
+function hostNameOf(index: number) {
+  return hostName(`host-${index + 1}`)
+}
+
+/** All services, as `host-services.ts` puts them together. */
+const buildServices: BuildServices = (host, fabric, mtu) => {
+  const metrics = createMetrics()
+  const common = { clock: systemClock, log: silentLog }
+  const inside = (
+    at: NamespaceHost,
+    { metrics, network }: { readonly metrics: Metrics; readonly network?: number },
+  ) => ({
+    packets: [
+      createFirewall({
+        ...{ host: at, metrics, instanceMemoryMiB: 2048 },
+        settings: network === undefined ? firewallOf(fabric) : inVpc(fabric),
+      }),
+      createLinks({
+        ...{ host: at, metrics, mtu, fabric, drivers: [DOCKER] },
+        ...(network === undefined ? {} : { network }),
+      }),
+    ],
+    answers: [
+      createDhcp({
+        ...{ ...common, host: at, metrics },
+        settings: { leaseSeconds: 3600, mtu, zone: DNS_ZONE },
+      }),
+      createDns({
+        ...{ ...common, metrics, sockets: at.sockets },
+        settings: {
+          zone: DNS_ZONE,
+          forwarders: [],
+          ...{ timeoutMs: 300, ttlSeconds: 30, cacheEntries: 10, maxOutstanding: 10 },
+          forwardLocal: true,
+        },
+      }),
+      createMetadata({
+        ...{ ...common, metrics, sockets: at.sockets, key: KEY },
+        settings: { zone: DNS_ZONE, region: 'atoll-1', architecture: 'x86_64' },
+      }),
+    ],
+  })
+  const vpcs = createVpcs({
+    vpcs: host.vpcs,
+    clock: systemClock,
+    open: (at, network) => {
+      const share = metrics.share()
+      return { ...inside(at, { metrics: share, network }), end: () => share.end() }
+    },
+  })
+  const own = inside(host, { metrics: metrics.share() })
+  return [...own.packets, ...own.answers].map(vpcs.own).concat(vpcs.services)
+}
+
+function inVpc(fabric: FabricSettings): FirewallSettings {
+  return {
+    ...firewallOf({ ...fabric, encryption: 'none' }),
+    ...{ instanceToHostPorts: [], inVpc: true },
+  }
+}
+
+const KEY = randomBytes(32)
+
+export interface VpcTown {
+  readonly fabric: FabricTown
+  host(index: number): FabricHost
+  /** The guest of a home, plugged in. */
+  guest(home: Home): Netns
+  /** A pass of every host; `restart` with services that remember nothing. */
+  pass(options?: { readonly restart?: boolean; readonly homes?: readonly Home[] }): Promise<void>
+  /** Runs a program inside the namespace of a VPC on a host. */
+  inVpc(index: number, network: number, command: string): Promise<string>
+  destroy(): Promise<void>
+}
+
+/** `count` hosts, with everybody at home plugged in. */
+export async function createVpcTown(
+  mode: FabricSettings['mode'],
+  count: number,
+  homes: readonly Home[],
+): Promise<VpcTown> {
+  const fabric = await createFabricTown(mode, count, buildServices)
+  const guests = new Map<string, Netns>()
+  const keyOf = ({ vpc, at, number }: Home) => `${vpc} ${at} ${number}`
+  const host = (index: number) => {
+    const found = fabric.hosts[index]
+    if (found === undefined) throw new Error(`there is no host ${index}`)
+    return found
+  }
+  const pass: VpcTown['pass'] = async ({ restart = false, homes: now = homes } = {}) => {
+    for (const [index, want] of wantsOf(fabric.hosts, now).entries())
+      await host(index).pass(want, { restart })
+  }
+  await pass()
+  for (const home of homes) guests.set(keyOf(home), await host(home.at).plug(vpcInstance(home)))
+  return {
+    fabric,
+    host,
+    pass,
+    guest(home) {
+      const found = guests.get(keyOf(home))
+      if (found === undefined) throw new Error(`${keyOf(home)} is not plugged in`)
+      return found
+    },
+    inVpc: (index, network, command) =>
+      host(index).netns.must([
+        'nsenter',
+        `--net=${host(index).namespaceDirectory}/${namespaceName(network)}`,
+        ...['sh', '-ec', command],
+      ]),
+    destroy: fabric.destroy,
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * Two VPCs with the same range and the same instance addresses, on one host and on two, beside the default VPC: neither can tell that
+ * there is the other. With real packets, and again after the daemon was killed.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { OUTSIDE } from '../kit/fabric.ts'
+import { reaches } from '../kit/fabric-world.ts'
+import { SERVE_PEER_ADDRESS } from '../kit/talk.ts'
+import { createVpcTown, DNS_ZONE, type Home, type VpcTown, vpcInstance } from '../kit/vpc-town.ts'
+
+const RED = { vpc: 'red', at: 0, number: 10 } as const
+const RED_NEAR = { vpc: 'red', at: 0, number: 11 } as const
+const RED_FAR = { vpc: 'red', at: 1, number: 12 } as const
+const BLUE = { vpc: 'blue', at: 0, number: 10 } as const
+const BLUE_NEAR = { vpc: 'blue', at: 0, number: 11 } as const
+const BLUE_FAR = { vpc: 'blue', at: 1, number: 12 } as const
+const PLAIN = { vpc: 'plain', at: 0, number: 10 } as const
+const PLAIN_FAR = { vpc: 'plain', at: 1, number: 12 } as const
+const HOMES: readonly Home[] = [
+  ...[RED, RED_NEAR, RED_FAR, BLUE, BLUE_NEAR, BLUE_FAR, PLAIN, PLAIN_FAR],
+]
+const NEIGHBOURS = [
+  [RED, RED_NEAR],
+  [RED, RED_FAR],
+  [BLUE, BLUE_NEAR],
+  [BLUE, BLUE_FAR],
+  [PLAIN, PLAIN_FAR],
+] as const
+
+/** Python: a UDP server that says who it is, and a client of it. */
+const SERVE_UDP = `
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("0.0.0.0", 7002))
+while True:
+    _, peer = server.recvfrom(100)
+    server.sendto(sys.argv[1].encode(), peer)
+`
+const ASK_UDP = `
+import socket, sys
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asking.settimeout(0.5)
+for _ in range(10):
+    asking.sendto(b"?", (sys.argv[1], 7002))
+    try:
+        print(asking.recv(100).decode(), end="")
+        break
+    except OSError: pass
+`
+/** Python: a TCP server that says who it is. */
+const SERVE_TCP = `
+import socket, sys
+server = socket.create_server(("0.0.0.0", 7003))
+while True:
+    connection, _ = server.accept()
+    connection.sendall(sys.argv[1].encode())
+    connection.close()
+`
+const ASK_TCP = `
+import socket, sys
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)
+print(connection.recv(100).decode(), end="")
+`
+
+let town: VpcTown
+beforeAll(async () => {
+  town = await createVpcTown('vxlan', 2, HOMES)
+  for (const home of HOMES)
+    for (const program of [SERVE_UDP, SERVE_TCP])
+      town.guest(home).spawn(['python3', '-c', program, nameOf(home)])
+  town.fabric.outside.spawn(['python3', '-c', SERVE_PEER_ADDRESS])
+  await eventually('a server outside', async () => {
+    return (
+      (await town.fabric.outside.run(['python3', '-c', ASK_TCP, '127.0.0.1', '7000'])).exitCode ===
+      0
+    )
+  })
+})
+afterAll(() => town?.destroy())
+
+function nameOf({ vpc, at, number }: Home): string {
+  return `${vpc} ${at} ${number}`
+}
+
+function addressOf(home: Home): string {
+  return vpcInstance(home).nics[0]?.ip ?? ''
+}
+
+async function tcp(from: Netns, address: string, port: number): Promise<string> {
+  return (await from.run(['python3', '-c', ASK_TCP, address, `${port}`])).stdout
+}
+
+async function dig(from: Netns, name: string, more: readonly string[] = []): Promise<string> {
+  const argv = ['dig', '+time=2', '+tries=1', '+short', '@169.254.169.253', ...more, name]
+  return (await from.run(argv)).stdout.trim()
+}
+
+/** Everything that an instance of any VPC has. */
+function describeLife(when: string) {
+  describe(when, () => {
+    it.each(NEIGHBOURS)(
+      '$vpc reaches its own, and nobody answers in its place',
+      async (from, to) => {
+        for (const [one, other] of [
+          [from, to],
+          [to, from],
+        ] as const) {
+          const guest = town.guest(one)
+          const address = addressOf(other)
+          expect(await reaches(guest, address), 'ping').toBe(true)
+          expect(await tcp(guest, address, 7003)).toBe(nameOf(other))
+          const { stdout } = await guest.run(['python3', '-c', ASK_UDP, address])
+          expect(stdout).toBe(nameOf(other))
+        }
+      },
+    )
+
+    it.each([RED, BLUE, PLAIN, RED_FAR, BLUE_FAR])(
+      '$vpc reaches the outside through NAT',
+      async (home) => {
+        const guest = town.guest(home)
+        expect(await reaches(guest, OUTSIDE)).toBe(true)
+        expect(await tcp(guest, OUTSIDE, 7000)).toBe(town.host(home.at).uplink)
+      },
+    )
+
+    it.each([RED, BLUE, PLAIN, BLUE_FAR])('$vpc has DNS with its own names', async (home) => {
+      const guest = town.guest(home)
+      const own = HOMES.filter(({ vpc }) => vpc === home.vpc)
+      for (const way of [[], ['+tcp']])
+        for (const one of own)
+          expect(await dig(guest, `web-${one.number}.${DNS_ZONE}`, way)).toBe(addressOf(one))
+      for (const one of HOMES) {
+        const { id } = vpcInstance(one)
+        const answer = await dig(guest, `${id}.${DNS_ZONE}`)
+        expect(answer, `${nameOf(home)} asks for ${nameOf(one)}`).toBe(
+          one.vpc === home.vpc ? addressOf(one) : '',
+        )
+      }
+      expect(await dig(guest, addressOf(home), ['-x'])).toBe(`${vpcInstance(home).id}.${DNS_ZONE}.`)
+    })
+
+    it.each([RED, BLUE, PLAIN, RED_FAR])('$vpc has its own metadata', async (home) => {
+      const guest = town.guest(home)
+      const url = 'http://169.254.169.254/latest/meta-data/instance-id'
+      expect(await guest.must(['curl', '-s', '-m', '3', url])).toBe(vpcInstance(home).id)
+    })
+
+    it.each([RED, BLUE, PLAIN])('$vpc gets its address by DHCP', async (home) => {
+      const said = await town
+        .guest(home)
+        .run(['busybox', 'udhcpc', '-f', '-q', '-n', '-i', 'eth0', '-s', '/bin/true'])
+      expect(said.stderr + said.stdout).toContain(`lease of ${addressOf(home)} obtained`)
+    })
+  })
+}
+
+describeLife('at first')
+
+describe('nothing passes between VPCs', () => {
+  it.each([
+    [RED, PLAIN],
+    [BLUE, PLAIN],
+    [PLAIN, RED],
+    [PLAIN, BLUE],
+  ] as const)('from $vpc', async (from, to) => {
+    expect(await reaches(town.guest(from), addressOf(to))).toBe(false)
+    expect(await tcp(town.guest(from), addressOf(to), 7003)).toBe('')
+  })
+
+  it.each(['100.64.0.2', '100.64.0.3', '100.64.0.4', '100.64.0.5', '198.51.100.1', '10.77.1.2'])(
+    'and no instance reaches %s, which is no service',
+    async (address) => {
+      for (const home of [RED, BLUE, PLAIN])
+        expect(await reaches(town.guest(home), address), nameOf(home)).toBe(false)
+    },
+  )
+})
+
+describe('after SIGKILL', () => {
+  it('the namespaces go on without the daemon', async () => {
+    for (const index of [0, 1]) await town.host(index).stop()
+    for (const [from, to] of NEIGHBOURS)
+      expect(await reaches(town.guest(from), addressOf(to)), nameOf(from)).toBe(true)
+    expect(await tcp(town.guest(RED), OUTSIDE, 7000)).toBe(town.host(0).uplink)
+    await town.pass({ restart: true })
+  })
+})
+
+describeLife('after the restart')
+
+describe('damage is repaired', () => {
+  it.each([
+    ['the link of the VPC is deleted', 'ip link del at-t-1'],
+    ['it is down', 'ip link set at-t-1 down'],
+    ['it has no address', 'ip addr flush dev at-t-1'],
+    ['the name is removed', 'umount -l NAME; rm NAME'],
+    ['the name is of another namespace', 'umount -l NAME; unshare --net=NAME true'],
+    ['rules inside are flushed', 'nsenter --net=NAME nft flush ruleset'],
+    ['the default route inside is gone', 'nsenter --net=NAME ip route del default'],
+    ['the VXLAN device inside is gone', 'nsenter --net=NAME ip link del at-fabric'],
+    ['the gateway device inside is gone', 'nsenter --net=NAME ip link del at-gw'],
+    ['a NIC inside is down', 'nsenter --net=NAME ip link set at-world down'],
+  ])('%s', async (_what, damage) => {
+    const { netns, namespaceDirectory } = town.host(0)
+    await netns.must(['sh', '-ec', damage.replaceAll('NAME', `${namespaceDirectory}/atoll-vpc-1`)])
+    await eventually('all is well again', async () => {
+      await town.pass()
+      const guest = town.guest(RED)
+      return (
+        (await reaches(guest, OUTSIDE)) &&
+        (await reaches(guest, addressOf(RED_NEAR))) &&
+        (await reaches(guest, addressOf(RED_FAR)))
+      )
+    })
+    expect(await town.inVpc(0, 1, 'nft list tables')).toContain('table inet atoll_guard')
+    expect(await dig(town.guest(RED), `web-12.${DNS_ZONE}`)).toBe(addressOf(RED_FAR))
+  })
+})
+
+describe('a VPC without instances on the host', () => {
+  it('leaves nothing there, and disturbs no other', async () => {
+    await town.pass({ homes: HOMES.filter(({ vpc, at }) => vpc !== 'blue' || at !== 0) })
+    const { netns, namespaceDirectory } = town.host(0)
+    expect(await netns.must(['ls', namespaceDirectory])).toBe('atoll-vpc-1\n')
+    const links = await netns.must(['ip', '-o', 'link'])
+    expect(links).toContain('at-t-1')
+    expect(links).not.toContain('at-t-2')
+    expect(await reaches(town.guest(RED), addressOf(RED_FAR))).toBe(true)
+    expect(await reaches(town.guest(RED), OUTSIDE)).toBe(true)
+  })
+})

@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest'
+import { parseLedger } from '../../../src/agent/ledger.ts'
+import { cidr, cidrContains, ipv4 } from '../../../src/model/addr.ts'
+import { formatId } from '../../../src/model/ids.ts'
+import { NETWORK_MAX, nextHopOf, TRANSIT_RANGE, transitOf } from '../../../src/model/transit.ts'
+import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
+import { wantsByVpc } from '../../../src/plan/vpc-wants.ts'
+import { hostWant, instance } from '../../../tools/kit/instance.ts'
+import { hostName } from '../../kit/records.ts'
+
+const id = (number: number) => formatId('vpc', new Uint8Array(9).fill(number))
+const [OLD, RED, BLUE, AWAY] = [id(3), id(5), id(6), id(7)]
+const NET = cidr('10.0.0.0/16')
+
+function inVpc(number: number, vpc: typeof RED, network?: number): InstanceWant {
+  const one = instance(number)
+  const nics = one.nics.map((nic) => ({
+    ...nic,
+    vpc,
+    ...(network === undefined ? {} : { network }),
+  }))
+  return { ...one, nics }
+}
+
+const own = inVpc(1, OLD)
+const red = inVpc(2, RED, 1)
+const blue = inVpc(3, BLUE, 2)
+const ip = ipv4('10.0.0.9')
+const peer = ipv4('192.0.2.7')
+const group = (number: number) => formatId('sg', new Uint8Array(9).fill(number))
+
+function want(): HostWant {
+  const { local } = hostWant(own, red, blue)
+  return {
+    local,
+    shared: {
+      vpcs: [
+        { id: OLD, cidr: NET },
+        { id: RED, cidr: NET, network: 1 },
+        { id: BLUE, cidr: NET, network: 2 },
+        { id: AWAY, cidr: NET, network: 3 },
+      ],
+      subnets: [OLD, RED, BLUE, AWAY].map((vpc, at) => ({
+        id: formatId('subnet', new Uint8Array(9).fill(at)),
+        cidr: NET,
+        gateway: ipv4('10.0.0.1'),
+        vpc,
+      })),
+      groups: [OLD, RED, BLUE].map((vpc, at) => ({ id: group(at), members: [ip], rules: [], vpc })),
+      names: [OLD, RED, BLUE].map((vpc) => ({ name: `${vpc}`, ip, primary: true, vpc })),
+      peers: [{ host: hostName('other'), address: peer }],
+      routes: [OLD, RED, BLUE].map((vpc) => ({ ip, via: peer, vpc })),
+    },
+  }
+}
+
+describe('a want without numbered VPCs', () => {
+  it("is the machine's own part, the same object", () => {
+    const all = hostWant(own)
+    expect(wantsByVpc(all)).toEqual({ own: all, vpcs: new Map() })
+    expect(wantsByVpc(all).own).toBe(all)
+  })
+
+  it('is what older daemons have written', () => {
+    const all = want()
+    const { shared } = wantsByVpc(all).own
+    const strip = <T extends { vpc?: unknown }>(items: readonly T[]) =>
+      items.map(({ vpc: _vpc, ...rest }) => rest)
+    const older = {
+      local: hostWant(own).local,
+      shared: {
+        ...shared,
+        ...{ subnets: strip(shared.subnets), groups: strip(shared.groups) },
+        ...{ names: strip(shared.names), routes: strip(shared.routes) },
+      },
+    }
+    const read = parseLedger(JSON.stringify({ format: 1, want: older }))
+    expect(read).toEqual(older)
+    expect(read === null ? null : wantsByVpc(read).own).toBe(read)
+  })
+})
+
+describe('a want with numbered VPCs', () => {
+  it('is read back from the ledger as it was written', () => {
+    expect(parseLedger(JSON.stringify({ format: 1, want: want() }))).toEqual(want())
+  })
+
+  it('has a part for each that has instances here', () => {
+    const { vpcs } = wantsByVpc(want())
+    expect([...vpcs].map(([network, { vpc }]) => [network, vpc])).toEqual([
+      [1, RED],
+      [2, BLUE],
+    ])
+  })
+
+  it('has nothing in a part that is of another', () => {
+    const parts = wantsByVpc(want())
+    const found = [
+      [OLD, parts.own],
+      [RED, parts.vpcs.get(1)?.want],
+      [BLUE, parts.vpcs.get(2)?.want],
+    ] as const
+    for (const [vpc, part] of found) {
+      const nics = part?.local.instances.flatMap((one) => one.nics) ?? []
+      expect(nics.map((nic) => nic.vpc)).toEqual([vpc])
+      const { subnets, groups, names, routes } = part?.shared ?? want().shared
+      for (const list of [subnets, groups, names, routes])
+        expect(list.map((one) => one.vpc)).toEqual([vpc])
+      expect(part?.shared.vpcs.map((one) => one.id)).toEqual([vpc])
+    }
+  })
+
+  it("names the links to them in the machine's own part only", () => {
+    const { own, vpcs } = wantsByVpc(want())
+    expect(own.transits).toEqual([transitOf(1), transitOf(2)])
+    for (const part of vpcs.values()) expect(part.want.transits).toBeUndefined()
+  })
+
+  it('reaches other hosts by addresses that no VPC can have', () => {
+    const part = wantsByVpc(want()).vpcs.get(1)?.want.shared
+    const address = nextHopOf(peer)
+    expect(cidrContains(cidr('240.0.0.0/4'), address)).toBe(true)
+    expect(part?.peers).toEqual([{ host: hostName('other'), address, underlay: peer }])
+    expect(part?.routes).toEqual([{ ip, via: address, vpc: RED }])
+  })
+
+  it("keeps a NIC out of the machine's own namespace, even if nothing is known of its VPC", () => {
+    const lost = hostWant(red)
+    expect(wantsByVpc(lost).own.local.instances).toEqual([])
+    expect(wantsByVpc(lost).vpcs.size).toBe(0)
+  })
+})
+
+describe('the links to namespaces', () => {
+  it.each([1, 2, 255, 256, NETWORK_MAX])('have addresses of their own: number %i', (number) => {
+    const { link, gateway, address } = transitOf(number)
+    expect(link.length).toBeLessThanOrEqual(15)
+    for (const one of [gateway, address]) expect(cidrContains(TRANSIT_RANGE, one)).toBe(true)
+    expect(transitOf(number - 1).address).not.toBe(gateway)
+    expect(gateway).not.toBe(address)
+  })
+})
