@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { fabric } from './config-fabric.ts'
 import { refuseClosedDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
+import { rates } from './config-rates.ts'
 import {
   absolutePath,
   dnsName,
@@ -138,6 +139,7 @@ const sections = z.strictObject({
         .describe(
           'Networks that instances may reach beside their VPC and the default route: directly connected networks, Docker containers, engines',
         ),
+      rates,
     })
     .superRefine(({ vpc, subnet }, context) => {
       if (!cidrContains(vpc, subnet.network) || subnet.prefix < vpc.prefix)

@@ -51,6 +51,7 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
     drivers,
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
     quotas: config.api.quotas,
+    rates: config.network.rates,
   }
 }
 
@@ -82,7 +83,7 @@ export function hostRuntimeSettings(
   }
 }
 
-/** What instances may reach, and what may reach them. */
+/** What instances may reach, what may reach them, and how fast. */
 export function firewallSettings({ network, fabric, store, bus }: Config): FirewallSettings {
   const nodes = [...store.nodes, ...bus.nodes].flatMap(
     (node) => parseIpv4(node.split(':')[0] ?? '') ?? [],
@@ -92,15 +93,17 @@ export function firewallSettings({ network, fabric, store, bus }: Config): Firew
     reach: network.reach,
     engines: [...new Set(nodes)].toSorted(),
     fabric,
+    rates: network.rates,
   }
 }
 
 /** The same inside the namespace of a VPC, where what is outside is behind one link. */
-export function vpcFirewallSettings({ fabric }: Config): FirewallSettings {
+export function vpcFirewallSettings({ fabric, network }: Config): FirewallSettings {
   return {
     ...{ instanceToHostPorts: [], reach: [], engines: [], inVpc: true },
     // The outer packets are in the machine's own namespace.
     fabric: { ...fabric, encryption: 'none' },
+    rates: network.rates,
   }
 }
 

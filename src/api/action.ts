@@ -14,6 +14,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Turns } from '../lib/turns.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
+import type { TypeRate } from '../model/network-rates.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 import type { Budget } from './budget.ts'
@@ -63,6 +64,8 @@ export interface ApiSettings {
   /** Maximum number of instances in one RunInstances. */
   readonly maxInstancesPerLaunch: number
   readonly quotas: Quotas
+  /** How fast NICs are on this host, by instance type. */
+  readonly rates: readonly TypeRate[]
 }
 
 /** Limits of each account. */

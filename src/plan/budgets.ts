@@ -14,6 +14,7 @@
  * the connection table.
  */
 import { BUDGETS_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
+import type { TypeRate } from '../model/network-rates.ts'
 import type { HostWant } from '../model/want.ts'
 import {
   baseChain,
@@ -25,6 +26,7 @@ import {
   set,
   tableText,
 } from './nft-tables.ts'
+import { RATE_DROP_REASONS, RATE_SETS, rateObjects } from './rates.ts'
 import { serviceAddresses } from './service-addresses.ts'
 
 /** Why a packet was dropped; each has a counter. */
@@ -43,6 +45,7 @@ export const BUDGET_DROP_REASONS = [
   /** A packet that would cause an ICMP error: its TTL ends here, or there is no route. */
   'budget_unreachable',
   'budget_arp',
+  ...RATE_DROP_REASONS,
 ] as const
 export type BudgetDropReason = (typeof BUDGET_DROP_REASONS)[number]
 
@@ -57,6 +60,8 @@ export interface BudgetLimits {
   readonly connectionTableSize: number
   /** Memory that this host hands out. An instance's share of it is its share of the table. */
   readonly instanceMemoryMiB: number
+  /** How fast NICs may be. */
+  readonly rates: readonly TypeRate[]
 }
 
 /** Entries of the connection table per MiB that is handed out. With fewer, shares are smaller. */
@@ -137,6 +142,7 @@ export function budgetTables(want: HostWant, limits: BudgetLimits): readonly Nft
         set('services', ['type ipv4_addr'], serviceAddresses(want.shared)),
         ...serviceChains(serviceRates(classes.length)),
         ...connectionChains(classes),
+        ...rateObjects(want, limits.rates, drop),
       ],
     },
     { ...arp, objects: [counter('budget_arp'), ...arpChain()] },
@@ -157,6 +163,10 @@ export function loadBudgets(tables: readonly NftTable[]): string {
     ]),
     `add set inet ${BUDGETS_TABLE} services { type ipv4_addr; }`,
     `flush set inet ${BUDGETS_TABLE} services`,
+    ...RATE_SETS.flatMap(({ name, head }) => [
+      `add set inet ${BUDGETS_TABLE} ${name} { ${head.join('; ')}; }`,
+      `flush set inet ${BUDGETS_TABLE} ${name}`,
+    ]),
     ...removeOtherRates(new Set(tables.flatMap(({ objects }) => objects.map(({ name }) => name)))),
     ...tables.flatMap(tableText),
     '',

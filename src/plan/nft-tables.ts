@@ -134,12 +134,12 @@ function braces(head: readonly string[]): string {
   return ` { ${head.map((line) => (line.endsWith(';') ? line : `${line};`)).join(' ')} }`
 }
 
-function fewerElements(where: string, was: NftObject, { kind, name, items }: NftObject) {
+function fewerElements(where: string, was: NftObject, { name, items }: NftObject) {
   const kept = new Set(items)
   const gone = was.items.filter((item) => !kept.has(item))
   if (gone.length === 0) return []
-  // A map's element is named by its key.
-  const keys = kind === 'map' ? gone.map((item) => item.replace(/ : .*/, '')) : gone
+  // An element is named by its key, without what a map gives it or a limit that it has.
+  const keys = gone.map((item) => item.replace(/ (?::|limit) .*/, ''))
   return [`delete element ${where} ${name} { ${keys.join(', ')} }`]
 }
 

@@ -22,6 +22,7 @@ import {
   nicLinkName,
   WORLD_LINK,
 } from '../model/names.ts'
+import type { TypeRate } from '../model/network-rates.ts'
 import { TRANSIT_RANGE } from '../model/transit.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
@@ -50,6 +51,8 @@ export interface FirewallSettings extends ReachSettings {
   readonly fabric: FabricSettings
   /** Whether it is the network namespace of a VPC; absent: it is the machine's own. */
   readonly inVpc?: boolean
+  /** How fast NICs may be, by instance type. */
+  readonly rates: readonly TypeRate[]
 }
 
 /** Family and name of the tables that the script replaces. */

@@ -179,6 +179,7 @@ function makeParts(store: Store, bus: Bus): ApiParts {
         rulesPerSecurityGroup: 60,
         securityGroupsPerInterface: 5,
       },
+      rates: [],
     },
   }
 }

@@ -87,6 +87,7 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
         rulesPerSecurityGroup: 60,
         securityGroupsPerInterface: 5,
       },
+      rates: [],
     },
     ...more,
   }

@@ -14,6 +14,7 @@ import { cidr, cidrAddress, gatewayOf, ipv4, macFromRandom } from '../../src/mod
 import type { GroupId } from '../../src/model/ids.ts'
 import { formatId } from '../../src/model/ids.ts'
 import type { HostWant, InstanceWant, NicWant } from '../../src/model/want.ts'
+import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import { createFirewall } from '../../src/services/firewall/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
@@ -93,9 +94,16 @@ export interface Town {
   destroy(): Promise<void>
 }
 
-/** A host with an uplink and nothing on it. `wrap` may put something between the services and the kernel, `runner` start programs otherwise. */
+/**
+ * A host with an uplink and nothing on it. `wrap` may put something between the services and the
+ * kernel, `runner` start programs otherwise.
+ */
 export async function createTown(
-  options: { readonly wrap?: (host: Host) => Host; readonly runner?: Runner } = {},
+  options: {
+    readonly wrap?: (host: Host) => Host
+    readonly runner?: Runner
+    readonly firewall?: FirewallSettings
+  } = {},
 ): Promise<Town> {
   const machine = await createNetns('host')
   const outside = await createNetns('outside')
@@ -132,7 +140,7 @@ export async function createTown(
     createFirewall({
       host,
       metrics,
-      settings: LONE_FIREWALL,
+      settings: options.firewall ?? LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
     createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] }),

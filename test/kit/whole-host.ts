@@ -252,6 +252,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
         rulesPerSecurityGroup: 60,
         securityGroupsPerInterface: 5,
       },
+      rates: [],
     },
   }
 

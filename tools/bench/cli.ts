@@ -10,6 +10,7 @@ import { launch } from './launch.ts'
 import { mending } from './mending.ts'
 import { parts } from './parts.ts'
 import { scale } from './scale.ts'
+import { traffic } from './traffic.ts'
 
 const benchmarks: readonly Benchmark[] = [
   launch,
@@ -20,6 +21,7 @@ const benchmarks: readonly Benchmark[] = [
   mending,
   firewall,
   parts,
+  traffic,
 ]
 
 const program = new Command('scripts/bench')

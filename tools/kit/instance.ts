@@ -91,6 +91,7 @@ export const LONE_FIREWALL: FirewallSettings = {
   reach: [],
   engines: [],
   fabric: NO_FABRIC,
+  rates: [],
 }
 
 /** A want with these instances and nothing shared. */

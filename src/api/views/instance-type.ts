@@ -1,17 +1,20 @@
 /** Instance types in the SDK's terms, and the filters of DescribeInstanceTypes. Pure. */
 import type { _InstanceType, ArchitectureType, InstanceTypeInfo } from '@aws-sdk/client-ec2'
+import { type NicRate, nicRateOf, type TypeRate } from '../../model/network-rates.ts'
 import type { InstanceType } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
 
 /** Every instance has one NIC on one network card. */
 const ONE_NIC = 1
-const NETWORK_PERFORMANCE = 'Shared with the host'
 
-/** One type, for hosts of this architecture. */
+/** One type, for hosts of this architecture with these rates of NICs. */
 export function instanceTypeView(
   type: InstanceType,
   architecture: ArchitectureType,
+  rates: readonly TypeRate[],
 ): InstanceTypeInfo {
+  const rate = nicRateOf(type.name, rates)
+  const performance = { NetworkPerformance: networkPerformance(rate) }
   return {
     // The cloud's own names. The SDK's union lists Amazon's.
     InstanceType: type.name as _InstanceType,
@@ -36,14 +39,15 @@ export function instanceTypeView(
       NvmeSupport: 'unsupported',
     },
     NetworkInfo: {
-      NetworkPerformance: NETWORK_PERFORMANCE,
+      ...performance,
       MaximumNetworkInterfaces: ONE_NIC,
       MaximumNetworkCards: 1,
       DefaultNetworkCardIndex: 0,
       NetworkCards: [
         {
           NetworkCardIndex: 0,
-          NetworkPerformance: NETWORK_PERFORMANCE,
+          ...performance,
+          ...bandwidth(rate),
           MaximumNetworkInterfaces: ONE_NIC,
         },
       ],
@@ -62,6 +66,20 @@ export function instanceTypeView(
     NitroEnclavesSupport: 'unsupported',
     NitroTpmSupport: 'unsupported',
   }
+}
+
+/** As EC2 writes it: `5 Gigabit`, `500 Megabit`. */
+function networkPerformance({ megabitsPerSecond }: NicRate): string {
+  if (megabitsPerSecond === null) return 'Shared with the host'
+  if (megabitsPerSecond < 1000) return `${megabitsPerSecond} Megabit`
+  return `${megabitsPerSecond / 1000} Gigabit`
+}
+
+/** The rate is the same at all times. */
+function bandwidth({ megabitsPerSecond }: NicRate) {
+  if (megabitsPerSecond === null) return {}
+  const gbps = megabitsPerSecond / 1000
+  return { BaselineBandwidthInGbps: gbps, PeakBandwidthInGbps: gbps }
 }
 
 /**

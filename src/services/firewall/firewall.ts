@@ -56,7 +56,7 @@ export function createFirewall(options: {
     apply: async (pass) => {
       await host.ensureForwarding()
       const connections = await sizeSharedTables(pass)
-      const limits = { connectionTableSize: connections, instanceMemoryMiB }
+      const limits = { connectionTableSize: connections, instanceMemoryMiB, rates: settings.rates }
       const rules = {
         ruleset: planRuleset(pass.want, settings, await host.surroundings()),
         budgets: budgetTables(pass.want, limits),

@@ -2,13 +2,18 @@
 import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { DEFAULT_RATES } from '../../../src/model/network-rates.ts'
 import type { InstanceWant } from '../../../src/model/want.ts'
 import { CONNECTIONS_PER_MIB, removeBudgets } from '../../../src/plan/budgets.ts'
 import { renderBudgets } from '../../kit/rules-text.ts'
 import { townInstance, townWant } from '../../kit/town.ts'
 
 const MIN_MIB = 32
-const LIMITS = { connectionTableSize: 2048 * CONNECTIONS_PER_MIB, instanceMemoryMiB: 2048 }
+const LIMITS = {
+  connectionTableSize: 2048 * CONNECTIONS_PER_MIB,
+  instanceMemoryMiB: 2048,
+  rates: DEFAULT_RATES,
+}
 
 function sized(number: number, memoryMiB: number): InstanceWant {
   const made = townInstance(number, [1])
@@ -48,7 +53,9 @@ test('all instances at their worst leave a quarter of the table to the host', ()
         const instanceMemoryMiB = sizes.reduce((a, b) => a + b, 0)
         const connectionTableSize = instanceMemoryMiB * CONNECTIONS_PER_MIB
         const want = townWant(...sizes.map((size, index) => sized(index + 10, size)))
-        const open = shares(renderBudgets(want, { connectionTableSize, instanceMemoryMiB }))
+        const open = shares(
+          renderBudgets(want, { ...LIMITS, connectionTableSize, instanceMemoryMiB }),
+        )
         expect(open).toHaveLength(sizes.length)
         const worst = 6 * open.reduce((a, b) => a + b, 0)
         expect(worst).toBeLessThanOrEqual((connectionTableSize * 3) / 4)

@@ -11,10 +11,25 @@ it('is all that a client reads', async () => {
     memoryMiB: fc.integer({ min: 64, max: 2 ** 24 }),
     diskGiB: fc.integer({ min: 1, max: 1000 }),
   })
+  const architectures = fc.constantFrom('x86_64' as const, 'arm64' as const)
+  const speeds = fc.constantFrom(
+    { megabits: null, says: 'Shared with the host', bandwidth: {} },
+    {
+      megabits: 64,
+      says: '64 Megabit',
+      bandwidth: { BaselineBandwidthInGbps: 0.064, PeakBandwidthInGbps: 0.064 },
+    },
+    {
+      megabits: 12_500,
+      says: '12.5 Gigabit',
+      bandwidth: { BaselineBandwidthInGbps: 12.5, PeakBandwidthInGbps: 12.5 },
+    },
+  )
   await fc.assert(
-    fc.asyncProperty(types, fc.constantFrom('x86_64', 'arm64'), async (type, architecture) => {
-      const view = instanceTypeView(type, architecture)
-      const performance = { NetworkPerformance: 'Shared with the host' }
+    fc.asyncProperty(types, architectures, speeds, async (type, architecture, speed) => {
+      const rate = { types: '*', megabitsPerSecond: speed.megabits, packetsPerSecond: null }
+      const view = instanceTypeView(type, architecture, [rate])
+      const performance = { NetworkPerformance: speed.says }
       expect(await seenBySdk('DescribeInstanceTypes', { InstanceTypes: [view] })).toStrictEqual({
         InstanceTypes: [
           {
@@ -44,7 +59,14 @@ it('is all that a client reads', async () => {
               MaximumNetworkInterfaces: 1,
               MaximumNetworkCards: 1,
               DefaultNetworkCardIndex: 0,
-              NetworkCards: [{ ...performance, NetworkCardIndex: 0, MaximumNetworkInterfaces: 1 }],
+              NetworkCards: [
+                {
+                  ...performance,
+                  ...speed.bandwidth,
+                  NetworkCardIndex: 0,
+                  MaximumNetworkInterfaces: 1,
+                },
+              ],
               Ipv4AddressesPerInterface: 1,
               Ipv6AddressesPerInterface: 0,
               Ipv6Supported: false,
