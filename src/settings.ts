@@ -101,8 +101,13 @@ export function firewallSettings({ network, fabric, store, bus }: Config): Firew
 export function vpcFirewallSettings({ fabric, network }: Config): FirewallSettings {
   return {
     ...{ instanceToHostPorts: [], reach: [], engines: [], inVpc: true },
-    // The outer packets are in the machine's own namespace.
-    fabric: { ...fabric, encryption: 'none' },
+    // Other hosts are behind VXLAN in both modes. The outer packets are in the machine's own
+    // namespace.
+    fabric: {
+      ...fabric,
+      mode: fabric.address === null ? 'direct' : 'vxlan',
+      encryption: 'none',
+    },
     rates: network.rates,
   }
 }

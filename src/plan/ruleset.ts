@@ -169,7 +169,7 @@ function inetTable(
     preroutingChain(settings, vpcs),
     reach.chain,
     ...transit.chains,
-    ...hostChains(settings),
+    ...hostChains(settings, want),
     ...securityGroupChains(want, nics, 'leave_host'),
     ...forwardChains(settings, vpcs),
     ...natChains(settings, vpcs),
@@ -239,8 +239,13 @@ function fromFabric(vpcs: Networks): readonly NftObject[] {
  * Packets between instances and the host itself. Instances may use the services and the open ports.
  * The host may reach its instances, whose answers are accepted as established.
  */
-function hostChains(settings: FirewallSettings): readonly NftObject[] {
+function hostChains(
+  settings: FirewallSettings,
+  { transits = [] }: Pick<HostWant, 'transits'>,
+): readonly NftObject[] {
   const { fabric, inVpc } = settings
+  // VPCs with a namespace have VXLAN in both modes.
+  const hasVxlan = fabric.mode === 'vxlan' || (fabric.address !== null && transits.length > 0)
   return [
     chain('host_from_nic', [
       `ct state established,related ${ACCEPT}`,
@@ -268,7 +273,7 @@ function hostChains(settings: FirewallSettings): readonly NftObject[] {
         : [`iifname ${ANY_TRANSIT} goto host_from_transit`]),
       // Not in prerouting: there it would match the answer to an instance that was masqueraded to
       // this port.
-      ...(fabric.mode === 'vxlan'
+      ...(hasVxlan
         ? [
             ...onlyUnwrapped(fabric, drop('fabric')),
             `udp dport ${fabric.port} ip saddr != @peers ${drop('fabric')}`,

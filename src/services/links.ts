@@ -19,7 +19,7 @@ import type { Ipv4 } from '../model/addr.ts'
 import { parseIpv4 } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
-import type { FabricSettings } from '../model/fabric.ts'
+import { type FabricSettings, fabricOverheadBytes } from '../model/fabric.ts'
 import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
 import { nextHopOf } from '../model/transit.ts'
 import type { HostWant } from '../model/want.ts'
@@ -136,8 +136,6 @@ function hostSteps(
   side: FabricSide,
 ): readonly (() => Promise<void>)[] {
   const spec = fabricSpec(want, side)
-  // A host on the same segment sees only which address a packet is for, and not which VPC.
-  const isCutOff = side.network !== undefined && spec === null && want.shared.routes.length > 0
   const vpcs = want.shared.vpcs.map((vpc) => vpc.cidr)
   return [
     () => host.ensureGateway(GATEWAY_LINK, serviceAddresses(want.shared)),
@@ -147,14 +145,9 @@ function hostSteps(
     },
     async () => {
       const link = spec === null ? null : FABRIC_LINK
-      const routes = isCutOff ? [] : want.shared.routes
-      const changed = await host.ensureRoutes(routes, vpcs, link)
+      const changed = await host.ensureRoutes(want.shared.routes, vpcs, link)
       for (const address of movedAddresses(changed)) await host.forgetFlows({ address })
       if (changed.length > 0) log.info({ changed }, 'routes changed')
-      if (isCutOff)
-        throw unavailable(
-          'instances of this VPC on other hosts are not reached: set fabric.mode to vxlan on all hosts',
-        )
     },
   ]
 }
@@ -179,14 +172,21 @@ interface FabricSide {
   readonly network: number | undefined
 }
 
-/** A VPC with a namespace has a VXLAN network of its own, and next hops that are no VPC's. */
+/**
+ * A VPC with a namespace has a VXLAN network of its own, and next hops that are no VPC's. It needs
+ * one in mode `direct`, too: on a shared segment a packet shows its addresses and no VPC. There,
+ * NICs have the segment's MTU and the device less, so that instances learn it where it matters.
+ */
 function fabricSpec(want: HostWant, { fabric, mtu, network }: FabricSide): FabricSpec | null {
   const { mode, address: underlay, vni, port } = fabric
-  if (mode !== 'vxlan' || underlay === null) return null
+  if (underlay === null) return null
   const peers = want.shared.peers.map(({ address, underlay = address }) => ({ address, underlay }))
-  const isOwn = network === undefined
-  const address = isOwn ? underlay : nextHopOf(underlay)
-  return { underlay, address, vni: isOwn ? vni : vni + network, port, mtu, peers }
+  if (network !== undefined)
+    return {
+      ...{ underlay, address: nextHopOf(underlay), vni: vni + network, port, peers },
+      mtu: mode === 'vxlan' ? mtu : mtu - fabricOverheadBytes({ ...fabric, mode: 'vxlan' }),
+    }
+  return mode === 'vxlan' ? { underlay, address: underlay, vni, port, mtu, peers } : null
 }
 
 /**

@@ -35,7 +35,8 @@ const PREFIX = 20
 
 export interface FabricHost {
   readonly netns: Netns
-  readonly host: Host
+  /** The port; another one after `kill`. */
+  host: Host
   readonly address: Ipv4
   readonly uplink: Ipv4
   /** Where the names of VPCs' namespaces are. */
@@ -44,8 +45,8 @@ export interface FabricHost {
   settings: FabricSettings
   /** One pass of firewall and links; `restart` with services that remember nothing. */
   pass(want: HostWant, options?: { readonly restart?: boolean }): Promise<void>
-  /** Ends the services, as the end of the daemon does. */
-  stop(): Promise<void>
+  /** Ends the services, and closes all that this process has open on the host. */
+  kill(): Promise<void>
   /** A namespace with the instance's NIC plugged in and set up. */
   plug(instance: InstanceWant): Promise<Netns>
   drops(reason: DropReason): Promise<number>
@@ -109,10 +110,11 @@ export async function createFabricTown(
     mtu,
     wants: (homes) => wantsOf(hosts, homes),
     destroy: async () => {
-      for (const { host, inside, stop } of hosts) {
-        await stop()
-        for (const network of await host.vpcs.list()) await inside(() => host.vpcs.remove(network))
-        await host.close()
+      for (const made of hosts) {
+        await made.kill()
+        for (const network of await made.host.vpcs.list())
+          await made.inside(() => made.host.vpcs.remove(network))
+        await made.host.close()
       }
       await rm(directory, { recursive: true, force: true })
       const machines = [...guests, ...hosts.map((each) => each.netns), stranger, outside, wire]
@@ -198,16 +200,19 @@ async function createHost(
     inside,
     pass: (want, { restart = false } = {}) =>
       inside(async () => {
-        if (restart) await made.stop()
-        if (services.length === 0) services = build(host, made.settings, mtu)
+        if (restart) await made.kill()
+        if (services.length === 0) services = build(made.host, made.settings, mtu)
         const signal = new AbortController().signal
         for (const service of services)
           await service.apply({ want, resync: false, signal, log: silentLog })
       }),
-    stop: async () => {
-      for (const service of services.toReversed()) await service.close()
-      services = []
-    },
+    kill: () =>
+      inside(async () => {
+        for (const service of services.toReversed()) await service.close()
+        services = []
+        await made.host.close()
+        made.host = createLinuxHost({ log: silentLog, namespaceDirectory })
+      }),
     plug: (instance) =>
       inside(async () => {
         const [nic] = instance.nics
@@ -215,16 +220,18 @@ async function createHost(
         const guest = await createNetns('guest')
         guests.push(guest)
         const setup = { ip: nic.ip, prefix: PREFIX, gateway: nic.gateway }
-        await host.plugNic(nicSpec(nic, mtu, 'veth'), guest.pid, {
+        await made.host.plugNic(nicSpec(nic, mtu, 'veth'), guest.pid, {
           name: 'eth0',
           address: setup,
         })
         return guest
       }),
     rules: (want) =>
-      inside(async () => renderRuleset(want, firewallOf(made.settings), await host.surroundings())),
+      inside(async () =>
+        renderRuleset(want, firewallOf(made.settings), await made.host.surroundings()),
+      ),
     drops: async (reason) =>
-      (await host.ruleCounters('inet', NFT_TABLE)).get(dropCounterName(reason)) ?? 0,
+      (await made.host.ruleCounters('inet', NFT_TABLE)).get(dropCounterName(reason)) ?? 0,
   }
   return made
 }

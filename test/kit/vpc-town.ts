@@ -198,7 +198,7 @@ const buildServices: BuildServices = (host, fabric, mtu) => {
 
 function inVpc(fabric: FabricSettings): FirewallSettings {
   return {
-    ...firewallOf({ ...fabric, encryption: 'none' }),
+    ...firewallOf({ ...fabric, mode: 'vxlan', encryption: 'none' }),
     ...{ instanceToHostPorts: [], inVpc: true },
   }
 }

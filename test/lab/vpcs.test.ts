@@ -180,7 +180,7 @@ describe('nothing passes between VPCs', () => {
 
 describe('after SIGKILL', () => {
   it('the namespaces go on without the daemon', async () => {
-    for (const index of [0, 1]) await town.host(index).stop()
+    for (const index of [0, 1]) await town.host(index).kill()
     for (const [from, to] of NEIGHBOURS)
       expect(await reaches(town.guest(from), addressOf(to)), nameOf(from)).toBe(true)
     expect(await tcp(town.guest(RED), OUTSIDE, 7000)).toBe(town.host(0).uplink)

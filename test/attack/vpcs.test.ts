@@ -1,0 +1,226 @@
+/**
+ * An instance of one VPC, with raw sockets, tries to get into another VPC with the same addresses: forged sources, wrapped packets with
+ * the other's network number, ARP, fragments of the other's datagrams, the other's metadata token; and so does somebody who has taken
+ * over the namespace of a VPC, behind all rules in it.
+ *
+ * Before: there were no such VPCs. Without the rules of `plan/transit-rules.ts`, what is sent out of a namespace reaches the host, its
+ * instances and other VPCs' links, and leaves the host with forged sources.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ipv4 } from '../../src/model/addr.ts'
+import { fabricMac } from '../../src/model/fabric.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { OUTSIDE } from '../kit/fabric.ts'
+import { reaches } from '../kit/fabric-world.ts'
+import { createVpcTown, type Home, type VpcTown } from '../kit/vpc-town.ts'
+
+const RED = { vpc: 'red', at: 0, number: 10 } as const
+const RED_NEAR = { vpc: 'red', at: 0, number: 11 } as const
+const BLUE = { vpc: 'blue', at: 0, number: 10 } as const
+const BLUE_NEAR = { vpc: 'blue', at: 0, number: 11 } as const
+const BLUE_FAR = { vpc: 'blue', at: 1, number: 12 } as const
+const PLAIN = { vpc: 'plain', at: 0, number: 10 } as const
+const HOMES: readonly Home[] = [RED, RED_NEAR, BLUE, BLUE_NEAR, BLUE_FAR, PLAIN]
+const [FABRIC, PEER_FABRIC] = ['10.77.1.2', '10.77.2.2'] as const
+const BLUE_VNI = 4198
+const PORT = 5555
+
+/** Says what it hears on the port, a line each. */
+const LISTEN = `
+import socket
+heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+heard.bind(("0.0.0.0", ${PORT}))
+print("ready", flush=True)
+while True:
+    data, peer = heard.recvfrom(4000)
+    print(data.decode("latin1").strip("x"), "from", peer[0], flush=True)
+`
+/** IP and UDP headers around a payload. */
+const PACKET = `
+import socket, struct, sys
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+def packet(source, to, payload, number=1, fragment=0, udp=True):
+    body = (struct.pack("!HHHH", 40000, ${PORT}, 8 + len(payload), 0) if udp else b"") + payload
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), number, fragment, 64, 17, 0, socket.inet_aton(source), socket.inet_aton(to))
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+def send(*args, **more):
+    data = packet(*args, **more)
+    try: raw.sendto(data, (args[1], 0))
+    except OSError as error: print(error)
+`
+
+let town: VpcTown
+const heard: string[] = []
+
+beforeAll(async () => {
+  town = await createVpcTown('vxlan', 2, HOMES)
+  const { netns } = town.host(0)
+  const all: readonly Netns[] = [
+    ...HOMES.map((home) => town.guest(home)),
+    netns,
+    town.fabric.outside,
+  ]
+  let ready = 0
+  for (const one of all)
+    one.spawn(['python3', '-c', LISTEN], (text) => {
+      if (text.includes('ready')) ready += 1
+      else heard.push(text)
+    })
+  await eventually('all listen', () => ready === all.length)
+})
+afterAll(() => town?.destroy())
+
+async function inGuest(home: Home, code: string): Promise<void> {
+  await town.guest(home).must(['python3', '-c', `${PACKET}\n${code}`])
+}
+
+/** Sends out of the namespace of red, as if nothing in it held one back. */
+async function inRed(code: string): Promise<void> {
+  const { netns, namespaceDirectory } = town.host(0)
+  const enter = ['nsenter', `--net=${namespaceDirectory}/atoll-vpc-1`]
+  await netns.must([...enter, 'python3', '-c', `${PACKET}\n${code}`])
+}
+
+/** Whether something with this mark arrives anywhere before what is sent afterwards. */
+async function arrives(mark: string): Promise<boolean> {
+  const after = `after-${mark}`
+  await inGuest(PLAIN, `send("172.31.0.10", "${OUTSIDE}", b"${after}")`)
+  await eventually('what is sent afterwards', () => heard.some((line) => line.includes(after)))
+  return heard.some((line) => line.includes(mark) && !line.includes(after))
+}
+
+describe('an instance', () => {
+  it.each([
+    ['the address of another VPC on its way out', '100.64.0.5', OUTSIDE],
+    ['the address of its own VPC on its way out', '100.64.0.3', OUTSIDE],
+    ['an address of the default VPC', '172.31.0.10', OUTSIDE],
+    ['the address of the host', '198.51.100.1', OUTSIDE],
+    ['a neighbour', '10.0.0.11', '10.0.0.11'],
+  ])('sends as %s', async (what, source, to) => {
+    const mark = `as ${what}`
+    await inGuest(RED, `send("${source}", "${to}", b"${mark}")`)
+    expect(await arrives(mark)).toBe(false)
+  })
+
+  it('sends to what is no service', async () => {
+    const to = [
+      '100.64.0.2',
+      '100.64.0.4',
+      '100.64.0.5',
+      '172.31.0.10',
+      '198.51.100.1',
+      '10.77.1.2',
+    ]
+    for (const one of to) await inGuest(RED, `send("10.0.0.10", "${one}", b"to-where")`)
+    expect(await arrives('to-where')).toBe(false)
+  })
+
+  it('answers ARP for everybody', async () => {
+    const arping =
+      'for a in 10.0.0.1 10.0.0.10 10.0.0.11 10.0.0.12; do busybox arping -c1 -U -I eth0 $a; done'
+    await town.guest(RED).run(['sh', '-c', arping])
+    expect(await reaches(town.guest(BLUE), '10.0.0.11')).toBe(true)
+    expect(await reaches(town.guest(BLUE), '10.0.0.12')).toBe(true)
+    expect(await reaches(town.guest(RED_NEAR), '10.0.0.10')).toBe(true)
+  })
+
+  it('sends the rest of a datagram that another VPC began', async () => {
+    const begin = `send("10.0.0.10", "10.0.0.11", b"x" * 24 + b"begun" + b"x" * 3, number=77, fragment=0x2000)`
+    const end = `send("10.0.0.10", "10.0.0.11", b"finished", number=77, fragment=5, udp=False)`
+    await inGuest(BLUE, begin)
+    await inGuest(RED, end)
+    expect(await arrives('finished')).toBe(false)
+    // Of one VPC they are one datagram.
+    await inGuest(BLUE, `${begin.replaceAll('77', '78')}\n${end.replaceAll('77', '78')}`)
+    await eventually('the whole', () => heard.some((line) => line.includes('begun')))
+  })
+
+  it('shows a token of another VPC, whose instance has the same address', async () => {
+    const url = 'http://169.254.169.254/latest'
+    const put = [
+      'curl',
+      '-s',
+      '-m',
+      '3',
+      '-X',
+      'PUT',
+      '-H',
+      'X-aws-ec2-metadata-token-ttl-seconds: 60',
+    ]
+    const token = await town.guest(BLUE).must([...put, `${url}/api/token`])
+    const get = ['curl', '-s', '-m', '3', '-o', '/dev/null', '-w', '%{http_code}']
+    const show = [...get, '-H', `X-aws-ec2-metadata-token: ${token}`, `${url}/meta-data/`]
+    expect(await town.guest(BLUE).must(show)).toBe('200')
+    expect(await town.guest(RED).must(show)).toBe('401')
+  })
+})
+
+describe('a packet that is wrapped with the number of another VPC', () => {
+  const bytes = (mac: string) => `bytes.fromhex("${mac.replaceAll(':', '')}")`
+  const frame = (mark: string) =>
+    `${bytes(fabricMac(ipv4(FABRIC)))} + ${bytes(fabricMac(ipv4(PEER_FABRIC)))} + b"\\x08\\x00" + packet("10.0.0.12", "10.0.0.10", b"${mark}")`
+  const wrapped = (mark: string, number: number) => `
+wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+wire.sendto(struct.pack("!II", 0x08000000, ${number} << 8) + ${frame(mark)}, ("${FABRIC}", 4789))
+`
+
+  it('is taken from a host', async () => {
+    await town.host(1).netns.must(['python3', '-c', `${PACKET}${wrapped('by a host', BLUE_VNI)}`])
+    await eventually('it arrives', () => heard.some((line) => line.includes('by a host')))
+  })
+
+  it.each([RED, PLAIN])('is not taken from an instance of $vpc', async (home) => {
+    const mark = `wrapped by ${home.vpc}`
+    await inGuest(home, wrapped(mark, BLUE_VNI))
+    expect(await arrives(mark)).toBe(false)
+  })
+
+  it('is not taken from a stranger between the hosts', async () => {
+    const code = `${PACKET}${wrapped('by a stranger', BLUE_VNI)}`
+    await town.fabric.stranger.must(['python3', '-c', code])
+    expect(await arrives('by a stranger')).toBe(false)
+  })
+
+  it('reaches nobody with a number that no VPC has', async () => {
+    await town
+      .host(1)
+      .netns.must(['python3', '-c', `${PACKET}${wrapped('no number', BLUE_VNI + 7)}`])
+    expect(await arrives('no number')).toBe(false)
+  })
+})
+
+describe('who has taken over the namespace of a VPC', () => {
+  it('sends in its own name to the outside only', async () => {
+    await inRed(`send("100.64.0.3", "${OUTSIDE}", b"own name")`)
+    await eventually('it arrives', () => heard.some((line) => line.includes('own name')))
+    expect(heard.find((line) => line.includes('own name'))).toContain('from 198.51.100.1')
+  })
+
+  it.each(['100.64.0.5', '100.64.0.2', '198.51.100.1', '172.31.0.10', '10.77.1.2', '203.0.113.9'])(
+    'sends as %s',
+    async (source) => {
+      const mark = `forged ${source}`
+      for (const to of [OUTSIDE, '172.31.0.10', '198.51.100.1'])
+        await inRed(`send("${source}", "${to}", b"${mark}")`)
+      expect(await arrives(mark)).toBe(false)
+    },
+  )
+
+  it.each([
+    '100.64.0.2',
+    '100.64.0.4',
+    '100.64.0.5',
+    '198.51.100.1',
+    '172.31.0.10',
+    '10.77.1.2',
+    '169.254.169.254',
+  ])('sends to %s', async (to) => {
+    const mark = `addressed ${to}`
+    await inRed(`send("100.64.0.3", "${to}", b"${mark}")`)
+    expect(await arrives(mark)).toBe(false)
+  })
+})
