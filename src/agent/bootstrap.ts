@@ -5,10 +5,9 @@
  */
 
 import type { SecretCipher } from '../lib/secret-cipher.ts'
-import { type Cidr, cidrAddress, cidrContains, cidrOverlaps, cidrSize } from '../model/addr.ts'
+import type { Cidr } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
-import { ALL_OUT, allFromMembers } from '../model/group-rule.ts'
-import { type AccountId, formatId, type HostName, ID_BYTES, parseAccountId } from '../model/ids.ts'
+import { type AccountId, type HostName, type NewId, newIds, parseAccountId } from '../model/ids.ts'
 import {
   canAllOpen,
   isSealedKey,
@@ -17,7 +16,9 @@ import {
   placeOfKey,
 } from '../model/key-secret.ts'
 import { NO_PREFERENCE } from '../model/metadata-options.ts'
-import type { AccessKey, Subnet } from '../model/records.ts'
+import type { AccessKey } from '../model/records.ts'
+import { freeNetwork } from '../plan/free-network.ts'
+import { insertWholeVpc } from '../store/new-vpc.ts'
 import type { ReadTx, Store, Tx } from '../store/store.ts'
 
 const ADMIN = 'admin'
@@ -52,77 +53,63 @@ export async function bootstrap(
     const key = await store.change(async (tx) => {
       const account = FIRST_ACCOUNT
       if (account === undefined) throw bug('the first account id is malformed')
-      await tx.insertAccount({ id: account, name: 'default', metadata: NO_PREFERENCE })
-      const made = await makeNetwork(tx, account, settings, random)
+      const accounts = await tx.accounts()
+      const isNew = tx.unreadable().length === 0 && !accounts.some(({ id }) => id === account)
+      const first = { id: account, name: 'default', metadata: NO_PREFERENCE }
+      if (isNew && (await tx.insertAccount(first)) === 'exists') return undefined
+      const made = await makeNetwork(tx, account, settings, newIds(random), isNew)
       if (made === 'exists') return undefined
       return await adminKey(tx, account, random, protection, preferred)
     })
-    // Another host has just created the same network; the next transaction sees it.
+    // Another host has just created the same; the next transaction sees it.
     if (key !== undefined) return key
   }
 }
 
 /**
- * Creates the default VPC and its default subnet in this zone. The first zone gets the network of
- * the settings, every other one the next free network of that size, if any. Returns `exists` when
- * another host was faster: repeat in a new transaction.
+ * Creates the default VPC of a new account, and its default subnet in a zone that is new to the
+ * cloud: what is missing later was deleted by its owner (CreateDefaultVpc and CreateDefaultSubnet
+ * make it again). The first zone gets the network of the settings, every other one the next free
+ * network of that size, if any. Returns `exists` when another host was faster: repeat in a new
+ * transaction.
  */
 async function makeNetwork(
   tx: Tx,
   account: AccountId,
   settings: BootstrapSettings,
-  random: (bytes: number) => Uint8Array,
+  newId: NewId,
+  isNew: boolean,
 ): Promise<'done' | 'exists'> {
   const known = (await tx.vpcs({ account })).find(({ isDefault }) => isDefault)
   const subnets = await tx.subnets({ account })
   // An unreadable row may be the one that seems to be missing. Create nothing then.
   if (tx.unreadable().some(({ table }) => table === 'vpcs' || table === 'subnets')) return 'done'
+  if (known === undefined && !isNew) return 'done'
   const vpc = known ?? {
-    id: formatId('vpc', random(ID_BYTES)),
+    id: newId('vpc'),
     account,
     cidr: settings.vpc,
     isDefault: true,
+    network: null,
+    dnsSupport: true,
+    dnsHostnames: true,
   }
   if (known === undefined) {
-    if ((await tx.insertVpc(vpc)) === 'exists') return 'exists'
-    const group = formatId('sg', random(ID_BYTES))
-    await tx.insertGroup({
-      id: group,
-      vpc: vpc.id,
-      account,
-      name: 'default',
-      description: 'default VPC security group',
-    })
-    for (const match of [allFromMembers(group), ALL_OUT]) {
-      const id = formatId('sgr', random(ID_BYTES))
-      await tx.insertGroupRule({ ...match, id, group, vpc: vpc.id, account, description: '' })
-    }
+    if ((await insertWholeVpc(tx, vpc, newId)) === 'exists') return 'exists'
   }
   const inside = subnets.filter((subnet) => subnet.vpc === vpc.id)
-  const isThere = inside.some(({ zone, isDefault }) => isDefault && zone === settings.zone)
+  const hosts = await tx.hosts()
+  const isThere =
+    inside.some(({ zone, isDefault }) => isDefault && zone === settings.zone) ||
+    hosts.some(({ zone }) => zone === settings.zone)
   const cidr = isThere ? undefined : freeNetwork(vpc.cidr, settings.subnet, inside)
   if (cidr !== undefined) {
-    const id = formatId('subnet', random(ID_BYTES))
     const { zone } = settings
-    const subnet = { id, vpc: vpc.id, account, cidr, zone, isDefault: true }
+    const made = { id: newId('subnet'), isDefault: true, mapPublicIp: false }
+    const subnet = { ...made, vpc: vpc.id, account, cidr, zone }
     if ((await tx.insertSubnet(subnet)) === 'exists') return 'exists'
   }
   return 'done'
-}
-
-/** `first`, or else the first network of its size in the VPC that overlaps no subnet. */
-function freeNetwork(vpc: Cidr, first: Cidr, subnets: readonly Subnet[]): Cidr | undefined {
-  const size = cidrSize(first)
-  const isFree = (one: Cidr) =>
-    cidrContains(vpc, one.network) &&
-    one.prefix >= vpc.prefix &&
-    !subnets.some((subnet) => cidrOverlaps(subnet.cidr, one))
-  if (isFree(first)) return first
-  for (let start = 0; start + size <= cidrSize(vpc); start += size) {
-    const one = { network: cidrAddress(vpc, start), prefix: first.prefix }
-    if (isFree(one)) return one
-  }
-  return undefined
 }
 
 async function adminKey(

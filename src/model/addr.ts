@@ -84,6 +84,19 @@ export function parseCidr(text: string): Cidr | undefined {
   return value % 2 ** (32 - prefix) === 0 ? { network, prefix } : undefined
 }
 
+/**
+ * As `parseCidr`, but host bits are cleared, as EC2 does: 100.68.0.18/18 becomes 100.68.0.0/18.
+ */
+export function maskedCidr(text: string): Cidr | undefined {
+  const [address = '', length = '', ...rest] = text.split('/')
+  const ip = parseIpv4(address)
+  if (ip === undefined || rest.length > 0 || !/^(?:\d|[12]\d|3[0-2])$/.test(length))
+    return undefined
+  const prefix = Number(length)
+  const size = 2 ** (32 - prefix)
+  return { network: ipv4FromNumber(Math.floor(ipv4ToNumber(ip) / size) * size), prefix }
+}
+
 /** Like `parseCidr`, for literals in our code. Throws RangeError. */
 export function cidr(text: string): Cidr {
   const parsed = parseCidr(text)
@@ -119,6 +132,11 @@ export function cidrContains(net: Cidr, ip: Ipv4): boolean {
 /** Whether two networks share an address. */
 export function cidrOverlaps(a: Cidr, b: Cidr): boolean {
   return cidrContains(a, b.network) || cidrContains(b, a.network)
+}
+
+/** Whether the second network lies in the first as a whole. */
+export function cidrHolds(outer: Cidr, inner: Cidr): boolean {
+  return cidrContains(outer, inner.network) && inner.prefix >= outer.prefix
 }
 
 /** The netmask of a prefix length, e.g. 24 -> 255.255.255.0. */

@@ -116,7 +116,20 @@ export interface Vpc {
   readonly account: AccountId
   readonly cidr: Cidr
   readonly isDefault: boolean
+  /**
+   * Null: it is in the root namespace of each host, with all others of which this is null, and none
+   * of them may overlap another. A number from 1 to `VPC_NETWORK_MAX`, unique in the cloud: it has a
+   * namespace of its own on each host that has instances of it, and may overlap any other VPC.
+   */
+  readonly network: number | null
+  /** EC2's `enableDnsSupport`: whether its instances have the cloud's resolver. */
+  readonly dnsSupport: boolean
+  /** EC2's `enableDnsHostnames`: whether public addresses have names. */
+  readonly dnsHostnames: boolean
 }
+
+/** The largest `Vpc.network`. */
+export const VPC_NETWORK_MAX = 65_535
 
 export interface Subnet {
   readonly id: SubnetId
@@ -125,6 +138,8 @@ export interface Subnet {
   readonly cidr: Cidr
   readonly zone: string
   readonly isDefault: boolean
+  /** EC2's `MapPublicIpOnLaunch`: whether launches that do not say get a public address. */
+  readonly mapPublicIp: boolean
 }
 
 /** A security group. Its rules are separate records. */
@@ -209,7 +224,7 @@ export interface Nic {
   readonly vpc: VpcId
   readonly subnet: SubnetId
   readonly deviceIndex: number
-  /** Unique among all NICs: VPCs must not overlap. */
+  /** Unique in its VPC, and among all VPCs that are in the root namespace. */
   readonly ip: Ipv4
   readonly mac: Mac
   readonly groups: readonly GroupId[]

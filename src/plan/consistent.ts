@@ -9,6 +9,7 @@
 import {
   type Cidr,
   cidrContains,
+  cidrHolds,
   gatewayOf,
   ipv4ToNumber,
   RESERVED_AT_START,
@@ -26,10 +27,10 @@ import type { Snapshot } from './want.ts'
  */
 export function consistentRecords(self: HostName, records: Snapshot): Snapshot {
   const bad: UnreadableRow[] = []
-  const vpcs = consistentVpcs(records.vpcs, bad)
+  const vpcs = consistentVpcs(records, bad)
   const subnets = consistentSubnets(records.subnets, vpcs, bad)
   const hosts = consistentHosts(self, records.hosts, vpcs, bad)
-  const nics = consistentNics(self, records.nics, subnets, bad)
+  const nics = consistentNics(self, { ...records, subnets, vpcs }, bad)
   if (bad.length === 0) return records
   return { ...records, vpcs, subnets, hosts, nics, unreadable: [...records.unreadable, ...bad] }
 }
@@ -43,11 +44,35 @@ function inconsistency(
   return { table, key, problem, instance: null, host: null, ip: null, ...of }
 }
 
-function consistentVpcs(vpcs: readonly Vpc[], bad: UnreadableRow[]): readonly Vpc[] {
-  const { kept, dropped } = withoutOverlaps(vpcs)
-  for (const { id } of dropped)
-    bad.push(inconsistency('vpcs', id, 'cidr overlaps that of another VPC'))
-  return dropped.length === 0 ? vpcs : kept
+/**
+ * Those in the root namespace must not overlap, nor hold a host's address, which every host needs;
+ * of the others each has a number of its own.
+ */
+function consistentVpcs(
+  { vpcs, hosts }: Pick<Snapshot, 'vpcs' | 'hosts'>,
+  bad: UnreadableRow[],
+): readonly Vpc[] {
+  const fabric = hosts.flatMap(({ fabricAddress }) => fabricAddress ?? [])
+  const isFree = ({ cidr, isDefault }: Vpc) =>
+    isDefault || !fabric.some((address) => cidrContains(cidr, address))
+  const inRoot = vpcs.filter(({ network }) => network === null)
+  const apart = new Set(withoutOverlaps(inRoot.filter(isFree)))
+  const numbers = new Set<number>()
+  const kept = vpcs.filter((vpc) => {
+    const { id, network } = vpc
+    const problem =
+      network !== null
+        ? numbers.has(network) && `network ${network} belongs to another VPC, too`
+        : apart.has(vpc)
+          ? false
+          : isFree(vpc)
+            ? 'cidr overlaps that of another VPC'
+            : 'cidr has the address of a host'
+    if (network !== null) numbers.add(network)
+    if (problem !== false) bad.push(inconsistency('vpcs', id, problem))
+    return problem === false
+  })
+  return kept.length === vpcs.length ? vpcs : kept
 }
 
 function consistentSubnets(
@@ -58,36 +83,34 @@ function consistentSubnets(
   const networks = new Map(vpcs.map(({ id, cidr }) => [id, cidr]))
   const inside = subnets.filter(({ id, vpc, cidr }) => {
     const net = networks.get(vpc)
-    const fits = net !== undefined && isInside(net, cidr)
+    const fits = net !== undefined && cidrHolds(net, cidr)
     if (!fits) bad.push(inconsistency('subnets', id, 'cidr is not inside that of its VPC'))
     return fits
   })
-  const { kept, dropped } = withoutOverlaps(inside)
-  for (const { id } of dropped)
-    bad.push(inconsistency('subnets', id, 'cidr overlaps that of another subnet'))
+  const apart = new Set(
+    [...Map.groupBy(inside, ({ vpc }) => vpc).values()].flatMap((some) => withoutOverlaps(some)),
+  )
+  const kept = inside.filter((subnet) => {
+    if (!apart.has(subnet))
+      bad.push(inconsistency('subnets', subnet.id, 'cidr overlaps that of another subnet'))
+    return apart.has(subnet)
+  })
   return kept.length === subnets.length ? subnets : kept
 }
 
-function isInside(outer: Cidr, inner: Cidr): boolean {
-  return cidrContains(outer, inner.network) && inner.prefix >= outer.prefix
-}
-
-/** Both lists in the order of `all`. */
+/** Those that overlap none that stays. */
 function withoutOverlaps<
   Net extends { readonly id: string; readonly cidr: Cidr; readonly isDefault: boolean },
->(all: readonly Net[]): { readonly kept: readonly Net[]; readonly dropped: readonly Net[] } {
+>(all: readonly Net[]): readonly Net[] {
   const rank = ({ isDefault, id }: Net) => `${isDefault ? 0 : 1} ${id}`
   const taken = createNetworkSet()
-  const keeps = new Set<Net>()
-  for (const net of all.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))) {
-    if (taken.overlaps(net.cidr)) continue
-    taken.add(net.cidr)
-    keeps.add(net)
-  }
-  return {
-    kept: all.filter((net) => keeps.has(net)),
-    dropped: all.filter((net) => !keeps.has(net)),
-  }
+  return all
+    .toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))
+    .filter(({ cidr }) => {
+      if (taken.overlaps(cidr)) return false
+      taken.add(cidr)
+      return true
+    })
 }
 
 function consistentHosts(
@@ -100,7 +123,7 @@ function consistentHosts(
     hosts.flatMap((one) => (one.name === self ? (one.fabricAddress ?? []) : [])),
   )
   const instances = createNetworkSet()
-  for (const { cidr } of vpcs) instances.add(cidr)
+  for (const { cidr, network } of vpcs) if (network === null) instances.add(cidr)
   const kept = hosts.filter(({ name, fabricAddress: address }) => {
     if (name === self || address === null) return true
     const problem = taken.has(address)
@@ -117,10 +140,10 @@ function consistentHosts(
 
 function consistentNics(
   self: HostName,
-  nics: readonly PlacedNic[],
-  subnets: readonly Subnet[],
+  { nics, subnets, vpcs }: Pick<Snapshot, 'nics' | 'subnets' | 'vpcs'>,
   bad: UnreadableRow[],
 ): readonly PlacedNic[] {
+  const spaces = new Map(vpcs.map(({ id, network }) => [id, network]))
   const ranges = new Map(
     subnets.map(({ id, vpc, cidr }) => {
       const first = ipv4ToNumber(gatewayOf(cidr)) - 1
@@ -130,7 +153,7 @@ function consistentNics(
   )
   const taken = new Set<string>()
   const kept = nics.filter((nic) => {
-    const values = uniqueValuesOf(self, nic)
+    const values = uniqueValuesOf(self, nic, spaces.get(nic.vpc) ?? null)
     const problem = problemOf(nic, ranges.get(nic.subnet), values, taken)
     if (problem === null) for (const one of values) taken.add(one)
     else {
@@ -143,10 +166,16 @@ function consistentNics(
 }
 
 /**
- * What no two NICs may share. On one host that includes the link name, which is cut from the id.
+ * What no two NICs may share: the address in its VPC's network, the MAC, and on one host the link
+ * name, which is cut from the id.
  */
-function uniqueValuesOf(self: HostName, { ip, mac, id, host }: PlacedNic): readonly string[] {
-  return host === self ? [ip, mac, nicLinkName(id)] : [ip, mac]
+function uniqueValuesOf(
+  self: HostName,
+  { ip, mac, id, host }: PlacedNic,
+  network: Vpc['network'],
+): readonly string[] {
+  const address = network === null ? ip : `${ip} in network ${network}`
+  return host === self ? [address, mac, nicLinkName(id)] : [address, mac]
 }
 
 function problemOf(

@@ -9,7 +9,7 @@
  * indexes, and columns that have a default and that an older daemon may ignore. A daemon ignores
  * additions that it does not know, and refuses a generation that it does not know. A change that
  * would break older daemons starts a new generation (`1…`), in a release for which all hosts are
- * stopped.
+ * stopped. One migration removes keys that older daemons do not need (`0019-vpc-networks.ts`).
  */
 import type { Kysely } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
@@ -31,6 +31,7 @@ import { instanceOptions } from './migrations/0014-instance-options.ts'
 import { generations } from './migrations/0015-generations.ts'
 import { drivers } from './migrations/0016-drivers.ts'
 import { groupRules } from './migrations/0017-group-rules.ts'
+import { vpcNetworks } from './migrations/0019-vpc-networks.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -50,6 +51,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0015-generations': generations,
   '0016-drivers': drivers,
   '0017-group-rules': groupRules,
+  '0019-vpc-networks': vpcNetworks,
 }
 const GENERATION = '0'
 

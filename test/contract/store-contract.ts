@@ -8,6 +8,7 @@ import { describeGroups } from './store/groups.ts'
 import { describeUnusedImages } from './store/images.ts'
 import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
+import { describeNetworks } from './store/networks.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeScopes } from './store/scopes.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
@@ -23,6 +24,7 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreWo
     describeQueries(begin)
     describeVolumes(begin)
     describeGroups(begin)
+    describeNetworks(begin)
     describeUniqueness(begin)
     describeUnusedImages(begin)
     describeHosts(begin)

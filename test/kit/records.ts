@@ -70,7 +70,15 @@ export function defaultRules({
 
 /** A default VPC with one subnet and its default group. */
 export const network: { readonly vpc: Vpc; readonly subnet: Subnet; readonly group: Group } = {
-  vpc: { id: numbered('vpc', 1), account, cidr: cidr('172.31.0.0/16'), isDefault: true },
+  vpc: {
+    id: numbered('vpc', 1),
+    account,
+    cidr: cidr('172.31.0.0/16'),
+    isDefault: true,
+    network: null,
+    dnsSupport: true,
+    dnsHostnames: true,
+  },
   subnet: {
     id: numbered('subnet', 1),
     vpc: numbered('vpc', 1),
@@ -78,6 +86,7 @@ export const network: { readonly vpc: Vpc; readonly subnet: Subnet; readonly gro
     cidr: cidr('172.31.0.0/20'),
     zone: 'atoll-1a',
     isDefault: true,
+    mapPublicIp: false,
   },
   group: {
     id: numbered('sg', 1),

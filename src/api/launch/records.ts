@@ -15,7 +15,7 @@ import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
 import { type Budget, writeOne } from '../budget.ts'
 import type { InstanceDetails } from '../instance-details.ts'
-import { specifiedTags } from '../schemas.ts'
+import { notFound, specifiedTags } from '../schemas.ts'
 import { addressInUse, type LaunchChoices } from './choices.ts'
 import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
 import type { RandomIds } from './random-ids.ts'
@@ -164,7 +164,11 @@ async function plug(launch: Launch, instance: Instance, first: Ipv4): Promise<Ni
   let ip: Ipv4 | undefined = first
   while (ip !== undefined) {
     const nic = newNic(launch, instance, ip)
-    if ((await tx.insertNic(nic)) === 'done') return nic
+    const result = await tx.insertNic(nic)
+    if (result === 'done') return nic
+    // It went with a DeleteSubnet after it was read.
+    if (result === 'no-subnet')
+      throw notFound('InvalidSubnetID.NotFound', 'subnet ID', [launch.choices.subnet.id])
     if (order.network.ip !== undefined) throw addressInUse(ip)
     ip = await chooseIp(launch)
   }

@@ -1,40 +1,43 @@
 /** VPCs and their subnets. They concern every host with members of the VPC. */
 import { z } from 'zod'
-import { cidrOverlaps, formatCidr, cidr as network, parseCidr } from '../../model/addr.ts'
-import type { AccountId, SubnetId } from '../../model/ids.ts'
-import type { Subnet, Vpc } from '../../model/records.ts'
+import { formatCidr, cidr as network, parseCidr } from '../../model/addr.ts'
+import type { AccountId, SubnetId, VpcId } from '../../model/ids.ts'
+import { type Subnet, VPC_NETWORK_MAX, type Vpc } from '../../model/records.ts'
+import { isVpcRange } from '../../model/vpc-range.ts'
 import { EVERYBODY, ofVpc } from '../scope.ts'
 import { account, flag, id, label, type Row } from './columns.ts'
 import { inParts } from './in-parts.ts'
-import { insertOr } from './insert.ts'
-import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
-
-/**
- * Never the network of a VPC: this network, loopback, link-local, multicast and above (RFC 6890).
- */
-const NO_VPC = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'].map((net) =>
-  network(net),
-)
-const VPC_PREFIX_MIN = 8
-const SUBNET_PREFIX_MAX = 29
+import { insertOr, unless } from './insert.ts'
+import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 
 const cidr = z
   .string()
   .max(18)
   .refine((text) => {
     const net = parseCidr(text)
-    if (net === undefined || net.prefix < VPC_PREFIX_MIN || net.prefix > SUBNET_PREFIX_MAX)
-      return false
-    return !NO_VPC.some((reserved) => cidrOverlaps(reserved, net))
+    return net !== undefined && isVpcRange(net)
   }, 'is no network that instances may have')
 
-type VpcRow = Row<Vpc>
+/**
+ * `addressSpace` names what its network may not be in twice: empty for the root namespace, else the
+ * VPC's own number.
+ */
+type VpcRow = Row<Vpc> & { readonly addressSpace: string }
 type SubnetRow = Row<Subnet>
 
 const tables = {
   vpcs: table<VpcRow>({
     name: 'vpcs',
-    schema: z.object({ id: id('vpc'), account, cidr, isDefault: flag }),
+    schema: z.object({
+      id: id('vpc'),
+      account,
+      cidr,
+      isDefault: flag,
+      network: z.int().min(1).max(VPC_NETWORK_MAX).nullable(),
+      addressSpace: z.string().max(8),
+      dnsSupport: flag,
+      dnsHostnames: flag,
+    }),
   }),
   subnets: table<SubnetRow>({
     name: 'subnets',
@@ -45,8 +48,20 @@ const tables = {
       cidr,
       zone: label,
       isDefault: flag,
+      mapPublicIp: flag,
     }),
   }),
+}
+
+/** What can be set of a VPC, and of a subnet. */
+type VpcSettings = Pick<Vpc, 'dnsSupport' | 'dnsHostnames'>
+type SubnetSettings = Pick<Subnet, 'mapPublicIp'>
+
+/** All restrict. */
+interface SubnetQuery {
+  readonly account?: AccountId
+  readonly vpc?: VpcId
+  readonly ids?: readonly SubnetId[]
 }
 
 /** The noun. */
@@ -58,15 +73,10 @@ export const networks = noun({
       if (account !== undefined) query = query.where('account', '=', account)
       return rows.parse(tables.vpcs, await query.execute()).map(vpcFromRow)
     },
-    async subnets({
-      account,
-      ids,
-    }: {
-      readonly account?: AccountId
-      readonly ids?: readonly SubnetId[]
-    }): Promise<readonly Subnet[]> {
+    async subnets({ account, vpc, ids }: SubnetQuery): Promise<readonly Subnet[]> {
       let query = db.selectFrom('subnets').selectAll().orderBy('id')
       if (account !== undefined) query = query.where('account', '=', account)
+      if (vpc !== undefined) query = query.where('vpc', '=', vpc)
       const found = await inParts(ids, (part) =>
         part === undefined ? query.execute() : query.where('id', 'in', part).execute(),
       )
@@ -75,40 +85,89 @@ export const networks = noun({
   }),
   writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
     /**
-     * `exists` when a VPC of the cluster has the same network. So of several first starts only one
-     * creates the default VPC.
+     * `exists` when its number is taken, or some VPC in the root namespace has the same network as
+     * this one there, so that of several first starts one makes the default.
      */
     insertVpc: (vpc: Vpc) => insertOr('exists', db, 'vpcs', vpcToRow(vpc)),
-    /** `exists` when a subnet of the cluster has the same network. */
+    async updateVpc({ id }: Pick<Vpc, 'id'>, { dnsSupport, dnsHostnames }: VpcSettings) {
+      const settings = { dnsSupport: Number(dnsSupport), dnsHostnames: Number(dnsHostnames) }
+      await db.updateTable('vpcs').set(settings).where('id', '=', id).execute()
+    },
+    /**
+     * `in-use` when it has subnets or groups: the database knows those, too, that this transaction
+     * does not see.
+     */
+    deleteVpc: ({ id }: Pick<Vpc, 'id'>) =>
+      unless('referenced', 'in-use', () => db.deleteFrom('vpcs').where('id', '=', id).execute()),
+    /** `exists` when some subnet of the VPC has the same network. */
     insertSubnet: (subnet: Subnet) => insertOr('exists', db, 'subnets', subnetToRow(subnet)),
+    async updateSubnet({ id }: Pick<Subnet, 'id'>, { mapPublicIp }: SubnetSettings) {
+      const settings = { mapPublicIp: Number(mapPublicIp) }
+      await db.updateTable('subnets').set(settings).where('id', '=', id).execute()
+    },
+    /** `in-use` when it has NICs, also some that this transaction does not see. */
+    deleteSubnet: ({ id }: Pick<Subnet, 'id' | 'vpc'>) =>
+      unless('referenced', 'in-use', () => db.deleteFrom('subnets').where('id', '=', id).execute()),
   }),
   touches: {
     // Every host has the gateway addresses of all networks.
     insertVpc: (_session, { id }) => [ofVpc(id), EVERYBODY],
+    updateVpc: nobody,
+    deleteVpc: (_session, { id }) => [ofVpc(id), EVERYBODY],
     insertSubnet: (_session, { vpc }) => [ofVpc(vpc), EVERYBODY],
+    // The next launch goes by it, which reads it.
+    updateSubnet: nobody,
+    deleteSubnet: (_session, { vpc }) => [ofVpc(vpc), EVERYBODY],
   },
   inCopy: {
     insertVpc: always,
+    updateVpc: always,
+    deleteVpc: always,
     insertSubnet: async (tx, { id }) => isThere(tx.subnets({ ids: [id] })),
+    updateSubnet: always,
+    deleteSubnet: always,
   },
 })
 
 /** A VPC as its row. */
 export function vpcToRow(vpc: Vpc): VpcRow {
-  return { ...vpc, cidr: formatCidr(vpc.cidr), isDefault: Number(vpc.isDefault) }
+  return {
+    ...vpc,
+    cidr: formatCidr(vpc.cidr),
+    isDefault: Number(vpc.isDefault),
+    addressSpace: `${vpc.network ?? ''}`,
+    dnsSupport: Number(vpc.dnsSupport),
+    dnsHostnames: Number(vpc.dnsHostnames),
+  }
 }
 
 /** A VPC from its row. Throws RangeError when its network is malformed. */
-export function vpcFromRow(row: VpcRow): Vpc {
-  return { ...row, cidr: network(row.cidr), isDefault: row.isDefault !== 0 }
+export function vpcFromRow({ addressSpace: _, ...row }: VpcRow): Vpc {
+  return {
+    ...row,
+    cidr: network(row.cidr),
+    isDefault: row.isDefault !== 0,
+    dnsSupport: row.dnsSupport !== 0,
+    dnsHostnames: row.dnsHostnames !== 0,
+  }
 }
 
 /** A subnet as its row. */
 export function subnetToRow(subnet: Subnet): SubnetRow {
-  return { ...subnet, cidr: formatCidr(subnet.cidr), isDefault: Number(subnet.isDefault) }
+  return {
+    ...subnet,
+    cidr: formatCidr(subnet.cidr),
+    isDefault: Number(subnet.isDefault),
+    mapPublicIp: Number(subnet.mapPublicIp),
+  }
 }
 
 /** A subnet from its row. Throws RangeError when its network is malformed. */
 export function subnetFromRow(row: SubnetRow): Subnet {
-  return { ...row, cidr: network(row.cidr), isDefault: row.isDefault !== 0 }
+  return {
+    ...row,
+    cidr: network(row.cidr),
+    isDefault: row.isDefault !== 0,
+    mapPublicIp: row.mapPublicIp !== 0,
+  }
 }

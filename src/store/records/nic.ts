@@ -14,6 +14,7 @@ import type {
   VpcId,
 } from '../../model/ids.ts'
 import type { Instance, Nic, PlacedNic, Tag } from '../../model/records.ts'
+import { isTrouble } from '../engines/engine.ts'
 import { ofHost, ofVpc, type Scope } from '../scope.ts'
 import { account, host, id, index, ip, like, prose, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
@@ -141,12 +142,19 @@ export const nics = noun({
   }),
   writes: ({ db, where }: Session<Tables>) => ({
     /**
-     * `taken` when another NIC has the address or the MAC. Choose another one in the same
-     * transaction.
+     * `taken` when another NIC of the VPC has the address, or any has the MAC: choose another and
+     * try again in the same transaction. `no-subnet` when the subnet is gone, though this
+     * transaction may have seen it.
      */
-    async insertNic(nic: Nic): Promise<'done' | 'taken'> {
+    async insertNic(nic: Nic): Promise<'done' | 'taken' | 'no-subnet'> {
       const rows = nicToRows(nic)
-      const result = await insertOr('taken', db, 'nics', rows.nic)
+      const result = await insertOr('taken', db, 'nics', rows.nic).catch(async (error: unknown) => {
+        if (!isTrouble(error, 'referenced')) throw error
+        const instance = db.selectFrom('instances').select('id').where('id', '=', nic.instance)
+        // Nobody removes an instance that is being launched, so its row is what is seen.
+        if ((await instance.execute()).length === 0) throw error
+        return 'no-subnet' as const
+      })
       if (result === 'done') where.plugged(nic.instance, nic.vpc)
       if (result === 'done') await insertReferring(db, 'nicGroups', rows.groups, nic.groups)
       return result

@@ -63,6 +63,9 @@ export const vpc: Vpc = {
   account: ACCOUNT,
   cidr: cidr('172.31.0.0/16'),
   isDefault: true,
+  network: null,
+  dnsSupport: true,
+  dnsHostnames: true,
 }
 export const subnet: Subnet = {
   id: nth('subnet', 1),
@@ -71,6 +74,7 @@ export const subnet: Subnet = {
   cidr: cidr('172.31.0.0/20'),
   zone: 'atoll-1a',
   isDefault: true,
+  mapPublicIp: false,
 }
 export const otherSubnet: Subnet = {
   ...subnet,

@@ -135,6 +135,14 @@ const WRITES: readonly [string, (tx: Tx) => Promise<unknown>, readonly Scope[] |
       }),
     [EVERYBODY, ofVpc(otherVpc)],
   ],
+  ['a VPC that is in use', (tx) => tx.deleteVpc(given.vpc), null],
+  [
+    'a subnet that goes',
+    (tx) => tx.deleteSubnet(given.otherSubnet),
+    [EVERYBODY, ofVpc(given.vpc.id)],
+  ],
+  ['a subnet that is in use', (tx) => tx.deleteSubnet(given.subnet), null],
+  ['what launches go by', (tx) => tx.updateSubnet(given.subnet, { mapPublicIp: true }), null],
   [
     'a group',
     (tx) => tx.insertGroup({ ...given.group, id: given.nth('sg', 9), name: 'new' }),

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { Kysely, type Logger } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -91,6 +92,48 @@ it('a daemon refuses a generation that it does not know, and names it', async ()
     message: expect.stringMatching(/1000-anew.*newer version/),
   })
 })
+
+it('keys of networks and addresses become those of their VPC, and nothing is lost', async () => {
+  const before = Object.entries(MIGRATIONS).filter(([name]) => name < '0018')
+  const db = open()
+  await migrateToLatest(db, silentLog, Object.fromEntries(before))
+  const database = new DatabaseSync(file, { enableForeignKeyConstraints: true })
+  database.exec(OLDER_RECORDS)
+  const tables = ['vpcs', 'subnets', 'nics', 'nicGroups', 'floats'] as const
+  const rows = () => tables.map((table) => database.prepare(`select * from ${table}`).all())
+  const old = rows()
+  await migrateToLatest(db, silentLog)
+  expect(rows()).toMatchObject(old)
+  expect(database.prepare('pragma foreign_key_check').all()).toEqual([])
+  // As an older daemon inserts: one more of what is there is refused as before.
+  const add = (table: string, values: string) => () =>
+    database.exec(`insert into ${table} values (${values})`)
+  const vpc = (id: string) => add('vpcs (id, account, cidr, isDefault)', `'${id}', 'a', '10/8', 1`)
+  const nic = (id: string, of: string) =>
+    add('nics', `'nic${id}', 'i', 'a', '${of}', 's1', 0, '10.0.0.4', 'mac${id}', 'now'`)
+  expect(vpc('v3')).toThrow(/UNIQUE/)
+  expect(nic('2', 'v1')).toThrow(/UNIQUE/)
+  expect(nic('3', 'v2')).not.toThrow()
+  expect(() => database.exec(`delete from vpcs where id = 'v1'`)).toThrow(/FOREIGN KEY/)
+  const plans = database.prepare(
+    `explain query plan select ip from nics where subnet = 's' and ip in ('1', '2')`,
+  )
+  expect(plans.all()).toMatchObject([{ detail: expect.stringContaining('nicsBy_subnet_ip') }])
+  database.close()
+})
+
+const OLDER_RECORDS = `
+  create table floats (id text primary key, nic text references nics (id) on delete set null);
+  insert into accounts (id, name) values ('a', '');
+  insert into vpcs values ('v1', 'a', '10/8', 1), ('v2', 'a', '11/8', 0);
+  insert into subnets values ('s1', 'v1', 'a', '10/16', 'z', 1), ('s2', 'v2', 'a', '11/16', 'z', 0);
+  insert into securityGroups values ('g1', 'v1', 'a', 'default', ''), ('g2', 'v2', 'a', 'default', '');
+  insert into instances (id, account, reservation, launchIndex, image, type, host, state, wanted, bootCount, bootSeen, transitionReason, launchedAt)
+    values ('i', 'a', 'r', 0, 'ami', 't', 'h', 'running', 'run', 1, 1, '', 'now');
+  insert into nics values ('nic1', 'i', 'a', 'v1', 's1', 0, '10.0.0.4', 'mac1', 'now');
+  insert into nicGroups values ('nic1', 0, 'g1');
+  insert into floats values ('f1', 'nic1'), ('f2', null);
+`
 
 it('every migration says which generation it is of', () => {
   for (const name of Object.keys(MIGRATIONS)) expect(name).toMatch(/^0\d{3}-[a-z-]+$/)

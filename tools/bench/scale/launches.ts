@@ -14,6 +14,7 @@ import { answerWithFallback } from '../../../src/api/replica-fallback.ts'
 import { parseCidr } from '../../../src/model/addr.ts'
 import { AtollError, messageOf } from '../../../src/model/errors.ts'
 import { newIds, parseAccountId } from '../../../src/model/ids.ts'
+import { insertWholeVpc } from '../../../src/store/new-vpc.ts'
 
 /** The account that every cloud begins with. */
 const ACCOUNT = '000000000001'
@@ -90,7 +91,7 @@ export async function registerSample(host: ApiParts): Promise<string> {
 
 /**
  * Makes VPCs beside the default one, each with a subnet and its default group, and gives the
- * subnets. No action makes one yet, so they are written as records.
+ * subnets. They are written as records, so that quotas do not count.
  */
 export async function makeVpcs({ store }: ApiParts, count: number): Promise<readonly string[]> {
   const made: string[] = []
@@ -104,10 +105,17 @@ export async function makeVpcs({ store }: ApiParts, count: number): Promise<read
       const network = parseCidr(`10.${number >> 8}.${number & 255}.0/24`)
       if (network === undefined) throw new RangeError('a network is malformed')
       const [vpc, id] = [newId('vpc'), newId('subnet')]
-      await tx.insertVpc({ id: vpc, account, cidr: network, isDefault: false })
-      await tx.insertSubnet({ id, vpc, account, cidr: network, zone, isDefault: false })
-      const description = 'default VPC security group'
-      await tx.insertGroup({ id: newId('sg'), vpc, account, name: 'default', description })
+      const settings = { network: null, dnsSupport: true, dnsHostnames: true, isDefault: false }
+      await insertWholeVpc(tx, { id: vpc, account, cidr: network, ...settings }, newId)
+      await tx.insertSubnet({
+        id,
+        vpc,
+        account,
+        cidr: network,
+        zone,
+        isDefault: false,
+        mapPublicIp: false,
+      })
       made.push(id)
     }
   })

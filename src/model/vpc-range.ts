@@ -1,0 +1,25 @@
+/** Which ranges of addresses VPCs and subnets may have. Pure. */
+import { type Cidr, cidrOverlaps, cidr as network } from './addr.ts'
+
+/** The shortest prefix that a record of a VPC may have; the API takes `EC2_PREFIX_MIN`. */
+const PREFIX_MIN = 8
+/** The longest: one that leaves an address to instances. */
+const PREFIX_MAX = 29
+/** EC2's own limits (VPC user guide, "VPC CIDR blocks", "Subnet CIDR blocks"). */
+export const EC2_PREFIX_MIN = 16
+export const EC2_PREFIX_MAX = 28
+
+/**
+ * Never the network of a VPC: this network, loopback, link-local, and all from multicast on (RFC
+ * 6890).
+ */
+const NO_VPC = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'].map(network)
+
+/** Whether instances may have addresses of this network. */
+export function isVpcRange(range: Cidr): boolean {
+  return (
+    range.prefix >= PREFIX_MIN &&
+    range.prefix <= PREFIX_MAX &&
+    !NO_VPC.some((reserved) => cidrOverlaps(reserved, range))
+  )
+}

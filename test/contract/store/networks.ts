@@ -1,0 +1,116 @@
+/** VPCs and subnets: what may overlap, what holds them, and who finds out first. */
+import { describe, expect, it } from 'vitest'
+import type { Subnet, Vpc } from '../../../src/model/records.ts'
+import type { Tx } from '../../../src/store/store.ts'
+import * as given from './records.ts'
+import { type StoreWorld, settledWorld } from './world.ts'
+
+const RACES = 4
+/** With networks of their own, and the range of the first VPC. */
+const own: Vpc = { ...given.vpc, id: given.nth('vpc', 7), isDefault: false, network: 7 }
+const other: Vpc = { ...own, id: given.nth('vpc', 8), network: 8 }
+const inOwn: Subnet = { ...given.subnet, id: given.nth('subnet', 7), vpc: own.id }
+const inOther: Subnet = { ...inOwn, id: given.nth('subnet', 8), vpc: other.id, mapPublicIp: true }
+
+/** VPCs and subnets. */
+export function describeNetworks(begin: () => Promise<StoreWorld>): void {
+  describe('VPCs and subnets', () => {
+    const world = settledWorld(begin)
+    const write = <R>(work: (tx: Tx) => Promise<R>) => world.store.change(work)
+
+    it('may overlap where each has a number, down to the addresses of NICs', async () => {
+      const { ip } = given.nic(1)
+      const results = await write(async (tx) => {
+        for (const number of [1, 2, 3, 4]) await tx.insertInstance(given.instance(number))
+        return [
+          await tx.insertVpc(own),
+          await tx.insertVpc({ ...other, network: own.network }),
+          await tx.insertVpc(other),
+          await tx.insertSubnet(inOwn),
+          await tx.insertSubnet(inOther),
+          await tx.insertSubnet({ ...inOther, id: given.nth('subnet', 9) }),
+          await tx.insertNic(given.nic(1, { ip })),
+          await tx.insertNic(given.nic(2, { ip, vpc: own.id, subnet: inOwn.id })),
+          await tx.insertNic(given.nic(3, { ip, vpc: other.id, subnet: inOther.id })),
+          await tx.insertNic(given.nic(4, { ip, vpc: other.id, subnet: inOther.id })),
+        ]
+      })
+      expect(results).toEqual([
+        'done',
+        'exists', // the number
+        'done',
+        'done',
+        'done',
+        'exists', // the range in the VPC
+        'done',
+        'done',
+        'done',
+        'taken', // the address in the VPC
+      ])
+      await world.peer.read(async (tx) => {
+        expect(await tx.vpcs({})).toStrictEqual([given.vpc, own, other])
+        expect(await tx.subnets({ vpc: other.id })).toStrictEqual([inOther])
+        expect((await tx.nics({})).map((nic) => [nic.ip, nic.vpc])).toEqual([
+          [ip, given.vpc.id],
+          [ip, own.id],
+          [ip, other.id],
+        ])
+      })
+    })
+
+    it('have settings, which change', async () => {
+      await write(async (tx) => {
+        await tx.insertVpc(own)
+        await tx.insertSubnet(inOwn)
+        await tx.updateVpc(own, { dnsSupport: false, dnsHostnames: true })
+        await tx.updateSubnet(inOwn, { mapPublicIp: true })
+      })
+      await world.peer.read(async (tx) => {
+        expect((await tx.vpcs({}))[1]).toStrictEqual({ ...own, dnsSupport: false })
+        expect(await tx.subnets({ ids: [inOwn.id] })).toStrictEqual([
+          { ...inOwn, mapPublicIp: true },
+        ])
+      })
+    })
+
+    it('stay while something is in them', async () => {
+      const group = { ...given.group, id: given.nth('sg', 7), vpc: own.id }
+      const results = await write(async (tx) => {
+        await tx.insertVpc(own)
+        await tx.insertSubnet(inOwn)
+        await tx.insertGroup(group)
+        await tx.insertInstance(given.instance(1))
+        await tx.insertNic(given.nic(1, { vpc: own.id, subnet: inOwn.id, groups: [] }))
+        const done: string[] = [await tx.deleteSubnet(inOwn), await tx.deleteVpc(own)]
+        await tx.deleteNics(given.instance(1).id)
+        done.push(await tx.deleteSubnet(inOwn), await tx.deleteVpc(own))
+        await tx.deleteGroup(group)
+        done.push(await tx.deleteVpc(own))
+        return done
+      })
+      expect(results).toEqual(['in-use', 'in-use', 'done', 'in-use', 'done'])
+      expect(await world.peer.read((tx) => tx.vpcs({}))).toEqual([given.vpc])
+    })
+
+    it('are never both removed and launched into, whoever is first', async () => {
+      for (let race = 1; race <= RACES; race++) {
+        const { id } = given.instance(race)
+        await write(async (tx) => {
+          await tx.insertSubnet({ ...given.subnet, id: inOwn.id, cidr: given.farSubnet.cidr })
+          await tx.insertInstance(given.instance(race))
+        })
+        const [launched, removed] = await Promise.all([
+          world.store.claim((tx) => tx.insertNic(given.nic(race, { subnet: inOwn.id }))),
+          world.peer.change((tx) => tx.deleteSubnet({ id: inOwn.id, vpc: given.vpc.id })),
+        ])
+        expect([launched, removed]).toEqual(
+          removed === 'done' ? ['no-subnet', 'done'] : ['done', 'in-use'],
+        )
+        await write(async (tx) => {
+          await tx.deleteNics(id)
+          if (removed === 'in-use') await tx.deleteSubnet({ id: inOwn.id, vpc: given.vpc.id })
+        })
+      }
+    })
+  })
+}
