@@ -82,9 +82,11 @@ const apiTls = z
   })
   .prefault({})
 
-/** EC2's defaults: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html */
+/** EC2's own, but for VPCs, of which EC2 has 5 until more are asked for: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html */
 const quotas = z
   .strictObject({
+    vpcs: z.int().min(1).max(10_000).default(100).describe('Most VPCs of one account'),
+    subnetsPerVpc: z.int().min(1).max(1000).default(200).describe('Most subnets of one VPC'),
     securityGroupsPerVpc: z
       .int()
       .min(1)

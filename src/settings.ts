@@ -52,6 +52,8 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
     quotas: config.api.quotas,
     rates: config.network.rates,
+    vpcPlace: 'root',
+    defaultNetwork: config.network,
   }
 }
 

@@ -12,6 +12,7 @@ import type { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Turns } from '../lib/turns.ts'
+import type { Cidr } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { TypeRate } from '../model/network-rates.ts'
@@ -66,10 +67,16 @@ export interface ApiSettings {
   readonly quotas: Quotas
   /** How fast NICs are on this host, by instance type. */
   readonly rates: readonly TypeRate[]
+  /** Where new VPCs are: each in a network of its own, or all in the root namespace. */
+  readonly vpcPlace: 'own' | 'root'
+  /** The range of a default VPC, and that of a default subnet in its first zone. */
+  readonly defaultNetwork: { readonly vpc: Cidr; readonly subnet: Cidr }
 }
 
 /** Limits of each account. */
 interface Quotas {
+  readonly vpcs: number
+  readonly subnetsPerVpc: number
   readonly securityGroupsPerVpc: number
   /** In each direction. */
   readonly rulesPerSecurityGroup: number

@@ -6,7 +6,7 @@
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupIngress.html
  */
 import { z } from 'zod'
-import { type Cidr, ipv4FromNumber, ipv4ToNumber, parseCidr, parseIpv4 } from '../model/addr.ts'
+import { maskedCidr } from '../model/addr.ts'
 import { canonicalIpv6Cidr } from '../model/addr6.ts'
 import { refused } from '../model/errors.ts'
 import {
@@ -289,22 +289,10 @@ function invalid(message: string): Error {
   return refused('InvalidParameterValue', message)
 }
 
-/** Host bits are cleared, as EC2 does: 100.68.0.18/18 becomes 100.68.0.0/18. */
 function ipv4Peer(text: string): AskedPeer {
-  const [address = '', length = '', ...rest] = text.split('/')
-  const ip = parseIpv4(address)
-  const prefix = /^\d{1,2}$/.test(length) ? Number(length) : Number.NaN
-  const cidr =
-    ip === undefined || rest.length > 0 ? undefined : maskedCidr(ipv4ToNumber(ip), prefix)
+  const cidr = maskedCidr(text)
   if (cidr === undefined) throw invalid(`CIDR block ${text} is malformed`)
   return { kind: 'ipv4', cidr }
-}
-
-function maskedCidr(address: number, prefix: number): Cidr | undefined {
-  const size = 2 ** (32 - prefix)
-  return prefix <= 32
-    ? parseCidr(`${ipv4FromNumber(Math.floor(address / size) * size)}/${prefix}`)
-    : undefined
 }
 
 function ipv6Peer(text: string): AskedPeer {

@@ -201,7 +201,23 @@ export function pagedShape(
   }
 }
 
-/** A list with at least one item. The refusal uses EC2's own name of the list (`instancesSet`). */
+/** A request that must set exactly one of these attributes, as in EC2's Modify…Attribute. */
+export function oneAttribute<S extends z.ZodObject>(schema: S, attributes: object) {
+  const given = (request: object) =>
+    Object.keys(attributes).filter((name) => Reflect.get(request, name) !== undefined)
+  return schema.refine((request) => given(request).length === 1, {
+    error: ({ input }) =>
+      given(input as object).length === 0
+        ? 'No attributes specified.'
+        : 'Fields for multiple attribute types specified',
+    ...withCode('InvalidParameterCombination'),
+  })
+}
+
+/**
+ * A list that must have an item. Without one the refusal has the name that EC2 itself gives the
+ * list (`instancesSet`).
+ */
 export function required<List extends z.ZodType<readonly unknown[]>>(list: List, name: string) {
   return list.prefault([] as never).refine((items) => items.length > 0, {
     error: `The request must contain the parameter ${name}`,

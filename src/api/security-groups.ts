@@ -10,9 +10,6 @@ import { refuseMissing } from './describe.ts'
 import { type AskedRule, type NamedGroup, protocolName } from './group-permissions.ts'
 import { idSchema, notFound, textSchema } from './schemas.ts'
 
-/** The name of each VPC's own group. */
-export const DEFAULT_GROUP = 'default'
-
 /** A group by its id, or by its name in the default VPC. */
 export const groupShape = {
   GroupId: idSchema('sg', 'InvalidGroupId.Malformed').optional(),
@@ -25,6 +22,17 @@ export async function requireDefaultVpc(tx: ReadTx, account: AccountId): Promise
   const vpc = (await tx.vpcs({ account })).find(({ isDefault }) => isDefault)
   if (vpc !== undefined) return vpc.id
   throw refused('VPCIdNotSpecified', 'No default VPC for this user; give a VpcId or a GroupId')
+}
+
+/** Removes a group with its rules and tags; `in-use`: as `deleteGroup`. */
+export async function removeGroup(tx: Tx, group: Group): Promise<'done' | 'in-use'> {
+  for (const rule of await tx.groupRules({ groups: [group.id] })) {
+    await tx.deleteTagsOf(rule.id)
+    await tx.deleteGroupRule(rule)
+  }
+  const result = await tx.deleteGroup(group)
+  if (result === 'done') await tx.deleteTagsOf(group.id)
+  return result
 }
 
 /** The group that a request names. Errors: `MissingParameter`, `InvalidGroup.NotFound`. */

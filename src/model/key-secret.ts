@@ -4,6 +4,7 @@
  */
 import type { HostName } from './ids.ts'
 import type { AccessKey, Host } from './records.ts'
+import { areAllOf } from './version.ts'
 
 /** Decrypts secrets: a `SecretCipher` of `lib/secret-cipher.ts`. */
 interface Opener {
@@ -34,18 +35,7 @@ export function canAllOpen(
   hosts: readonly Pick<Host, 'name' | 'state' | 'version'>[],
   self: HostName,
 ): boolean {
-  return hosts.every(
-    ({ name, state, version }) => name === self || state === 'forgotten' || opens(version),
-  )
-}
-
-function opens(version: string): boolean {
-  const parts = version.split('.').map(Number)
-  for (const [index, least] of SEALING_VERSION.entries()) {
-    const part = parts[index] ?? 0
-    if (part !== least) return part > least
-  }
-  return true
+  return areAllOf(SEALING_VERSION, hosts, self)
 }
 
 const ACCESS_KEY_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'

@@ -117,9 +117,9 @@ export interface Vpc {
   readonly cidr: Cidr
   readonly isDefault: boolean
   /**
-   * Null: it is in the root namespace of each host, with all others of which this is null, and none
-   * of them may overlap another. A number from 1 to `VPC_NETWORK_MAX`, unique in the cloud: it has a
-   * namespace of its own on each host that has instances of it, and may overlap any other VPC.
+   * Null: it is in the root namespace of each host. VPCs in it must not overlap. A number from 1 to
+   * `VPC_NETWORK_MAX`, unique in the cloud: it has a namespace of its own on each host that has
+   * instances of it, and may overlap any other VPC.
    */
   readonly network: number | null
   /** EC2's `enableDnsSupport`: whether its instances have the cloud's resolver. */

@@ -5,8 +5,9 @@ import { type Cidr, cidrOverlaps, cidr as network } from './addr.ts'
 const PREFIX_MIN = 8
 /** The longest: one that leaves an address to instances. */
 const PREFIX_MAX = 29
-/** EC2's own limits (VPC user guide, "VPC CIDR blocks", "Subnet CIDR blocks"). */
+/** The shortest prefix that EC2 takes (VPC user guide, "VPC CIDR blocks", "Subnet CIDR blocks"). */
 export const EC2_PREFIX_MIN = 16
+/** The longest prefix that EC2 takes. */
 export const EC2_PREFIX_MAX = 28
 
 /**

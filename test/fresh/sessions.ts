@@ -18,6 +18,9 @@ export interface Step {
 /** What stands for something of the reader's own, and what that is in a session. */
 const PLACEHOLDERS: readonly (readonly [string, string])[] = [
   ['https://…', 'https://images.invalid'],
+  ['vpc-…', '$vpc'],
+  ['subnet-…', '$subnet'],
+  ['sg-…', '$group'],
   ['ami-…', '$image'],
   ['i-…', '$instance'],
   ['INSTANCE', '$instance'],
@@ -89,6 +92,23 @@ const ONE_HOST: readonly Step[] = [
   shown('ec2 run-instances --image-id ami-… --instance-type t3.micro --security-groups web', {
     says: /i-[0-9a-f]{17}/,
   }),
+  shown('ec2 create-vpc --cidr-block 10.7.0.0/16', { says: /vpc-[0-9a-f]{17}/ }),
+  also(
+    'vpc=$(ec2 describe-vpcs --filters Name=cidr,Values=10.7.0.0/16 --query "Vpcs[0].VpcId" --output text)',
+  ),
+  shown('ec2 create-subnet --vpc-id vpc-… --cidr-block 10.7.1.0/24 --availability-zone atoll-1a', {
+    says: /subnet-[0-9a-f]{17}/,
+  }),
+  shown('ec2 create-security-group --vpc-id vpc-… --group-name web --description "Web servers"', {
+    says: /sg-[0-9a-f]{17}/,
+  }),
+  also(
+    'subnet=$(ec2 describe-subnets --filters Name=vpc-id,Values=$vpc --query "Subnets[0].SubnetId" --output text); group=$(ec2 describe-security-groups --filters Name=vpc-id,Values=$vpc Name=group-name,Values=web --query "SecurityGroups[0].GroupId" --output text)',
+  ),
+  shown(
+    'ec2 run-instances --image-id ami-… --instance-type t3.micro --subnet-id subnet-… --security-group-ids sg-…',
+    { says: /10\.7\.1\./ },
+  ),
   shown('ec2 wait instance-running --instance-ids i-…'),
   shown('ec2 describe-instances --filters Name=tag:Name,Values=web', { says: /running/ }),
   shown('atoll console INSTANCE'),

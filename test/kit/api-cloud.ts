@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import type { Action, ApiParts, Call } from '../../src/api/action.ts'
+import type { Action, ApiParts, ApiSettings, Call } from '../../src/api/action.ts'
 import { createBudget } from '../../src/api/budget.ts'
 import { createKeyGeneration } from '../../src/api/key-generation.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
@@ -45,6 +45,20 @@ export const BOB: AccountId = must(parseAccountId('000000000002'))
 export const NOW_MS = Date.parse('2026-11-22T08:00:00.000Z')
 export const ZONE = 'atoll-1a'
 
+/** What actions are limited by unless a test says otherwise: the defaults of the settings. */
+export const LIMITS: Pick<ApiSettings, 'quotas' | 'rates' | 'vpcPlace' | 'defaultNetwork'> = {
+  quotas: {
+    vpcs: 100,
+    subnetsPerVpc: 200,
+    securityGroupsPerVpc: 2500,
+    rulesPerSecurityGroup: 60,
+    securityGroupsPerInterface: 5,
+  },
+  rates: [],
+  vpcPlace: 'root',
+  defaultNetwork: { vpc: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') },
+}
+
 export interface CloudOptions {
   /** Capacity of each host; they are called host1, host2, … */
   readonly hosts?: readonly {
@@ -55,6 +69,7 @@ export interface CloudOptions {
   readonly subnet?: string
   /** The bus that actions ring on; it is closed with the cloud. */
   readonly bus?: Bus
+  readonly settings?: Partial<ApiSettings>
 }
 
 /** Who was rung, in order: hosts, those that follow a VPC, and all. */
@@ -104,7 +119,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   await fill(store, network, image, options.hosts ?? [{ vcpus: 64, memoryMiB: 65_536 }])
   const bells: Rung = { rung: [], rungVpcs: [], rungAll: [] }
   const bus = notingBus(options.bus ?? createLocalBus(), bells)
-  const parts = makeParts(store, bus)
+  const parts = makeParts(store, bus, options.settings)
   const callOf = (on: ApiParts, input: object, account: AccountId): Omit<Call, 'records'> => ({
     input: { ...input },
     caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
@@ -158,7 +173,7 @@ function notingBus(bus: Bus, { rung, rungVpcs, rungAll }: Rung): Bus {
   }
 }
 
-function makeParts(store: Store, bus: Bus): ApiParts {
+function makeParts(store: Store, bus: Bus, settings: Partial<ApiSettings> = {}): ApiParts {
   return {
     store: withoutReplica(store),
     bus,
@@ -174,12 +189,8 @@ function makeParts(store: Store, bus: Bus): ApiParts {
       endpoint: 'cloud.example:8773',
       drivers: [QEMU, DOCKER],
       maxInstancesPerLaunch: 100,
-      quotas: {
-        securityGroupsPerVpc: 2500,
-        rulesPerSecurityGroup: 60,
-        securityGroupsPerInterface: 5,
-      },
-      rates: [],
+      ...LIMITS,
+      ...settings,
     },
   }
 }
@@ -187,7 +198,15 @@ function makeParts(store: Store, bus: Bus): ApiParts {
 function makeNetwork(block: string): Pick<Cloud, 'vpc' | 'subnet' | 'group'> {
   const vpc = formatId('vpc', randomBytes(ID_BYTES))
   return {
-    vpc: { id: vpc, account: ALICE, cidr: cidr('172.31.0.0/16'), isDefault: true },
+    vpc: {
+      id: vpc,
+      account: ALICE,
+      cidr: cidr('172.31.0.0/16'),
+      isDefault: true,
+      network: null,
+      dnsSupport: true,
+      dnsHostnames: true,
+    },
     subnet: {
       id: formatId('subnet', randomBytes(ID_BYTES)),
       vpc,
@@ -195,6 +214,7 @@ function makeNetwork(block: string): Pick<Cloud, 'vpc' | 'subnet' | 'group'> {
       cidr: cidr(block),
       zone: ZONE,
       isDefault: true,
+      mapPublicIp: false,
     },
     group: {
       id: formatId('sg', randomBytes(ID_BYTES)),

@@ -17,6 +17,7 @@ import type { AccessKey } from '../../src/model/records.ts'
 import { withoutReplica } from '../../src/store/replica-reads.ts'
 import type { ReadTx, Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
+import { LIMITS } from './api-cloud.ts'
 
 /** AWS's own example credentials. */
 export const KEY: AccessKey = {
@@ -82,12 +83,7 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
       endpoint: null,
       drivers: [QEMU, DOCKER],
       maxInstancesPerLaunch: 100,
-      quotas: {
-        securityGroupsPerVpc: 2500,
-        rulesPerSecurityGroup: 60,
-        securityGroupsPerInterface: 5,
-      },
-      rates: [],
+      ...LIMITS,
     },
     ...more,
   }

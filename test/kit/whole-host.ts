@@ -50,6 +50,7 @@ import { LONE_FIREWALL, NO_FABRIC } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, type Netns } from '../../tools/kit/netns.ts'
 import { ruleLinks } from '../../tools/kit/rule-links.ts'
+import { LIMITS } from './api-cloud.ts'
 import { newBudget } from './budget.ts'
 import { hurriedClock } from './hurried.ts'
 
@@ -247,12 +248,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       endpoint: null,
       drivers: declarations,
       maxInstancesPerLaunch: 10,
-      quotas: {
-        securityGroupsPerVpc: 2500,
-        rulesPerSecurityGroup: 60,
-        securityGroupsPerInterface: 5,
-      },
-      rates: [],
+      ...LIMITS,
     },
   }
 

@@ -1,8 +1,9 @@
 /** DeleteSecurityGroup: its own rules and tags go with it. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
+import { DEFAULT_GROUP } from '../../store/new-vpc.ts'
 import { changeAction } from '../change.ts'
-import { DEFAULT_GROUP, groupShape, requireGroup } from '../security-groups.ts'
+import { groupShape, removeGroup, requireGroup } from '../security-groups.ts'
 
 /** Refuses a default group, and one that a NIC is in or that another group's rule names. */
 export const deleteSecurityGroup = changeAction({
@@ -16,13 +17,8 @@ export const deleteSecurityGroup = changeAction({
         'CannotDelete',
         `the specified group: "${id}" name: "${name}" cannot be deleted by a user`,
       )
-    for (const rule of await tx.groupRules({ groups: [id] })) {
-      await tx.deleteTagsOf(rule.id)
-      await tx.deleteGroupRule(rule)
-    }
-    if ((await tx.deleteGroup(group)) === 'in-use')
+    if ((await removeGroup(tx, group)) === 'in-use')
       throw refused('DependencyViolation', `resource ${id} has a dependent object`)
-    await tx.deleteTagsOf(id)
     return id
   },
   view: (GroupId) => ({ Return: true, GroupId }),

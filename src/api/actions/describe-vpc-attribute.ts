@@ -1,25 +1,25 @@
 /** DescribeVpcAttribute. */
 import { z } from 'zod'
 import { readAction } from '../read.ts'
-import { idSchema } from '../schemas.ts'
-import { findVpcs } from '../vpcs.ts'
+import { requireVpc, vpcIdSchema } from '../vpcs.ts'
 
-const ATTRIBUTES = {
-  // Each host answers DNS for its instances, and every instance has a name.
-  enableDnsSupport: { EnableDnsSupport: { Value: true } },
-  enableDnsHostnames: { EnableDnsHostnames: { Value: true } },
-  enableNetworkAddressUsageMetrics: { EnableNetworkAddressUsageMetrics: { Value: false } },
-}
+const NAMES = [
+  'enableDnsSupport',
+  'enableDnsHostnames',
+  'enableNetworkAddressUsageMetrics',
+] as const
 
 /** One attribute of a VPC. */
 export const describeVpcAttribute = readAction({
   name: 'DescribeVpcAttribute',
-  input: z.strictObject({
-    VpcId: idSchema('vpc', 'InvalidVpcID.Malformed'),
-    Attribute: z.enum(Object.keys(ATTRIBUTES) as (keyof typeof ATTRIBUTES)[]),
-  }),
+  input: z.strictObject({ VpcId: vpcIdSchema, Attribute: z.enum(NAMES) }),
   async answer({ VpcId, Attribute }, { account, read }) {
-    await read((tx) => findVpcs(tx, account, [VpcId]))
-    return { VpcId, ...ATTRIBUTES[Attribute] }
+    const { dnsSupport, dnsHostnames } = await read((tx) => requireVpc(tx, account, VpcId))
+    const attributes = {
+      enableDnsSupport: { EnableDnsSupport: { Value: dnsSupport } },
+      enableDnsHostnames: { EnableDnsHostnames: { Value: dnsHostnames } },
+      enableNetworkAddressUsageMetrics: { EnableNetworkAddressUsageMetrics: { Value: false } },
+    }
+    return { VpcId, ...attributes[Attribute] }
   },
 })

@@ -11,14 +11,20 @@ export const EC2_MODEL: WireModel = {
   actions: {
     AuthorizeSecurityGroupEgress: ['AuthorizeSecurityGroupEgressRequest', 'AuthorizeSecurityGroupEgressResult'],
     AuthorizeSecurityGroupIngress: ['AuthorizeSecurityGroupIngressRequest', 'AuthorizeSecurityGroupIngressResult'],
+    CreateDefaultSubnet: ['CreateDefaultSubnetRequest', 'CreateDefaultSubnetResult'],
+    CreateDefaultVpc: ['CreateDefaultVpcRequest', 'CreateDefaultVpcResult'],
     CreateImage: ['CreateImageRequest', 'CreateImageResult'],
     CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
     CreateSecurityGroup: ['CreateSecurityGroupRequest', 'CreateSecurityGroupResult'],
+    CreateSubnet: ['CreateSubnetRequest', 'CreateSubnetResult'],
     CreateTags: ['CreateTagsRequest', 'unit'],
+    CreateVpc: ['CreateVpcRequest', 'CreateVpcResult'],
     DeleteKeyPair: ['DeleteKeyPairRequest', 'DeleteKeyPairResult'],
     DeleteSecurityGroup: ['DeleteSecurityGroupRequest', 'DeleteSecurityGroupResult'],
+    DeleteSubnet: ['DeleteSubnetRequest', 'unit'],
     DeleteTags: ['DeleteTagsRequest', 'unit'],
     DeleteVolume: ['DeleteVolumeRequest', 'unit'],
+    DeleteVpc: ['DeleteVpcRequest', 'unit'],
     DeregisterImage: ['DeregisterImageRequest', 'DeregisterImageResult'],
     DescribeAccountAttributes: ['DescribeAccountAttributesRequest', 'DescribeAccountAttributesResult'],
     DescribeAddressTransfers: ['DescribeAddressTransfersRequest', 'DescribeAddressTransfersResult'],
@@ -155,6 +161,8 @@ export const EC2_MODEL: WireModel = {
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
     ModifyNetworkInterfaceAttribute: ['ModifyNetworkInterfaceAttributeRequest', 'unit'],
     ModifySecurityGroupRules: ['ModifySecurityGroupRulesRequest', 'ModifySecurityGroupRulesResult'],
+    ModifySubnetAttribute: ['ModifySubnetAttributeRequest', 'unit'],
+    ModifyVpcAttribute: ['ModifyVpcAttributeRequest', 'unit'],
     MonitorInstances: ['MonitorInstancesRequest', 'MonitorInstancesResult'],
     RebootInstances: ['RebootInstancesRequest', 'unit'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
@@ -225,6 +233,15 @@ export const EC2_MODEL: WireModel = {
       AmdSevSnp: 'AmdSevSnp string',
       NestedVirtualization: 'NestedVirtualization string'
     },
+    CreateDefaultSubnetRequest: {
+      AvailabilityZone: 'AvailabilityZone string',
+      DryRun: 'DryRun boolean',
+      Ipv6Native: 'Ipv6Native boolean',
+      AvailabilityZoneId: 'AvailabilityZoneId string'
+    },
+    CreateDefaultVpcRequest: {
+      DryRun: 'DryRun boolean'
+    },
     CreateImageRequest: {
       InstanceId: 'InstanceId string',
       Name: 'Name string',
@@ -250,10 +267,40 @@ export const EC2_MODEL: WireModel = {
       TagSpecification: 'TagSpecifications TagSpecification[]',
       DryRun: 'DryRun boolean'
     },
+    CreateSubnetRequest: {
+      VpcId: 'VpcId string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      AvailabilityZone: 'AvailabilityZone string',
+      AvailabilityZoneId: 'AvailabilityZoneId string',
+      CidrBlock: 'CidrBlock string',
+      Ipv6CidrBlock: 'Ipv6CidrBlock string',
+      OutpostArn: 'OutpostArn string',
+      Ipv6Native: 'Ipv6Native boolean',
+      Ipv4IpamPoolId: 'Ipv4IpamPoolId string',
+      Ipv4NetmaskLength: 'Ipv4NetmaskLength number',
+      Ipv6IpamPoolId: 'Ipv6IpamPoolId string',
+      Ipv6NetmaskLength: 'Ipv6NetmaskLength number',
+      DryRun: 'DryRun boolean'
+    },
     CreateTagsRequest: {
       ResourceId: 'Resources string[]',
       Tag: 'Tags Tag[]',
       DryRun: 'DryRun boolean'
+    },
+    CreateVpcRequest: {
+      CidrBlock: 'CidrBlock string',
+      Ipv6Pool: 'Ipv6Pool string',
+      Ipv6CidrBlock: 'Ipv6CidrBlock string',
+      Ipv4IpamPoolId: 'Ipv4IpamPoolId string',
+      Ipv4NetmaskLength: 'Ipv4NetmaskLength number',
+      Ipv6IpamPoolId: 'Ipv6IpamPoolId string',
+      Ipv6NetmaskLength: 'Ipv6NetmaskLength number',
+      Ipv6CidrBlockNetworkBorderGroup: 'Ipv6CidrBlockNetworkBorderGroup string',
+      VpcEncryptionControl: 'VpcEncryptionControl VpcEncryptionControlConfiguration',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean',
+      InstanceTenancy: 'InstanceTenancy string',
+      AmazonProvidedIpv6CidrBlock: 'AmazonProvidedIpv6CidrBlock boolean'
     },
     CreditSpecificationRequest: {
       CpuCredits: 'CpuCredits string'
@@ -268,6 +315,10 @@ export const EC2_MODEL: WireModel = {
       GroupName: 'GroupName string',
       DryRun: 'DryRun boolean'
     },
+    DeleteSubnetRequest: {
+      SubnetId: 'SubnetId string',
+      DryRun: 'DryRun boolean'
+    },
     DeleteTagsRequest: {
       ResourceId: 'Resources string[]',
       DryRun: 'DryRun boolean',
@@ -275,6 +326,10 @@ export const EC2_MODEL: WireModel = {
     },
     DeleteVolumeRequest: {
       VolumeId: 'VolumeId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteVpcRequest: {
+      VpcId: 'VpcId string',
       DryRun: 'DryRun boolean'
     },
     DeregisterImageRequest: {
@@ -1344,6 +1399,25 @@ export const EC2_MODEL: WireModel = {
       SecurityGroupRule: 'SecurityGroupRules SecurityGroupRuleUpdate[]',
       DryRun: 'DryRun boolean'
     },
+    ModifySubnetAttributeRequest: {
+      SubnetId: 'SubnetId string',
+      AssignIpv6AddressOnCreation: 'AssignIpv6AddressOnCreation AttributeBooleanValue',
+      MapPublicIpOnLaunch: 'MapPublicIpOnLaunch AttributeBooleanValue',
+      MapCustomerOwnedIpOnLaunch: 'MapCustomerOwnedIpOnLaunch AttributeBooleanValue',
+      CustomerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
+      EnableDns64: 'EnableDns64 AttributeBooleanValue',
+      PrivateDnsHostnameTypeOnLaunch: 'PrivateDnsHostnameTypeOnLaunch string',
+      EnableResourceNameDnsARecordOnLaunch: 'EnableResourceNameDnsARecordOnLaunch AttributeBooleanValue',
+      EnableResourceNameDnsAAAARecordOnLaunch: 'EnableResourceNameDnsAAAARecordOnLaunch AttributeBooleanValue',
+      EnableLniAtDeviceIndex: 'EnableLniAtDeviceIndex number',
+      DisableLniAtDeviceIndex: 'DisableLniAtDeviceIndex AttributeBooleanValue'
+    },
+    ModifyVpcAttributeRequest: {
+      VpcId: 'VpcId string',
+      EnableDnsHostnames: 'EnableDnsHostnames AttributeBooleanValue',
+      EnableDnsSupport: 'EnableDnsSupport AttributeBooleanValue',
+      EnableNetworkAddressUsageMetrics: 'EnableNetworkAddressUsageMetrics AttributeBooleanValue'
+    },
     MonitorInstancesRequest: {
       InstanceId: 'InstanceIds string[]',
       MetricCategoryId: 'MetricCategoryIds string[]',
@@ -1567,6 +1641,19 @@ export const EC2_MODEL: WireModel = {
       VpcId: 'VpcId string',
       VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
       PeeringStatus: 'PeeringStatus string'
+    },
+    VpcEncryptionControlConfiguration: {
+      Mode: 'Mode string',
+      InternetGatewayExclusion: 'InternetGatewayExclusion string',
+      EgressOnlyInternetGatewayExclusion: 'EgressOnlyInternetGatewayExclusion string',
+      NatGatewayExclusion: 'NatGatewayExclusion string',
+      VirtualPrivateGatewayExclusion: 'VirtualPrivateGatewayExclusion string',
+      VpcPeeringExclusion: 'VpcPeeringExclusion string',
+      LambdaExclusion: 'LambdaExclusion string',
+      VpcLatticeExclusion: 'VpcLatticeExclusion string',
+      ElasticFileSystemExclusion: 'ElasticFileSystemExclusion string',
+      GlobalAcceleratorExclusion: 'GlobalAcceleratorExclusion string',
+      ApiGatewayV2Exclusion: 'ApiGatewayV2Exclusion string'
     }
   },
   outputs: {
@@ -1664,6 +1751,12 @@ export const EC2_MODEL: WireModel = {
       amdSevSnp: 'AmdSevSnp string',
       nestedVirtualization: 'NestedVirtualization string'
     },
+    CreateDefaultSubnetResult: {
+      subnet: 'Subnet Subnet'
+    },
+    CreateDefaultVpcResult: {
+      vpc: 'Vpc Vpc'
+    },
     CreateImageResult: {
       imageId: 'ImageId string'
     },
@@ -1671,6 +1764,12 @@ export const EC2_MODEL: WireModel = {
       groupId: 'GroupId string',
       tagSet: 'Tags Tag[item]',
       securityGroupArn: 'SecurityGroupArn string'
+    },
+    CreateSubnetResult: {
+      subnet: 'Subnet Subnet'
+    },
+    CreateVpcResult: {
+      vpc: 'Vpc Vpc'
     },
     CreationDateCondition: {
       maximumDaysSinceCreated: 'MaximumDaysSinceCreated number'

@@ -12,6 +12,7 @@ import { keptBy } from '../../model/image-location.ts'
 import { type MetadataDefaults, NO_PREFERENCE } from '../../model/metadata-options.ts'
 import type { Group, Host, Image, InstanceType, Subnet } from '../../model/records.ts'
 import { chooseHost, type Demand, isAssignable } from '../../plan/placement.ts'
+import { DEFAULT_GROUP } from '../../store/new-vpc.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { driverOfImage } from '../drivers.ts'
 import { missingImages, notFound } from '../schemas.ts'
@@ -71,8 +72,6 @@ export async function launchChoices(
   const subnets = catalogue.subnets.filter((one) => one.account === account)
   const subnet = chooseSubnet(subnets, order.network, hosts, demand, random)
   if (order.network.ip !== undefined) await requireAddress(tx, subnet, order.network.ip)
-  // Not from the catalogue, because groups may be deleted.
-  const groups = await tx.groups({ account, vpcs: [subnet.vpc] })
   return {
     image,
     type,
@@ -80,7 +79,7 @@ export async function launchChoices(
     disk,
     demand,
     subnet,
-    groups: chooseGroups(groups, order.network),
+    groups: await chooseGroups(tx, subnet, order.network),
     metadata: await preferenceOf(tx, account),
     hosts: hosts.filter((host) => host.zone === subnet.zone),
   }
@@ -192,19 +191,32 @@ export function addressInUse(ip: Ipv4): Error {
   return refused('InvalidIPAddress.InUse', `Address ${ip} is in use.`)
 }
 
-/** The named groups, by id or by name, all of the VPC; otherwise its default group. */
-function chooseGroups(
-  inVpc: readonly Group[],
+/**
+ * The groups that were named, by id or by name, all of the VPC; else its default group. They are
+ * not in the catalogue: groups come and go.
+ */
+async function chooseGroups(
+  tx: ReadTx,
+  { id: subnet, vpc, account }: Subnet,
   { groupIds, groupNames }: LaunchNetwork,
-): readonly Group[] {
+): Promise<readonly Group[]> {
+  const inVpc = await tx.groups({ account, vpcs: [vpc] })
   const missingIds = groupIds.filter((id) => !inVpc.some((group) => group.id === id))
-  if (missingIds.length > 0) throw notFound('InvalidGroup.NotFound', 'security group', missingIds)
+  if (missingIds.length > 0) {
+    const foreign = (await tx.groups({ account })).find(({ id }) => missingIds.includes(id))
+    throw foreign === undefined
+      ? notFound('InvalidGroup.NotFound', 'security group', missingIds)
+      : refused(
+          'InvalidParameter',
+          `Security group ${foreign.id} and subnet ${subnet} belong to different networks.`,
+        )
+  }
   const missing = groupNames.filter((name) => !inVpc.some((group) => group.name === name))
   if (missing.length > 0) throw notFound('InvalidGroup.NotFound', 'security group', missing)
   const asked = groupIds.length + groupNames.length > 0
   return inVpc.filter((group) =>
     asked
       ? groupIds.includes(group.id) || groupNames.includes(group.name)
-      : group.name === 'default',
+      : group.name === DEFAULT_GROUP,
   )
 }

@@ -71,7 +71,7 @@ export function subnetView(
     AvailabilityZone: subnet.zone,
     AvailabilityZoneId: zoneId(subnet.zone, more.region),
     DefaultForAz: subnet.isDefault,
-    MapPublicIpOnLaunch: false,
+    MapPublicIpOnLaunch: subnet.mapPublicIp,
     MapCustomerOwnedIpOnLaunch: false,
     AssignIpv6AddressOnCreation: false,
     Ipv6CidrBlockAssociationSet: [],

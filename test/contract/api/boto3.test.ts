@@ -11,6 +11,7 @@ import { allActions } from '../../../src/api/actions/all.ts'
 import { createKeyPair } from '../../../src/api/actions/create-key-pair.ts'
 import { runInstances } from '../../../src/api/actions/run-instances.ts'
 import { formatId, type InstanceId } from '../../../src/model/ids.ts'
+import { releaseInstance } from '../../../src/store/release.ts'
 import { KEY, known, type RunningApi, runApi } from '../../kit/api.ts'
 import { type Cloud, openCloud, ZONE } from '../../kit/api-cloud.ts'
 
@@ -96,6 +97,41 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
       flat: ['icmp', 'tcp', 'tcp', 'udp'],
       changed: [23, '198.51.100.0/24', 'new', 'office', 'all'],
       ofNic: { byInstance: ['nic'], used: 'DependencyViolation', byNic: ['default', 'nic'] },
+    })
+  })
+
+  it('makes, uses and removes a VPC as Terraform does', { timeout: 120_000 }, async () => {
+    const made = (await python('vpcs.py', MACHINE)) as { made: readonly string[] }
+    expect(made).toEqual({
+      vpc: {
+        block: '10.8.0.0/16',
+        tenancy: 'default',
+        tags: [{ Key: 'Name', Value: 'blue' }],
+        enableDnsHostnames: true,
+        enableDnsSupport: true,
+        enableNetworkAddressUsageMetrics: false,
+      },
+      subnet: ['10.8.1.0/24', 251, false, false],
+      launched: [true, true, 'web'],
+      overlap: 'InvalidSubnet.Conflict',
+      inUse: {
+        vpc: 'DependencyViolation',
+        subnet: 'DependencyViolation',
+        group: 'DependencyViolation',
+        defaultGroup: 'CannotDelete',
+      },
+      made: [expect.any(String), expect.any(String), expect.any(String)],
+    })
+    await cloud.store.change(async (tx) => {
+      const [gone] = await tx.instances({ ids: [made.made[0] as InstanceId] })
+      await releaseInstance(tx, known(gone))
+      await tx.updateInstance(known(gone).id, { state: 'terminated' })
+    })
+    expect(await python('vpcs.py', MACHINE, ...made.made)).toEqual({
+      held: ['DependencyViolation', 'DependencyViolation'],
+      gone: ['InvalidVpcID.NotFound', 'InvalidSubnetID.NotFound', 'InvalidVpcID.NotFound'],
+      groups: [],
+      tags: [],
     })
   })
 

@@ -3,16 +3,26 @@
  * nothing; every host that should look is rung and sees the change in its next reading; nobody else
  * is rung. The rows come from the list of actions: one without a row fails.
  */
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createRecordsReader, type RecordsReader } from '../../../src/agent/reader.ts'
 import { allActions } from '../../../src/api/actions/all.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { cidr, cidrAddress } from '../../../src/model/addr.ts'
-import type { HostName, ImageId, InstanceId, SubnetId, VpcId } from '../../../src/model/ids.ts'
+import {
+  type AccountId,
+  type HostName,
+  type ImageId,
+  type InstanceId,
+  newIds,
+  type SubnetId,
+  type VpcId,
+} from '../../../src/model/ids.ts'
 import type { Instance } from '../../../src/model/records.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { wantFor } from '../../../src/plan/want.ts'
-import { ALICE, type Cloud, hostRow, openCloud } from '../../kit/api-cloud.ts'
+import { insertWholeVpc } from '../../../src/store/new-vpc.ts'
+import { ALICE, BOB, type Cloud, hostRow, openCloud } from '../../kit/api-cloud.ts'
 import {
   image,
   instanceRecord,
@@ -54,6 +64,8 @@ interface Row {
   /** What is special about the case, for actions with several. */
   readonly when?: string
   readonly input: (world: World) => object
+  /** Who asks, unless it is Alice. */
+  readonly by?: AccountId
   /** What must be there before, beside the world. */
   readonly before?: (world: World) => Promise<void>
   /** Hosts whose want is another one afterwards. */
@@ -177,6 +189,28 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       sees: ['own'],
     },
   ],
+  // Every host has the gateways of all networks.
+  CreateVpc: [{ input: () => ({ CidrBlock: '10.7.0.0/16' }), sees: PLACES }],
+  CreateDefaultVpc: [{ input: () => ({}), by: BOB, sees: PLACES }],
+  DeleteVpc: [{ before: keepVpc, input: () => ({ VpcId: VPC }), sees: PLACES }],
+  // Nothing in a VPC goes by that.
+  ModifyVpcAttribute: [
+    { input: ({ vpc: VpcId }) => ({ VpcId, EnableDnsHostnames: { Value: false } }), sees: [] },
+  ],
+  CreateSubnet: [
+    { input: ({ vpc: VpcId }) => ({ VpcId, CidrBlock: '172.31.64.0/20' }), sees: PLACES },
+  ],
+  CreateDefaultSubnet: [
+    { before: keepZone, input: () => ({ AvailabilityZone: OTHER_ZONE }), sees: PLACES },
+  ],
+  DeleteSubnet: [{ before: keepSubnet, input: () => ({ SubnetId: SUBNET }), sees: PLACES }],
+  // The next launch goes by it.
+  ModifySubnetAttribute: [
+    {
+      input: ({ otherSubnet: SubnetId }) => ({ SubnetId, MapPublicIpOnLaunch: { Value: true } }),
+      sees: [],
+    },
+  ],
   // Whoever has members of the VPC knows its groups.
   CreateSecurityGroup: [
     { input: () => ({ GroupName: 'web', Description: 'web' }), sees: ['own', 'near'] },
@@ -290,6 +324,25 @@ async function keepGroup({ cloud: { store, group } }: World): Promise<void> {
   await store.change((tx) => tx.insertGroup({ ...group, id: GROUP, name: 'kept' }))
 }
 
+const VPC = numbered('vpc', 7)
+const SUBNET = numbered('subnet', 7)
+const OTHER_ZONE = 'atoll-1b'
+
+async function keepVpc({ cloud: { store, vpc } }: World): Promise<void> {
+  const kept = { ...vpc, id: VPC, cidr: cidr('10.7.0.0/16'), isDefault: false }
+  await store.change((tx) => insertWholeVpc(tx, kept, newIds(randomBytes)))
+}
+
+async function keepSubnet({ cloud: { store, subnet } }: World): Promise<void> {
+  const kept = { ...subnet, id: SUBNET, cidr: cidr('172.31.64.0/20'), isDefault: false }
+  await store.change((tx) => tx.insertSubnet(kept))
+}
+
+async function keepZone({ cloud: { store } }: World): Promise<void> {
+  const row = { ...hostRow('elsewhere', NONE), zone: OTHER_ZONE }
+  await store.change((tx) => tx.upsertHost(row, 60_000))
+}
+
 const KEPT = numbered('ami', 8)
 
 async function keepImage({ store }: Cloud, host: HostName): Promise<void> {
@@ -310,7 +363,8 @@ async function keepVolume({ store }: Cloud, host: HostName): Promise<void> {
 
 async function openWorld(): Promise<World> {
   const capacities = PLACES.map((place) => (place === 'free' ? ROOM : NONE))
-  const cloud = await openCloud({ hosts: capacities })
+  const defaultNetwork = { vpc: cidr('10.200.0.0/16'), subnet: cidr('10.200.0.0/20') }
+  const cloud = await openCloud({ hosts: capacities, settings: { defaultNetwork } })
   const named = (number: number) => hostRow(`host${number + 1}`, NONE).name
   const hosts = Object.fromEntries(PLACES.map((place, at) => [place, named(at)])) as World['hosts']
   const other = {
@@ -438,7 +492,7 @@ describe.each(CASES)('$title', ({ action: actionName, row }) => {
     if (action === undefined) throw new Error('there is no such action')
     const before = await dump()
     const input = { ...row.input(world), DryRun: true }
-    expect(await world.cloud.refusal(action, input)).toBe('DryRunOperation')
+    expect(await world.cloud.refusal(action, input, row.by)).toBe('DryRunOperation')
     expect(await dump()).toEqual(before)
     const { rung, rungVpcs, rungAll } = world.cloud.bells
     expect([...rung, ...rungVpcs, ...rungAll]).toEqual([])
@@ -446,7 +500,7 @@ describe.each(CASES)('$title', ({ action: actionName, row }) => {
 
   it('is seen by those that are rung, and nobody else is', async () => {
     if (action === undefined) throw new Error('there is no such action')
-    await world.cloud.run(action, row.input(world))
+    await world.cloud.run(action, row.input(world), row.by)
     const seeing: Place[] = []
     const rung: Place[] = []
     for (const listener of listeners) {

@@ -247,7 +247,7 @@ it('names no group of another VPC', async () => {
   await using cloud = await openCloud()
   const vpc = numbered('vpc', 9)
   await cloud.store.change(async (tx) => {
-    await tx.insertVpc({ id: vpc, account: ALICE, cidr: cidr('10.9.0.0/16'), isDefault: false })
+    await tx.insertVpc({ ...cloud.vpc, id: vpc, cidr: cidr('10.9.0.0/16'), isDefault: false })
   })
   const other = await make(cloud, { VpcId: vpc })
   const GroupId = await make(cloud)
@@ -260,7 +260,7 @@ it('names no group of another VPC', async () => {
   expect(await refusal({ GroupId, UserId: BOB })).toBe('InvalidGroup.NotFound')
   expect(await refusal({ GroupId, VpcId: vpc })).toBe('InvalidGroup.NotFound')
   const launch = { ImageId: cloud.image, MinCount: 1, MaxCount: 1, SecurityGroupIds: [other] }
-  expect(await cloud.refusal(runInstances, launch)).toBe('InvalidGroup.NotFound')
+  expect(await cloud.refusal(runInstances, launch)).toBe('InvalidParameter')
 })
 
 it('holds the quotas', async () => {

@@ -76,7 +76,7 @@ for (const [action, named] of REQUESTS) {
     const refusal = (more: object) => cloud.refusal(action, { ...named, ...more })
     const vpc = numbered('vpc', 9)
     await cloud.store.change((tx) =>
-      tx.insertVpc({ id: vpc, account: ALICE, cidr: cidr('10.9.0.0/16'), isDefault: false }),
+      tx.insertVpc({ ...cloud.vpc, id: vpc, cidr: cidr('10.9.0.0/16'), isDefault: false }),
     )
     const web = await make(cloud, 'web')
     const foreign = await make(cloud, 'web', { VpcId: vpc })

@@ -1,0 +1,32 @@
+/** CreateVpc: with its default security group. */
+import { z } from 'zod'
+import { changeAction } from '../change.ts'
+import { makeVpc } from '../new-networks.ts'
+import { onlySchema, specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
+import { vpcView } from '../views/network.ts'
+import { tagsView } from '../views/tags.ts'
+import { rangeSchema } from '../vpcs.ts'
+
+const NO_IPV6 = 'AmazonProvidedIpv6CidrBlock: there are no IPv6 addresses'
+
+/**
+ * As on EC2 it has no subnet, and DNS host names are off.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html
+ */
+export const createVpc = changeAction({
+  name: 'CreateVpc',
+  input: z.strictObject({
+    CidrBlock: rangeSchema('InvalidVpc.Range'),
+    InstanceTenancy: onlySchema('default', 'InstanceTenancy: instances share their hosts'),
+    AmazonProvidedIpv6CidrBlock: onlySchema(false, NO_IPV6),
+    TagSpecifications: tagSpecificationsSchema(['vpc']),
+  }),
+  async change(tx, { CidrBlock: cidr, TagSpecifications }, changing) {
+    const vpc = await makeVpc(tx, { cidr, isDefault: false, dnsHostnames: false }, changing)
+    const { id: resource, account } = vpc
+    const tags = specifiedTags(TagSpecifications, { account, resource, resourceType: 'vpc' })
+    await tx.putTags(tags)
+    return { vpc, tags }
+  },
+  view: ({ vpc, tags }) => ({ Vpc: vpcView(vpc, tagsView(tags, vpc.id)) }),
+})

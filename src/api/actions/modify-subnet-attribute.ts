@@ -1,0 +1,45 @@
+/** ModifySubnetAttribute: whether launches into a subnet get public addresses. */
+import { z } from 'zod'
+import { changeAction } from '../change.ts'
+import { oneAttribute, onlySchema } from '../schemas.ts'
+import { requireSubnet, subnetIdSchema } from '../vpcs.ts'
+
+const only = (name: string, value: boolean, why: string) =>
+  z.strictObject({ Value: onlySchema(value, `${name}: ${why}`) }).optional()
+const NO_IPV6 = 'there are no IPv6 addresses'
+
+const attributes = {
+  MapPublicIpOnLaunch: z.strictObject({ Value: z.boolean() }).optional(),
+  AssignIpv6AddressOnCreation: only('AssignIpv6AddressOnCreation', false, NO_IPV6),
+  EnableDns64: only('EnableDns64', false, NO_IPV6),
+  MapCustomerOwnedIpOnLaunch: only(
+    'MapCustomerOwnedIpOnLaunch',
+    false,
+    'there are no addresses of customers',
+  ),
+  PrivateDnsHostnameTypeOnLaunch: onlySchema(
+    'resource-name',
+    'PrivateDnsHostnameTypeOnLaunch: the host name of an instance is its id',
+  ),
+  EnableResourceNameDnsARecordOnLaunch: only(
+    'EnableResourceNameDnsARecordOnLaunch',
+    true,
+    'every instance has a name',
+  ),
+  EnableResourceNameDnsAAAARecordOnLaunch: only(
+    'EnableResourceNameDnsAAAARecordOnLaunch',
+    false,
+    NO_IPV6,
+  ),
+}
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySubnetAttribute.html */
+export const modifySubnetAttribute = changeAction({
+  name: 'ModifySubnetAttribute',
+  input: oneAttribute(z.strictObject({ SubnetId: subnetIdSchema, ...attributes }), attributes),
+  async change(tx, { SubnetId, MapPublicIpOnLaunch }, { account }) {
+    const subnet = await requireSubnet(tx, account, SubnetId)
+    if (MapPublicIpOnLaunch !== undefined)
+      await tx.updateSubnet(subnet, { mapPublicIp: MapPublicIpOnLaunch.Value })
+  },
+})

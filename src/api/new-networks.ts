@@ -1,0 +1,52 @@
+/** VPCs and subnets that come into being. */
+import type { Cidr } from '../model/addr.ts'
+import { refused } from '../model/errors.ts'
+import type { Subnet, Vpc } from '../model/records.ts'
+import { newNetwork } from '../plan/new-network.ts'
+import { insertWholeVpc } from '../store/new-vpc.ts'
+import type { Tx } from '../store/store.ts'
+import type { ApiSettings } from './action.ts'
+import type { Changing } from './change.ts'
+import { requireWhole } from './vpcs.ts'
+
+/**
+ * Makes a VPC with its default group. Errors: `VpcLimitExceeded`, and `CidrConflict` when the range
+ * cannot be used.
+ */
+export async function makeVpc(
+  tx: Tx,
+  asked: { readonly cidr: Cidr } & Pick<Vpc, 'isDefault' | 'dnsHostnames'>,
+  { account, newId, settings }: Pick<Changing, 'account' | 'newId' | 'settings'>,
+): Promise<Vpc> {
+  const vpcs = await tx.vpcs({})
+  requireWhole(tx, 'vpcs')
+  const { quotas, vpcPlace: place, host: self } = settings
+  if (vpcs.filter((vpc) => vpc.account === account).length >= quotas.vpcs)
+    throw refused('VpcLimitExceeded', `The maximum number of VPCs has been reached: ${quotas.vpcs}`)
+  const chosen = newNetwork({ ...asked, account, place }, { vpcs, hosts: await tx.hosts(), self })
+  if (chosen.network === undefined) throw refused('CidrConflict', chosen.why)
+  const vpc = { ...asked, id: newId('vpc'), account, network: chosen.network, dnsSupport: true }
+  if ((await insertWholeVpc(tx, vpc, newId)) === 'exists')
+    throw refused('CidrConflict', 'The range is in use; choose another one')
+  return vpc
+}
+
+/**
+ * Inserts a subnet beside the others of its VPC. Errors: `SubnetLimitExceeded`, and
+ * `InvalidSubnet.Conflict` where somebody was faster.
+ */
+export async function insertNewSubnet(
+  tx: Tx,
+  subnet: Subnet,
+  others: readonly Subnet[],
+  { quotas }: Pick<ApiSettings, 'quotas'>,
+): Promise<void> {
+  requireWhole(tx, 'subnets')
+  if (others.length >= quotas.subnetsPerVpc)
+    throw refused(
+      'SubnetLimitExceeded',
+      `The maximum number of subnets of a VPC has been reached: ${quotas.subnetsPerVpc}`,
+    )
+  if ((await tx.insertSubnet(subnet)) === 'exists')
+    throw refused('InvalidSubnet.Conflict', 'The CIDR conflicts with another subnet')
+}

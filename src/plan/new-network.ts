@@ -1,0 +1,76 @@
+/**
+ * Which network a new VPC gets: the one place that decides between the root namespace and a
+ * namespace of its own (`Vpc.network`). Pure.
+ */
+import {
+  type Cidr,
+  cidrContains,
+  cidrHolds,
+  cidrOverlaps,
+  formatCidr,
+  cidr as network,
+} from '../model/addr.ts'
+import type { AccountId, HostName } from '../model/ids.ts'
+import { type Host, VPC_NETWORK_MAX, type Vpc } from '../model/records.ts'
+import { areAllOf, type Version } from '../model/version.ts'
+
+/** Networks that nobody outside has (RFC 1918), and those between providers (RFC 6598). */
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'].map(network)
+
+/** Hosts of this version and later tell VPCs apart that overlap. */
+const OVERLAPPING_VERSION: Version = [0, 3]
+
+/** What is asked for. */
+interface NewVpc {
+  readonly cidr: Cidr
+  readonly account: AccountId
+  /** `own`: in a network of its own; `root`: with all others in the root namespace. */
+  readonly place: 'own' | 'root'
+}
+
+/** What there is already. */
+interface Known {
+  readonly vpcs: readonly Vpc[]
+  readonly hosts: readonly Host[]
+  /** The host that answers. */
+  readonly self: HostName
+}
+
+type NewNetwork =
+  | { readonly network: Vpc['network'] }
+  /** Why there is none, as a sentence. */
+  | { readonly network: undefined; readonly why: string }
+
+/** The network of a new VPC. */
+export function newNetwork(vpc: NewVpc, known: Known): NewNetwork {
+  return vpc.place === 'own' ? ownNetwork(known) : rootNetwork(vpc, known)
+}
+
+/** The lowest number that no VPC has. */
+function ownNetwork({ vpcs, hosts, self }: Known): NewNetwork {
+  if (!areAllOf(OVERLAPPING_VERSION, hosts, self))
+    return refusal('Some hosts have an older version, which takes all VPCs for one: upgrade them')
+  const taken = new Set(vpcs.map((vpc) => vpc.network))
+  for (let number = 1; number <= VPC_NETWORK_MAX; number += 1)
+    if (!taken.has(number)) return { network: number }
+  return refusal(`There are ${VPC_NETWORK_MAX} VPCs, and there cannot be more`)
+}
+
+/** The root namespace: for private ranges that do not overlap, and hold no address of a host. */
+function rootNetwork({ cidr, account }: NewVpc, { vpcs, hosts }: Known): NewNetwork {
+  const text = formatCidr(cidr)
+  const other = vpcs.find((vpc) => vpc.network === null && cidrOverlaps(vpc.cidr, cidr))
+  if (other?.account === account)
+    return refusal(`${text} overlaps ${formatCidr(other.cidr)} of '${other.id}'`)
+  if (!PRIVATE.some((block) => cidrHolds(block, cidr)))
+    return refusal(`${text} is no private network (RFC 1918)`)
+  const hasHost = hosts.some(
+    ({ fabricAddress }) => fabricAddress !== null && cidrContains(cidr, fabricAddress),
+  )
+  if (other !== undefined || hasHost) return refusal(`${text} is in use; choose another range`)
+  return { network: null }
+}
+
+function refusal(why: string): NewNetwork {
+  return { network: undefined, why }
+}
