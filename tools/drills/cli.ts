@@ -9,7 +9,8 @@ import { checkConsistency, SCARCE } from './consistency/run.ts'
 import { type DrillRow, runDrill } from './drill.ts'
 import { neighboursWrittenInto, neighbourTable } from './neighbours/page.ts'
 import { attacks, NEIGHBOURS_LAB, type NeighbourRow, runNeighbours } from './neighbours/run.ts'
-import { consistencyText, remarks, table, writtenInto } from './report.ts'
+import { consistencyText, remarks, ruleLatencyText, table, writtenInto } from './report.ts'
+import { measureRuleLatency } from './rule-latency.ts'
 
 const PAGE = join(import.meta.dirname, '../../docs/what-happens-when.md')
 const NEIGHBOURS_PAGE = join(import.meta.dirname, '../../docs/what-one-instance-can-use-up.md')
@@ -48,11 +49,15 @@ async function main(names: readonly string[]): Promise<number> {
     process.stdout.write(
       `${'neighbours'.padEnd(16)} an instance or a client uses up what all share (not in "all"; names after it: ${attacks.map(({ name }) => name).join(', ')})\n`,
     )
+    process.stdout.write(
+      `${'rule-latency'.padEnd(16)} how long until a changed rule of a security group is in force on all hosts (not in "all")\n`,
+    )
     return 0
   }
   const [first = '', ...others] = names
   if (first === 'neighbours') return await neighbours(others)
   if (names.includes('consistency')) return await consistency()
+  if (names.includes('rule-latency')) return await ruleLatency()
   const unknown = names.filter((name) => name !== 'all' && !drills.some((one) => one.name === name))
   if (unknown.length > 0)
     program.error(`there is no drill "${unknown.join(' ')}"; see: scripts/drill list`, {
@@ -125,6 +130,21 @@ async function consistency(): Promise<number> {
     return result.violations.length === 0 ? 0 : 1
   } finally {
     if (keep !== true) await destroyLab(name)
+  }
+}
+
+/** Times of changed rules. */
+async function ruleLatency(): Promise<number> {
+  const { keep, json } = options
+  try {
+    const lab = await drillLab(progress, options.lab)
+    const times = await measureRuleLatency(lab, progress)
+    if (json !== undefined) writeFileSync(json, JSON.stringify(times))
+    const { text, met } = ruleLatencyText(times)
+    process.stdout.write(`${text}\n`)
+    return met ? 0 : 1
+  } finally {
+    if (keep !== true) await destroyLab(options.lab)
   }
 }
 

@@ -1,9 +1,11 @@
 /** Rows as Markdown: on the terminal, and in the manual's page between its markers. */
 import { availableParallelism } from 'node:os'
+import { quantile } from '../bench/figures.ts'
 import type { ConsistencyResult } from './consistency/run.ts'
 import type { Drill, DrillRow, Figure } from './drill.ts'
 import { markdownTable, replacedBetween } from './markdown.ts'
 import type { Loss } from './probe-losses.ts'
+import type { RuleLatency } from './rule-latency.ts'
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
 
@@ -77,6 +79,29 @@ export function consistencyText(result: ConsistencyResult): string {
     ...violations.map((text) => `VIOLATION: ${text}`),
     violations.length === 0 ? 'no violation' : `${violations.length} violations`,
   ].join('\n')
+}
+
+/** Most time from the answer of the API until a rule is in force on a host, p99. */
+const RULE_MS = 500
+
+/** The times of changed rules, and whether their target is met. */
+export function ruleLatencyText({ authorized, revoked }: RuleLatency): {
+  readonly text: string
+  readonly met: boolean
+} {
+  const line = (what: string, times: readonly number[]) => {
+    const [half, most, worst] = [0.5, 0.99, 1].map((share) => quantile(times, share).toFixed(0))
+    return `${what}: ${times.length} times, p50 ${half} ms, p99 ${most} ms, at most ${worst} ms after the answer`
+  }
+  const met = [authorized, revoked].every((times) => quantile(times, 0.99) <= RULE_MS)
+  return {
+    text: [
+      line('a new rule lets the first packet in', authorized),
+      line('a revoked rule lets the last packet in', revoked),
+      `${met ? 'met' : 'MISSED'}: p99 within ${RULE_MS} ms`,
+    ].join('\n'),
+    met,
+  }
 }
 
 const BEGIN = '<!-- drills: written by scripts/drill all --write-docs -->'
