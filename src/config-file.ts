@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { type Config, configSchema } from './config.ts'
 import { codeOf } from './lib/errno.ts'
 import { messageOf } from './model/errors.ts'
+import { formatRange } from './model/pools.ts'
 
 /** A problem in a configuration. `line` counts from 1. Null if no line of the file is the cause. */
 export interface ConfigProblem {
@@ -206,6 +207,11 @@ function plain(config: Config): unknown {
       ...config.network,
       vpc: text(config.network.vpc),
       subnet: text(config.network.subnet),
+      reach: config.network.reach.map(text),
+      pools: config.network.pools.map((pool) => ({
+        ...pool,
+        ranges: pool.ranges.map(formatRange),
+      })),
     },
   }
 }

@@ -105,6 +105,12 @@ const quotas = z
       .max(16)
       .default(5)
       .describe('Most security groups of one NIC'),
+    addresses: z
+      .int()
+      .min(0)
+      .max(65_536)
+      .default(5)
+      .describe('Most floating IPs that one account may have allocated'),
   })
   .prefault({})
 

@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { fabric } from './config-fabric.ts'
 import { refuseClosedDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
+import { pools, refuseTakenPools } from './config-pools.ts'
 import { rates } from './config-rates.ts'
 import {
   absolutePath,
@@ -140,6 +141,7 @@ const sections = z.strictObject({
           'Networks that instances may reach beside their VPC and the default route: directly connected networks, Docker containers, engines',
         ),
       rates,
+      pools,
     })
     .superRefine(({ vpc, subnet }, context) => {
       if (!cidrContains(vpc, subnet.network) || subnet.prefix < vpc.prefix)
@@ -313,7 +315,9 @@ const sections = z.strictObject({
 })
 
 /** Every setting: its type, limits, default and description. */
-export const configSchema = sections.superRefine(refuseClosedDirectories)
+export const configSchema = sections
+  .superRefine(refuseClosedDirectories)
+  .superRefine(refuseTakenPools)
 
 /** All settings, complete and checked. */
 export type Config = z.output<typeof configSchema>

@@ -11,6 +11,7 @@ import type { HostMonitors } from './preconditions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
 import { createFirewall } from './services/firewall/firewall.ts'
+import { createFloatingIps } from './services/floating-ips.ts'
 import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import type { HostService } from './services/service.ts'
@@ -95,6 +96,7 @@ export function createHostServices(
   const { packets, answers } = namespaceServices(parts, host, metrics.share())
   return [
     ...packets.map(vpcs.own),
+    vpcs.own(createFloatingIps({ host, clock: parts.clock })),
     ...monitors.services.map(vpcs.own),
     ...answers.map(vpcs.own),
     ...vpcs.services,

@@ -77,7 +77,7 @@ function takeDirectory(setting: 'stateDir' | 'runtimeDir', directory: string): (
 }
 
 /** The cloud's addresses, except its VPCs. */
-function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
+function cloudNetwork({ store, bus, network, host }: Config): Omit<CloudNetwork, 'vpcs'> {
   const needed = [
     ...store.nodes.map((node) => ['store.nodes', node] as const),
     ...bus.nodes.map((node) => ['bus.nodes', node] as const),
@@ -85,7 +85,12 @@ function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
     const ip = parseIpv4(node.split(':')[0] ?? '')
     return ip === undefined ? [] : [{ setting, ip }]
   })
-  return { services: [METADATA_ADDRESS, RESOLVER_ADDRESS], needed }
+  return {
+    services: [METADATA_ADDRESS, RESOLVER_ADDRESS],
+    needed,
+    pools: network.pools,
+    zone: host.zone,
+  }
 }
 
 /**
@@ -175,8 +180,14 @@ function watchInterference(
         findBlockingChains(await readForeignRules(until(signal)), addresses)
           .filter(({ isVital }) => isVital)
           .map(explainBlockingChain),
-      addresses: (signal) =>
-        findAddressConflicts({ fabric: fabric.address, services }, until(signal)),
+      addresses: (signal, { local }) => {
+        const nics = local.instances.flatMap((instance) => instance.nics)
+        const floatingIps = nics.flatMap(({ publicIp }) => publicIp ?? [])
+        return findAddressConflicts(
+          { fabric: fabric.address, services, floatingIps },
+          until(signal),
+        )
+      },
     },
   })
 }

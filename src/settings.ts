@@ -12,6 +12,7 @@ import { certificateFiles } from './lib/certificates.ts'
 import { parseIpv4 } from './model/addr.ts'
 import type { DriverDeclaration } from './model/driver.ts'
 import { FORWARDING_FILE } from './model/names.ts'
+import { networksOfPools } from './model/pools.ts'
 import { chooseProxies } from './model/proxies.ts'
 import type { Surroundings } from './plan/explain.ts'
 import type { FirewallSettings } from './plan/ruleset.ts'
@@ -54,6 +55,7 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
     rates: config.network.rates,
     vpcPlace: 'root',
     defaultNetwork: config.network,
+    pools: config.network.pools,
   }
 }
 
@@ -93,6 +95,7 @@ export function firewallSettings({ network, fabric, store, bus }: Config): Firew
   return {
     instanceToHostPorts: network.instanceToHostPorts,
     reach: network.reach,
+    pools: networksOfPools(network.pools),
     engines: [...new Set(nodes)].toSorted(),
     fabric,
     rates: network.rates,
@@ -102,7 +105,7 @@ export function firewallSettings({ network, fabric, store, bus }: Config): Firew
 /** The same inside the namespace of a VPC, where what is outside is behind one link. */
 export function vpcFirewallSettings({ fabric, network }: Config): FirewallSettings {
   return {
-    ...{ instanceToHostPorts: [], reach: [], engines: [], inVpc: true },
+    ...{ instanceToHostPorts: [], reach: [], pools: [], engines: [], inVpc: true },
     // Other hosts are behind VXLAN in both modes. The outer packets are in the machine's own
     // namespace.
     fabric: {

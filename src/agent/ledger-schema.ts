@@ -82,6 +82,8 @@ const nic = z.object({
   subnet: id('subnet'),
   subnetCidr: network,
   gateway: ip,
+  // Older daemons knew no floating IPs.
+  publicIp: ip.nullable().optional(),
   groups: z.array(z.object({ id: id('sg'), name: z.string() })),
 })
 

@@ -16,6 +16,7 @@ import type { Cidr } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { TypeRate } from '../model/network-rates.ts'
+import type { Pool } from '../model/pools.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 import type { Budget } from './budget.ts'
@@ -71,6 +72,8 @@ export interface ApiSettings {
   readonly vpcPlace: 'own' | 'root'
   /** The range of a default VPC, and that of a default subnet in its first zone. */
   readonly defaultNetwork: { readonly vpc: Cidr; readonly subnet: Cidr }
+  /** What floating IPs are handed out from, in order of preference. */
+  readonly pools: readonly Pool[]
 }
 
 /** Limits of each account. */
@@ -81,6 +84,8 @@ interface Quotas {
   /** In each direction. */
   readonly rulesPerSecurityGroup: number
   readonly securityGroupsPerInterface: number
+  /** Allocated floating IPs. */
+  readonly addresses: number
 }
 
 /** The records for one request. */

@@ -4,6 +4,7 @@
  */
 import type { AccountId, GroupId, InstanceId } from '../model/ids.ts'
 import type {
+  Address,
   Group,
   Host,
   Image,
@@ -19,6 +20,8 @@ export interface InstanceDetails {
   readonly instance: Instance
   /** By `deviceIndex`. Empty once it is terminated. */
   readonly nics: readonly Nic[]
+  /** Floating IPs that lead to them. */
+  readonly addresses: readonly Address[]
   /** Its own and its NICs'. */
   readonly tags: readonly Tag[]
   readonly groups: ReadonlyMap<GroupId, Group>
@@ -43,6 +46,10 @@ export async function instanceDetails(
   const instances = await tx.instances(ids === undefined ? { account } : { account, ids })
   if (instances.length === 0) return []
   const nics = await tx.nics(ids === undefined ? { account } : { account, instances: ids })
+  const addresses = await tx.addresses(
+    ids === undefined ? { account } : { nics: nics.map(({ id }) => id) },
+  )
+  const addressesOf = Map.groupBy(addresses, ({ association }) => association?.nic)
   const resources = [...(ids ?? []), ...nics.map(({ id }) => id)]
   const tags = await tx.tags(ids === undefined ? { account } : { account, resources })
   const volumes = await tx.volumes(ids === undefined ? { account } : { account, instances: ids })
@@ -58,6 +65,7 @@ export async function instanceDetails(
   return instances.map((instance) => ({
     instance,
     nics: (nicsOf.get(instance.id) ?? []).toSorted((a, b) => a.deviceIndex - b.deviceIndex),
+    addresses: (nicsOf.get(instance.id) ?? []).flatMap(({ id }) => addressesOf.get(id) ?? []),
     tags: allTags(instance.id, nicsOf.get(instance.id) ?? []),
     groups,
     host: hosts.get(instance.host),

@@ -2,6 +2,7 @@
 import { refused } from '../model/errors.ts'
 import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
+import { allocated, missingAllocations } from './addresses.ts'
 import { derivedId } from './derived-ids.ts'
 import { missingImages, missingVolumes, notFound } from './schemas.ts'
 
@@ -89,6 +90,11 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     missing: (ids) =>
       notFound('InvalidSecurityGroupRuleId.NotFound', 'security group rule ID', ids),
     list: async (tx, account) => (await tx.groupRules({ account })).map(({ id }) => ({ id })),
+  },
+  eipalloc: {
+    type: 'elastic-ip',
+    missing: missingAllocations,
+    list: async (tx, account) => (await allocated(tx, account)).map(({ id }) => ({ id })),
   },
   key: {
     type: 'key-pair',

@@ -11,6 +11,7 @@ import { LINK_PREFIX, NFT_TABLE, ROUTE_PROTOCOL } from '../model/names.ts'
 import { loadLibc } from './libc.ts'
 import { createIp } from './netlink/ip.ts'
 import { openRouteNetlink } from './netlink/netlink.ts'
+import { removeProxies } from './network/floating-ips.ts'
 import { createForwarding } from './network/forwarding.ts'
 import { readHostRouting } from './network/host-routing.ts'
 import { removeLink } from './network/nics.ts'
@@ -37,6 +38,7 @@ export async function removeAllOfOurs(
     const directory = options.namespaceDirectory ?? NAMESPACE_DIRECTORY
     for (const name of await removeVpcNamespaces(machine, directory))
       removed.push(`network namespace ${name}`)
+    for (const ip4 of await removeProxies(ip)) removed.push(`proxy ARP for ${ip4}`)
     for (const { name } of await ip.links()) {
       if (!name.startsWith(LINK_PREFIX)) continue
       await removeLink(ip, name)

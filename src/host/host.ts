@@ -10,7 +10,7 @@ import type { Socket } from 'node:dgram'
 import type { Server } from 'node:net'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { LinkType } from '../model/driver.ts'
-import type { Flow } from '../model/flow.ts'
+import type { TrackedFlow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import type { InstanceLimits } from '../model/limits.ts'
 import type { FlowFilter } from './network/conntrack.ts'
@@ -212,7 +212,7 @@ export interface NamespaceHost {
    * Deletes the kernel's entries of those connections through this host that `isOver` is true of.
    * Connections of the host itself stay. Returns the number of entries.
    */
-  endFlows(isOver: (flow: Flow) => boolean): Promise<number>
+  endFlows(isOver: (flow: TrackedFlow) => boolean): Promise<number>
   /**
    * Calls `heard` when another program may have changed rules, routes, addresses or Atoll's links,
    * until the returned function is called. It is also called for some changes of this port itself.
@@ -235,6 +235,19 @@ export interface NamespaceHost {
  * the namespace which its spec names.
  */
 export interface Host extends NamespaceHost {
+  /**
+   * Makes the floating IPs that this host answers for equal to these: a route to the device `link`,
+   * so that a packet which no rule translates goes nowhere, and proxy ARP where the network of the
+   * address is. What has just come is announced there (RFC 5227, section 3), so that neighbours
+   * forget who had it. Returns what came and went.
+   */
+  ensureFloatingIps(
+    link: string,
+    addresses: readonly Ipv4[],
+  ): Promise<{ readonly came: readonly Ipv4[]; readonly went: readonly Ipv4[] }>
+  /** Announces these of them once more: an announcement may be lost. */
+  announceFloatingIps(addresses: readonly Ipv4[]): Promise<void>
+
   /**
    * Limits how much of the machine's shared tables the user namespace of process `pid` may use, and
    * sets its domain name. Errors: `unavailable`.

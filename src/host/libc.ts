@@ -47,6 +47,13 @@ export interface Libc {
    * with `@`.
    */
   sendToPath(path: string, bytes: Uint8Array): void
+  /** A non-blocking, close-on-exec packet socket that only sends (packet(7)). */
+  packetSocket(): number
+  /**
+   * sendto(2) of one frame of this protocol (IEEE 802 numbers) to every station on the link with
+   * this index.
+   */
+  broadcast(fd: number, index: number, protocol: number, bytes: Uint8Array): void
   /**
    * flock(2), exclusive and without waiting; false when another process has the lock. It is
    * released with the file's last descriptor.
@@ -57,6 +64,9 @@ export interface Libc {
 
 const CLONE_NEWNET = 0x40000000
 const AF_UNIX = 1
+const AF_PACKET = 17
+const SOCKADDR_LL_BYTES = 20
+const ETHERNET_BYTES = 6
 const AF_INET = 2
 const SOCK_STREAM = 1
 const SOCK_DGRAM = 2
@@ -162,6 +172,7 @@ export function loadLibc(): Libc {
         close(fd)
       }
     },
+    ...packetCalls(socket, sendto),
     lock: (fd) => {
       if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true
       if (koffi.errno() === constants.errno.EWOULDBLOCK) return false
@@ -190,6 +201,35 @@ function socketAddress(ip: Ipv4, port: number): Buffer {
   address.set(new Uint8Array(Uint16Array.of(AF_INET).buffer))
   address.writeUInt16BE(port, 2)
   address.set(ipv4ToBytes(ip), 4)
+  return address
+}
+
+type KoffiCall = ReturnType<ReturnType<typeof koffi.load>['func']>
+
+/** Calls of packet sockets. */
+function packetCalls(
+  socket: KoffiCall,
+  sendto: KoffiCall,
+): Pick<Libc, 'packetSocket' | 'broadcast'> {
+  return {
+    packetSocket: () =>
+      // Protocol 0: the socket receives nothing.
+      checked('socket', socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+    broadcast: (fd, index, protocol, bytes) => {
+      const address = broadcastAddress(index, protocol)
+      checked('sendto', sendto(fd, bytes, bytes.length, 0, address, address.length))
+    },
+  }
+}
+
+/** struct sockaddr_ll (packet(7)) of the Ethernet broadcast address. */
+function broadcastAddress(index: number, protocol: number): Buffer {
+  const address = Buffer.alloc(SOCKADDR_LL_BYTES)
+  address.set(new Uint8Array(Uint16Array.of(AF_PACKET).buffer))
+  address.writeUInt16BE(protocol, 2)
+  address.set(new Uint8Array(Int32Array.of(index).buffer), 4)
+  address[11] = ETHERNET_BYTES
+  address.fill(0xff, 12, 12 + ETHERNET_BYTES)
   return address
 }
 

@@ -11,6 +11,7 @@ import { loadLibc } from './libc.ts'
 import { attempt, createNamespaceHost } from './namespace-host.ts'
 import { createIp } from './netlink/ip.ts'
 import { openRouteNetlink } from './netlink/netlink.ts'
+import { createAnnouncer, ensureFloatingIps } from './network/floating-ips.ts'
 import { createForwarding } from './network/forwarding.ts'
 import { listenUnix } from './network/tap.ts'
 import { createVpcNamespaces, NAMESPACE_DIRECTORY } from './network/vpc-namespaces.ts'
@@ -32,6 +33,7 @@ export function createLinuxHost(options: {
   const descriptors = loadDescriptors()
   const ip = createIp(openRouteNetlink())
   const dockerUser = createDockerUser(runner)
+  const announcer = createAnnouncer(ip, libc)
   const shared = { libc, descriptors, runner, log }
   const own = createNamespaceHost({
     ...shared,
@@ -63,8 +65,15 @@ export function createLinuxHost(options: {
     limitUserNamespace: (pid, limits, domain) => limitUserNamespace(runner, pid, limits, domain),
     listenUnix: (path) =>
       attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),
+    ensureFloatingIps: (link, addresses) =>
+      attempt('floating IPs cannot be set up', () =>
+        ensureFloatingIps(ip, announcer, link, addresses),
+      ),
+    announceFloatingIps: (addresses) =>
+      attempt('floating IPs cannot be announced', () => announcer.announce(addresses)),
     vpcs,
     close: async () => {
+      announcer.close()
       await vpcs.close()
       await own.close()
     },

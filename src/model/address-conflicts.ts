@@ -10,16 +10,30 @@ export interface ProbedAddress {
   readonly role: string
 }
 
-/** The fabric address of this host, and service addresses inside one of the host's networks. */
+/** What the cloud answers for on a host's network. */
+export interface ClaimedAddresses {
+  readonly fabric: Ipv4 | null
+  readonly services: readonly Ipv4[]
+  /** Floating IPs of this host's instances. */
+  readonly floatingIps: readonly Ipv4[]
+}
+
+/**
+ * The fabric address of this host, and service addresses and floating IPs inside one of the host's
+ * networks.
+ */
 export function addressesToProbe(
   own: Pick<OwnNetwork, 'addresses'>,
-  cloud: { readonly fabric: Ipv4 | null; readonly services: readonly Ipv4[] },
+  cloud: ClaimedAddresses,
 ): readonly ProbedAddress[] {
   return own.addresses.flatMap(({ link, ip, prefix }) => [
     ...(ip === cloud.fabric ? [{ link, ip, role: 'the fabric address of this host' }] : []),
     ...cloud.services
       .filter((service) => service !== ip && cidrContains(networkOf(ip, prefix), service))
       .map((service) => ({ link, ip: service, role: 'the address of a service of Atoll' })),
+    ...cloud.floatingIps
+      .filter((address) => address !== ip && cidrContains(networkOf(ip, prefix), address))
+      .map((address) => ({ link, ip: address, role: 'a floating IP of an instance here' })),
   ])
 }
 

@@ -10,6 +10,7 @@ import {
   ipv4FromNumber,
   ipv4ToNumber,
 } from './addr.ts'
+import { type Pool, poolWith, rangesOverlap, wholeRange } from './pools.ts'
 
 /** The host's own network, without anything of ours. */
 export interface OwnNetwork {
@@ -37,6 +38,10 @@ export interface CloudNetwork {
   readonly services: readonly Ipv4[]
   /** Addresses of databases, brokers and other hosts, with the setting that names them. */
   readonly needed: readonly { readonly setting: string; readonly ip: Ipv4 }[]
+  /** Of floating IPs. */
+  readonly pools: readonly Pool[]
+  /** Of this host. */
+  readonly zone: string
 }
 
 /** One collision. */
@@ -54,6 +59,7 @@ export function findCollisions(own: OwnNetwork, cloud: CloudNetwork): readonly C
   const found = [
     ...cloud.vpcs.flatMap((vpc) => collisionsOf(vpc, own, cloud)),
     ...cloud.services.flatMap((ip) => serviceCollisions(ip, own)),
+    ...cloud.pools.flatMap((pool) => poolCollisions(pool, own, cloud)),
   ]
   return found.toSorted((a, b) => Number(b.harmsHost) - Number(a.harmsHost))
 }
@@ -123,6 +129,43 @@ function serviceCollisions(service: Ipv4, own: OwnNetwork): readonly Collision[]
       fix: `remove the route if nothing on this host needs it: ip route del ${service}`,
       harmsHost: false,
     })),
+  ]
+}
+
+/** Addresses of a pool that are somebody's, and a pool that this host cannot serve. */
+function poolCollisions(pool: Pool, own: OwnNetwork, cloud: CloudNetwork): readonly Collision[] {
+  const { name, ranges, zones } = pool
+  const fix = `take it out of the ranges of the pool ${name} in network.pools, on all hosts`
+  const taken = [
+    ...own.addresses.map(({ link, ip }) => ({ ip, who: `${link} of this host` })),
+    ...own.routers.map((ip) => ({ ip, who: 'the router of this host' })),
+    ...own.resolvers.map((ip) => ({ ip, who: 'a resolver in /etc/resolv.conf' })),
+    ...cloud.needed.map(({ ip, setting }) => ({ ip, who: `a node of ${setting}` })),
+  ].filter(({ ip }) => poolWith([pool], ip) !== undefined)
+  const vpcs = cloud.vpcs.filter((vpc) => ranges.some((one) => rangesOverlap(one, wholeRange(vpc))))
+  const networks = own.addresses.map(({ ip, prefix }) => wholeRange(networkOf(ip, prefix)))
+  const isNear = ranges.some((one) => networks.some((net) => rangesOverlap(one, net)))
+  const isServed = zones === null || zones.includes(cloud.zone)
+  return [
+    ...taken.map(({ ip, who }) => ({
+      what: `the pool ${name} has ${ip}, the address of ${who}: it would be handed out`,
+      fix,
+      harmsHost: true,
+    })),
+    ...vpcs.map((vpc) => ({
+      what: `the pool ${name} overlaps the VPC ${formatCidr(vpc)}: addresses of both lead nowhere`,
+      fix,
+      harmsHost: false,
+    })),
+    ...(isServed && !isNear && own.routers.length === 0
+      ? [
+          {
+            what: `nobody reaches addresses of the pool ${name} here: this host is in no network that has them, and has no default route`,
+            fix: `give this host an address in that network, or name the zones that have it in network.pools`,
+            harmsHost: false,
+          },
+        ]
+      : []),
   ]
 }
 

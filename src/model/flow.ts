@@ -14,3 +14,11 @@ export interface Flow {
   /** ICMP: the code. Otherwise 0. */
   readonly code: number
 }
+
+/** A connection that the kernel tracks. */
+export interface TrackedFlow extends Flow {
+  /** Who answers: the destination after translation. */
+  readonly answerFrom: Ipv4
+  /** Whom the answers go to: the source after translation. */
+  readonly answerTo: Ipv4
+}

@@ -15,6 +15,8 @@ export interface HostRouting {
   readonly defaultRoutes: readonly DefaultRoute[]
   /** Networks that are directly connected to links other than ours. */
   readonly connected: readonly Cidr[]
+  /** Addresses that the host itself has. */
+  readonly addresses: readonly Ipv4[]
   /** Bridges of a Docker Engine. Docker's rules forward packets for its containers. */
   readonly engineBridges: readonly string[]
   /** Whether IP forwarding was already on when Atoll enabled it. */

@@ -12,11 +12,16 @@ export function ipHostLabel(ip: Ipv4): string {
   return `ip-${ip.replaceAll('.', '-')}`
 }
 
+/** EC2's public host name of a floating IP, `ec2-203-0-113-7`. */
+export function publicHostLabel(ip: Ipv4): string {
+  return `ec2-${ip.replaceAll('.', '-')}`
+}
+
 /**
  * Whether a label looks like an instance id or an IP-based name. A Name tag must not replace one.
  */
 export function isHostLabel(label: string): boolean {
-  return parseId('i', label) !== undefined || /^ip-\d+-\d+-\d+-\d+$/.test(label)
+  return parseId('i', label) !== undefined || /^(?:ip|ec2)-\d+-\d+-\d+-\d+$/.test(label)
 }
 
 /**

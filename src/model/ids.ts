@@ -24,6 +24,8 @@ type RouteTableId = Branded<'RouteTableId'>
 type NetworkAclId = Branded<'NetworkAclId'>
 type DhcpOptionsId = Branded<'DhcpOptionsId'>
 export type SecurityGroupRuleId = Branded<'SecurityGroupRuleId'>
+export type AllocationId = Branded<'AllocationId'>
+export type AssociationId = Branded<'AssociationId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
 /** A host's name: an RFC 1123 label, unique in the cluster. */
@@ -45,6 +47,8 @@ interface IdTypes {
   acl: NetworkAclId
   dopt: DhcpOptionsId
   sgr: SecurityGroupRuleId
+  eipalloc: AllocationId
+  eipassoc: AssociationId
 }
 export type IdPrefix = keyof IdTypes
 

@@ -10,6 +10,8 @@ import type { DriverName } from './driver.ts'
 import type { RuleMatch } from './group-rule.ts'
 import type {
   AccountId,
+  AllocationId,
+  AssociationId,
   GroupId,
   HostName,
   ImageId,
@@ -240,6 +242,8 @@ export interface PlacedNic extends Nic {
    * name.
    */
   readonly nameTag: string | null
+  /** The floating IP that leads to it; null or left out: none. */
+  readonly publicIp?: Ipv4 | null
 }
 
 /**
@@ -271,6 +275,31 @@ export interface Volume {
   readonly volumeType?: string
   readonly state: VolumeState
   readonly createdAt: string
+}
+
+/**
+ * A floating IP: a public address that an account has allocated (an Elastic IP of EC2), or that an
+ * instance got at its launch.
+ */
+export interface Address {
+  readonly id: AllocationId
+  readonly account: AccountId
+  /** Unique in the cloud. */
+  readonly ip: Ipv4
+  /** The pool of the settings that it came from. */
+  readonly pool: string
+  /** Whether it came with a NIC, and goes with it: nobody has allocated it. */
+  readonly isAutomatic: boolean
+  readonly association: Association | null
+  readonly createdAt: string
+}
+
+/** What a floating IP leads to. It ends with the NIC. */
+export interface Association {
+  readonly id: AssociationId
+  readonly nic: NicId
+  /** Of the NIC. Unique among all associations. */
+  readonly privateIp: Ipv4
 }
 
 export interface KeyPair {

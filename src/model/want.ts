@@ -158,6 +158,8 @@ export interface NicWant {
   readonly subnet: SubnetId
   readonly subnetCidr: Cidr
   readonly gateway: Ipv4
+  /** The floating IP that leads to it; null or left out: none. */
+  readonly publicIp?: Ipv4 | null | undefined
   readonly groups: readonly { readonly id: GroupId; readonly name: string }[]
 }
 

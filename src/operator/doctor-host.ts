@@ -55,7 +55,8 @@ export async function checkNetwork(config: Config): Promise<CheckResult> {
     return fail(known.value, 'do what the brackets say; atolld keeps running meanwhile')
   if (known !== undefined) return ok(known.value)
   const services = [METADATA_ADDRESS, RESOLVER_ADDRESS]
-  const cloud = { vpcs: [config.network.vpc], services, needed: [] }
+  const { vpc, pools } = config.network
+  const cloud = { vpcs: [vpc], services, needed: [], pools, zone: config.host.zone }
   const found = findCollisions(await readOwnNetwork(), cloud)
   const [first] = found
   if (first === undefined) return ok('nothing overlaps network.vpc')
@@ -66,7 +67,10 @@ export async function checkNetwork(config: Config): Promise<CheckResult> {
 /** Whether another machine on the host's network uses an address of Atoll (RFC 5227). */
 export async function checkAddresses({ network, fabric }: Config): Promise<CheckResult> {
   const services = [gatewayOf(network.subnet), ...[resolverOf(network.vpc) ?? []].flat()]
-  const found = await findAddressConflicts({ fabric: fabric.address, services }, systemRunner)
+  const found = await findAddressConflicts(
+    { fabric: fabric.address, services, floatingIps: [] },
+    systemRunner,
+  )
   return found.length === 0
     ? ok('no other machine uses an address of Atoll')
     : fail(found.map(({ what }) => what).join('; '), found.map(({ fix }) => fix).join('; '))

@@ -30,7 +30,8 @@ export function consistentRecords(self: HostName, records: Snapshot): Snapshot {
   const vpcs = consistentVpcs(records, bad)
   const subnets = consistentSubnets(records.subnets, vpcs, bad)
   const hosts = consistentHosts(self, records.hosts, vpcs, bad)
-  const nics = consistentNics(self, { ...records, subnets, vpcs }, bad)
+  const whole = consistentNics(self, { ...records, subnets, vpcs }, bad)
+  const nics = consistentFloatingIps(whole, vpcs, hosts, bad)
   if (bad.length === 0) return records
   return { ...records, vpcs, subnets, hosts, nics, unreadable: [...records.unreadable, ...bad] }
 }
@@ -190,4 +191,31 @@ function problemOf(
   if (value < range.from || value > range.to) return 'ip is not an assignable address of its subnet'
   const duplicate = values.find((one) => taken.has(one))
   return duplicate === undefined ? null : `${duplicate} belongs to another NIC, too`
+}
+
+/** An address that instances or hosts have themselves leads nowhere else. */
+function consistentFloatingIps(
+  nics: readonly PlacedNic[],
+  vpcs: readonly Vpc[],
+  hosts: readonly PeerHost[],
+  bad: UnreadableRow[],
+): readonly PlacedNic[] {
+  if (nics.every(({ publicIp }) => !publicIp)) return nics
+  const taken = createNetworkSet()
+  // A VPC with a network of its own may have any addresses.
+  for (const { cidr, network } of vpcs) if (network === null) taken.add(cidr)
+  for (const { fabricAddress } of hosts)
+    if (fabricAddress !== null) taken.add({ network: fabricAddress, prefix: 32 })
+  const known = new Set<string>()
+  const checked = nics.map((nic) => {
+    const { publicIp } = nic
+    if (!publicIp) return nic
+    const isBad = taken.contains(publicIp) || known.has(publicIp)
+    known.add(publicIp)
+    if (!isBad) return nic
+    // Of no instance: the NIC itself is as it should be.
+    bad.push(inconsistency('addresses', publicIp, 'ip belongs to something else, too'))
+    return { ...nic, publicIp: null }
+  })
+  return checked.some((nic, at) => nic !== nics[at]) ? checked : nics
 }

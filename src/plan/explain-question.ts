@@ -32,6 +32,8 @@ export type End =
       readonly instance: Instance
       /** Null once it is terminated. */
       readonly nic: PlacedNic | null
+      /** The floating IP by which it is meant; null: it is meant by itself. */
+      readonly floatingIp: Ipv4 | null
     }
   | { readonly kind: 'address'; readonly ip: Ipv4 }
 
@@ -41,7 +43,7 @@ export type Parsed<T> = { readonly value: T } | { readonly problem: string }
 const TRAFFIC_FORMS = 'tcp/22, udp/53, icmp, icmp/8, any, or the number of a protocol'
 const PROTOCOL_MAX = 255
 /** Stands for any address outside (RFC 5737, TEST-NET-3). */
-const SOME_ADDRESS_OUTSIDE = ipv4('203.0.113.1')
+export const SOME_ADDRESS_OUTSIDE = ipv4('203.0.113.1')
 
 /** The traffic in `text`: `tcp/22`, `udp/53`, `icmp`, `icmp/8`, `icmp/3/4`, `any`, `47`. */
 export function parseTraffic(text: string): Parsed<Traffic> {
@@ -76,10 +78,11 @@ export function findEnd(text: string, records: CloudRecords): Parsed<End> {
   if (text === 'outside') return { value: { kind: 'address', ip: SOME_ADDRESS_OUTSIDE } }
   const ip = parseIpv4(text)
   if (ip !== undefined) {
-    const nic = records.nics.find((one) => one.ip === ip)
+    const nic = records.nics.find((one) => one.ip === ip || one.publicIp === ip)
     const owner = records.instances.find(({ id }) => id === nic?.instance)
     if (nic === undefined || owner === undefined) return { value: { kind: 'address', ip } }
-    return { value: { kind: 'instance', instance: owner, nic } }
+    const floatingIp = nic.ip === ip ? null : ip
+    return { value: { kind: 'instance', instance: owner, nic, floatingIp } }
   }
   const id = parseId('i', text)
   const named = records.instances.filter((one) =>
@@ -101,5 +104,5 @@ export function findEnd(text: string, records: CloudRecords): Parsed<End> {
       (lowest, one) => (lowest === null || one.deviceIndex < lowest.deviceIndex ? one : lowest),
       null,
     )
-  return { value: { kind: 'instance', instance, nic } }
+  return { value: { kind: 'instance', instance, nic, floatingIp: null } }
 }

@@ -19,7 +19,12 @@ import type { HostRouting } from '../model/host-routing.ts'
 import type { HostName, SecurityGroupRuleId } from '../model/ids.ts'
 import type { Instance, PlacedNic } from '../model/records.ts'
 import type { RuleWant, SharedWant } from '../model/want.ts'
-import type { CloudRecords, End, Traffic } from './explain-question.ts'
+import {
+  type CloudRecords,
+  type End,
+  SOME_ADDRESS_OUTSIDE,
+  type Traffic,
+} from './explain-question.ts'
 import { groupPermissions, permittingRule, rulesForPeer } from './permits.ts'
 import { judgeReach, type ReachSettings } from './reach.ts'
 import { serviceAddresses } from './service-addresses.ts'
@@ -100,7 +105,7 @@ export function explainPacket(
       hosts: records.hosts.filter(({ state }) => state !== 'forgotten'),
     }),
   }
-  if (from === to)
+  if (from === to && floatingIpOf(destination) === null)
     return conclude(subject, [...dead, step('route', true, 'It does not leave the instance.')])
   const steps = [...dead.filter((one) => one.step === 'source'), ...pathSteps(packet)]
   const all = [...steps, ...dead.filter((one) => one.step === 'destination')]
@@ -138,13 +143,54 @@ function pathSteps(packet: Packet): readonly Step[] {
     const host = records.hosts.find(({ name }) => name === hostOf(destination))
     if (host?.fabricAddress === flow.source)
       return [step('route', true, `Host ${host.name} reaches its own instances without a rule.`)]
+    const floatingIp = destination.kind === 'instance' ? destination.nic?.publicIp : null
+    if (floatingIp)
+      return [
+        step(
+          'route',
+          true,
+          `Host ${hostOf(destination)} answers for ${floatingIp}, and translates it to ${flow.destination}.`,
+        ),
+        ...ingressSteps(packet),
+      ]
     const text = `The sender outside must send it to host ${hostOf(destination)} by a route of its own: private addresses are announced nowhere.`
     return [step('route', true, text), ...ingressSteps(packet)]
   }
+  const floatingIp = floatingIpOf(destination)
+  if (floatingIp !== null) return floatingSteps(packet, source, floatingIp)
   const local = hostServiceSteps(packet)
   if (local !== null) return local
   const egress = groupStep(packet, source.nic, true)
   return [egress, ...routeSteps(packet), ...ingressSteps(packet)]
+}
+
+/**
+ * From an instance to a floating IP. The host of both translates before groups are asked; else the
+ * packet goes out and comes in again.
+ */
+function floatingSteps(
+  packet: Packet,
+  source: Extract<End, { readonly kind: 'instance' }>,
+  floatingIp: Ipv4,
+): readonly Step[] {
+  const { destination, flow, records, surroundings } = packet
+  const [host, there] = [hostOf(source), hostOf(destination)]
+  if (host === there) {
+    const text = `Host ${host} has both, and translates ${floatingIp} to ${flow.destination}.`
+    return [groupStep(packet, source.nic, true), step('route', true, text), ...ingressSteps(packet)]
+  }
+  const { passes, why } = judgeReach(floatingIp, surroundings, surroundings.routing)
+  const sender = records.hosts.find(({ name }) => name === host)
+  const outside = source.nic?.publicIp ?? sender?.fabricAddress ?? SOME_ADDRESS_OUTSIDE
+  const as = source.nic?.publicIp ? 'its floating IP' : `an address of host ${host}`
+  const text = passes
+    ? `It goes out with ${as} to host ${there}, which translates ${floatingIp} to ${flow.destination}.`
+    : `Instances do not reach ${floatingIp}: ${why}.`
+  return [
+    groupStep({ ...packet, flow: { ...flow, destination: floatingIp } }, source.nic, true),
+    step('route', passes, text),
+    ...ingressSteps({ ...packet, flow: { ...flow, source: outside } }),
+  ]
 }
 
 function ingressSteps(packet: Packet): readonly Step[] {
@@ -208,8 +254,10 @@ function routeSteps(packet: Packet): readonly Step[] {
       host === surroundings.host
         ? ''
         : ` This is as seen from host ${surroundings.host}; ask on ${host}, too.`
+    const own = source.kind === 'instance' ? source.nic?.publicIp : null
+    const outwards = own ? `its floating IP ${own}` : `an address of host ${host}`
     const text = passes
-      ? `It goes out with an address of host ${host}: ${why}.${whose}`
+      ? `It goes out with ${outwards}: ${why}.${whose}`
       : `Instances do not reach ${flow.destination}: ${why}.${whose}`
     return [step('route', passes, text)]
   }
@@ -298,6 +346,10 @@ function nameOf(end: End, { nameTags }: CloudRecords): string {
 
 function addressOf(end: End): Ipv4 | null {
   return end.kind === 'address' ? end.ip : (end.nic?.ip ?? null)
+}
+
+function floatingIpOf(end: End): Ipv4 | null {
+  return end.kind === 'address' ? null : end.floatingIp
 }
 
 function hostOf(end: End): HostName | null {

@@ -14,6 +14,8 @@ export interface Permissions {
   readonly nics: ReadonlyMap<Ipv4, NicWant>
   /** The addresses of instances on other hosts. */
   readonly elsewhere: ReadonlySet<Ipv4>
+  /** Private addresses by the floating IPs of these NICs. */
+  readonly floats: ReadonlyMap<Ipv4, Ipv4>
 }
 
 /** A rule that permits something, and the group that has it. */
@@ -34,6 +36,7 @@ export function permissionsOf({ local, shared }: HostWant): Permissions {
     groups: groupPermissions(shared.groups),
     nics: new Map(nics.map((nic) => [nic.ip, nic])),
     elsewhere: new Set(shared.routes.map(({ ip }) => ip)),
+    floats: new Map(nics.flatMap(({ ip, publicIp }) => (publicIp ? [[publicIp, ip]] : []))),
   }
 }
 
@@ -44,12 +47,13 @@ export function groupPermissions(groups: readonly GroupWant[]): Permissions['gro
 
 /**
  * Whether the host lets the flow begin: out of its NIC that is the source, and into its NIC that is
- * the destination.
+ * the destination. A floating IP is translated before groups are asked.
  */
 export function isPermitted(
-  flow: Flow,
-  { nics, groups }: Pick<Permissions, 'nics' | 'groups'>,
+  begun: Flow,
+  { nics, groups, floats }: Pick<Permissions, 'nics' | 'groups' | 'floats'>,
 ): boolean {
+  const flow = { ...begun, destination: floats.get(begun.destination) ?? begun.destination }
   const source = nics.get(flow.source)
   const destination = nics.get(flow.destination)
   return (

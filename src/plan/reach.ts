@@ -18,6 +18,8 @@ import { ACCEPT, drop } from './nft-text.ts'
 export interface ReachSettings {
   /** Networks that instances may reach besides (`network.reach`). */
   readonly reach: readonly Cidr[]
+  /** Networks of floating IPs, which may lead to instances on other hosts. */
+  readonly pools: readonly Cidr[]
   /** Addresses of the database and the broker. Only `network.reach` can allow them. */
   readonly engines: readonly Ipv4[]
 }
@@ -43,7 +45,7 @@ export function reachRules(
   vpcs: Networks,
   openPorts: readonly string[],
 ): ReachRules {
-  const reach = networks('reach', settings.reach)
+  const reach = networks('reach', [...settings.reach, ...settings.pools])
   const martians = networks('martians', MARTIANS)
   const connected = networks('connected', routing.connected)
   const gateways = routing.defaultRoutes.flatMap(({ link, gateway }) =>
@@ -94,13 +96,15 @@ export interface ReachJudgement {
  */
 export function judgeReach(
   destination: Ipv4,
-  { reach, engines }: ReachSettings,
+  { reach, pools, engines }: ReachSettings,
   { connected, defaultRoutes }: HostRouting,
 ): ReachJudgement {
   const among = (nets: readonly Cidr[]) => nets.find((net) => cidrContains(net, destination))
   const allowed = among(reach)
   if (allowed !== undefined)
     return { passes: true, why: `the setting network.reach has ${formatCidr(allowed)}` }
+  if (among(pools) !== undefined)
+    return { passes: true, why: 'a pool of floating IPs (network.pools) has it' }
   if (engines.includes(destination))
     return { passes: false, why: 'it is the database or the broker, and not in network.reach' }
   const martian = among(MARTIANS)

@@ -26,6 +26,7 @@ import type { TypeRate } from '../model/network-rates.ts'
 import { TRANSIT_RANGE } from '../model/transit.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
+import { type FloatingRules, floatingRules, servedFloatingIps } from './floating.ts'
 import { guardTable } from './guard.ts'
 import { metadataHopRules } from './metadata-hop-limit.ts'
 import { type Networks, networks } from './networks.ts'
@@ -151,6 +152,7 @@ function inetTable(
   const links = nics.map((nic) => `"${nicLinkName(nic.id)}"`)
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
+  const floating = floatingRules(servedFloatingIps(want, routing))
   const reach = reachRules(settings, routing, vpcs, openPorts(settings))
   const isOwn = settings.inVpc !== true
   const transit = isOwn ? transitRules(want.transits ?? [], vpcs, openPorts(settings)) : NO_TRANSIT
@@ -166,13 +168,14 @@ function inetTable(
     fromNic(),
     ...(fabric.mode === 'vxlan' ? fromFabric(vpcs) : []),
     ...transit.arriving,
-    preroutingChain(settings, vpcs),
+    ...floating.objects,
+    preroutingChain(settings, vpcs, floating),
     reach.chain,
     ...transit.chains,
     ...hostChains(settings, want),
     ...securityGroupChains(want, nics, 'leave_host'),
     ...forwardChains(settings, vpcs),
-    ...natChains(settings, vpcs),
+    ...natChains(settings, vpcs, floating),
     ...metadataHopRules(want.local.instances),
   ]
   return { family: 'inet', name: NFT_TABLE, objects }
@@ -183,7 +186,11 @@ function inetTable(
  * spoofed fragment could become part of another sender's datagram. It also runs before connection
  * tracking (-200), so that a spoofed packet creates no entry there.
  */
-function preroutingChain({ fabric, inVpc }: FirewallSettings, vpcs: Networks): NftObject {
+function preroutingChain(
+  { fabric, inVpc }: FirewallSettings,
+  vpcs: Networks,
+  floating: FloatingRules,
+): NftObject {
   return baseChain(
     'prerouting',
     `type filter hook prerouting priority ${SOURCE_CHECK}; policy accept;`,
@@ -196,6 +203,7 @@ function preroutingChain({ fabric, inVpc }: FirewallSettings, vpcs: Networks): N
       ...vpcs
         .match('ip saddr')
         .map((ours) => `${ours} fib saddr . iif oif missing ${drop('spoofed_outside')}`),
+      ...floating.fromOutside,
     ],
   )
 }
@@ -322,10 +330,19 @@ function forwardChains({ inVpc }: FirewallSettings, vpcs: Networks): readonly Nf
 }
 
 /** Traffic that leaves the VPCs is masqueraded. Traffic inside them keeps its addresses. */
-function natChains({ inVpc }: FirewallSettings, vpcs: Networks): readonly NftObject[] {
+function natChains(
+  { inVpc }: FirewallSettings,
+  vpcs: Networks,
+  floating: FloatingRules,
+): readonly NftObject[] {
   return [
-    chain('outbound', [...vpcs.match('ip daddr').map((ours) => `${ours} accept`), 'masquerade']),
+    chain('outbound', [
+      ...vpcs.match('ip daddr').map((ours) => `${ours} accept`),
+      ...floating.outbound,
+      'masquerade',
+    ]),
     baseChain('postrouting', 'type nat hook postrouting priority srcnat; policy accept;', [
+      ...floating.hairpin,
       `iifname ${ANY_NIC} oifname != ${ANY_NIC} goto outbound`,
       ...(inVpc === true
         ? []

@@ -1,6 +1,6 @@
 /** Makes a host's want from records. Pure: the same records always give the same want. */
 import { gatewayOf, type Ipv4 } from '../model/addr.ts'
-import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
+import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../model/hostname.ts'
 import type { GroupId, HostName, ImageId, InstanceId } from '../model/ids.ts'
 import { driverOf, keptBy } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
@@ -13,7 +13,6 @@ import type {
   Instance,
   InstanceType,
   KeyPair,
-  Nic,
   PeerHost,
   PlacedNic,
   Subnet,
@@ -123,7 +122,7 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
 
 /** What a host's own instances are made of. */
 interface Index {
-  readonly nics: ReadonlyMap<InstanceId, readonly Nic[]>
+  readonly nics: ReadonlyMap<InstanceId, readonly PlacedNic[]>
   readonly vpcs: ReadonlyMap<string, Vpc>
   readonly subnets: ReadonlyMap<string, Subnet>
   readonly groups: ReadonlyMap<string, Group>
@@ -231,7 +230,7 @@ function captureWant(
 /**
  * No want for a NIC whose subnet or VPC the snapshot lacks: half a NIC would be worse than none.
  */
-function nicWant(nic: Nic, index: Index): readonly NicWant[] {
+function nicWant(nic: PlacedNic, index: Index): readonly NicWant[] {
   const subnet = index.subnets.get(nic.subnet)
   const vpc = index.vpcs.get(nic.vpc)
   if (subnet === undefined || vpc === undefined) return []
@@ -246,6 +245,7 @@ function nicWant(nic: Nic, index: Index): readonly NicWant[] {
       subnet: subnet.id,
       subnetCidr: subnet.cidr,
       gateway: gatewayOf(subnet.cidr),
+      ...(nic.publicIp ? { publicIp: nic.publicIp } : {}),
       groups: nic.groups.map((id) => ({ id, name: index.groups.get(id)?.name ?? '' })),
     },
   ]
@@ -304,6 +304,8 @@ function namesOf(records: SharedRecords): SharedWant['names'] {
       return [
         { name: nic.instance, ip, primary: true, vpc },
         { name: ipHostLabel(ip), ip, primary: false, vpc },
+        // Inside the VPC the public name leads to the private address, as in EC2.
+        ...(nic.publicIp ? [{ name: publicHostLabel(nic.publicIp), ip, primary: false, vpc }] : []),
         ...(label !== undefined && !isHostLabel(label)
           ? [{ name: label, ip, primary: false, vpc }]
           : []),

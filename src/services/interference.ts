@@ -7,9 +7,9 @@
  */
 import type { Host } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { Log } from '../lib/log.ts'
 import { createIntervalCheck } from '../lib/throttle.ts'
-import type { HostService } from './service.ts'
+import type { HostWant } from '../model/want.ts'
+import type { HostService, Pass } from './service.ts'
 
 /** Shortest time between two checks of rules. A check starts several programs. */
 const RULES_MS = 5_000
@@ -40,7 +40,7 @@ export interface InterferenceReaders {
   /** Rules of others that drop packets of instances. */
   firewalls(signal: AbortSignal): Promise<readonly Finding[]>
   /** Other machines that use our addresses. */
-  addresses(signal: AbortSignal): Promise<readonly Finding[]>
+  addresses(signal: AbortSignal, want: HostWant): Promise<readonly Finding[]>
   /** Whether iptables-legacy has rules. */
   hasLegacyRules(): Promise<boolean>
   /** Whether a table, such as `inet filter`, belongs to somebody else. */
@@ -67,10 +67,13 @@ export function createInterferenceWatch(options: {
   const ended = new AbortController()
   const looking = new Map<keyof Interference, Promise<void>>()
 
-  async function look(kind: (typeof kinds)[number], log: Log): Promise<void> {
+  async function look(
+    kind: (typeof kinds)[number],
+    { log, want }: Pick<Pass, 'log' | 'want'>,
+  ): Promise<void> {
     if (!(await kind.isDue())) return
     const before = new Set(found[kind.name].map(({ what }) => what))
-    found[kind.name] = await kind.look(ended.signal)
+    found[kind.name] = await kind.look(ended.signal, want)
     for (const { what, fix } of found[kind.name])
       if (!before.has(what))
         log.error({ what, fix }, 'another firewall or machine disturbs instances')
@@ -81,12 +84,12 @@ export function createInterferenceWatch(options: {
     gate: false,
     heedsKernel: true,
     found: () => found,
-    async apply({ log }) {
+    async apply(pass) {
       for (const kind of kinds) {
         if (looking.has(kind.name)) continue
-        const looks = look(kind, log)
+        const looks = look(kind, pass)
           .catch((error: unknown) =>
-            log.debug({ error }, 'could not check for other firewalls and machines'),
+            pass.log.debug({ error }, 'could not check for other firewalls and machines'),
           )
           .finally(() => looking.delete(kind.name))
         looking.set(kind.name, looks)

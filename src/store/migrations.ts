@@ -31,6 +31,7 @@ import { instanceOptions } from './migrations/0014-instance-options.ts'
 import { generations } from './migrations/0015-generations.ts'
 import { drivers } from './migrations/0016-drivers.ts'
 import { groupRules } from './migrations/0017-group-rules.ts'
+import { addresses } from './migrations/0018-addresses.ts'
 import { vpcNetworks } from './migrations/0019-vpc-networks.ts'
 import type { Tables } from './nouns.ts'
 
@@ -51,6 +52,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0015-generations': generations,
   '0016-drivers': drivers,
   '0017-group-rules': groupRules,
+  '0018-addresses': addresses,
   '0019-vpc-networks': vpcNetworks,
 }
 const GENERATION = '0'

@@ -4,6 +4,7 @@
  * Its order is one in which a copy can be filled: a noun comes after those it refers to.
  */
 import { accounts } from './records/account.ts'
+import { addresses } from './records/address.ts'
 import { clientTokens } from './records/client-token.ts'
 import { commits } from './records/commit.ts'
 import { generations } from './records/generation.ts'
@@ -31,6 +32,7 @@ export const NOUNS = [
   groupRules,
   instances,
   nics,
+  addresses,
   volumes,
   keyPairs,
   tags,

@@ -4,6 +4,7 @@
  * Wherever records are fought for, the fighters use two stores over the same records, as two hosts would.
  */
 import { describe } from 'vitest'
+import { describeAddresses } from './store/addresses.ts'
 import { describeGroups } from './store/groups.ts'
 import { describeUnusedImages } from './store/images.ts'
 import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
@@ -25,6 +26,7 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreWo
     describeVolumes(begin)
     describeGroups(begin)
     describeNetworks(begin)
+    describeAddresses(begin)
     describeUniqueness(begin)
     describeUnusedImages(begin)
     describeHosts(begin)

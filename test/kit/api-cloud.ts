@@ -46,14 +46,19 @@ export const NOW_MS = Date.parse('2026-11-22T08:00:00.000Z')
 export const ZONE = 'atoll-1a'
 
 /** What actions are limited by unless a test says otherwise: the defaults of the settings. */
-export const LIMITS: Pick<ApiSettings, 'quotas' | 'rates' | 'vpcPlace' | 'defaultNetwork'> = {
+export const LIMITS: Pick<
+  ApiSettings,
+  'quotas' | 'rates' | 'pools' | 'vpcPlace' | 'defaultNetwork'
+> = {
   quotas: {
     vpcs: 100,
     subnetsPerVpc: 200,
     securityGroupsPerVpc: 2500,
     rulesPerSecurityGroup: 60,
     securityGroupsPerInterface: 5,
+    addresses: 5,
   },
+  pools: [],
   rates: [],
   vpcPlace: 'root',
   defaultNetwork: { vpc: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') },
@@ -69,6 +74,7 @@ export interface CloudOptions {
   readonly subnet?: string
   /** The bus that actions ring on; it is closed with the cloud. */
   readonly bus?: Bus
+  /** What differs from the settings of all tests. */
   readonly settings?: Partial<ApiSettings>
 }
 
@@ -287,6 +293,7 @@ export async function everything(store: Store): Promise<object> {
   return await store.read(async (tx) => ({
     instances: await tx.instances({}),
     nics: await tx.nics({}),
+    addresses: await tx.addresses({}),
     tags: await tx.tags({}),
     hosts: await tx.hosts(),
     images: await tx.images({}),

@@ -10,6 +10,7 @@ import { DOCKER } from '../../src/containers/declaration.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
@@ -19,6 +20,7 @@ import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import { type DropReason, dropCounterName } from '../../src/plan/nft-text.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import { createFirewall } from '../../src/services/firewall/firewall.ts'
+import { createFloatingIps } from '../../src/services/floating-ips.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
@@ -246,6 +248,7 @@ function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly H
   return [
     createFirewall({ host, metrics, settings: firewallOf(fabric), instanceMemoryMiB: 2048 }),
     createLinks({ host, metrics, mtu, fabric, drivers: [DOCKER] }),
+    createFloatingIps({ host, clock: systemClock }),
   ]
 }
 

@@ -6,6 +6,7 @@ import { DOCKER } from '../../src/containers/declaration.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import type { Metrics } from '../../src/lib/metrics.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { type Runner, systemRunner } from '../../src/lib/runner.ts'
@@ -16,6 +17,7 @@ import { formatId } from '../../src/model/ids.ts'
 import type { HostWant, InstanceWant, NicWant } from '../../src/model/want.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import { createFirewall } from '../../src/services/firewall/firewall.ts'
+import { createFloatingIps } from '../../src/services/floating-ips.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { hostWant, instance, LONE_FIREWALL, NO_FABRIC } from '../../tools/kit/instance.ts'
@@ -144,6 +146,7 @@ export async function createTown(
       instanceMemoryMiB: 2048,
     }),
     createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] }),
+    createFloatingIps({ host, clock: systemClock }),
   ]
   const guests: Netns[] = []
   return {

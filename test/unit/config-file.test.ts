@@ -64,7 +64,7 @@ describe('parseConfig', () => {
 describe('printConfig', () => {
   it('prints what parses to the same configuration, with every key', () => {
     const config = parseConfig(
-      'dns: {forwarders: [192.0.2.1]}\nnetwork: {vpc: 10.0.0.0/16, subnet: 10.0.1.0/24}',
+      'dns: {forwarders: [192.0.2.1]}\nnetwork: {vpc: 10.0.0.0/16, subnet: 10.0.1.0/24, reach: [192.0.2.0/24], pools: [{name: public, ranges: [203.0.113.0/28, 198.51.100.7], zones: [atoll-1a]}]}',
       'a',
     )
     const printed = printConfig(config)

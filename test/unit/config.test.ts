@@ -18,3 +18,58 @@ it('refuses VXLAN without an address of this host', () => {
     ['fabric.address', 'is needed with mode vxlan'],
   ])
 })
+
+const pool = { name: 'public', ranges: ['203.0.113.16/28'] }
+const problemsOf = (pools: unknown, more: object = {}) =>
+  configSchema
+    .safeParse({ network: { pools }, ...more })
+    .error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+
+it('reads ranges of pools: addresses, from one to another, networks without their ends', () => {
+  const ranges = ['203.0.113.16/28', '198.51.100.7', '192.0.2.5-192.0.2.9', '203.0.113.64/31']
+  const { network } = configSchema.parse({ network: { pools: [{ name: 'public', ranges }] } })
+  expect(network.pools).toEqual([
+    {
+      name: 'public',
+      zones: null,
+      ranges: [
+        { first: '203.0.113.17', last: '203.0.113.30' },
+        { first: '198.51.100.7', last: '198.51.100.7' },
+        { first: '192.0.2.5', last: '192.0.2.9' },
+        { first: '203.0.113.64', last: '203.0.113.65' },
+      ],
+    },
+  ])
+})
+
+it.each([
+  ['no ranges', [{ ...pool, ranges: [] }]],
+  ['no name', [{ ranges: pool.ranges }]],
+  ['a name that is no label', [{ ...pool, name: 'a b' }]],
+  ['what is no range', [{ ...pool, ranges: ['203.0.113.9-203.0.113.8'] }]],
+  ['a network with host bits', [{ ...pool, ranges: ['203.0.113.17/28'] }]],
+  ['an empty range', [{ ...pool, ranges: [''] }]],
+  ['IPv6', [{ ...pool, ranges: ['2001:db8::/64'] }]],
+  ['too many addresses', [{ ...pool, ranges: ['10.0.0.0/8'] }]],
+  ['loopback', [{ ...pool, ranges: ['127.0.0.8/29'] }]],
+  ['link-local', [{ ...pool, ranges: ['169.254.169.254'] }]],
+  ['multicast', [{ ...pool, ranges: ['224.0.0.1'] }]],
+  ['the same name twice', [pool, { ...pool, ranges: ['198.51.100.7'] }]],
+  ['the same address twice', [pool, { ...pool, name: 'other', ranges: ['203.0.113.20'] }]],
+  ['the same address twice in one pool', [{ ...pool, ranges: ['203.0.113.1', '203.0.113.0/28'] }]],
+  ['no zones', [{ ...pool, zones: [] }]],
+  ['addresses of the VPC', [{ ...pool, ranges: ['172.31.0.9'] }]],
+  ['a setting that there is none of', [{ ...pool, colour: 'blue' }]],
+])('refuses a pool with %s', (_what, pools) => {
+  expect(problemsOf(pools)).toHaveLength(1)
+})
+
+it.each([
+  ['fabric.address', { fabric: { address: '203.0.113.18' } }],
+  ['store.nodes', { store: { kind: 'mariadb', nodes: ['10.0.0.1', '203.0.113.19:3306'] } }],
+  ['bus.nodes', { bus: { kind: 'rabbitmq', nodes: ['203.0.113.20:5671'] } }],
+])('refuses a pool with the address of %s', (setting, more) => {
+  expect(problemsOf([pool], more)).toEqual([
+    `network.pools.0.ranges.0: 203.0.113.17-203.0.113.30 has addresses of ${setting}`,
+  ])
+})

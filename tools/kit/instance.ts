@@ -81,6 +81,7 @@ export const NO_FABRIC: FabricSettings = {
 export const NO_HOST_ROUTING: HostRouting = {
   defaultRoutes: [],
   connected: [],
+  addresses: [],
   engineBridges: [],
   forwardedBefore: true,
 }
@@ -89,6 +90,7 @@ export const NO_HOST_ROUTING: HostRouting = {
 export const LONE_FIREWALL: FirewallSettings = {
   instanceToHostPorts: [],
   reach: [],
+  pools: [],
   engines: [],
   fabric: NO_FABRIC,
   rates: [],

@@ -40,17 +40,9 @@ function one(...given: Parameters<typeof none>): AlwaysEmpty {
 }
 
 const ADDRESSES: readonly AlwaysEmpty[] = [
-  none('DescribeAddresses', 'Addresses', {
-    PublicIps: 'InvalidAddress.NotFound',
-    AllocationIds: 'InvalidAllocationID.NotFound',
-  }),
-  none('DescribeAddressesAttribute', 'Addresses', {
-    AllocationIds: 'InvalidAllocationID.NotFound',
-  }),
   none('DescribeMovingAddresses', 'MovingAddressStatuses', {
     PublicIps: 'InvalidAddress.NotFound',
   }),
-  none('DescribePublicIpv4Pools', 'PublicIpv4Pools', { PoolIds: 'InvalidPoolID.NotFound' }),
   none('DescribeIpv6Pools', 'Ipv6Pools', { PoolIds: 'InvalidPoolID.NotFound' }),
   none('DescribeCoipPools', 'CoipPools', { PoolIds: 'InvalidPoolID.NotFound' }),
   none('DescribeAddressTransfers', 'AddressTransfers', {

@@ -46,8 +46,7 @@ function valuesOf(
     // As in EC2, this is not the account's actual limit, which is the hosts' capacity.
     'max-instances': String(maxInstancesPerLaunch),
     'vpc-max-security-groups-per-interface': String(quotas.securityGroupsPerInterface),
-    // There are no elastic IP addresses.
-    'max-elastic-ips': '0',
-    'vpc-max-elastic-ips': '0',
+    'max-elastic-ips': String(quotas.addresses),
+    'vpc-max-elastic-ips': String(quotas.addresses),
   }
 }

@@ -26,6 +26,7 @@ export const describeInstances = describeAction({
     index: details.instance.launchIndex,
     view: instanceView(details, settings),
     nicTags: details.nics.flatMap((nic) => tagsView(details.tags, nic.id)),
+    allocated: details.addresses.filter(({ isAutomatic }) => !isAutomatic),
   }),
   // Instances of one reservation stay together, in launch order.
   key: ({ reservation, index, view }) =>

@@ -1,5 +1,6 @@
 /** ModifySubnetAttribute: whether launches into a subnet get public addresses. */
 import { z } from 'zod'
+import { noPools } from '../addresses.ts'
 import { changeAction } from '../change.ts'
 import { oneAttribute, onlySchema } from '../schemas.ts'
 import { requireSubnet, subnetIdSchema } from '../vpcs.ts'
@@ -37,8 +38,9 @@ const attributes = {
 export const modifySubnetAttribute = changeAction({
   name: 'ModifySubnetAttribute',
   input: oneAttribute(z.strictObject({ SubnetId: subnetIdSchema, ...attributes }), attributes),
-  async change(tx, { SubnetId, MapPublicIpOnLaunch }, { account }) {
+  async change(tx, { SubnetId, MapPublicIpOnLaunch }, { account, settings }) {
     const subnet = await requireSubnet(tx, account, SubnetId)
+    if (MapPublicIpOnLaunch?.Value === true && settings.pools.length === 0) throw noPools()
     if (MapPublicIpOnLaunch !== undefined)
       await tx.updateSubnet(subnet, { mapPublicIp: MapPublicIpOnLaunch.Value })
   },

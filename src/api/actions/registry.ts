@@ -13,12 +13,14 @@ export {
   getSerialConsoleAccessStatus,
   getSnapshotBlockPublicAccessState,
 } from './account-settings.ts'
+export { allocateAddress } from './allocate-address.ts'
 export { alwaysEmptyActions } from './always-empty.ts'
 export {
   describeSecurityGroupReferences,
   describeStaleSecurityGroups,
   getSubnetCidrReservations,
 } from './always-empty-of-resource.ts'
+export { associateAddress } from './associate-address.ts'
 export {
   authorizeSecurityGroupEgress,
   authorizeSecurityGroupIngress,
@@ -39,6 +41,8 @@ export { deleteVolume } from './delete-volume.ts'
 export { deleteVpc } from './delete-vpc.ts'
 export { deregisterImage } from './deregister-image.ts'
 export { describeAccountAttributes } from './describe-account-attributes.ts'
+export { describeAddresses } from './describe-addresses.ts'
+export { describeAddressesAttribute } from './describe-addresses-attribute.ts'
 export { describeAvailabilityZones } from './describe-availability-zones.ts'
 export { describeImageAttribute } from './describe-image-attribute.ts'
 export { describeImages } from './describe-images.ts'
@@ -51,6 +55,7 @@ export { describeInstances } from './describe-instances.ts'
 export { describeKeyPairs } from './describe-key-pairs.ts'
 export { describeNetworkInterfaceAttribute } from './describe-network-interface-attribute.ts'
 export { describeNetworkInterfaces } from './describe-network-interfaces.ts'
+export { describePublicIpv4Pools } from './describe-public-ipv4-pools.ts'
 export { describeRegions } from './describe-regions.ts'
 export { describeSecurityGroupRules } from './describe-security-group-rules.ts'
 export { describeSecurityGroups } from './describe-security-groups.ts'
@@ -63,6 +68,7 @@ export { describeVpcAttribute } from './describe-vpc-attribute.ts'
 export { describeVpcClassicLink } from './describe-vpc-classic-link.ts'
 export { describeVpcClassicLinkDnsSupport } from './describe-vpc-classic-link-dns-support.ts'
 export { describeVpcs } from './describe-vpcs.ts'
+export { disassociateAddress } from './disassociate-address.ts'
 export { getCallerIdentity } from './get-caller-identity.ts'
 export { getConsoleOutput } from './get-console-output.ts'
 export { getInstanceMetadataDefaults } from './get-instance-metadata-defaults.ts'
@@ -79,6 +85,7 @@ export { modifyVpcAttribute } from './modify-vpc-attribute.ts'
 export { monitorInstances, unmonitorInstances } from './monitor-instances.ts'
 export { rebootInstances } from './reboot-instances.ts'
 export { registerImage } from './register-image.ts'
+export { releaseAddress } from './release-address.ts'
 export {
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,

@@ -11,6 +11,7 @@ import { refused } from '../../model/errors.ts'
 import type { AccountId, ReservationId } from '../../model/ids.ts'
 import { placeableHosts } from '../../plan/placement.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
+import { addressSource } from '../addresses.ts'
 import { type Changing, changeAction } from '../change.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
 import type { CatalogueReader } from '../launch/catalogue.ts'
@@ -74,12 +75,26 @@ async function launch(
   const catalogued = { ...known, hosts: placeableHosts(known.hosts, host), drivers }
   const choices = await launchChoices(tx, account, order, catalogued, draw.number())
   refuseTooManyGroups(choices.groups.length, settings)
+  const publicAddresses =
+    (order.network.isPublic ?? choices.subnet.mapPublicIp)
+      ? addressSource(settings, { zone: choices.subnet.zone }, draw)
+      : null
   // In EC2, a dry run does not check capacity either.
   dryRun()
   // Hosts in an old reading may have room again. So a smaller number than requested is only certain
   // after a new reading.
   const least = catalogue.isOld() ? order.maxCount : order.minCount
-  return await writeLaunch(tx, { order, choices, least, account, reservation, now, draw, budget })
+  return await writeLaunch(tx, {
+    order,
+    choices,
+    least,
+    account,
+    reservation,
+    now,
+    draw,
+    publicAddresses,
+    budget,
+  })
 }
 
 /** The launch that was made with the same token. */

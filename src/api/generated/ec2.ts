@@ -9,6 +9,8 @@ export const EC2_MODEL: WireModel = {
   namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
   wrapped: false,
   actions: {
+    AllocateAddress: ['AllocateAddressRequest', 'AllocateAddressResult'],
+    AssociateAddress: ['AssociateAddressRequest', 'AssociateAddressResult'],
     AuthorizeSecurityGroupEgress: ['AuthorizeSecurityGroupEgressRequest', 'AuthorizeSecurityGroupEgressResult'],
     AuthorizeSecurityGroupIngress: ['AuthorizeSecurityGroupIngressRequest', 'AuthorizeSecurityGroupIngressResult'],
     CreateDefaultSubnet: ['CreateDefaultSubnetRequest', 'CreateDefaultSubnetResult'],
@@ -142,6 +144,7 @@ export const EC2_MODEL: WireModel = {
     DescribeVpcs: ['DescribeVpcsRequest', 'DescribeVpcsResult'],
     DescribeVpnConnections: ['DescribeVpnConnectionsRequest', 'DescribeVpnConnectionsResult'],
     DescribeVpnGateways: ['DescribeVpnGatewaysRequest', 'DescribeVpnGatewaysResult'],
+    DisassociateAddress: ['DisassociateAddressRequest', 'unit'],
     GetAllowedImagesSettings: ['GetAllowedImagesSettingsRequest', 'GetAllowedImagesSettingsResult'],
     GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
     GetEbsEncryptionByDefault: ['GetEbsEncryptionByDefaultRequest', 'GetEbsEncryptionByDefaultResult'],
@@ -166,6 +169,7 @@ export const EC2_MODEL: WireModel = {
     MonitorInstances: ['MonitorInstancesRequest', 'MonitorInstancesResult'],
     RebootInstances: ['RebootInstancesRequest', 'unit'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
+    ReleaseAddress: ['ReleaseAddressRequest', 'unit'],
     RevokeSecurityGroupEgress: ['RevokeSecurityGroupEgressRequest', 'RevokeSecurityGroupEgressResult'],
     RevokeSecurityGroupIngress: ['RevokeSecurityGroupIngressRequest', 'RevokeSecurityGroupIngressResult'],
     RunInstances: ['RunInstancesRequest', 'Reservation'],
@@ -177,6 +181,25 @@ export const EC2_MODEL: WireModel = {
     UpdateSecurityGroupRuleDescriptionsIngress: ['UpdateSecurityGroupRuleDescriptionsIngressRequest', 'UpdateSecurityGroupRuleDescriptionsIngressResult']
   },
   inputs: {
+    AllocateAddressRequest: {
+      Domain: 'Domain string',
+      Address: 'Address string',
+      PublicIpv4Pool: 'PublicIpv4Pool string',
+      NetworkBorderGroup: 'NetworkBorderGroup string',
+      CustomerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      IpamPoolId: 'IpamPoolId string',
+      DryRun: 'DryRun boolean'
+    },
+    AssociateAddressRequest: {
+      AllocationId: 'AllocationId string',
+      InstanceId: 'InstanceId string',
+      PublicIp: 'PublicIp string',
+      DryRun: 'DryRun boolean',
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      PrivateIpAddress: 'PrivateIpAddress string',
+      AllowReassociation: 'AllowReassociation boolean'
+    },
     AttributeBooleanValue: {
       Value: 'Value boolean'
     },
@@ -1129,6 +1152,11 @@ export const EC2_MODEL: WireModel = {
       VpnGatewayId: 'VpnGatewayIds string[]',
       DryRun: 'DryRun boolean'
     },
+    DisassociateAddressRequest: {
+      AssociationId: 'AssociationId string',
+      PublicIp: 'PublicIp string',
+      DryRun: 'DryRun boolean'
+    },
     EbsBlockDevice: {
       DeleteOnTermination: 'DeleteOnTermination boolean',
       Iops: 'Iops number',
@@ -1481,6 +1509,12 @@ export const EC2_MODEL: WireModel = {
       SriovNetSupport: 'SriovNetSupport string',
       EnaSupport: 'EnaSupport boolean'
     },
+    ReleaseAddressRequest: {
+      AllocationId: 'AllocationId string',
+      PublicIp: 'PublicIp string',
+      NetworkBorderGroup: 'NetworkBorderGroup string',
+      DryRun: 'DryRun boolean'
+    },
     RevokeSecurityGroupEgressRequest: {
       GroupId: 'GroupId string',
       SecurityGroupRuleId: 'SecurityGroupRuleIds string[]',
@@ -1664,9 +1698,46 @@ export const EC2_MODEL: WireModel = {
     AccountAttributeValue: {
       attributeValue: 'AttributeValue string'
     },
+    Address: {
+      publicIp: 'PublicIp string',
+      allocationId: 'AllocationId string',
+      domain: 'Domain string',
+      instanceId: 'InstanceId string',
+      associationId: 'AssociationId string',
+      networkInterfaceId: 'NetworkInterfaceId string',
+      networkInterfaceOwnerId: 'NetworkInterfaceOwnerId string',
+      privateIpAddress: 'PrivateIpAddress string',
+      tagSet: 'Tags Tag[item]',
+      publicIpv4Pool: 'PublicIpv4Pool string',
+      networkBorderGroup: 'NetworkBorderGroup string',
+      customerOwnedIp: 'CustomerOwnedIp string',
+      customerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
+      carrierIp: 'CarrierIp string',
+      subnetId: 'SubnetId string',
+      serviceManaged: 'ServiceManaged string'
+    },
+    AddressAttribute: {
+      publicIp: 'PublicIp string',
+      allocationId: 'AllocationId string',
+      ptrRecord: 'PtrRecord string',
+      ptrRecordUpdate: 'PtrRecordUpdate PtrUpdateStatus'
+    },
+    AllocateAddressResult: {
+      publicIp: 'PublicIp string',
+      domain: 'Domain string',
+      allocationId: 'AllocationId string',
+      publicIpv4Pool: 'PublicIpv4Pool string',
+      networkBorderGroup: 'NetworkBorderGroup string',
+      customerOwnedIp: 'CustomerOwnedIp string',
+      customerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
+      carrierIp: 'CarrierIp string'
+    },
     ApplicationStatusSummary: {
       status: 'Status string',
       impairedSince: 'ImpairedSince timestamp'
+    },
+    AssociateAddressResult: {
+      associationId: 'AssociationId string'
     },
     AttachmentEnaSrdSpecification: {
       enaSrdEnabled: 'EnaSrdEnabled boolean',
@@ -1806,11 +1877,11 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeAddressesAttributeResult: {
-      addressSet: 'Addresses Nothing[item]',
+      addressSet: 'Addresses AddressAttribute[item]',
       nextToken: 'NextToken string'
     },
     DescribeAddressesResult: {
-      addressesSet: 'Addresses Nothing[item]'
+      addressesSet: 'Addresses Address[item]'
     },
     DescribeAvailabilityZonesResult: {
       availabilityZoneInfo: 'AvailabilityZones AvailabilityZone[item]'
@@ -2039,7 +2110,7 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribePublicIpv4PoolsResult: {
-      publicIpv4PoolSet: 'PublicIpv4Pools Nothing[item]',
+      publicIpv4PoolSet: 'PublicIpv4Pools PublicIpv4Pool[item]',
       nextToken: 'NextToken string'
     },
     DescribeRegionsResult: {
@@ -3137,11 +3208,31 @@ export const EC2_MODEL: WireModel = {
     PropagatingVgw: {
       gatewayId: 'GatewayId string'
     },
+    PtrUpdateStatus: {
+      value: 'Value string',
+      status: 'Status string',
+      reason: 'Reason string'
+    },
     PublicIpDnsNameOptions: {
       dnsHostnameType: 'DnsHostnameType string',
       publicIpv4DnsName: 'PublicIpv4DnsName string',
       publicIpv6DnsName: 'PublicIpv6DnsName string',
       publicDualStackDnsName: 'PublicDualStackDnsName string'
+    },
+    PublicIpv4Pool: {
+      poolId: 'PoolId string',
+      description: 'Description string',
+      poolAddressRangeSet: 'PoolAddressRanges PublicIpv4PoolRange[item]',
+      totalAddressCount: 'TotalAddressCount number',
+      totalAvailableAddressCount: 'TotalAvailableAddressCount number',
+      networkBorderGroup: 'NetworkBorderGroup string',
+      tagSet: 'Tags Tag[item]'
+    },
+    PublicIpv4PoolRange: {
+      firstAddress: 'FirstAddress string',
+      lastAddress: 'LastAddress string',
+      addressCount: 'AddressCount number',
+      availableAddressCount: 'AvailableAddressCount number'
     },
     ReferencedSecurityGroup: {
       groupId: 'GroupId string',

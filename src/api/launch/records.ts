@@ -10,9 +10,10 @@ import type { AccountId, HostName, ReservationId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { launchMetadata } from '../../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
-import type { Host, Instance, Nic, Volume } from '../../model/records.ts'
+import type { Address, Host, Instance, Nic, Volume } from '../../model/records.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
+import type { AddressSource } from '../addresses.ts'
 import { type Budget, writeOne } from '../budget.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { notFound, specifiedTags } from '../schemas.ts'
@@ -32,6 +33,8 @@ interface LaunchPlan {
   /** ISO 8601. */
   readonly now: string
   readonly draw: RandomIds
+  /** Where public addresses come from; null: none is wanted. */
+  readonly publicAddresses: AddressSource | null
   readonly budget: Budget
 }
 
@@ -48,18 +51,21 @@ interface Launch extends LaunchPlan {
 interface Launched {
   readonly instance: Instance
   readonly nic: Nic
+  /** The public address, if one was wanted. */
+  readonly addresses: readonly Address[]
   readonly host: Host
   /** Empty if its root is not a volume. */
   readonly volumes: readonly Volume[]
 }
 
-type Outcome = { readonly launched: Launched } | { readonly short: 'capacity' | 'addresses' }
+type Shortage = 'capacity' | 'addresses' | 'public addresses'
+type Outcome = { readonly launched: Launched } | { readonly short: Shortage }
 
 /**
  * Writes at most `maxCount` pending instances, and returns them in launch order. Refuses when there
  * is no room for `least` of them (`InsufficientInstanceCapacity`,
- * `InsufficientFreeAddressesInSubnet`), or when the requested address is in use. Then the caller's
- * transaction is rolled back.
+ * `InsufficientFreeAddressesInSubnet`, `InsufficientAddressCapacity`), or when the requested
+ * address is in use. Then the caller's transaction is rolled back.
  */
 export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly InstanceDetails[]> {
   const { order, choices, least, account, draw, budget } = plan
@@ -70,20 +76,20 @@ export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly In
     await writeOne(budget)
     const outcome = await launchOne(launch, launched.length)
     if ('launched' in outcome) launched.push(outcome.launched)
-    else if (launched.length >= (outcome.short === 'addresses' ? order.minCount : least)) break
-    else throw shortageOf(outcome.short, order, choices)
+    else if (launched.length >= (outcome.short === 'capacity' ? least : order.minCount)) break
+    else throw shortageOf(outcome.short, plan)
   }
   // What was written is not read again, because the next launch waits for the host's row.
   const { image, type } = choices
   const groups = new Map(choices.groups.map((group) => [group.id, group]))
-  const details = launched.map(({ instance, nic, host, volumes }) => {
+  const details = launched.map(({ instance, nic, addresses, host, volumes }) => {
     const tags = [
       { account, resource: instance.id, resourceType: 'instance' },
       { account, resource: nic.id, resourceType: 'network-interface' },
     ]
       .flatMap((resource) => specifiedTags(order.tags, resource))
       .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-    return { instance, nics: [nic], tags, groups, host, image, type, volumes }
+    return { instance, nics: [nic], addresses, tags, groups, host, image, type, volumes }
   })
   await tx.putTags(details.flatMap(({ tags }) => tags))
   const volumes = details.flatMap((one) => one.volumes)
@@ -105,22 +111,35 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
   const instance = newInstance(launch, host.name, launchIndex)
   await tx.insertInstance(instance)
   const nic = await plug(launch, instance, ip)
-  if (nic !== undefined) {
+  const addresses = nic === undefined ? [] : await publish(launch, nic)
+  if (nic !== undefined && addresses !== null) {
     const volumes = newVolumes(launch, instance)
     for (const volume of volumes) await tx.insertVolume(volume)
-    return { launched: { instance, nic, host, volumes } }
+    return { launched: { instance, nic, addresses, host, volumes } }
   }
+  if (nic !== undefined) await tx.deleteNics(instance.id)
   await tx.deleteInstance(instance.id)
   const { vcpus, memoryMiB, diskGiB } = choices.demand
   await tx.returnCapacity(host.name, vcpus, memoryMiB, diskGiB)
-  return { short: 'addresses' }
+  return { short: nic === undefined ? 'addresses' : 'public addresses' }
 }
 
-function shortageOf(
-  short: 'capacity' | 'addresses',
-  order: LaunchRequest,
-  { subnet, image }: LaunchChoices,
-): Error {
+/** Gives the NIC a public address if one is wanted; null when there is none. */
+async function publish(
+  { tx, draw, publicAddresses, account, now }: Launch,
+  { id: nic, ip: privateIp }: Nic,
+): Promise<readonly Address[] | null> {
+  if (publicAddresses === null) return []
+  const association = { id: draw.id('eipassoc'), nic, privateIp }
+  const wanted = { account, now, association, isAutomatic: true }
+  const address = await publicAddresses.take(tx, wanted)
+  return address === undefined ? null : [address]
+}
+
+function shortageOf(short: Shortage, plan: LaunchPlan): Error {
+  const { order, publicAddresses } = plan
+  const { subnet, image } = plan.choices
+  if (short === 'public addresses' && publicAddresses !== null) return publicAddresses.shortage()
   const only = keptBy(image.location)
   const place =
     only === null ? `in the zone '${subnet.zone}'` : `on '${only}', which alone has the image,`

@@ -60,6 +60,8 @@ export interface LaunchNetwork {
   readonly ip: Ipv4 | undefined
   readonly groupIds: readonly GroupId[]
   readonly groupNames: readonly string[]
+  /** Whether each instance gets a public address; undefined: as its subnet says. */
+  readonly isPublic: boolean | undefined
 }
 
 /** EC2's default would be m1.small, which is obsolete. */
@@ -116,11 +118,7 @@ const nicSchema = z.strictObject({
     true,
     'NetworkInterfaces.1.DeleteOnTermination: a NIC always goes with its instance; use true',
   ),
-  AssociatePublicIpAddress: onlySchema(
-    false,
-    'NetworkInterfaces.1.AssociatePublicIpAddress: Atoll gives out no public addresses; instances reach the outside ' +
-      'through NAT. Leave it out or use false',
-  ),
+  AssociatePublicIpAddress: z.boolean().optional(),
   InterfaceType: onlySchema('interface', 'NetworkInterfaces.1.InterfaceType: only interface'),
   NetworkCardIndex: onlySchema(0, 'NetworkInterfaces.1.NetworkCardIndex: there is one card, 0'),
   ...fixedNic,
@@ -245,6 +243,7 @@ function networkOf(given: Given): LaunchNetwork {
       ip: given.PrivateIpAddress,
       groupIds: given.SecurityGroupIds,
       groupNames: given.SecurityGroups,
+      isPublic: undefined,
     }
   }
   const mixed =
@@ -264,5 +263,6 @@ function networkOf(given: Given): LaunchNetwork {
     ip: namedAddress(nic),
     groupIds: nic.Groups,
     groupNames: [],
+    isPublic: nic.AssociatePublicIpAddress,
   }
 }

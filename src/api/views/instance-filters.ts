@@ -10,6 +10,7 @@ import type {
   Instance as InstanceOutput,
   InstanceStatus,
 } from '@aws-sdk/client-ec2'
+import type { Address } from '../../model/records.ts'
 import type { Comparables, FilterTable, TagView } from '../filters.ts'
 
 /** One instance, and what its reservation adds. */
@@ -19,6 +20,8 @@ export interface ListedInstance {
   readonly view: InstanceOutput
   /** The tags of its NICs, which this action does not show. */
   readonly nicTags: readonly TagView[]
+  /** That the account has allocated and that lead to its NICs. */
+  readonly allocated: readonly Pick<Address, 'id' | 'association'>[]
 }
 
 function ofNics(read: (nic: InstanceNetworkInterface) => Comparables) {
@@ -32,7 +35,22 @@ function ofDevices(
   return ({ view }: ListedInstance): Comparables => (view.BlockDeviceMappings ?? []).map(read)
 }
 
+const ofAllocations = ({ allocated }: ListedInstance): Comparables => allocated.map(({ id }) => id)
+const ofAssociations = ({ allocated }: ListedInstance): Comparables =>
+  allocated.map(({ association }) => association?.id)
+
 const NIC_FILTERS: FilterTable<ListedInstance> = {
+  'network-interface.addresses.association.allocation-id': ofAllocations,
+  'network-interface.addresses.association.association-id': ofAssociations,
+  'network-interface.addresses.association.ip-owner-id': ofNics((nic) =>
+    nic.PrivateIpAddresses?.map((address) => address.Association?.IpOwnerId),
+  ),
+  'network-interface.addresses.association.public-dns-name': ofNics((nic) =>
+    nic.PrivateIpAddresses?.map((address) => address.Association?.PublicDnsName),
+  ),
+  'network-interface.addresses.association.public-ip': ofNics((nic) =>
+    nic.PrivateIpAddresses?.map((address) => address.Association?.PublicIp),
+  ),
   'network-interface.addresses.primary': ofNics((nic) =>
     nic.PrivateIpAddresses?.map((address) => address.Primary),
   ),
@@ -42,6 +60,12 @@ const NIC_FILTERS: FilterTable<ListedInstance> = {
   'network-interface.addresses.private-ip-address': ofNics((nic) =>
     nic.PrivateIpAddresses?.map((address) => address.PrivateIpAddress),
   ),
+  'network-interface.association.allocation-id': ofAllocations,
+  'network-interface.association.association-id': ofAssociations,
+  'network-interface.association.ip-owner-id': ofNics((nic) => nic.Association?.IpOwnerId),
+  'network-interface.association.public-dns-name': ofNics((nic) => nic.Association?.PublicDnsName),
+  'network-interface.association.public-ip': ofNics((nic) => nic.Association?.PublicIp),
+  'network-interface.public-dns-name': ofNics((nic) => nic.Association?.PublicDnsName),
   'network-interface.attachment.attachment-id': ofNics((nic) => nic.Attachment?.AttachmentId),
   'network-interface.attachment.attach-time': ofNics((nic) => nic.Attachment?.AttachTime),
   'network-interface.attachment.delete-on-termination': ofNics(
@@ -107,6 +131,7 @@ export const INSTANCE_FILTERS: FilterTable<ListedInstance> = {
   'instance-type': ({ view }) => view.InstanceType,
   'instance.group-id': ({ view }) => view.SecurityGroups?.map((group) => group.GroupId),
   'instance.group-name': ({ view }) => view.SecurityGroups?.map((group) => group.GroupName),
+  'ip-address': ({ view }) => view.PublicIpAddress,
   'key-name': ({ view }) => view.KeyName,
   'launch-index': ({ view }) => view.AmiLaunchIndex,
   'launch-time': ({ view }) => view.LaunchTime,

@@ -2,7 +2,7 @@
  * Instances in the SDK's terms, complete enough for unmodified clients (awscli, boto3's waiters,
  * Terraform). Pure.
  *
- * What Atoll does not have is shown as EC2 shows it: no public address, no hibernation.
+ * What Atoll does not have, such as hibernation, is shown as EC2 shows it.
  */
 import type {
   _InstanceType,
@@ -17,11 +17,12 @@ import type {
 import type { GroupId } from '../../model/ids.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
-import type { Instance, InstanceState, Nic } from '../../model/records.ts'
+import type { Address, Instance, InstanceState, Nic } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { ApiSettings } from '../action.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { metadataView } from '../metadata-options.ts'
+import { associationView, publicName } from './address.ts'
 import { bootMode } from './boot-mode.ts'
 import { architectureView } from './image.ts'
 import { tagged, tagsView } from './tags.ts'
@@ -106,7 +107,6 @@ function constantView(): InstanceOutput {
     HibernationOptions: { Configured: false },
     EnclaveOptions: { Enabled: false },
     Operator: NOT_MANAGED,
-    PublicDnsName: '',
   }
 }
 
@@ -148,11 +148,20 @@ function placeView({ host, image, type }: InstanceDetails, region: string): Inst
 /** A terminated instance has no NIC, so only an empty name and empty lists remain, as on EC2. */
 function networkView(details: InstanceDetails, dnsZone: string): InstanceOutput {
   const [first] = details.nics
-  if (first === undefined) return { PrivateDnsName: '', NetworkInterfaces: [], SecurityGroups: [] }
+  if (first === undefined)
+    return {
+      PrivateDnsName: '',
+      PublicDnsName: '',
+      NetworkInterfaces: [],
+      SecurityGroups: [],
+    }
+  const address = addressOf(first, details)
   const { hostnameType, resourceNameDnsARecord } = details.instance.options ?? INSTANCE_OPTIONS
   return {
     PrivateIpAddress: first.ip,
     PrivateDnsName: privateName(first, dnsZone),
+    PublicDnsName: address === undefined ? '' : publicName(address.ip, dnsZone),
+    ...(address === undefined ? {} : { PublicIpAddress: address.ip }),
     PrivateDnsNameOptions: {
       HostnameType: hostnameType,
       EnableResourceNameDnsARecord: resourceNameDnsARecord,
@@ -173,6 +182,9 @@ export function nicView(
   dnsZone: string,
 ): InstanceNetworkInterface {
   const name = privateName(nic, dnsZone)
+  const address = addressOf(nic, details)
+  const association =
+    address === undefined ? {} : { Association: associationView(address, dnsZone) }
   return {
     NetworkInterfaceId: nic.id,
     Description: details.instance.options?.nicDescription ?? '',
@@ -184,7 +196,10 @@ export function nicView(
     VpcId: nic.vpc,
     PrivateIpAddress: nic.ip,
     PrivateDnsName: name,
-    PrivateIpAddresses: [{ Primary: true, PrivateIpAddress: nic.ip, PrivateDnsName: name }],
+    ...association,
+    PrivateIpAddresses: [
+      { Primary: true, PrivateIpAddress: nic.ip, PrivateDnsName: name, ...association },
+    ],
     Ipv6Addresses: [],
     SourceDestCheck: true,
     Operator: NOT_MANAGED,
@@ -199,6 +214,16 @@ export function nicView(
       Status: 'attached',
     },
   }
+}
+
+/** The floating IP that leads to the NIC. */
+export function addressOf(
+  { id, ip }: Nic,
+  { addresses }: Pick<InstanceDetails, 'addresses'>,
+): Address | undefined {
+  return addresses.find(
+    ({ association }) => association?.nic === id && association.privateIp === ip,
+  )
 }
 
 function privateName(nic: Nic, dnsZone: string): string {

@@ -8,7 +8,7 @@ import type { Nic } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { Comparables, FilterTable } from '../filters.ts'
 import type { InstanceDetails } from '../instance-details.ts'
-import { nicView, type Place } from './instance.ts'
+import { addressOf, nicView, type Place } from './instance.ts'
 import { tagsView } from './tags.ts'
 
 /**
@@ -20,9 +20,18 @@ export function networkInterfaceView(
   { dnsZone, region }: Place,
 ): NetworkInterfaceOutput {
   const zone = details.host?.zone ?? ''
-  const { Attachment, ...own } = nicView(nic, details, dnsZone)
+  const { Attachment, Association, ...own } = nicView(nic, details, dnsZone)
+  const address = addressOf(nic, details)
+  const allocation =
+    address?.association == null || address.isAutomatic
+      ? {}
+      : { AllocationId: address.id, AssociationId: address.association.id }
+  const association =
+    Association === undefined ? {} : { Association: { ...Association, ...allocation } }
   return {
     ...own,
+    ...association,
+    PrivateIpAddresses: own.PrivateIpAddresses?.map((one) => ({ ...one, ...association })) ?? [],
     InterfaceType: 'interface',
     Attachment: { ...Attachment, InstanceId: nic.instance, InstanceOwnerId: nic.account },
     AvailabilityZone: zone,
@@ -45,8 +54,15 @@ function ofAttachment(read: (attachment: NetworkInterfaceAttachment) => Comparab
  * "Filter.N".
  */
 export const NETWORK_INTERFACE_FILTERS: FilterTable<NetworkInterfaceOutput> = {
+  'addresses.association.owner-id': ofAddresses((address) => address.Association?.IpOwnerId),
+  'addresses.association.public-ip': ofAddresses((address) => address.Association?.PublicIp),
   'addresses.primary': ofAddresses((address) => address.Primary),
   'addresses.private-ip-address': ofAddresses((address) => address.PrivateIpAddress),
+  'association.allocation-id': (nic) => nic.Association?.AllocationId,
+  'association.association-id': (nic) => nic.Association?.AssociationId,
+  'association.ip-owner-id': (nic) => nic.Association?.IpOwnerId,
+  'association.public-dns-name': (nic) => nic.Association?.PublicDnsName,
+  'association.public-ip': (nic) => nic.Association?.PublicIp,
   'attachment.attach-time': ofAttachment((one) => one.AttachTime),
   'attachment.attachment-id': ofAttachment((one) => one.AttachmentId),
   'attachment.delete-on-termination': ofAttachment((one) => one.DeleteOnTermination),

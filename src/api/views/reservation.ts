@@ -4,7 +4,7 @@ import type { ListedInstance } from './instance-filters.ts'
 
 /** Instances grouped by reservation, in their given order. */
 export function reservationsView(
-  listed: readonly Omit<ListedInstance, 'nicTags'>[],
+  listed: readonly Omit<ListedInstance, 'nicTags' | 'allocated'>[],
 ): Reservation[] {
   const groups = Map.groupBy(listed, ({ reservation }) => reservation)
   return [...groups].map(([reservation, members]) => ({

@@ -6,6 +6,7 @@
 import { ifla, rt } from 'netlink'
 import type { Ipv4 } from '../../model/addr.ts'
 import { formatMacBytes, ipv4FromBytes } from '../../model/addr.ts'
+import { ROUTE_PROTOCOL } from '../../model/names.ts'
 import { attributesOf } from './attributes.ts'
 
 /** A link. */
@@ -66,6 +67,12 @@ export interface NeighbourState {
   readonly ip: Ipv4
   readonly mac: string
   readonly permanent: boolean
+}
+
+/** An address that the host answers ARP for on a link. */
+export interface ProxyState {
+  readonly index: number
+  readonly ip: Ipv4
 }
 
 /** The settings of a VXLAN device. */
@@ -315,6 +322,14 @@ export function decodeNeighbour(message: Buffer): readonly NeighbourState[] {
       permanent: data.state?.permanent === true,
     },
   ]
+}
+
+/** An entry of ours for proxy ARP. */
+export function decodeProxy(message: Buffer): readonly ProxyState[] {
+  const { data, attrs } = rt.parseNeighborMessage(message)
+  const isOurs = data.flags?.proxy === true && attrs.protocol?.[0] === ROUTE_PROTOCOL
+  if (!isOurs || attrs.dst === undefined || data.ifindex === undefined) return []
+  return data.family === AF_INET ? [{ index: data.ifindex, ip: ipv4FromBytes(attrs.dst) }] : []
 }
 
 /**

@@ -7,6 +7,7 @@
 import { AttrStream, ifla, rt } from 'netlink'
 import type { Ipv4, Mac } from '../../model/addr.ts'
 import { ipv4ToBytes, macToBytes } from '../../model/addr.ts'
+import { ROUTE_PROTOCOL } from '../../model/names.ts'
 import { uint32 } from './attributes.ts'
 import type { AddressState, RouteKind } from './ip-decode.ts'
 import { AF_BRIDGE, AF_INET, MAIN_TABLE } from './ip-decode.ts'
@@ -176,6 +177,19 @@ export function encodeNeighbour(index: number, ip: Ipv4, mac: Mac | null): Paylo
     { kind: 'neighbor', data, attrs: { dst: addressBytes(ip), ...lladdr } },
     out,
   )
+  return out.bufs
+}
+
+/** An address that the host answers ARP for on a link, or, without `ip`, the query for all such. */
+export function encodeProxy(at: { readonly index: number; readonly ip: Ipv4 } | null): Payload {
+  const out = new AttrStream()
+  const data = {
+    family: AF_INET,
+    flags: { proxy: true } as const,
+    ...(at && { ifindex: at.index }),
+  }
+  const attrs = at === null ? {} : { dst: addressBytes(at.ip), protocol: Buffer.of(ROUTE_PROTOCOL) }
+  rt.formatNeighborMessage({ kind: 'neighbor', data, attrs }, out)
   return out.bufs
 }
 

@@ -14,6 +14,7 @@ import type {
   HopState,
   LinkState,
   NeighbourState,
+  ProxyState,
   RouteState,
   VxlanState,
 } from './ip-decode.ts'
@@ -25,6 +26,7 @@ import {
   decodeHops,
   decodeLink,
   decodeNeighbour,
+  decodeProxy,
   decodeRoute,
   decodeVxlan,
   readable,
@@ -40,6 +42,7 @@ import {
   encodeLinkName,
   encodeLinkQuery,
   encodeNeighbour,
+  encodeProxy,
   encodeQuery,
   encodeRoute,
   encodeVeth,
@@ -96,6 +99,10 @@ export interface Ip {
   /** A permanent entry. It is not resolved and does not expire. */
   replaceNeighbour(index: number, ip: Ipv4, mac: Mac): Promise<void>
   deleteNeighbour(index: number, ip: Ipv4): Promise<void>
+  /** Addresses that the host answers ARP for, beside its own, by link; those that we made. */
+  proxies(): Promise<readonly ProxyState[]>
+  addProxy(index: number, ip: Ipv4): Promise<void>
+  deleteProxy(proxy: ProxyState): Promise<void>
   /** Frames to `mac` go through device `index` to the host at `destination`. */
   replaceForwarding(index: number, mac: Mac, destination: Ipv4): Promise<void>
   deleteForwarding(entry: ForwardingState): Promise<void>
@@ -175,6 +182,9 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
       request(MessageType.NEWNEIGH, encodeNeighbour(index, ip, mac), REPLACE),
     deleteNeighbour: (index, ip) =>
       ignoreAbsent(request(MessageType.DELNEIGH, encodeNeighbour(index, ip, null))),
+    proxies: () => all(MessageType.GETNEIGH, encodeProxy(null), decodeProxy),
+    addProxy: (index, ip) => request(MessageType.NEWNEIGH, encodeProxy({ index, ip }), REPLACE),
+    deleteProxy: (proxy) => ignoreAbsent(request(MessageType.DELNEIGH, encodeProxy(proxy))),
     replaceForwarding: (index, mac, destination) =>
       request(MessageType.NEWNEIGH, encodeForwarding(index, mac, destination), REPLACE),
     deleteForwarding: ({ index, mac, destination }) =>

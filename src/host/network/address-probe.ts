@@ -5,7 +5,11 @@
 import { networkInterfaces } from 'node:os'
 import type { Runner } from '../../lib/runner.ts'
 import type { Ipv4 } from '../../model/addr.ts'
-import { addressesToProbe, explainAddressConflict } from '../../model/address-conflicts.ts'
+import {
+  addressesToProbe,
+  type ClaimedAddresses,
+  explainAddressConflict,
+} from '../../model/address-conflicts.ts'
 import { readOwnNetwork } from './own-network.ts'
 
 /**
@@ -14,6 +18,8 @@ import { readOwnNetwork } from './own-network.ts'
  */
 const PROBES = 2
 const TIMEOUT_MS = 10_000
+/** A program for each. */
+const SIDE_BY_SIDE = 16
 const ANSWER = /\[([0-9a-f]{2}(?::[0-9a-f]{2}){5})\]/gi
 
 /**
@@ -34,19 +40,21 @@ async function askWhoHas(run: Runner, link: string, ip: Ipv4): Promise<string | 
 }
 
 /**
- * Which of our addresses another machine has, and the fix for each. Takes two seconds; addresses
- * are probed in parallel.
+ * Which of our addresses another machine has, and the fix for each. Takes two seconds for as many
+ * as are probed in parallel.
  */
 export async function findAddressConflicts(
-  cloud: Parameters<typeof addressesToProbe>[1],
+  cloud: ClaimedAddresses,
   run: Runner,
 ): Promise<readonly ReturnType<typeof explainAddressConflict>[]> {
   const addresses = addressesToProbe(await readOwnNetwork(), cloud)
-  const found = await Promise.all(
-    addresses.map(async (address) => {
-      const mac = await askWhoHas(run, address.link, address.ip)
-      return mac === null ? [] : [explainAddressConflict(address, mac)]
-    }),
-  )
-  return found.flat()
+  const found: ReturnType<typeof explainAddressConflict>[] = []
+  for (let at = 0; at < addresses.length; at += SIDE_BY_SIDE)
+    await Promise.all(
+      addresses.slice(at, at + SIDE_BY_SIDE).map(async (address) => {
+        const mac = await askWhoHas(run, address.link, address.ip)
+        if (mac !== null) found.push(explainAddressConflict(address, mac))
+      }),
+    )
+  return found
 }

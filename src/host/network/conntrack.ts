@@ -13,7 +13,7 @@ import { nextTurn } from '../../lib/clock.ts'
 import { errnoOf } from '../../lib/errno.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4FromBytes, ipv4ToBytes } from '../../model/addr.ts'
-import type { Flow } from '../../model/flow.ts'
+import type { Flow, TrackedFlow } from '../../model/flow.ts'
 import { uint32 } from '../netlink/attributes.ts'
 import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
@@ -65,7 +65,7 @@ export interface Conntrack {
    * Deletes every IPv4 entry that `isOver` is true of. Returns their number. Errors: the kernel's
    * own.
    */
-  end(isOver: (flow: Flow) => boolean): Promise<number>
+  end(isOver: (flow: TrackedFlow) => boolean): Promise<number>
   close(): void
 }
 
@@ -155,7 +155,25 @@ function nameOf(entry: Buffer): Uint8Array[] {
 }
 
 /** The entry as a flow; undefined when it is not one of IPv4. */
-function flowOf(entry: Buffer): Flow | undefined {
+function flowOf(entry: Buffer): TrackedFlow | undefined {
+  let original: Tuple = NO_TUPLE
+  let reply: Tuple = NO_TUPLE
+  parseAttributes(entry.subarray(HEADER_BYTES), ({ type, data }) => {
+    if (type === CTA.original) original = tupleOf(data)
+    else if (type === CTA.reply) reply = tupleOf(data)
+  })
+  const { source, destination, protocol, port, code } = original
+  if (source === undefined || destination === undefined || protocol === undefined) return undefined
+  const { source: answerFrom = destination, destination: answerTo = source } = reply
+  return { source, destination, protocol, port, code, answerFrom, answerTo }
+}
+
+/** One direction of an entry. */
+type Tuple = Partial<Pick<Flow, 'source' | 'destination' | 'protocol'>> &
+  Pick<Flow, 'port' | 'code'>
+const NO_TUPLE: Tuple = { port: 0, code: 0 }
+
+function tupleOf(tuple: Buffer): Tuple {
   const found: { source?: Ipv4; destination?: Ipv4; protocol?: number } = {}
   let port = 0
   let code = 0
@@ -171,16 +189,11 @@ function flowOf(entry: Buffer): Flow | undefined {
       if (type === IP.source) found.source = ipv4FromBytes(data)
       else if (type === IP.destination) found.destination = ipv4FromBytes(data)
     })
-  parseAttributes(entry.subarray(HEADER_BYTES), ({ type, data }) => {
-    if (type !== CTA.original) return
-    parseAttributes(data, ({ type, data }) => {
-      if (type === TUPLE_IP) ofAddresses(data)
-      else if (type === TUPLE_PROTOCOL) ofProtocol(data)
-    })
+  parseAttributes(tuple, ({ type, data }) => {
+    if (type === TUPLE_IP) ofAddresses(data)
+    else if (type === TUPLE_PROTOCOL) ofProtocol(data)
   })
-  const { source, destination, protocol } = found
-  if (source === undefined || destination === undefined || protocol === undefined) return undefined
-  return { source, destination, protocol, port, code }
+  return { ...found, port, code }
 }
 
 /** Written by hand, because the package does not set the flag "nested". Padded to four bytes. */

@@ -32,6 +32,7 @@ export async function readHostRouting(ip: Ip): Promise<Omit<HostRouting, 'forwar
     const link = names.get(index)
     return link === undefined || isNicLink(link) ? [] : [{ link, gateway }]
   })
+  const addresses = (await ip.addresses()).map((address) => address.ip)
   const bridges = connected.flatMap(({ index }) => names.get(index) ?? [])
   return {
     defaultRoutes: sortedUnique(defaultRoutes, ({ link, gateway }) => `${link} ${gateway}`),
@@ -39,6 +40,7 @@ export async function readHostRouting(ip: Ip): Promise<Omit<HostRouting, 'forwar
       connected.map(networkOf),
       ({ network, prefix }) => `${network}/${prefix}`,
     ),
+    addresses: sortedUnique(addresses, String),
     engineBridges: sortedUnique(
       bridges.filter((name) => ENGINE_BRIDGE.test(name)),
       String,

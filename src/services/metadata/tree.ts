@@ -7,6 +7,7 @@
  * in a listing, directories have a final slash and documents do not; and every listed path exists.
  */
 import { formatCidr } from '../../model/addr.ts'
+import { publicHostLabel } from '../../model/hostname.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { InstanceWant, NicWant } from '../../model/want.ts'
 
@@ -128,11 +129,12 @@ function metaData(instance: InstanceWant, settings: TreeSettings): Directory {
     'local-hostname': text(name),
     'local-ipv4': first && text(first.ip),
     mac: first && text(first.mac),
-    network: directory({ interfaces: directory({ macs: macs(instance, name) }) }),
+    network: directory({ interfaces: directory({ macs: macs(instance, name, settings.zone) }) }),
     placement: directory({
       'availability-zone': text(instance.zone),
       region: text(settings.region),
     }),
+    ...publicNames(first, settings.zone),
     'public-keys': publicKeys(instance),
     'reservation-id': text(instance.reservation),
     'security-groups': first && text(lines(first.groups.map((group) => group.name))),
@@ -141,21 +143,26 @@ function metaData(instance: InstanceWant, settings: TreeSettings): Directory {
   })
 }
 
-function macs(instance: InstanceWant, name: string): Directory {
+function macs(instance: InstanceWant, name: string, zone: string): Directory {
   const entries = instance.nics.map((nic): [string, Directory] => [
     nic.mac,
-    nicData(nic, instance, name),
+    nicData(nic, instance, { name, zone }),
   ])
   return directory(Object.fromEntries(entries))
 }
 
-function nicData(nic: NicWant, instance: InstanceWant, name: string): Directory {
+function nicData(
+  nic: NicWant,
+  instance: InstanceWant,
+  { name, zone }: { readonly name: string; readonly zone: string },
+): Directory {
   return directory({
     'device-number': text(String(nic.deviceIndex)),
     'interface-id': text(nic.id),
     'local-hostname': text(name),
     'local-ipv4s': text(nic.ip),
     mac: text(nic.mac),
+    ...nicPublicNames(nic, zone),
     'owner-id': text(instance.account),
     'security-group-ids': text(lines(nic.groups.map((group) => group.id))),
     'security-groups': text(lines(nic.groups.map((group) => group.name))),
@@ -165,6 +172,25 @@ function nicData(nic: NicWant, instance: InstanceWant, name: string): Directory 
     'vpc-ipv4-cidr-block': text(formatCidr(nic.vpcCidr)),
     'vpc-ipv4-cidr-blocks': text(formatCidr(nic.vpcCidr)),
   })
+}
+
+/** Its floating IP and the name of that, which are absent without one. */
+function publicNames(nic: NicWant | undefined, zone: string) {
+  if (!nic?.publicIp) return {}
+  return {
+    'public-hostname': text(`${publicHostLabel(nic.publicIp)}.${zone}`),
+    'public-ipv4': text(nic.publicIp),
+  }
+}
+
+/** As `publicNames`, where a NIC has them, with the private address that each leads to. */
+function nicPublicNames(nic: NicWant, zone: string) {
+  if (!nic.publicIp) return {}
+  return {
+    'ipv4-associations': directory({ [nic.publicIp]: text(nic.ip) }),
+    'public-hostname': text(`${publicHostLabel(nic.publicIp)}.${zone}`),
+    'public-ipv4s': text(nic.publicIp),
+  }
 }
 
 /** The listing has `0=name` without a slash. The directory is `0`. */

@@ -40,7 +40,10 @@ interface NicGroupRow {
  * The rows that are selected for a placed NIC: one for each of its groups, or one without a group.
  */
 type PlacedNicRow = NicRow &
-  Pick<PlacedNic, 'host' | 'nameTag'> & { readonly group: GroupId | null }
+  Pick<PlacedNic, 'host' | 'nameTag'> & {
+    readonly group: GroupId | null
+    readonly publicIp: Ipv4 | null
+  }
 
 const nicSchema = z.object({
   id: id('eni'),
@@ -66,13 +69,23 @@ const tables = {
 interface Others extends GroupIds {
   readonly instances: Pick<Instance, 'id' | 'host' | 'state'>
   readonly tags: Pick<Tag, 'resource' | 'key' | 'value'>
+  readonly addresses: {
+    readonly ip: Ipv4
+    readonly nic: NicId | null
+    readonly privateIp: Ipv4 | null
+  }
 }
 type Tables = RowsOf<typeof tables> & Others
 
 /** NICs with their instance's host and Name tag, and one of their groups. */
 const placed: RowShape<PlacedNicRow> = {
   name: 'placedNics',
-  schema: nicSchema.extend({ host, nameTag: prose.nullable(), group: id('sg').nullable() }),
+  schema: nicSchema.extend({
+    host,
+    nameTag: prose.nullable(),
+    group: id('sg').nullable(),
+    publicIp: ip.nullable(),
+  }),
 }
 
 /** What restricts a query of NICs. */
@@ -208,8 +221,16 @@ function placedNicRows(
         .on('tags.key', '=', 'Name')
         .on('instances.state', '=', 'running'),
     )
+    .leftJoin('addresses', (join) =>
+      join.onRef('addresses.nic', '=', 'nics.id').onRef('addresses.privateIp', '=', 'nics.ip'),
+    )
     .selectAll('nics')
-    .select(['instances.host', 'tags.value as nameTag', 'nicGroups.group'])
+    .select([
+      'instances.host',
+      'tags.value as nameTag',
+      'nicGroups.group',
+      'addresses.ip as publicIp',
+    ])
     .where('instances.state', '!=', 'terminated')
     .orderBy('nics.id')
     .orderBy('nicGroups.position')

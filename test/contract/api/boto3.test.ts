@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../../src/api/actions/all.ts'
 import { createKeyPair } from '../../../src/api/actions/create-key-pair.ts'
 import { runInstances } from '../../../src/api/actions/run-instances.ts'
+import { ipv4 } from '../../../src/model/addr.ts'
 import { formatId, type InstanceId } from '../../../src/model/ids.ts'
 import { releaseInstance } from '../../../src/store/release.ts'
 import { KEY, known, type RunningApi, runApi } from '../../kit/api.ts'
@@ -25,7 +26,10 @@ let cloud: Cloud
 let api: RunningApi
 let instance: InstanceId
 beforeAll(async () => {
-  cloud = await openCloud()
+  const pool = { first: ipv4('203.0.113.10'), last: ipv4('203.0.113.19') }
+  cloud = await openCloud({
+    settings: { pools: [{ name: 'public', ranges: [pool], zones: null }] },
+  })
   await cloud.store.change(async (tx) => {
     await tx.insertAccessKey(KEY)
     const location = 'https://images.test/debian.qcow2'
@@ -132,6 +136,23 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
       gone: ['InvalidVpcID.NotFound', 'InvalidSubnetID.NotFound', 'InvalidVpcID.NotFound'],
       groups: [],
       tags: [],
+    })
+  })
+
+  it('allocates, associates and releases addresses as Terraform does', {
+    timeout: 120_000,
+  }, async () => {
+    expect(await python('addresses.py', instance)).toEqual({
+      terraform: {
+        domain: 'vpc',
+        attributes: [null],
+        used: 'InvalidIPAddress.InUse',
+        moved: 'Resource.AlreadyAssociated',
+        gone: ['InvalidAssociationID.NotFound', 'InvalidAllocationID.NotFound'],
+        inUse: true,
+      },
+      pools: [['public', 10, 10]],
+      launched: ['amazon', 'InvalidAddress.NotFound'],
     })
   })
 

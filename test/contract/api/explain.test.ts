@@ -60,11 +60,13 @@ beforeAll(async () => {
       host: HERE,
       zone: 'atoll.internal',
       reach: [],
+      pools: [],
       engines: [],
       instanceToHostPorts: [],
       routing: {
         defaultRoutes: [{ link: 'eth0', gateway: ipv4('10.0.0.1') }],
         connected: [],
+        addresses: [],
         engineBridges: [],
         forwardedBefore: true,
       },

@@ -7,6 +7,7 @@ import { keptLocation } from '../../../src/model/image-location.ts'
 import { announcing } from '../../../src/store/announce.ts'
 import { EVERYBODY, ofAll, ofHost, ofVpc, type Scope } from '../../../src/store/scope.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
+import { ADDRESS_WRITES } from './addresses.ts'
 import * as given from './records.ts'
 import { type StoreWorld, settledWorld } from './world.ts'
 
@@ -213,6 +214,7 @@ const WRITES: readonly [string, (tx: Tx) => Promise<unknown>, readonly Scope[] |
     (tx) => tx.moveInstance(given.instance(1).id, given.HOST, given.OTHER_HOST),
     [ofHost(given.HOST), ofHost(given.OTHER_HOST), members(given.HOST), members(given.OTHER_HOST)],
   ],
+  ...ADDRESS_WRITES,
   ['a volume', (tx) => tx.insertVolume(volume), [ofHost(given.HOST)]],
   [
     'the end of a volume',

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createRecordsReader, type RecordsReader } from '../../../src/agent/reader.ts'
 import { allActions } from '../../../src/api/actions/all.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { cidr, cidrAddress } from '../../../src/model/addr.ts'
+import { cidr, cidrAddress, ipv4 } from '../../../src/model/addr.ts'
 import {
   type AccountId,
   type HostName,
@@ -18,7 +18,7 @@ import {
   type SubnetId,
   type VpcId,
 } from '../../../src/model/ids.ts'
-import type { Instance } from '../../../src/model/records.ts'
+import type { Address, Instance } from '../../../src/model/records.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { wantFor } from '../../../src/plan/want.ts'
 import { insertWholeVpc } from '../../../src/store/new-vpc.ts'
@@ -137,6 +137,30 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       // That of `named`, the first of the world.
       input: () => ({ NetworkInterfaceId: nicRecord(numbered('i', 1), 101).id, Groups: [GROUP] }),
       sees: ['own', 'near'],
+    },
+  ],
+  // Nothing leads to it.
+  AllocateAddress: [{ input: () => ({}), sees: [] }],
+  AssociateAddress: [
+    {
+      before: (world) => keepAddress(world),
+      input: ({ plain: InstanceId }) => ({ AllocationId: ADDRESS.id, InstanceId }),
+      // Its public name is one of its VPC.
+      sees: ['own', 'near'],
+    },
+  ],
+  DisassociateAddress: [
+    {
+      before: (world) => keepAddress(world, world.plain),
+      input: () => ({ PublicIp: ADDRESS.ip }),
+      sees: ['own', 'near'],
+    },
+  ],
+  ReleaseAddress: [
+    {
+      before: (world) => keepAddress(world),
+      input: () => ({ AllocationId: ADDRESS.id }),
+      sees: [],
     },
   ],
   // That it was asked for is shown to clients, and no host does anything by it.
@@ -343,6 +367,27 @@ async function keepZone({ cloud: { store } }: World): Promise<void> {
   await store.change((tx) => tx.upsertHost(row, 60_000))
 }
 
+const ADDRESS: Address = {
+  id: numbered('eipalloc', 1),
+  account: ALICE,
+  ip: ipv4('203.0.113.9'),
+  pool: 'public',
+  isAutomatic: false,
+  association: null,
+  createdAt: '2026-11-22T08:00:00.000Z',
+}
+
+async function keepAddress({ cloud: { store } }: World, instance?: InstanceId): Promise<void> {
+  await store.change(async (tx) => {
+    await tx.insertAddress(ADDRESS)
+    if (instance === undefined) return
+    const [nic] = await tx.nics({ instances: [instance] })
+    if (nic === undefined) throw new Error('an instance has a NIC')
+    const association = { id: numbered('eipassoc', 1), nic: nic.id, privateIp: nic.ip }
+    await tx.associateAddress(ADDRESS.id, association)
+  })
+}
+
 const KEPT = numbered('ami', 8)
 
 async function keepImage({ store }: Cloud, host: HostName): Promise<void> {
@@ -363,8 +408,10 @@ async function keepVolume({ store }: Cloud, host: HostName): Promise<void> {
 
 async function openWorld(): Promise<World> {
   const capacities = PLACES.map((place) => (place === 'free' ? ROOM : NONE))
+  const ranges = [{ first: ipv4('203.0.113.9'), last: ipv4('203.0.113.19') }]
+  const pools = [{ name: 'public', ranges, zones: null }]
   const defaultNetwork = { vpc: cidr('10.200.0.0/16'), subnet: cidr('10.200.0.0/20') }
-  const cloud = await openCloud({ hosts: capacities, settings: { defaultNetwork } })
+  const cloud = await openCloud({ hosts: capacities, settings: { defaultNetwork, pools } })
   const named = (number: number) => hostRow(`host${number + 1}`, NONE).name
   const hosts = Object.fromEntries(PLACES.map((place, at) => [place, named(at)])) as World['hosts']
   const other = {

@@ -5,13 +5,16 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../../src/api/actions/all.ts'
+import { allocateAddress } from '../../../src/api/actions/allocate-address.ts'
 import { alwaysEmptyActions } from '../../../src/api/actions/always-empty.ts'
+import { associateAddress } from '../../../src/api/actions/associate-address.ts'
 import { createKeyPair } from '../../../src/api/actions/create-key-pair.ts'
 import { createTags } from '../../../src/api/actions/create-tags.ts'
 import { describeNetworkInterfaces } from '../../../src/api/actions/describe-network-interfaces.ts'
 import { describeTags } from '../../../src/api/actions/describe-tags.ts'
 import { runInstances } from '../../../src/api/actions/run-instances.ts'
 import { DOCUMENTED_FILTERS } from '../../../src/api/generated/filters.ts'
+import { ipv4 } from '../../../src/model/addr.ts'
 import { formatId } from '../../../src/model/ids.ts'
 import { known } from '../../kit/api.ts'
 import { ALICE, type Cloud, openCloud } from '../../kit/api-cloud.ts'
@@ -24,7 +27,8 @@ const documented = Object.entries(DOCUMENTED_FILTERS).filter(
 
 let cloud: Cloud
 beforeAll(async () => {
-  cloud = await openCloud()
+  const ranges = [{ first: ipv4('203.0.113.9'), last: ipv4('203.0.113.19') }]
+  cloud = await openCloud({ settings: { pools: [{ name: 'public', ranges, zones: null }] } })
   await fill()
   return () => cloud[Symbol.asyncDispose]()
 })
@@ -59,6 +63,8 @@ async function fill(): Promise<void> {
         transitionReason: 'why',
       })
   })
+  const { AllocationId } = await cloud.run(allocateAddress)
+  await cloud.run(associateAddress, { AllocationId, InstanceId: await firstInstance() })
   const { nics, keys, images, instances, volumes } = await cloud.store.read(async (tx) => ({
     nics: await tx.nics({}),
     keys: await tx.keyPairs({ account: ALICE }),
@@ -70,8 +76,20 @@ async function fill(): Promise<void> {
   const parts = ['igw', 'rtb', 'acl', 'dopt'].map((prefix) => `${prefix}-${digits}`)
   const records = [...nics, ...keys, ...images, ...instances, ...volumes].map(({ id }) => id)
   const rules = await rulesOf()
-  const Resources = [...records, ...parts, ...rules, cloud.vpc.id, cloud.subnet.id, cloud.group.id]
+  const Resources = [
+    String(AllocationId),
+    ...records,
+    ...parts,
+    ...rules,
+    cloud.vpc.id,
+    cloud.subnet.id,
+    cloud.group.id,
+  ]
   await cloud.run(createTags, { Resources, Tags: [{ Key: 'Name', Value: 'value' }] })
+}
+
+async function firstInstance(): Promise<string> {
+  return known((await cloud.store.read((tx) => tx.instances({})))[0]).id
 }
 
 async function rulesOf(): Promise<readonly string[]> {

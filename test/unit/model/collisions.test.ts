@@ -11,6 +11,8 @@ const CLOUD: CloudNetwork = {
   vpcs: [cidr('172.31.0.0/16')],
   services: [METADATA_ADDRESS],
   needed: [{ setting: 'store.nodes', ip: ipv4('10.0.0.9') }],
+  pools: [],
+  zone: 'atoll-1a',
 }
 const route = (network: string, link: string, gateway: string | null = null) => ({
   network: cidr(network),
@@ -79,5 +81,49 @@ it.each([
 ])('%s is told of, and no reason not to begin', (_what, one) => {
   expect(found({ routes: [one] })).toMatchObject([
     { what: expect.stringContaining(one.link), harmsHost: false },
+  ])
+})
+
+const pool = (first: string, last: string, zones: string[] | null = null) => ({
+  name: 'public',
+  zones,
+  ranges: [{ first: ipv4(first), last: ipv4(last) }],
+})
+const ETH0 = { link: 'eth0', ip: ipv4('203.0.113.7'), prefix: 24 }
+const ROUTER = ipv4('203.0.113.1')
+
+it.each([
+  [
+    'its own address',
+    ETH0,
+    pool('203.0.113.5', '203.0.113.9'),
+    /203\.0\.113\.7, the address of eth0/,
+  ],
+  ['its router', ETH0, pool('203.0.113.1', '203.0.113.2'), /203\.0\.113\.1, .* router/],
+])('a pool with %s would cut off the host', (_what, address, one, what) => {
+  const own = { addresses: [address], routers: [ROUTER] }
+  expect(found(own, { pools: [one] })).toMatchObject([
+    { what: expect.stringMatching(what), harmsHost: true },
+  ])
+})
+
+it('a pool may not have the address of a resolver, or of an engine', () => {
+  const own = { addresses: [ETH0], routers: [ROUTER], resolvers: [ipv4('203.0.113.8')] }
+  expect(found(own, { pools: [pool('203.0.113.8', '203.0.113.8')] })).toHaveLength(1)
+  expect(found(own, { pools: [pool('10.0.0.8', '10.0.0.9')] })).toHaveLength(1)
+})
+
+it('a pool needs a way: its network, or a default route to whoever sends its packets here', () => {
+  const one = pool('203.0.113.100', '203.0.113.109')
+  expect(found({ addresses: [ETH0] }, { pools: [one] })).toEqual([])
+  expect(found({ routers: [ipv4('10.0.0.1')] }, { pools: [one] })).toEqual([])
+  expect(found({}, { pools: [one] })).toMatchObject([{ harmsHost: false }])
+  expect(found({}, { pools: [pool('203.0.113.100', '203.0.113.109', ['atoll-1b'])] })).toEqual([])
+})
+
+it('a pool does not work inside a VPC', () => {
+  const own = { routers: [ROUTER] }
+  expect(found(own, { pools: [pool('172.31.9.1', '172.31.9.2')] })).toMatchObject([
+    { what: expect.stringMatching(/overlaps the VPC 172\.31\.0\.0\/16/), harmsHost: false },
   ])
 })

@@ -73,6 +73,20 @@ describe('records that do not', () => {
     expect(misfits({ nics })).toStrictEqual([`placedNics ${nics[1]?.id}`])
   })
 
+  it.each([
+    ['of a VPC', '172.31.0.200'],
+    ['of a host', '192.0.2.2'],
+    ['of another NIC', '203.0.113.9'],
+  ])('lose a floating IP %s, but not the NIC', (_what, publicIp) => {
+    const nics = [
+      placed(1, { publicIp: ipv4('203.0.113.9') }),
+      placed(2, { publicIp: ipv4(publicIp) }),
+    ]
+    const { nics: kept } = consistentRecords(here, snapshot({ nics }))
+    expect(kept).toStrictEqual([nics[0], { ...nics[1], publicIp: null }])
+    expect(misfits({ nics })).toStrictEqual([`addresses ${publicIp}`])
+  })
+
   it('may have links of the same name on two hosts', () => {
     const id = `${placed(1).id.slice(0, -1)}f` as NicId
     expect(misfits({ nics: [placed(1), placed(2, { id, host: there })] })).toStrictEqual([])

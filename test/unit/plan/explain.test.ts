@@ -25,11 +25,13 @@ const SURROUNDINGS: Surroundings = {
   host: HERE,
   zone: 'atoll.internal',
   reach: [cidr('192.168.7.0/24')],
+  pools: [],
   engines: [ipv4('10.0.0.9')],
   instanceToHostPorts: [8773],
   routing: {
     defaultRoutes: [{ link: 'eth0', gateway: ipv4('10.0.0.1') }],
     connected: [cidr('10.0.0.0/24')],
+    addresses: [],
     engineBridges: [],
     forwardedBefore: true,
   },
@@ -170,6 +172,7 @@ describe('the verdict', () => {
           const permitted = ends.every((nic) =>
             isPermitted(flow, {
               groups: groupPermissions(sharedWant(nic.host, records).groups),
+              floats: new Map(),
               nics: new Map([
                 [
                   nic.ip,
@@ -257,6 +260,35 @@ describe('what decides', () => {
     const answer = ask(OPEN, from, to, what)
     expect(answer.text).toMatch(/: yes\.$/)
     expect(answer.steps.map(({ text }) => text).join('\n')).toMatch(why)
+  })
+
+  const FLOATS = [2, 3].map((number) => ipv4(`203.0.113.${number}`))
+  const world = { kind: 'ipv4', cidr: cidr('0.0.0.0/0') } as const
+  const floating = cloud([
+    rule(1, 1, ALL_OUT),
+    rule(2, 2, { ...SSH_IN, peer: world }),
+    rule(3, 3, { ...SSH_IN, peer: { kind: 'ipv4', cidr: cidr('203.0.113.2/32') } }),
+    rule(4, 2, ALL_OUT),
+  ])
+  const published: CloudRecords = {
+    ...floating,
+    nics: floating.nics.map((nic, at) => ({ ...nic, publicIp: FLOATS[at - 1] ?? null })),
+  }
+  it.each([
+    ['outside', '203.0.113.2', 'tcp/22', true, /answers for 203\.0\.113\.2, .*172\.31\.0\.5/],
+    ['outside', 'web-2', 'tcp/22', true, /answers for 203\.0\.113\.2/],
+    ['outside', '203.0.113.2', 'tcp/23', false, /No rule lets tcp\/23 in/],
+    ['outside', '203.0.113.3', 'tcp/22', false, /No rule lets tcp\/22 in from 203\.0\.113\.1/],
+    ['web-1', '203.0.113.2', 'tcp/22', true, /has both, and translates/],
+    ['web-2', '203.0.113.2', 'tcp/22', true, /has both, and translates/],
+    ['web-2', '203.0.113.3', 'tcp/22', true, /goes out with its floating IP to host there/],
+    ['web-1', '203.0.113.3', 'tcp/22', false, /No rule lets tcp\/22 in from 10\.0\.0\.2/],
+    ['web-2', 'outside', 'tcp/443', true, /goes out with its floating IP 203\.0\.113\.2/],
+    ['web-1', 'outside', 'tcp/443', true, /goes out with an address of host here/],
+  ])('by a floating IP, from %s to %s with %s: %s', (from, to, what, passes, why) => {
+    const answer = ask(published, from, to, what)
+    expect([answer.passes, answer.text]).toEqual([passes, answer.text])
+    expect([answer.text, ...answer.steps.map(({ text }) => text)].join('\n')).toMatch(why)
   })
 
   it('is no route to another VPC', () => {

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ipv4 } from '../../../src/model/addr.ts'
+import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import { ALL_OUT, type RuleMatch } from '../../../src/model/group-rule.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { isPermitted, isWithdrawn, permissionsOf } from '../../../src/plan/permits.ts'
 import { anyRulesOf, type RulesOfGroups, withRules } from '../../kit/group-rules.ts'
 import { townGroup, townInstance, townWant } from '../../kit/town.ts'
 
+const FLOAT = ipv4('203.0.113.9')
 const ADDRESSES = ['172.31.0.11', '172.31.0.12', '172.31.0.13', '198.51.100.2'].map(ipv4)
 const anyFlow = fc.record({
   source: fc.constantFrom(...ADDRESSES),
@@ -52,4 +53,29 @@ test.each<[string, HostWant, boolean]>([
 ])('%s', (_what, now, expected) => {
   const before = wantOf([[1], [2], [3]], { 1: [ALL_OUT, inward] })
   expect(isWithdrawn(permissionsOf(before), permissionsOf(now))).toBe(expected)
+})
+
+test('what comes by a floating IP is judged by the groups of the instance that it leads to', () => {
+  const world: RuleMatch = {
+    egress: false,
+    protocol: 6,
+    fromPort: 22,
+    toPort: 22,
+    peer: { kind: 'ipv4', cidr: cidr('0.0.0.0/0') },
+  }
+  const withFloat = (rules: RulesOfGroups): HostWant => {
+    const want = wantOf([[1], [2], [3]], rules)
+    const instances = want.local.instances.map((one, at) =>
+      at > 0 ? one : { ...one, nics: one.nics.map((nic) => ({ ...nic, publicIp: FLOAT })) },
+    )
+    return { ...want, local: { ...want.local, instances } }
+  }
+  const source = ipv4('198.51.100.2')
+  const flow = { source, destination: FLOAT, protocol: 6, port: 22, code: 0 }
+  const open = withFloat({ 1: [world] })
+  const closed = withFloat({ 2: [world] })
+  expect(isPermitted(flow, permissionsOf(open))).toBe(true)
+  expect(isPermitted(flow, permissionsOf(closed))).toBe(false)
+  expect(isPermitted({ ...flow, port: 23 }, permissionsOf(open))).toBe(false)
+  expect(isWithdrawn(permissionsOf(open), permissionsOf(closed))).toBe(true)
 })

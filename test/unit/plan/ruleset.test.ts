@@ -19,6 +19,7 @@ import { townInstance, townWant } from '../../kit/town.ts'
 const ROUTING: HostRouting = {
   defaultRoutes: [{ link: 'eth0', gateway: ipv4('192.0.2.1') }],
   connected: [cidr('192.0.2.0/24')],
+  addresses: [],
   engineBridges: [],
   forwardedBefore: true,
 }
@@ -120,6 +121,7 @@ describe('properties', () => {
     mode: fc.constantFrom('direct', 'vxlan'),
     vpcs: anyNetworks,
     reach: anyNetworks,
+    pools: anyNetworks,
     connected: anyNetworks,
     hasTunnel: fc.boolean(),
     rules: anyRulesOf([1, 2, 3]),

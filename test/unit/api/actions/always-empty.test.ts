@@ -46,8 +46,8 @@ describe.each(listing)('%s', (name) => {
 })
 
 it.each([
-  ['DescribeAddresses', { PublicIps: ['192.0.2.1'] }, 'InvalidAddress.NotFound'],
-  ['DescribeAddresses', { AllocationIds: ['eipalloc-1'] }, 'InvalidAllocationID.NotFound'],
+  ['DescribeMovingAddresses', { PublicIps: ['192.0.2.1'] }, 'InvalidAddress.NotFound'],
+  ['DescribeAddressTransfers', { AllocationIds: ['eipalloc-1'] }, 'InvalidAllocationID.NotFound'],
   ['DescribeSnapshots', { SnapshotIds: ['snap-00000000'] }, 'InvalidSnapshot.NotFound'],
   ['DescribeNatGateways', { NatGatewayIds: ['nat-1'] }, 'NatGatewayNotFound'],
   ['DescribePlacementGroups', { GroupNames: ['x'] }, 'InvalidPlacementGroup.Unknown'],

@@ -7,8 +7,12 @@ import { deleteSubnet } from '../../../../src/api/actions/delete-subnet.ts'
 import { describeSubnets } from '../../../../src/api/actions/describe-subnets.ts'
 import { modifySubnetAttribute } from '../../../../src/api/actions/modify-subnet-attribute.ts'
 import { runInstances } from '../../../../src/api/actions/run-instances.ts'
+import { ipv4 } from '../../../../src/model/addr.ts'
 import { zoneId } from '../../../../src/model/zones.ts'
 import { type Cloud, hostRow, LIMITS, openCloud } from '../../../kit/api-cloud.ts'
+
+const ADDRESS = ipv4('203.0.113.9')
+const POOL = { name: 'public', ranges: [{ first: ADDRESS, last: ADDRESS }], zones: null }
 
 async function withVpc(settings: object = {}): Promise<Cloud & { readonly made: string }> {
   const cloud = await openCloud({ settings })
@@ -135,7 +139,7 @@ it('makes a default subnet where a zone has none', async () => {
 })
 
 it('changes whether launches get public addresses, and nothing else', async () => {
-  await using cloud = await withVpc()
+  await using cloud = await withVpc({ pools: [POOL] })
   const { SubnetId } = await make(cloud, '10.7.0.0/24')
   const change = (more: object) => cloud.run(modifySubnetAttribute, { SubnetId, ...more })
   const shown = async () => {

@@ -34,8 +34,8 @@ describe('places', () => {
       'default-vpc': cloud.vpc.id,
       'max-instances': '100',
       'vpc-max-security-groups-per-interface': '5',
-      'max-elastic-ips': '0',
-      'vpc-max-elastic-ips': '0',
+      'max-elastic-ips': '5',
+      'vpc-max-elastic-ips': '5',
     })
   })
 

@@ -106,7 +106,6 @@ describe('a launch refuses by name', () => {
       'PrivateIpAddresses',
     ],
     [nic('Ipv6AddressCount=1'), 'Ipv6AddressCount'],
-    [nic('AssociatePublicIpAddress=true'), 'AssociatePublicIpAddress'],
     [nic('InterfaceType=efa'), 'InterfaceType'],
     [nic('NetworkCardIndex=1'), 'NetworkCardIndex'],
     [nic('EnaSrdSpecification.EnaSrdEnabled=true'), 'EnaSrdSpecification'],

@@ -6,7 +6,9 @@ import {
   INSTANCE_STATUS_FILTERS,
   type ListedInstance,
 } from '../../../../src/api/views/instance-filters.ts'
+import { ipv4 } from '../../../../src/model/addr.ts'
 import { INSTANCE_OPTIONS } from '../../../../src/model/instance-options.ts'
+import type { Address } from '../../../../src/model/records.ts'
 import {
   hostName,
   hostRecord,
@@ -15,6 +17,7 @@ import {
   instanceRecord,
   network,
   nicRecord,
+  numbered,
   volumeRecord,
 } from '../../../kit/records.ts'
 
@@ -29,25 +32,38 @@ const instance = {
   stateReason: { code: 'Client.X', message: 'because' },
   options: { ...INSTANCE_OPTIONS, nicDescription: 'the NIC' },
 }
+const nic = nicRecord(instance.id, 1)
+const address: Address = {
+  id: numbered('eipalloc', 1),
+  account: instance.account,
+  ip: ipv4('203.0.113.9'),
+  pool: 'public',
+  isAutomatic: false,
+  association: { id: numbered('eipassoc', 1), nic: nic.id, privateIp: nic.ip },
+  createdAt: '2026-11-22T08:00:00.000Z',
+}
 const details = {
   instance,
-  nics: [nicRecord(instance.id, 1)],
+  nics: [nic],
   tags: [],
   groups: new Map([[network.group.id, network.group]]),
   host: hostRecord(hostName('here')),
   image: { ...image, location: 'file:///x/disk.qcow2#firmware=uefi' },
   type: { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },
   volumes: [volumeRecord(1, instance)],
+  addresses: [address],
 }
 const listed: ListedInstance = {
   reservation: instance.reservation,
   owner: instance.account,
   view: instanceView(details, PLACE),
   nicTags: [{ Key: 'k', Value: 'v' }],
+  allocated: [address],
 }
 
 const ID = 'i-00000000000000070'
 const NAME = `${ID}.atoll.internal`
+const PUBLIC_NAME = 'ec2-203-0-113-9.atoll.internal'
 
 /** By name, what the filter compares with. */
 const FOUND: Readonly<Record<string, unknown>> = {
@@ -63,7 +79,7 @@ const FOUND: Readonly<Record<string, unknown>> = {
   'capacity-reservation-specification.capacity-reservation-preference': 'none',
   'client-token': 'token',
   'current-instance-boot-mode': 'uefi',
-  'dns-name': '',
+  'dns-name': PUBLIC_NAME,
   'ebs-optimized': false,
   'ena-support': false,
   'enclave-options.enabled': false,
@@ -97,6 +113,18 @@ const FOUND: Readonly<Record<string, unknown>> = {
   'network-interface.attachment.device-index': [0],
   'network-interface.attachment.instance-id': ID,
   'network-interface.attachment.instance-owner-id': ['000000000001'],
+  'network-interface.association.allocation-id': [address.id],
+  'network-interface.association.association-id': [address.association?.id],
+  'network-interface.association.ip-owner-id': ['000000000001'],
+  'network-interface.association.public-dns-name': [PUBLIC_NAME],
+  'network-interface.association.public-ip': ['203.0.113.9'],
+  'network-interface.addresses.association.allocation-id': [address.id],
+  'network-interface.addresses.association.association-id': [address.association?.id],
+  'network-interface.addresses.association.ip-owner-id': ['000000000001'],
+  'network-interface.addresses.association.public-dns-name': [PUBLIC_NAME],
+  'network-interface.addresses.association.public-ip': ['203.0.113.9'],
+  'network-interface.public-dns-name': [PUBLIC_NAME],
+  'ip-address': '203.0.113.9',
   'network-interface.attachment.network-card-index': [0],
   'network-interface.attachment.status': ['attached'],
   'network-interface.availability-zone': ['atoll-1a'],
@@ -164,7 +192,7 @@ describe('the filters of DescribeInstances', () => {
       .filter(([name]) => /^(?:network-interface|block-device-mapping|instance\.group)/.test(name))
       .filter(([name]) => name !== 'network-interface.attachment.instance-id')
     for (const [name, read] of ofNone)
-      expect(read({ ...listed, nicTags: [], view: bare }), name).toStrictEqual([])
+      expect(read({ ...listed, nicTags: [], allocated: [], view: bare }), name).toStrictEqual([])
   })
 })
 

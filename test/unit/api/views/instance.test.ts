@@ -48,6 +48,7 @@ const whole: InstanceDetails = {
   image,
   type: { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },
   volumes: [],
+  addresses: [],
 }
 
 const NIC_SEEN = {

@@ -43,6 +43,7 @@ it('is all that a client reads', async () => {
           image,
           type: undefined,
           volumes: [],
+          addresses: [],
         }
         const place = { region: 'atoll', dnsZone: 'atoll.internal' }
         const NetworkInterfaces = [networkInterfaceView(nic, details, place)]

@@ -1,0 +1,192 @@
+/**
+ * Floating IPs with real packets: in only where a rule of a security group lets in, out under the
+ * floating address, hairpin to oneself and to a neighbour, and from one host to another.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
+import { PROTOCOLS } from '../../src/model/group-rule.ts'
+import type { HostWant, InstanceWant } from '../../src/model/want.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { createFabricTown, type FabricTown, OUTSIDE } from '../kit/fabric.ts'
+import { numbered } from '../kit/records.ts'
+import { townInstance } from '../kit/town.ts'
+
+const FLOAT_A = ipv4('198.51.100.201')
+const FLOAT_B = ipv4('198.51.100.202')
+const PORT = 80
+/** Prints the address of each client, and answers with it. */
+const SERVER = `
+import socket
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("0.0.0.0", ${PORT})); s.listen(64)
+while True:
+    c, (a, _) = s.accept()
+    c.sendall(a.encode()); c.close()
+`
+const CLIENT = `
+import socket, sys
+s = socket.create_connection((sys.argv[1], ${PORT}), timeout=1)
+print(s.recv(100).decode())
+`
+
+let town: FabricTown
+let guests: readonly Netns[]
+
+function withFloat(instance: InstanceWant, publicIp: Ipv4 | null): InstanceWant {
+  return { ...instance, nics: instance.nics.map((nic) => ({ ...nic, publicIp })) }
+}
+
+const A = townInstance(11, [1])
+const B = townInstance(12, [1])
+const C = townInstance(13, [1])
+
+/** What the two hosts want: A and B on the first, C on the second, with these floating IPs. */
+function wants(floats: readonly (Ipv4 | null)[], isOpen = true): readonly HostWant[] {
+  const [a = A, b = B, c = C] = [A, B, C].map((each, at) => withFloat(each, floats[at] ?? null))
+  return town.wants([[a, b], [c]]).map((want) => ({
+    ...want,
+    shared: {
+      ...want.shared,
+      groups: want.shared.groups.map((group) => ({
+        ...group,
+        rules: isOpen
+          ? [
+              ...group.rules,
+              {
+                id: numbered('sgr', 99),
+                egress: false,
+                protocol: PROTOCOLS.tcp,
+                fromPort: PORT,
+                toPort: PORT,
+                peer: { kind: 'ipv4' as const, cidr: cidr('0.0.0.0/0') },
+              },
+            ]
+          : group.rules.filter(({ id }) => id !== numbered('sgr', 99)),
+      })),
+    },
+  }))
+}
+
+async function pass(all: readonly HostWant[]): Promise<void> {
+  for (const [at, host] of town.hosts.entries()) {
+    const want = all[at]
+    if (want !== undefined) await host.pass(want)
+  }
+}
+
+/** Whom the server at this address takes the client for; null when it does not answer. */
+async function seenAs(client: Netns, address: Ipv4): Promise<string | null> {
+  const { exitCode, stdout } = await client.run(['python3', '-c', CLIENT, address])
+  return exitCode === 0 ? stdout.trim() : null
+}
+
+beforeAll(async () => {
+  town = await createFabricTown('direct', 2)
+  await pass(wants([null, null, null]))
+  const [first, second] = town.hosts
+  if (first === undefined || second === undefined) throw new Error('two hosts were made')
+  guests = [await first.plug(A), await first.plug(B), await second.plug(C)]
+  for (const each of [...guests, town.outside]) each.spawn(['python3', '-c', SERVER])
+  const [a] = guests
+  await eventually(
+    'the server outside answers',
+    async () => (await seenAs(a as Netns, OUTSIDE)) !== null,
+  )
+}, 60_000)
+afterAll(() => town.destroy())
+
+test('is reached from outside with a rule, not without one, and gone when it is taken away', async () => {
+  await pass(wants([FLOAT_A]))
+  expect(await seenAs(town.outside, FLOAT_A)).toBe(OUTSIDE)
+  await pass(wants([FLOAT_A], false))
+  expect(await seenAs(town.outside, FLOAT_A)).toBeNull()
+  await pass(wants([FLOAT_A]))
+  expect(await seenAs(town.outside, FLOAT_A)).toBe(OUTSIDE)
+  await pass(wants([null]))
+  expect(await seenAs(town.outside, FLOAT_A)).toBeNull()
+})
+
+test('is the source of what the instance sends out', async () => {
+  const [a, b] = guests as [Netns, Netns]
+  await pass(wants([FLOAT_A]))
+  expect(await seenAs(a, OUTSIDE)).toBe(FLOAT_A)
+  expect(await seenAs(b, OUTSIDE)).toBe(town.hosts[0]?.uplink)
+})
+
+test('leads to oneself, to a neighbour, and back from the host itself', async () => {
+  const [a, b] = guests as [Netns, Netns]
+  await pass(wants([FLOAT_A, FLOAT_B]))
+  expect(await seenAs(a, FLOAT_A)).toBe(FLOAT_A)
+  expect(await seenAs(a, FLOAT_B)).toBe(FLOAT_A)
+  expect(await seenAs(b, FLOAT_A)).toBe(FLOAT_B)
+  await pass(wants([null, FLOAT_B]))
+  expect(await seenAs(a, FLOAT_B)).toBe('172.31.0.11')
+  expect(await seenAs(town.hosts[0]?.netns as Netns, FLOAT_B)).not.toBeNull()
+})
+
+test('moves to another host: whoever knew the old one follows', async () => {
+  await pass(wants([FLOAT_A]))
+  expect(await seenAs(town.outside, FLOAT_A)).toBe(OUTSIDE)
+  const neighbour = () => town.outside.must(['ip', 'neigh', 'show', FLOAT_A])
+  const before = await neighbour()
+  await pass(wants([null, null, FLOAT_A]))
+  expect(await seenAs(town.outside, FLOAT_A)).toBe(OUTSIDE)
+  expect(await neighbour()).not.toBe(before)
+  expect(await seenAs(guests[2] as Netns, OUTSIDE)).toBe(FLOAT_A)
+  const routes = await town.hosts[0]?.netns.must(['ip', 'route', 'show'])
+  expect(routes).not.toContain(FLOAT_A)
+  expect(await town.hosts[0]?.netns.must(['ip', 'neigh', 'show', 'proxy'])).not.toContain(FLOAT_A)
+})
+
+/** Answers each datagram. */
+const ECHO = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", ${PORT}))
+while True:
+    d, a = s.recvfrom(100); s.sendto(d, a)
+`
+/** Sends a datagram every 10 ms, each of a connection of its own, and prints the longest silence, in ms. */
+const PROBE = `
+import select, socket, sys, time
+end = time.monotonic() + float(sys.argv[2]); last = time.monotonic(); worst = 0; got = 0
+open_ = []
+print("begun", flush=True)
+while time.monotonic() < end:
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b"x", (sys.argv[1], ${PORT})); open_.append(s)
+    ready, _, _ = select.select(open_, [], [], 0.01)
+    for r in ready:
+        now = time.monotonic(); worst = max(worst, now - last); last = now; got += 1
+        r.close(); open_.remove(r)
+    for old in open_[:-100]: old.close()
+    open_ = open_[-100:]
+worst = max(worst, time.monotonic() - last)
+print(got, int(worst * 1000))
+`
+
+test('moves between hosts with a gap of at most a second', async () => {
+  for (const each of guests) each.spawn(['python3', '-c', ECHO])
+  const udp = (all: readonly HostWant[]): readonly HostWant[] =>
+    all.map((want) => ({
+      ...want,
+      shared: {
+        ...want.shared,
+        groups: want.shared.groups.map((group) => ({
+          ...group,
+          rules: group.rules.map((rule) =>
+            rule.id === numbered('sgr', 99) ? { ...rule, protocol: PROTOCOLS.udp } : rule,
+          ),
+        })),
+      },
+    }))
+  await pass(udp(wants([FLOAT_A])))
+  const heard: string[] = []
+  town.outside.spawn(['python3', '-c', PROBE, FLOAT_A, '6'], (text) => heard.push(text))
+  await eventually('the probe has begun', async () => heard.join('').includes('begun'))
+  for (const floats of [[null, null, FLOAT_A], [FLOAT_A], [null, FLOAT_A], [null, null, FLOAT_A]])
+    await pass(udp(wants(floats)))
+  const result = () => /begun\n(\d+) (\d+)\n/.exec(heard.join(''))
+  await eventually('the probe has ended', async () => result() !== null, 60_000)
+  const [, got = '0', worstMs = '9999'] = result() ?? []
+  expect(Number(got)).toBeGreaterThan(100)
+  expect(Number(worstMs)).toBeLessThan(1000)
+}, 90_000)

@@ -1,0 +1,46 @@
+/** Which floating IPs a host serves, and which connections belong to a binding that has ended. */
+import { expect, it } from 'vitest'
+import { ipv4 } from '../../../src/model/addr.ts'
+import { isOfOldBinding, servedFloatingIps } from '../../../src/plan/floating.ts'
+import { NO_HOST_ROUTING } from '../../../tools/kit/instance.ts'
+import { townInstance, townWant } from '../../kit/town.ts'
+
+const FLOAT = ipv4('203.0.113.9')
+const PRIVATE = ipv4('172.31.0.11')
+const NEIGHBOUR = ipv4('172.31.0.12')
+const OUTSIDE = ipv4('198.51.100.2')
+
+function want(publicIp: typeof FLOAT) {
+  const instance = townInstance(11, [1])
+  return townWant({ ...instance, nics: instance.nics.map((nic) => ({ ...nic, publicIp })) })
+}
+
+it('serves what leads to its NICs', () => {
+  expect([...servedFloatingIps(want(FLOAT), NO_HOST_ROUTING)]).toEqual([[FLOAT, PRIVATE]])
+  expect([...servedFloatingIps(townWant(townInstance(11, [1])), NO_HOST_ROUTING)]).toEqual([])
+})
+
+it('never serves what this host, its router or another host has', () => {
+  const router = { link: 'eth0', gateway: FLOAT }
+  const none = (of: ReturnType<typeof want>, routing: Partial<typeof NO_HOST_ROUTING>) =>
+    expect([...servedFloatingIps(of, { ...NO_HOST_ROUTING, ...routing })]).toEqual([])
+  none(want(FLOAT), { addresses: [FLOAT] })
+  none(want(FLOAT), { defaultRoutes: [router] })
+  const { shared, ...rest } = want(FLOAT)
+  const host = { address: FLOAT } as (typeof shared.peers)[number]
+  none({ ...rest, shared: { ...shared, peers: [host] } }, {})
+})
+
+it.each([
+  ['inwards, as it leads now', OUTSIDE, FLOAT, PRIVATE, OUTSIDE, false],
+  ['inwards, to another', OUTSIDE, FLOAT, NEIGHBOUR, OUTSIDE, true],
+  ['inwards, untranslated', OUTSIDE, FLOAT, FLOAT, OUTSIDE, true],
+  ['outwards, as it leads now', PRIVATE, OUTSIDE, OUTSIDE, FLOAT, false],
+  ['outwards, of another', NEIGHBOUR, OUTSIDE, OUTSIDE, FLOAT, true],
+  ['outwards, masqueraded', NEIGHBOUR, OUTSIDE, OUTSIDE, ipv4('192.0.2.1'), false],
+  ['inside', NEIGHBOUR, PRIVATE, PRIVATE, NEIGHBOUR, false],
+  ['to itself', PRIVATE, FLOAT, PRIVATE, FLOAT, false],
+])('%s', (_what, source, destination, answerFrom, answerTo, isOld) => {
+  const flow = { source, destination, answerFrom, answerTo, protocol: 6, port: 80, code: 0 }
+  expect(isOfOldBinding(flow, new Map([[FLOAT, PRIVATE]]))).toBe(isOld)
+})
