@@ -293,6 +293,7 @@ function hostChains(
     baseChain('output', 'type filter hook output priority filter; policy accept;', [
       `oifname ${ANY_NIC} icmp type redirect ${drop('option')}`,
       `oifname ${ANY_NIC} ${ACCEPT}`,
+      ...(inVpc === true ? [] : [`oifname ${ANY_TRANSIT} ${ACCEPT}`]),
       ...onlyWrapped(fabric, drop('fabric')),
     ]),
   ]

@@ -9,7 +9,7 @@ import { TRANSIT_LINK_PREFIX } from '../model/names.ts'
 import type { Transit } from '../model/transit.ts'
 import type { Networks } from './networks.ts'
 import { chain, type NftObject, set } from './nft-tables.ts'
-import { ACCEPT, drop } from './nft-text.ts'
+import { ACCEPT, ACCEPT_VERIFIED, drop } from './nft-text.ts'
 
 /** Matches every such link. */
 export const ANY_TRANSIT = `"${TRANSIT_LINK_PREFIX}*"`
@@ -39,7 +39,7 @@ export function transitRules(
       chain('from_transit', [
         `meta nfproto ipv6 ${drop('ipv6')}`,
         `ip daddr @services ${drop('service_outside')}`,
-        'iifname . ip saddr @transits accept',
+        `iifname . ip saddr @transits ${ACCEPT_VERIFIED}`,
         drop('spoofed'),
       ]),
     ],

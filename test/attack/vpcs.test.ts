@@ -224,3 +224,18 @@ describe('who has taken over the namespace of a VPC', () => {
     expect(await arrives(mark)).toBe(false)
   })
 })
+
+describe('while the daemon is dead and the rules of the host are gone', () => {
+  it.each(['nft delete table inet atoll', 'nft flush ruleset'])('%s', async (damage) => {
+    await town.host(0).kill()
+    const { netns } = town.host(0)
+    await netns.must(['sh', '-c', damage])
+    const mark = `after ${damage}`
+    for (const source of ['100.64.0.3', '198.51.100.7'])
+      for (const to of [OUTSIDE, '100.64.0.2', '100.64.0.5', '198.51.100.1', '172.31.0.10'])
+        await inRed(`send("${source}", "${to}", b"${mark}")`)
+    await town.pass({ restart: true })
+    expect(await arrives(mark)).toBe(false)
+    expect(await reaches(town.guest(RED), OUTSIDE)).toBe(true)
+  })
+})

@@ -7,7 +7,8 @@ import { formatMacBytes, ipv4, type Mac } from '../../model/addr.ts'
 import { passingLinkName, WORLD_LINK } from '../../model/names.ts'
 import { TRANSIT_PREFIX, transitOf } from '../../model/transit.ts'
 import type { Ip } from '../netlink/ip.ts'
-import type { AddressState, LinkState } from '../netlink/ip-decode.ts'
+import type { LinkState } from '../netlink/ip-decode.ts'
+import type { NicLock } from './lock.ts'
 import { removeLink } from './nics.ts'
 import { ensureSetting } from './sysctl.ts'
 
@@ -20,6 +21,8 @@ const STATIC_PROTOCOL = 4
 /** The two namespaces, and a descriptor of the VPC's. */
 export interface TransitSides {
   readonly machine: Ip
+  /** That of the machine's own namespace: its end is locked like a NIC. */
+  readonly lock: NicLock
   readonly away: Ip
   readonly namespaceFd: number
 }
@@ -32,22 +35,22 @@ function transitMac(network: number, side: 'machine' | 'vpc'): Mac {
   ) as Mac
 }
 
-/** Whether the machine's end is there, up, linked to another namespace, and has its address. */
-export function isTransitIntact(
-  network: number,
-  links: readonly LinkState[],
-  addresses: readonly AddressState[],
-): boolean {
-  const { link, gateway } = transitOf(network)
-  const near = links.find(({ name }) => name === link)
-  return (
-    near?.up === true &&
-    near.carrier &&
-    near.peerElsewhere &&
-    addresses.some(
-      ({ index, ip, prefix }) =>
-        index === near.index && ip === gateway && prefix === TRANSIT_PREFIX,
-    )
+/** Those whose end on the machine is there, up, linked to another namespace, with its address. */
+export async function intactTransits(
+  machine: Ip,
+  networks: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const links = new Map((await machine.links()).map((one) => [one.name, one]))
+  const addresses = new Set(
+    (await machine.addresses()).map(({ index, ip, prefix }) => `${index} ${ip}/${prefix}`),
+  )
+  return new Set(
+    networks.filter((network) => {
+      const { link, gateway } = transitOf(network)
+      const near = links.get(link)
+      const isLinked = near?.up === true && near.carrier && near.peerElsewhere
+      return isLinked && addresses.has(`${near.index} ${gateway}/${TRANSIT_PREFIX}`)
+    }),
   )
 }
 
@@ -56,10 +59,12 @@ export async function ensureTransit(
   sides: TransitSides,
   network: number,
 ): Promise<readonly string[]> {
-  const { machine, away } = sides
+  const { machine, away, lock } = sides
   const { link, gateway, address } = transitOf(network)
   const changed: string[] = []
   const { near, far } = await ensurePair(sides, network, changed)
+  const isLocked = !lock.isAvailable || (await lock.closed([near.index])).has(near.index)
+  if (!isLocked && (await lock.close(near.index))) changed.push('lock')
   const ends = [
     { ip: machine, end: near, name: link, own: gateway, other: address, side: 'vpc' },
     { ip: away, end: far, name: WORLD_LINK, own: address, other: gateway, side: 'machine' },
@@ -67,7 +72,7 @@ export async function ensureTransit(
   for (const { ip, end, name, own, other, side } of ends) {
     // Before it is up: it must never send IPv6.
     ip.inside(() => {
-      for (const [setting, value] of settingsOf(name))
+      for (const [setting, value] of settingsOf(name, own === gateway))
         if (ensureSetting(setting, value)) changed.push(setting)
     })
     if (!end.up) {
@@ -134,13 +139,16 @@ async function ensurePair(
 }
 
 /** See Documentation/networking/ip-sysctl of the kernel. */
-function settingsOf(name: string): readonly (readonly [string, string])[] {
+function settingsOf(name: string, isLocked: boolean): readonly (readonly [string, string])[] {
   return [
     [`ipv6/conf/${name}/disable_ipv6`, '1'],
     [`ipv4/conf/${name}/forwarding`, '1'],
     [`ipv4/conf/${name}/proxy_arp`, '0'],
     [`ipv4/conf/${name}/accept_redirects`, '0'],
     [`ipv4/conf/${name}/send_redirects`, '0'],
-    [`ipv4/conf/${name}/rp_filter`, '0'],
+    // Reverse path filtering uses the packet's mark, so that it drops unverified packets
+    // (`lock.ts`).
+    [`ipv4/conf/${name}/rp_filter`, isLocked ? '1' : '0'],
+    [`ipv4/conf/${name}/src_valid_mark`, isLocked ? '1' : '0'],
   ]
 }

@@ -30,10 +30,11 @@ import { createIp, type Ip } from '../netlink/ip.ts'
 import { openRouteNetlink } from '../netlink/netlink.ts'
 import type { Descriptors } from '../sockets/descriptors.ts'
 import { createVpcForwarding } from './forwarding.ts'
+import { createNicLock } from './lock.ts'
 import { inNamespace, makeNamespace, type NamespaceHandle } from './netns.ts'
 import { removeLink, retryWhileVanishing } from './nics.ts'
 import { ensureSetting } from './sysctl.ts'
-import { ensureTransit, isTransitIntact } from './transit-link.ts'
+import { ensureTransit, intactTransits } from './transit-link.ts'
 
 /** Where ip-netns(8) keeps names. */
 export const NAMESPACE_DIRECTORY = '/run/netns'
@@ -69,6 +70,7 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
   const names = createNames(parts.runner, parts.directory)
   const open = new Map<number, Opened>()
   const inTurn = createQueues<number>()
+  const lock = createNicLock(parts.machine, parts.log)
 
   const shut = async (network: number) => {
     const one = open.get(network)
@@ -104,17 +106,8 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
     opened: (network) => open.get(network)?.host,
     list: async () => names.list(),
     intact: async (networks) => {
-      const [links, addresses] = await Promise.all([
-        parts.machine.links(),
-        parts.machine.addresses(),
-      ])
-      return new Set(
-        networks.filter(
-          (network) =>
-            open.get(network)?.inode === names.inode(network) &&
-            isTransitIntact(network, links, addresses),
-        ),
-      )
+      const named = networks.filter((one) => open.get(one)?.inode === names.inode(one))
+      return await intactTransits(parts.machine, named)
     },
     ensure: (network) =>
       inTurn(network, () =>
@@ -124,7 +117,10 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
           await ip.setLink(LOOPBACK_INDEX, { up: true })
           changed.push(
             ...(await retryWhileVanishing(() =>
-              ensureTransit({ machine: parts.machine, away: ip, namespaceFd: handle.fd }, network),
+              ensureTransit(
+                { machine: parts.machine, lock, away: ip, namespaceFd: handle.fd },
+                network,
+              ),
             )),
           )
           return { host, changed }
@@ -140,6 +136,7 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
         }),
       ),
     async close() {
+      lock.end()
       for (const network of [...open.keys()]) await shut(network)
     },
   }
