@@ -53,7 +53,7 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
     quotas: config.api.quotas,
     rates: config.network.rates,
-    vpcPlace: 'root',
+    vpcPlace: 'own',
     defaultNetwork: config.network,
     pools: config.network.pools,
   }

@@ -26,7 +26,7 @@ import {
 } from '../model/ids.ts'
 import { driverByLocation, driverOf } from '../model/image-location.ts'
 import { metadataFields, OLDER_METADATA } from '../model/metadata-options.ts'
-import { NETWORK_MAX } from '../model/transit.ts'
+import { VPC_NETWORK_MAX } from '../model/records.ts'
 import type { HostWant, RuleWant } from '../model/want.ts'
 
 /** A string that a parser of the model accepts. */
@@ -46,7 +46,7 @@ const network = z
   .refine((net) => parseCidr(formatCidr(net)) !== undefined, 'host bits are set')
 const count = z.int().min(0)
 // Older daemons knew only VPCs without a namespace of their own, and did not say what is whose.
-const vpcNumber = z.int().min(1).max(NETWORK_MAX).optional()
+const vpcNumber = z.int().min(1).max(VPC_NETWORK_MAX).optional()
 const vpc = id('vpc').optional()
 
 // Older daemons named no driver.

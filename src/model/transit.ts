@@ -16,8 +16,6 @@ import {
 } from './addr.ts'
 import { TRANSIT_LINK_PREFIX } from './names.ts'
 
-/** The largest number of a VPC. */
-export const NETWORK_MAX = 65_535
 /** All addresses of such links. */
 export const TRANSIT_RANGE: Cidr = cidr('100.64.0.0/15')
 /** Prefix of each link. */

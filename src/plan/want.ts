@@ -242,6 +242,7 @@ function nicWant(nic: PlacedNic, index: Index): readonly NicWant[] {
       mac: nic.mac,
       vpc: vpc.id,
       vpcCidr: vpc.cidr,
+      ...numberOf(vpc),
       subnet: subnet.id,
       subnetCidr: subnet.cidr,
       gateway: gatewayOf(subnet.cidr),
@@ -249,6 +250,11 @@ function nicWant(nic: PlacedNic, index: Index): readonly NicWant[] {
       groups: nic.groups.map((id) => ({ id, name: index.groups.get(id)?.name ?? '' })),
     },
   ]
+}
+
+/** Nothing for a VPC without a namespace of its own. */
+function numberOf({ network }: Vpc): { readonly network?: number } {
+  return network === null ? {} : { network }
 }
 
 /** What `host` should be of what belongs to more hosts than one. */
@@ -262,7 +268,7 @@ export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
       gateway: gatewayOf(cidr),
       vpc,
     })),
-    vpcs: records.vpcs.map(({ id, cidr }) => ({ id, cidr })),
+    vpcs: records.vpcs.map((vpc) => ({ id: vpc.id, cidr: vpc.cidr, ...numberOf(vpc) })),
     groups: records.groups.map(({ id, vpc }) => ({
       id,
       vpc,

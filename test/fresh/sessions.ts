@@ -224,6 +224,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'ec2 release-address …': 'needs an address, as above',
   'ec2 run-instances --associate-public-ip-address …': 'needs an address, as above',
   'ec2 describe-public-ipv4-pools': 'needs a pool, as above',
+  'ip netns …': 'needs a VPC with instances: test/lab/vpcs-cloud.test.ts',
   'atoll image publish': 'names the command without its files',
   'atoll keys': 'names a group of commands',
   'atoll teardown': 'scripts/quickstart --down does it, with the daemon stopped',

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { parseLedger } from '../../../src/agent/ledger.ts'
 import { cidr, cidrContains, ipv4 } from '../../../src/model/addr.ts'
 import { formatId } from '../../../src/model/ids.ts'
-import { NETWORK_MAX, nextHopOf, TRANSIT_RANGE, transitOf } from '../../../src/model/transit.ts'
+import { VPC_NETWORK_MAX } from '../../../src/model/records.ts'
+import { nextHopOf, TRANSIT_RANGE, transitOf } from '../../../src/model/transit.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
 import { wantsByVpc } from '../../../src/plan/vpc-wants.ts'
 import { hostWant, instance } from '../../../tools/kit/instance.ts'
@@ -132,7 +133,7 @@ describe('a want with numbered VPCs', () => {
 })
 
 describe('the links to namespaces', () => {
-  it.each([1, 2, 255, 256, NETWORK_MAX])('have addresses of their own: number %i', (number) => {
+  it.each([1, 2, 255, 256, VPC_NETWORK_MAX])('have addresses of their own: number %i', (number) => {
     const { link, gateway, address } = transitOf(number)
     expect(link.length).toBeLessThanOrEqual(15)
     for (const one of [gateway, address]) expect(cidrContains(TRANSIT_RANGE, one)).toBe(true)
