@@ -3,8 +3,8 @@
  *
  *     records --wantFor--> ledger.accept --> services in order --> facts --> records
  *
- * A pass needs nothing from the pass before it. It compares reality with the records, which it has
- * read since the last bell and at most half a second ago.
+ * A pass needs nothing from the pass before it. It compares reality with the records, of which it
+ * reads what has changed since.
  *
  * If the records are unavailable, the agent applies the want of the ledger. If there is no ledger
  * either, it touches nothing. A service that fails does not stop the others, unless it is a gate:
@@ -38,8 +38,6 @@ import { heldVpcs, hostsIn } from './vpc-parts.ts'
 
 /** How long a repair waits for the first reading of the records before it uses the ledger. */
 const FIRST_READING_MS = 50
-/** A pass that no bell asked for uses records that were read within this time. */
-const YOUNG_MS = 500
 
 export interface AgentParts {
   readonly store: Store
@@ -151,8 +149,6 @@ class HostAgent {
   #source: AgentStatus['source'] = 'nothing'
   #generation: number | null = null
   #lastResync = Number.NEGATIVE_INFINITY
-  /** Whether a bell has rung since the last reading began. */
-  #isRung = true
   #recordsTrouble: string | null = null
   /** The last reading, and the want made from it. */
   #read: { readonly snapshot: Snapshot; readonly want: HostWant | null } | null = null
@@ -201,11 +197,6 @@ class HostAgent {
     return this.#read === null ? 1 : hostsIn(this.#read.snapshot, vpc)
   }
 
-  /** The records have changed: the next pass reads them. */
-  rung(): void {
-    this.#isRung = true
-  }
-
   /**
    * The want that was applied last. Before the first pass it is the ledger's. Null while nothing is
    * known, or when the host row belongs to another machine.
@@ -247,11 +238,8 @@ class HostAgent {
   /** The want from the records, else from the ledger, else null. */
   async #readWant(fresh: boolean): Promise<HostWant | null> {
     const { ledger, log } = this.#parts
-    const isRung = this.#isRung
-    // Reset first: a bell during the reading may be about something that it has missed.
-    this.#isRung = false
     try {
-      const snapshot = await this.#reader.read({ fresh, youngMs: isRung ? 0 : YOUNG_MS })
+      const snapshot = await this.#reader.read({ fresh })
       this.#storeUp.set(1)
       this.#recordsTrouble = null
       if (snapshot !== this.#read?.snapshot) {
@@ -270,7 +258,6 @@ class HostAgent {
       this.#generation = want.local.generation
       return want
     } catch (error) {
-      this.#isRung = true
       this.#storeUp.set(0)
       this.#recordsTrouble = explain(error)
       // The host name is another machine's now, so this machine's ledger must not be applied.

@@ -22,8 +22,6 @@ interface BellListener {
   /** The number of all hosts, or of those with instances in a VPC, by the last reading. */
   hosts(vpc?: VpcId): number
   hasInstances(): boolean
-  /** The records have changed. */
-  rung(): void
 }
 
 /**
@@ -42,15 +40,10 @@ export function listenToBells(
 ): () => void {
   const ending = new AbortController()
   let shared = false
-  const startPass = () => {
-    agent.rung()
-    loop.wake()
-  }
   const unsubscribe = bus.onBell((bell) => {
-    if (bell === 'own') return startPass()
+    if (bell === 'own') return loop.wake()
     if (shared) return
     if (bell === 'shared' && !agent.hasInstances()) {
-      agent.rung()
       onRecordsChanged()
       return
     }
@@ -59,7 +52,7 @@ export function listenToBells(
     clock.sleep(random() * hosts * SHARED_SPREAD_MS, ending.signal).then(
       () => {
         shared = false
-        startPass()
+        loop.wake()
       },
       () => undefined,
     )

@@ -45,11 +45,10 @@ const LOOK_BACK_MS = 10_000
 
 export interface RecordsReader {
   /**
-   * The newest snapshot, or the last one if it was read within `youngMs` (default 0). When nothing
-   * changed it is the same object as last time, and a list that did not change is the same list.
-   * Errors: as the store's `read`.
+   * The newest snapshot. When nothing changed it is the same object as last time, and a list that
+   * did not change is the same list. Errors: as the store's `read`.
    */
-  read(options: { readonly fresh: boolean; readonly youngMs?: number }): Promise<Snapshot>
+  read(options: { readonly fresh: boolean }): Promise<Snapshot>
   /**
    * The time by the store's clock, in milliseconds since the epoch, extrapolated from its last
    * answer; null before the first.
@@ -171,10 +170,9 @@ export function createRecordsReader(
       if (write === null || known === null) isOwnOutdated = true
       else known = withOwnWrite(known, self, write)
     },
-    async read({ fresh, youngMs = 0 }) {
+    async read({ fresh }) {
       const before = fresh ? null : known
       const beganMs = clock.monotonic()
-      if (before !== null && !isOwnOutdated && beganMs - readAtMs < youngMs) return before.snapshot
       const isCheap = before !== null && !isOwnOutdated
       known = (isCheap ? await readMembersOnly(before) : null) ?? (await readChanges(before))
       readAtMs = beganMs

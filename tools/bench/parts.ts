@@ -166,7 +166,10 @@ async function measureCatalogue({ api, load }: Cloud, measure: Measure): Promise
   )
 }
 
-/** A pass after a step of one of the host's own instances, up to the comparison of the ledger. */
+/**
+ * The want of a pass after a step of one of the host's own instances, and the comparison of its
+ * shared part with the one before, which the ledger and DNS make.
+ */
 async function measurePlanner(cloud: Cloud, measure: Measure): Promise<void> {
   const { store } = cloud
   for (const members of MEMBERS) {
@@ -181,7 +184,7 @@ async function measurePlanner(cloud: Cloud, measure: Measure): Promise<void> {
         const instances = records.instances.map((one) => ({ ...one, bootCount }))
         const began = performance.now()
         const want = planner()({ ...records, instances }, null)
-        isDeepStrictEqual(want, before)
+        isDeepStrictEqual(want?.shared, before?.shared)
         const took = performance.now() - began
         before = want
         return took

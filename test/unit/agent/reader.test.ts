@@ -200,26 +200,6 @@ it('gives the very same snapshot while nothing changed, and what this host wrote
   await store.close()
 })
 
-it('gives what it read just before to whoever is content with that, unless it has to be read anew', async () => {
-  const store = await openRecords(hosts)
-  let nowMs = 0
-  const reader = createRecordsReader(store, self, { monotonic: () => nowMs })
-  const first = await reader.read({ fresh: false, youngMs: 10 })
-  await apply(store, { kind: 'launch', host: self, number: 1 })
-  nowMs = 9
-  expect(await reader.read({ fresh: false, youngMs: 10 })).toBe(first)
-  nowMs = 10
-  expect((await reader.read({ fresh: false, youngMs: 10 })).instances).toHaveLength(1)
-  await apply(store, { kind: 'launch', host: self, number: 2 })
-  expect((await reader.read({ fresh: false })).instances).toHaveLength(2)
-  await apply(store, { kind: 'launch', host: self, number: 3 })
-  expect((await reader.read({ fresh: true, youngMs: 10 })).instances).toHaveLength(3)
-  await apply(store, { kind: 'launch', host: self, number: 4 })
-  reader.wrote(null)
-  expect((await reader.read({ fresh: false, youngMs: 10 })).instances).toHaveLength(4)
-  await store.close()
-})
-
 it('keeps the very NICs it has when another host only took a step', async () => {
   const store = await openRecords(hosts)
   const other = hosts[1] ?? self
