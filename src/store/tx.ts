@@ -23,23 +23,25 @@ export function sessionIn(
 
 /** What reads. A store's type says which nouns it has. */
 export function readTx<Tx>(nouns: readonly AnyNoun[], session: Session<Tables>): Tx {
-  return {
-    ...Object.assign({}, ...nouns.map((one) => one.reads(session))),
+  const methods: Methods = {
     dump: () => readDump(nouns, session),
     unreadable: () => session.rows.unreadable,
-  } as Tx
+  }
+  for (const one of nouns) Object.assign(methods, one.reads(session))
+  return methods as Tx
 }
 
 /** The reads and writes. The session collects the scopes of the writes that have happened. */
 export function writeTx<Tx>(nouns: readonly AnyNoun[], session: Session<Tables>): Tx {
-  return {
-    ...readTx<object>(nouns, session),
-    ...Object.assign({}, ...nouns.map((one) => touching(one, session))),
+  const methods = readTx<Methods>(nouns, session)
+  for (const one of nouns) addWrites(methods, one, session)
+  return Object.assign(methods, {
     touched: () => inOrder(session.touched),
     restore: (dump: Parameters<typeof writeDump>[2]) => writeDump(nouns, session, dump),
-  } as Tx
+  }) as Tx
 }
 
+type Methods = Record<string, unknown>
 type Write = (...given: readonly unknown[]) => Promise<unknown>
 type Concerns = (
   session: Session<Tables>,
@@ -49,19 +51,17 @@ type Concerns = (
 /**
  * A noun's writes. Their scopes are computed before each write, while what it removes still exists.
  */
-function touching(noun: AnyNoun, session: Session<Tables>): Readonly<Record<string, Write>> {
+function addWrites(methods: Methods, noun: AnyNoun, session: Session<Tables>): void {
   const touches: Readonly<Record<string, Concerns>> = noun.touches
-  const methods = Object.entries<Write>(noun.writes(session)).map(([name, write]) => {
+  for (const [name, write] of Object.entries<Write>(noun.writes(session))) {
     const concerns = touches[name]
     if (concerns === undefined) throw bug('a write does not say whom it concerns', { name })
-    const noted: Write = async (...given) => {
+    methods[name] = async (...given: readonly unknown[]) => {
       const scopes = await concerns(session, ...given)
       const outcome = await write(...given)
       if (outcome === undefined || outcome === 'done')
         for (const scope of scopes) session.touched.set(scopeText(scope), scope)
       return outcome
     }
-    return [name, noted] as const
-  })
-  return Object.fromEntries(methods)
+  }
 }

@@ -213,11 +213,8 @@ async function advanceRows(session: Session<Tables>, keys: readonly Key[]): Prom
   const { db, nowMs } = session
   const { numUpdatedRows } = await update(session, keys).executeTakeFirstOrThrow()
   if (numUpdatedRows === BigInt(keys.length)) return
-  const found = await db
-    .selectFrom('generations')
-    .select(['scope', 'host'])
-    .where(isOneOf(keys))
-    .execute()
+  const rows = db.selectFrom('generations').select(['scope', 'host']).where(isOneOf(keys))
+  const found = numUpdatedRows === 0n ? [] : await rows.execute()
   const isThere = (key: Key) =>
     found.some(({ scope, host }) => scope === key.scope && host === key.host)
   for (const key of keys.filter((one) => !isThere(one))) {
