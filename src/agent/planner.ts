@@ -3,7 +3,7 @@
  *
  * The cost of the shared part grows with the number of instances in this host's VPCs, and most
  * readings change only this host's own instances. So the shared part is made anew only when its
- * input has changed (`docs/measured.md`, "Wants"). An unchanged part is the same object, by which
+ * input has changed (`docs/measured.md`, "Shortcuts"). An unchanged part is the same object, so
  * services see that nothing changed.
  */
 import type { HostName } from '../model/ids.ts'

@@ -58,7 +58,10 @@ export interface RecordsReader {
   wrote(write: OwnWrite | null): void
 }
 
-/** What a host alone has changed in its own part of the records, so that it need not be read. */
+/**
+ * What a host alone has changed in its own part of the records, so that it need not be read
+ * (`docs/measured.md`, "Shortcuts").
+ */
 export interface OwnWrite {
   readonly changes: readonly { readonly instance: InstanceId; readonly to: InstanceChange }[]
   /** The host's generation after that. A new state alone does not advance it. */

@@ -2,9 +2,10 @@
  * What launches choose from, as last read: hosts, instance types and subnets.
  *
  * Launches in quick succession share one reading, so the reads a second do not grow with the number
- * of hosts. An old reading does no harm: it only proposes, and the host's row (`takeCapacity`) and
- * the NIC's keys decide, which also know a subnet that is gone. Types are never removed; an action
- * that removes one must make launches read it in their own transaction.
+ * of hosts (`docs/measured.md`, "Shortcuts"). An old reading does no harm: it only proposes, and
+ * the host's row (`takeCapacity`) and the NIC's keys decide, which also know a subnet that is gone.
+ * Types are never removed; an action that removes one must make launches read it in their own
+ * transaction.
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { Host, InstanceType, Subnet } from '../../model/records.ts'

@@ -102,16 +102,17 @@ export async function makeVpcs({ store }: ApiParts, count: number): Promise<read
   await store.change(async (tx) => {
     made.length = 0
     for (let number = 0; number < count; number += 1) {
-      const network = parseCidr(`10.${number >> 8}.${number & 255}.0/24`)
-      if (network === undefined) throw new RangeError('a network is malformed')
+      const range = parseCidr(`10.${number >> 8}.${number & 255}.0/24`)
+      if (range === undefined) throw new RangeError('a network is malformed')
       const [vpc, id] = [newId('vpc'), newId('subnet')]
-      const settings = { network: null, dnsSupport: true, dnsHostnames: true, isDefault: false }
-      await insertWholeVpc(tx, { id: vpc, account, cidr: network, ...settings }, newId)
+      const settings = { dnsSupport: true, dnsHostnames: true, isDefault: false }
+      const own = { id: vpc, account, cidr: range, network: number + 1 }
+      await insertWholeVpc(tx, { ...own, ...settings }, newId)
       await tx.insertSubnet({
         id,
         vpc,
         account,
-        cidr: network,
+        cidr: range,
         zone,
         isDefault: false,
         mapPublicIp: false,
