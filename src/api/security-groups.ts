@@ -4,6 +4,7 @@ import { refused } from '../model/errors.ts'
 import { formatPeer, type RuleMatch } from '../model/group-rule.ts'
 import type { AccountId, GroupId, VpcId } from '../model/ids.ts'
 import type { Group, GroupRule, Nic } from '../model/records.ts'
+import { olderThan, type Version } from '../model/version.ts'
 import type { ReadTx, Tx } from '../store/store.ts'
 import type { ApiSettings } from './action.ts'
 import { refuseMissing } from './describe.ts'
@@ -16,6 +17,22 @@ export const groupShape = {
   GroupName: textSchema.optional(),
 }
 const groupSchema = z.strictObject(groupShape)
+
+/** Older hosts know no rules: they let all members of a group reach each other. */
+const RULES_VERSION: Version = [0, 3]
+
+/** Errors: `OperationNotPermitted` while a host would not have changed rules in force. */
+export async function refuseForOlderHosts(
+  tx: ReadTx,
+  { host }: Pick<ApiSettings, 'host'>,
+): Promise<void> {
+  const [older] = olderThan(RULES_VERSION, await tx.hosts(), host)
+  if (older !== undefined)
+    throw refused(
+      'OperationNotPermitted',
+      `The host ${older} has an older version, which knows no rules of security groups: upgrade it, or forget it if it is gone`,
+    )
+}
 
 /** The VPC when none is named. Errors: `VPCIdNotSpecified`. */
 export async function requireDefaultVpc(tx: ReadTx, account: AccountId): Promise<VpcId> {

@@ -14,9 +14,17 @@ export function areAllOf(
   hosts: readonly Pick<Host, 'name' | 'state' | 'version'>[],
   self: HostName,
 ): boolean {
-  return hosts.every(
-    ({ name, state, version }) =>
-      name === self || state === 'forgotten' || isAtLeast(version, least),
+  return olderThan(least, hosts, self).length === 0
+}
+
+/** The hosts that have an older version than this one; `self` as in `areAllOf`. */
+export function olderThan(
+  least: Version,
+  hosts: readonly Pick<Host, 'name' | 'state' | 'version'>[],
+  self: HostName,
+): readonly HostName[] {
+  return hosts.flatMap(({ name, state, version }) =>
+    name === self || state === 'forgotten' || isAtLeast(version, least) ? [] : name,
   )
 }
 

@@ -278,7 +278,7 @@ export function hostRow(
   return {
     name: host(name),
     zone: ZONE,
-    version: '0.1.0',
+    version: '0.3.0',
     diskGiB: null,
     ...capacity,
     fabricAddress: null,

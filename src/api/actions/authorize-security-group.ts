@@ -13,6 +13,7 @@ import {
   duplicateRule,
   groupShape,
   knownRules,
+  refuseForOlderHosts,
   refuseTooManyRules,
   requireGroup,
 } from '../security-groups.ts'
@@ -33,6 +34,7 @@ function authorize(name: ActionName, egress: boolean): Action {
       rules: askedRules(rules),
     }),
     async change(tx, { named, specs, rules: asked }, { account, newId, settings, budget }) {
+      await refuseForOlderHosts(tx, settings)
       const group = await requireGroup(tx, account, named)
       const rules = (await knownRules(tx, group, asked, { egress })).map(
         ({ description = '', ...match }): GroupRule => {

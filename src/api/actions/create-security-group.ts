@@ -6,7 +6,7 @@ import { DEFAULT_GROUP } from '../../store/new-vpc.ts'
 import { changeAction } from '../change.ts'
 import { groupTextSchema } from '../group-permissions.ts'
 import { idSchema, specifiedTags, tagSpecificationsSchema, withCode } from '../schemas.ts'
-import { requireDefaultVpc } from '../security-groups.ts'
+import { refuseForOlderHosts, requireDefaultVpc } from '../security-groups.ts'
 import { groupArn } from '../views/security-group.ts'
 import { tagged, tagsView } from '../views/tags.ts'
 import { findVpcs } from '../vpcs.ts'
@@ -37,6 +37,7 @@ export const createSecurityGroup = changeAction({
   name: 'CreateSecurityGroup',
   input: schema,
   async change(tx, asked, { account, newId, settings }) {
+    await refuseForOlderHosts(tx, settings)
     const { GroupName: name, Description: description, VpcId } = asked
     if (VpcId !== undefined) await findVpcs(tx, account, [VpcId])
     const vpc = VpcId ?? (await requireDefaultVpc(tx, account))

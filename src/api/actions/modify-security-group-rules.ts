@@ -10,6 +10,7 @@ import {
   duplicateRule,
   knownRules,
   missingRuleIds,
+  refuseForOlderHosts,
   refuseTooManyRules,
   requireGroup,
 } from '../security-groups.ts'
@@ -45,6 +46,7 @@ export const modifySecurityGroupRules = changeAction({
     })),
   }),
   async change(tx, { GroupId, asked }, { account, settings, budget }) {
+    await refuseForOlderHosts(tx, settings)
     const group = await requireGroup(tx, account, { GroupId })
     const known = new Map(
       (await tx.groupRules({ groups: [group.id] })).map((rule) => [rule.id, rule]),

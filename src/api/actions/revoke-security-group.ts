@@ -11,7 +11,13 @@ import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
 import { askedRules, rulesShape } from '../group-permissions.ts'
 import { idListSchema } from '../schemas.ts'
-import { groupShape, meantRules, missingRuleIds, requireGroup } from '../security-groups.ts'
+import {
+  groupShape,
+  meantRules,
+  missingRuleIds,
+  refuseForOlderHosts,
+  requireGroup,
+} from '../security-groups.ts'
 import { revokedRuleView } from '../views/security-group-rule.ts'
 
 function revoke(name: ActionName, egress: boolean): Action {
@@ -27,7 +33,8 @@ function revoke(name: ActionName, egress: boolean): Action {
       ids,
       asked: ids.length === 0 ? askedRules(rules) : refuseBoth(rules),
     }),
-    async change(tx, { named, ids, asked }, { account, budget }) {
+    async change(tx, { named, ids, asked }, { account, settings, budget }) {
+      await refuseForOlderHosts(tx, settings)
       const group = await requireGroup(tx, account, named)
       const known = (await tx.groupRules({ groups: [group.id] })).filter(
         (rule) => rule.egress === egress,

@@ -4,13 +4,15 @@ import { expect, it } from 'vitest'
 import { authorizeSecurityGroupIngress } from '../../../../src/api/actions/authorize-security-group.ts'
 import { createSecurityGroup } from '../../../../src/api/actions/create-security-group.ts'
 import { createTags } from '../../../../src/api/actions/create-tags.ts'
+import { deleteSecurityGroup } from '../../../../src/api/actions/delete-security-group.ts'
 import { describeSecurityGroupRules } from '../../../../src/api/actions/describe-security-group-rules.ts'
 import { modifySecurityGroupRules } from '../../../../src/api/actions/modify-security-group-rules.ts'
+import { revokeSecurityGroupIngress } from '../../../../src/api/actions/revoke-security-group.ts'
 import {
   updateSecurityGroupRuleDescriptionsEgress,
   updateSecurityGroupRuleDescriptionsIngress,
 } from '../../../../src/api/actions/update-security-group-rule-descriptions.ts'
-import { BOB, type Cloud, openCloud } from '../../../kit/api-cloud.ts'
+import { BOB, type Cloud, hostRow, openCloud } from '../../../kit/api-cloud.ts'
 import { numbered } from '../../../kit/records.ts'
 
 const HTTP = { IpProtocol: 'tcp', FromPort: 80, ToPort: 80 }
@@ -237,4 +239,21 @@ it('refuses descriptions of what is not there, and changes none', async () => {
   const named = { GroupId, IpPermissions: [there] }
   expect(await cloud.refusal(update, named, BOB)).toBe('InvalidGroup.NotFound')
   expect(await rulesOf(cloud, GroupId)).toEqual(before)
+})
+
+it('changes no rules while a host does not know rules, and says which', async () => {
+  const { cloud, GroupId, http } = await openWithRules()
+  await using _ = cloud
+  const older = { ...hostRow('older', { vcpus: 1, memoryMiB: 1 }), version: '0.2.0' }
+  await cloud.store.change((tx) => tx.upsertHost(older, 60_000))
+  const rule = { SecurityGroupRuleId: http, SecurityGroupRule: { ...HTTP, CidrIpv4: B } }
+  for (const [action, input] of [
+    [createSecurityGroup, { GroupName: 'more', Description: 'more' }],
+    [authorizeSecurityGroupIngress, { GroupId, ...HTTP, CidrIp: ANY }],
+    [revokeSecurityGroupIngress, { GroupId, SecurityGroupRuleIds: [http] }],
+    [modifySecurityGroupRules, { GroupId, SecurityGroupRules: [rule] }],
+  ] as const)
+    expect(await cloud.refusal(action, input), action.name).toBe('OperationNotPermitted')
+  // What changes nothing on a host, or takes away a group that nobody uses, is allowed.
+  await cloud.run(deleteSecurityGroup, { GroupId })
 })
