@@ -34,6 +34,6 @@ function render({ text, steps, asOf }: ExplainReport): string {
       (one) =>
         `  ${one.passes ? 'ok  ' : 'STOP'} ${one.step.padEnd('destination'.length)} ${one.text}`,
     ),
-    ...(asOf === null ? [] : [`By the records of ${asOf}: newer ones cannot be read now.`]),
+    ...(asOf === null ? [] : [`From the records of ${asOf}; newer ones are unavailable.`]),
   ].join('\n')
 }

@@ -132,11 +132,11 @@ function imageDirectoryProblem(dir: string, own: OwnPaths): string | null {
 function problemOf(dir: string, { stateDir, runtimeDir }: OwnPaths): string | null {
   const advice =
     'name a directory for published images and nothing else, such as /var/lib/atoll/images'
-  if (SHARED.includes(dir)) return `holds more than images: ${advice}`
+  if (SHARED.includes(dir)) return `contains more than images: ${advice}`
   const own = [stateDir, runtimeDir].flatMap((one) => [clean(one), realOf(clean(one))])
   const closed = [...CLOSED, ...own].find((one) => isIn(dir, one) || isIn(one, dir))
   if (closed === undefined) return null
-  return `${isIn(dir, closed) ? 'lies in' : 'holds'} ${closed}, which is not for clients: ${advice}`
+  return `${isIn(dir, closed) ? 'is inside' : 'contains'} ${closed}, which is not for clients: ${advice}`
 }
 
 function problemOfOthers(dir: string, { others }: OwnPaths): string | null {
@@ -145,7 +145,7 @@ function problemOfOthers(dir: string, { others }: OwnPaths): string | null {
   )
   return other === undefined
     ? null
-    : `holds, or lies in, ${other}, which another setting names: keep that elsewhere`
+    : `contains, or is inside, ${other}, which another setting names: move that elsewhere`
 }
 
 /** Whether `path` is `dir` or in it. */

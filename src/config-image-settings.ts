@@ -10,7 +10,7 @@ const reachText = z
   .max(300)
   .refine((text) => parseReach(text) !== undefined, {
     error:
-      'must be a network, an address or a name, the latter two with a port if need be: 10.1.0.0/16, 10.1.2.3:8080, mirror.example',
+      'must be a network, an address or a name, the latter two optionally with a port: 10.1.0.0/16, 10.1.2.3:8080, mirror.example',
   })
 /** The proxy for fetching images. */
 const proxyChoice = z

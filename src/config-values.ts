@@ -53,7 +53,7 @@ const nodeAddress = z
   .max(260)
   .regex(
     /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(?::[1-9][0-9]{0,4})?$/,
-    'must be an address or name, and a port where it is not the usual one: 10.0.0.1 or db1.example:3306',
+    'must be an address or name, optionally with a port: 10.0.0.1 or db1.example:3306',
   )
 /** Engines, in order of preference. */
 export const nodeList = z.array(nodeAddress).max(16)

@@ -92,13 +92,13 @@ const quotas = z
       .min(1)
       .max(10_000)
       .default(2500)
-      .describe('Most security groups of one VPC'),
+      .describe('Maximum number of security groups of one VPC'),
     rulesPerSecurityGroup: z
       .int()
       .min(1)
       .max(1000)
       .default(60)
-      .describe('Most rules of one security group in each direction'),
+      .describe('Maximum number of rules of one security group in each direction'),
     securityGroupsPerInterface: z
       .int()
       .min(1)
@@ -136,14 +136,14 @@ export const apiSection = z
       .max(31_536_000)
       .default(3600)
       .describe(
-        'How long this host accepts access keys that it knows while the records are unavailable; a key that was disabled meanwhile stays valid that long',
+        'How long this host accepts access keys that it knows while the database is unavailable; a key that was disabled meanwhile stays valid that long',
       ),
     maxInstancesPerLaunch: z
       .int()
       .min(1)
       .max(1000)
       .default(100)
-      .describe('Most instances that one RunInstances may ask for'),
+      .describe('Maximum number of instances in one RunInstances'),
     quotas,
     bodyLimitKiB: z
       .int()

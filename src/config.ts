@@ -189,13 +189,13 @@ const sections = z.strictObject({
         .min(0)
         .max(1_000_000)
         .default(10_000)
-        .describe('Most forwarded answers in the cache'),
+        .describe('Maximum number of forwarded answers in the cache'),
       maxOutstanding: z
         .int()
         .min(1)
         .max(65_536)
         .default(1000)
-        .describe('Most forwarded queries waiting at once'),
+        .describe('Maximum number of forwarded queries that wait at once'),
     })
     .prefault({}),
   docker: z

@@ -261,6 +261,6 @@ function engineTls(
 function secretFile({ cluster }: Config, setting: string): string {
   if (cluster.secretFile !== null) return cluster.secretFile
   const message =
-    setting === 'cluster.secretFile' ? 'must be set' : 'must be set, or else cluster.secretFile'
+    setting === 'cluster.secretFile' ? 'must be set' : 'must be set, or cluster.secretFile instead'
   throw new ConfigError('the configuration', [{ key: setting, line: null, message }])
 }

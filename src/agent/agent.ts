@@ -266,7 +266,7 @@ class HostAgent {
       if (this.#source !== 'ledger')
         log.warn(
           { host: this.#host, error, known: want !== null },
-          'records unavailable; using the ledger',
+          'database unavailable; using the ledger',
         )
       this.#source = want === null ? 'nothing' : 'ledger'
       this.#generation = want?.local.generation ?? null

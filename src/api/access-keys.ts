@@ -65,7 +65,7 @@ export function addKeyRoutes(server: FastifyInstance, options: KeyRouteOptions):
       if (!USER.test(user))
         throw refused(
           'InvalidParameterValue',
-          'A user name has 1 to 64 characters of A-Z a-z 0-9 _ . @ -',
+          `"${user}" is not a user name: 1 to 64 characters of A-Z a-z 0-9 _ . @ -`,
         )
       return finish(options, 'create', (tx) => create(tx, options, user))
     },
@@ -86,7 +86,7 @@ async function finish(
 ): Promise<KeyChangeReport> {
   const report = await store.change(work)
   const { id, user, account } = report
-  log.info({ order, accessKey: id, user, account }, 'access key order carried out')
+  log.info({ order, accessKey: id, user, account }, 'access key command carried out')
   await changed().catch((error: unknown) => {
     log.warn({ error }, 'the credentials file could not be written')
   })
@@ -125,7 +125,7 @@ async function carryOut(
 ): Promise<KeyChangeReport> {
   const key = /^\w{1,128}$/.test(id) ? await tx.accessKey(id) : undefined
   if (key === undefined)
-    throw refused('InvalidParameterValue', 'There is no such access key; see: atoll keys list')
+    throw refused('InvalidParameterValue', `There is no access key "${id}"; see: atoll keys list`)
   switch (order) {
     case 'enable':
       await tx.updateAccessKey(id, { status: 'active' })

@@ -253,7 +253,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       if (instance === undefined)
         throw refused(
           'InvalidInstanceID.Malformed',
-          'An instance id looks like i-0123456789abcdef0',
+          `"${params.id}" is not an instance id; it looks like i-0123456789abcdef0`,
         )
       return options.consoleLocator.seek(instance)
     },
@@ -285,7 +285,10 @@ function addHostRoutes(server: FastifyInstance, options: AdminOptions): void {
     async ({ params }): Promise<HostChangeReport> => {
       const host = parseHostName(params.name)
       if (host === undefined)
-        throw refused('InvalidParameterValue', 'Not a valid host name; see: atoll hosts')
+        throw refused(
+          'InvalidParameterValue',
+          `"${params.name}" is not a valid host name; see: atoll hosts`,
+        )
       const { order } = params
       let terminated = 0
       if (order === 'drain' || order === 'undrain')
@@ -293,7 +296,7 @@ function addHostRoutes(server: FastifyInstance, options: AdminOptions): void {
       else if (order === 'forget') terminated = await forgetHost(store, host, by, clock)
       else
         throw refused('InvalidParameterValue', 'Unknown host command; use drain, undrain or forget')
-      log.info({ host, order, terminated }, 'operator order carried out')
+      log.info({ host, order, terminated }, 'operator command carried out')
       return { host, terminated }
     },
   )

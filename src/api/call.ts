@@ -307,7 +307,8 @@ function createExchanges<Head, Request extends Head, A extends Asked>(
   /** A refusal concerns the caller; other faults concern the operator. */
   function tell(line: object, fault: Fault, error: unknown, isProved: boolean): void {
     const detail = error instanceof AtollError ? error.detail : {}
-    if (fault.kind === 'bug') log.error({ ...line, error, detail }, `${what} failed by a bug`)
+    if (fault.kind === 'bug')
+      log.error({ ...line, error, detail }, `${what} failed because of a bug`)
     else if (fault.kind === 'unavailable')
       log.warn({ ...line, error, detail }, `${what} could not be served`)
     else {

@@ -29,7 +29,7 @@ export function createKeyGeneration(): KeyGeneration {
       if (all >= KEYS_WAITING || mine >= KEYS_WAITING_OF_ONE) {
         throw refused(
           'RequestLimitExceeded',
-          'Request limit exceeded: too many key pairs are being made; try again, or import your own (ImportKeyPair)',
+          'Request limit exceeded: too many key pairs are being generated; try again, or import your own (ImportKeyPair)',
         )
       }
       all += 1

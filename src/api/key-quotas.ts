@@ -52,7 +52,7 @@ export function createKeyQuotas(limits: KeyQuotaLimits): KeyQuotas {
       return {
         answer(bytes) {
           if (mine.bytes + bytes > limits.unreadBytesOfOne)
-            throw exceeded(`${limits.unreadBytesOfOne} bytes of answers that are not read yet`)
+            throw exceeded(`${limits.unreadBytesOfOne} bytes of unread responses`)
           mine.bytes += bytes
           ours += bytes
         },

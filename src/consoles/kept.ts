@@ -61,7 +61,7 @@ export function keepConsoles(
     ...driver,
     async remove(instance, volume) {
       await keep(instance).catch((error: unknown) =>
-        log.warn({ instance, error }, 'the last console output could not be kept'),
+        log.warn({ instance, error }, 'the last console output could not be saved'),
       )
       await driver.remove(instance, volume)
     },

@@ -171,7 +171,7 @@ function attachTo({ socket, clients, forget }: Line, quietMs: number): Terminal 
     // One piece in each direction is under way at a time. `output` reports a broken line.
     write: (bytes: Buffer, _encoding, done) => void socket.write(bytes, () => done()),
     final(done) {
-      quiet = setTimeout(() => client.end('all was typed, and the line fell silent'), quietMs)
+      quiet = setTimeout(() => client.end('the input has ended, and the line is silent'), quietMs)
       done()
     },
   })

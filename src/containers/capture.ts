@@ -98,7 +98,7 @@ async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
   if (id === null)
     throw refused(
       'IncorrectInstanceState',
-      `${want.instance} has no container that an image could be made of: it was terminated meanwhile, or has never run`,
+      `${want.instance} has no container to make an image from: it was terminated, or has never run`,
     )
   const container = docker.getContainer(id)
   const inspected = await container.inspect()
@@ -134,7 +134,7 @@ function refuseForeign({ mounts }: Places): void {
   if (foreign !== undefined)
     throw refused(
       'InvalidParameterValue',
-      `${foreign.destination} of the instance is no part of its disk (${foreign.type}), so no image can have it`,
+      `${foreign.destination} is not on the disk of the instance (${foreign.type}), so an image cannot contain it`,
     )
 }
 

@@ -65,7 +65,7 @@ export function startDiskLook(tools: DiskTools): DiskLook {
       signal.throwIfAborted()
       const use = await look(tools, container).catch((error: unknown) => {
         // The container may have gone meanwhile. An engine that is away is reported elsewhere.
-        log.debug({ instance, error }, 'the disk of a container could not be looked at')
+        log.debug({ instance, error }, 'the disk of a container could not be measured')
         return null
       })
       if (use === null || !all.has(instance)) continue
@@ -82,7 +82,7 @@ export function startDiskLook(tools: DiskTools): DiskLook {
     }
   }
   loop().catch((error: unknown) => {
-    if (!signal.aborted) log.error({ error }, 'the disks of containers are not looked at any more')
+    if (!signal.aborted) log.error({ error }, 'the disks of containers are no longer measured')
   })
 
   return {

@@ -26,7 +26,7 @@ const IDLE_MS = 120_000
  * and when the program hangs.
  */
 export function gunzip(name: string, clock: Pick<Clock, 'after'>, signal: AbortSignal) {
-  const late = () => unavailable(`${name} was not unpacked: gzip gave no more and was killed`)
+  const late = () => unavailable(`${name} was not unpacked: gzip stopped and was killed`)
   const soon = <T>(work: () => Promise<T>) =>
     withDeadline({ clock, ms: IDLE_MS, late, signal }, work)
 

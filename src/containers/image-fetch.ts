@@ -74,7 +74,7 @@ export async function fetchImage(options: FetchOptions, want: ImageWant): Promis
       return fetchKept(options, want, committedTag(location.image))
     case 'disk':
     case 'kernel':
-      throw bug(`the image of a virtual machine, ${want.location}, is not the Docker Engine's`)
+      throw bug(`${want.location} is the image of a virtual machine, not of a container`)
     default:
       return assertNever(location)
   }
@@ -88,7 +88,7 @@ async function fetchKept(options: FetchOptions, want: ImageWant, tag: string): P
     return { digest: image.id, repositoryDigest: null, image }
   throw refused(
     'InvalidParameterValue',
-    `${want.location} was kept on that host only, and is not here (any more)`,
+    `${want.location} existed only on that host, and is not here (any more)`,
   )
 }
 
@@ -141,7 +141,7 @@ async function pullSame(
     options.log.warn({ image: want.id, found: image.id }, 'a repository digest has other content')
   } catch (error) {
     options.signal.throwIfAborted()
-    options.log.info({ image: want.id, reference: same, error }, 'not to be had by its digest')
+    options.log.info({ image: want.id, reference: same, error }, 'not available by its digest')
   }
   return null
 }
@@ -199,7 +199,7 @@ async function whileItMoves<T>(
   work: (signal: AbortSignal, progress: (message: string) => void) => Promise<T>,
 ): Promise<T> {
   const idle = new AbortController()
-  const giveUp = () => idle.abort(notToBeHad(want, 'the pull has stopped moving'))
+  const giveUp = () => idle.abort(notToBeHad(want, 'the pull makes no progress'))
   let stop = clock.after(PULL_IDLE_MS, giveUp)
   let last = ''
   const told = (message: string) => {

@@ -61,7 +61,7 @@ export function createDockerImages(options: DockerImagesOptions): DockerImages {
       const image = shelf.get(digest)
       if (image !== undefined) return image
       forget(digest)
-      throw unavailable(`the image ${digest} is not at hand`)
+      throw unavailable(`the image ${digest} is not available here`)
     },
     forget,
     async close() {

@@ -85,8 +85,8 @@ async function readConfig({ file, log }: LoginTools): Promise<z.infer<typeof con
   } catch (error) {
     const isAbsent = hasCode(error, 'ENOENT')
     // The parser's message may contain parts of the file.
-    const why = error instanceof SyntaxError ? 'it is no JSON' : error
-    if (!isAbsent) log.warn({ file, why }, 'logins at registries cannot be read')
+    const why = error instanceof SyntaxError ? 'it is not JSON' : error
+    if (!isAbsent) log.warn({ file, why }, 'logins for registries cannot be read')
     return null
   }
 }

@@ -58,7 +58,7 @@ export function createPatientReads(
       [...hungSinceMs].flatMap(([instance, sinceMs]) => {
         const ms = clock.monotonic() - sinceMs
         if (ms < TOLD_AFTER_MS) return []
-        return [`docker has not said how ${instance} is for ${Math.round(ms / 1000)} s`]
+        return [`docker has not reported the state of ${instance} for ${Math.round(ms / 1000)} s`]
       }),
   }
 }

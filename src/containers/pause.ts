@@ -80,7 +80,7 @@ export function createPauses({
     async endLeft(instance, container) {
       if (held.has(instance) || !(await exists(markerOf(instance)))) return
       await end(instance, container).then(
-        () => log.info({ instance }, 'a container that was left paused goes on'),
+        () => log.info({ instance }, 'resumed a container that was left paused'),
         (error: unknown) => log.error({ instance, error }, 'a container stays paused'),
       )
     },

@@ -154,12 +154,10 @@ export function diskOf(head: Buffer, bytes: number, name: string): DiskContent {
   if (foreign !== undefined) throw saying(`is ${foreign.name}: ${foreign.advice}`)
   if (bytes === 0) throw saying('is empty')
   if (bytes % SECTOR_BYTES !== 0)
-    throw saying(`is neither qcow2 nor a raw disk: its ${bytes} bytes are no multiple of 512`)
+    throw saying(`is neither qcow2 nor a raw disk: its ${bytes} bytes are not a multiple of 512`)
   if (bytes > VIRTUAL_MAX_BYTES) throw saying('is a disk of more than 64 TiB')
   if (!isDisk(head))
-    throw saying(
-      'is neither qcow2 nor a raw disk: there is no partition table and no file system that is known on it',
-    )
+    throw saying('is neither qcow2 nor a raw disk: it has no known partition table or file system')
   return { format: 'raw', virtualBytes: bytes }
 }
 
@@ -168,7 +166,7 @@ export async function inspectKernel(file: FileHandle, name: string): Promise<voi
   if (isKernel(await headOf(file))) return
   throw refused(
     'InvalidParameterValue',
-    `${name} is no kernel that can be booted: neither a bzImage nor an ELF file nor an arm64 Image`,
+    `${name} is not a bootable kernel: neither a bzImage nor an ELF file nor an arm64 Image`,
   )
 }
 
@@ -177,7 +175,7 @@ export async function inspectInitrd(file: FileHandle, name: string): Promise<voi
   if (isInitramfs(await headOf(file))) return
   throw refused(
     'InvalidParameterValue',
-    `${name} is no initramfs: neither a cpio archive nor one that is packed with gzip, xz, zstd, bzip2, lzma, lzo or lz4`,
+    `${name} is not an initramfs: neither a cpio archive nor one that is packed with gzip, xz, zstd, bzip2, lzma, lzo or lz4`,
   )
 }
 

@@ -119,7 +119,6 @@ const WAITING_OF_ONE = 100
  * At most `places` images at once, at most `ofOne` of one account, and never two with the same key.
  */
 export function createAccountLimit(places: number, ofOne: number): Limit {
-  const full = () =>
-    unavailable(`${WAITING_OF_ONE} images of this account wait for their turn already`)
+  const full = () => unavailable(`${WAITING_OF_ONE} images of this account are waiting already`)
   return createLimit({ places, ofOne, waitingOfOne: { count: WAITING_OF_ONE, full } })
 }

@@ -164,7 +164,7 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
     if (image !== null && image.digest === digest) return image
     throw refused(
       'InvalidParameterValue',
-      `the image ${location.image} was kept on ${location.host} only, and is not here (any more)`,
+      `the image ${location.image} existed only on ${location.host}, and is not here (any more)`,
     )
   }
 
@@ -207,7 +207,7 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
       const image = await cache.find(location.kind, digest)
       if (image !== null) return describe(image, location, architecture)
       looks.forget(digest)
-      throw unavailable(`the image ${digest} is not at hand`)
+      throw unavailable(`the image ${digest} is not available here`)
     },
     async close() {
       await looks.close()
@@ -228,7 +228,7 @@ function pinnedDigest(want: ImageWant, { options }: MachineLocation): string | n
   if (asked === null || want.digest === null || asked === want.digest) return want.digest ?? asked
   throw refused(
     'InvalidParameterValue',
-    `${want.location} asks for ${asked}, and ${want.digest} is pinned for ${want.id}`,
+    `${want.location} requires ${asked}, but ${want.digest} is pinned for ${want.id}`,
   )
 }
 
@@ -371,7 +371,7 @@ async function inspect(
 function differs({ location, pinned }: FetchOrder): AtollError {
   return refused(
     'InvalidParameterValue',
-    `${location} does not have the content that it must have, ${pinned}; if it was changed on purpose, register it as a new image`,
+    `${location} does not have the required content, ${pinned}; if it was changed on purpose, register it as a new image`,
   )
 }
 

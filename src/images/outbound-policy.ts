@@ -123,11 +123,11 @@ export function objectionTo(
   inside: Inside,
 ): string | null {
   const address = plainAddress(to.address)
-  if (isIP(address) === 0) return `${to.address} is no address`
+  if (isIP(address) === 0) return `${to.address} is not an address`
   const fits = ({ port }: { readonly port: number | null }) => port === null || port === to.port
   if (reach.some((one) => one.kind === 'address' && one.address === address && fits(one)))
     return null
-  if (contains(NEVER, address)) return `${address} is not the world's`
+  if (contains(NEVER, address)) return `${address} is not public`
   if (inside.addresses.some((one) => plainAddress(one) === address))
     return `${address} is a machine of the cloud`
   if (contains(inside.networks, address)) return `${address} is in a network of the cloud`
@@ -136,7 +136,8 @@ export function objectionTo(
     one.kind === 'network' ? [`${one.address}/${one.prefix}`] : [],
   )
   if (named || contains(networks, address)) return null
-  if (contains(inside.near, address)) return `${address} is beside this host (setting images.reach)`
+  if (contains(inside.near, address))
+    return `${address} is on a network of this host (setting images.reach)`
   const isWorld = isIPv4(address) || contains([WORLD_V6], address)
   return isWorld && !contains(PRIVATE, address)
     ? null

@@ -114,7 +114,7 @@ export function createOutbound(
     // A name that does not resolve here is left to the proxy. A name that does is checked as for a
     // direct connection.
     if (isIP(host) !== 0 || (await resolve(host)).length > 0) await checked(host, port)
-    else if (!isFarName(host)) throw forbidden(`${host} is not the world's`)
+    else if (!isFarName(host)) throw forbidden(`${host} is not public`)
     const proxyEnv = { HTTP_PROXY: through, HTTPS_PROXY: through }
     return { agent: new Agent({ keepAlive: false, proxyEnv }) }
   }

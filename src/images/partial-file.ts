@@ -103,7 +103,7 @@ function partOf({ path, source, boot, file, before, known, ...begun }: Begun): P
         return false
       }
       if (opened.offset !== 0)
-        throw bug('content begins neither at its start nor where we are', { source })
+        throw bug('content begins neither at its start nor at the requested offset', { source })
       const restarted = bytes > 0
       await file.truncate(0)
       bytes = 0

@@ -69,11 +69,10 @@ export async function publishImage(
 ): Promise<Published> {
   if (!NAME.test(name))
     throw say(
-      `${name} is no name for a published image: letters, digits, ., _, + and -; give another with --name`,
+      `${name} is not a valid name for a published image: letters, digits, ., _, + and -; give another with --name`,
     )
   const target = join(directory, name)
-  if (!replace && (await exists(target)))
-    throw say(`${target} is there already; --replace replaces it`)
+  if (!replace && (await exists(target))) throw say(`${target} exists; use --replace to replace it`)
   // This may create the state directory before the daemon's first start. Only root may enter it.
   await mkdir(dirname(directory), { recursive: true, mode: 0o700 })
   await mkdir(directory, { recursive: true, mode: 0o755 })
@@ -184,7 +183,8 @@ function needsEnding(path: string, kind: ImageKind): void {
   const ending = ENDINGS[kind]
   if (ending === null) return
   const fits = parseImageLocation(path)?.kind === (kind === 'disk' ? 'disk' : 'file')
-  if (!fits) throw say(`the name of a published ${kind} ends in ${ending}: give one with --name`)
+  if (!fits)
+    throw say(`the name of a published ${kind} must end in ${ending}: give one with --name`)
 }
 
 function say(message: string): AtollError {

@@ -95,7 +95,7 @@ interface Allowed {
 const NOTHING_ELSE: Allowed = { backing: false }
 
 function parse(head: Buffer, fileBytes: number, allowed: Allowed): Qcow2 {
-  if (!isQcow(head)) throw wrong('is no qcow2 image')
+  if (!isQcow(head)) throw wrong('is not a qcow2 image')
   const fields = readFields(head)
   checkReferences(fields, allowed)
   checkFeatures(fields, head)
@@ -144,9 +144,9 @@ function versionOf(found: number): 2 | 3 {
 /** Refuses references to other files, and what cannot be read. */
 function checkReferences(fields: Fields, { backing }: Allowed): void {
   if (!backing && (fields.backingOffset !== 0n || fields.backingBytes !== 0))
-    throw wrong('names a backing file; make it whole with `qemu-img convert`')
+    throw wrong('names a backing file; convert it with `qemu-img convert`')
   if ((fields.incompatible & EXTERNAL_DATA) !== 0n || (fields.autoclear & RAW_EXTERNAL) !== 0n)
-    throw wrong('keeps its content in an external data file; make it whole with `qemu-img convert`')
+    throw wrong('keeps its content in an external data file; convert it with `qemu-img convert`')
   if (fields.cryptMethod !== 0) throw wrong('is encrypted')
 }
 
@@ -174,16 +174,16 @@ function checkFeatures(fields: Fields, head: Buffer): void {
 }
 
 function checkSizes({ virtualBytes, clusterBits, incompatible, l1Entries }: Fields): void {
-  if (virtualBytes === 0n) throw wrong('is a disk of no size')
+  if (virtualBytes === 0n) throw wrong('is a disk of size 0')
   if (virtualBytes > BigInt(VIRTUAL_MAX_BYTES))
     throw wrong(
       `is a disk of ${virtualBytes} bytes; at most ${VIRTUAL_MAX_BYTES} (64 TiB) are possible`,
     )
   if (virtualBytes % BigInt(SECTOR_BYTES) !== 0n)
-    throw wrong(`is a disk of ${virtualBytes} bytes, which is no multiple of ${SECTOR_BYTES}`)
+    throw wrong(`is a disk of ${virtualBytes} bytes, which is not a multiple of ${SECTOR_BYTES}`)
   const l2EntryBytes = (incompatible & EXTENDED_L2) !== 0n ? 2 * ENTRY_BYTES : ENTRY_BYTES
   const bytesPerL1Entry = 2 ** clusterBits * (2 ** clusterBits / l2EntryBytes)
-  if (l1Entries * ENTRY_BYTES > L1_MAX_BYTES) throw wrong('has an L1 table of absurd size')
+  if (l1Entries * ENTRY_BYTES > L1_MAX_BYTES) throw wrong('has an L1 table that is too large')
   if (l1Entries < Math.ceil(Number(virtualBytes) / bytesPerL1Entry))
     throw wrong('has an L1 table that is too small for its disk')
 }
@@ -196,14 +196,14 @@ function checkTables(fields: Fields, fileBytes: number): void {
   const clusterBytes = 2 ** fields.clusterBits
   const refcountBytes = fields.refcountTableClusters * clusterBytes
   if (refcountBytes === 0 || refcountBytes > REFCOUNT_TABLE_MAX_BYTES)
-    throw wrong('has a reference count table of absurd size')
+    throw wrong('has a reference count table that is too large')
   if (fields.snapshots > SNAPSHOTS_MAX)
     throw wrong(`has ${fields.snapshots} snapshots; at most ${SNAPSHOTS_MAX} are possible`)
   const endBytes = Math.ceil(fileBytes / clusterBytes) * clusterBytes
   const check = (name: string, offset: bigint, bytes: number) => {
     const aligned = offset > 0n && offset % BigInt(clusterBytes) === 0n
     if (!aligned || offset + BigInt(bytes) > BigInt(endBytes))
-      throw wrong(`is damaged or cut off: its ${name} is not within the file`)
+      throw wrong(`is damaged or truncated: its ${name} is not within the file`)
   }
   check('L1 table', fields.l1Offset, fields.l1Entries * ENTRY_BYTES)
   check('reference count table', fields.refcountTableOffset, refcountBytes)
@@ -235,7 +235,7 @@ function checkExtensions(
 }
 
 function need(head: Buffer, bytes: number): void {
-  if (bytes > head.length) throw wrong('is damaged or cut off: its header is not complete')
+  if (bytes > head.length) throw wrong('is damaged or truncated: its header is not complete')
 }
 
 function wrong(what: string): AtollError {

@@ -102,7 +102,7 @@ function bodyOf(url: string, response: IncomingMessage): AsyncIterable<Uint8Arra
   const encoding = response.headers['content-encoding'] ?? 'identity'
   if (encoding === 'identity') return response
   response.destroy()
-  throw refused('InvalidParameterValue', `${url} is sent encoded (${encoding}), unasked`)
+  throw refused('InvalidParameterValue', `${url} has an unexpected content encoding (${encoding})`)
 }
 
 /** A strong entity tag, or a date that counts as strong. */

@@ -142,7 +142,7 @@ function openedOf(
   from: Position | null,
   signal: AbortSignal,
 ): Opened {
-  if (!(Body instanceof Readable)) throw unavailable(`${name} is answered without a body`)
+  if (!(Body instanceof Readable)) throw unavailable(`${name} was answered without a body`)
   addAbortSignal(signal, Body)
   // If it aborts before anybody reads it, an error without a listener would end the daemon.
   Body.on('error', () => undefined)
@@ -152,5 +152,5 @@ function openedOf(
   const range = parseContentRange(ContentRange)
   if (range !== null && range.offset === from?.offset) return { ...range, validator, body: Body }
   Body.destroy()
-  throw refused('InvalidParameterValue', `${name} answers a range with another one`)
+  throw refused('InvalidParameterValue', `${name} returned another range`)
 }

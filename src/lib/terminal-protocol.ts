@@ -120,7 +120,7 @@ function parseJson(text: string): unknown {
     return JSON.parse(text)
   } catch {
     throw new Error(
-      `a text message is control in JSON; to type text, ask for ${TERMINAL_PROTOCOLS.text}`,
+      `text messages are control messages in JSON; for plain text, offer ${TERMINAL_PROTOCOLS.text}`,
     )
   }
 }

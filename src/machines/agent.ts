@@ -122,7 +122,7 @@ export function createFreezer({
     async thawLeft(instance) {
       if (freezing.has(instance) || !(await exists(markerOf(instance)))) return
       await thaw(instance)
-      log.info({ instance }, 'a guest that was left frozen goes on')
+      log.info({ instance }, 'thawed a guest that was left frozen')
     },
   }
 }
@@ -140,7 +140,8 @@ const chardevsSchema = z.array(z.object({ label: z.string(), 'frontend-open': z.
 async function isPortOpen(monitor: Pick<Qmp, 'execute'> | null): Promise<boolean> {
   if (monitor === null) return false
   const chardevs = chardevsSchema.safeParse(await monitor.execute('query-chardev'))
-  if (!chardevs.success) throw unavailable('QEMU does not say who listens', chardevs.error)
+  if (!chardevs.success)
+    throw unavailable('QEMU does not report whether the guest agent listens', chardevs.error)
   return chardevs.data.some((one) => one.label === AGENT_CHARDEV && one['frontend-open'])
 }
 
@@ -193,12 +194,12 @@ async function awaitSync(lines: AsyncGenerator<string>, id: number): Promise<voi
       // An incomplete line, or an answer for somebody else.
     }
   }
-  throw unavailable('the guest agent says too much')
+  throw unavailable('the guest agent sent too much')
 }
 
 async function nextLine(lines: AsyncGenerator<string>): Promise<string> {
   const { value, done } = await lines.next()
-  if (done === true) throw unavailable('the guest agent hung up')
+  if (done === true) throw unavailable('the guest agent closed the connection')
   return value
 }
 

@@ -142,7 +142,7 @@ async function follow(
 ): Promise<void> {
   for (;;) {
     const job = await jobOf(qmp)
-    if (job === undefined) throw unavailable('the copy of the disk came to a sudden end')
+    if (job === undefined) throw unavailable('the copy of the disk ended unexpectedly')
     if (job.status === 'concluded') {
       if (job.error === undefined) return
       throw unavailable(`QEMU did not copy the disk: ${job.error}`)

@@ -100,7 +100,7 @@ export function createMachineCapturer(tools: MachineCaptureTools): Capturer {
 function gone({ instance }: CaptureWant): AtollError {
   return refused(
     'IncorrectInstanceState',
-    `${instance} has no disk that an image could be made of: it was terminated meanwhile, or has never run`,
+    `${instance} has no disk to make an image from: it was terminated, or has never run`,
   )
 }
 
@@ -118,7 +118,10 @@ async function copyMachine(tools: MachineCaptureTools, job: CaptureJob): Promise
       signal.throwIfAborted()
       const now = (await monitors.list(true)).get(want.instance)
       if (attempt === ATTEMPTS || now?.pid === machine?.pid) throw error
-      log.info({ image: want.id, error }, 'the instance was started or ended meanwhile; once more')
+      log.info(
+        { image: want.id, error },
+        'the instance was started or stopped meanwhile; trying again',
+      )
     }
   }
 }

@@ -120,7 +120,7 @@ async function openUefi(
     if (made === null) await copyFile(uefi.variables, variables)
     return { code: await handFile(uefi.code), variables: await handFile(variables, 'r+') }
   }
-  throw unavailable('there is no UEFI firmware here (Debian: apt-get install ovmf)')
+  throw unavailable('UEFI firmware is not installed (Debian: apt-get install ovmf)')
 }
 
 function sizeOf(path: string): Promise<number | null> {

@@ -84,7 +84,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
   }
   const finish = (instance: InstanceId) => {
     seeOff(instance).catch((error: unknown) =>
-      log.warn({ instance, error }, 'a machine that powered off could not be seen off'),
+      log.warn({ instance, error }, 'the power-off of a machine could not be recorded'),
     )
   }
 

@@ -97,7 +97,7 @@ function collisionsOf(vpc: Cidr, own: OwnNetwork, cloud: CloudNetwork): readonly
     ...own.routes
       .filter(({ network, link }) => cidrOverlaps(vpc, network) && !known.has(link ?? ''))
       .map(({ network, gateway, link }) => ({
-        what: `the route to ${formatCidr(network)}${gateway === null ? '' : ` by ${gateway}`} on ${link ?? 'a link'} overlaps the VPC ${name}: what is there is not reached from here`,
+        what: `the route to ${formatCidr(network)}${gateway === null ? '' : ` by ${gateway}`} on ${link ?? 'a link'} overlaps the VPC ${name}: this host cannot reach it`,
         fix: `remove the route (a VPN can be configured not to add it); or ${other}`,
         harmsHost: false,
       })),

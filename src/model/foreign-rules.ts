@@ -165,8 +165,15 @@ function through({ instance, other, hasPeers }: ProbeAddresses): readonly Probe[
   return [
     { ...tcp, name: 'what instances send each other', iif: NIC, oif: NIC },
     { ...ping, name: 'ping among instances', iif: NIC, oif: NIC, isVital: false },
-    { ...tcp, name: 'what instances send to the world', iif: NIC, oif: null, to: null, dport: 443 },
-    { ...tcp, ...back, name: 'what the world answers instances', iif: null, oif: NIC },
+    {
+      ...tcp,
+      name: 'what instances send to the internet',
+      iif: NIC,
+      oif: null,
+      to: null,
+      dport: 443,
+    },
+    { ...tcp, ...back, name: 'what the internet answers instances', iif: null, oif: NIC },
     ...[FABRIC_LINK, null].flatMap((link): Probe[] =>
       hasPeers
         ? [

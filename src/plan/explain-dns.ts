@@ -14,7 +14,7 @@ export function parseName(text: string): Parsed<string> {
   const name = text.toLowerCase().replace(/\.$/, '')
   const isName =
     name.length <= NAME_MAX && name.split('.').every((label) => /^[a-z0-9_-]{1,63}$/.test(label))
-  return isName ? { value: name } : { problem: `"${text}" is no DNS name` }
+  return isName ? { value: name } : { problem: `"${text}" is not a DNS name` }
 }
 
 /** What the resolver of the asker's host says to `name`, or to an address for its name. */

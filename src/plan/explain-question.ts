@@ -52,7 +52,7 @@ export function parseTraffic(text: string): Parsed<Traffic> {
     return { value: { protocol: ANY_PROTOCOL, port: ANY_PORT, code: ANY_PORT, text: 'any' } }
   const [, name = '', first, second] =
     /^(tcp|udp|icmp|\d{1,3})(?:\/(\d{1,5}))?(?:\/(\d{1,3}))?$/.exec(asked) ?? []
-  if (name === '') return { problem: `"${text}" is no traffic: write ${TRAFFIC_FORMS}` }
+  if (name === '') return { problem: `"${text}" is not a kind of traffic: use ${TRAFFIC_FORMS}` }
   const protocol =
     name === 'tcp' || name === 'udp' || name === 'icmp' ? PROTOCOLS[name] : Number(name)
   if (protocol > PROTOCOL_MAX) return { problem: `there is no protocol ${name}: 0 to 255` }

@@ -137,7 +137,7 @@ function pathSteps(packet: Packet): readonly Step[] {
         step(
           'source',
           false,
-          `${flow.source} is in a VPC, but no instance has it: what claims it is dropped.`,
+          `${flow.source} is in a VPC, but no instance has it: packets that claim it are dropped.`,
         ),
       ]
     const host = records.hosts.find(({ name }) => name === hostOf(destination))

@@ -27,7 +27,7 @@ export function createVolumes({
 }): HostService {
   const gauge = metrics.gauge(
     'atoll_volumes',
-    'Disks on this host that have outlived their instance, by whether a record knows them',
+    'Disks on this host without an instance, by whether they have a record',
     ['known'],
   )
 

@@ -41,7 +41,7 @@ export function openInBackground(options: {
 
   async function keepTrying(): Promise<void> {
     const again = (error: unknown) => {
-      log.warn({ error }, 'the record store is not ready; trying again')
+      log.warn({ error }, 'the database is not ready; trying again')
       return true
     }
     engine = await retry({ clock, signal: ending.signal, backoff: PAUSES, again }, open)
@@ -50,7 +50,7 @@ export function openInBackground(options: {
 
   const trying = keepTrying().catch((error: unknown) => opened.reject(error))
   const ready = (): Store => {
-    if (engine === null) throw unavailable('The record store is not available at the moment.')
+    if (engine === null) throw unavailable('The database is unavailable; try again.')
     return engine
   }
   return {

@@ -114,7 +114,7 @@ function dated<T>(value: T): Dated<T> {
 /** Runs work with a time limit; rejects with `unavailable` after it. */
 function createWithin(systems: Clock) {
   const clock = loadTolerantClock(systems, LONGEST_STRETCH)
-  const late = () => unavailable('The record store takes too long.')
+  const late = () => unavailable('The database takes too long; try again.')
   return <T>(ms: number, work: () => Promise<T>): Promise<T> =>
     withDeadline({ clock, ms, late }, work)
 }

@@ -98,7 +98,7 @@ export async function openReplica(options: {
     for (;;) {
       wanted = Promise.withResolvers<void>()
       const pauseMs = await fill().catch((error: unknown) => {
-        log.debug({ error }, 'the replica was not filled')
+        log.debug({ error }, 'the replica could not be updated')
         return turnMs
       })
       await clock.sleep(Math.max(SHORTEST_PAUSE_MS, pauseMs), ending.signal)
@@ -109,7 +109,7 @@ export async function openReplica(options: {
   }
 
   const filling = keepFilling().catch((error: unknown) => {
-    if (!ending.signal.aborted) log.error({ error }, 'the replica is not filled any more')
+    if (!ending.signal.aborted) log.error({ error }, 'the replica is no longer updated')
   })
   return {
     async read(work) {
@@ -189,7 +189,9 @@ function keepOwnWrites(options: {
     async put() {
       await putDue()
       if (!own.isShown())
-        throw unavailable('The copy of the records does not show yet what this host has written.')
+        throw unavailable(
+          "This host's copy of the records does not contain its own last writes yet.",
+        )
     },
     place: own.end,
     renew: (dump, place) =>
@@ -222,7 +224,7 @@ async function openCopy(options: {
     await copy.migrate()
     return copy
   } catch (error) {
-    log.warn({ file, error }, 'the replica cannot be used and is made anew')
+    log.warn({ file, error }, 'the replica is unusable and is created again')
     for (const path of [file, `${file}-wal`, `${file}-shm`]) await rm(path, { force: true })
     const copy = await openSqliteStore(options)
     await copy.migrate()

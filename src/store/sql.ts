@@ -113,11 +113,11 @@ export async function openSqlStore(options: {
   let closed = false
 
   async function admitted<T>(run: () => Promise<T>): Promise<T> {
-    if (closed) throw unavailable('The record store is closed.')
+    if (closed) throw unavailable('The database connection is closed.')
     // With one connection the inner transaction would wait for the outer one for ever.
     if (inTransaction.getStore() === true) throw bug('a transaction is begun inside another one')
     if (running.size >= TRANSACTIONS_LIMIT)
-      throw unavailable('Too many requests are waiting for the record store.')
+      throw unavailable('Too many requests are waiting for the database; try again.')
     const outcome = inTransaction.run(true, () => retryConflicts(run))
     running.add(outcome)
     try {
@@ -130,7 +130,7 @@ export async function openSqlStore(options: {
   /** What is not deleted now is deleted next time. */
   function sweep(): void {
     admitted(() => sweepCommits(db, nowMs)).catch((error: unknown) =>
-      log.debug({ error }, 'old commits were not swept'),
+      log.debug({ error }, 'old commits were not deleted'),
     )
   }
 

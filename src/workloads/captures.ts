@@ -83,7 +83,7 @@ export function createCaptures({
       kept = key
       keeping = inTurn(() => capturer.keep(new Set(images), busy)).catch((error: unknown) => {
         kept = null
-        log.warn({ error }, 'images that are not wanted any more were not removed')
+        log.warn({ error }, 'unneeded images could not be removed')
       })
     },
     watch: looks.watch,

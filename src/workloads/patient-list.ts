@@ -85,5 +85,5 @@ export function createPatientList({ driver, busy, wake, clock, log }: Parts): Pa
 }
 
 function hung(engine: string): Error {
-  return unavailable(`${engine} does not answer; its instances wait, all else goes on`)
+  return unavailable(`${engine} does not answer; its instances wait, everything else continues`)
 }

@@ -102,7 +102,7 @@ export class StepRunner {
     const nowMs = this.#options.clock.monotonic()
     return late.map(
       ({ step, sinceMs }) =>
-        `${this.#driver} has not ended the ${step.kind} of ${instanceOf(step)} for ${Math.round((nowMs - sinceMs) / 1000)} s`,
+        `${this.#driver} has not finished the ${step.kind} of ${instanceOf(step)} for ${Math.round((nowMs - sinceMs) / 1000)} s`,
     )
   }
 

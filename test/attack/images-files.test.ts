@@ -160,10 +160,10 @@ describe('what was published by mistake is used as what it is, or not at all', (
 
   test('an initramfs is no kernel, and a kernel no initramfs', async () => {
     expect(await look(`kernel=${published}/initrd,initrd=${published}/initrd`)).toMatchObject({
-      message: expect.stringMatching(/no kernel/),
+      message: expect.stringMatching(/not a bootable kernel/),
     })
     expect(await look(`kernel=${published}/vmlinuz,initrd=${published}/vmlinuz`)).toMatchObject({
-      message: expect.stringMatching(/no initramfs/),
+      message: expect.stringMatching(/not an initramfs/),
     })
   })
 })

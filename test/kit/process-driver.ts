@@ -230,7 +230,7 @@ function createProcesses(stateDir: string, { host, mtuBytes }: ProcessContext) {
     list,
     async launch(want: InstanceWant, digest: string) {
       const image = imageFile(stateDir, digest)
-      if (!(await exists(image))) throw unavailable(`the image ${digest} is not at hand`)
+      if (!(await exists(image))) throw unavailable(`the image ${digest} is not available here`)
       await mkdir(disk(want.id), { recursive: true })
       await copyFile(image, join(disk(want.id), 'program'))
       await start(want)

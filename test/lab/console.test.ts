@@ -167,7 +167,7 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
     const { stderr, exitCode } = await cloud.atoll('console', 'i-00000000000000000')
     expect(stderr).toMatch(/'i-00000000000000000' does not exist; see: atoll instances/)
     expect(exitCode).toBe(EXIT_REFUSED)
-    expect((await cloud.atoll('console', 'web')).stderr).toMatch(/An instance id looks like i-/)
+    expect((await cloud.atoll('console', 'web')).stderr).toMatch(/"web" is not an instance id/)
     const head = ['-ski', '-o', '/dev/null', '-w', '%{http_code} %{size_download}']
     for (const [upgrade, ticket] of [
       ['websocket', 'Sec-WebSocket-Protocol: atoll.console.v1, ticket.AAAA'],

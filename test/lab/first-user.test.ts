@@ -295,7 +295,7 @@ describe('a daemon that cannot start says why, and what to change', () => {
     onTestFinished(() => void daemon.kill('SIGKILL'))
     await eventually(
       'it tells of them',
-      () => said.includes(`The records in ${file} cannot be opened`) && said.includes(NO_DATABASE),
+      () => said.includes(`The database ${file} cannot be opened`) && said.includes(NO_DATABASE),
       START_MS,
     )
     // It goes on: instances that it knows from its ledger must not suffer.

@@ -76,7 +76,7 @@ function listen(): { readonly log: Log; readonly inUse: () => unknown } {
   const log: Log = {
     ...silentLog,
     info(fields, message) {
-      if (message === 'record store node in use') inUse = (fields as { node?: unknown }).node
+      if (message === 'database node in use') inUse = (fields as { node?: unknown }).node
     },
   }
   return { log, inUse: () => inUse }

@@ -124,6 +124,6 @@ describe.skipIf(!canRunMachines())('an image of a virtual machine', () => {
 
   it('is refused when its content is not what was promised', async () => {
     const promised = `file://${dir}/uefi.img#sha256=${'0'.repeat(64)}`
-    expect(await failureOf('other', promised)).toMatch(/does not have the content/)
+    expect(await failureOf('other', promised)).toMatch(/does not have the required content/)
   })
 })

@@ -68,14 +68,14 @@ async function requireSource(
   if (instance.state !== 'running' && instance.state !== 'stopped') {
     throw refused(
       'IncorrectInstanceState',
-      `The instance '${id}' is ${instance.state}; an image can be made of a running or stopped one`,
+      `The instance '${id}' is ${instance.state}; CreateImage needs a running or stopped instance`,
     )
   }
   const [origin] = await tx.images({ account, ids: [instance.image] })
   if (origin === undefined) {
     throw refused(
       'IncorrectInstanceState',
-      `The image of '${id}' was deregistered long ago and is not known any more; no image can be made of this instance`,
+      `The image of '${id}' was deregistered and its record is gone, so no image can be made from this instance`,
     )
   }
   return { instance, origin }

@@ -222,7 +222,7 @@ async function keepDisk(
 ): Promise<undefined> {
   const [volume] = await tx.volumes({ instances: [id] })
   if (volume === undefined)
-    throw refused('InvalidParameterCombination', `The root of '${id}' is no volume`)
+    throw refused('InvalidParameterCombination', `The root of '${id}' is not a volume`)
   if (ebs.VolumeId !== undefined && ebs.VolumeId !== volume.id)
     throw refused(
       'InvalidParameterCombination',

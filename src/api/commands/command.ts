@@ -28,13 +28,13 @@ export const commandSchema = z.strictObject({
     .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
     .max(ID_LIMIT)
     .describe(
-      'Yours, and used once, such as a UUID. A RunInstances without ClientToken has it for one: however often the command arrives, it launches once',
+      'Chosen by the client and never reused, such as a UUID. It is the ClientToken of a RunInstances without one, so a repeated command launches only once',
     ),
   action: z.string().min(1).max(64).describe('An action of the EC2 API, such as RunInstances'),
   parameters: z
     .record(z.string().max(256), z.unknown())
     .default({})
-    .describe('Parameters of the action by the names of the AWS SDK'),
+    .describe('Parameters of the action, with the names of the AWS SDK'),
 })
 
 export type Command = z.infer<typeof commandSchema>
@@ -48,12 +48,12 @@ export const commandHeaders = z.object({
   'x-atoll-date': z
     .string()
     .regex(/^\d{8}T\d{6}Z$/, 'must look like 20261122T083327Z')
-    .describe('When it was signed, in UTC; a command lives five minutes'),
+    .describe('Time of signing, in UTC; a command expires after five minutes'),
   'x-atoll-signature': z
     .string()
     .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits')
     .describe(
-      'HMAC-SHA256, by the secret of the access key, in hexadecimal digits, of these lines joined by line feeds: "ATOLL-HMAC-SHA256", the date, the access key id, reply_to ("amq.rabbitmq.reply-to" for direct reply-to, empty when there is none), correlation_id (empty when there is none), the SHA-256 of the body in hexadecimal digits',
+      'HMAC-SHA256 with the secret of the access key, in hexadecimal digits, of these lines joined by line feeds: "ATOLL-HMAC-SHA256", the date, the access key id, reply_to ("amq.rabbitmq.reply-to" for direct reply-to, empty when there is none), correlation_id (empty when there is none), the SHA-256 of the body in hexadecimal digits',
     ),
 })
 
@@ -62,20 +62,22 @@ export type CommandHeaders = z.infer<typeof commandHeaders>
 /** The body of an answer: `result` or `error`. */
 export const answerSchema = z.strictObject({
   id: z.string().optional().describe("The command's id, when it could be read"),
-  requestId: z.string().describe("The request's name in the log of the host that took it"),
+  requestId: z.string().describe('Id of the request in the log of the host that handled it'),
   result: z
     .record(z.string(), z.unknown())
     .optional()
-    .describe('What the action gives, by the names of the AWS SDK'),
+    .describe('Output of the action, with the names of the AWS SDK'),
   recordsAsOf: z
     .string()
     .optional()
-    .describe('When the shared records cannot be reached: of what time those are that it rests on'),
+    .describe(
+      'Set when the database is unavailable: the time of the copy of the records that was used',
+    ),
   error: z
     .strictObject({
       code: z.string().describe('As in the EC2 API, such as InvalidParameterValue'),
       message: z.string(),
-      status: z.int().describe('The HTTP status that the EC2 API gives with it; 503: try again'),
+      status: z.int().describe('HTTP status of this error in the EC2 API; 503: try again'),
     })
     .optional(),
 })

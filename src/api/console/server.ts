@@ -59,7 +59,7 @@ export function createConsoleServer(options: ConsoleServerOptions): ConsoleServe
   const tickets = createTickets(clock, random)
   const open = new Map<TerminalLink, InstanceId>()
   const running = new Set<Promise<void>>()
-  const gauge = metrics.gauge('atoll_console_sessions', 'Consoles that are attached to')
+  const gauge = metrics.gauge('atoll_console_sessions', 'Attached consoles')
   const turnedAway = metrics.counter(
     'atoll_console_tickets_refused_total',
     'Connections that were refused for lack of a valid ticket',
@@ -106,7 +106,7 @@ export function createConsoleServer(options: ConsoleServerOptions): ConsoleServe
       const entered = await entrance.enter(request, socket, head)
       if (entered !== null) await serve(entered)
     } catch (error) {
-      log.error({ error }, 'console failed by a bug')
+      log.error({ error }, 'console failed because of a bug')
       socket.destroy()
     }
   }

@@ -190,7 +190,7 @@ function createServer(
   })
   server.setErrorHandler((error, _request, reply) => {
     const fault = unreadable(error, limits)
-    if (fault.status >= 500) log.error({ error }, 'api server failed by a bug')
+    if (fault.status >= 500) log.error({ error }, 'api server failed because of a bug')
     return send(reply, dispatcher.refuse(fault))
   })
   return server
@@ -313,13 +313,13 @@ function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
 const NOT_HERE = {
   status: 404,
   code: 'InvalidRequest',
-  message: 'Nothing is served here: the EC2 Query API is GET or POST of /',
+  message: 'Not found: the EC2 Query API is GET or POST of /',
 } as const
 
 const TOO_MANY_BODIES = {
   status: 503,
   code: 'RequestLimitExceeded',
-  message: 'Request limit exceeded: too many bytes of requests are on their way',
+  message: 'Request limit exceeded: too many bytes of requests are being received',
 } as const
 
 /** The error for a request that fastify cannot pass on, by fastify's error codes. */
@@ -374,7 +374,7 @@ function brokenHttp(dispatcher: Dispatcher, status: number, line: string, messag
 }
 
 const USE_TLS =
-  'This API is served over TLS: use https instead of http in the endpoint, and AWS_CA_BUNDLE as "atoll env" tells it. What was sent in clear was not looked at'
+  'This API is served over TLS: use https instead of http in the endpoint, and AWS_CA_BUNDLE as printed by "atoll env". The unencrypted request was not read'
 
 function brokenHttpAnswer(code: string | undefined): readonly [number, string, string] {
   switch (code) {

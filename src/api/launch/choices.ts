@@ -110,7 +110,7 @@ function hostsWith(image: Image, hosts: readonly Host[]): readonly Host[] {
   if (keeper.length > 0) return keeper
   throw refused(
     'InsufficientInstanceCapacity',
-    `The image '${image.id}' is kept on the host '${only}' only, which takes no instances now: it is lost, draining or full; ` +
+    `The image '${image.id}' exists only on the host '${only}', which takes no instances now: it is lost, draining or full; ` +
       '`atoll hosts` shows which',
   )
 }

@@ -148,6 +148,6 @@ export function launchDisk(
   if (order === null) return null
   throw refused(
     'InvalidParameterCombination',
-    `The root of instances of the image '${image.id}' is no volume (driver ${name}), so BlockDeviceMappings may not be given`,
+    `The root of instances of the image '${image.id}' is not a volume (driver ${name}), so BlockDeviceMappings must be left out`,
   )
 }

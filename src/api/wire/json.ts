@@ -96,7 +96,7 @@ function decodeScalar(type: Scalar, value: unknown, path: Path): unknown {
       return value
     throw invalid(path, 'it must be a number')
   }
-  if (typeof value !== 'string') throw invalid(path, 'it must be a text')
+  if (typeof value !== 'string') throw invalid(path, 'it must be text')
   if (value.length > MAX_VALUE_LENGTH)
     throw invalid(path, `it is longer than ${MAX_VALUE_LENGTH} characters`)
   return parseScalar(type, nameOf(path), value)

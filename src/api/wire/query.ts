@@ -291,7 +291,7 @@ export function parseScalar(type: Scalar, name: string, text: string): unknown {
   switch (type) {
     case 'string':
       if (!UNPRINTABLE.test(text)) return text
-      throw invalid(name, 'it holds control characters')
+      throw invalid(name, 'it contains control characters')
     case 'number':
       return parseNumber(name, text)
     case 'boolean':

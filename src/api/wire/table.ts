@@ -20,7 +20,7 @@ export function actionTable(actions: readonly Action[]): ReadonlyMap<string, Ent
   for (const action of actions) {
     const wire = wires.get(action.name)
     if (wire === undefined) throw bug('no wire model for an action', { action: action.name })
-    if (table.has(action.name)) throw bug('two actions of one name', { action: action.name })
+    if (table.has(action.name)) throw bug('two actions with the same name', { action: action.name })
     table.set(action.name, { wire, action })
   }
   return table

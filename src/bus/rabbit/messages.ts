@@ -57,14 +57,16 @@ export const envelopeSchema = z.object({
 /** "Read again." */
 export const bellMessageSchema = z.object({
   kind: z.literal('bell'),
-  bell: z.enum(['own', 'shared']).describe('own: what is yours; shared: what all hosts share'),
+  bell: z
+    .enum(['own', 'shared'])
+    .describe('own: the part of this host; shared: what all hosts share'),
   vpc: vpcId.optional().describe('With shared: only what belongs to this VPC'),
 })
 
 /** A question to one host. */
 export const questionMessageSchema = z.object({
   kind: z.literal('ask'),
-  id: messageId.describe('By which the answer names it'),
+  id: messageId.describe('Id that the answer refers to'),
   question: z.string().max(64).describe('Kind of question'),
   ask: z.unknown().describe('What is asked, by the kind of question'),
   timeoutMs: z.number().min(0).max(TIMEOUT_LIMIT_MS).describe('How long the asker waits'),
@@ -78,7 +80,7 @@ export const answerMessageSchema = z.object({
   error: z
     .object({
       kind: z.enum(['refused', 'unavailable', 'bug']),
-      code: z.string().max(64).describe('As the EC2 API calls it'),
+      code: z.string().max(64).describe('Code of the EC2 API'),
       message: z.string().max(TEXT_LIMIT),
     })
     .optional()
@@ -116,7 +118,7 @@ export const QUESTION_SCHEMAS: {
     answer: z.object({
       address: z.ipv4().describe('Where the host is reached'),
       port: z.int().min(1).max(65_535).describe("TCP port of the host's API"),
-      ticket: z.string().max(128).describe('Good once, for some seconds'),
+      ticket: z.string().max(128).describe('Valid once, for some seconds'),
     }),
   },
 }

@@ -94,7 +94,7 @@ class DhcpService implements HostService {
     this.#log = parts.log.child({ service: 'dhcp' })
     this.#messages = parts.metrics.counter(
       'atoll_dhcp_messages_total',
-      'DHCP messages from instances, by type and by what became of them',
+      'DHCP messages from instances, by type and outcome',
       ['message', 'outcome'],
     )
     this.#open = parts.metrics.gauge('atoll_dhcp_sockets', 'NICs on which DHCP is answered')

@@ -114,7 +114,7 @@ class DnsService implements HostService {
     this.#sources = new Sources({ ...this.#limits, ...shared }, parts.clock)
     this.#queries = parts.metrics.counter(
       'atoll_dns_queries_total',
-      'Queries by transport and by what they got: a response code, forward, or why nothing',
+      'Queries by transport and result: a response code, forward, or why there was no reply',
       ['transport', 'result'],
     )
     this.#forwarder = new Forwarder({

@@ -91,7 +91,7 @@ export class Forwarder {
     this.#kept = cacheEntries > 0 ? new LRUCache({ max: cacheEntries }) : null
     this.#events = parts.metrics.counter(
       'atoll_dns_forward_events_total',
-      'What happened to questions for other resolvers',
+      'Questions to other resolvers, by result',
       ['event'],
     )
     this.#outstanding = parts.metrics.gauge(

@@ -63,8 +63,8 @@ export class EngineError extends AtollError {
       kind,
       kind === 'unavailable' ? 'Unavailable' : 'InternalError',
       kind === 'unavailable'
-        ? 'The record store is not available at the moment.'
-        : 'The record store refused a statement.',
+        ? 'The database is unavailable; try again.'
+        : 'The database refused a statement.',
       { cause, detail: { ...detail, trouble, engineMessage: messageOf(cause) } },
     )
     this.name = 'EngineError'

@@ -75,7 +75,7 @@ export const time = z
     (text) =>
       /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/.test(text) &&
       !Number.isNaN(Date.parse(text)),
-    'is no time (ISO 8601, UTC)',
+    'is not a time (ISO 8601, UTC)',
   )
 /** A boolean. */
 export const flag = z.union([z.literal(0), z.literal(1)])
@@ -89,9 +89,10 @@ export const size = z.int().min(0).max(SIZE_MAX)
 export const ip = z
   .string()
   .max(15)
-  .refine((text) => parseIpv4(text) !== undefined, 'is no IPv4 address') as unknown as z.ZodType<
-  Branded<'Ipv4'>
->
+  .refine(
+    (text) => parseIpv4(text) !== undefined,
+    'is not an IPv4 address',
+  ) as unknown as z.ZodType<Branded<'Ipv4'>>
 /**
  * The driver of an instance or image, even one that only a newer version knows. Null: an older
  * daemon wrote the row.

@@ -39,7 +39,7 @@ const peerSchema = z.object({
   fabricAddress: ip
     .refine(
       (text) => !/^(?:0|127|2(?:2[4-9]|[3-5]\d))\.|^169\.254\./.test(text),
-      'is no address of a machine',
+      'is not the address of a machine',
     )
     .nullable(),
 })

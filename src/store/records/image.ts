@@ -45,7 +45,7 @@ const tables = {
         createdAt: time,
       })
       .refine(({ driver, location }) => isLocationOf(driver, location), {
-        error: 'is no image location',
+        error: 'is not an image location',
         path: ['location'],
       })
       .refine(({ id: own, location: text }) => {

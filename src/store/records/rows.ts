@@ -109,7 +109,7 @@ export function createRowWatch(options: {
       known.set(name, { row, seenMs: monotonic() })
       open.set(row.table, (open.get(row.table) ?? 0) + 1)
       gauge?.set(known.size)
-      log.error({ ...row }, 'a row of the records cannot be read and is left out')
+      log.error({ ...row }, 'a record is unreadable and is left out')
     },
     list() {
       sweep()
@@ -120,7 +120,7 @@ export function createRowWatch(options: {
       const name = `${table} ${key}`
       if (!known.has(name)) return
       forget(name, table)
-      log.info({ table, key }, 'a row of the records can be read again')
+      log.info({ table, key }, 'a record is readable again')
     },
   }
 }

@@ -130,7 +130,7 @@ describe('a call ends in one outcome, one count and one line', () => {
       { level: 'warn', message: 'command could not be served', action: 'DescribeTags' },
     ],
     [
-      'failed by a bug, which only the log names',
+      'failed because of a bug, which only the log names',
       () => Promise.reject(aBug),
       ask,
       {
@@ -139,7 +139,7 @@ describe('a call ends in one outcome, one count and one line', () => {
         status: 500,
         message: expect.not.stringMatching(/hunter2/),
       },
-      { level: 'error', message: 'command failed by a bug', error: aBug, user: 'admin' },
+      { level: 'error', message: 'command failed because of a bug', error: aBug, user: 'admin' },
     ],
     [
       'thrown at by something that is no error',

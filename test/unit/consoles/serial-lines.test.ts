@@ -107,7 +107,7 @@ test('a pipe ends when all was typed and the line is silent', async () => {
   line.write('answer')
   await once(terminal.output, 'end')
   expect(seen.text()).toBe('answer')
-  expect((await terminal.end()).reason).toMatch(/fell silent/)
+  expect((await terminal.end()).reason).toMatch(/the line is silent/)
 })
 
 test('with the machine all end, and none can be attached to', async () => {

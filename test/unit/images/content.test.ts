@@ -51,13 +51,13 @@ describe('refused by its name', () => {
     ['a qcow2 header further in', beginning('QFI\xfb', 512)],
     ['text', beginning('password=secret\n'.repeat(64))],
   ])('%s is no disk', (_what, head) => {
-    expect(() => diskOf(head, 4096, 'x')).toThrow(/no partition table/)
+    expect(() => diskOf(head, 4096, 'x')).toThrow(/no known partition table/)
   })
 
   test.each([
     [0, /empty/],
-    [1, /no multiple of 512/],
-    [4095, /no multiple of 512/],
+    [1, /not a multiple of 512/],
+    [4095, /not a multiple of 512/],
     [64 * 1024 ** 4 + 512, /64 TiB/],
   ])('a raw disk of %d bytes', (bytes, message) => {
     expect(() => diskOf(beginning(''), bytes, 'x')).toThrow(message)

@@ -50,7 +50,7 @@ test('whoever asks for far too much is refused, and nobody else', async () => {
       .run({ key: `${n}`, owner: 'me' }, doing(`${n}`), never)
       .catch((error: Error) => error.message),
   )
-  expect(await mine[101]).toMatch(/wait for their turn already/)
+  expect(await mine[101]).toMatch(/are waiting already/)
   const other = turns.run({ key: 'x', owner: 'other' }, doing('x'), never)
   end('0')
   await expect.poll(() => begun.at(-1)).toBe('1')

@@ -65,8 +65,8 @@ describe('files', () => {
 
   test.each([
     ['no kernel', Buffer.alloc(4096), cpio(200), /neither a bzImage nor an ELF/],
-    ['no initramfs', bzImage(), randomBytes(10), /is no initramfs/],
-    ['an empty initramfs', bzImage(), Buffer.alloc(0), /is no initramfs/],
+    ['no initramfs', bzImage(), randomBytes(10), /is not an initramfs/],
+    ['an empty initramfs', bzImage(), Buffer.alloc(0), /is not an initramfs/],
   ])('%s', async (_what, kernel, initrd, message) => {
     const [k, i] = [await world.put('vmlinuz', kernel), await world.put('initrd', initrd)]
     await using images = world.open()

@@ -112,7 +112,7 @@ describe.skipIf(!isRoot)('an image of a machine (needs root: qemu-img runs in th
   })
 
   it('that has no disk is refused, and nothing is left', async () => {
-    await expect(capture()).rejects.toThrow(/has no disk that an image could be made of/)
+    await expect(capture()).rejects.toThrow(/has no disk to make an image from/)
     await machines.files.make(ID, { digest: await makeDisk(), location: '' })
     await machines.files.remove(ID)
     await expect(capture()).rejects.toMatchObject({ code: 'IncorrectInstanceState' })

@@ -235,7 +235,7 @@ describe('what decides', () => {
     ['web-1', 'web-3', 'tcp/22', without({ fabricAddress: null }), /fabric\.address/],
     ['web-1', 'web-3', 'tcp/22', without({ state: 'forgotten' }), /no host there any more/],
     ['web-1', '172.31.0.200', 'tcp/22', OPEN, /No instance has 172\.31\.0\.200/],
-    ['172.31.0.200', 'web-1', 'tcp/22', OPEN, /what claims it is dropped/],
+    ['172.31.0.200', 'web-1', 'tcp/22', OPEN, /packets that claim it are dropped/],
     ['web-1', '10.0.0.77', 'tcp/22', OPEN, /10\.0\.0\.0\/24, .*network\.reach/],
     ['web-1', '10.0.0.9', 'tcp/3306', OPEN, /the database or the broker/],
     ['web-1', '224.0.0.1', 'udp/53', OPEN, /never routed/],

@@ -34,6 +34,6 @@ it('eight launches that hang leave room for others, and are named', async () => 
   expect(launched).toHaveLength(9)
   expect(runner.hanging()).toHaveLength(8)
   expect(runner.hanging()[0]).toMatch(
-    new RegExp(`^docker has not ended the launch of ${instance(1).id} for \\d+ s$`),
+    new RegExp(`^docker has not finished the launch of ${instance(1).id} for \\d+ s$`),
   )
 })

@@ -182,7 +182,7 @@ export class MariadbConnection implements DatabaseConnection {
     const said = rows.map(shownValue).toSorted().join(', ')
     if (said === DONOR) this.#standing = 'spare'
     else if (said !== SYNCED)
-      throw unavailable(`${nameOf(this.node)} is no synced member: ${said}.`)
+      throw unavailable(`${nameOf(this.node)} is not a synced member: ${said}.`)
     this.#isAlone = (await this.#members()) === 1
   }
 
@@ -380,5 +380,5 @@ function shownValue(row: unknown): string {
 function expectScalar(value: unknown): void {
   const isScalar =
     value === null || ['string', 'number', 'bigint', 'boolean'].includes(typeof value)
-  if (!isScalar) throw bug('a value for the record store is neither text nor a number')
+  if (!isScalar) throw bug('a value for the database is neither text nor a number')
 }

@@ -115,7 +115,7 @@ async function certificatesFor(
   try {
     for (const { host } of nodes) await read(host)
   } catch (error) {
-    throw unavailable(`The record store's certificates cannot be read: ${messageOf(error)}`, error)
+    throw unavailable(`The database's certificates cannot be read: ${messageOf(error)}`, error)
   }
   return read
 }
@@ -142,7 +142,7 @@ class MariadbAdapter extends MysqlAdapter {
     const giveUpMs = startingClock.monotonic() + MIGRATION_PATIENCE_MS
     while (!(await this.#tryLock(db, options))) {
       if (startingClock.monotonic() > giveUpMs)
-        throw unavailable('Another host migrates the records and does not come to an end.')
+        throw unavailable('The migration of the database by another host does not end.')
       await startingClock.sleep(MIGRATION_PAUSE_MS)
     }
   }

@@ -65,7 +65,7 @@ export class MariadbDriver implements Driver {
   }
 
   async acquireConnection(): Promise<MariadbConnection> {
-    const late = () => unavailable('The record store is too busy.')
+    const late = () => unavailable('The database is too busy; try again.')
     const leave = await withDeadline({ clock: this.#clock, ms: TURN_LIMIT_MS, late }, (signal) =>
       this.#places.take({}, signal),
     )
@@ -116,7 +116,8 @@ export class MariadbDriver implements Driver {
       try {
         return await this.#nodes.withinItsTime(node, this.#openSettled)
       } catch (error) {
-        if (this.#closing.signal.aborted) throw unavailable('The record store is closed.', error)
+        if (this.#closing.signal.aborted)
+          throw unavailable('The database connection is closed.', error)
         // This also closes the connection, if it exists by now.
         this.#nodes.leave(node, error)
       }

@@ -146,7 +146,7 @@ export class Nodes {
         continue
       }
       const { node } = entry
-      if (this.#inUse !== node) this.#log.info({ node: nameOf(node) }, 'record store node in use')
+      if (this.#inUse !== node) this.#log.info({ node: nameOf(node) }, 'database node in use')
       this.#inUse = node
       return node
     }
@@ -201,7 +201,7 @@ export class Nodes {
 
   /** Ends all checks. */
   close(): void {
-    this.#closing.abort(new Error('the record store is closed'))
+    this.#closing.abort(new Error('the database connection is closed'))
   }
 
   #first(): Entry | undefined {
@@ -255,7 +255,7 @@ export class Nodes {
     if (before === 'away') return
     this.#log.warn(
       { node: nameOf(entry.node), error: reason },
-      spare ? 'a node of the record store is a spare' : 'a node of the record store is away',
+      spare ? 'a database node is a spare' : 'a database node is away',
     )
     void this.#watch(entry)
     if (before === 'well')
@@ -294,7 +294,7 @@ export class Nodes {
       entry.state = { kind: 'well' }
       entry.returnedMs = nowMs
       this.#tell()
-      this.#log.info({ node: nameOf(entry.node) }, 'a node of the record store is well again')
+      this.#log.info({ node: nameOf(entry.node) }, 'a database node is healthy again')
     }
     entry.watched = false
   }

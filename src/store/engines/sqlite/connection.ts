@@ -108,7 +108,7 @@ export class SqliteConnection implements DatabaseConnection {
    */
   #expectTransaction(): void {
     if (!this.#database.isTransaction)
-      throw unavailable('The record store has undone this transaction.')
+      throw unavailable('The database has rolled back this transaction.')
   }
 
   #control(sql: string): void {
@@ -185,7 +185,7 @@ function keepPrivate(file: string): void {
   try {
     descriptor = openSync(file, 'a', FILE_MODE)
   } catch (error) {
-    throw unavailable(`The record store's file ${file} cannot be opened for writing.`, error)
+    throw unavailable(`The database file ${file} cannot be opened for writing.`, error)
   }
   try {
     fchmodSync(descriptor, FILE_MODE)

@@ -51,7 +51,7 @@ export async function openSqliteStore(options: {
       ...(options.schema === undefined ? {} : { schema: options.schema }),
     })
   } catch (error) {
-    throw unavailable(`The records in ${options.file} cannot be opened`, error)
+    throw unavailable(`The database ${options.file} cannot be opened`, error)
   }
 }
 

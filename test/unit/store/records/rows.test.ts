@@ -48,8 +48,8 @@ describe('a row that was parsed before', () => {
     expect(read().parse(INSTANCES, [{ ...row }])).toHaveLength(1)
     expect(watch.list()).toStrictEqual([])
     expect(lines).toStrictEqual([
-      'a row of the records cannot be read and is left out',
-      'a row of the records can be read again',
+      'a record is unreadable and is left out',
+      'a record is readable again',
     ])
   })
 })

@@ -34,7 +34,7 @@ describe('a failure', () => {
 
   it('never shows the caller SQL or values', async () => {
     const failing = sql`insert into things values (2, ${'one'})`.execute(db)
-    await expect(failing).rejects.toThrow(/^The record store refused a statement\.$/)
+    await expect(failing).rejects.toThrow(/^The database refused a statement\.$/)
   })
 })
 
