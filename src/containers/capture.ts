@@ -23,10 +23,10 @@ import { GUEST_KIT_MOUNT } from './guest-kit.ts'
 import { inspectImage, patiently } from './image-fetch.ts'
 import { type IdBase, loadOnTop, packVolumes } from './layer.ts'
 import type { Pauses } from './pause.ts'
-import { type Places, placesOf, volumesOf } from './places.ts'
+import { type Places, placesOf, volumesOf } from './directories.ts'
 import { findOne } from './read.ts'
 import { committedTag, partOf, partTag } from './tags.ts'
-import type { EngineWays } from './ways.ts'
+import type { EngineWays } from './engine-info.ts'
 
 interface DockerCaptureTools {
   readonly docker: Dockerode

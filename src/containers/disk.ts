@@ -12,7 +12,7 @@ import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { GIB } from '../model/sizes.ts'
-import { placesOf, volumesOf } from './places.ts'
+import { placesOf, volumesOf } from './directories.ts'
 
 /** What a container has written. */
 interface DiskUse {

@@ -30,13 +30,13 @@ import { followEvents } from './events.ts'
 import { createGuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
 import { demultiplex } from './logs.ts'
-import { createPatientReads } from './patient-reads.ts'
+import { createPatientReads } from './timed-reads.ts'
 import { createPauses } from './pause.ts'
 import { createPlug } from './plug.ts'
 import { createCache, findAll, findOne, type Reader, readGone, readHave } from './read.ts'
 import { createShells } from './shell.ts'
 import { createDockerSteps } from './steps.ts'
-import { createEngineWays } from './ways.ts'
+import { createEngineWays } from './engine-info.ts'
 
 interface DockerSettings {
   /** The engine's socket. */

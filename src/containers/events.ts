@@ -10,7 +10,7 @@ import type { Log } from '../lib/log.ts'
 import { type Backoff, pauseMs } from '../lib/retry.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { INSTANCE_LABEL, instanceFromMark } from '../model/names.ts'
-import type { ContainerEvent } from './have.ts'
+import type { ContainerEvent } from './state.ts'
 
 const eventSchema = z.object({
   Action: z.string(),

@@ -19,7 +19,7 @@ import { needSpace } from '../host/files/space.ts'
 import { below } from '../lib/paths.ts'
 import { failureOf, type Runner } from '../lib/runner.ts'
 import { bug, unavailable } from '../model/errors.ts'
-import { type Mount, type Places, volumesOf } from './places.ts'
+import { type Mount, type Places, volumesOf } from './directories.ts'
 import { finished } from './progress.ts'
 import { tarEnd, tarFile } from './tar.ts'
 

@@ -9,11 +9,11 @@ import { bootOf, type InstanceFiles } from './boot-record.ts'
 import type { DiskLook } from './disk.ts'
 import { dockerError, statusOf } from './errors.ts'
 import { pastEvents } from './events.ts'
-import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './have.ts'
-import { type Places, placesOf } from './places.ts'
+import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './state.ts'
+import { type Places, placesOf } from './directories.ts'
 import type { Plug } from './plug.ts'
 import { diskLimitOf } from './spec.ts'
-import type { EngineWays } from './ways.ts'
+import type { EngineWays } from './engine-info.ts'
 
 const NOT_FOUND = 404
 /** A client or another host waits for the answer about a single container. */

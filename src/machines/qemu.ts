@@ -36,7 +36,7 @@ import {
   type MachineFilesystem,
 } from './files.ts'
 import { createMonitors, type Machine } from './monitors.ts'
-import { createPulse } from './pulse.ts'
+import { createPulse } from './answer-checks.ts'
 import { createQemuSteps, type QemuSettings, type QemuStepper } from './steps.ts'
 
 export interface QemuDriverOptions {

@@ -9,7 +9,7 @@ import type { AnyNoun, Tables } from './nouns.ts'
 import { inOrder, scopeText } from './records/generation.ts'
 import type { Session } from './records/noun.ts'
 import type { RowReader } from './records/rows.ts'
-import { createWhereabouts } from './records/whereabouts.ts'
+import { createWhereabouts } from './records/record-locations.ts'
 import type { Scope } from './scope.ts'
 
 /** A session in `db`. */

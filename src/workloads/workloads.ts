@@ -21,7 +21,7 @@ import { type ImageLook, planWorkload, type WorkloadHave } from '../plan/workloa
 import type { HostService } from '../services/service.ts'
 import { createCaptures } from './captures.ts'
 import type { Images } from './driver.ts'
-import { createPatientList } from './patient-list.ts'
+import { createPatientList } from './timed-list.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
 
 export interface WorkloadsOptions extends StepRunnerOptions {

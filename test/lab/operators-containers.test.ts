@@ -13,7 +13,7 @@ import {
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { placesOf, volumesOf } from '../../src/containers/places.ts'
+import { placesOf, volumesOf } from '../../src/containers/directories.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { canRunDocker } from '../../tools/kit/docker.ts'
 import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'

@@ -21,7 +21,7 @@ import { inParts } from './in-parts.ts'
 import { type GroupIds, insertOr, insertReferring } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { RowShape } from './rows.ts'
-import type { Whereabouts } from './whereabouts.ts'
+import type { Whereabouts } from './record-locations.ts'
 
 /**
  * Canonical, because records are compared as text. A group address (odd first octet) belongs to no

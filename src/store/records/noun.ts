@@ -10,7 +10,7 @@ import type { Kysely, RawBuilder } from 'kysely'
 import type { HostName } from '../../model/ids.ts'
 import type { Scope } from '../scope.ts'
 import type { RowReader, RowShape } from './rows.ts'
-import type { Whereabouts } from './whereabouts.ts'
+import type { Whereabouts } from './record-locations.ts'
 
 /** A table. */
 export interface Table<Row> extends RowShape<Row> {

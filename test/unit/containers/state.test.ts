@@ -5,7 +5,7 @@ import {
   endedBy,
   NEVER_STARTED,
   workloadState,
-} from '../../../src/containers/have.ts'
+} from '../../../src/containers/state.ts'
 
 const START_MS = Date.parse('2026-11-22T12:00:00Z')
 const END_MS = START_MS + 600_000

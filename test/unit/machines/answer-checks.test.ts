@@ -1,7 +1,7 @@
 /** A QEMU that stops to answer is named, is not asked again meanwhile, and not named any more when it has answered. */
 import { expect, it } from 'vitest'
 import type { Machine } from '../../../src/machines/monitors.ts'
-import { createPulse } from '../../../src/machines/pulse.ts'
+import { createPulse } from '../../../src/machines/answer-checks.ts'
 import { instanceId } from '../../kit/records.ts'
 
 const ID = instanceId(1)

@@ -1,6 +1,6 @@
 /** One read that hangs keeps nobody waiting, and is not lost. */
 import { expect, it } from 'vitest'
-import { createPatientReads } from '../../../src/containers/patient-reads.ts'
+import { createPatientReads } from '../../../src/containers/timed-reads.ts'
 import type { WorkloadHave } from '../../../src/plan/workloads.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
