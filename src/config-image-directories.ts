@@ -85,7 +85,7 @@ export function publishedDirectory(stateDir: string): string {
 }
 
 /** Adds a problem for every published directory of the configuration that is not allowed. */
-export function refuseClosedDirectories(
+export function refusePrivateDirectories(
   config: {
     readonly stateDir: string
     readonly runtimeDir: string

@@ -7,7 +7,7 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { fabric } from './config-fabric.ts'
-import { refuseClosedDirectories } from './config-image-directories.ts'
+import { refusePrivateDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
 import { pools, refuseTakenPools } from './config-pools.ts'
 import { rates } from './config-rates.ts'

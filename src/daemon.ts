@@ -123,11 +123,11 @@ function buildApi(
 function openConsoles(context: DaemonContext, records: Records, bus: Bus, drivers: Drivers) {
   const { config, clock, log, metrics } = context
   const { attach, holds } = drivers
-  const door = createConsoleServer({ attach, clock, random: randomBytes, log, metrics })
+  const server = createConsoleServer({ attach, clock, random: randomBytes, log, metrics })
   const { listen: address, port } = config.api
   const consoleLocator = createConsoleLocator({
     host: config.host.name,
-    door,
+    server,
     holds,
     store: records.informed,
     bus,
@@ -136,7 +136,7 @@ function openConsoles(context: DaemonContext, records: Records, bus: Bus, driver
       port,
     },
   })
-  return { door, consoleLocator }
+  return { server, consoleLocator }
 }
 
 /** Starts agent and lease. */
@@ -224,7 +224,7 @@ export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
   const unique = await requireUniqueHost(config, runs, records.store, keeping)
   // The bus is opened before the agent exists, and asks it later for the number of hosts.
   const count = { hosts: () => 1 }
-  const { bus, door, health: busHealth } = await openBus(engines, metrics, () => count.hosts())
+  const { bus, commands, health: busHealth } = await openBus(engines, metrics, () => count.hosts())
   parts.defer(() => bus.close())
   const host = createLinuxHost({ log, ...hostFiles(config) })
   parts.defer(() => host.close())
@@ -241,13 +241,13 @@ export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
 
   const calls = buildParts(context, records, bus, drivers)
   const health = () => healthOf(context, agent, lease, busHealth)
-  const api = buildApi(context, calls, consoles.door, health)
+  const api = buildApi(context, calls, consoles.server, health)
   parts.defer(() => api.close())
   // Before what they came in by: a server does not close before they have ended.
-  parts.defer(() => consoles.door.close())
+  parts.defer(() => consoles.server.close())
   await api.listen()
-  if (door !== null)
-    parts.defer(serveCommands({ door, parts: calls, actions: allActions, log, metrics }))
+  if (commands !== null)
+    parts.defer(serveCommands({ commands, parts: calls, actions: allActions, log, metrics }))
   const admin = createAdmin({
     store: records.informed,
     bus,
@@ -260,14 +260,14 @@ export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
     unreadable: () => records.rows.list(),
     health,
     surroundings: () => surroundingsOf(config, host),
-    upgrader: consoles.door,
+    upgrader: consoles.server,
     consoleLocator: consoles.consoleLocator,
     keys: records.keys.orders,
     socketFile: adminSocketFile(config.runtimeDir),
     ...config.metrics,
   })
   parts.defer(() => admin.close())
-  parts.defer(() => consoles.door.close())
+  parts.defer(() => consoles.server.close())
   await admin.listen()
   const started = parts.move()
   return {

@@ -190,7 +190,7 @@ async function openEngine({ config, log }: EngineContext, rows: RowWatch): Promi
 export interface OpenedBus {
   readonly bus: Bus
   /** The queue of clients' commands. Null when clients cannot reach the bus. */
-  readonly door: CommandQueue | null
+  readonly commands: CommandQueue | null
   readonly health: () => readonly HealthCondition[]
 }
 
@@ -204,7 +204,7 @@ export async function openBus(
   hosts: () => number,
 ): Promise<OpenedBus> {
   const { kind, passwordFile, tls, ...settings } = config.bus
-  if (kind === 'local') return { bus: createLocalBus(clock), door: null, health: () => [] }
+  if (kind === 'local') return { bus: createLocalBus(clock), commands: null, health: () => [] }
   const { openRabbitBus } = await import('./bus/rabbit.ts')
   const secret = await readSecretFile(secretFile(config, 'cluster.secretFile'))
   const password = await passwordFor('rabbitmq', passwordFile, config)
@@ -233,7 +233,7 @@ export async function openBus(
         : `connected to ${node}`
     return [{ name: 'bus', ok: node !== null, value }]
   }
-  return { bus, door: bus, health }
+  return { bus, commands: bus, health }
 }
 
 /** The password in the file that the settings name, or the derived one. */

@@ -2,7 +2,7 @@
  * Repairs what others change in the kernel, within a fraction of a second. It does not wait for a
  * pass, which may be waiting for the records or for a hung engine.
  *
- * At a notification from the kernel it applies the services with `heedsKernel` to the current want.
+ * At a notification from the kernel it applies the services with `watchesKernel` to the current want.
  * Applying them is safe to repeat, so a notification about our own change costs one check. A flood
  * of notifications, which anybody can cause who may change routes or links, is limited by
  * `REPAIR_RATE`.
@@ -26,7 +26,7 @@ const LONGEST_PAUSE_MS = 1_000
 const IDLE_MS = 24 * 3600 * 1000
 
 export interface RepairParts {
-  /** In the order in which they are applied. Those without `heedsKernel` are ignored. */
+  /** In the order in which they are applied. Those without `watchesKernel` are ignored. */
   readonly services: readonly HostService[]
   /** The current want; null while nothing is known: then nothing is touched. */
   readonly want: () => Promise<HostWant | null>
@@ -45,7 +45,7 @@ export function startRepairLoop(parts: RepairParts): () => Promise<void> {
     'Kernel notifications that led to a check',
   )
   const bucket = createTokenBucket(REPAIR_RATE, clock.monotonic())
-  const services = parts.services.filter(({ heedsKernel }) => heedsKernel === true)
+  const services = parts.services.filter(({ watchesKernel }) => watchesKernel === true)
   const loop = startLoop({
     work: async (signal) => {
       await clock.sleep(GATHER_MS, signal)

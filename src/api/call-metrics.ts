@@ -12,8 +12,8 @@ export interface CallMetrics {
 }
 
 /** Declares the transport's metrics in the registry. Call it once in a daemon. */
-export function createCallMetrics(metrics: Metrics, door: 'api' | 'commands'): CallMetrics {
-  const names = NAMES[door]
+export function createCallMetrics(metrics: Metrics, transport: 'api' | 'commands'): CallMetrics {
+  const names = NAMES[transport]
   const calls = metrics.counter(names.total, `${names.what} by action and result`, [
     'action',
     'code',

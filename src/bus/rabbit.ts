@@ -32,14 +32,14 @@ import {
 } from './rabbit/connection.ts'
 import { createFollowing, type Following } from './rabbit/following.ts'
 import type { BellMessage, BusMessage } from './rabbit/messages.ts'
-import { BELLS_EXCHANGE, PULSE_KEY } from './rabbit/names.ts'
+import { BELLS_EXCHANGE, PROBE_KEY } from './rabbit/names.ts'
 import { createOutbox, type Outbox } from './rabbit/outbox.ts'
 import { createSigner, type Signer, type VerifiedEnvelope } from './rabbit/signing.ts'
 
 /** How often dropped messages are logged. Each one is counted. */
 const WARN_INTERVAL_MS = 60_000
 /** An empty message that no queue receives. */
-const PULSE = Buffer.alloc(0)
+const EMPTY = Buffer.alloc(0)
 
 /** What the bus needs. */
 export interface RabbitBusOptions extends Broker {
@@ -77,19 +77,30 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const outbox = createOutbox(signer)
   const bells = createBells({ signer, clock, random, hosts, counted: measures.bell })
   const asking = createAsking({ signer, outbox, clock, counted: measures.question })
-  const door = createRabbitCommandQueue(clock, (error) => {
+  const commandQueue = createRabbitCommandQueue(clock, (error) => {
     log.error({ error }, 'handling a command from the bus failed')
   })
   const following = createFollowing(local.ringVpc)
-  const parts = { options, inbox, local, measures, signer, outbox, bells, following, asking, door }
-  const attendant = createConnectionListener(parts, createReceiver(parts))
-  const connection = keepConnected({ broker: options, attendant, clock, log, random })
+  const parts = {
+    options,
+    inbox,
+    local,
+    measures,
+    signer,
+    outbox,
+    bells,
+    following,
+    asking,
+    commandQueue,
+  }
+  const listener = createConnectionListener(parts, createReceiver(parts))
+  const connection = keepConnected({ broker: options, listener, clock, log, random })
   return {
     node: connection.node,
     blocked: connection.blocked,
     onBell: inbox.onBell,
     onAsk: inbox.onAsk,
-    onCommand: door.onCommand,
+    onCommand: commandQueue.onCommand,
     // Messages to this host itself need no broker.
     ring: (to) => (to === host ? local.ring(to) : bells.ring(to)),
     ringAll() {
@@ -127,7 +138,7 @@ interface Parts {
   readonly bells: Bells
   readonly following: Following
   readonly asking: Asking
-  readonly door: RabbitCommandQueue
+  readonly commandQueue: RabbitCommandQueue
 }
 
 /** Returns the function that handles each message to this host. */
@@ -177,7 +188,7 @@ function createConnectionListener(
   parts: Parts,
   hear: (content: Buffer) => void,
 ): ConnectionListener {
-  const { local, measures, signer, outbox, bells, following, asking, door } = parts
+  const { local, measures, signer, outbox, bells, following, asking, commandQueue } = parts
   const { host } = parts.options
   let bellsChannel: ConfirmChannel | null = null
   return {
@@ -188,11 +199,11 @@ function createConnectionListener(
           if (message.kind === 'ask') asking.returned(message.id)
       })
       await following.useQueue(await openQueues(model, host, hear))
-      await door.useChannel(commands)
+      await commandQueue.useChannel(commands)
       outbox.useChannel(messages)
       bells.useChannel(ringing)
       bellsChannel = ringing
-      return () => void messages.publish(BELLS_EXCHANGE, PULSE_KEY, PULSE)
+      return () => void messages.publish(BELLS_EXCHANGE, PROBE_KEY, EMPTY)
     },
     blocked(why) {
       measures.blocked(why !== null)
@@ -214,7 +225,7 @@ function createConnectionListener(
       outbox.useChannel(null)
       bells.useChannel(null)
       following.useQueue(null).catch(() => undefined)
-      door.useChannel(null).catch(() => undefined)
+      commandQueue.useChannel(null).catch(() => undefined)
       asking.lose('The connection to the message bus was lost before the answer came; try again.')
     },
   }

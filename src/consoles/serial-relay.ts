@@ -16,7 +16,7 @@ import { RELAY_EXIT } from './relay-exit.ts'
  * than this.
  */
 const BACKLOG_LIMIT_BYTES = 256 * KIB
-const PATIENCE_MS = 1_000
+const WAIT_MS = 1_000
 /** Errors of a socket whose process has ended or never existed. */
 const NOBODY = ['ECONNREFUSED', 'ENOENT']
 
@@ -41,7 +41,7 @@ function relay(path: string): void {
     patience ??= setTimeout(() => {
       isStalled = true
       line.resume()
-    }, PATIENCE_MS)
+    }, WAIT_MS)
   })
   daemon.on('drain', () => {
     if (patience !== null) clearTimeout(patience)

@@ -18,22 +18,22 @@ import { parseId } from '../model/ids.ts'
 import { GUEST_LABEL, IMAGE_REPOSITORY, INSTANCE_LABEL, LAYERS_DIRECTORY } from '../model/names.ts'
 import type { CaptureWant } from '../model/want.ts'
 import type { Capturer } from '../workloads/driver.ts'
+import { type Directories, directoriesOf, volumesOf } from './directories.ts'
+import type { EngineInfo } from './engine-info.ts'
 import { dockerError, statusOf } from './errors.ts'
 import { GUEST_KIT_MOUNT } from './guest-kit.ts'
 import { inspectImage, patiently } from './image-fetch.ts'
 import { type IdBase, loadOnTop, packVolumes } from './layer.ts'
 import type { Pauses } from './pause.ts'
-import { type Places, placesOf, volumesOf } from './directories.ts'
 import { findOne } from './read.ts'
 import { committedTag, partOf, partTag } from './tags.ts'
-import type { EngineWays } from './engine-info.ts'
 
 interface DockerCaptureTools {
   readonly docker: Dockerode
   readonly run: Runner
   readonly clock: Clock
   readonly log: Log
-  readonly ways: EngineWays
+  readonly engine: EngineInfo
   readonly pauses: Pauses
   readonly settings: { readonly stateDir: string }
 }
@@ -92,7 +92,7 @@ interface CaptureJob {
 }
 
 async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
-  const { docker, pauses, ways } = tools
+  const { docker, pauses, engine } = tools
   const { want, dir, progress, signal } = job
   const id = await findOne(docker, want.instance)
   if (id === null)
@@ -102,18 +102,18 @@ async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
     )
   const container = docker.getContainer(id)
   const inspected = await container.inspect()
-  const places = placesOf(inspected)
-  refuseForeign(places)
+  const directories = directoriesOf(inspected)
+  refuseForeign(directories)
   progress('Copying the container')
-  if (volumesOf(places).length === 0) {
+  if (volumesOf(directories).length === 0) {
     await commit(tools, container, committedTag(want.id), want.reboot)
     return
   }
-  const base = idBaseOf(await ways.read())
+  const base = idBaseOf(await engine.read())
   const copy = async () => {
     await commit(tools, container, partTag(want.id), false)
     progress('Copying the volumes')
-    await packVolumes(container, places, base, dir, { ...tools, signal })
+    await packVolumes(container, directories, base, dir, { ...tools, signal })
   }
   // Both at the same moment. The engine's own pause would only cover the first.
   if (want.reboot && inspected.State.Running) await pauses.during(want.instance, id, copy)
@@ -127,7 +127,7 @@ async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
  * Data outside the root disk and the container's own volumes would be missing from the image, so it
  * is refused.
  */
-function refuseForeign({ mounts }: Places): void {
+function refuseForeign({ mounts }: Directories): void {
   const foreign = mounts.find(
     ({ type, destination }) => type !== 'volume' && destination !== GUEST_KIT_MOUNT,
   )

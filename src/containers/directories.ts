@@ -38,7 +38,7 @@ export interface Mount {
   readonly destination: string
 }
 
-export interface Places {
+export interface Directories {
   /** The writable layer. Null: this storage driver does not name it. */
   readonly upper: string | null
   /** The layers of the image. */
@@ -47,7 +47,7 @@ export interface Places {
 }
 
 /** Errors: those of the schema, for an invalid description. */
-export function placesOf(inspected: unknown): Places {
+export function directoriesOf(inspected: unknown): Directories {
   const { GraphDriver, Mounts } = placesSchema.parse(inspected)
   const { UpperDir = null, LowerDir = '' } = GraphDriver.Data ?? {}
   return {
@@ -62,6 +62,6 @@ export function placesOf(inspected: unknown): Places {
 }
 
 /** The volumes that the engine created for a container, so that their contents belong to it. */
-export function volumesOf({ mounts }: Places): readonly Mount[] {
+export function volumesOf({ mounts }: Directories): readonly Mount[] {
   return mounts.filter(({ type, source }) => type === 'volume' && source !== '')
 }

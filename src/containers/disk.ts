@@ -12,7 +12,7 @@ import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { GIB } from '../model/sizes.ts'
-import { placesOf, volumesOf } from './directories.ts'
+import { directoriesOf, volumesOf } from './directories.ts'
 
 /** What a container has written. */
 interface DiskUse {
@@ -27,7 +27,7 @@ interface Followed {
   readonly limitGiB: number
 }
 
-export interface DiskLook {
+export interface DiskMeter {
   /**
    * Measures this container from now on. Returns the excess over its limit at the last measurement.
    * Null: none.
@@ -55,7 +55,7 @@ const ASK_TIMEOUT_MS = 10_000
 const DU_TIMEOUT_MS = 120_000
 
 /** Starts measuring. */
-export function startDiskLook(tools: DiskTools): DiskLook {
+export function startDiskMeter(tools: DiskTools): DiskMeter {
   const { clock, log, signal } = tools
   const all = new Map<InstanceId, Followed>()
   const uses = new Map<InstanceId, DiskUse>()
@@ -105,7 +105,7 @@ async function look(
   container: string,
 ): Promise<DiskUse | null> {
   const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)])
-  const found = placesOf(await docker.getContainer(container).inspect({ abortSignal }))
+  const found = directoriesOf(await docker.getContainer(container).inspect({ abortSignal }))
   if (found.upper === null) return null
   const places = [found.upper, ...volumesOf(found).map(({ source }) => source)]
   const count = async (what: string): Promise<number> => {

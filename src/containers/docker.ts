@@ -2,7 +2,7 @@
  * Containers: the workload driver on the Docker Engine.
  *
  * - Its part of the want: each `InstanceWant` with this driver. `plan/workloads.ts` decides,
- *   `spec.ts` describes a container to the engine, and `have.ts` interprets the engine's answers
+ *   `spec.ts` describes a container to the engine, and `state.ts` interprets the engine's answers
  *   (all pure).
  * - A new daemon recognises containers by the label `atoll.instance` together with the name
  *   `atoll-<id>` (an image or a person may set one of them), and by the directories
@@ -24,19 +24,19 @@ import type { WorkloadHave } from '../plan/workloads.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
 import { createInstanceFiles } from './boot-record.ts'
 import { createDockerCapturer } from './capture.ts'
-import { startDiskLook } from './disk.ts'
+import { startDiskMeter } from './disk.ts'
+import { createEngineInfo } from './engine-info.ts'
 import { dockerError, statusOf } from './errors.ts'
 import { followEvents } from './events.ts'
 import { createGuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
 import { demultiplex } from './logs.ts'
-import { createPatientReads } from './timed-reads.ts'
 import { createPauses } from './pause.ts'
 import { createPlug } from './plug.ts'
 import { createCache, findAll, findOne, type Reader, readGone, readHave } from './read.ts'
 import { createShells } from './shell.ts'
 import { createDockerSteps } from './steps.ts'
-import { createEngineWays } from './engine-info.ts'
+import { createTimedReads } from './timed-reads.ts'
 
 interface DockerSettings {
   /** The engine's socket. */
@@ -78,18 +78,18 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   const files = createInstanceFiles(settings.stateDir)
   const plug = createPlug(options.host, settings)
   const cache = createCache()
-  const ways = createEngineWays(docker, settings.engineSocket)
+  const engine = createEngineInfo(docker, settings.engineSocket)
   const closing = new AbortController()
   const listeners = new Set<(instance: InstanceId | null) => void>()
   const tell = (instance: InstanceId) => {
     for (const listener of listeners) listener(instance)
   }
-  const disks = startDiskLook({
+  const disks = startDiskMeter({
     ...{ docker, clock, log, run: options.run, signal: closing.signal },
     exceeded: tell,
   })
-  const reads = createPatientReads(clock, tell)
-  const reader = { docker, clock, files, plug, cache, ways, disks }
+  const reads = createTimedReads(clock, tell)
+  const reader = { docker, clock, files, plug, cache, engine, disks }
   const { images, host } = options
   const stepper = { ...reader, images, host, kit: createGuestKit(settings), settings }
   const pauses = createPauses({ docker, files, log })
@@ -98,13 +98,13 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   return {
     name: 'docker',
     stopSeconds: settings.stopSeconds,
-    capturer: createDockerCapturer({ ...options, ways, pauses }),
+    capturer: createDockerCapturer({ ...options, engine, pauses }),
 
     async list({ fresh, signal }) {
       if (fresh) cache.clear()
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)])
       const found = await findAll(docker, deadline)
-      const directories = await files.list()
+      const remaining = await files.list()
       const haves: WorkloadHave[] = []
       for (const [instance, id] of found) {
         const have = await reads.read(instance, async () => {
@@ -116,7 +116,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       }
       const running = haves.filter(({ state }) => state.kind === 'running')
       disks.keep(new Set(running.map(({ instance }) => instance)))
-      for (const instance of directories)
+      for (const instance of remaining)
         if (!found.has(instance)) haves.push(await readGone(files, instance))
       return haves
     },
@@ -124,7 +124,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     ...createDockerSteps(stepper),
 
     async storage() {
-      const known = await ways.read().catch(() => null)
+      const known = await engine.read().catch(() => null)
       return [settings.stateDir, ...(known === null ? [] : [known.rootDirectory])]
     },
 
@@ -175,7 +175,7 @@ async function readConsole(
  * it.
  */
 function watchEngine(
-  { docker, clock, log, cache, ways }: Reader & { readonly log: Log },
+  { docker, clock, log, cache, engine }: Reader & { readonly log: Log },
   closing: AbortSignal,
   changed: (instance: InstanceId | null) => void,
 ): () => void {
@@ -185,7 +185,7 @@ function watchEngine(
     connected: () => {
       cache.trust(true)
       // The engine may have been restarted with another configuration.
-      ways.forget()
+      engine.forget()
       changed(null)
     },
     lost: () => cache.trust(false),

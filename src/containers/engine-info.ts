@@ -21,7 +21,7 @@ interface EngineContext extends DockerInfo {
   readonly openFiles: number
 }
 
-export interface EngineWays {
+export interface EngineInfo {
   /** The description of the engine, which is asked for only once. Errors: `unavailable`. */
   read(): Promise<EngineContext>
   /**
@@ -29,13 +29,13 @@ export interface EngineWays {
    * itself, a signal or its memory limit can have ended it. It is the start of the engine or, where
    * containers run on without it, of the machine. Null when unknown. Errors: `unavailable`.
    */
-  lastUpheaval(): Promise<number | null>
+  lastRestart(): Promise<number | null>
   /** Forgets the description, because the engine may be another one now. */
   forget(): void
 }
 
 /** Nothing is known at first of the engine behind the socket. */
-export function createEngineWays(docker: Dockerode, socketPath: string): EngineWays {
+export function createEngineInfo(docker: Dockerode, socketPath: string): EngineInfo {
   let known: EngineContext | null = null
   async function read(): Promise<EngineContext> {
     known ??= { ...(await ask(docker)), openFiles: await openFilesOf(socketPath) }
@@ -43,7 +43,7 @@ export function createEngineWays(docker: Dockerode, socketPath: string): EngineW
   }
   return {
     read,
-    async lastUpheaval() {
+    async lastRestart() {
       const { hasLiveRestore, rootDirectory } = await read()
       return hasLiveRestore ? await machineStart() : await engineStart(rootDirectory)
     },

@@ -110,7 +110,8 @@ async function fetchDocker(
   const mayUse = found !== null && isLocal(reference, local)
   // A pull would take the name from an image that somebody made here and does not publish.
   const mayPull = registries.includes(splitReference(reference).registry) && found?.isMade !== true
-  if (!mayUse && !mayPull) throw notToBeHad(want, 'the settings images.registries and images.local')
+  if (!mayUse && !mayPull)
+    throw imageUnavailable(want, 'the settings images.registries and images.local')
   const image = mayUse ? found.image : await pull(options, want, reference)
   if (digest !== null && image.id !== digest) throw differs(want, image.id)
   const named = await patiently(options, want.location, () => findImage(docker, image.id))
@@ -170,11 +171,11 @@ async function pull(
 ): Promise<DockerImage> {
   const { docker, login, clock, log } = options
   const authconfig = (await login?.(splitReference(reference).registry)) ?? undefined
-  return await whileItMoves(options, want, async (signal, progress) => {
+  return await whileProgressing(options, want, async (signal, progress) => {
     const again = (error: unknown, failures: number) => {
       signal.throwIfAborted()
       if (statusOf(error) === NOT_FOUND || failures === PULL_ATTEMPTS)
-        throw notToBeHad(want, reasonOf(error))
+        throw imageUnavailable(want, reasonOf(error))
       log.debug({ image: want.id, error, attempt: failures }, 'pull failed, trying again')
       return true
     }
@@ -193,13 +194,13 @@ async function pull(
 }
 
 /** The result of `work`, while it reports progress at least every `PULL_IDLE_MS`. */
-async function whileItMoves<T>(
+async function whileProgressing<T>(
   { signal, progress, clock }: FetchOptions,
   want: ImageWant,
   work: (signal: AbortSignal, progress: (message: string) => void) => Promise<T>,
 ): Promise<T> {
   const idle = new AbortController()
-  const giveUp = () => idle.abort(notToBeHad(want, 'the pull makes no progress'))
+  const giveUp = () => idle.abort(imageUnavailable(want, 'the pull makes no progress'))
   let stop = clock.after(PULL_IDLE_MS, giveUp)
   let last = ''
   const told = (message: string) => {
@@ -218,7 +219,7 @@ async function whileItMoves<T>(
 }
 
 /** One sentence, whatever the engine or the registry says. Their messages are for the operator. */
-function notToBeHad({ location }: ImageWant, why: string): AtollError {
+function imageUnavailable({ location }: ImageWant, why: string): AtollError {
   return new AtollError(
     'refused',
     'InvalidParameterValue',

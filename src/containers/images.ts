@@ -10,7 +10,7 @@
  */
 import { LRUCache } from 'lru-cache'
 
-import { createAccountLimit, createLooks, LOOKS_REMEMBERED } from '../images/lookups.ts'
+import { createAccountLimit, createLookups, LOOKUPS_REMEMBERED } from '../images/lookups.ts'
 import { unavailable } from '../model/errors.ts'
 import type { Images } from '../workloads/driver.ts'
 import { type FetchOptions, fetchImage } from './image-fetch.ts'
@@ -35,9 +35,9 @@ export type DockerImagesOptions = Omit<FetchOptions, 'signal' | 'progress'>
 /** Looks up the images of a Docker Engine. */
 export function createDockerImages(options: DockerImagesOptions): DockerImages {
   const { clock, log } = options
-  const shelf = new LRUCache<string, DockerImage>({ max: LOOKS_REMEMBERED })
+  const shelf = new LRUCache<string, DockerImage>({ max: LOOKUPS_REMEMBERED })
   const turns = createAccountLimit(FETCHES_AT_ONCE, FETCHES_OF_ACCOUNT)
-  const looks = createLooks({
+  const looks = createLookups({
     clock,
     log,
     async find(want, progress, signal) {

@@ -19,7 +19,7 @@ import { needSpace } from '../host/files/space.ts'
 import { below } from '../lib/paths.ts'
 import { failureOf, type Runner } from '../lib/runner.ts'
 import { bug, unavailable } from '../model/errors.ts'
-import { type Mount, type Places, volumesOf } from './directories.ts'
+import { type Directories, type Mount, volumesOf } from './directories.ts'
 import { finished } from './progress.ts'
 import { tarEnd, tarFile } from './tar.ts'
 
@@ -48,13 +48,13 @@ const LAYER = 'layer.tar'
 /** Packs the files of the volumes into `<dir>/layer.tar`. Errors: `unavailable`. */
 export async function packVolumes(
   container: Dockerode.Container,
-  places: Places,
+  directories: Directories,
   base: IdBase,
   dir: string,
   tools: LayerTools,
 ): Promise<void> {
   const volumes = await Promise.all(
-    volumesOf(places).map(async (one) => ({
+    volumesOf(directories).map(async (one) => ({
       ...one,
       destination: await resolvedIn(container, one.destination),
     })),
@@ -67,7 +67,7 @@ export async function packVolumes(
   const maps = await writeMaps(base, dir)
   const pack = (source: string, prefix: string, names: readonly string[], more: string[] = []) =>
     append(below(dir, LAYER), source, prefix, [...maps, ...more], names, tools)
-  for (const { source, name } of await parentsOf(ordered, places))
+  for (const { source, name } of await parentsOf(ordered, directories))
     await pack(source, '.', [`./${name}`], ['--no-recursion'])
   for (const { source, destination } of ordered) {
     await pack(source, destination.slice(1), ['.'], insideOf(destination, ordered))
@@ -131,7 +131,7 @@ async function writeMaps(base: IdBase, dir: string): Promise<readonly string[]> 
  * The directories above the volumes, each from the layer that has it. If a layer lacked them, the
  * engine would choose their permissions.
  */
-async function parentsOf(volumes: readonly Mount[], { upper, lower }: Places) {
+async function parentsOf(volumes: readonly Mount[], { upper, lower }: Directories) {
   const isInside = (path: string) =>
     volumes.some(({ destination }) => `${path}/`.startsWith(`${destination}/`))
   const paths = volumes.flatMap(({ destination }) => {

@@ -6,14 +6,14 @@ import { INSTANCE_LABEL, instanceOfContainer } from '../model/names.ts'
 import { reservedTags } from '../model/reserved-tags.ts'
 import type { EndedBy, WorkloadHave } from '../plan/workloads.ts'
 import { bootOf, type InstanceFiles } from './boot-record.ts'
-import type { DiskLook } from './disk.ts'
+import { type Directories, directoriesOf } from './directories.ts'
+import type { DiskMeter } from './disk.ts'
+import type { EngineInfo } from './engine-info.ts'
 import { dockerError, statusOf } from './errors.ts'
 import { pastEvents } from './events.ts'
-import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './state.ts'
-import { type Places, placesOf } from './directories.ts'
 import type { Plug } from './plug.ts'
 import { diskLimitOf } from './spec.ts'
-import type { EngineWays } from './engine-info.ts'
+import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './state.ts'
 
 const NOT_FOUND = 404
 /** A client or another host waits for the answer about a single container. */
@@ -32,7 +32,7 @@ export interface Seen {
   /** Whether the file system limits its size. */
   readonly hasQuota: boolean
   /** The host's directories that contain its disk. */
-  readonly places: Places
+  readonly directories: Directories
 }
 
 /** What is needed to read a container's state. */
@@ -42,8 +42,8 @@ export interface Reader {
   readonly files: InstanceFiles
   readonly plug: Plug
   readonly cache: ContainerCache
-  readonly ways: EngineWays
-  readonly disks: DiskLook
+  readonly engine: EngineInfo
+  readonly disks: DiskMeter
 }
 
 /** Containers as they were read. Each is valid until an event about it. */
@@ -158,11 +158,11 @@ export async function readGone(files: InstanceFiles, instance: InstanceId): Prom
 
 /** How a running container is isolated, and whether it exceeds its disk. */
 async function readHold(
-  { ways, disks }: Reader,
+  { engine, disks }: Reader,
   instance: InstanceId,
   { id, hasQuota, labels }: Seen,
 ): Promise<Pick<WorkloadHave, 'marks' | 'excess'>> {
-  const { hasUserNamespace } = await ways.read()
+  const { hasUserNamespace } = await engine.read()
   const isolation = hasUserNamespace ? 'user-namespace' : 'shared-root'
   const marks = reservedTags(isolation, hasQuota ? 'quota' : 'watched')
   const limitGiB = hasQuota ? null : diskLimitOf(labels)
@@ -171,7 +171,7 @@ async function readHold(
 }
 
 async function findEnd(
-  { docker, clock, ways }: Reader,
+  { docker, clock, engine }: Reader,
   { id, state }: Seen,
   signal: AbortSignal,
 ): Promise<EndedBy> {
@@ -180,7 +180,7 @@ async function findEnd(
   const events = await pastEvents(docker, id, span, signal).catch((error: unknown) => {
     throw dockerError(error, 'ask for past events')
   })
-  return endedBy(state, events, await ways.lastUpheaval())
+  return endedBy(state, events, await engine.lastRestart())
 }
 
 function hasQuota({ StorageOpt }: { readonly StorageOpt?: unknown }): boolean {
@@ -202,7 +202,7 @@ export async function inspect(
       state: State,
       labels: Config.Labels,
       hasQuota: hasQuota(HostConfig),
-      places: placesOf(found),
+      directories: directoriesOf(found),
     }
   } catch (error) {
     if (statusOf(error) === NOT_FOUND) return null

@@ -121,7 +121,7 @@ function primaryNic(want: InstanceWant): NicWant {
 }
 
 /** The properties of the host that a container depends on. */
-export interface ContainerGround {
+export interface ContainerContext {
   /** The instance's guest kit. */
   readonly kitDir: string
   readonly zone: string
@@ -145,7 +145,7 @@ export interface ContainerGround {
 export function renderContainer(
   want: InstanceWant,
   image: DockerImage,
-  { kitDir, zone, hasUserNamespace, hasQuota, limits }: ContainerGround,
+  { kitDir, zone, hasUserNamespace, hasQuota, limits }: ContainerContext,
 ): ContainerCreateOptions {
   const asked = guestNetwork(image.labels, image.command)
   const network = hasUserNamespace ? asked : 'plain'

@@ -68,17 +68,17 @@ const UNSEEN = 255
 
 /**
  * Who ended a container, from its state, the engine's events about it in ascending order, and the
- * time of the last restart (`EngineWays`).
+ * time of the last restart (`EngineInfo`).
  */
 export function endedBy(
   state: ContainerState,
   events: readonly ContainerEvent[],
-  upheavalMs: number | null,
+  restartMs: number | null,
 ): EndedBy {
   const finishedMs = Date.parse(state.FinishedAt)
   const die = events.findLast(({ action }) => action === 'die')
   if (die === undefined || Math.abs(die.timeMs - finishedMs) > DIE_DELAY_MS) {
-    const isForgotten = upheavalMs !== null && finishedMs > upheavalMs && state.ExitCode !== UNSEEN
+    const isForgotten = restartMs !== null && finishedMs > restartMs && state.ExitCode !== UNSEEN
     return isForgotten ? byExitCode(state) : 'unknown'
   }
   const startedMs = Date.parse(state.StartedAt)

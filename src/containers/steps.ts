@@ -10,13 +10,13 @@ import type { InstanceId } from '../model/ids.ts'
 import { instanceLimits, type MachineTables } from '../model/limits.ts'
 import type { InstanceWant } from '../model/want.ts'
 import type { WorkloadSteps } from '../workloads/driver.ts'
+import { volumesOf } from './directories.ts'
 import { dockerError, statusOf } from './errors.ts'
 import type { GuestKit } from './guest-kit.ts'
-import { NEVER_STARTED } from './state.ts'
 import type { DockerImages } from './images.ts'
-import { volumesOf } from './directories.ts'
 import { findOne, inspect, type Reader, type Seen } from './read.ts'
 import { guestNetworkOf, renderContainer } from './spec.ts'
+import { NEVER_STARTED } from './state.ts'
 
 /** What the steps need. */
 export interface Stepper extends Reader {
@@ -50,10 +50,10 @@ async function launch(
   digest: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { docker, images, kit, files, settings, ways } = stepper
+  const { docker, images, kit, files, settings, engine } = stepper
   const image = await images.details(digest)
   const kitDir = await kit.prepare(want, files.path(want.id), true)
-  const { hasUserNamespace, hasQuota, openFiles } = await ways.read()
+  const { hasUserNamespace, hasQuota, openFiles } = await engine.read()
   const limits = instanceLimits(want.type.memoryMiB, settings.tables)
   const spec = renderContainer(want, image, {
     kitDir,
@@ -92,12 +92,12 @@ async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal):
  * Errors: `refused` when directories of the container's disk are gone. The engine's own errors look
  * temporary.
  */
-async function assertWhole({ ways }: Stepper, { places, state }: Seen): Promise<void> {
+async function assertWhole({ engine }: Stepper, { directories, state }: Seen): Promise<void> {
   // If the engine's files are not visible from here, missing directories prove nothing.
-  if (state.StartedAt === NEVER_STARTED || !(await exists((await ways.read()).rootDirectory)))
+  if (state.StartedAt === NEVER_STARTED || !(await exists((await engine.read()).rootDirectory)))
     return
-  const { upper, lower } = places
-  const volumes = volumesOf(places).map(({ source }) => source)
+  const { upper, lower } = directories
+  const volumes = volumesOf(directories).map(({ source }) => source)
   for (const place of [...(upper === null ? [] : [upper]), ...lower, ...volumes])
     if (!(await exists(place)))
       throw refused('IncorrectInstanceState', `The root disk is lost: ${place} is gone`)
@@ -123,12 +123,12 @@ async function startAndPlug(
 }
 
 async function plugIn(stepper: Stepper, want: InstanceWant, seen: Seen): Promise<void> {
-  const { plug, ways, host, settings } = stepper
+  const { plug, engine, host, settings } = stepper
   const { id, pid, state, labels } = seen
   // It may have ended already. The next reading will say why.
   if (pid === 0) return
   const life = { containerId: id, startedAt: state.StartedAt, pid }
-  const { hasUserNamespace } = await ways.read()
+  const { hasUserNamespace } = await engine.read()
   const limits = instanceLimits(want.type.memoryMiB, settings.tables)
   // The guest's own programs wait for the NIC, so none of them runs without its limits.
   const limited = hasUserNamespace

@@ -10,7 +10,7 @@ import { inTime } from '../lib/deadline.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { WorkloadHave } from '../plan/workloads.ts'
 
-export interface PatientReads {
+export interface TimedReads {
   /** The result of `work` if it is in time, otherwise "busy". Errors: those of `work`. */
   read(instance: InstanceId, work: () => Promise<WorkloadHave | null>): Promise<WorkloadHave | null>
   /** A sentence for each instance whose read hangs. */
@@ -18,15 +18,12 @@ export interface PatientReads {
 }
 
 /** Healthy reads take some milliseconds, and a list has a second for all of them. */
-const PATIENCE_MS = 300
+const WAIT_MS = 300
 /** Not reported earlier: a container that is being stopped is locked for a moment as well. */
 const TOLD_AFTER_MS = 5_000
 
 /** No read is under way at first. `ended` is called when a late one ends. */
-export function createPatientReads(
-  clock: Clock,
-  ended: (instance: InstanceId) => void,
-): PatientReads {
+export function createTimedReads(clock: Clock, ended: (instance: InstanceId) => void): TimedReads {
   const hungSinceMs = new Map<InstanceId, number>()
   const slow = new Set<InstanceId>()
 
@@ -47,7 +44,7 @@ export function createPatientReads(
       if (slow.delete(instance)) return await reading
       const found = await inTime(
         clock,
-        PATIENCE_MS,
+        WAIT_MS,
         reading.then((have) => ({ have })),
       )
       if (found !== null) return found.have

@@ -12,10 +12,10 @@ import { createLimit, type Limit } from '../lib/queue.ts'
 import { throttle } from '../lib/throttle.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
 import type { ImageFindings, ImageWant } from '../model/want.ts'
-import type { ImageLook } from '../plan/workloads.ts'
+import type { ImageStatus } from '../plan/workloads.ts'
 import type { Images } from '../workloads/driver.ts'
 
-interface LooksOptions<Want extends ImageWant> {
+interface LookupsOptions<Want extends ImageWant> {
   readonly clock: Clock
   readonly log: Log
   /**
@@ -31,25 +31,25 @@ interface LooksOptions<Want extends ImageWant> {
 
 interface Looks<Want extends ImageWant> extends Omit<Images, 'look'> {
   /** Like `Images.look`. */
-  look(want: Want): ImageLook
+  look(want: Want): ImageStatus
   /** Forgets this content, which is gone. */
   forget(digest: string): void
 }
 
 /** Maximum number of results that are kept, here and by callers that keep more of them. */
-export const LOOKS_REMEMBERED = 1_000
+export const LOOKUPS_REMEMBERED = 1_000
 /** A failed lookup is repeated after this time, and not earlier. */
 const FAILED_FOR_MS = 10_000
 /** Progress is reported at most this often. */
 const PROGRESS_EVERY_MS = 1_000
 
 /** Nothing is known at first. `close` resolves when no lookup is under way. */
-export function createLooks<Want extends ImageWant>({
+export function createLookups<Want extends ImageWant>({
   clock,
   log,
   find,
-}: LooksOptions<Want>): Looks<Want> {
-  const looks = new LRUCache<string, Look>({ max: LOOKS_REMEMBERED })
+}: LookupsOptions<Want>): Looks<Want> {
+  const looks = new LRUCache<string, Look>({ max: LOOKUPS_REMEMBERED })
   const listeners = new Set<() => void>()
   const closing = new AbortController()
   const underWay = new Set<Promise<void>>()
@@ -108,7 +108,7 @@ export function createLooks<Want extends ImageWant>({
 }
 
 interface Look {
-  now: ImageLook
+  now: ImageStatus
   failedAt: number
 }
 

@@ -48,7 +48,7 @@ import {
 } from './cache.ts'
 import { inspectDisk, inspectInitrd, inspectKernel } from './content.ts'
 import { type DownloadTools, download } from './download.ts'
-import { createAccountLimit, createLooks } from './lookups.ts'
+import { createAccountLimit, createLookups } from './lookups.ts'
 import type { Outbound } from './outbound.ts'
 import { createFileSource } from './published-file.ts'
 import type { Source } from './source.ts'
@@ -168,7 +168,7 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
     )
   }
 
-  const looks = createLooks({
+  const looks = createLookups({
     clock,
     log,
     async find(want, progress, signal) {

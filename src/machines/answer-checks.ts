@@ -6,9 +6,9 @@ import type { Clock } from '../lib/clock.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { Machine } from './monitors.ts'
 
-export interface Pulse {
+export interface AnswerChecks {
   /** Checks the machines that are due. Does not wait. */
-  feel(machines: ReadonlyMap<InstanceId, Machine>): void
+  check(machines: ReadonlyMap<InstanceId, Machine>): void
   /** A sentence for each machine that does not answer. */
   hanging(): readonly string[]
 }
@@ -19,7 +19,7 @@ const EVERY_MS = 10_000
 const LATE_MS = 3_000
 
 /** No machine has been checked at first. */
-export function createPulse(clock: Pick<Clock, 'monotonic'>): Pulse {
+export function createAnswerChecks(clock: Pick<Clock, 'monotonic'>): AnswerChecks {
   let all: ReadonlyMap<InstanceId, Machine> = new Map()
   const askedMs = new Map<Machine['qmp'], number>()
   const waiting = new Set<Machine['qmp']>()
@@ -27,7 +27,7 @@ export function createPulse(clock: Pick<Clock, 'monotonic'>): Pulse {
   const isLate = ({ qmp }: Machine) =>
     qmp === null || (waiting.has(qmp) && clock.monotonic() - (askedMs.get(qmp) ?? 0) > LATE_MS)
   return {
-    feel(machines) {
+    check(machines) {
       all = machines
       const known = new Set([...machines.values()].map(({ qmp }) => qmp))
       for (const qmp of askedMs.keys()) if (!known.has(qmp)) askedMs.delete(qmp)

@@ -53,7 +53,7 @@ export interface MonitorsOptions {
 }
 
 /** How long the list of all machines waits for one of them. */
-const PATIENCE_MS = 300
+const WAIT_MS = 300
 /** A process that closes its monitor is about to end. */
 const END_DEADLINE_MS = 10_000
 
@@ -74,7 +74,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
    * Writes to disk that the guest powered off by itself before the process may end. Nothing else
    * distinguishes it from a crash.
    */
-  async function seeOff(instance: InstanceId): Promise<void> {
+  async function recordPowerOff(instance: InstanceId): Promise<void> {
     const machine = known.get(instance)
     if (machine?.qmp == null || machine.isOff) return
     known.set(instance, { ...machine, isOff: true })
@@ -83,7 +83,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     await machine.qmp.execute('quit')
   }
   const finish = (instance: InstanceId) => {
-    seeOff(instance).catch((error: unknown) =>
+    recordPowerOff(instance).catch((error: unknown) =>
       log.warn({ instance, error }, 'the power-off of a machine could not be recorded'),
     )
   }
@@ -115,7 +115,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
   const adopt = (instance: InstanceId, pid: number) =>
     adopting(instance, () => connectOnce(instance, pid))
 
-  const connect = patientConnect({ known, adopt, tell, clock, log })
+  const connect = connectBriefly({ known, adopt, tell, clock, log })
 
   async function readAnew(): Promise<void> {
     // Machines that were started while /proc was read are known already, but not in the result.
@@ -149,7 +149,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
  * Connects with a short wait. A machine that hangs is waited for only once. Then others are listed
  * without it, until it answers.
  */
-function patientConnect({
+function connectBriefly({
   known,
   adopt,
   tell,
@@ -171,7 +171,7 @@ function patientConnect({
       known.set(instance, { pid, qmp: null, isOff: false })
     })
     const ended = adopted.then(() => true)
-    if (!wasMute && (await inTime(clock, PATIENCE_MS, ended)) === true) return
+    if (!wasMute && (await inTime(clock, WAIT_MS, ended)) === true) return
     if (known.get(instance)?.pid !== pid) known.set(instance, { pid, qmp: null, isOff: false })
     void ended.then(() => tell(instance))
   }

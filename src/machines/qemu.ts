@@ -27,6 +27,7 @@ import { type Isolation, reservedTags } from '../model/reserved-tags.ts'
 import type { WorkloadHave, WorkloadState } from '../plan/workloads.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
 import { createFreezer } from './agent.ts'
+import { createAnswerChecks } from './answer-checks.ts'
 import { createMachineCapturer, type MachineCaptureTools } from './capture.ts'
 import type { KeptImages } from './created-images.ts'
 import {
@@ -36,7 +37,6 @@ import {
   type MachineFilesystem,
 } from './files.ts'
 import { createMonitors, type Machine } from './monitors.ts'
-import { createPulse } from './answer-checks.ts'
 import { createQemuSteps, type QemuSettings, type QemuStepper } from './steps.ts'
 
 export interface QemuDriverOptions {
@@ -62,7 +62,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const lines = createSerialLines()
   const { stateDir } = settings
   const trimmer = createConsoleTrimmer({ stateDir, keptBytes: CONSOLE_BYTES, clock, log })
-  const pulse = createPulse(clock)
+  const answers = createAnswerChecks(clock)
   const stepper: QemuStepper = { ...options, run, files, groups, monitors }
   const freezer = createFreezer({
     socketOf: (instance) => monitors.sockets(instance).agent,
@@ -87,11 +87,11 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
     async list({ fresh }) {
       const instances = [...(await files.homes()).keys()]
       if (instances.length === 0) {
-        pulse.feel(new Map())
+        answers.check(new Map())
         return []
       }
       const machines = await monitors.list(fresh)
-      pulse.feel(machines)
+      answers.check(machines)
       if (machines.size > 0) trimmer.ensure()
       if (fresh) thawLeft(machines)
       return Promise.all(
@@ -119,7 +119,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       return monitors.watch(changed)
     },
 
-    hanging: () => [...pulse.hanging(), ...programs.hanging()],
+    hanging: () => [...answers.hanging(), ...programs.hanging()],
 
     async close() {
       lines.close()

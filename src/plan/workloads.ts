@@ -75,7 +75,7 @@ export type WorkloadStep =
     }
 
 /** What is known of an image on this host. */
-export type ImageLook =
+export type ImageStatus =
   | ({ readonly kind: 'ready' } & ImageFindings)
   /** Being inspected, pulled or imported. */
   | { readonly kind: 'working'; readonly message: string }
@@ -108,7 +108,7 @@ export interface WorkloadPlan {
 export function planWorkload(
   want: InstanceWant | undefined,
   have: WorkloadHave | undefined,
-  look: (image: ImageWant) => ImageLook,
+  look: (image: ImageWant) => ImageStatus,
   problem?: WorkloadProblem,
 ): WorkloadPlan {
   if (have?.state.kind === 'busy') return nothing
@@ -153,7 +153,7 @@ function stopped(want: InstanceWant, code: string, message: string): Fact {
 function planRun(
   want: InstanceWant,
   have: WorkloadHave | undefined,
-  look: (image: ImageWant) => ImageLook,
+  look: (image: ImageWant) => ImageStatus,
   problem: WorkloadProblem | undefined,
 ): WorkloadPlan {
   const found = have?.state ?? { kind: 'remains' }
@@ -208,7 +208,7 @@ function unworkable(
   return facts({ kind: 'failed', instance: want.id, code, message })
 }
 
-function planLaunch(want: InstanceWant, image: ImageLook): WorkloadPlan {
+function planLaunch(want: InstanceWant, image: ImageStatus): WorkloadPlan {
   switch (image.kind) {
     case 'ready': {
       const pinned: readonly Fact[] =

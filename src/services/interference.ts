@@ -82,7 +82,7 @@ export function createInterferenceWatch(options: {
   return {
     name: 'interference',
     gate: false,
-    heedsKernel: true,
+    watchesKernel: true,
     found: () => found,
     async apply(pass) {
       for (const kind of kinds) {

@@ -67,7 +67,7 @@ export function createLinks(options: {
 
   return {
     name: 'links',
-    heedsKernel: true,
+    watchesKernel: true,
     // One failed NIC must not stop the others. A workload waits for its own NIC.
     gate: false,
     apply: async (pass) => {

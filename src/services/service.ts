@@ -34,7 +34,7 @@ export interface HostService {
    * Whether kernel notifications concern the service. If so it is applied at once, even during a
    * pass.
    */
-  readonly heedsKernel?: boolean
+  readonly watchesKernel?: boolean
   /**
    * Makes reality equal to `pass.want`. Safe to repeat. It never waits for a guest or a download:
    * it starts such work, returns, and wakes the agent later.

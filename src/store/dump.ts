@@ -3,7 +3,7 @@
  * with it. The nouns say which tables there are, in which order they are filled, and what of each
  * is copied.
  */
-import { isTrouble } from './engines/engine.ts'
+import { isEngineError } from './engines/engine.ts'
 import type { AnyNoun, Tables } from './nouns.ts'
 import type { AnyTable, Session } from './records/noun.ts'
 
@@ -61,10 +61,10 @@ export async function writeDump(
       try {
         await insert(table, part)
       } catch (error) {
-        if (!isTrouble(error, 'duplicate', 'referenced', 'misuse')) throw error
+        if (!isEngineError(error, 'duplicate', 'referenced', 'misuse')) throw error
         for (const row of part)
           await insert(table, [row]).catch((cause: unknown) => {
-            if (!isTrouble(cause, 'duplicate', 'referenced', 'misuse')) throw cause
+            if (!isEngineError(cause, 'duplicate', 'referenced', 'misuse')) throw cause
             leftOut += 1
           })
       }

@@ -15,7 +15,7 @@ import type { Kysely } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
 import type { Log } from '../lib/log.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
-import { EngineError, isTrouble } from './engines/engine.ts'
+import { EngineError, isEngineError } from './engines/engine.ts'
 import { firstRecords } from './migrations/0001-first-records.ts'
 import { leases } from './migrations/0002-leases.ts'
 import { commits } from './migrations/0003-commits.ts'
@@ -110,7 +110,7 @@ async function appliedNames(db: Kysely<Tables>): Promise<readonly string[]> {
     return applied.map(({ name }) => name)
   } catch (error) {
     // Listing the tables first would be many times slower.
-    if (isTrouble(error, 'misuse')) return []
+    if (isEngineError(error, 'misuse')) return []
     throw error
   }
 }

@@ -7,7 +7,7 @@
  * that lacks what a call rests on cannot have its effect, and says so.
  */
 import { bug } from '../model/errors.ts'
-import { isTrouble } from './engines/engine.ts'
+import { isEngineError } from './engines/engine.ts'
 import { type AnyNoun, NOUNS } from './nouns.ts'
 import type { Store, Tx } from './store.ts'
 
@@ -108,7 +108,7 @@ async function repeat(
     try {
       await Reflect.apply(write, tx, given)
     } catch (error) {
-      if (!isTrouble(error, 'duplicate', 'referenced', 'misuse')) throw error
+      if (!isEngineError(error, 'duplicate', 'referenced', 'misuse')) throw error
     }
     if (!isFact && !(await shown(tx, ...given))) isWhole = false
   }

@@ -14,7 +14,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backoff, retry } from '../lib/retry.ts'
 import { bug, unavailable } from '../model/errors.ts'
-import { isTrouble } from './engines/engine.ts'
+import { isEngineError } from './engines/engine.ts'
 import { migrateToLatest } from './migrations.ts'
 import type { Tables } from './nouns.ts'
 import { appliedOnce, sweepCommits } from './records/commit.ts'
@@ -53,7 +53,7 @@ function createRetrying(clock: Clock, backoff: Backoff, log: Log) {
   return async function retryConflicts<T>(run: () => Promise<T>): Promise<T> {
     const giveUpMs = clock.monotonic() + RUNS_TIME_LIMIT_MS
     const again = (error: unknown, runs: number, waitMs: number) => {
-      if (!isTrouble(error, 'conflict', 'lost', 'unsure')) return false
+      if (!isEngineError(error, 'conflict', 'lost', 'unsure')) return false
       if (runs >= RUNS_LIMIT || clock.monotonic() > giveUpMs) return false
       log.debug({ runs, waitMs, error }, 'a transaction failed and is run again')
       return true

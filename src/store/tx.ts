@@ -8,8 +8,8 @@ import { readDump, writeDump } from './dump.ts'
 import type { AnyNoun, Tables } from './nouns.ts'
 import { inOrder, scopeText } from './records/generation.ts'
 import type { Session } from './records/noun.ts'
+import { createRecordLocations } from './records/record-locations.ts'
 import type { RowReader } from './records/rows.ts'
-import { createWhereabouts } from './records/record-locations.ts'
 import type { Scope } from './scope.ts'
 
 /** A session in `db`. */
@@ -18,7 +18,14 @@ export function sessionIn(
   nowMs: RawBuilder<number>,
   rows: RowReader,
 ): Session<Tables> {
-  return { db, nowMs, rows, where: createWhereabouts(db), advances: new Set(), touched: new Map() }
+  return {
+    db,
+    nowMs,
+    rows,
+    where: createRecordLocations(db),
+    advances: new Set(),
+    touched: new Map(),
+  }
 }
 
 /** What reads. A store's type says which nouns it has. */

@@ -6,19 +6,19 @@
  * starts again those that are incomplete.
  */
 
-import { createAccountLimit, createLooks } from '../images/lookups.ts'
+import { createAccountLimit, createLookups } from '../images/lookups.ts'
 import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
 import { createQueue } from '../lib/queue.ts'
 import type { ImageId, InstanceId } from '../model/ids.ts'
 import type { CaptureWant } from '../model/want.ts'
-import type { ImageLook } from '../plan/workloads.ts'
+import type { ImageStatus } from '../plan/workloads.ts'
 import type { Capturer } from './driver.ts'
 
 export interface Captures {
   /** The state of the image. Starts making it if nothing is known of it. Never waits. */
-  look(want: CaptureWant): ImageLook
+  look(want: CaptureWant): ImageStatus
   /** Whether an image of the instance is being made, so that it must not be started now. */
   holds(instance: InstanceId): boolean
   /**
@@ -54,7 +54,7 @@ export function createCaptures({
   const inTurn = createQueue()
   let keeping = Promise.resolve()
 
-  const looks = createLooks<CaptureWant>({
+  const looks = createLookups<CaptureWant>({
     clock,
     log,
     find: (want, progress, signal) => {

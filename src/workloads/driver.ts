@@ -11,7 +11,7 @@ import type { DriverDeclaration } from '../model/driver.ts'
 import { type AtollError, refused } from '../model/errors.ts'
 import type { ImageId, InstanceId, VolumeId } from '../model/ids.ts'
 import type { CaptureWant, ImageFindings, ImageWant, InstanceWant } from '../model/want.ts'
-import type { ImageLook, WorkloadHave } from '../plan/workloads.ts'
+import type { ImageStatus, WorkloadHave } from '../plan/workloads.ts'
 
 /**
  * The steps of the plan (see `WorkloadStep`). Each is safe to repeat. Errors: `refused` when it can
@@ -95,7 +95,7 @@ export interface Images {
    * is known. Never waits. A result is kept for a while. A failure is tried again after some
    * seconds.
    */
-  look(image: ImageWant): ImageLook
+  look(image: ImageWant): ImageStatus
   /** Calls `changed` when a result or progress is new. The returned function ends it. */
   watch(changed: () => void): () => void
   /** Ends all work in progress. */

@@ -22,7 +22,7 @@ interface Listed {
   readonly busy: ReadonlySet<InstanceId>
 }
 
-export interface PatientList {
+export interface TimedList {
   /** Errors: `unavailable` while the engine does not answer, and the driver's own errors. */
   read(fresh: boolean, signal: AbortSignal): Promise<Listed>
 }
@@ -31,7 +31,7 @@ export interface PatientList {
  * How long a pass waits for an engine that answered last time. A healthy one takes some
  * milliseconds.
  */
-const PATIENCE_MS = 1_000
+const WAIT_MS = 1_000
 /** For how long a late list is used. The pass that it asks for comes at once. */
 const LATE_GOOD_MS = 2_000
 
@@ -44,7 +44,7 @@ interface Parts {
 }
 
 /** No list is under way at first. */
-export function createPatientList({ driver, busy, wake, clock, log }: Parts): PatientList {
+export function createTimedList({ driver, busy, wake, clock, log }: Parts): TimedList {
   let underWay: Promise<Listed> | null = null
   let late: { readonly listed: Promise<Listed>; readonly atMs: number } | null = null
 
@@ -61,7 +61,7 @@ export function createPatientList({ driver, busy, wake, clock, log }: Parts): Pa
       underWay = null
       late = { listed: listing, atMs: clock.monotonic() }
       log.info(
-        { engine: driver.name, ms: Math.round(clock.monotonic() - beganMs + PATIENCE_MS) },
+        { engine: driver.name, ms: Math.round(clock.monotonic() - beganMs + WAIT_MS) },
         'an engine answered late',
       )
       wake()
@@ -76,7 +76,7 @@ export function createPatientList({ driver, busy, wake, clock, log }: Parts): Pa
       late = null
       if (kept !== null && clock.monotonic() - kept.atMs < LATE_GOOD_MS) return await kept.listed
       const listing = begin(fresh, signal)
-      const answered = await inTime(clock, PATIENCE_MS, listing)
+      const answered = await inTime(clock, WAIT_MS, listing)
       if (answered !== null) return answered
       goOn(listing)
       throw hung(driver.name)

@@ -17,12 +17,12 @@ import type { DriverDeclaration, DriverName } from '../model/driver.ts'
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
-import { type ImageLook, planWorkload, type WorkloadHave } from '../plan/workloads.ts'
+import { type ImageStatus, planWorkload, type WorkloadHave } from '../plan/workloads.ts'
 import type { HostService } from '../services/service.ts'
 import { createCaptures } from './captures.ts'
 import type { Images } from './driver.ts'
-import { createPatientList } from './timed-list.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
+import { createTimedList } from './timed-list.ts'
 
 export interface WorkloadsOptions extends StepRunnerOptions {
   /** The driver's declaration. */
@@ -38,7 +38,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
   const { driver, images, declaration, wake, meters, clock, log } = options
   const captures = createCaptures({ capturer: driver.capturer, clock, log })
   const runner = new StepRunner(options)
-  const list = createPatientList({ driver, busy: () => runner.busy(), wake, clock, log })
+  const list = createTimedList({ driver, busy: () => runner.busy(), wake, clock, log })
   const isMine = (one: { readonly driver: DriverName }) => one.driver === declaration.name
   const ends = [
     // The end of a step wakes the agent anyway.
@@ -49,7 +49,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
     captures.watch(wake),
   ]
 
-  function decide(id: InstanceId, { want, have }: Case): readonly Fact[] {
+  function decide(id: InstanceId, { want, have }: WantAndHave): readonly Fact[] {
     const problem = runner.problem(id, want?.bootCount)
     const plan = planWorkload(want, have, (image) => images.look(image), problem)
     // Its disk is being copied. The end of that wakes the agent, and the start is planned again.
@@ -80,12 +80,12 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       // The row of the instance is unreadable or names another driver, so it is left alone.
       const isLeft = (id: InstanceId) =>
         unreadable.any || unreadable.ids.includes(id) || others.has(id)
-      const cases = pair(wanted, haves)
+      const pairs = pair(wanted, haves)
       // A claimed instance cannot move to another host. So only those are claimed that can start
       // now.
       let claims = runner.room()
-      runner.keep(new Set(cases.keys()))
-      for (const [id, one] of cases) {
+      runner.keep(new Set(pairs.keys()))
+      for (const [id, one] of pairs) {
         if (signal.aborted) break
         if (one.want === undefined && isLeft(id)) continue
         if (!busy.has(id)) {
@@ -114,7 +114,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
 const STATES = ['remains', 'lost', 'created', 'running', 'ended', 'busy'] as const
 
 /** One instance: what it should be, and what it is. */
-interface Case {
+interface WantAndHave {
   readonly want?: InstanceWant
   readonly have?: WorkloadHave
 }
@@ -123,16 +123,16 @@ interface Case {
 function pair(
   wanted: readonly InstanceWant[],
   haves: readonly WorkloadHave[],
-): ReadonlyMap<InstanceId, Case> {
-  const cases = new Map<InstanceId, Case>()
-  for (const one of wanted) cases.set(one.id, { want: one })
-  for (const have of haves) cases.set(have.instance, { ...cases.get(have.instance), have })
-  return new Map([...cases].sort(([a], [b]) => (a < b ? -1 : 1)))
+): ReadonlyMap<InstanceId, WantAndHave> {
+  const pairs = new Map<InstanceId, WantAndHave>()
+  for (const one of wanted) pairs.set(one.id, { want: one })
+  for (const have of haves) pairs.set(have.instance, { ...pairs.get(have.instance), have })
+  return new Map([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function imageFacts<Want extends ImageWant>(
   wanted: readonly Want[],
-  look: (image: Want) => ImageLook,
+  look: (image: Want) => ImageStatus,
 ): readonly Fact[] {
   return wanted.map((image): Fact => {
     const found = look(image)

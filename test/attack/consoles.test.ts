@@ -27,7 +27,7 @@ const YES = instanceId(2)
 const DEADLINE_MS = 60_000
 
 let api: RunningApi
-let door: ConsoleServer
+let server: ConsoleServer
 let terminals: (EchoTerminal | YesTerminal)[]
 
 interface YesTerminal extends Terminal {
@@ -64,7 +64,7 @@ function createYesTerminal(): YesTerminal {
 
 beforeEach(async () => {
   terminals = []
-  door = createConsoleServer({
+  server = createConsoleServer({
     async attach(instance) {
       const terminal = instance === YES ? createYesTerminal() : createEchoTerminal()
       terminals.push(terminal)
@@ -75,10 +75,10 @@ beforeEach(async () => {
     log: silentLog,
     metrics: createMetrics(),
   })
-  api = await runApi([], { upgrader: door })
+  api = await runApi([], { upgrader: server })
 })
 afterEach(async () => {
-  await door.close()
+  await server.close()
   await api[Symbol.asyncDispose]()
 })
 
@@ -86,7 +86,7 @@ const protocols = (ticket: string) => ['atoll.console.v1', `ticket.${ticket}`]
 const url = () => `ws://127.0.0.1:${api.port}/console`
 
 async function attach(instance = ECHO): Promise<WebSocket> {
-  const socket = new WebSocket(url(), protocols(door.issue(instance)))
+  const socket = new WebSocket(url(), protocols(server.issue(instance)))
   await once(socket, 'open')
   return socket
 }
@@ -100,7 +100,7 @@ async function raw(instance = ECHO, headers: object = {}): Promise<Socket> {
       upgrade: 'websocket',
       'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
       'sec-websocket-version': '13',
-      'sec-websocket-protocol': protocols(door.issue(instance)).join(),
+      'sec-websocket-protocol': protocols(server.issue(instance)).join(),
       ...headers,
     },
   })
@@ -229,7 +229,7 @@ describe('with a ticket', () => {
   })
 
   it('used by many at once it lets one in', async () => {
-    const ticket = door.issue(ECHO)
+    const ticket = server.issue(ECHO)
     const tries = Array.from({ length: 50 }, async () => {
       const socket = new WebSocket(url(), protocols(ticket))
       return once(socket, 'open').then(
@@ -294,7 +294,7 @@ describe('without a ticket', () => {
     ['a protocol twice', { 'sec-websocket-protocol': 'atoll.console.v1, atoll.console.v1' }],
   ])('and with %s nobody is let in, and nothing is left', async (_what, headers) => {
     const { 'sec-websocket-protocol': twice, ...more } = headers as Record<string, string>
-    const shown = protocols(door.issue(ECHO)).join()
+    const shown = protocols(server.issue(ECHO)).join()
     const asked = request({
       ...{ host: '127.0.0.1', port: api.port, path: '/console' },
       headers: {

@@ -18,7 +18,7 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import { createKeptImages } from '../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { type AccountId, formatId, ID_BYTES } from '../../src/model/ids.ts'
-import type { ImageLook } from '../../src/plan/workloads.ts'
+import type { ImageStatus } from '../../src/plan/workloads.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { hurriedClock } from '../kit/hurried.ts'
@@ -158,7 +158,7 @@ test.each([
   await eventually('it is asked', () => hung.taken() > 0, DEADLINE_MS)
   for (let n = 0; n < 5; n += 1) await othersGoOn(images)
   // A failed look is repeated after a while.
-  const failures = new Map<number, ImageLook>()
+  const failures = new Map<number, ImageStatus>()
   const areGivenUp = () => {
     for (const [n, look] of asked.slice(0, 2).entries()) {
       const now = look()

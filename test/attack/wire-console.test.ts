@@ -28,7 +28,7 @@ let directory: string
 let api: RunningApi
 let named = 'host2'
 const admin = fastify()
-const door = createConsoleServer({
+const server = createConsoleServer({
   attach: async () => createEchoTerminal(),
   clock: systemClock,
   random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
@@ -49,7 +49,7 @@ beforeAll(async () => {
   const { cert, key } = certificateFiles(tls)
   const shown = { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') }
   api = await runApi([], {
-    upgrader: door,
+    upgrader: server,
     certificates: {
       hostName: 'host2',
       api: () => shown,
@@ -65,14 +65,14 @@ beforeAll(async () => {
     at: { address: '127.0.0.1', port: api.port },
     host: named,
     url: `wss://127.0.0.1:${api.port}/console`,
-    ticket: door.issue(INSTANCE),
+    ticket: server.issue(INSTANCE),
     ticketSeconds: 10,
   }))
   await admin.listen({ path: join(directory, 'admin.sock') })
 }, 60_000)
 afterAll(async () => {
   await admin.close()
-  await door.close()
+  await server.close()
   await api?.[Symbol.asyncDispose]()
   await rm(directory, { recursive: true, force: true })
 })

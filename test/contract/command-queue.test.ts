@@ -1,4 +1,4 @@
-/** The command door over a real broker: commands of clients in, answers out, with records behind it and two hosts that take them. */
+/** Commands of clients over a real broker, with records, and two hosts that handle them. */
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { Channel, ChannelModel } from 'amqplib'
@@ -80,8 +80,8 @@ function url(user = RABBIT_USER, password = RABBIT_PASSWORD): string {
 function openTaker(name: string, actions: readonly Action[] = allActions): Taker {
   const end = openTestBus(name, [broker.address])
   const parts = { ...cloud.parts, clock: systemClock }
-  const { bus: door, metrics } = end
-  return { ...end, stop: serveCommands({ door, parts, actions, log: silentLog, metrics }) }
+  const { bus: commands, metrics } = end
+  return { ...end, stop: serveCommands({ commands, parts, actions, log: silentLog, metrics }) }
 }
 
 interface Given {

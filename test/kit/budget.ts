@@ -1,4 +1,4 @@
-/** The budget of a request in a test: as much as the HTTP door gives. */
+/** The budget of a request in a test: as large as the HTTP API gives. */
 import { type Budget, createBudget } from '../../src/api/budget.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createTurns } from '../../src/lib/turns.ts'

@@ -19,7 +19,7 @@ import { createKeptImages } from '../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import type { ImageWant } from '../../src/model/want.ts'
-import type { ImageLook } from '../../src/plan/workloads.ts'
+import type { ImageStatus } from '../../src/plan/workloads.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { hurriedClock } from './hurried.ts'
 import { outboundTo } from './outbound.ts'
@@ -99,7 +99,7 @@ export function image(location: string, digest: string | null = null, n = 1): Im
 }
 
 /** What becomes of looking it up. */
-export async function settled(images: MachineImages, want: ImageWant): Promise<ImageLook> {
+export async function settled(images: MachineImages, want: ImageWant): Promise<ImageStatus> {
   const deadline = AbortSignal.timeout(SETTLE_MS)
   const news = Promise.withResolvers<void>()
   let wake = news.resolve

@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Host } from '../../src/host/host.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
-import { createLooks } from '../../src/images/lookups.ts'
+import { createLookups } from '../../src/images/lookups.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import { exists, readRecord, writeRecord } from '../../src/lib/files.ts'
 import type { Log } from '../../src/lib/log.ts'
@@ -106,7 +106,7 @@ function imageFile(stateDir: string, digest: string): string {
 }
 
 function createImages(stateDir: string, { clock, log }: ProcessContext): Images {
-  return createLooks({
+  return createLookups({
     clock,
     log,
     async find({ location }) {

@@ -1,6 +1,6 @@
 /** What a test's own machine with one kind of workload offers, whatever runs it. */
 import type { ImageWant, InstanceWant } from '../../src/model/want.ts'
-import type { ImageLook } from '../../src/plan/workloads.ts'
+import type { ImageStatus } from '../../src/plan/workloads.ts'
 import type { Images, WorkloadDriver } from '../../src/workloads/driver.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 
@@ -12,7 +12,7 @@ export interface WorkloadMachine<I extends Images> {
   /** Instance `n` of the image at this location, changed as given, with its NIC's host end made. */
   prepare(n: number, location: string, changes?: Partial<InstanceWant>): Promise<InstanceWant>
   /** The end of a look at an image. */
-  settle(image: ImageWant): Promise<ImageLook>
+  settle(image: ImageWant): Promise<ImageStatus>
   /** Whether the instance answers a ping at its first address. */
   answers(want: InstanceWant): Promise<boolean>
   /** Runs a shell command inside and gives back what it printed. */

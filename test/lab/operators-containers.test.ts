@@ -13,7 +13,7 @@ import {
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { placesOf, volumesOf } from '../../src/containers/directories.ts'
+import { directoriesOf, volumesOf } from '../../src/containers/directories.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { canRunDocker } from '../../tools/kit/docker.ts'
 import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
@@ -112,7 +112,7 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
     const again = () => cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
     await ask.untilState(id, 'stopped')
-    const upper = placesOf(await container.inspect()).upper ?? ''
+    const upper = directoriesOf(await container.inspect()).upper ?? ''
     await rename(upper, `${upper}.away`)
     await again()
     await untilLost(id)
@@ -212,7 +212,7 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
       ].join('; '),
     )
     const container = cloud.docker.docker.getContainer(`atoll-${id}`)
-    const volumes = volumesOf(placesOf(await container.inspect()))
+    const volumes = volumesOf(directoriesOf(await container.inspect()))
     const data = volumes.find(({ destination }) => destination === '/var/lib/data')?.source ?? ''
     const mark = 'import os, sys; os.setxattr(sys.argv[1], "user.origin", b"here")'
     await execute('python3', ['-c', mark, join(data, 'table')])
@@ -236,7 +236,7 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
       const read = 'import os, sys; print(os.getxattr(sys.argv[1], "user.origin"))'
       expect((await execute('python3', ['-c', read, table])).stdout).toBe("b'here'\n")
       // Its data is on its own root disk now, and in the next image, too.
-      expect(volumesOf(placesOf(await made.inspect()))).toEqual([])
+      expect(volumesOf(directoriesOf(await made.inspect()))).toEqual([])
       await ask.terminate(copy)
       await cloud.ec2.send(new DeregisterImageCommand({ ImageId: image }))
       // The name is free for the next one.

@@ -12,7 +12,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import type { ImageWant } from '../../src/model/want.ts'
-import type { ImageLook } from '../../src/plan/workloads.ts'
+import type { ImageStatus } from '../../src/plan/workloads.ts'
 import { canRunDocker, startDocker, type TestDocker } from '../../tools/kit/docker.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
@@ -53,7 +53,7 @@ describe.skipIf(!canRunDocker() || !canRunRegistry())('a registry', { timeout: T
     return images
   }
 
-  async function settle(images: DockerImages, changes: Partial<ImageWant>): Promise<ImageLook> {
+  async function settle(images: DockerImages, changes: Partial<ImageWant>): Promise<ImageStatus> {
     count += 1
     const id = numbered('ami', count)
     const want = {

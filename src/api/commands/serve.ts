@@ -42,7 +42,7 @@ const AGAIN_AFTER_MS = 500
 
 /** What serving commands needs. */
 export interface CommandsOptions {
-  readonly door: CommandQueue
+  readonly commands: CommandQueue
   readonly parts: ApiParts
   readonly actions: readonly Action[]
   readonly log: Log
@@ -58,7 +58,7 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
     measures: createCallMetrics(options.metrics, 'commands'),
     what: 'command',
   })
-  return options.door.onCommand(async (message) => {
+  return options.commands.onCommand(async (message) => {
     const ended = new AbortController()
     try {
       return outcomeOf(message, await calls.run(message, ended.signal))

@@ -29,7 +29,7 @@ export interface ConsolePlace {
 
 export interface ConsoleLocatorOptions {
   readonly host: HostName
-  readonly door: Pick<ConsoleServer, 'issue'>
+  readonly server: Pick<ConsoleServer, 'issue'>
   /** Whether anything of an instance is on this host, running or not. */
   readonly holds: (instance: InstanceId) => Promise<boolean>
   readonly store: InformedStore
@@ -49,18 +49,18 @@ const ASK_TIMEOUT_MS = 4_000
 
 /** Answers other hosts' questions for consoles from now on. */
 export function createConsoleLocator(options: ConsoleLocatorOptions): ConsoleLocator {
-  const { host, door, holds, store, bus, reachedAt } = options
+  const { host, server, holds, store, bus, reachedAt } = options
 
   bus.onAsk('attach', async ({ instance }) => {
     if (!(await holds(instance))) throw notYet(instance)
-    return { ...reachedAt, ticket: door.issue(instance) }
+    return { ...reachedAt, ticket: server.issue(instance) }
   })
 
   return {
     async seek(instance) {
       // The server itself refuses if the instance does not run.
       if (await holds(instance))
-        return { at: null, ...placeAt(host, reachedAt, door.issue(instance)) }
+        return { at: null, ...placeAt(host, reachedAt, server.issue(instance)) }
       const found = await hostOf(store, instance)
       if (found === host) throw notYet(instance)
       const { address, port, ticket } = await bus.ask(

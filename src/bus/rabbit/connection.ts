@@ -33,7 +33,7 @@ const CONNECT_TIMEOUT: Backoff = { firstMs: 2_000, lastMs: 10_000 }
 const SETUP_TIMEOUT_MS = 10_000
 const CLOSE_TIMEOUT_MS = 1_000
 /** How often a message is sent to a broker, so that it says when it accepts none. */
-const PULSE_MS = 10_000
+const PROBE_MS = 10_000
 const BACKOFF: Backoff = { firstMs: 100, lastMs: 5_000 }
 /**
  * Random share of the pause after a whole round. Within the first round, nodes are tried in quick
@@ -84,7 +84,7 @@ export interface Connection {
 
 interface Parts {
   readonly broker: Broker
-  readonly attendant: ConnectionListener
+  readonly listener: ConnectionListener
   readonly clock: Clock
   readonly log: Log
   /** Returns 0 to 1. */
@@ -95,7 +95,7 @@ interface Parts {
  * Gets the broker's alarms: https://www.rabbitmq.com/docs/connection-blocked,
  * https://www.rabbitmq.com/docs/alarms
  */
-function createAlarms({ attendant, clock, log }: Parts) {
+function createAlarms({ listener, clock, log }: Parts) {
   let blocked: Blocked | null = null
   return {
     blocked: () => blocked,
@@ -108,12 +108,12 @@ function createAlarms({ attendant, clock, log }: Parts) {
         const why = `The message broker (${address}) is connected but takes no messages: ${String(reason)}. Give it memory or disk; \`rabbitmqctl status\` shows its alarms. Until then hosts notice changes only by their timers.`
         blocked = { why, sinceMs: clock.now() }
         log.error({ node: address, reason }, 'the message bus takes no messages')
-        attendant.blocked(why)
+        listener.blocked(why)
       })
       model.on('unblocked', () => {
         blocked = null
         log.info({ node: address }, 'the message bus takes messages again')
-        attendant.blocked(null)
+        listener.blocked(null)
       })
     },
   }
@@ -121,13 +121,13 @@ function createAlarms({ attendant, clock, log }: Parts) {
 
 /** Begins to connect, and returns at once. */
 export function keepConnected(parts: Parts): Connection {
-  const { broker, attendant, clock, log } = parts
+  const { broker, listener, clock, log } = parts
   const closing = new AbortController()
   const readTls = createTlsReader(broker.tls)
   const alarms = createAlarms(parts)
   let node: string | null = null
   /** Resolves when a connection that was set up has ended. Rejects when it never was. */
-  async function attend(
+  async function runConnection(
     address: string,
     timeoutMs: number,
   ): Promise<{ readonly upMs: number; readonly why: unknown }> {
@@ -143,7 +143,7 @@ export function keepConnected(parts: Parts): Connection {
       node = address
       const since = clock.monotonic()
       log.info({ node: address }, 'the message bus is connected')
-      attendant.up()
+      listener.up()
       closing.signal.addEventListener('abort', leave, { once: true })
       if (closing.signal.aborted) leave()
       return { why: await ended, upMs: clock.monotonic() - since }
@@ -152,7 +152,7 @@ export function keepConnected(parts: Parts): Connection {
       alarms.end()
       closing.signal.removeEventListener('abort', leave)
       node = null
-      attendant.down()
+      listener.down()
       await hangUp(clock, model)
     }
   }
@@ -164,7 +164,7 @@ export function keepConnected(parts: Parts): Connection {
       const address = broker.nodes[turn % broker.nodes.length] ?? ''
       const rounds = Math.floor(failures / broker.nodes.length)
       const timeoutMs = pauseMs(CONNECT_TIMEOUT, rounds + 1)
-      const { why, upMs } = await attend(address, timeoutMs).catch((error: unknown) => ({
+      const { why, upMs } = await runConnection(address, timeoutMs).catch((error: unknown) => ({
         why: error,
         upMs: 0,
       }))
@@ -197,18 +197,18 @@ export function keepConnected(parts: Parts): Connection {
  * the connection ends.
  */
 async function setUp(
-  { attendant, clock }: Parts,
+  { listener, clock }: Parts,
   alarms: ReturnType<typeof createAlarms>,
   model: ChannelModel,
   address: string,
   signal: AbortSignal,
 ): Promise<void> {
   alarms.heed(model, address)
-  const pulse = await attendant.setUp(model)
+  const probe = await listener.setUp(model)
   const beat = async () => {
     for (;;) {
-      if (alarms.blocked() === null) pulse()
-      await clock.sleep(PULSE_MS, signal)
+      if (alarms.blocked() === null) probe()
+      await clock.sleep(PROBE_MS, signal)
     }
   }
   // What ends it also ends the connection.

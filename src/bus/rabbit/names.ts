@@ -30,7 +30,7 @@ export const ALL_KEY = 'all'
 /**
  * A routing key without a queue. A message with it only shows whether the broker accepts messages.
  */
-export const PULSE_KEY = 'pulse'
+export const PROBE_KEY = 'pulse'
 
 /** Routing key of the hosts that follow a VPC. */
 export function vpcKey(vpc: VpcId): string {

@@ -50,7 +50,7 @@ export function createFirewall(options: {
 
   return {
     name: 'firewall',
-    heedsKernel: true,
+    watchesKernel: true,
     gate: true,
     engine: 'nft',
     apply: async (pass) => {

@@ -86,7 +86,7 @@ export function createMetadata(parts: MetadataParts): HostService {
     ['reason'],
   )
   let callers: ReadonlyMap<string, Caller> = new Map()
-  const admit = doorkeeper((source) => callers.has(source))
+  const admit = createAdmission((source) => callers.has(source))
 
   function onConnection(socket: Socket): void {
     const reason = admit(socket)
@@ -156,7 +156,7 @@ export function createMetadata(parts: MetadataParts): HostService {
  * Admits connections of known sources, up to a number for each. The returned function says why it
  * refuses one.
  */
-function doorkeeper(
+function createAdmission(
   isKnown: (source: string) => boolean,
 ): (socket: Socket) => 'unknown-source' | 'too-many' | undefined {
   const places = createPlaces<string>({

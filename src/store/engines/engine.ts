@@ -30,7 +30,7 @@ import { AtollError, type ErrorKind, messageOf } from '../../model/errors.ts'
  * applied once. `away`: the engine or its disk does not work. `misuse`: the statement or its values
  * are wrong.
  */
-export type EngineTrouble =
+export type EngineErrorKind =
   | 'duplicate'
   | 'referenced'
   | 'conflict'
@@ -49,15 +49,15 @@ const KIND_OF_TROUBLE = {
   unsure: 'unavailable',
   away: 'unavailable',
   misuse: 'bug',
-} as const satisfies Record<EngineTrouble, ErrorKind>
+} as const satisfies Record<EngineErrorKind, ErrorKind>
 
 /**
  * A failure of the SQL engine. Its cause is the driver's error, and `detail` has the error's code.
  */
 export class EngineError extends AtollError {
-  readonly trouble: EngineTrouble
+  readonly trouble: EngineErrorKind
 
-  constructor(trouble: EngineTrouble, cause: unknown, detail: Readonly<Record<string, unknown>>) {
+  constructor(trouble: EngineErrorKind, cause: unknown, detail: Readonly<Record<string, unknown>>) {
     const kind = KIND_OF_TROUBLE[trouble]
     super(
       kind,
@@ -73,6 +73,6 @@ export class EngineError extends AtollError {
 }
 
 /** Whether an error is an engine's failure of one of these kinds. */
-export function isTrouble(error: unknown, ...troubles: readonly EngineTrouble[]): boolean {
+export function isEngineError(error: unknown, ...troubles: readonly EngineErrorKind[]): boolean {
   return error instanceof EngineError && troubles.includes(error.trouble)
 }

@@ -11,7 +11,7 @@
 import type { Kysely, KyselyPlugin, RawBuilder, Transaction, TransactionBuilder } from 'kysely'
 import { z } from 'zod'
 import { bug } from '../../model/errors.ts'
-import { isTrouble } from '../engines/engine.ts'
+import { isEngineError } from '../engines/engine.ts'
 import { count } from './columns.ts'
 import { noun, type RowsOf, table } from './noun.ts'
 
@@ -97,7 +97,7 @@ async function record<Tables>(
     await db.insertInto('commits').values({ id, run, madeAtMs: nowMs }).execute()
     return run
   } catch (error) {
-    if (!isTrouble(error, 'duplicate')) throw error
+    if (!isEngineError(error, 'duplicate')) throw error
   }
   const row = await db.selectFrom('commits').select('run').where('id', '=', id).executeTakeFirst()
   if (row === undefined) throw bug('a commit that is recorded cannot be read', { id })

@@ -2,14 +2,14 @@
 import type { InsertObject, Kysely } from 'kysely'
 import type { GroupId } from '../../model/ids.ts'
 import type { Group } from '../../model/records.ts'
-import { EngineError, type EngineTrouble, isTrouble } from '../engines/engine.ts'
+import { EngineError, type EngineErrorKind, isEngineError } from '../engines/engine.ts'
 
 /**
  * Runs a write. Returns `otherwise` if the engine refuses it with this trouble; then nothing has
  * changed.
  */
 export async function unless<Otherwise extends string>(
-  trouble: EngineTrouble,
+  trouble: EngineErrorKind,
   otherwise: Otherwise,
   write: () => Promise<unknown>,
 ): Promise<'done' | Otherwise> {
@@ -17,7 +17,7 @@ export async function unless<Otherwise extends string>(
     await write()
     return 'done'
   } catch (error) {
-    if (isTrouble(error, trouble)) return otherwise
+    if (isEngineError(error, trouble)) return otherwise
     throw error
   }
 }
@@ -58,7 +58,7 @@ export async function insertReferring<Tables extends GroupIds, Name extends keyo
   try {
     await db.insertInto(table).values(rows).execute()
   } catch (error) {
-    if (!isTrouble(error, 'referenced')) throw error
+    if (!isEngineError(error, 'referenced')) throw error
     const seen = await (db as unknown as Kysely<GroupIds>)
       .selectFrom('securityGroups')
       .select('id')

@@ -34,7 +34,7 @@ import {
   metadataSchema,
 } from './metadata.ts'
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
-import type { Whereabouts } from './record-locations.ts'
+import type { RecordLocations } from './record-locations.ts'
 
 /** 16 KiB in base64, with the line breaks that some encoders insert (RFC 2045: one in 76). */
 const USER_DATA_MAX = 24_576
@@ -276,7 +276,7 @@ async function touchedByChange(
 
 /** A Name tag resolves while its instance runs. */
 async function beginsOrCeasesToAnswer(
-  where: Whereabouts,
+  where: RecordLocations,
   id: InstanceId,
   { state }: InstanceChange,
 ): Promise<boolean> {

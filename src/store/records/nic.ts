@@ -20,8 +20,8 @@ import { account, host, id, index, ip, like, prose, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { type GroupIds, insertOr, insertReferring } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
+import type { RecordLocations } from './record-locations.ts'
 import type { RowShape } from './rows.ts'
-import type { Whereabouts } from './record-locations.ts'
 
 /**
  * Canonical, because records are compared as text. A group address (odd first octet) belongs to no
@@ -199,7 +199,7 @@ export const nics = noun({
 })
 
 /** An instance's host, and the scopes of its memberships there. */
-async function ofItsHost(where: Whereabouts, instance: InstanceId): Promise<readonly Scope[]> {
+async function ofItsHost(where: RecordLocations, instance: InstanceId): Promise<readonly Scope[]> {
   const hosts = await where.hostOf(instance)
   const members = hosts.map((host) => where.membersOf(instance, host))
   return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]

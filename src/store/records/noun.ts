@@ -9,8 +9,8 @@
 import type { Kysely, RawBuilder } from 'kysely'
 import type { HostName } from '../../model/ids.ts'
 import type { Scope } from '../scope.ts'
+import type { RecordLocations } from './record-locations.ts'
 import type { RowReader, RowShape } from './rows.ts'
-import type { Whereabouts } from './record-locations.ts'
 
 /** A table. */
 export interface Table<Row> extends RowShape<Row> {
@@ -36,7 +36,7 @@ export interface Session<Tables> {
   /** The engine's clock for use in a query (`engines/engine.ts`): milliseconds since the epoch. */
   readonly nowMs: RawBuilder<number>
   readonly rows: RowReader
-  readonly where: Whereabouts
+  readonly where: RecordLocations
   /** Hosts whose generation this transaction has advanced, each once. */
   readonly advances: Set<HostName>
   /** The scopes that this transaction has touched so far, by their text. */

@@ -20,7 +20,7 @@ interface Tables {
 export const NAME_TAG = 'Name'
 
 /** What one transaction knows. */
-export interface Whereabouts {
+export interface RecordLocations {
   /** The hosts of a record that was read or written. Undefined when none was. */
   known(id: string): readonly HostName[] | undefined
   /** Notes that a record exists, and its hosts. */
@@ -42,7 +42,7 @@ export interface Whereabouts {
 }
 
 /** Knows nothing at first, and queries `db`. */
-export function createWhereabouts(db: Kysely<Tables>): Whereabouts {
+export function createRecordLocations(db: Kysely<Tables>): RecordLocations {
   const hosts = new Map<string, readonly HostName[]>()
   const vpcs = new Map<InstanceId, readonly VpcId[]>()
   const named = new Map<string, boolean>()

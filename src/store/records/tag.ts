@@ -11,7 +11,7 @@ import { account, label, prose } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
-import { NAME_TAG, type Whereabouts } from './record-locations.ts'
+import { NAME_TAG, type RecordLocations } from './record-locations.ts'
 
 const tables = {
   tags: table<Tag>({
@@ -103,7 +103,7 @@ export const tags = noun({
 })
 
 async function touchedByTag(
-  where: Whereabouts,
+  where: RecordLocations,
   resource: string,
   isName: boolean,
 ): Promise<readonly Scope[]> {

@@ -45,7 +45,7 @@ const NOWHERE = instanceId(9)
 const FORBIDDEN = 403
 
 interface TestHost {
-  readonly door: ConsoleServer
+  readonly server: ConsoleServer
   readonly consoleLocator: ConsoleLocator
   readonly api: RunningApi
   readonly terminals: EchoTerminal[]
@@ -62,7 +62,7 @@ async function startHost(host: HostName): Promise<TestHost> {
   const terminals: EchoTerminal[] = []
   const states = new Map<InstanceId, 'running' | 'stopped'>()
   const metrics = createMetrics()
-  const door = createConsoleServer({
+  const server = createConsoleServer({
     async attach(instance) {
       if (states.get(instance) !== 'running')
         throw refused('IncorrectInstanceState', `${instance} has gone meanwhile`)
@@ -75,7 +75,7 @@ async function startHost(host: HostName): Promise<TestHost> {
     log: silentLog,
     metrics,
   })
-  const api = await runApi([], { upgrader: door })
+  const api = await runApi([], { upgrader: server })
   const own = createLocalBus()
   buses.set(host, own)
   const bus: Bus = { ...own, ask: (to, ...question) => (buses.get(to) ?? own).ask(to, ...question) }
@@ -83,13 +83,13 @@ async function startHost(host: HostName): Promise<TestHost> {
     isStoreAway ? Promise.reject(new Error('away')) : store.read(work)
   const consoleLocator = createConsoleLocator({
     host,
-    door,
+    server,
     holds: async (instance) => states.has(instance),
     store: withoutReplica({ ...store, read }),
     bus,
     reachedAt: { address: '127.0.0.1', port: api.port },
   })
-  return { door, consoleLocator, api, terminals, states }
+  return { server, consoleLocator, api, terminals, states }
 }
 
 beforeEach(async () => {
@@ -113,8 +113,8 @@ beforeEach(async () => {
   far.states.set(THERE, 'running')
 })
 afterEach(async () => {
-  for (const { door, api } of [near, far]) {
-    await door.close()
+  for (const { server, api } of [near, far]) {
+    await server.close()
     await api[Symbol.asyncDispose]()
   }
   for (const bus of buses.values()) await bus.close()
@@ -130,7 +130,7 @@ interface Refusal {
 }
 
 /**
- * Opens a WebSocket at a door; gives what `use` makes of it at once, before its first message, or
+ * Opens a WebSocket; returns what `use` makes of it before its first message, or
  * the refusal.
  */
 async function openFor<T>(
@@ -151,7 +151,7 @@ async function openFor<T>(
 
 const open = (url: string, protocols: string[]) => openFor((socket) => socket, url, protocols)
 
-/** Shows a ticket at a door; gives the link, or the status of the refusal. */
+/** Presents a ticket; returns the link, or the status of the refusal. */
 async function enter(port: number, ticket: string): Promise<TerminalLink | number> {
   const protocols = [TERMINAL_PROTOCOLS.v1, `ticket.${ticket}`]
   const link = await openFor((one) => createTerminalLink(one, 'client'), placeOf(port), protocols)
@@ -220,7 +220,7 @@ describe('a console', () => {
     const link = await attach(near, HERE)
     await eventually('it is attached', () => near.terminals.length === 1)
     const last = lastOf(link)
-    await near.door.close()
+    await near.server.close()
     expect(await last).toMatchObject({ kind: 'exit', reason: expect.stringMatching(/stopping/) })
     expect(near.terminals[0]?.isClosed()).toBe(true)
     await expect(near.consoleLocator.seek(HERE)).rejects.toMatchObject({ kind: 'unavailable' })
@@ -228,7 +228,7 @@ describe('a console', () => {
 
   test('is had by so many at a time only, and the next is told', async () => {
     const links: TerminalLink[] = []
-    const ticket = near.door.issue(HERE)
+    const ticket = near.server.issue(HERE)
     while (links.length < SESSION_LIMITS.ofInstance) links.push(await attach(near, HERE))
     await eventually('all are in', () => near.terminals.length === links.length)
     await expect(near.consoleLocator.seek(HERE)).rejects.toThrow(/already has 8 consoles attached/)
@@ -255,7 +255,7 @@ describe('a console', () => {
 describe('nobody gets in', () => {
   test('without a ticket of this host, or twice with the same', async () => {
     const { ticket } = await near.consoleLocator.seek(HERE)
-    for (const wrong of ['', 'x', ticket.slice(0, -1), near.door.issue(HERE).toLowerCase()])
+    for (const wrong of ['', 'x', ticket.slice(0, -1), near.server.issue(HERE).toLowerCase()])
       expect(await enter(near.api.port, wrong)).toBe(FORBIDDEN)
     expect(await enter(far.api.port, ticket)).toBe(FORBIDDEN)
     const link = await enter(near.api.port, ticket)

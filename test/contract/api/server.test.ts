@@ -1,4 +1,4 @@
-/** The HTTP door: whatever comes in, an XML document in the form that EC2 clients read goes out. */
+/** The HTTP API answers all input with an XML document that EC2 clients can read. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'

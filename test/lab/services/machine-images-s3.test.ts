@@ -12,7 +12,7 @@ import { createMetrics } from '../../../src/lib/metrics.ts'
 import { createKeptImages } from '../../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
-import type { ImageLook } from '../../../src/plan/workloads.ts'
+import type { ImageStatus } from '../../../src/plan/workloads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
 import { outboundTo } from '../../kit/outbound.ts'
@@ -68,12 +68,12 @@ function open(s3: S3Settings = swift.settings): MachineImages & AsyncDisposable 
   return { ...images, [Symbol.asyncDispose]: () => images.close() }
 }
 
-function look(images: MachineImages, location = LOCATION): ImageLook {
+function look(images: MachineImages, location = LOCATION): ImageStatus {
   const id = formatId('ami', Buffer.alloc(ID_BYTES, 1))
   return images.look({ id, location, digest: null, driver: FIRST_DRIVERS.machine })
 }
 
-function settled(images: MachineImages, location = LOCATION): Promise<ImageLook> {
+function settled(images: MachineImages, location = LOCATION): Promise<ImageStatus> {
   return vi.waitUntil(
     () => {
       const now = look(images, location)

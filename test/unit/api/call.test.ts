@@ -1,4 +1,4 @@
-/** One call of an action through a door of plain objects, which shows what every door has from the pipeline. */
+/** One call of an action through a transport of plain objects, which shows what the pipeline gives to all transports. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Action } from '../../../src/api/action.ts'
@@ -116,7 +116,7 @@ describe('a call ends in one outcome, one count and one line', () => {
       { level: 'info', message: 'command', reason: 'no such VPC', user: 'admin' },
     ],
     [
-      'refused by a parameter, which has the name of the door',
+      'refused by a parameter, with the name of the transport',
       async ({ input }) => parseInput(z.strictObject({ A: z.array(z.string()) }), input),
       { ...ask, input: { A: ['x', 1] } },
       { code: 'InvalidParameterValue', message: expect.stringContaining('the A.1') },

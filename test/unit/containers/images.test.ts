@@ -11,7 +11,7 @@ import { systemClock } from '../../../src/lib/clock.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import type { ImageWant } from '../../../src/model/want.ts'
-import type { ImageLook } from '../../../src/plan/workloads.ts'
+import type { ImageStatus } from '../../../src/plan/workloads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { type FakeEngine, startFakeEngine } from '../../kit/fake-engine.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
@@ -47,7 +47,7 @@ function image(n: number, location: string, digest: string | null = null): Image
   }
 }
 
-async function settled(want: ImageWant): Promise<ImageLook> {
+async function settled(want: ImageWant): Promise<ImageStatus> {
   return await vi.waitUntil(() => {
     const look = images.look(want)
     return look.kind === 'working' ? undefined : look
@@ -95,7 +95,7 @@ test.each([
     })
     const want = image(1, 'docker://registry.test/web:1')
     // At the moment of the change: in hurried time a failed look is soon repeated.
-    const changed = Promise.withResolvers<ImageLook>()
+    const changed = Promise.withResolvers<ImageStatus>()
     images.watch(() => {
       const now = images.look(want)
       if (now.kind !== 'working') changed.resolve(now)

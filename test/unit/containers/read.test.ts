@@ -7,7 +7,7 @@ const seen: Seen = {
   pid: 7,
   labels: {},
   hasQuota: false,
-  places: { upper: null, lower: [], mounts: [] },
+  directories: { upper: null, lower: [], mounts: [] },
   state: { Status: 'running', OOMKilled: false, ExitCode: 0, StartedAt: '', FinishedAt: '' },
 }
 

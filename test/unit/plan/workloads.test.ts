@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { InstanceWant } from '../../../src/model/want.ts'
 import {
   type EndedBy,
-  type ImageLook,
+  type ImageStatus,
   planWorkload,
   UNRUNNABLE_EXIT_CODE,
   type WorkloadHave,
@@ -15,7 +15,12 @@ import {
 import { instance } from '../../../tools/kit/instance.ts'
 import { numbered } from '../../kit/records.ts'
 
-const READY: ImageLook = { kind: 'ready', digest: 'sha256:aa', architecture: 'x86_64', diskGiB: 3 }
+const READY: ImageStatus = {
+  kind: 'ready',
+  digest: 'sha256:aa',
+  architecture: 'x86_64',
+  diskGiB: 3,
+}
 const id = instance(1).id
 
 function ended(by: EndedBy, exitCode = 0): WorkloadState {
@@ -97,7 +102,7 @@ describe('wanted to run', () => {
   })
 
   test('a missing image fails with what was found out; one at work is waited for', () => {
-    const failed: ImageLook = { kind: 'failed', message: 'docker://x:1 is not there' }
+    const failed: ImageStatus = { kind: 'failed', message: 'docker://x:1 is not there' }
     expect(planWorkload(instance(1), undefined, () => failed).facts).toEqual([
       { kind: 'failed', instance: id, code: 'Client.InvalidImage', message: failed.message },
     ])

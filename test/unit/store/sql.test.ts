@@ -3,7 +3,7 @@ import { type Dialect, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } 
 import { expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { unavailable } from '../../../src/model/errors.ts'
-import { EngineError, type EngineTrouble } from '../../../src/store/engines/engine.ts'
+import { EngineError, type EngineErrorKind } from '../../../src/store/engines/engine.ts'
 import { sqliteNowMs } from '../../../src/store/engines/sqlite/dialect.ts'
 import { openSqlStore } from '../../../src/store/sql.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
@@ -34,7 +34,7 @@ function hollowEngine(commit: () => void): Dialect {
 }
 
 /** A store whose first `failures` commits fail, and what it did about it. */
-async function storeWith(trouble: EngineTrouble, failures: number, random = () => 0.5) {
+async function storeWith(trouble: EngineErrorKind, failures: number, random = () => 0.5) {
   let left = failures
   const waitsMs: number[] = []
   const store = await openSqlStore({

@@ -15,16 +15,16 @@ import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import type { Connection, ConnectionOptions } from 'mysql2'
 import type { TlsReader } from '../../../lib/engine-access.ts'
 import { bug, unavailable } from '../../../model/errors.ts'
-import { EngineError, type EngineTrouble } from '../engine.ts'
+import { EngineError, type EngineErrorKind } from '../engine.ts'
 import { diagnose } from './errors.ts'
-import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
+import { CHECK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
 
 /** Limit of a statement on a healthy node. A cluster gives up missing members within 4 s. */
 const STATEMENT_LIMIT_MS = 6_000
 /** Limit of a statement that changes tables, as migrations do. */
-const PATIENT_LIMIT_MS = 60_000
+const SCHEMA_LIMIT_MS = 60_000
 /** Failures of a statement that leave its transaction intact. */
-const FAILS_ALONE: ReadonlySet<EngineTrouble> = new Set(['duplicate', 'referenced', 'misuse'])
+const FAILS_ALONE: ReadonlySet<EngineErrorKind> = new Set(['duplicate', 'referenced', 'misuse'])
 const CHANGES_TABLES = /^\s*(?:alter|create|drop)\b/i
 
 /**
@@ -116,7 +116,7 @@ export async function openConnection(
   const giveUp = () => connection.destroy(signal.reason)
   signal.addEventListener('abort', giveUp, { once: true })
   try {
-    await connection.expectWell()
+    await connection.expectHealthy()
     return connection
   } catch (error) {
     connection.destroy(error)
@@ -137,7 +137,7 @@ export class MariadbConnection implements DatabaseConnection {
   #isGalera = false
   /** Whether the node was the only member of its cluster at the last check. */
   #isAlone = false
-  #standing: Standing = 'well'
+  #standing: Standing = 'healthy'
   #transaction: { readonly mode: Mode; failure: EngineError | undefined } | undefined
 
   constructor(raw: Connection, socket: Socket, node: Node, nodes: Colleagues) {
@@ -156,7 +156,7 @@ export class MariadbConnection implements DatabaseConnection {
     return this.#dead === undefined
   }
 
-  /** The result of `expectWell`. A Galera donor serves requests but may stop for a while. */
+  /** The result of `expectHealthy`. A Galera donor serves requests but may stop for a while. */
   get standing(): Standing {
     return this.#standing
   }
@@ -172,7 +172,7 @@ export class MariadbConnection implements DatabaseConnection {
    * ready, and up to date
    * (https://galeracluster.com/library/documentation/galera-status-variables.html).
    */
-  async expectWell(): Promise<void> {
+  async expectHealthy(): Promise<void> {
     const galera = await this.#ask("show global variables like 'wsrep_on'")
     this.#isGalera = galera.rows.some((row) => shownValue(row) === 'ON')
     if (!this.#isGalera) return
@@ -252,7 +252,7 @@ export class MariadbConnection implements DatabaseConnection {
   async executeQuery<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
     for (const value of query.parameters) expectScalar(value)
     if (this.#transaction !== undefined) this.#expectTransaction()
-    const limitMs = CHANGES_TABLES.test(query.sql) ? PATIENT_LIMIT_MS : STATEMENT_LIMIT_MS
+    const limitMs = CHANGES_TABLES.test(query.sql) ? SCHEMA_LIMIT_MS : STATEMENT_LIMIT_MS
     const { rows, affectedRows } = await this.#ask(query.sql, query.parameters, limitMs)
     return affectedRows === undefined
       ? { rows: rows as Item[] }
@@ -270,7 +270,7 @@ export class MariadbConnection implements DatabaseConnection {
     this.#dead = unavailable('The connection was closed.')
     // The driver calls back before it has sent the message. The server then closes the connection.
     this.#raw.end()
-    this.#socket.setTimeout(LOOK_TIMEOUT_MS, () => this.#socket.destroy())
+    this.#socket.setTimeout(CHECK_TIMEOUT_MS, () => this.#socket.destroy())
     this.#socket.unref()
   }
 
@@ -340,9 +340,9 @@ export class MariadbConnection implements DatabaseConnection {
   async #classified(error: unknown, sql: string): Promise<EngineError> {
     if (error instanceof EngineError) return this.#remember(error)
     const diagnosis = diagnose(error, sql)
-    if (diagnosis.nodeIsUnwell) this.#nodes.leave(this.node, diagnosis.error)
+    if (diagnosis.isNodeError) this.#nodes.leave(this.node, diagnosis.error)
     if (diagnosis.error.trouble === 'lost') this.destroy(error)
-    if (diagnosis.nodeIsDoubtful) await this.#nodes.check(this.node)
+    if (diagnosis.needsCheck) await this.#nodes.check(this.node)
     return this.#remember(diagnosis.error)
   }
 

@@ -45,7 +45,7 @@ export class MariadbDriver implements Driver {
     this.#clock = options.clock
     this.#nodes = new Nodes({
       nodes: options.nodes,
-      look: async (node, signal) => {
+      healthCheck: async (node, signal) => {
         const connection = await openConnection(this.#access, node, this.#nodes, signal)
         connection.close()
         return connection.standing

@@ -2,10 +2,10 @@
  * Classifies errors of MariaDB and its driver by number and code
  * (https://mariadb.com/kb/en/mariadb-error-codes/). Pure.
  */
-import { EngineError, type EngineTrouble } from '../engine.ts'
+import { EngineError, type EngineErrorKind } from '../engine.ts'
 
 /** Server errors that are not `misuse`. */
-const TROUBLE_OF_ERRNO: ReadonlyMap<number, EngineTrouble> = new Map([
+const KIND_OF_ERRNO: ReadonlyMap<number, EngineErrorKind> = new Map([
   [1022, 'duplicate'], // ER_DUP_KEY
   [1062, 'duplicate'], // ER_DUP_ENTRY
   [1586, 'duplicate'], // ER_DUP_ENTRY_WITH_KEY_NAME
@@ -20,7 +20,7 @@ const TROUBLE_OF_ERRNO: ReadonlyMap<number, EngineTrouble> = new Map([
 ])
 
 /** Server errors that another node may not have. The host changes to another node. */
-const NODE_IS_UNWELL: ReadonlySet<number> = new Set([
+const NODE_ERRORS: ReadonlySet<number> = new Set([
   1021, // ER_DISK_FULL
   1026, // ER_ERROR_ON_WRITE
   1030, // ER_GET_ERRNO: the storage engine failed
@@ -52,9 +52,9 @@ const LOCK_WAIT_TIMEOUT = 1205
 export interface Diagnosis {
   readonly error: EngineError
   /** The node says that it cannot serve anybody. */
-  readonly nodeIsUnwell: boolean
+  readonly isNodeError: boolean
   /** A node that has left its cluster also returns this error, so the node should be checked. */
-  readonly nodeIsDoubtful: boolean
+  readonly needsCheck: boolean
 }
 
 /** Classifies what the driver threw for a statement. */
@@ -63,17 +63,17 @@ export function diagnose(error: unknown, sql: string): Diagnosis {
   const detail = { engine: 'mariadb', errno, code, sql: sql.slice(0, SHOWN_SQL_CHARACTERS) }
   // The server's numbers are positive, those of the operating system negative.
   if (typeof errno === 'number' && errno > 0) {
-    if (NODE_IS_UNWELL.has(errno) || errno < FIRST_SERVER_ERRNO)
+    if (NODE_ERRORS.has(errno) || errno < FIRST_SERVER_ERRNO)
       return {
         error: new EngineError('lost', error, detail),
-        nodeIsUnwell: true,
-        nodeIsDoubtful: false,
+        isNodeError: true,
+        needsCheck: false,
       }
-    const trouble = TROUBLE_OF_ERRNO.get(errno) ?? 'misuse'
+    const trouble = KIND_OF_ERRNO.get(errno) ?? 'misuse'
     return {
       error: new EngineError(trouble, error, detail),
-      nodeIsUnwell: false,
-      nodeIsDoubtful: errno === LOCK_WAIT_TIMEOUT,
+      isNodeError: false,
+      needsCheck: errno === LOCK_WAIT_TIMEOUT,
     }
   }
   // An error without a number comes from the network or the protocol. The driver then closes the
@@ -81,8 +81,8 @@ export function diagnose(error: unknown, sql: string): Diagnosis {
   const trouble = fatal === true ? 'lost' : 'misuse'
   return {
     error: new EngineError(trouble, error, detail),
-    nodeIsUnwell: false,
-    nodeIsDoubtful: false,
+    isNodeError: false,
+    needsCheck: false,
   }
 }
 

@@ -30,9 +30,9 @@ const LATEST_DOUBT_MS = 1000
 /**
  * Time limit of a check that a caller waits for. It is longer while statements are slow as well.
  */
-export const LOOK_TIMEOUT_MS = 600
+export const CHECK_TIMEOUT_MS = 600
 /** A check may take as long as this many statements. */
-const STATEMENTS_PER_LOOK = 2
+const STATEMENTS_PER_CHECK = 2
 /** The limit is longer by this for the last healthy node. */
 const LAST_CHANCE_MS = 3400
 /** Time limit of a check of a node that is away, which nobody waits for. */
@@ -56,27 +56,27 @@ export interface Node {
 }
 
 /** `spare`: it serves requests, but should not be used while there is another node. */
-export type Standing = 'well' | 'spare'
+export type Standing = 'healthy' | 'spare'
 
 /**
  * Resolves when the node can serve requests. Rejects when it cannot, or when the signal says that
  * the check took too long.
  */
-export type Look = (node: Node, signal: AbortSignal) => Promise<Standing>
+export type HealthCheck = (node: Node, signal: AbortSignal) => Promise<Standing>
 
 type Found = Standing | 'away'
 
 type State =
   /** Unknown: a check is under way. */
   | { readonly kind: 'unknown'; readonly known: Promise<void> }
-  | { readonly kind: 'well' }
+  | { readonly kind: 'healthy' }
   | { readonly kind: 'away'; readonly reason: unknown; readonly isSpare: boolean }
 
 interface Entry {
   readonly node: Node
   state: State
   /** The check under way. Further callers share it. */
-  looking: Promise<Found> | undefined
+  probing: Promise<Found> | undefined
   /** Whether it was ever healthy. */
   hasServed: boolean
   /** Whether it is checked in the background. */
@@ -94,7 +94,7 @@ export class Nodes {
   /** See `Clock`. */
   readonly monotonic: Clock['monotonic']
   readonly #entries: readonly Entry[]
-  readonly #look: Look
+  readonly #healthCheck: HealthCheck
   readonly #left: (node: Node, reason: unknown) => void
   readonly #clock: Clock
   readonly #log: Log
@@ -106,12 +106,12 @@ export class Nodes {
   /** `left` is called when a node is left: nothing that waits for it will get an answer. */
   constructor(options: {
     readonly nodes: readonly Node[]
-    readonly look: Look
+    readonly healthCheck: HealthCheck
     readonly left: (node: Node, reason: unknown) => void
     readonly clock: Clock
     readonly log: Log
   }) {
-    this.#look = options.look
+    this.#healthCheck = options.healthCheck
     this.#left = options.left
     this.#clock = options.clock
     this.patient = loadTolerantClock(options.clock, LONGEST_STRETCH)
@@ -119,8 +119,8 @@ export class Nodes {
     this.#log = options.log
     this.#entries = options.nodes.map((node) => ({
       node,
-      state: { kind: 'well' },
-      looking: undefined,
+      state: { kind: 'healthy' },
+      probing: undefined,
       hasServed: false,
       watched: false,
       probationMs: FIRST_PROBATION_MS,
@@ -164,11 +164,11 @@ export class Nodes {
    * Checks a node that a caller waits for, and leaves it if it is not healthy. Concurrent callers
    * share one check.
    */
-  async check(node: Node): Promise<'well' | 'away'> {
+  async check(node: Node): Promise<'healthy' | 'away'> {
     const entry = this.#entryOf(node)
     if (entry === undefined || isGone(entry)) return 'away'
-    await this.#lookAt(entry)
-    return isGone(entry) ? 'away' : 'well'
+    await this.#probe(entry)
+    return isGone(entry) ? 'away' : 'healthy'
   }
 
   /** Reports that a node cannot be used. */
@@ -192,7 +192,7 @@ export class Nodes {
   async withinItsTime<T>(
     node: Node,
     work: (node: Node, signal: AbortSignal) => Promise<T>,
-    limitMs = Math.max(LOOK_TIMEOUT_MS, STATEMENTS_PER_LOOK * this.doubtAfterMs(node)),
+    limitMs = Math.max(CHECK_TIMEOUT_MS, STATEMENTS_PER_CHECK * this.doubtAfterMs(node)),
   ): Promise<T> {
     return withinTime(this.patient, limitMs, this.#closing.signal, node, work, () =>
       this.#lastChanceMs(node),
@@ -212,17 +212,17 @@ export class Nodes {
     return this.#entries.find((one) => one.node === node)
   }
 
-  #lookAt(entry: Entry, limitMs?: number): Promise<Found> {
-    entry.looking ??= this.#lookOnce(entry, limitMs).finally(() => {
-      entry.looking = undefined
+  #probe(entry: Entry, limitMs?: number): Promise<Found> {
+    entry.probing ??= this.#probeOnce(entry, limitMs).finally(() => {
+      entry.probing = undefined
       this.#tell()
     })
-    return entry.looking
+    return entry.probing
   }
 
-  async #lookOnce(entry: Entry, limitMs: number | undefined): Promise<Found> {
+  async #probeOnce(entry: Entry, limitMs: number | undefined): Promise<Found> {
     try {
-      const standing = await this.withinItsTime(entry.node, this.#look, limitMs)
+      const standing = await this.withinItsTime(entry.node, this.#healthCheck, limitMs)
       if (standing === 'spare')
         this.#setAway(entry, unavailable(`${nameOf(entry.node)} is busy with another node.`), true)
       else entry.hasServed = true
@@ -258,15 +258,15 @@ export class Nodes {
       spare ? 'a database node is a spare' : 'a database node is away',
     )
     void this.#watch(entry)
-    if (before === 'well')
+    if (before === 'healthy')
       for (const other of this.#entries) if (other !== entry) this.#doubt(other)
   }
 
   /** Checks a node whose state may be old. */
   #doubt(entry: Entry): void {
-    if (entry.state.kind !== 'well') return
-    const known = this.#lookAt(entry).then((found) => {
-      if (found === 'well' && entry.state.kind === 'unknown') entry.state = { kind: 'well' }
+    if (entry.state.kind !== 'healthy') return
+    const known = this.#probe(entry).then((found) => {
+      if (found === 'healthy' && entry.state.kind === 'unknown') entry.state = { kind: 'healthy' }
     })
     entry.state = { kind: 'unknown', known }
   }
@@ -279,19 +279,19 @@ export class Nodes {
     entry.probationMs = isSoon
       ? Math.min(LONGEST_PROBATION_MS, entry.probationMs * 2)
       : FIRST_PROBATION_MS
-    let looks = 0
-    let wellSinceMs: number | undefined
+    let probes = 0
+    let healthySinceMs: number | undefined
     while (entry.state.kind === 'away') {
-      looks += 1
-      await this.#clock.sleep(pauseMs(PAUSES, looks), this.#closing.signal).catch(() => {})
+      probes += 1
+      await this.#clock.sleep(pauseMs(PAUSES, probes), this.#closing.signal).catch(() => {})
       if (this.#closing.signal.aborted) return
-      const found = await this.#lookAt(entry, WATCH_TIMEOUT_MS)
+      const found = await this.#probe(entry, WATCH_TIMEOUT_MS)
       const nowMs = this.#clock.monotonic()
-      wellSinceMs = found === 'well' ? (wellSinceMs ?? nowMs) : undefined
-      if (wellSinceMs === undefined) continue
-      const isPatient = this.#entries.some(({ state }) => state.kind === 'well')
-      if (isPatient && nowMs - wellSinceMs < entry.probationMs) continue
-      entry.state = { kind: 'well' }
+      healthySinceMs = found === 'healthy' ? (healthySinceMs ?? nowMs) : undefined
+      if (healthySinceMs === undefined) continue
+      const hasHealthy = this.#entries.some(({ state }) => state.kind === 'healthy')
+      if (hasHealthy && nowMs - healthySinceMs < entry.probationMs) continue
+      entry.state = { kind: 'healthy' }
       entry.returnedMs = nowMs
       this.#tell()
       this.#log.info({ node: nameOf(entry.node) }, 'a database node is healthy again')

@@ -1,9 +1,9 @@
 /** Classifies SQLite's errors by result code (https://www.sqlite.org/rescode.html). Pure. */
 import { AtollError } from '../../../model/errors.ts'
-import { EngineError, type EngineTrouble } from '../engine.ts'
+import { EngineError, type EngineErrorKind } from '../engine.ts'
 
 /** Primary result codes that are not `misuse`. */
-const TROUBLE_OF_CODE: ReadonlyMap<number, EngineTrouble> = new Map([
+const KIND_OF_CODE: ReadonlyMap<number, EngineErrorKind> = new Map([
   [5, 'conflict'], // SQLITE_BUSY
   [6, 'conflict'], // SQLITE_LOCKED
   [3, 'away'], // SQLITE_PERM
@@ -40,5 +40,5 @@ function engineError(error: unknown, sql: string): EngineError {
   const duplicate = code === SQLITE_CONSTRAINT_UNIQUE || code === SQLITE_CONSTRAINT_PRIMARYKEY
   if (duplicate) return new EngineError('duplicate', error, detail)
   if (code === SQLITE_CONSTRAINT_FOREIGNKEY) return new EngineError('referenced', error, detail)
-  return new EngineError(TROUBLE_OF_CODE.get(code & PRIMARY_CODE_MASK) ?? 'misuse', error, detail)
+  return new EngineError(KIND_OF_CODE.get(code & PRIMARY_CODE_MASK) ?? 'misuse', error, detail)
 }

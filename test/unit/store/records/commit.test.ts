@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { type Dialect, Kysely } from 'kysely'
 import { expect, it } from 'vitest'
-import { EngineError, isTrouble } from '../../../../src/store/engines/engine.ts'
+import { EngineError, isEngineError } from '../../../../src/store/engines/engine.ts'
 import { sqliteDialect, sqliteNowMs } from '../../../../src/store/engines/sqlite/dialect.ts'
 import { migrateToLatest } from '../../../../src/store/migrations.ts'
 import type { Tables } from '../../../../src/store/nouns.ts'
@@ -39,7 +39,7 @@ async function untilItSucceeds<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run()
     } catch (error) {
-      if (!isTrouble(error, 'lost', 'unsure')) throw error
+      if (!isEngineError(error, 'lost', 'unsure')) throw error
     }
   }
 }

@@ -2,7 +2,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { unavailable } from '../../../../../src/model/errors.ts'
 import {
-  LOOK_TIMEOUT_MS,
+  CHECK_TIMEOUT_MS,
   type Node,
   Nodes,
 } from '../../../../../src/store/engines/mariadb/nodes.ts'
@@ -13,7 +13,7 @@ import { hurriedClock } from '../../../../kit/hurried.ts'
 const HURRY = 5
 const hurried = hurriedClock(HURRY)
 
-type Health = 'well' | 'spare' | 'refuses' | 'is slow' | 'is silent'
+type Health = 'healthy' | 'spare' | 'refuses' | 'is slow' | 'is silent'
 const opened: Nodes[] = []
 afterEach(() => {
   for (const nodes of opened.splice(0)) nodes.close()
@@ -27,16 +27,16 @@ function world(...healths: readonly Health[]) {
   const list = health.map((_health, port): Node => ({ host: 'node', port }))
   const nodes = new Nodes({
     nodes: list,
-    async look({ port }, signal) {
+    async healthCheck({ port }, signal) {
       looks[port] = (looks[port] ?? 0) + 1
       if (health[port] === 'is silent')
         await new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))
         })
-      // Longer than a look may take where there is another node.
-      if (health[port] === 'is slow') await hurried.sleep(LOOK_TIMEOUT_MS * 2, signal)
+      // Longer than a check may take where there is another node.
+      if (health[port] === 'is slow') await hurried.sleep(CHECK_TIMEOUT_MS * 2, signal)
       if (health[port] === 'refuses') throw unavailable(`node ${port} refuses`)
-      return health[port] === 'spare' ? 'spare' : 'well'
+      return health[port] === 'spare' ? 'spare' : 'healthy'
     },
     left: ({ port }) => left.push(port),
     clock: hurried,
@@ -58,21 +58,21 @@ function world(...healths: readonly Health[]) {
 }
 
 it('is the first that is well or else the first spare, whatever the others are, and all are looked at together', async () => {
-  const each: readonly Health[] = ['well', 'spare', 'refuses', 'is silent']
+  const each: readonly Health[] = ['healthy', 'spare', 'refuses', 'is silent']
   const all = each.flatMap((a) => each.flatMap((b) => each.map((c) => [a, b, c])))
   await Promise.all(
     all.map(async (healths) => {
       const { looks, chosen } = world(...healths)
       // All at once: one after the other, three silent ones would take three times as long.
       expect(looks).toStrictEqual([1, 1, 1])
-      const first = healths.indexOf(healths.includes('well') ? 'well' : 'spare')
+      const first = healths.indexOf(healths.includes('healthy') ? 'healthy' : 'spare')
       expect(await chosen()).toBe(first === -1 ? 'none' : first)
     }),
   )
 })
 
 it('when the one in use is left, the next is looked at before it is used', async () => {
-  const { nodes, health, left, at, chosen } = world('well', 'well', 'well')
+  const { nodes, health, left, at, chosen } = world('healthy', 'healthy', 'healthy')
   expect(await chosen()).toBe(0)
   health[0] = 'refuses'
   health[1] = 'refuses'
@@ -82,14 +82,14 @@ it('when the one in use is left, the next is looked at before it is used', async
   expect(left).toStrictEqual([0, 1])
 })
 
-it('a look that finds a node away leaves it, and those that ask together share it', async () => {
-  const { nodes, health, looks, at, chosen } = world('well', 'well')
+it('a check that finds a node away leaves it, and those that ask together share it', async () => {
+  const { nodes, health, looks, at, chosen } = world('healthy', 'healthy')
   await chosen()
   const before = looks[0] ?? 0
   expect(await Promise.all([1, 2, 3].map(() => nodes.check(at(0))))).toStrictEqual([
-    'well',
-    'well',
-    'well',
+    'healthy',
+    'healthy',
+    'healthy',
   ])
   expect(looks[0]).toBe(before + 1)
   health[0] = 'is silent'
@@ -101,7 +101,7 @@ it('a look that finds a node away leaves it, and those that ask together share i
 })
 
 it('a node is given the time that its answers usually take', async () => {
-  const { nodes, health, at, chosen } = world('well', 'well')
+  const { nodes, health, at, chosen } = world('healthy', 'healthy')
   await chosen()
   for (let n = 0; n < 5; n += 1) nodes.answered(at(0), 900)
   expect(nodes.doubtAfterMs(at(0))).toBeGreaterThan(900)
@@ -109,22 +109,22 @@ it('a node is given the time that its answers usually take', async () => {
   health[0] = 'is slow'
   health[1] = 'is slow'
   expect(await Promise.all([nodes.check(at(0)), nodes.check(at(1))])).toStrictEqual([
-    'well',
+    'healthy',
     'away',
   ])
 })
 
 it('whoever uses a node that becomes a spare is not cut off, and goes to the next one that is well', async () => {
-  const { nodes, health, left, at, chosen } = world('well', 'refuses')
+  const { nodes, health, left, at, chosen } = world('healthy', 'refuses')
   expect(await chosen()).toBe(0)
   health[0] = 'spare'
-  expect(await nodes.check(at(0))).toBe('well')
+  expect(await nodes.check(at(0))).toBe('healthy')
   expect(await chosen()).toBe(0)
   expect(nodes.isChosen(at(0))).toBe(true)
-  health[1] = 'well'
+  health[1] = 'healthy'
   await eventually('the other one is used', async () => (await chosen()) === 1)
   expect(left).toStrictEqual([1])
-  health[0] = 'well'
+  health[0] = 'healthy'
   await eventually('the first is preferred again', async () => (await chosen()) === 0)
   expect(left).toStrictEqual([1])
 })
@@ -148,9 +148,9 @@ it('a node that falls silent is left at once for another one, and not soon for n
     return hurried.monotonic() - start
   }
   const [alone, last, first] = await Promise.all([
-    timeToLeave('well'),
-    timeToLeave('well', 'refuses', 'is silent'),
-    timeToLeave('well', 'refuses', 'well'),
+    timeToLeave('healthy'),
+    timeToLeave('healthy', 'refuses', 'is silent'),
+    timeToLeave('healthy', 'refuses', 'healthy'),
   ])
   expect(alone).toBeGreaterThan(3_000)
   expect(last).toBeGreaterThan(3_000)
@@ -158,16 +158,16 @@ it('a node that falls silent is left at once for another one, and not soon for n
 }, 15_000)
 
 it('a node that is slow and the only one goes on, and so does whoever waits for it', async () => {
-  const { nodes, health, left, at, chosen } = world('well', 'refuses')
+  const { nodes, health, left, at, chosen } = world('healthy', 'refuses')
   await chosen()
   health[0] = 'is slow'
-  expect(await nodes.check(at(0))).toBe('well')
+  expect(await nodes.check(at(0))).toBe('healthy')
   expect(await chosen()).toBe(0)
   expect(left).not.toContain(0)
 })
 
 it('a node that disappoints again and again is trusted later and later', async () => {
-  const { nodes, at, chosen } = world('well', 'well')
+  const { nodes, at, chosen } = world('healthy', 'healthy')
   const absencesMs: number[] = []
   for (let time = 0; time < 4; time += 1) {
     await chosen()
@@ -185,7 +185,7 @@ it('a node that disappoints again and again is trusted later and later', async (
 it('when there is no other, the first that comes back is used at once', async () => {
   const { health, chosen } = world('refuses', 'refuses')
   expect(await chosen()).toBe('none')
-  health[1] = 'well'
+  health[1] = 'healthy'
   await eventually('somebody serves', async () => (await chosen()) !== 'none')
   expect(await chosen()).toBe(1)
 })
