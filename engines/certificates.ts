@@ -15,7 +15,7 @@ import { Command, Option } from 'commander'
 import { ensureCertificates } from '../src/lib/certificates.ts'
 import { derivePassword, PURPOSES, type Purpose } from '../src/lib/key-derivation.ts'
 
-/** As the daemon reads it: without white space around it. */
+/** As the daemon reads it: without surrounding white space. */
 function readSecret(file: string): string {
   const secret = readFileSync(file, 'utf8').trim()
   if (secret === '') throw new Error(`the file ${file} holds no secret`)

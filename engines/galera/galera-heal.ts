@@ -1,10 +1,10 @@
 /**
- * What `engines/galera/galera-watch` starts when this machine's Galera node has not been well for
- * some time: looks at it and at the others until it is. One that runs outside of a primary
- * component makes one where `galera/heal.ts` says so; one that is stuck is ended where
- * `galera/stuck.ts` says so, for its service manager to start it again.
+ * Repairs this machine's Galera node. `engines/galera/galera-watch` starts it when the node has
+ * been unhealthy for some time. It checks this node and the others until the node is healthy. If
+ * the node runs outside of a primary component, it may form one (`galera/heal.ts`). If the node is
+ * stuck, it is stopped (`galera/stuck.ts`), and its service manager starts it again.
  *
- * Ends when there is nothing more to do here; exit code 3: the node was ended.
+ * Ends when there is nothing more to do. Exit code 3: the node was stopped.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,7 +22,7 @@ import { type NodeStatus, nodeStatus } from './status.ts'
 import { decideStuck, fingerprint } from './stuck.ts'
 
 const ROUND_MS = 1000
-/** Galera has had the time to meet by itself. */
+/** By then Galera has had the time to form a component by itself. */
 const PATIENCE_MS = 5000
 const WAS_ENDED = 3
 
@@ -55,17 +55,14 @@ function readSettings() {
 
 type Settings = ReturnType<typeof readSettings>
 
-/** Runs SQL on this machine's node as its administrator; null when it does not answer. */
+/** Runs SQL on this machine's node as its administrator. Null when it does not answer. */
 async function sql(statement: string): Promise<string | null> {
   const argv = ['--no-defaults', '--connect-timeout=2', '--batch', '-N', '-e', statement]
   const { exitCode, stdout } = await systemRunner('mariadb', argv, { timeoutMs: 5000 })
   return exitCode === 0 ? stdout : null
 }
 
-/**
- * What this machine's node says of itself: null, it does not answer; `none`, it runs without
- * Galera.
- */
+/** The status of this machine's node. Null: it does not answer. `none`: it runs without Galera. */
 async function ownStatus(): Promise<NodeStatus | 'none' | null> {
   const said = await sql("SHOW GLOBAL STATUS LIKE 'wsrep_%'")
   return said === null ? null : (nodeStatus(said.split('\n').map(splitOnce)) ?? 'none')
@@ -98,7 +95,7 @@ async function hearPositions(settings: Settings): Promise<ReadonlyMap<string, Ru
   const { port, secret } = settings
   const statuses = await hearStatuses(settings)
   const answers = await Promise.all(
-    // One that does not run has a `galera-start` of its own, which joins us.
+    // A node that does not run has its own `galera-start`, which will join.
     [...statuses].map(async ([node, { component }]) => {
       const told = await askPosition(node, port, secret)
       const position = told?.kind === 'waiting' ? told.position : null
@@ -109,8 +106,8 @@ async function hearPositions(settings: Settings): Promise<ReadonlyMap<string, Ru
 }
 
 /**
- * From the first sign that this node is outside of a primary component until it is not, or is not
- * there any more.
+ * Runs from the first sign that this node is outside of a primary component until it is in one or
+ * has ended.
  */
 async function heal(settings: Settings, lost: NodeStatus): Promise<void> {
   const { self, port, secret, dataDir, nodes } = settings
@@ -124,8 +121,7 @@ async function heal(settings: Settings, lost: NodeStatus): Promise<void> {
     const status = await ownStatus()
     if (status === null || status === 'none' || status.component !== 'non-Primary') return
     const own = await lostPosition(dataDir, status)
-    // Nothing is committed here, so what was told at first stays true; another view is another
-    // beginning.
+    // Nothing is committed here, so the position stays valid. Another view means a new start.
     if (own.view?.id !== first.view?.id || own.commit !== first.commit) return
     const decision = decideHealing({ nodes, self, own, heard: await hearPositions(settings) })
     if (decision.why !== said) say(decision.why)
@@ -138,7 +134,7 @@ async function heal(settings: Settings, lost: NodeStatus): Promise<void> {
   }
 }
 
-/** Looks until the node is well or not there; true when it had to be ended. */
+/** Checks until the node is healthy or gone. True when it had to be stopped. */
 async function watch(settings: Settings): Promise<boolean> {
   const { dataDir, nodes, self } = settings
   let mark = ''

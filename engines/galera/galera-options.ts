@@ -1,10 +1,10 @@
 /**
- * What `engines/galera/galera-start` asks before it becomes mariadbd: prints the options with which
- * this node must start (one line), after having waited for the other nodes as long as that is
- * needed. All else that it says goes to stderr.
+ * Finds the options with which this node must start, for `engines/galera/galera-start`, which then
+ * becomes mariadbd. It waits for the other nodes as long as necessary, and prints the options on
+ * one line. All messages go to stderr.
  *
- * It holds no lock and keeps no state but the disk's: killed at any moment and started again it
- * comes to the same answer.
+ * It holds no lock and keeps no state except the disk's. If it is killed and started again, it
+ * finds the same answer.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,7 +23,7 @@ const SAY_AGAIN_MS = 30_000
 interface Settings {
   readonly self: string
   readonly nodes: readonly string[]
-  /** The key of what stopped nodes tell each other. */
+  /** The key that signs the positions of stopped nodes. */
   readonly secret: string
   readonly access: Access
   readonly dataDir: string
@@ -81,7 +81,7 @@ function wholeNumber(value: string, name: string): number {
   return number
 }
 
-/** One look at all other nodes at once. */
+/** Asks all other nodes at once. */
 async function listen({
   self,
   nodes,
@@ -104,7 +104,7 @@ async function listen({
   return new Map(answers.flat())
 }
 
-/** Asks until there is something to do. */
+/** Repeats until there is a decision. */
 async function settle(
   settings: Settings,
   own: Position,
@@ -142,7 +142,8 @@ async function settle(
 }
 
 /**
- * On a full disk a state transfer fails at its end, and meanwhile keeps another node from its work.
+ * With a full disk a state transfer would fail at its end, and keep the donor from its work
+ * meanwhile.
  */
 async function reasonToWait(decision: Decision, dataDir: string): Promise<string | null> {
   if (decision.kind === 'wait') return decision.why
@@ -155,7 +156,7 @@ async function main(): Promise<void> {
   const { dataDir, initFile, newClusterMark } = settings
   const recovered = parseStartPosition(settings.recovered)
   const own = await readPosition(dataDir, recovered)
-  // The permission to start a cluster ends with the first start.
+  // The permission to start a new cluster ends with the first start.
   if (own.history !== null && newClusterMark !== null) rmSync(newClusterMark, { force: true })
   say(`this node: history ${own.history ?? 'none'}, commit ${own.commit}`)
   const decision = await settle(settings, own)
@@ -166,8 +167,8 @@ async function main(): Promise<void> {
     say(`starts the cluster: ${decision.why}`)
     await allowBootstrap(dataDir)
     options.push('--wsrep-new-cluster')
-    // At every start of the cluster, as the first one may have been cut off; the file must bear
-    // that.
+    // At every start of the cluster, because the first one may have been interrupted. The file must
+    // tolerate repetition.
     if (initFile !== null) options.push(`--init-file=${initFile}`)
   } else {
     say(decision.primary ? 'joins' : 'joins those who wait for their majority')

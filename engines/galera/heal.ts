@@ -1,19 +1,19 @@
 /**
- * Whether the nodes of a cluster that run without a majority may go on by themselves: one pure
- * decision, taken by each of them.
+ * Decides whether nodes that run without a majority may form a primary component. Each node decides
+ * for itself. Pure.
  *
- * Galera keeps writing when it loses a minority at once. When its nodes part and meet again in
- * several steps (a host is lost while the others are too busy to hear each other), it goes on only
- * once every member of the last primary component is back, so that two of three that see each other
- * may stay without service for ever. The rule here: more than half of the members of one view that
- * saw no later one may go on. No later primary component can exist without one of them, and no
+ * Galera continues when it loses a minority at once. When its nodes separate and meet again in
+ * several steps (a host is lost while the others are too busy to hear each other), it waits until
+ * every member of the last primary component is back. So two of three nodes that see each other may
+ * stay without service for ever. The rule here: more than half of the members of one view that saw
+ * no later one may continue. No later primary component can exist without one of them, and no
  * second half can decide the same.
  */
 import type { Position } from './decide.ts'
 
 /**
- * What was heard from another node: it runs, in the primary component or not, and tells its
- * position in the second case.
+ * The answer of another node: it runs, in the primary component or not. If not, it tells its
+ * position.
  */
 export interface Running {
   readonly primary: boolean
@@ -26,7 +26,8 @@ export type Healing =
   | { readonly kind: 'wait'; readonly why: string }
 
 /**
- * Pure. `self` runs outside of a primary component, at `own`; silent nodes are absent from `heard`.
+ * Decides. `self` runs outside of a primary component, at `own`. Nodes without an answer are not in
+ * `heard`.
  */
 export function decideHealing(question: {
   readonly nodes: readonly string[]

@@ -1,4 +1,4 @@
-/** This machine's mariadbd from the outside: its process and its data directory. */
+/** This machine's mariadbd, seen from outside: its process and its data directory. */
 
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { constants } from 'node:os'
@@ -7,26 +7,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const PROGRAM = 'mariadbd'
 const LOOK_AGAIN_MS = 200
-/**
- * A server that is asked to end writes what it has in memory; what it has committed is on its disk
- * already.
- */
+/** A stopping server writes its memory to the disk. What it has committed is already there. */
 const END_MS = 30_000
-/** The server's own directory has a few dozen entries, one of its databases some hundred. */
+/** The server's own directory has a few dozen entries, and each database some hundred. */
 const ENTRIES_LIMIT = 20_000
-/** Its ring buffer, the pages beside it, and the last view. */
+/** Galera's ring buffer, its page files, and the last view. */
 const GALERA_FILES = /^(?:galera\.cache|gcache\.page\..*|gvwstate\..*)$/
 
-/** A process, told apart from a later one of the same number by its start. */
+/** A process. Its start time distinguishes it from a later one with the same id. */
 export interface ServerProcess {
   readonly pid: number
   readonly start: string
 }
 
-/**
- * The mariadbd that was started upon this data directory (`--datadir=DIR`); null when there is
- * none.
- */
+/** The mariadbd that runs on this data directory (`--datadir=DIR`). Null when there is none. */
 export async function findServer(dataDir: string): Promise<ServerProcess | null> {
   const wanted = `--datadir=${resolve(dataDir)}`
   for (const name of await readdir('/proc')) {
@@ -40,7 +34,7 @@ export async function findServer(dataDir: string): Promise<ServerProcess | null>
   return null
 }
 
-/** The process of this number if it is a mariadbd that has not ended. */
+/** The process with this id, if it is a running mariadbd. */
 async function processOf(pid: number): Promise<ServerProcess | null> {
   const line = await readQuietly(`/proc/${pid}/stat`)
   const open = line.indexOf('(')
@@ -52,8 +46,8 @@ async function processOf(pid: number): Promise<ServerProcess | null> {
 }
 
 /**
- * Ends it in good order, or else at once (what it has committed is on its disk), and waits for
- * that. False: it is still there.
+ * Stops it regularly or kills it (what it has committed is on the disk), and waits for its end.
+ * False: it is still there.
  */
 export async function endServer(server: ServerProcess, patienceMs = END_MS): Promise<boolean> {
   for (const signal of [constants.signals.SIGTERM, constants.signals.SIGKILL]) {
@@ -61,7 +55,7 @@ export async function endServer(server: ServerProcess, patienceMs = END_MS): Pro
     try {
       process.kill(server.pid, signal)
     } catch (error) {
-      // ESRCH: it was faster.
+      // ESRCH: it has ended meanwhile.
       if (await isThere(server)) throw error
     }
     const deadline = performance.now() + patienceMs
@@ -75,9 +69,8 @@ async function isThere({ pid, start }: ServerProcess): Promise<boolean> {
 }
 
 /**
- * Another text whenever a file of the data directory was written, made or removed. What the other
- * nodes commit meanwhile comes into Galera's own cache whatever becomes of this node, so that does
- * not count.
+ * Changes whenever a file in the data directory was written, created or removed. Galera's own cache
+ * gets the commits of other nodes in any case, so it does not count.
  */
 export async function dataFingerprint(dataDir: string): Promise<string> {
   let newest = 0

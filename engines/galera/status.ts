@@ -1,6 +1,4 @@
-/**
- * What a running Galera node says of itself: its `wsrep_…` status variables, read with care. Pure.
- */
+/** Parses the status of a running Galera node: its `wsrep_…` status variables. Pure. */
 
 /** A node that answers SQL. */
 export interface NodeStatus {

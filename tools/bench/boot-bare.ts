@@ -1,9 +1,9 @@
 /**
- * The peer of `boot`: QEMU started by hand with the very arguments that the daemon gives it, on a
- * bridge with dnsmasq.
+ * The comparison for `boot`: QEMU started by hand with the daemon's arguments, on a bridge with
+ * dnsmasq.
  *
- * Disks and taps are there before: what is measured is QEMU, the guest, and a DHCP server that has
- * nothing else to do.
+ * Disks and taps exist before. So this measures QEMU, the guest, and a DHCP server without other
+ * work.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -28,7 +28,7 @@ export interface GuestMake {
   readonly mtuBytes: number
 }
 
-/** From the beginning of a launch; by guest. */
+/** Times since the start of a launch, by guest. */
 export interface Boots {
   readonly ackMs: readonly number[]
   readonly pingMs: readonly number[]
@@ -36,7 +36,8 @@ export interface Boots {
 
 export interface Bare {
   /**
-   * Starts so many guests at once, measures, calls `running` with their processes, and ends them.
+   * Starts this many guests at once, measures, calls `running` with their processes, and stops
+   * them.
    */
   boot(count: number, running?: (pids: readonly number[]) => Promise<void>): Promise<Boots>
   close(): Promise<void>
@@ -45,10 +46,10 @@ export interface Bare {
 const GUESTS_MAX = 32
 const BRIDGE = 'bare0'
 const DEADLINE_MS = 240_000
-/** stdin, stdout and stderr come before. */
+/** After stdin, stdout and stderr. */
 const FIRST_NUMBER = 3
 
-/** Prepares the bridge, taps and disks for so many guests as may ever be asked for. */
+/** Prepares the bridge, taps and disks for at most this many guests. */
 export async function startBare(make: GuestMake): Promise<Bare> {
   const netns = await createNetns('bare')
   const dir = await mkdtemp(join(tmpdir(), 'atoll-bare-'))
@@ -117,7 +118,7 @@ async function prepareDisk(home: string, { diskGiB }: GuestMake): Promise<void> 
   await must(['qemu-img', 'create', '-q', '-f', 'qcow2', join(home, 'disk'), `${diskGiB}G`])
 }
 
-/** In the order in which the process numbers them. */
+/** In the order of the process's descriptors. */
 function openFiles(home: string, make: GuestMake): Promise<readonly FileHandle[]> {
   return Promise.all([
     open(join(home, 'disk'), 'r+'),

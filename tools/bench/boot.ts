@@ -1,7 +1,7 @@
 /**
- * `boot`: a virtual machine from RunInstances to its DHCPACK and to the first answered ping, beside
- * the same QEMU started by hand; one of each in turn, so that a slow minute hits both alike. Then
- * twenty at once, and what each costs beyond its own memory.
+ * `boot`: a virtual machine from RunInstances to its DHCPACK and to the first answered ping,
+ * compared with the same QEMU started by hand. They alternate, so that a slow minute affects both.
+ * Then twenty at once, and the memory of each beyond its guest's.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -28,11 +28,11 @@ const TYPE = { name: 'at1.micro' as _InstanceType, memoryMiB: 128, diskGiB: 4 }
 const DEADLINE_MS = 240_000
 const ADDED_MAX_MS = 100
 const ADDED_MAX_SHARE = 0.05
-/** So that a small machine takes them all; emulated on both sides, whatever the machine can do. */
+/** So that a small machine has room for all. Both sides use emulation on every machine. */
 const CONFIG = 'capacity: {vcpuRatio: 64}\nqemu: {accel: tcg, stopSeconds: 1}\n'
 const KIB = 1024
 
-/** The benchmark `boot`; needs root. */
+/** The benchmark `boot`. Needs root. */
 export const boot: Benchmark = {
   name: 'boot',
   about: `RunInstances to DHCPACK and first ping of a virtual machine, ${ROUNDS} boots and ${AT_ONCE} at once, beside bare QEMU`,
@@ -55,7 +55,7 @@ async function measure(cloud: Cloud, progress: (line: string) => void): Promise<
     const image = await register(cloud)
     const launch = (count: number, running?: (pids: readonly number[]) => Promise<void>) =>
       launchMachines(cloud, watch, image, count, running)
-    // The first reads everything from the disk.
+    // The first one reads everything from the disk.
     await launch(1)
     await bare.boot(1)
     const atoll = { ackMs: [] as number[], pingMs: [] as number[] }
@@ -105,7 +105,7 @@ async function register(cloud: Cloud): Promise<string> {
   return ImageId
 }
 
-/** As `Bare.boot`, by the API. They are terminated afterwards, outside the measured time. */
+/** Like `Bare.boot`, through the API. The instances are terminated outside the measured time. */
 async function launchMachines(
   cloud: Cloud,
   watch: DhcpWatch,
@@ -149,8 +149,8 @@ async function residentKiB(cloud: Cloud): Promise<number> {
 }
 
 /**
- * What a QEMU keeps in memory beyond its guest's own: its share of all mappings (proc(5), smaps)
- * but the one of the guest's size.
+ * The memory of a QEMU beyond its guest's: its share of all mappings (proc(5), smaps) except the
+ * one of the guest's size.
  */
 async function beyondGuestKiB(pid: number): Promise<number> {
   const guestKiB = TYPE.memoryMiB * KIB

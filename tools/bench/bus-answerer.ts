@@ -1,13 +1,13 @@
 /**
- * The other host of `scripts/bench bus`, a process of its own: answers over the bus, and over bare
- * queues. Told all by its arguments.
+ * The other host of `scripts/bench bus`, in its own process: it answers over the bus, and over
+ * plain queues. Its arguments say everything.
  */
 import { connect } from 'amqplib'
 import { openTestBus, quiet } from '../kit/rabbit-bus.ts'
 import { bareAnswer, rabbitUrl } from './bus-bare.ts'
 
 const [address = ''] = process.argv.slice(2)
-// Whoever started it holds the other end: it ends with them, however they end.
+// The parent holds the other end, so this process ends with it.
 process.stdin.resume().on('end', () => process.exit(0))
 
 const far = openTestBus('host-2', [address])

@@ -1,7 +1,6 @@
 /**
- * What the bus is measured against: amqplib by itself, with a question and an answer in JSON over
- * queues of the same kind, matched by their correlation id, and nothing else: no signature, no
- * checks, no deadline.
+ * The comparison for the bus: plain amqplib, with questions and answers in JSON over queues of the
+ * same kind, matched by correlation id, without signature, checks or deadline.
  */
 import type { Channel, ChannelModel } from 'amqplib'
 import { QUESTIONS_QUEUE_OPTIONS } from '../../src/bus/rabbit/names.ts'
@@ -9,12 +8,12 @@ import { RABBIT_PASSWORD, RABBIT_USER } from '../kit/rabbit.ts'
 
 const QUEUE = 'bare-questions'
 
-/** Where amqplib connects. */
+/** The URL for amqplib. */
 export function rabbitUrl(address: string): string {
   return `amqp://${RABBIT_USER}:${encodeURIComponent(RABBIT_PASSWORD)}@${address}`
 }
 
-/** Answers whatever is asked. */
+/** Answers every question. */
 export async function bareAnswer(connection: ChannelModel): Promise<void> {
   const channel = await connection.createChannel()
   await channel.assertQueue(QUEUE, QUESTIONS_QUEUE_OPTIONS)
@@ -27,7 +26,7 @@ export async function bareAnswer(connection: ChannelModel): Promise<void> {
   })
 }
 
-/** A function that asks and resolves with the answer. */
+/** A function that asks, and resolves with the answer. */
 export async function bareAsker(
   connection: ChannelModel,
 ): Promise<(ask: object) => Promise<unknown>> {

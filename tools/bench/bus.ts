@@ -1,8 +1,8 @@
 /**
- * The bus between two hosts, each a process of its own, against amqplib by itself over the same
+ * The bus between two hosts, each in its own process, compared with plain amqplib over the same
  * broker and queues of the same kind.
  *
- * The two take turns in short rounds, so that whatever else the machine does falls on both.
+ * The two alternate in short rounds, so that the machine's other load affects both.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ import { type Benchmark, quantile } from './figures.ts'
 const ROUNDS = 12
 const TRIPS_PER_ROUND = 250
 const PIPELINED_PER_ROUND = 3_000
-/** Questions under way at the same time. */
+/** Concurrent questions. */
 const WINDOW = 200
 const MOST_TIMES_THE_TRIP = 1.3
 const LEAST_SHARE_OF_THE_RATE = 0.7
@@ -88,7 +88,7 @@ async function measure(
   return series
 }
 
-/** One after the other; milliseconds of each. */
+/** One after the other. Returns the milliseconds of each. */
 async function trips(ask: Ask, count: number): Promise<readonly number[]> {
   const figures: number[] = []
   for (let done = 0; done < count; done += 1) {
@@ -99,7 +99,7 @@ async function trips(ask: Ask, count: number): Promise<readonly number[]> {
   return figures
 }
 
-/** `WINDOW` at a time; answers per second. */
+/** `WINDOW` at a time. Returns answers per second. */
 async function pipelined(ask: Ask, count: number): Promise<number> {
   let left = count
   const began = performance.now()

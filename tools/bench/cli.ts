@@ -1,4 +1,7 @@
-/** The benchmarks' command line: picks them, prints their tables, keeps the raw figures. */
+/**
+ * The command line of the benchmarks: selects them, prints their tables, and stores the raw
+ * figures.
+ */
 import { writeFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { boot } from './boot.ts'

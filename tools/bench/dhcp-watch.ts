@@ -1,6 +1,6 @@
 /**
- * Sees when a client was given its address: every DHCPACK that crosses the network namespace of the
- * caller, whoever serves it.
+ * Tells when a client got its address, by watching every DHCPACK in the caller's network namespace,
+ * whatever server sent it.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { eventually } from '../kit/netns.ts'
 
 /**
  * RFC 2131: BOOTREPLY with option 53 of value 5, from port 67. A reply is seen on each link that it
- * crosses; the first counts.
+ * crosses. The first counts.
  */
 const WATCH = `
 import socket, struct, sys
@@ -31,10 +31,11 @@ while True:
 
 export interface DhcpWatch {
   /**
-   * `performance.now()` of the first DHCPACK to each of these clients. Rejects after `timeoutMs`.
+   * The `performance.now()` of the first DHCPACK to each of these clients. Rejects after
+   * `timeoutMs`.
    */
   acks(macs: readonly string[], timeoutMs: number): Promise<readonly number[]>
-  /** Forgets what was seen. */
+  /** Forgets earlier ones. */
   clear(): void
   close(): void
 }

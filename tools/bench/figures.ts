@@ -1,4 +1,4 @@
-/** What a benchmark gives back, and how it is printed. */
+/** The result of a benchmark, and how it is printed. */
 
 interface Target {
   readonly text: string
@@ -11,7 +11,7 @@ export interface BenchResult {
   readonly head: readonly string[]
   readonly rows: readonly (readonly string[])[]
   readonly targets: readonly Target[]
-  /** What was measured and left out, in words. */
+  /** Notes on what was measured or left out. */
   readonly notes: readonly string[]
   /** Every single figure, by series. */
   readonly raw: Readonly<Record<string, readonly number[]>>

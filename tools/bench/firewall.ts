@@ -1,9 +1,9 @@
 /**
- * `firewall`: how long until one more instance, and one more rule, are in force, on hosts with many
- * instances and with large groups; beside it the same rules by iptables-restore.
+ * `firewall`: how long until one more instance, and one more rule, take effect, on hosts with many
+ * instances and with large groups; compared with the same rules by iptables-restore.
  *
- * Measured is one pass of the firewall service on a real kernel, from the want to the kernel's
- * acknowledgement. What the records and the bus add is in `launch` and `bus`.
+ * It measures one pass of the firewall service on a real kernel, from the want to the kernel's
+ * acknowledgement. The benchmarks `launch` and `bus` have what records and bus add.
  */
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -25,7 +25,7 @@ const ONE_MORE_MS = 15
 const ONE_MORE_RATIO = 1.5
 const RULE_MS = 50
 
-/** The benchmark `firewall`; needs root. */
+/** The benchmark `firewall`. Needs root. */
 export const firewall: Benchmark = {
   name: 'firewall',
   about: `time until one more instance or rule is in force, with ${SIZES.join(', ')} instances`,
@@ -84,8 +84,8 @@ async function measureOurs(
 }
 
 /**
- * One more instance by `iptables-restore --noflush`: a chain of its own with as many rules, and a
- * jump to it, beside those of all others.
+ * One more instance with `iptables-restore --noflush`: its own chain with the same number of rules,
+ * and a jump to it, besides those of all others.
  */
 async function measurePeer(netns: Netns, size: number): Promise<readonly number[]> {
   const restore = ['iptables-restore', '--noflush']

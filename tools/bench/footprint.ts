@@ -1,6 +1,6 @@
 /**
- * `footprint`: what the daemon costs when nothing happens: resident memory with 0 and 50 instances,
- * processor time while idle.
+ * `footprint`: what an idle daemon costs: resident memory with 0 and 50 instances, and processor
+ * time.
  */
 import { readFile } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
@@ -17,18 +17,18 @@ import type { Benchmark, BenchResult } from './figures.ts'
 
 const INSTANCES = 50
 const IDLE_SECONDS = 60
-/** V8 gives memory back some seconds after a burst of work. */
+/** V8 returns memory some seconds after a burst of work. */
 const SETTLE_SECONDS = 15
 const QUIET_DEADLINE_MS = 180_000
 const TICKS_PER_SECOND = 100
 const RESIDENT_TARGET_MB = 110
 /**
- * So that a small machine takes them all; a setting of placement, of which the idle daemon does
- * none.
+ * So that a small machine has room for all. It only affects placement, which an idle daemon does
+ * not do.
  */
 const CAPACITY = 'capacity: {vcpuRatio: 64}\n'
 
-/** The benchmark `footprint`; needs root. */
+/** The benchmark `footprint`. Needs root. */
 export const footprint: Benchmark = {
   name: 'footprint',
   about: `memory with 0 and ${INSTANCES} instances, processor time over ${IDLE_SECONDS} idle seconds`,
@@ -101,7 +101,7 @@ async function launchMany(cloud: Cloud): Promise<void> {
   )
 }
 
-/** Lets the daemon settle, then watches it do nothing. */
+/** Waits until the daemon is idle, then measures. */
 async function idle(cloud: Cloud): Promise<Reading> {
   const pid = cloud.daemon().pid
   const isQuiet = () => (loadavg()[0] ?? 0) < availableParallelism()

@@ -1,7 +1,7 @@
 /**
- * `launch`: from RunInstances to the first answered ping at the instance's address, against `docker
- * run -d --network none` of the same image in the same engine, and LXD where it is installed; one
- * of each in turn, so that a slow minute hits all alike.
+ * `launch`: from RunInstances to the first answered ping of the instance, compared with `docker run
+ * -d --network none` of the same image in the same engine, and with LXD where it is installed. They
+ * alternate, so that a slow minute affects all.
  */
 import {
   type _InstanceType,
@@ -18,7 +18,7 @@ import { firstAnswers } from './pinger.ts'
 const ROUNDS = 30
 const WARM_UP_ROUNDS = 2
 
-/** The benchmark `launch`; needs root. */
+/** The benchmark `launch`. Needs root. */
 export const launch: Benchmark = {
   name: 'launch',
   about: `RunInstances to first answered ping, ${ROUNDS} launches, beside docker run and LXD`,
@@ -120,7 +120,7 @@ async function register(cloud: Cloud, tag: string): Promise<string> {
   return ImageId
 }
 
-/** One launch; the instance is terminated afterwards, outside the measured time. */
+/** One launch. The instance is terminated outside the measured time. */
 async function launchOne(cloud: Cloud, ImageId: string): Promise<number> {
   const began = performance.now()
   const { Instances: [instance] = [] } = await cloud.ec2.send(

@@ -1,7 +1,6 @@
 /**
- * LXD as a peer: a daemon of its own in the namespace where the benchmark stands, with a directory
- * pool and a bridge that gives addresses by DHCP, and the same busybox root file system that
- * Atoll's sample image has. Only where LXD is installed.
+ * LXD for comparison: its own daemon in the benchmark's namespace, with a directory pool, a bridge
+ * with DHCP, and the busybox root file system of Atoll's sample image. Only where LXD is installed.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,9 +12,7 @@ import { eventually } from '../kit/netns.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
-/**
- * A new sysfs, so that LXD sees the links of this namespace, with the cgroups of the old one in it.
- */
+/** A new sysfs, so that LXD sees the links of this namespace, with the old one's cgroups in it. */
 const START = `
 mount --rbind /sys/fs/cgroup "$LXD_DIR/cgroup" && mount -t sysfs sysfs /sys && mount --rbind "$LXD_DIR/cgroup" /sys/fs/cgroup
 exec lxd --group root
@@ -33,14 +30,14 @@ const IMAGE = 'architecture: x86_64\ncreation_date: 1\nproperties: {description:
 
 export interface Lxd {
   /**
-   * Milliseconds from `lxc launch` until the container has an address; it is removed afterwards,
-   * outside that time.
+   * Milliseconds from `lxc launch` until the container has an address. It is removed outside that
+   * time.
    */
   launch(): Promise<number>
   close(): Promise<void>
 }
 
-/** Starts LXD, or gives null where it is not installed. */
+/** Starts LXD. Null where it is not installed. */
 export async function startLxd(): Promise<Lxd | null> {
   if ((await execute('lxd', ['--version'])).exitCode !== 0) return null
   const dir = await mkdtemp(join(tmpdir(), 'atoll-lxd-'))

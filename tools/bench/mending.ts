@@ -1,6 +1,6 @@
 /**
- * `mending`: somebody changes what the daemon has made in the kernel; how long until it is as it
- * was.
+ * `mending`: how long it takes until a change to what the daemon has created in the kernel is
+ * repaired.
  */
 import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -18,13 +18,16 @@ const TIMES = Number(process.env['ATOLL_BENCH_MENDING_TIMES'] ?? 50)
 const TARGET_P99_MS = 200
 const LOOK_MS = 2
 const DEADLINE_MS = 60_000
-/** So long nothing changes before the next damage: what the last one woke is over. */
+/**
+ * Nothing changes for this long before the next damage, so that the work after the last one has
+ * ended.
+ */
 const QUIET_MS = 150
-/** All routes but ours, which the daemon has no part in, are put back at once. */
+/** Restores all other routes at once, because the daemon does not manage them. */
 const ALL_ROUTES =
   'ip route save table main proto kernel >/tmp/routes.$$; ip route flush table main; ip route restore </tmp/routes.$$; rm /tmp/routes.$$'
 
-/** Shell commands, for a NIC and its address. */
+/** Shell commands that damage a NIC and its address. */
 function damagesOf(link: string, address: string): Readonly<Record<string, string>> {
   const sysctl = (name: string, value: number) => `echo ${value} >/proc/sys/net/ipv4/${name}`
   const lastHandle = `$(nft -a list chain inet atoll input | grep -o 'handle [0-9]*' | tail -1)`
@@ -51,7 +54,7 @@ function damagesOf(link: string, address: string): Readonly<Record<string, strin
   }
 }
 
-/** The benchmark `mending`; needs root. */
+/** The benchmark `mending`. Needs root. */
 export const mending: Benchmark = {
   name: 'mending',
   about: `time until damage in the kernel is mended, ${TIMES} of each kind`,
@@ -66,8 +69,8 @@ async function measure(cloud: Cloud, progress: (line: string) => void): Promise<
   const probe = createKernelProbe(link)
   const raw: Record<string, number[]> = {}
   try {
-    // Whoever finds forwarding off takes the machine for none that forwarded before, and has other
-    // rules from then on.
+    // If forwarding is off at the first start, the daemon concludes that the machine was no router,
+    // and loads other rules.
     await cloud.netns.must(['sh', '-ec', 'echo 0 >/proc/sys/net/ipv4/ip_forward'])
     for (const [name, damage] of Object.entries(damagesOf(link, address))) {
       const figures: number[] = []
@@ -124,8 +127,8 @@ async function launchOne(cloud: Cloud): Promise<string> {
 }
 
 /**
- * From the end of the damage, by the clock of whoever did it, to the first look at which all is
- * well again.
+ * From the end of the damage, by the clock of the program that caused it, to the first check
+ * without differences.
  */
 async function mendedAfterMs(cloud: Cloud, probe: KernelProbe, damage: string): Promise<number> {
   const well = await quiet(probe)
@@ -133,7 +136,7 @@ async function mendedAfterMs(cloud: Cloud, probe: KernelProbe, damage: string): 
   const seen = { damaged: false, over: false }
   const watching = (async () => {
     while (true) {
-      // Read after it was over: what it shows has been so since.
+      // Read after the change was over, so it shows the later state.
       const { over } = seen
       const state = await probe.state()
       if (now() - beganAt > DEADLINE_MS) throw new Error(`${damage}: not mended: ${well}, ${state}`)
@@ -152,7 +155,7 @@ function now(): number {
   return performance.timeOrigin + performance.now()
 }
 
-/** The state that does not change any more. */
+/** The state once it no longer changes. */
 async function quiet(probe: KernelProbe): Promise<string> {
   let state = await probe.state()
   let sinceMs = now()

@@ -1,8 +1,8 @@
 /**
- * `parts`: what each shortcut of the daemon saves. Each is measured with and without, in turn, in
- * one process and on the same records:
+ * `parts`: what each shortcut of the daemon saves. Each is measured with and without, alternately,
+ * in one process and with the same records:
  *
- * - the planner, which makes the shared part of a want only when its records have changed
+ * - the planner, which computes the shared part of a want only when its records have changed
  *   (`src/agent/planner.ts`);
  * - a host's own writes, which it need not read again (`OwnWrite` in `src/agent/reader.ts`);
  * - the catalogue, which launches in quick succession share (`src/api/launch/catalogue.ts`).
@@ -42,7 +42,7 @@ const LEASE_MS = 3_600_000
 const NETWORK = cidr('172.16.0.0/12')
 const FABRIC = cidr('10.64.0.0/16')
 
-/** A shortcut, or its absence, measured once: milliseconds. */
+/** One measurement with or without a shortcut, in milliseconds. */
 type Once = () => Promise<number>
 
 interface Part {
@@ -51,7 +51,7 @@ interface Part {
   readonly without: readonly number[]
 }
 
-/** The benchmark `parts`; needs root. */
+/** The benchmark `parts`. Needs root. */
 export const parts: Benchmark = {
   name: 'parts',
   about: 'what each shortcut of the daemon saves: planner, own writes, catalogue',
@@ -79,7 +79,7 @@ export const parts: Benchmark = {
 
 type Measure = (what: string, rounds: number, withIt: Once, without: Once) => Promise<void>
 
-/** Both, round by round; every second round the other way round. */
+/** Both, round by round, in alternating order. */
 async function inTurn(rounds: number, withIt: Once, without: Once): Promise<Omit<Part, 'what'>> {
   const figures = { withIt: [] as number[], without: [] as number[] }
   for (let round = 0; round < rounds; round++) {
@@ -95,7 +95,7 @@ interface Cloud {
   readonly store: Store
   readonly config: Config
   readonly load: Load
-  /** What answers API requests, on so many hosts. */
+  /** The API of this many hosts. */
   api(catalogue: () => Catalogue): readonly ApiParts[]
 }
 

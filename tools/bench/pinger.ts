@@ -1,9 +1,8 @@
 /**
- * Finds the moment of the first answered echo without starting a program for each probe.
+ * Measures the time of the first answered ping without starting a program for each.
  *
- * `ping` will not do: it ends at once while the address has no route yet. So one small process
- * keeps a raw socket, sends a probe every 2 ms, to one address after the other, whatever the kernel
- * says to it, and tells when each answered first.
+ * `ping` ends at once while the address has no route. So a small process sends a ping every 2 ms to
+ * the addresses in turn, ignores the kernel's errors, and reports the first answer of each.
  */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -38,9 +37,8 @@ while waiting:
 `
 
 /**
- * Starts probing these addresses at once and gives `performance.now()` of each one's first answer,
- * in their order; the probing ends with the last. Rejects after `timeoutMs`. Needs root for the raw
- * socket.
+ * Pings these addresses, and returns the `performance.now()` of each one's first answer, in their
+ * order. It ends with the last one. Rejects after `timeoutMs`. Needs root for the raw socket.
  */
 export async function firstAnswers(
   addresses: readonly string[],

@@ -1,11 +1,11 @@
 /**
  * `scale`: what a cloud of 10, 100 and 1,000 hosts costs, and how fast it launches. Each host has
- * the daemon's own records, bus, agent and lease, and a simulated machine. MariaDB and RabbitMQ are
- * real, one node each, on this machine. One host, the witness, has a process to itself as a real
- * one has; the others share processes.
+ * the daemon's records, bus, agent and lease, and a simulated machine. MariaDB and RabbitMQ are
+ * real, one node each, on this machine. One host, the witness, has its own process like a real one;
+ * the others share processes.
  *
- * It ends within 25 minutes, whatever happens: a size that fails or takes too long is a column
- * without figures, and the next one follows.
+ * It ends within 25 minutes in any case. A size that fails or takes too long is a column without
+ * figures, and the next one follows.
  */
 
 import { messageOf } from '../../src/model/errors.ts'
@@ -24,7 +24,7 @@ import {
   STREAM_SECONDS,
 } from './scale/measure.ts'
 
-/** The limits of all sizes, and the starts of the engines, come to less than 25 minutes. */
+/** The limits of all sizes, and the starts of the engines, take less than 25 minutes. */
 const SIZES: readonly Size[] = [
   { hosts: 10, vpcs: 1, minutes: 3 },
   { hosts: 100, vpcs: 1, minutes: 4 },
@@ -36,7 +36,7 @@ const LAUNCHES_PER_SECOND = 50
 /** OpenStack Nova on 196 hosts, as published. */
 const NOVA_PER_SECOND = 1.5
 
-/** The benchmark `scale`; needs root. */
+/** The benchmark `scale`. Needs root. */
 export const scale: Benchmark = {
   name: 'scale',
   about: `${SIZES.map(titleOf).join('; ')}: simulated hosts on real engines: launches a second, cost per host`,
@@ -58,7 +58,7 @@ export const scale: Benchmark = {
   },
 }
 
-/** One size as it was measured, or why it was not. */
+/** The result of one size, or why there is none. */
 interface Column {
   readonly size: Size
   readonly measured: Measured | null
@@ -66,7 +66,7 @@ interface Column {
 }
 
 async function measure(size: Size, progress: (line: string) => void): Promise<Measured> {
-  // Fresh engines for each size: what one leaves behind in them is not the next one's cost.
+  // New engines for each size, so that one size does not affect the next.
   await using engines = await startEngines()
   return await measureCluster(engines, size, progress)
 }
@@ -75,12 +75,12 @@ function titleOf({ hosts, vpcs }: Pick<Size, 'hosts' | 'vpcs'>): string {
   return `${hosts} hosts${vpcs === 1 ? '' : `, ${vpcs} VPCs`}`
 }
 
-/** One line of the table: a figure of each cluster. */
+/** A row of the table: a figure of each cluster. */
 interface Line {
   readonly name: string
   readonly of: (one: Measured) => number
   readonly digits: number
-  /** Whether it must be flat from 100 to 1,000 hosts. */
+  /** Whether it must not grow from 100 to 1,000 hosts. */
   readonly isFlat?: boolean
 }
 
@@ -209,7 +209,7 @@ const NOTES = [
   'MariaDB flushes every commit to disk. Hosts and engines share the processors of one machine.',
 ]
 
-/** Growth of a figure from 100 to 1,000 hosts; none of nothing. */
+/** Growth of a figure from 100 to 1,000 hosts. None from zero. */
 function growthOf(measured: readonly Measured[], { of }: Line): number {
   const at = (hosts: number) => {
     const one = measured.find((each) => each.hosts === hosts && each.vpcs === 1)

@@ -32,7 +32,7 @@ export const DRILL_LAB = 'drill'
 const HOSTS = 3
 const SAMPLE = 'atoll-sample:static'
 const IMAGE_MS = 60_000
-/** Room for the engines and Docker, and small enough to be filled in a moment. */
+/** Space for the engines and Docker, and small enough to be filled quickly. */
 const DISK_MIB = 2048
 
 /**
@@ -70,7 +70,7 @@ async function shareSampleImage(lab: Lab): Promise<void> {
   const id = await idOf(first)
   for (const host of others) {
     if ((await idOf(host)) === id) continue
-    // The hosts have this machine's /tmp in common.
+    // The hosts share this machine's /tmp.
     const file = `/tmp/atoll-${lab.name}-image.tar`
     await first.must(['docker', 'save', '--output', file, SAMPLE], { timeoutMs: IMAGE_MS })
     await host.must(['docker', 'load', '--input', file], { timeoutMs: IMAGE_MS })

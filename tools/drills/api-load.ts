@@ -19,7 +19,7 @@ const HOST_EVERY_MS = 500
  * so this is most of the gap. A host answers reads within half a second, possibly from its replica.
  */
 const READ_MS = 800
-/** Likewise; a write may have to wait until the databases have left one of them out. */
+/** The same for writes, which may have to wait until the databases have given up a node. */
 const WRITE_MS = 3000
 const FAILURES_TOLD = 5
 
@@ -36,16 +36,16 @@ interface Call {
 
 interface Caller {
   readonly kind: Kind
-  /** The host that is asked; null: any host of the list. */
+  /** The host to ask. Null: any host of the list. */
   readonly host: string | null
   readonly calls: Call[]
 }
 
 export interface ApiLoad {
   readonly callers: readonly Caller[]
-  /** When nobody called. */
+  /** Times without calls. */
   readonly pauses: readonly { readonly from: number; readonly to: number }[]
-  /** Stops calling for as long as `work` takes. */
+  /** Stops calling while `work` runs. */
   paused<T>(work: () => Promise<T>): Promise<T>
   stop(): Promise<void>
 }
@@ -58,7 +58,7 @@ interface Plan extends Pick<Caller, 'kind' | 'host'> {
   readonly isStale: () => boolean
 }
 
-/** Starts the load upon one instance. */
+/** Starts the load on one instance. */
 export function startApiLoad(clients: readonly ApiClient[], instance: string): ApiLoad {
   const stopping = new AbortController()
   let pause: PromiseWithResolvers<void> | null = null
@@ -151,7 +151,7 @@ export interface Gap {
   readonly ms: number
   readonly from: number
   readonly to: number
-  /** What requests came to nothing meanwhile: how long each took and how it ended. */
+  /** Failed requests, with their duration and error. */
   readonly failures: readonly string[]
 }
 

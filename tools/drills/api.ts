@@ -23,7 +23,7 @@ import type { Lab } from '../lab/lab.ts'
 const CONNECT_MS = 250
 const SAMPLE = { name: 'drill', location: 'docker://atoll-sample:static' }
 const ATOLL = join(import.meta.dirname, '../../bin/atoll')
-/** Where a host's clients find what it publishes. */
+/** The directory of published images on each host. */
 const PUBLISHED = '/var/lib/atoll/images'
 const PUBLISH_MS = 60_000
 const CREDENTIALS_FILE = '/var/lib/atoll/credentials.json'
@@ -37,7 +37,7 @@ const credentialsSchema = z.object({
 
 export type LabCredentials = z.output<typeof credentialsSchema>
 
-/** The key of the lab's first account, alike on all hosts. */
+/** The access key of the lab's first account, the same on all hosts. */
 export async function labCredentials(lab: Lab): Promise<LabCredentials> {
   for (const host of lab.hosts) {
     const { exitCode, stdout } = await host.exec(['cat', CREDENTIALS_FILE])
@@ -51,7 +51,7 @@ export interface ApiClient {
   readonly host: string
   readonly ec2: EC2Client
   /**
-   * The time of the replica from which the last answer came; null when it came from the database.
+   * The time of the replica that gave the last answer. Null when the answer came from the database.
    */
   asOf(): string | null
 }
@@ -89,7 +89,7 @@ function headerOf(response: unknown, name: string): string | null {
   return parsed.success ? (parsed.data.headers[name] ?? null) : null
 }
 
-/** The status of an answer that refuses, or null when there was no answer at all. */
+/** The HTTP status of a refusal. Null when there was no answer. */
 export function statusOf(error: unknown): number | null {
   const parsed = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) }).safeParse(error)
   return parsed.success ? parsed.data.$metadata.httpStatusCode : null
@@ -103,8 +103,8 @@ export interface ListClient {
 }
 
 /**
- * `timeoutMs` is for one attempt at one endpoint; all of them are tried once. Answers that refuse
- * (4xx) are answers.
+ * `timeoutMs` is the limit of one attempt at one endpoint. All are tried once. Refusals (4xx) are
+ * answers.
  */
 export function listClient(clients: readonly ApiClient[], timeoutMs: number): ListClient {
   let first = 0
@@ -130,13 +130,13 @@ export function listClient(clients: readonly ApiClient[], timeoutMs: number): Li
   }
 }
 
-/** The sample container's image, registered when it is not there. */
+/** The image of the sample container. Registered if it is not yet. */
 export function sampleImage(list: ListClient): Promise<string> {
   return registered(list, SAMPLE)
 }
 
 /**
- * The image of a small virtual machine, likewise. It is published on each host: all see this
+ * The image of a small virtual machine. It is published on each host, because all see this
  * machine's /tmp.
  */
 export async function machineImage(list: ListClient, hosts: readonly LabHost[]): Promise<string> {
@@ -164,7 +164,7 @@ async function registered(
 }
 
 /**
- * Launches `count` instances in one request; a repetition with the same token is the same request.
+ * Launches `count` instances in one request. A repetition with the same token is the same request.
  */
 export async function launch(
   list: ListClient,
@@ -191,7 +191,7 @@ export async function terminate(list: ListClient, ids: readonly string[]): Promi
   await list.send((ec2, abortSignal) => ec2.send(command, { abortSignal }))
 }
 
-/** Everything that is not terminated. */
+/** All instances that are not terminated. */
 export async function describe(list: ListClient): Promise<readonly Instance[]> {
   const { Reservations = [] } = await list.send((ec2, abortSignal) =>
     ec2.send(new DescribeInstancesCommand({}), { abortSignal }),
@@ -201,7 +201,7 @@ export async function describe(list: ListClient): Promise<readonly Instance[]> {
   )
 }
 
-/** These, terminated or not. */
+/** These instances, even if terminated. */
 export async function describeAll(
   list: ListClient,
   ids: readonly string[],
@@ -213,7 +213,7 @@ export async function describeAll(
   return Reservations.flatMap(({ Instances = [] }) => Instances)
 }
 
-/** A request that only reads. */
+/** A read request. */
 export async function readOnce(
   ec2: EC2Client,
   id: string,
@@ -222,7 +222,7 @@ export async function readOnce(
   await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }), { abortSignal })
 }
 
-/** A request that writes. */
+/** A write request. */
 export async function writeOnce(
   ec2: EC2Client,
   id: string,
@@ -234,8 +234,8 @@ export async function writeOnce(
 }
 
 /**
- * What this client's host says of an instance's host: `ok`, `impaired`, `initializing`, …; null
- * when it says nothing.
+ * The system status of an instance according to this client's host: `ok`, `impaired`,
+ * `initializing`, …. Null when there is none.
  */
 export async function systemStatus(client: ApiClient, id: string): Promise<string | null> {
   const command = new DescribeInstanceStatusCommand({

@@ -1,4 +1,7 @@
-/** The drills' command line: picks them, makes the lab, prints rows, keeps the raw figures. */
+/**
+ * The command line of the drills: selects them, creates the lab, prints rows, and stores the raw
+ * figures.
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -92,7 +95,7 @@ async function main(names: readonly string[]): Promise<number> {
   return failed || rows.some(({ missed }) => missed.length > 0) ? 1 : 0
 }
 
-/** One attack after the other upon what all share. */
+/** Attacks shared resources one after the other. */
 async function neighbours(only: readonly string[]): Promise<number> {
   const { keep, json, writeDocs } = options
   const unknown = only.filter((name) => !attacks.some((one) => one.name === name))
@@ -118,7 +121,7 @@ async function neighbours(only: readonly string[]): Promise<number> {
   }
 }
 
-/** The randomized run; its history goes to the JSON file. */
+/** The randomized run. Its history is stored in the JSON file. */
 async function consistency(): Promise<number> {
   const { keep, json } = options
   const name = `${options.lab}c`

@@ -15,7 +15,7 @@ const STORM_MS = 12_000
 const LAUNCH_EVERY_MS = 400
 const SHORTEST_LIFE_MS = 300
 const LONGEST_LIFE_MS = 2500
-/** However long the storm is to last, so many launches are enough. */
+/** Maximum number of launches, however long the load lasts. */
 const STORM_LIMIT = 40
 const WELL_MS = 60_000
 const LAUNCH_MS = 90_000
@@ -28,8 +28,7 @@ async function isWell(host: LabHost): Promise<boolean> {
 }
 
 /**
- * Launches at this pace for as long as `work` takes; gives the ids that were answered, and counts
- * requests that were not.
+ * Launches at this rate while `work` runs. Returns the ids in answers, and counts failed requests.
  */
 async function storm(
   { list, image }: DrillContext,
@@ -75,7 +74,7 @@ async function untilRunning({ list }: DrillContext, ids: readonly string[]): Pro
   })
 }
 
-/** Kills the daemons, one at a time and each at a moment of its own, until the time is up. */
+/** Kills the daemons, one at a time at random moments, until the time is up. */
 async function killDaemons(context: DrillContext): Promise<number> {
   const { lab, excuse } = context
   const end = performance.now() + STORM_MS
@@ -170,7 +169,7 @@ export const diskFull: Drill = {
     progress('there is room again')
     await host.must(['rm', FILL])
     healed()
-    // Those of the full host may have failed; then they must say why.
+    // Instances of the full host may have failed. Then they must say why.
     await until('everything that was accepted runs or has failed openly', LAUNCH_MS, async () => {
       const ends = (await describeAll(list, ids)).map(({ State, StateReason }) =>
         State?.Name === 'terminated' ? `failed: ${StateReason?.Message}` : State?.Name,

@@ -28,7 +28,7 @@ import { type FaultWindow, type Loss, lossesOf, lossLines } from './probe-losses
 
 const BASELINE_MS = 4000
 const AFTER_MS = 2000
-/** What was sent so shortly before may still be on its way. */
+/** Packets that were sent this shortly before may still arrive. */
 const IN_FLIGHT_MS = 300
 const CONVERGE_MS = 150_000
 const KNOWN_MS = 5000
@@ -37,12 +37,12 @@ const READ_GAP_MS = 1000
 const WRITE_GAP_MS = 4000
 const ATTEMPT_MS = 5000
 
-/** Something that a drill measures besides what all do. */
+/** A figure that only this drill measures. */
 export interface Figure {
   readonly label: string
   readonly value: number
   readonly unit: 'ms' | '%' | ''
-  /** The most that it may be. */
+  /** The maximum. */
   readonly limit?: number
 }
 
@@ -57,7 +57,7 @@ export interface DrillRow {
   /** Losses of instances that the fault should not affect, and of the others. */
   readonly others: Losses
   readonly own: Losses
-  /** Of a client that has a list of all hosts. */
+  /** Of a client with a list of all hosts. */
   readonly readGapMs: number
   readonly writeGapMs: number
   /** Time from the fault until every other host reported it; null if no host was lost. */
@@ -65,9 +65,9 @@ export interface DrillRow {
   /** Time from the end of the fault until the lab was healthy; null when it was not in time. */
   readonly convergedMs: number | null
   readonly figures: readonly Figure[]
-  /** What was left over, duplicated or missing in the end. */
+  /** What remained, existed twice or was missing in the end. */
   readonly differences: readonly string[]
-  /** Targets that were missed, in words. */
+  /** Missed targets, in words. */
   readonly missed: readonly string[]
   readonly notes: readonly string[]
   /** The machine during the drill: its load average, and what was lost before the fault. */
@@ -77,7 +77,7 @@ export interface DrillRow {
 export interface DrillContext {
   readonly lab: Lab
   readonly clients: readonly ApiClient[]
-  /** Patient: for what the drill itself asks for. */
+  /** A client with long timeouts, for the drill's own requests. */
   readonly list: ListClient
   readonly image: string
   readonly fleet: Fleet
@@ -86,11 +86,11 @@ export interface DrillContext {
   progress(line: string): void
   /** From now until closed (or the end), losses of this host do not count. */
   excuse(host: string, what: FaultWindow['what']): () => void
-  /** The fault happens now. */
+  /** The fault begins now. */
   fault(): void
-  /** The fault has ended now: from here on, everything must recover. */
+  /** The fault ends now. From here on everything must recover. */
   healed(): void
-  /** Waits until all other hosts say that an instance of this one is impaired. */
+  /** Waits until all other hosts report an instance of this one as impaired. */
   untilLossIsKnown(host: string): Promise<void>
   figure(figure: Figure): void
   note(text: string): void
@@ -102,12 +102,12 @@ export interface Drill {
   readonly about: string
   /** What happens then, for the manual: one paragraph. */
   readonly answer: string
-  /** Whether reads and writes through the list have to meet the targets of losing one host. */
+  /** Whether reads and writes through the list must meet the targets for the loss of one host. */
   readonly holdsApi: boolean
   /** Before the load starts. */
   prepare?(lab: Lab): Promise<void>
   run(context: DrillContext): Promise<void>
-  /** After everything, whatever happened. */
+  /** After everything, even after a failure. */
   cleanUp?(lab: Lab): Promise<void>
 }
 
@@ -146,7 +146,7 @@ async function underLoad(drill: Drill, setting: Setting): Promise<DrillRow> {
   const { lab, fleet, clients, progress } = setting
   const probes = createProbes(lab, fleet)
   for (const { name } of lab.hosts) await probes.attach(name)
-  // Upon an instance of the host that no drill but one takes away.
+  // On an instance of the host that only one drill removes.
   const api = startApiLoad(clients, fleet.on('h2')[0].id)
   try {
     await delay(BASELINE_MS)
@@ -169,7 +169,7 @@ async function underLoad(drill: Drill, setting: Setting): Promise<DrillRow> {
     const load = loadavg()[0] ?? 0
     probes.stop()
     await api.stop()
-    // What is on its way may still arrive.
+    // Packets under way may still arrive.
     await delay(AFTER_MS)
     const left = await clear(setting, found)
     const row = log.row(drill, {
@@ -186,7 +186,7 @@ async function underLoad(drill: Drill, setting: Setting): Promise<DrillRow> {
   }
 }
 
-/** Terminates what the drill has launched: that must leave nothing either. */
+/** Terminates what the drill has launched. That must leave nothing either. */
 async function clear(
   { lab, list, fleet }: Setting,
   found: readonly string[],
@@ -201,7 +201,7 @@ async function clear(
   return (await waitUntilHealthy(lab, CONVERGE_MS)).found
 }
 
-/** What happens in the course of one drill. */
+/** Records the course of one drill. */
 class Protocol {
   readonly #excuses: FaultWindow[] = []
   readonly #figures: Figure[] = []
@@ -307,7 +307,7 @@ class Protocol {
   }
 }
 
-/** The targets that a row does not meet, in words. */
+/** The targets that a row misses, in words. */
 function missedTargets(
   row: Omit<DrillRow, 'machine' | 'missed'>,
   holdsApi: boolean,

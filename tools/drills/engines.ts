@@ -11,7 +11,7 @@ const AWAY_MS = 12_000
 const CPU_WINDOW_MS = 8000
 const CPU_LIMIT_PERCENT = 5
 const LAUNCH_MS = 60_000
-/** From the fault on, so much time may pass before every read is answered from a copy. */
+/** After this time since the fault, every read must come from a replica. */
 const SETTLE_MS = 5000
 
 async function killNode(context: DrillContext, service: string): Promise<void> {
@@ -25,7 +25,7 @@ async function killNode(context: DrillContext, service: string): Promise<void> {
   healed()
 }
 
-/** Launches one instance on each host and waits until all run. */
+/** Launches one instance on each host, and waits until all run. */
 async function launchWhileAway({ list, image, figure, lab }: DrillContext): Promise<void> {
   const began = performance.now()
   const count = lab.hosts.length

@@ -1,6 +1,6 @@
 /**
- * The instances that a drill looks at, two containers and a virtual machine on each host, and the
- * probes that run between them.
+ * The instances of a drill, two containers and a virtual machine on each host, and the probes
+ * between them.
  */
 
 import type { Lab } from '../lab/lab.ts'
@@ -12,17 +12,17 @@ import { newSeries, type ProbeKind, type Series } from './probe-losses.ts'
 import { type Prober, startDnsQueries, startPings, startRenewals } from './probes.ts'
 import { readRecords } from './records.ts'
 
-/** Containers on each host, the first of which probes. */
+/** Containers on each host. The first one sends probes. */
 const CONTAINERS = 2
 const MACHINES = 1
 const RUNNING_MS = 90_000
 /**
- * Placement takes one of the nearly equal hosts by chance: how often it may miss those that lack
- * instances.
+ * Placement chooses randomly among nearly equal hosts. This limits the attempts to reach hosts that
+ * lack instances.
  */
 const LAUNCHES = 12
 const PING_EVERY_MS = 10
-/** An emulated guest has little to answer with. */
+/** An emulated guest answers slowly. */
 const MACHINE_PING_EVERY_MS = 100
 const DNS_EVERY_MS = 100
 const DHCP_EVERY_MS = 1000
@@ -37,7 +37,7 @@ interface Member {
   readonly mac: string
 }
 
-/** What the fleet is made of; no machines where they cannot run. */
+/** The images of the fleet. Without machines where they cannot run. */
 export interface FleetImages {
   readonly container: string
   readonly machine: string | null
@@ -52,8 +52,8 @@ export interface Fleet {
 }
 
 /**
- * These running instances on each host, and nothing else: launches what is missing and terminates
- * what is too much.
+ * Creates exactly these running instances on each host: launches missing ones and terminates
+ * others.
  */
 export async function ensureFleet(lab: Lab, list: ListClient, images: FleetImages): Promise<Fleet> {
   const perHost = new Map([[images.container, CONTAINERS]])
@@ -79,7 +79,7 @@ export async function ensureFleet(lab: Lab, list: ListClient, images: FleetImage
     if (surplus.length === 0 && isComplete) return await fleetOf(lab, images)
     if (attempt === LAUNCHES) throw new Error('placement does not give every host its instances')
     await terminate(list, surplus)
-    // Twice as many as are missing: what falls on a host that has enough goes in the next round.
+    // Twice the missing number, because some are placed on hosts that need none.
     for (const [image, count] of missing)
       if (count > 0) await launch(list, image, 2 * count, `fleet-${image}-${Date.now()}`)
   }
@@ -108,16 +108,16 @@ async function fleetOf(lab: Lab, images: FleetImages): Promise<Fleet> {
 
 export interface Probes {
   readonly series: readonly Series[]
-  /** Starts the probes from instances of this host, anew after it was off. */
+  /** Starts the probes from instances of this host, or restarts them after it was off. */
   attach(host: string): Promise<void>
-  /** Ends those that began there. */
+  /** Ends the probes from this host. */
   detach(host: string): void
-  /** Sends no more anywhere. */
+  /** Sends no more probes. */
   stop(): void
   close(): void
 }
 
-/** Probes of a fleet; none run before `attach`. */
+/** Probes of a fleet. None run before `attach`. */
 export function createProbes(lab: Lab, fleet: Fleet): Probes {
   const series: Series[] = []
   const running = new Map<string, Prober[]>()

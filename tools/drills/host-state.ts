@@ -23,23 +23,23 @@ export interface Workload {
   readonly kind: 'container' | 'machine'
   readonly instance: string
   readonly running: boolean
-  /** Of its first process, in the host's own numbering; 0 when it does not run. */
+  /** Process id of its first process, as the host numbers it. 0 when it does not run. */
   readonly pid: number
 }
 
-/** The root directory of a host that is on, seen from here. */
+/** The root directory of a running host, as this machine sees it. */
 export async function rootOf(lab: Lab, host: string): Promise<string> {
   const layout = lab.layout.hosts.find((one) => one.name === host)
   const [pid = ''] = (await readFile(layout?.pidFile ?? '', 'utf8')).split(' ')
   return `/proc/${pid}/root`
 }
 
-/** The file of the network namespace that a process of the host is in. */
+/** The file of the network namespace of a host's process. */
 export async function netnsOf(lab: Lab, host: string, pid: number): Promise<string> {
   return `${await rootOf(lab, host)}/proc/${pid}/ns/net`
 }
 
-/** All instances' containers of a host. */
+/** The containers of a host's instances. */
 export async function containersOf(lab: Lab, host: string): Promise<readonly Workload[]> {
   const docker = new Docker({ socketPath: `${await rootOf(lab, host)}/run/docker.sock` })
   const listed = await docker.listContainers({ all: true, filters: { label: [INSTANCE_LABEL] } })
@@ -52,7 +52,7 @@ export async function containersOf(lab: Lab, host: string): Promise<readonly Wor
   )
 }
 
-/** All instances' virtual machines of a host. */
+/** The virtual machines of a host's instances. */
 async function machinesOf(lab: Lab, host: string): Promise<readonly Workload[]> {
   const root = await rootOf(lab, host)
   const instances = await readdir(join(root, MACHINES)).catch(() => [])
@@ -71,20 +71,20 @@ async function machinesOf(lab: Lab, host: string): Promise<readonly Workload[]> 
   }))
 }
 
-/** All that instances of a host run in. */
+/** Containers and virtual machines of a host. */
 export async function workloadsOf(lab: Lab, host: string): Promise<readonly Workload[]> {
   return [...(await containersOf(lab, host)), ...(await machinesOf(lab, host))]
 }
 
 export interface KernelView {
   readonly links: readonly string[]
-  /** Destinations of unicast routes with our mark. */
+  /** Destinations of our unicast routes. */
   readonly routes: readonly string[]
-  /** Links that are named in rules, each once. */
+  /** Links in rules, each once. */
   readonly ruleLinks: readonly string[]
 }
 
-/** What the kernel of a host says. */
+/** The state of a host's kernel. */
 export async function kernelOf(host: LabHost): Promise<KernelView> {
   const [links, routes, rules] = await Promise.all([
     host.must(['ip', '-j', 'link']),

@@ -1,4 +1,4 @@
-/** Drills that take hosts away: their power, their fabric, all of them. */
+/** Drills that fail hosts: their power, their fabric, all of them. */
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,7 +13,7 @@ import { answersPing } from './sockets.ts'
 const ENGINES = ['mariadb', 'rabbitmq'] as const
 const ELSEWHERE_MS = 15_000
 const PATIENCE_MS = 60_000
-/** Emulated guests, on a machine that has all hosts' engines to start as well. */
+/** Emulated guests, on a machine that also starts the engines of all hosts. */
 const BOOT_MS = 180_000
 const HOLD_MS = 8000
 const CUT_MS = 15_000
@@ -21,7 +21,7 @@ const CPU_WINDOW_MS = 8000
 const CPU_LIMIT_PERCENT = 5
 const PING_MS = 300
 
-/** A power cut; its instances are no more heard of until it is switched on. */
+/** A power failure. Losses of its instances do not count until it is switched on. */
 async function powerCut({ lab, probes, excuse, fault }: DrillContext, host: string): Promise<void> {
   excuse(host, 'all')
   fault()
@@ -29,12 +29,12 @@ async function powerCut({ lab, probes, excuse, fault }: DrillContext, host: stri
   probes.detach(host)
 }
 
-/** Host loss, right after a launch of which the host's part was accepted and not begun. */
+/** Loses a host right after it was given instances that it has not started. */
 async function loseHost(context: DrillContext, victim: string, isHeld: boolean): Promise<void> {
   const { lab, list, image, progress, figure, note } = context
   const natural = await launch(list, image, 3, `storm-${Date.now()}`)
-  // Its daemon is held for the moment, so that some are accepted by the others and not begun by it,
-  // however quick it is.
+  // Its daemon is stopped meanwhile, so that other hosts place instances on it that it cannot
+  // start.
   if (isHeld) {
     context.excuse(victim, 'services')
     await lab.host(victim).must(['sh', '-c', 'kill -STOP $(s6-svstat -o pid /run/service/atolld)'])
@@ -80,7 +80,7 @@ async function loseHost(context: DrillContext, victim: string, isHeld: boolean):
   await context.probes.attach(victim)
 }
 
-/** Waits until the two instances of the fleet on a host answer there. */
+/** Waits until a host's two instances of the fleet answer there. */
 async function untilOwnAnswer({ lab, fleet }: DrillContext, host: string): Promise<void> {
   const file = await netnsOf(lab, host, 1)
   await until(`the instances on ${host} answer`, PATIENCE_MS, async () => {
@@ -89,7 +89,7 @@ async function untilOwnAnswer({ lab, fleet }: DrillContext, host: string): Promi
   })
 }
 
-/** Waits until the virtual machines on these hosts answer, too, and says how long that took. */
+/** Waits until the virtual machines on these hosts answer as well, and returns the time. */
 async function untilMachinesAnswer(
   { lab, fleet, figure }: DrillContext,
   hosts: readonly string[],

@@ -1,4 +1,4 @@
-/** What a drill may leave behind: nothing without an instance, nothing twice, nothing missing. */
+/** What a drill must not leave behind: objects without an instance, duplicates, missing objects. */
 
 import { parseId } from '../../src/model/ids.ts'
 import { NIC_LINK_PREFIX, nicLinkName } from '../../src/model/names.ts'
@@ -10,7 +10,7 @@ import { answersPing } from './sockets.ts'
 
 const PING_MS = 300
 
-/** Every difference between the records and all hosts, in words; all hosts must be on. */
+/** Every difference between the records and all hosts, in words. All hosts must be on. */
 export async function differences(lab: Lab): Promise<readonly string[]> {
   const records = await readRecords(lab)
   if (records === null) return ['no database answers']

@@ -1,4 +1,4 @@
-/** Markdown that the drills' pages are made of: tables, and text between a page's markers. */
+/** Markdown for the drills' pages: tables, and text between a page's markers. */
 
 /** A table with this head. */
 export function markdownTable(
@@ -9,7 +9,7 @@ export function markdownTable(
   return [head, head.map(() => '---'), ...rows].map(line).join('\n')
 }
 
-/** The page with the text between its markers replaced. Throws when the markers are not there. */
+/** The page with the text between its markers replaced. Throws when a marker is missing. */
 export function replacedBetween(page: string, begin: string, end: string, text: string): string {
   const [before, rest] = page.split(begin)
   const after = rest?.split(end)[1]

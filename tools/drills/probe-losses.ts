@@ -5,8 +5,8 @@ import { assertNever } from '../../src/model/errors.ts'
 export interface FaultWindow {
   readonly host: string
   /**
-   * `all`: what its instances send and are sent; `services`: what the host answers its instances,
-   * DHCP and DNS; `fabric`: what goes between its instances and those of other hosts.
+   * `all`: what its instances send and receive. `services`: what the host answers its instances,
+   * DHCP and DNS. `fabric`: packets between its instances and those of other hosts.
    */
   readonly what: 'all' | 'services' | 'fabric'
   readonly from: number
@@ -19,10 +19,10 @@ export type ProbeKind = 'packets' | 'dns' | 'dhcp'
 /** One series of probes of an instance. */
 export interface Series {
   readonly kind: ProbeKind
-  /** The hosts without which it cannot be answered. */
+  /** The hosts that an answer depends on. */
   readonly hosts: readonly string[]
   readonly label: string
-  /** Moments of sending (`performance.now()`), and of answers: NaN where there was none. */
+  /** Times of sending (`performance.now()`) and of answers. NaN: none. */
   readonly sentAt: number[]
   readonly answeredAt: number[]
 }
@@ -31,8 +31,8 @@ export interface Loss {
   readonly sent: number
   readonly lost: number
   /**
-   * From the last answered probe to the next answered one, of the worst series, in milliseconds; 0
-   * when nothing was lost.
+   * The longest time without an answer in the worst series, in milliseconds. 0 when nothing was
+   * lost.
    */
   readonly longestMs: number
 }
@@ -42,9 +42,7 @@ export function newSeries(kind: ProbeKind, label: string, hosts: readonly string
   return { kind, label, hosts, sentAt: [], answeredAt: [] }
 }
 
-/**
- * The losses of one kind from a moment on, those that are excused apart from those that are not.
- */
+/** The losses of one kind since a time: expected ones, and others. */
 export function lossesOf(
   all: readonly Series[],
   kind: ProbeKind,

@@ -1,6 +1,6 @@
 /**
- * Probes from inside instances: pings, DNS questions and DHCP renewals, each sent on time whatever
- * became of the ones before.
+ * Probes from inside instances: pings, DNS queries and DHCP renewals, each sent on time, whatever
+ * happened to earlier ones.
  */
 import type { Socket } from 'node:dgram'
 import { decode, encode, RECURSION_DESIRED } from 'dns-packet'
@@ -9,7 +9,7 @@ import { formatPacket, MESSAGE_TYPE, OPTION, parsePacket } from '../../src/servi
 import type { Series } from './probe-losses.ts'
 import { ANY_PORT, echoReply, echoRequest, pingSocket, udpSocket } from './sockets.ts'
 
-/** Every probe's number has 16 bits on the wire. */
+/** A probe's number has 16 bits in the packet. */
 const NUMBERS = 0x10000
 const DNS_PORT = 53
 const DHCP_SERVER_PORT = 67
@@ -18,22 +18,22 @@ const DHCP_BYTES = 548
 const UNSPECIFIED = ipv4('0.0.0.0')
 
 export interface Prober {
-  /** Sends no more; what is under way may still be answered until `close`. */
+  /** Sends no more. Probes under way may still be answered until `close`. */
   stop(): void
   close(): void
 }
 
 interface Wire {
   readonly socket: Socket
-  /** Puts probe `number` on the wire. */
+  /** Sends probe `number`. */
   send(number: number): void
-  /** The number of the probe that a message answers as it should be answered; null: not one. */
+  /** The number of the probe that a message answers correctly. Null: none. */
   answers(message: Buffer): number | null
 }
 
 /**
- * Sends a probe every `everyMs`; what this process is too late for is left out, as it says nothing
- * about anybody.
+ * Sends a probe every `everyMs`. Probes that this process is too late for are left out, because
+ * they say nothing about the host.
  */
 function startProbing(series: Series, everyMs: number, wire: Wire): Prober {
   const { sentAt, answeredAt } = series
@@ -77,7 +77,7 @@ export async function startPings(
   })
 }
 
-/** Asks `server` for each of the names in turn; the right address is the only answer. */
+/** Asks `server` for each of the names in turn. Only the right address counts as an answer. */
 export async function startDnsQueries(
   series: Series,
   everyMs: number,

@@ -1,4 +1,4 @@
-/** The records as they stand in MariaDB, asked of the database itself. */
+/** Reads the records directly from MariaDB. */
 import { z } from 'zod'
 import type { Lab } from '../lab/lab.ts'
 
@@ -41,8 +41,8 @@ const QUERY = `SELECT JSON_OBJECT(
   'types', JSON_COMPACT(${list('instanceTypes', plain('name', 'vcpus', 'memoryMiB'))}))`
 
 /**
- * All that a drill looks at, from one snapshot of the first database node that answers; null when
- * none does.
+ * All records that a drill needs, from one snapshot of the first database node that answers. Null
+ * when none does.
  */
 export async function readRecords(lab: Lab): Promise<Records | null> {
   for (const host of lab.hosts.filter((one) => one.hasEngines && !one.isCut())) {

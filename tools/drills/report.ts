@@ -1,4 +1,4 @@
-/** Rows as Markdown: on the terminal, and in the manual's page between its markers. */
+/** Results as Markdown, for the terminal, and between the markers of the manual's page. */
 import { availableParallelism } from 'node:os'
 import { quantile } from '../bench/figures.ts'
 import type { ConsistencyResult } from './consistency/run.ts'
@@ -25,7 +25,7 @@ const HEAD = [
   'besides',
 ]
 
-/** A table of rows. */
+/** A table of results. */
 export function table(rows: readonly DrillRow[]): string {
   return markdownTable(HEAD, rows.map(cells))
 }
@@ -55,10 +55,7 @@ function figureText({ label, value, unit }: Figure): string {
   return `${label}: ${text}`
 }
 
-/**
- * What a row says besides the table: targets that were missed, notes, and how quiet the machine
- * was.
- */
+/** What a result has besides the table: missed targets, notes, and the machine's load. */
 export function remarks({ name, missed, notes, machine }: DrillRow): readonly string[] {
   const { load, lostBefore, seconds: took } = machine
   return [
@@ -68,7 +65,7 @@ export function remarks({ name, missed, notes, machine }: DrillRow): readonly st
   ]
 }
 
-/** What came of a consistency check. */
+/** The result of a consistency check. */
 export function consistencyText(result: ConsistencyResult): string {
   const { seed, seconds: took, faults, requests, looks, violations } = result
   return [
@@ -107,10 +104,7 @@ export function ruleLatencyText({ authorized, revoked }: RuleLatency): {
 const BEGIN = '<!-- drills: written by scripts/drill all --write-docs -->'
 const END = '<!-- /drills -->'
 
-/**
- * The page with its table replaced by these rows and their answers. Throws when the markers are not
- * there.
- */
+/** The page with new results and answers. Throws when a marker is missing. */
 export function writtenInto(
   page: string,
   drills: readonly Drill[],

@@ -1,10 +1,10 @@
 /**
- * Sockets of this process in other machines' networks: one process probes from all instances at
- * once, and no program runs in them.
+ * Sockets of this process in other machines' networks. So one process probes from all instances,
+ * and no program runs in them.
  *
- * A socket belongs to the network namespace in which it was made, whoever uses it later
- * (network_namespaces(7)). Pings go through ICMP datagram sockets (icmp(7)), of which the kernel
- * writes identifier and checksum.
+ * A socket belongs to the network namespace in which it was created, whoever uses it later
+ * (network_namespaces(7)). Pings use ICMP datagram sockets (icmp(7)), for which the kernel writes
+ * identifier and checksum.
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
@@ -17,10 +17,10 @@ import { enterNamespace } from '../kit/netns.ts'
 const AF_INET = 2
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000
 const IPPROTO_ICMP = 1
-/** ICMP has no ports, Node insists on one. */
+/** ICMP has no ports, but Node requires one. */
 export const ANY_PORT = 1
 
-/** Does something that ends at once in the network namespace behind `file`. */
+/** Runs `work`, which must be synchronous, in the network namespace of `file`. */
 export function inside<T>(file: string, work: () => T): T {
   const leave = enterNamespace(file)
   try {
@@ -54,9 +54,9 @@ export function udpSocket(netnsFile: string, port = 0): Promise<Socket> {
 }
 
 async function adopt(fd: number): Promise<Socket> {
-  // Addresses only: nothing is to be looked up, and not later either.
+  // Addresses only, so nothing must be looked up.
   const socket = createSocket({ type: 'udp4', lookup: (host, _, done) => done(null, host, 4) })
-  // The kernel's word that somebody cannot be reached is a lost probe, no more.
+  // An ICMP error means a lost probe, and nothing more.
   socket.on('error', () => undefined)
   const listening = once(socket, 'listening')
   socket.bind({ fd })
@@ -64,7 +64,7 @@ async function adopt(fd: number): Promise<Socket> {
   return socket
 }
 
-/** An echo request; the kernel fills in what is zero. */
+/** An echo request. The kernel fills in the zero fields. */
 export function echoRequest(sequence: number): Buffer {
   const packet = Buffer.alloc(8)
   packet.writeUInt8(8, 0)
@@ -72,12 +72,12 @@ export function echoRequest(sequence: number): Buffer {
   return packet
 }
 
-/** The sequence number of an echo reply, or null when it is none. */
+/** The sequence number of an echo reply. Null when it is not one. */
 export function echoReply(packet: Buffer): number | null {
   return packet.length >= 8 && packet.readUInt8(0) === 0 ? packet.readUInt16BE(6) : null
 }
 
-/** Whether an address answers one ping from a network within `timeoutMs`. */
+/** Whether an address answers one ping from this network within `timeoutMs`. */
 export async function answersPing(
   netnsFile: string,
   address: string,

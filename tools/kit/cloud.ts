@@ -1,7 +1,7 @@
 /**
- * A whole cloud of one host for a test: the daemon itself in a network namespace of its own, with a
- * Docker Engine of its own and an "outside world" behind a NAT. The test's main thread stands in
- * the host's namespace, so that real clients reach the API.
+ * A cloud of one host for tests: the daemon in its own network namespace, with its own Docker
+ * Engine and an outside network behind NAT. The test's main thread is in the host's namespace, so
+ * that real clients reach the API.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,44 +22,41 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const DEADLINE_MS = 60_000
 const LOG_LINES_SHOWN = 30
 
-/** The address of the server outside, and of the host's link to it (RFC 5737, TEST-NET-2). */
+/** The address of the outside server, and of the host's link to it (RFC 5737, TEST-NET-2). */
 export const OUTSIDE_ADDRESS = '198.51.100.2'
 export const HOST_ADDRESS = '198.51.100.1'
 
-/**
- * The smallest type that the sample images are at ease in; the SDK's own list knows only Amazon's
- * types.
- */
+/** The smallest type that fits the sample images. The SDK's list has only Amazon's types. */
 export const smallType = 'at1.small' as _InstanceType
 
 export interface Cloud {
   readonly dir: string
   readonly configFile: string
-  /** The host's own namespace. */
+  /** The host's namespace. */
   readonly netns: Netns
-  /** A machine of the world outside. */
+  /** A machine outside. */
   readonly outside: Netns
   readonly docker: TestDocker
   readonly ec2: EC2Client
   readonly credentials: Credentials
-  /** The daemon's process, as long as it runs. */
+  /** The daemon's process, while it runs. */
   daemon(): ChildProcess
-  /** Starts the daemon and waits until it is well. */
+  /** Starts the daemon, and waits until it is healthy. */
   start(options?: { readonly env?: Readonly<Record<string, string>> }): Promise<void>
-  /** Ends the daemon with a signal and waits until it has ended. */
+  /** Sends the daemon a signal, and waits until it has ended. */
   stop(signal: NodeJS.Signals): Promise<void>
-  /** What the daemon has logged so far. */
+  /** The daemon's log so far. */
   log(): Promise<string>
   /** Runs a program in an instance's container. */
   inside(instance: string, argv: readonly string[]): Promise<Ran>
   /** Runs `atoll` with this cloud's configuration. */
   atoll(...args: readonly string[]): Promise<Ran>
-  /** Awscli with this cloud's credentials. */
+  /** Runs awscli with this cloud's credentials. */
   aws(...args: readonly string[]): Promise<Ran>
   destroy(): Promise<void>
 }
 
-/** Runs a program to its end, whatever that is. */
+/** Runs a program to its end, whatever its exit code is. */
 export function execute(
   program: string,
   args: readonly string[],
@@ -76,13 +73,13 @@ export function execute(
       const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : 255
       done({ exitCode, stdout, stderr })
     })
-    // Some programs (lxc) read what is not a terminal to its end.
+    // Some programs (lxc) read stdin to its end if it is not a terminal.
     child.stdin?.end()
   })
 }
 
 /**
- * Builds the cloud and starts it; `config` is YAML that is added to its configuration, `reach` its
+ * Creates and starts the cloud. `config` is YAML that is added to its configuration, `reach` its
  * images.reach.
  */
 export async function createCloud(
@@ -151,7 +148,7 @@ export async function createCloud(
   }
 }
 
-/** The host's namespace, and one that is outside of the cloud. */
+/** The host's namespace, and one outside. */
 async function makeNetwork(label: string): Promise<Pick<Cloud, 'netns' | 'outside'>> {
   const netns = await createNetns(label)
   const outside = await createNetns(`${label}-outside`)
@@ -175,7 +172,7 @@ async function makeNetwork(label: string): Promise<Pick<Cloud, 'netns' | 'outsid
   return { netns, outside }
 }
 
-/** The daemon, which is not started yet. */
+/** The daemon, not yet started. */
 function createDaemon(
   configFile: string,
   logFile: string,
@@ -229,7 +226,7 @@ async function killMachines(stateDir: string): Promise<void> {
   }
 }
 
-/** Whether the daemon in this namespace says of itself that all is well. */
+/** Whether the daemon in this namespace reports that it is healthy. */
 export async function isWell(): Promise<boolean> {
   try {
     return (await fetch('http://127.0.0.1:9773/healthz')).ok
@@ -239,8 +236,8 @@ export async function isWell(): Promise<boolean> {
 }
 
 /**
- * A cloud for as long as `work` takes; `config` as for `createCloud`. When it fails, the end of the
- * daemon's log is part of the error.
+ * A cloud while `work` runs. `config` as for `createCloud`. If it fails, the end of the daemon's
+ * log is part of the error.
  */
 export async function withCloud<T>(
   label: string,

@@ -1,9 +1,8 @@
 /**
- * A Docker Engine of a test's own: its own data, sockets and pid file in a temporary directory, no
+ * A Docker Engine for a test: its own data, sockets and pid file in a temporary directory, no
  * bridge, no iptables.
  *
- * Its containers are made with network `none`, so it touches nothing of the machine's network and
- * runs where the test does.
+ * Its containers have network `none`, so it does not touch the machine's network.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -19,18 +18,15 @@ export interface TestDocker {
   readonly docker: Dockerode
   /** Builds `atoll-sample:latest` and `atoll-sample:static`. */
   makeSampleImages(): Promise<void>
-  /**
-   * Makes an image of the static sample with another configuration (the engine's `Config`), once it
-   * is made.
-   */
+  /** Makes an image from the static sample with another configuration (the engine's `Config`). */
   makeImage(tag: string, config: object): Promise<void>
-  /** SIGKILLs the engine and all that belongs to it, its containers included: a power failure. */
+  /** SIGKILLs the engine and everything of it, including containers, like a power failure. */
   kill(): Promise<void>
   /** Starts it again after `kill` or `stop`. */
   start(): Promise<void>
-  /** Ends it as a service manager does. */
+  /** Stops it as a service manager does. */
   stop(): Promise<void>
-  /** Ends it and removes all of it. */
+  /** Stops it and removes everything of it. */
   close(): Promise<void>
 }
 
@@ -43,15 +39,15 @@ export function canRunDocker(): boolean {
 }
 
 interface EngineOptions {
-  /** In this process's network namespace. */
+  /** Default: this process's network namespace. */
   readonly pid?: number
-  /** As an engine that is not ours may be: the root of a container is the host's. */
+  /** Without user namespaces: the root of a container is the host's root. */
   readonly sharesRoot?: boolean
-  /** Its hard limit of open files; the test's own unless given. */
+  /** Its hard limit of open files. Default: the test's own. */
   readonly openFiles?: number
 }
 
-/** The user whose subordinate numbers containers get, made as `scripts/lib.sh` makes it. */
+/** The user whose subordinate ids containers get, created as in `scripts/lib.sh`. */
 async function remapUser(): Promise<string> {
   const script = '. "$0/scripts/lib.sh"; ensure_remap_user; printf %s "$REMAP_USER"'
   const root = join(import.meta.dirname, '../..')
@@ -61,7 +57,7 @@ async function remapUser(): Promise<string> {
 /** Starts an engine. */
 export async function startDocker(options: EngineOptions = {}): Promise<TestDocker> {
   const dir = await mkdtemp(join(tmpdir(), 'atoll-docker-'))
-  // The root of a container, who is nobody here, passes through to what is its own.
+  // Containers' root is an unprivileged user here, who must pass through to its files.
   await chmod(dir, 0o711)
   const socketPath = join(dir, 'sock')
   const docker = openDocker(socketPath)
@@ -141,13 +137,13 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // It was faster.
+    // It has ended meanwhile.
   }
 }
 
 /**
- * containerd and shims name the directory on their command line; containers are the shims'
- * descendants.
+ * containerd and shims have the directory on their command line. Containers are descendants of the
+ * shims.
  */
 async function processesOf(dir: string): Promise<readonly number[]> {
   const all = new Map<number, { readonly parent: number; readonly ours: boolean }>()

@@ -1,9 +1,9 @@
-/** One request by HTTPS, verified by a CA that this process does not trust otherwise. */
+/** One HTTPS request, verified with a CA that this process does not otherwise trust. */
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 
-/** GET: the answer's status and headers. Rejects when the server cannot be verified. */
+/** GET. Returns status and headers. Rejects when the server cannot be verified. */
 export async function get(
   url: string,
   ca: string,

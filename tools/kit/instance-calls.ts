@@ -1,4 +1,4 @@
-/** Calls of the SDK that many tests make. */
+/** SDK calls that many tests use. */
 import {
   DescribeInstancesCommand,
   type EC2Client,
@@ -12,22 +12,22 @@ import { execute, smallType } from './cloud.ts'
 import { eventually } from './netns.ts'
 
 export interface InstanceCalls {
-  /** Registers an image and gives its id. */
+  /** Registers an image, and returns its id. */
   register(name: string, location: string): Promise<string>
-  /** Launches one small instance of an image, or as `more` says, and gives all ids. */
+  /** Launches one small instance of an image, or as `more` says, and returns all ids. */
   launch(image: string, more?: Partial<RunInstancesCommandInput>): Promise<readonly string[]>
-  /** The instance as the API shows it. Throws when it is not listed. */
+  /** The instance in the API. Throws when it is not listed. */
   look(id: string): Promise<Instance>
   /** Waits until the API shows the instance in one of these states. */
   untilState(id: string, ...states: readonly string[]): Promise<void>
-  /** Whether it answers a ping of the host that the caller stands on. */
+  /** Whether it answers a ping from the caller's host. */
   answers(id: string): Promise<boolean>
   untilItAnswers(id: string): Promise<void>
-  /** Terminates them and waits until they are. */
+  /** Terminates them, and waits for that. */
   terminate(...ids: readonly string[]): Promise<void>
 }
 
-/** Calls by this client. Each wait fails after the deadline. */
+/** Calls with this client. Each wait fails after the deadline. */
 export function instanceCalls(ec2: EC2Client, deadlineMs: number): InstanceCalls {
   async function look(id: string): Promise<Instance> {
     const asked = new DescribeInstancesCommand({ InstanceIds: [id] })
@@ -60,7 +60,7 @@ export function instanceCalls(ec2: EC2Client, deadlineMs: number): InstanceCalls
         InstanceType: smallType,
         MinCount: 1,
         MaxCount: 1,
-        // The guests' wget knows no PUT, so it can have no token.
+        // The guests' wget has no PUT, so they cannot get a token.
         MetadataOptions: { HttpTokens: 'optional' as const },
       }
       const { Instances = [] } = await ec2.send(new RunInstancesCommand({ ...one, ...more }))

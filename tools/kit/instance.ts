@@ -1,4 +1,4 @@
-/** Instances as a host wants them, for tests of what is done for them. */
+/** Instances in a host's want, for tests. */
 
 import { cidr, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
@@ -68,7 +68,7 @@ export function instance(n: number, changes: Partial<InstanceWant> = {}): Instan
   }
 }
 
-/** The fabric's settings on a host that is alone. */
+/** The fabric settings of a single host. */
 export const NO_FABRIC: FabricSettings = {
   address: null,
   mode: 'direct',
@@ -77,7 +77,7 @@ export const NO_FABRIC: FabricSettings = {
   encryption: 'none',
 }
 
-/** A host with no way out and nothing on its links. */
+/** A host without default route and without connected networks. */
 export const NO_HOST_ROUTING: HostRouting = {
   defaultRoutes: [],
   connected: [],
@@ -86,7 +86,7 @@ export const NO_HOST_ROUTING: HostRouting = {
   forwardedBefore: true,
 }
 
-/** The firewall's settings on a host that is alone. */
+/** The firewall settings of a single host. */
 export const LONE_FIREWALL: FirewallSettings = {
   instanceToHostPorts: [],
   reach: [],
@@ -110,7 +110,7 @@ export function hostWant(...instances: readonly InstanceWant[]): HostWant {
   }
 }
 
-/** A pass over these instances. */
+/** A pass with these instances. */
 export function passWith(...instances: readonly InstanceWant[]): Pass {
   const signal = new AbortController().signal
   return { want: hostWant(...instances), resync: false, signal, log: silentLog }

@@ -1,7 +1,6 @@
 /**
- * What the daemon looks after in the kernel, as one line of text, read without starting a program:
- * for seeing at which moment something is damaged, and mended. Of the calling thread's network
- * namespace.
+ * What the daemon maintains in the kernel, as one line of text, read without starting a program. It
+ * shows when something is damaged and repaired. It uses the calling thread's network namespace.
  */
 import { readFileSync } from 'node:fs'
 import { createIp } from '../../src/host/netlink/ip.ts'
@@ -15,7 +14,7 @@ export interface KernelProbe {
 }
 
 /**
- * NFNL_SUBSYS_NFTABLES, and what lists tables, chains, rules and elements
+ * NFNL_SUBSYS_NFTABLES, and the requests that list tables, chains, rules and elements
  * (linux/netfilter/nf_tables.h).
  */
 const NFT = 10 << 8
@@ -24,11 +23,11 @@ const ELEMENTS = NFT | 13
 const INET = 1
 /** Sets of the main table. */
 const SETS = ['nic_links', 'nic_sources', 'services']
-/** RTM_GETTFILTER, and the two sides of clsact (linux/rtnetlink.h, linux/pkt_sched.h). */
+/** RTM_GETTFILTER, and the two directions of clsact (linux/rtnetlink.h, linux/pkt_sched.h). */
 const FILTERS = 46
 const SIDES = [0xffff_fff2, 0xffff_fff3]
 
-/** Of NIC `link`, and of what all NICs share. */
+/** The state of NIC `link`, and of what all NICs share. */
 export function createKernelProbe(link: string): KernelProbe {
   const routes = openRouteNetlink()
   const ip = createIp(routes)

@@ -1,7 +1,7 @@
-/** A log for parts that are tried on their own. */
+/** A log for parts that are tested alone. */
 import type { Log } from '../../src/lib/log.ts'
 
-/** A logger that says nothing. */
+/** A logger that writes nothing. */
 export const silentLog: Log = {
   debug() {},
   info() {},

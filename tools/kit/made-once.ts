@@ -1,8 +1,8 @@
 /**
- * What a script makes for tests, made once on a machine, and again when the script is another one.
+ * Runs a script once on a machine for all tests, and again when the script has changed.
  *
- * Tests of several processes may ask at once: each that finds nothing makes one of its own, and the
- * first to be ready gives it to all.
+ * Tests in several processes may ask at once. Each that finds no result makes one, and the first
+ * result is used by all.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -16,8 +16,8 @@ const run = promisify(execFile)
 const SCRIPTS = join(import.meta.dirname, '../../scripts')
 
 /**
- * A directory with what `scripts/<script> <directory>/<target>` made. It lies below `below`, which
- * must be one that only trusted users may write to or is sticky.
+ * A directory with the result of `scripts/<script> <directory>/<target>`. It is below `below`,
+ * which must be sticky, or writable for trusted users only.
  */
 export async function madeOnce(
   script: string,
@@ -31,7 +31,7 @@ export async function madeOnce(
   const making = await mkdtemp(join(below, `atoll-${script}-`))
   try {
     await run(path, [join(making, target)], { timeout: timeoutMs })
-    // Fails on a directory that is not empty: another process was faster.
+    // Fails if the directory is not empty: another process was faster.
     await rename(making, home).catch(async (error: unknown) => {
       if (!(await exists(home))) throw error
     })

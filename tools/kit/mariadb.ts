@@ -1,9 +1,9 @@
 /**
- * MariaDB for tests: one server process with a data directory, a socket and a port of its own,
- * ended by its process id.
+ * MariaDB for tests: one server process with its own data directory, socket and port, stopped by
+ * its process id.
  *
- * Needs root and Debian's `mariadb-server`. The data directory is made once for each test file and
- * copied, because making it takes longer than most tests.
+ * Needs root and Debian's `mariadb-server`. The data directory is created once for each test file
+ * and copied, because creating it takes longer than most tests.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -19,42 +19,42 @@ import { eventually } from './netns.ts'
 
 const run = promisify(execFile)
 /**
- * Whom Debian's package made for the server. As root, the state transfer's rsync would drop to
- * `nobody` and see nothing.
+ * The user that Debian's package creates for the server. As root, the state transfer's rsync would
+ * change to `nobody` and have no access.
  */
 const SYSTEM_USER = 'mysql'
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 20_000
 
-/** Who the tests are; the only one that may come over TCP. */
+/** The tests' user, the only one that may connect over TCP. */
 export const USER = 'atoll'
 export const PASSWORD = 'the-secret-of-tests'
 
-/** Settings of a server; the rest is MariaDB's own default, no file is read. */
+/** Settings of a server. All others are MariaDB's defaults; no file is read. */
 export interface ServerPlace {
-  /** Holds `data`, the socket and the log. */
+  /** Contains `data`, the socket and the log. */
   readonly directory: string
   readonly address: string
   readonly port: number
   /** More options of mariadbd. */
   readonly options?: readonly string[]
-  /** What is put before the command, to run it in a namespace. */
+  /** Precedes the command, to run it in a namespace. */
   readonly within?: readonly string[]
 }
 
 export interface Server {
   readonly pid: number
-  /** Ends it at once, as a power cut would, and resolves when it is gone. */
+  /** Kills it, like a power failure, and resolves when it is gone. */
   kill(): Promise<void>
-  /** Stops it in good order. */
+  /** Stops it regularly. */
   stop(): Promise<void>
-  /** Lets it stand still, or go on. */
+  /** Suspends or resumes it. */
   signal(name: 'SIGSTOP' | 'SIGCONT'): void
 }
 
 /**
- * A fresh data directory in `directory/data`, with the user of the tests and a root that only the
- * socket admits.
+ * A new data directory in `directory/data`, with the tests' user, and a root user for the socket
+ * only.
  */
 export async function initializeData(directory: string): Promise<void> {
   const data = join(directory, 'data')
@@ -69,7 +69,7 @@ export async function initializeData(directory: string): Promise<void> {
   await server.stop()
 }
 
-/** Runs a statement as root over the server's socket; gives the rows. */
+/** Runs a statement as root over the server's socket. Returns the rows. */
 export async function administer(directory: string, sql: string): Promise<readonly object[]> {
   const connection = await createConnection({ socketPath: socketOf(directory), user: 'root' })
   try {
@@ -80,7 +80,7 @@ export async function administer(directory: string, sql: string): Promise<readon
   }
 }
 
-/** Starts a server on the data in `place.directory` and waits until it answers on its socket. */
+/** Starts a server on the data in `place.directory`, and waits until it answers on its socket. */
 export async function startServer(place: ServerPlace): Promise<Server> {
   const child = spawnServer(place, [])
   const alive = () => child.exitCode === null && child.signalCode === null
@@ -98,10 +98,10 @@ export async function startServer(place: ServerPlace): Promise<Server> {
   return serverOf(child)
 }
 
-/** Starts mariadbd without waiting for anything. It dies with the process that started it. */
+/** Starts mariadbd without waiting. It dies with its parent process. */
 function spawnServer(place: ServerPlace, more: readonly string[]): ChildProcess {
   const log = openSync(join(place.directory, 'log'), 'a')
-  // The wish to die with the parent does not survive a change of user, so it comes last.
+  // A change of user resets the death signal, so setting it comes last.
   const identity = [`--reuid=${SYSTEM_USER}`, `--regid=${SYSTEM_USER}`, '--init-groups']
   const command = [
     ...identity,
@@ -110,8 +110,7 @@ function spawnServer(place: ServerPlace, more: readonly string[]): ChildProcess 
     'mariadbd',
     '--no-defaults',
     `--datadir=${join(place.directory, 'data')}`,
-    // A server that starts sweeps the temporary tables of every other one out of a directory that
-    // they share.
+    // A starting server removes the temporary tables of all others in a shared directory.
     `--tmpdir=${join(place.directory, 'tmp')}`,
     `--socket=${socketOf(place.directory)}`,
     `--pid-file=${join(place.directory, 'pid')}`,
@@ -130,9 +129,7 @@ function spawnServer(place: ServerPlace, more: readonly string[]): ChildProcess 
   return child
 }
 
-/**
- * Runs mariadbd to its end with these options besides, for what it finds out; gives what it logged.
- */
+/** Runs mariadbd to its end with additional options. Returns its log. */
 export async function runServerOnce(place: ServerPlace, more: readonly string[]): Promise<string> {
   const before = (await readLog(place.directory)).length
   const child = spawnServer(place, more)
@@ -163,7 +160,7 @@ async function readLog(directory: string): Promise<string> {
   return readFile(join(directory, 'log'), 'utf8').catch(() => '')
 }
 
-/** Socket paths are short: 107 bytes. */
+/** Socket paths have at most 107 bytes. */
 function socketOf(directory: string): string {
   return join(directory, 'sock')
 }
@@ -176,13 +173,13 @@ export interface Mariadb {
   /** An empty database that nobody else uses. */
   freshDatabase(): Promise<string>
   dropDatabase(name: string): Promise<void>
-  /** Ends the server and removes its data. */
+  /** Stops the server and removes its data. */
   end(): Promise<void>
 }
 
 /**
- * A MariaDB without Galera on this machine's loopback, with what may get lost in a power cut: it is
- * fast.
+ * A MariaDB without Galera on this machine's loopback. It is fast, because it may lose data in a
+ * power failure.
  */
 export async function startMariadb(options: readonly string[] = []): Promise<Mariadb> {
   const directory = await makeTestDirectory('atoll-mdb-')
@@ -214,14 +211,14 @@ export async function startMariadb(options: readonly string[] = []): Promise<Mar
   }
 }
 
-/** A fresh directory that the server's user may pass through. */
+/** A new directory that the server's user may pass through. */
 export async function makeTestDirectory(prefix: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), prefix))
   await chmod(directory, 0o711)
   return directory
 }
 
-/** A port of the loopback that nobody listens on. */
+/** A free port on loopback. */
 export async function freePort(): Promise<number> {
   const probe = createServer()
   probe.listen(0, '127.0.0.1')
@@ -233,7 +230,7 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-/** Copies a made data directory to another place. */
+/** Copies a data directory. */
 export async function copyData(from: string, to: string): Promise<void> {
   await cp(join(from, 'data'), join(to, 'data'), { recursive: true })
   await mkdir(join(to, 'tmp'))

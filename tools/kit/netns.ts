@@ -1,9 +1,9 @@
 /**
- * Network namespaces for tests: made here, entered here, and gone afterwards.
+ * Network namespaces for tests.
  *
- * A test file that calls `enter` becomes the host that it tests: vitest gives each file a process
- * of its own, and its main thread moves into the namespace, so that sockets and programs started
- * from then on are in there. The root namespace is never touched.
+ * A test file that calls `enter` becomes the host that it tests: vitest runs each file in its own
+ * process, and its main thread moves into the namespace, so that sockets and programs started later
+ * are inside. The root namespace is not touched.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,38 +22,29 @@ export interface Ran {
 
 export interface Netns {
   readonly name: string
-  /**
-   * Of a process that does nothing but hold the namespace: what a container's init is to the
-   * daemon.
-   */
+  /** A process that only keeps the namespace alive, like a container's init for the daemon. */
   readonly pid: number
-  /**
-   * Runs a program inside to its end. It is killed after `timeoutMs` (10 s unless told otherwise).
-   */
+  /** Runs a program inside to its end. It is killed after `timeoutMs` (default: 10 s). */
   run(
     argv: readonly string[],
     options?: { readonly timeoutMs?: number; readonly stdin?: string },
   ): Promise<Ran>
-  /** As `run`, and throws with the program's own words when it fails. */
+  /** Like `run`, but throws with the program's messages when it fails. */
   must(argv: readonly string[], options?: { readonly stdin?: string }): Promise<string>
   /**
-   * Starts a program inside that runs until the namespace is destroyed; `heard` gets what it says
-   * on stdout.
+   * Starts a program inside that runs until the namespace is destroyed. `heard` gets its stdout.
    */
   spawn(argv: readonly string[], heard?: (text: string) => void): ChildProcess
-  /** Moves the calling thread inside; returns a function that brings it back. */
+  /** Moves the calling thread inside. The returned function moves it back. */
   enter(): () => void
-  /** Ends everything inside; the kernel then takes the links away. Repeating it is harmless. */
+  /** Ends everything inside; the kernel then removes the links. May be repeated. */
   destroy(): Promise<void>
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
 const HOLD = 'ip link set lo up && echo ready && exec sleep infinity'
 
-/**
- * Moves the calling thread into the namespace behind `file`; returns a function that brings it
- * back.
- */
+/** Moves the calling thread into the namespace of `file`. The returned function moves it back. */
 export function enterNamespace(file: string): () => void {
   const libc = loadLibc()
   const home = openSync('/proc/thread-self/ns/net', 'r')
@@ -71,7 +62,7 @@ export function enterNamespace(file: string): () => void {
  * unique.
  */
 export async function createNetns(label: string): Promise<Netns> {
-  // Should the test process be killed, the kernel ends the holder too, and with it the namespace.
+  // If the test process is killed, the kernel ends this one, and with it the namespace.
   const hold = ['unshare', '--net', 'sh', '-c', HOLD]
   const holder = spawn('setpriv', ['--pdeathsig', 'KILL', ...hold], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -127,8 +118,8 @@ export async function createNetns(label: string): Promise<Netns> {
 }
 
 /**
- * Resolves once `holds` does, looking again every few milliseconds; throws `what` when the deadline
- * passes first.
+ * Resolves once `holds` returns true, checking every few milliseconds. Throws `what` after the
+ * deadline.
  */
 export async function eventually(
   what: string,

@@ -1,4 +1,4 @@
-/** Buses over a test's own RabbitMQ, and the wait until they are at rest. */
+/** Buses over a test's own RabbitMQ, and waiting until they are idle. */
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,7 +18,7 @@ export interface TestBus {
   readonly metrics: Metrics
 }
 
-/** A host's bus; it is not connected yet. */
+/** A host's bus, not yet connected. */
 export function openTestBus(
   name: string,
   nodes: readonly string[],
@@ -44,9 +44,12 @@ export function openTestBus(
   return { bus, host, metrics }
 }
 
-/** Until all are connected and what they ring for themselves at that moment has been heard. */
+/**
+ * Waits until all are connected, and the bells that they ring for themselves at that moment have
+ * arrived.
+ */
 export async function quiet(...ends: readonly TestBus[]): Promise<void> {
   await eventually('all are connected', () => ends.every(({ bus }) => bus.node() !== null), 20_000)
-  // Bells to all are joined over this time: the next one goes out at once again.
+  // Bells to all hosts are merged over this time. After it the next one is sent at once.
   await sleep(allBellMs(1))
 }

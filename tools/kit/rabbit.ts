@@ -1,7 +1,7 @@
 /**
- * RabbitMQ nodes of a test's own, without systemd: each with its data, cookie and configuration in
- * a temporary directory, in a network namespace and a PID namespace of its own, so that killing it
- * takes everything of it at once, as a power cut does.
+ * RabbitMQ nodes for tests, without systemd. Each has its data, cookie and configuration in a
+ * temporary directory, and its own network and PID namespaces, so that killing it ends everything
+ * of it at once, like a power failure.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,10 +13,10 @@ import { createNetns, eventually, type Netns, type Ran } from './netns.ts'
 const BIN = '/usr/lib/rabbitmq/bin'
 const START_TIMEOUT_MS = 90_000
 const CTL_TIMEOUT_MS = 30_000
-/** The fabric between the namespaces of a cluster. */
+/** The network between the nodes of a cluster. */
 const NETWORK = '10.91.0'
 
-/** How to get into a broker. */
+/** The credentials of the broker. */
 export const RABBIT_USER = 'atoll'
 export const RABBIT_PASSWORD = 'a password of the tests'
 
@@ -26,7 +26,7 @@ export interface RabbitOptions {
   readonly ip: string
   /** Addresses of all nodes of its cluster. */
   readonly peers: readonly string[]
-  /** Certificates in PEM, files; with them it listens with TLS only. */
+  /** Certificate files (PEM). With them it listens with TLS only. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
 }
 
@@ -34,11 +34,11 @@ export interface RabbitNode extends AsyncDisposable {
   /** `address:port`. */
   readonly address: string
   readonly netns: Netns
-  /** Starts it, first or again, and waits until clients can connect. */
+  /** Starts it, and waits until clients can connect. */
   start(): Promise<void>
-  /** Power off. */
+  /** A power failure. */
   kill(): Promise<void>
-  /** Runs rabbitmqctl against it. */
+  /** Runs rabbitmqctl on it. */
   ctl(...args: readonly string[]): Promise<Ran>
 }
 
@@ -90,7 +90,7 @@ export async function createRabbitNode(options: RabbitOptions): Promise<RabbitNo
   }
 }
 
-/** Writes what a node reads; gives the environment that makes it read only this. */
+/** Writes its configuration. Returns the environment that makes it read only this. */
 async function configure(
   dir: string,
   { ip, peers, tls }: RabbitOptions,
@@ -150,7 +150,7 @@ async function configure(
   }
 }
 
-/** One broker in a namespace that the caller is moved into, until disposed of. */
+/** One broker in a namespace, into which the caller is moved until it disposes of it. */
 export async function startRabbit(tls?: RabbitOptions['tls']): Promise<RabbitNode> {
   const netns = await createNetns('rabbit')
   const leave = netns.enter()
@@ -171,13 +171,13 @@ export async function startRabbit(tls?: RabbitOptions['tls']): Promise<RabbitNod
 
 export interface RabbitCluster extends AsyncDisposable {
   readonly nodes: readonly RabbitNode[]
-  /** Takes the node's link down, so that it falls silent without a word, or up again. */
+  /** Takes the node's link down or up again. Without it, the node is silent. */
   plug(index: number, up: boolean): Promise<void>
 }
 
 /**
- * Three nodes on one fabric, each a host of its own; the caller is moved into a namespace on that
- * fabric.
+ * Three nodes on one network, each on its own host. The caller is moved into a namespace on that
+ * network.
  */
 export async function startRabbitCluster(size = 3): Promise<RabbitCluster> {
   await using made = new AsyncDisposableStack()

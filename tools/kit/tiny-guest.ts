@@ -8,11 +8,11 @@ import { madeOnce } from './made-once.ts'
 interface TinyGuest {
   readonly kernelPath: string
   readonly initrdPath: string
-  /** Both as RegisterImage takes them. */
+  /** Both as RegisterImage accepts them. */
   readonly location: string
 }
 
-/** It fetches 27 MB. */
+/** It downloads 27 MB. */
 const DEADLINE_MS = 300_000
 
 /** Whether this machine has what virtual machines need, and a busybox for the guest. */
@@ -21,7 +21,7 @@ export function canRunMachines(): boolean {
   return process.getuid?.() === 0 && needed.every((path) => existsSync(path))
 }
 
-/** A copy of the guest in this directory, where a cloud looks for images. */
+/** A copy of the guest in this directory of published images. */
 export async function placeTinyGuest(directory: string): Promise<TinyGuest> {
   const made = await tinyGuest()
   const guest = guestIn(directory)
@@ -30,7 +30,7 @@ export async function placeTinyGuest(directory: string): Promise<TinyGuest> {
   return guest
 }
 
-/** The guest, in a directory of its own below this one, as `madeOnce` wants it. */
+/** The guest, in its own directory below this one (`madeOnce`). */
 export async function tinyGuest(below = tmpdir()): Promise<TinyGuest> {
   const home = await madeOnce('make-tiny-guest', '.', { below, timeoutMs: DEADLINE_MS })
   return guestIn(home)

@@ -1,6 +1,6 @@
 /**
- * The lab's command line. Exit codes: 0, 1 when something failed, 2 for usage; `exec` gives back
- * the program's own.
+ * The lab's command line. Exit codes: 0; 1 for a failure; 2 for invalid usage. `exec` returns the
+ * program's own.
  */
 
 import { spawn } from 'node:child_process'
@@ -35,7 +35,7 @@ const program = new Command('scripts/lab')
 
 const labName = () => program.opts<{ name: string }>().name
 
-/** Verbs that switch something are done one after the other. */
+/** Commands that switch something run one after the other. */
 async function alone(work: () => Promise<void>): Promise<void> {
   const unlock = await takeProcessLock(`atoll-lab:${labName()}`)
   if (unlock === null) throw new Error(`another command is at work on the lab "${labName()}"`)
@@ -146,7 +146,7 @@ program
     const lab = await openLab(labName())
     const host = lab.host(name)
     const exports = await host.must(['atoll', 'env'], { timeoutMs: 60_000 })
-    // A client outside finds it where the exports say, as one on the host does.
+    // Outside clients find it where the exports say, like clients on the host.
     const put = 'mkdir -p /etc/atoll/tls && printf "%s" "$0" >"$1"'
     const file = ['sh', '-c', put, await host.authority(), AUTHORITY_FILE]
     await lab.machine('outside').must(file)
@@ -157,6 +157,6 @@ try {
   await program.parseAsync()
 } catch (error) {
   process.stderr.write(`scripts/lab: ${messageOf(error)}\n`)
-  // What else was waited for at the same time is of no interest any more.
+  // Anything else that was waited for at the same time does not matter.
   process.exit(1)
 }

@@ -1,17 +1,14 @@
 /**
- * What a host's engines and its daemon say of themselves, each asked on the host itself. Null: it
- * does not answer.
+ * The status of a host's engines and its daemon, read on the host itself. Null: it does not answer.
  */
 import { z } from 'zod'
 import type { Machine } from './machine.ts'
 
 const ASK_MS = 5000
-/**
- * It starts an Erlang of its own, with TLS: on a machine of two cores that others load, seconds.
- */
+/** It starts an Erlang VM with TLS, which takes seconds on a busy machine with two cores. */
 const ASK_RABBIT_MS = 20_000
 
-/** A Galera node's own view (wsrep status variables). */
+/** A Galera node's view (wsrep status variables). */
 export interface GaleraState {
   /** Nodes in its component. */
   readonly size: number
@@ -21,10 +18,10 @@ export interface GaleraState {
   readonly state: string
 }
 
-/** The daemon's own view. */
+/** The daemon's view. */
 export interface DaemonState {
   readonly healthy: boolean
-  /** The conditions that do not hold, in words. */
+  /** The conditions that fail, in words. */
   readonly problems: readonly string[]
   readonly version: string | null
   /** Instances of this host by state. */
@@ -48,8 +45,7 @@ export async function galeraState(machine: Machine): Promise<GaleraState | null>
 }
 
 /**
- * Not rabbitmqctl, of which each call takes seconds of processor time, but Erlang alone: its own
- * erl_call speaks no TLS.
+ * Uses Erlang directly: each rabbitmqctl takes seconds of processor time, and erl_call has no TLS.
  */
 const ASK_RABBIT = [
   'set -a; . /etc/rabbitmq/rabbitmq-env.conf',
@@ -58,13 +54,13 @@ const ASK_RABBIT = [
   'exec erl -boot no_dot_erlang -start_epmd false -noinput -hidden -sname "ask$$" $CTL_ERL_ARGS -eval "$ask"',
 ].join('\n')
 
-/** The RabbitMQ nodes that this host's node sees running, itself included. */
+/** The RabbitMQ nodes that this host's node sees, including itself. */
 export async function rabbitNodes(machine: Machine): Promise<readonly string[] | null> {
   const { exitCode, stdout } = await machine.exec(['sh', '-c', ASK_RABBIT], {
     timeoutMs: ASK_RABBIT_MS,
   })
   if (exitCode !== 0 || !stdout.startsWith('[')) return null
-  // `rabbit@h1`, or `'rabbit@h1'` where Erlang must quote.
+  // `rabbit@h1`, or `'rabbit@h1'` where Erlang needs quotes.
   return [...stdout.matchAll(/rabbit@([a-z0-9-]+)/g)].map(([, host = '']) => host).toSorted()
 }
 
@@ -77,9 +73,7 @@ const statusSchema = z.object({
   instances: z.record(z.string(), z.number()),
 })
 
-/**
- * The daemon of this host. Its health is asked in any case; what needs the records may be missing.
- */
+/** The daemon of this host. Its health is always read. What needs the records may be missing. */
 export async function daemonState(machine: Machine): Promise<DaemonState | null> {
   const health = healthSchema.safeParse(await readJson(machine, ['http://127.0.0.1:9773/healthz']))
   if (!health.success) return null

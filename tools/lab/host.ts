@@ -7,26 +7,26 @@ import type { HostLayout, LabLayout } from './layout.ts'
 import { type Machine, machineOf, powerOff, powerOn } from './machine.ts'
 import { disconnectLinks, plugIn, setFabricPort, unplug } from './network.ts'
 
-/** On each host, and on the machine outside once `scripts/lab env` was asked for. */
+/** On each host, and on the outside machine after `scripts/lab env`. */
 export const AUTHORITY_FILE = '/etc/atoll/tls/ca.crt'
 
 export interface LabHost extends Machine {
   readonly fabricAddress: string
-  /** Where clients outside reach its API, which they verify by `authority`. */
+  /** The URL of its API for outside clients, which verify it with `authority`. */
   readonly endpoint: string
-  /** The CA (PEM) of the cluster; the host must be on. */
+  /** The CA (PEM) of the cluster. The host must be on. */
   authority(): Promise<string>
   readonly hasEngines: boolean
-  /** What survives a power cut. */
+  /** What survives a power failure. */
   readonly disk: string
-  /** The power goes: every process ends at once and nobody hears a last word. The disk stays. */
+  /** A power failure: every process ends at once, without a message. The disk stays. */
   kill(): Promise<void>
   /**
-   * Switches it on; its services start by themselves. Resolves once they do, not when they are
-   * ready.
+   * Switches it on. Its services start by themselves. Resolves once they have started, not when
+   * they are ready.
    */
   start(): Promise<void>
-  /** The fabric no longer carries what this host sends or is sent. The outside still reaches it. */
+  /** Cuts the host off from the fabric. The outside network still reaches it. */
   cut(): Promise<void>
   heal(): Promise<void>
   isCut(): boolean
@@ -51,7 +51,7 @@ export function hostOf(lab: LabLayout, layout: HostLayout): LabHost {
     kill,
     async start() {
       if (await machine.isOn()) return
-      // What a start that was cut off has left.
+      // Left by an interrupted start.
       await unplug(lab, layout)
       await plugIn(lab, layout)
       if (existsSync(layout.cutFile)) await setFabricPort(lab, layout, false)
@@ -69,12 +69,12 @@ export function hostOf(lab: LabLayout, layout: HostLayout): LabHost {
   }
 }
 
-/** What the machines may share: compiled code of the daemon. */
+/** Shared by the machines: compiled code of the daemon. */
 export function cacheDir(lab: LabLayout): string {
   return `${lab.dir}/cache`
 }
 
-/** Docker leaves them behind when it is killed. They are empty once the processes are gone. */
+/** Docker leaves them when it is killed. They are empty once the processes are gone. */
 export async function removeControlGroups(path: string): Promise<void> {
   const script =
     'for top in /sys/fs/cgroup"$0" /sys/fs/cgroup/*"$0"; do [ ! -d "$top" ] || find "$top" -depth -type d -exec rmdir {} +; done'

@@ -1,9 +1,9 @@
 /**
- * A lab: a cluster of whole hosts on this machine, on one fabric, with a world outside.
+ * A lab: a cluster of hosts on this machine, with one fabric and an outside network.
  *
- * It needs root and nobody's process: what runs is found again by the files below
+ * It needs root, but no permanent process. Everything is found by the files below
  * `/var/lib/atoll-lab/NAME` and `/run/atoll-lab/NAME` and by the names of namespaces, so that any
- * later command can go on or clear up, whatever the one before it died of.
+ * later command can continue or clean up after an interrupted one.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
@@ -26,10 +26,10 @@ import { must } from './run.ts'
 export interface Lab {
   readonly name: string
   readonly layout: LabLayout
-  /** The machine outside: clients stand there. */
+  /** The outside machine, where clients are. */
   readonly outside: Machine
   readonly hosts: readonly LabHost[]
-  /** Throws, naming those that there are, when there is no such host. */
+  /** Throws if there is no such host, naming those that exist. */
   host(name: string): LabHost
   /** Machines by name: the hosts and `outside`. */
   machine(name: string): Machine
@@ -38,7 +38,7 @@ export interface Lab {
 export interface LabOptions extends DiskOptions {
   readonly name?: string
   readonly hosts?: number
-  /** Called with a line for each step that is done. */
+  /** Called with a line for each step. */
   readonly progress?: (line: string) => void
 }
 
@@ -48,7 +48,7 @@ const DEFAULT_HOSTS = 3
 const labSchema = z.strictObject({ hosts: z.int() })
 const labFile = (dir: string) => join(dir, 'lab.json')
 
-/** A lab that `createLab` has made, whether its machines are on or not. */
+/** An existing lab, whether its machines are on or off. */
 export async function openLab(name = DEFAULT_LAB): Promise<Lab> {
   const { dir } = labLayout(name, 1)
   const text = await readFile(labFile(dir), 'utf8').catch(() => {
@@ -77,9 +77,9 @@ function labOf(layout: LabLayout): Lab {
 }
 
 /**
- * Makes a lab and switches it on: disks, networks, all machines. Resolves when the machines run;
- * `untilReady` waits for what is in them. What is there already stays as it is, so that one that
- * was cut off is gone on with.
+ * Creates a lab and switches it on: disks, networks, all machines. Resolves when the machines run;
+ * `untilReady` waits for what runs in them. Existing parts stay, so that an interrupted creation is
+ * continued.
  */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const { name = DEFAULT_LAB, progress = () => {} } = options
@@ -108,24 +108,22 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   return lab
 }
 
-/**
- * Ends everything in a lab and removes all that it has left anywhere. Harmless where there is none.
- */
+/** Ends everything in a lab and removes everything of it. Does nothing where there is none. */
 export async function destroyLab(name = DEFAULT_LAB): Promise<void> {
   const hosts = (await openLab(name).catch(() => null))?.hosts.length
   const layout = labLayout(name, hosts ?? 1)
-  // By the namespaces, not by pid files: these may be gone.
+  // By the namespaces, because pid files may be gone.
   const namespaces = await namespacesOf(name)
   for (const namespace of namespaces)
     for (const pid of (await must(['ip', 'netns', 'pids', namespace])).split('\n'))
       if (pid !== '') killQuietly(Number(pid))
   for (const namespace of namespaces) await removeNamespace(namespace)
   await removeControlGroups(layout.cgroup)
-  // Virtual machines', of which each start makes its own anew: empty ones are nobody's.
+  // Each start of a virtual machine creates its own, so empty ones are unused.
   await removeControlGroups(`/${MACHINE_GROUP}`)
   for (const dir of [layout.runtimeDir, layout.dir]) {
     await rm(dir, { recursive: true, force: true, maxRetries: 5 })
-    // The last lab takes the directory of all labs with it.
+    // The last lab also removes the directory of all labs.
     await rmdir(dirname(dir)).catch(() => {})
   }
 }
@@ -134,6 +132,6 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // It was faster.
+    // It has ended meanwhile.
   }
 }

@@ -1,33 +1,30 @@
-/**
- * Where everything of a lab is and what it is called: decided from its name and its number of hosts
- * alone.
- */
+/** Paths, names and addresses of a lab, all derived from its name and its number of hosts. */
 import { join } from 'node:path'
 
 const DISKS = '/var/lib/atoll-lab'
 const RUNTIME = '/run/atoll-lab'
-/** So that a lab's name fits into the names of namespaces, and its hosts into one network. */
+/** A lab's name must fit into the names of namespaces, and its hosts into one network. */
 const NAME = /^[a-z][a-z0-9]{0,15}$/
 const HOSTS_LIMIT = 50
-/** The first three hosts carry the engines: a majority of them survives the loss of any one. */
+/** The first three hosts have the engines, so that the loss of any one leaves a majority. */
 const ENGINE_HOSTS = 3
 
 export interface MachineLayout {
   readonly name: string
-  /** As `ip netns` knows it. */
+  /** Its name in `ip netns`. */
   readonly netns: string
   readonly disk: string
-  /** Number and start time of its first process, while it is on. */
+  /** Process id and start time of its first process, while it is on. */
   readonly pidFile: string
 }
 
 export interface HostLayout extends MachineLayout {
-  /** Among the hosts, where the engines and the daemons meet. */
+  /** On the network of the hosts, where engines and daemons connect. */
   readonly fabricAddress: string
-  /** Where the world outside reaches the host. */
+  /** The host's address on the outside network. */
   readonly outsideAddress: string
   readonly hasEngines: boolean
-  /** Marks a host whose fabric is cut, over reboots too. */
+  /** Marks a host that is cut off from the fabric, across reboots. */
   readonly cutFile: string
 }
 
@@ -35,25 +32,25 @@ export interface LabLayout {
   readonly name: string
   readonly dir: string
   readonly runtimeDir: string
-  /** The namespace that holds the fabric's bridge. */
+  /** The namespace with the fabric's bridge. */
   readonly fabricNetns: string
-  /** Control groups of the lab's containers lie below this one. */
+  /** The parent of the control groups of the lab's containers. */
   readonly cgroup: string
   readonly outside: MachineLayout
   readonly hosts: readonly HostLayout[]
 }
 
 /**
- * The machine outside is the hosts' gateway; behind it, in a network of its own, are its servers
- * (RFC 5737, TEST-NET-2 and -3).
+ * The outside machine is the hosts' gateway. Behind it, in a network of their own, are servers (RFC
+ * 5737, TEST-NET-2 and -3).
  */
 export const OUTSIDE_GATEWAY = '198.51.100.1'
-/** The web server and the UDP echo outside. */
+/** The outside web server and UDP echo server. */
 export const OUTSIDE_SERVER = '203.0.113.1'
-/** Of both networks, in bits. */
+/** Prefix length of both networks. */
 export const PREFIX = 24
 
-/** Throws, saying what is allowed, when there can be no such lab. */
+/** Throws when the name or number is not allowed, and says what is. */
 export function labLayout(name: string, hosts: number): LabLayout {
   if (!NAME.test(name))
     throw new RangeError(
@@ -86,7 +83,7 @@ export function labLayout(name: string, hosts: number): LabLayout {
   }
 }
 
-/** All namespaces of a lab, and those of no other, begin so. */
+/** The prefix of the names of all namespaces of this lab only. */
 export function netnsPrefix(name: string): string {
   return `atoll-lab-${name}-`
 }

@@ -1,9 +1,9 @@
 /**
  * One machine of a lab: switching it on and off, running programs in it, and its services.
  *
- * A machine is a set of namespaces around a first process. That process ends with everything in it
- * at once when it is killed (pid_namespaces(7)), which is the power cut. Whoever started the
- * machine may go: it runs on, and its pid file tells others.
+ * A machine is a set of namespaces around a first process. When that process is killed, everything
+ * in it ends at once (pid_namespaces(7)), like a power failure. The machine runs on without the
+ * process that started it; its pid file identifies it.
  */
 import { spawn } from 'node:child_process'
 import { open, readFile, rm } from 'node:fs/promises'
@@ -25,38 +25,33 @@ interface Execution {
   readonly signal?: AbortSignal
 }
 
-/** What the supervisor of a machine can do with a service. */
+/** What the machine's supervisor can do with a service. */
 interface LabService {
-  /** SIGKILL; the supervisor starts it again, as systemd would. */
+  /** SIGKILL. The supervisor starts it again, like systemd. */
   crash(): Promise<void>
-  /** SIGKILL, and it stays away until `start`. */
+  /** SIGKILL. It stays down until `start`. */
   kill(): Promise<void>
-  /** Ends it in order and waits for that; it stays away until `start`. */
+  /** Stops it regularly and waits for that. It stays down until `start`. */
   stop(): Promise<void>
   start(): Promise<void>
-  /** The process in the machine's own numbering; null while it does not run. */
+  /** The process id inside the machine. Null while it does not run. */
   pid(): Promise<number | null>
-  /** What it has said since the machine was made. */
+  /** Its log since the machine was created. */
   log(): Promise<string>
 }
 
 export interface Machine {
   readonly name: string
-  /**
-   * Moves the calling thread into the machine's network; returns a function that brings it back.
-   */
+  /** Moves the calling thread into the machine's network. The returned function moves it back. */
   enter(): () => void
   isOn(): Promise<boolean>
-  /**
-   * The command line that runs `argv` inside, for those who start it themselves. Throws while the
-   * machine is off.
-   */
+  /** The command line that runs `argv` inside. Throws while the machine is off. */
   command(argv: readonly string[]): Promise<readonly string[]>
   /**
-   * Runs a program inside to its end; on a machine that is off it ends at once, without exit code.
+   * Runs a program inside to its end. On a machine that is off it ends at once, without exit code.
    */
   exec(argv: readonly string[], options?: Execution): Promise<RunResult>
-  /** As `exec`, and throws with the program's own words when it fails. */
+  /** Like `exec`, but throws with the program's messages when it fails. */
   must(argv: readonly string[], options?: Execution): Promise<string>
   service(name: string): LabService
   serviceNames(): Promise<readonly string[]>
@@ -109,7 +104,7 @@ function serviceOf(layout: MachineLayout, must: Machine['must'], name: string): 
     kill: () => control('-O', '-k'),
     stop: () => control('-wD', '-T', String(STOP_MS), '-d'),
     async start() {
-      // On a machine that is only just on, the supervisor comes a moment later.
+      // The supervisor of a machine that was just switched on starts a moment later.
       await until(`${layout.name}: the supervisor of ${name}`, STOP_MS, () =>
         must(['s6-svok', directory]).then(
           () => true,
@@ -126,10 +121,10 @@ function serviceOf(layout: MachineLayout, must: Machine['must'], name: string): 
   }
 }
 
-/** Of what a machine that does not boot has said. */
+/** Length of the output of a machine that does not boot, for the error. */
 const SAID_CHARACTERS = 500
 
-/** Starts the first process of a machine that is off; its network is there already. */
+/** Starts the first process of a machine that is off. Its network exists already. */
 export async function powerOn(layout: MachineLayout, cacheDir: string): Promise<void> {
   const { name, disk, pidFile } = layout
   await rm(pidFile, { force: true })
@@ -152,7 +147,7 @@ export async function powerOn(layout: MachineLayout, cacheDir: string): Promise<
   await until(`${name} boots; see ${disk}/boot.log`, BOOT_MS, ready)
 }
 
-/** The supervisor is there once the first process is no longer the shell that makes the machine. */
+/** The supervisor runs once the first process is no longer the shell that sets up the machine. */
 async function supervises(layout: MachineLayout): Promise<boolean> {
   const pid = await firstProcess(layout)
   if (pid === null) return false
@@ -160,7 +155,7 @@ async function supervises(layout: MachineLayout): Promise<boolean> {
   return name.trim() === 's6-svscan'
 }
 
-/** Kills everything in the machine at once and waits until it is gone. Harmless when it is off. */
+/** Kills everything in the machine at once, and waits for that. Does nothing when it is off. */
 export async function powerOff(layout: MachineLayout): Promise<void> {
   const pid = await firstProcess(layout)
   if (pid !== null) {
@@ -172,14 +167,14 @@ export async function powerOff(layout: MachineLayout): Promise<void> {
 }
 
 /**
- * The number of the machine's first process, of which the start time proves that it is still that
- * one; null when it is off.
+ * The process id of the machine's first process, checked by its start time. Null when the machine
+ * is off.
  */
 async function firstProcess({ pidFile }: MachineLayout): Promise<number | null> {
   const [pid = '', start = ''] = (await readFile(pidFile, 'utf8').catch(() => '')).trim().split(' ')
   if (!/^\d+$/.test(pid)) return null
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  // Field 3 is the state, field 22 the start (proc(5)).
+  // Field 3 is the state, field 22 the start time (proc(5)).
   return fields[0] !== 'Z' && fields[19] === start ? Number(pid) : null
 }

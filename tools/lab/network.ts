@@ -1,10 +1,9 @@
 /**
- * The lab's two networks: the fabric among the hosts, a bridge in a namespace of its own, and the
- * uplinks to the machine outside, a bridge in that machine. Every host has one port on each, named
- * like the host.
+ * The lab's two networks: the fabric, a bridge in its own namespace; and the uplinks to the outside
+ * machine, a bridge in that machine. Every host has one port on each, with the host's name.
  *
- * A machine's namespace is made when it is switched on and is gone when it is switched off, with
- * its routes, rules and connections.
+ * A machine's namespace is created when it is switched on. It disappears with its routes, rules and
+ * connections when it is switched off.
  */
 import { systemRunner } from '../../src/lib/runner.ts'
 import {
@@ -18,23 +17,23 @@ import {
 import { must } from './run.ts'
 
 /**
- * STP states of a bridge port (linux/if_bridge.h): a disabled one passes nothing, and its host
+ * STP states of a bridge port (linux/if_bridge.h). A disabled port passes nothing, but its host
  * keeps its carrier.
  */
 const PORT_DISABLED = 0
 const PORT_FORWARDING = 3
 const UPLINK_BRIDGE = 'uplinks'
 const BRIDGE_MAC = '02:00:00:00:00:01'
-/** In its own namespace; every host has a port on it. */
+/** In its own namespace. Every host has a port on it. */
 export const FABRIC_BRIDGE = 'fabric'
 
-/** The namespaces of all labs and everybody else, by name. */
+/** All namespaces on this machine, by name. */
 async function namespaces(): Promise<readonly string[]> {
   const said = await must(['ip', 'netns', 'list'])
   return said.split('\n').flatMap((line) => line.split(' ')[0] ?? [])
 }
 
-/** Those of this lab. */
+/** The namespaces of this lab. */
 export async function namespacesOf(lab: string): Promise<readonly string[]> {
   return (await namespaces()).filter((name) => name.startsWith(netnsPrefix(lab)))
 }
@@ -45,8 +44,8 @@ async function addNamespace(name: string): Promise<void> {
 }
 
 /**
- * Its address is set, because a bridge without one takes the lowest of its ports' and changes it
- * when that port goes.
+ * Its address is set, because a bridge without one takes the lowest of its ports', and changes it
+ * when that port is removed.
  */
 async function addBridge(netns: string, bridge: string): Promise<void> {
   const fixed = ['address', BRIDGE_MAC]
@@ -54,7 +53,7 @@ async function addBridge(netns: string, bridge: string): Promise<void> {
   await must(['ip', '-n', netns, 'link', 'set', bridge, 'up'])
 }
 
-/** Both bridges, where they are not there yet. */
+/** Creates both bridges if they do not exist. */
 export async function ensureNetworks(layout: LabLayout): Promise<void> {
   const there = await namespacesOf(layout.name)
   const { fabricNetns, outside } = layout
@@ -97,26 +96,27 @@ async function addPort(
 }
 
 /**
- * Nothing that the host says from now on is heard: the end of its processes tells nobody good-bye.
+ * Nothing that the host sends from now on arrives, so that its ending processes cannot close their
+ * connections.
  */
 export async function disconnectLinks(layout: LabLayout, host: HostLayout): Promise<void> {
   for (const netns of [layout.fabricNetns, layout.outside.netns])
     await systemRunner('ip', ['-n', netns, 'link', 'set', host.name, 'down'])
 }
 
-/** Removes the host's links and namespace, as far as they are there. */
+/** Removes the host's links and namespace, if they exist. */
 export async function unplug(layout: LabLayout, host: HostLayout): Promise<void> {
   for (const netns of [layout.fabricNetns, layout.outside.netns])
     await systemRunner('ip', ['-n', netns, 'link', 'delete', host.name])
   await removeNamespace(host.netns)
 }
 
-/** Harmless where there is none. */
+/** Does nothing if there is none. */
 export async function removeNamespace(name: string): Promise<void> {
   if ((await namespaces()).includes(name)) await must(['ip', 'netns', 'delete', name])
 }
 
-/** Lets the fabric's port of this host pass everything or nothing. */
+/** Lets this host's port of the fabric pass everything or nothing. */
 export async function setFabricPort(
   layout: LabLayout,
   host: HostLayout,

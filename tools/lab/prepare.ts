@@ -1,5 +1,5 @@
 /**
- * Disks: what a machine finds when it is switched on for the first time. Each is whole or absent.
+ * Disks: what a machine has when it is switched on for the first time. Each is complete or absent.
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { must } from './run.ts'
 
 const MAKE_MS = 60_000
 
-/** The cluster's secret, alike on all hosts; made once. */
+/** The cluster's secret, the same on all hosts. Created once. */
 export async function ensureSecret(lab: LabLayout): Promise<void> {
   const file = secretFile(lab)
   if (!existsSync(file))
@@ -22,9 +22,7 @@ function secretFile(lab: LabLayout): string {
   return join(lab.dir, 'secret')
 }
 
-/**
- * MariaDB's system tables, made once for all nodes: that takes seconds, and a copy of it does not.
- */
+/** MariaDB's system tables, created once for all nodes, because a copy is faster. */
 export async function ensureDatabaseTemplate(lab: LabLayout): Promise<void> {
   await made(template(lab), async (dir) => {
     await must(
@@ -41,7 +39,7 @@ function template(lab: LabLayout): string {
   return join(lab.dir, 'mysql-template')
 }
 
-/** The machine outside. */
+/** The outside machine. */
 export async function ensureOutsideDisk(lab: LabLayout): Promise<void> {
   const { name, disk } = lab.outside
   await made(disk, (dir) =>
@@ -54,14 +52,11 @@ export async function ensureOutsideDisk(lab: LabLayout): Promise<void> {
   )
 }
 
-/** What may be different from one lab to the next. */
+/** What may differ between labs. */
 export interface DiskOptions {
-  /** Settings of every host, laid over the lab's own section by section. */
+  /** Settings of every host, added to the lab's own by section. */
   readonly config?: Readonly<Record<string, object>>
-  /**
-   * Size of the file system with all state, for those that want to fill it; without limit unless
-   * given.
-   */
+  /** Size of the file system with all state, for tests that fill it. Unlimited by default. */
   readonly diskMiB?: number
 }
 
@@ -107,7 +102,7 @@ function settings(
     bus: { kind: 'rabbitmq', nodes },
     fabric: { address: host.fabricAddress },
     docker: { stopSeconds: 2 },
-    // No need to find out on every host what one kernel can do.
+    // All hosts have the same kernel, so there is no need to test each.
     qemu: { accel: 'tcg', stopSeconds: 2 },
   }
   const sections = new Set([...Object.keys(own), ...Object.keys(config)])

@@ -1,5 +1,5 @@
 /**
- * Waiting until a lab works: engines in one cluster, every daemon well, a sample image in every
+ * Waits until a lab works: engines in one cluster, healthy daemons, and a sample image in every
  * Docker Engine.
  */
 import { existsSync } from 'node:fs'
@@ -12,19 +12,19 @@ import { until } from './run.ts'
 import { labStatus, statusRow } from './status.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-/** Half a minute on an idle machine of two cores; a busy one may take as long as it needs. */
+/** Half a minute on an idle machine with two cores. A busy one may take longer. */
 const ENGINE_MS = 240_000
 const IMAGE_MS = 120_000
 const SAMPLES = ['atoll-sample:latest', 'atoll-sample:static']
-/** Where all machines of the lab see it. */
+/** A file that all machines of the lab see. */
 const SAMPLE_FILE = 'atoll-sample.tar'
 const LINES_SHOWN = 15
-/** To look costs what is waited for some of the processor. */
+/** Checking takes processor time that the starting services need. */
 const LOOK_AGAIN_MS = 500
 
 /**
- * Resolves when every host that is on and not cut is ready, with the engines of those hosts in one
- * cluster.
+ * Resolves when every host that is on and not cut off is ready, with the engines of those hosts in
+ * one cluster.
  */
 export async function untilReady(
   lab: Lab,
@@ -72,7 +72,7 @@ export async function untilReady(
   )
 }
 
-/** Something that a service of a host must have come to. */
+/** The state that a part of a host must reach. */
 interface Part {
   readonly host: LabHost
   readonly service: string
@@ -97,9 +97,8 @@ async function untilHolds(
 }
 
 /**
- * Puts the sample images there when the engine answers and lacks them. One host builds them and all
- * others load those very images: a registered image is pinned to what it is, and each build is
- * another one.
+ * Loads the sample images if the engine answers and lacks them. One host builds them and all others
+ * load those, because a registered image is pinned by digest, and each build has another one.
  */
 async function hasSampleImage(lab: Lab, host: LabHost, isBuilder: boolean): Promise<boolean> {
   const did = async (...argv: readonly string[]) =>

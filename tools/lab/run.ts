@@ -1,13 +1,10 @@
-/**
- * Programs of the machine that the lab is built with, run to their end, and waiting for what they
- * bring about.
- */
+/** Runs programs on the lab's machine to their end, and waits for conditions. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type RunResult, systemRunner } from '../../src/lib/runner.ts'
 
 const LOOK_AGAIN_MS = 50
 
-/** Runs a program and gives back what it says; throws with its own words when it fails. */
+/** Runs a program and returns its output. Throws with its messages when it fails. */
 export async function must(
   argv: readonly string[],
   options: { readonly timeoutMs?: number; readonly stdin?: string } = {},
@@ -16,7 +13,7 @@ export async function must(
   return checked(argv, await systemRunner(program, args, options))
 }
 
-/** What a program said, if it ended well. */
+/** The output of a program that succeeded. */
 export function checked(argv: readonly string[], result: RunResult): string {
   if (result.exitCode === 0) return result.stdout
   const how = result.stoppedBy ?? `exit ${result.exitCode}`
@@ -24,8 +21,8 @@ export function checked(argv: readonly string[], result: RunResult): string {
 }
 
 /**
- * Resolves with the first value that is not null, looking every `everyMs`; throws `what` when the
- * deadline passes before.
+ * Resolves with the first value that is not null, checking every `everyMs`. Throws `what` after the
+ * deadline.
  */
 export async function until<T>(
   what: string,

@@ -1,4 +1,4 @@
-/** What `scripts/lab status` shows: every host as it is, by what it says itself. */
+/** The output of `scripts/lab status`: the state of every host, as the host itself reports it. */
 import {
   type DaemonState,
   daemonState,
@@ -11,12 +11,12 @@ import type { Lab } from './lab.ts'
 
 export interface HostStatus {
   readonly host: string
-  /** `cut`: on, and out of the fabric. */
+  /** `cut`: on, but cut off from the fabric. */
   readonly state: 'up' | 'cut' | 'down'
   readonly fabricAddress: string
   readonly endpoint: string
   readonly galera: GaleraState | null
-  /** Hosts whose RabbitMQ this one's node sees running. */
+  /** Hosts whose RabbitMQ this host's node sees. */
   readonly rabbitmq: readonly string[] | null
   readonly atolld: DaemonState | null
 }

@@ -107,7 +107,7 @@ describe('files', () => {
       expect(message).not.toContain(right)
       expect(message).toContain(wrong)
     }
-    expect(await failure(images, asking(right), wrong)).toMatch(/asks for .* is pinned/)
+    expect(await failure(images, asking(right), wrong)).toMatch(/requires .* is pinned/)
     expect(await readdir(world.cacheDir)).toEqual([])
     expect((await kept(images, asking(right), right)).digest).toBe(right)
   })

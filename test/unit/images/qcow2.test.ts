@@ -197,7 +197,7 @@ describe('refused', () => {
     [/compression of an unknown type \(1\)/, 3, [[104, 1, 1]]],
     [/compression of an unknown type \(0\)/, 3, [[72, 8, 8]]],
     [/reference counts of 2\^7/, 3, [[96, 4, 7]]],
-    [/no size/, 3, [[24, 8, 0]]],
+    [/of size 0/, 3, [[24, 8, 0]]],
     [/64 TiB/, 3, [[24, 8, 64 * 1024 * GIB + 512]]],
     [/64 TiB/, 3, [[24, 8, 2 ** 64 - 4096]]],
     [/not a multiple of 512/, 3, [[24, 8, GIB + 1]]],

@@ -118,7 +118,7 @@ describe('a web server', () => {
     [
       'packs what it sends',
       6,
-      /encoded \(gzip\)/,
+      /content encoding \(gzip\)/,
       (response) => {
         response.writeHead(200, { 'content-encoding': 'gzip' }).end(Buffer.alloc(512))
       },

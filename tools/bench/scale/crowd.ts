@@ -1,9 +1,8 @@
 /**
- * A process with some simulated hosts, told over its IPC channel what to do: one request, one
- * reply, in order.
+ * A process with simulated hosts, controlled over its IPC channel: one request and one reply at a
+ * time.
  *
- * It is a program of its own, which `neighbourhood.ts` starts and, when the hosts have been
- * measured, ends without a word.
+ * `neighbourhood.ts` starts it, and kills it when the hosts have been measured.
  */
 import type { Log } from '../../../src/lib/log.ts'
 import { messageOf } from '../../../src/model/errors.ts'
@@ -13,7 +12,7 @@ import { type Launched, type Load, makeVpcs, registerSample, storm, stream } fro
 /** Hosts that start at the same time. */
 const STARTING = 20
 
-/** What can be asked of the process, and its answers. */
+/** The requests to the process, and their answers. */
 export interface Requests {
   readonly start: {
     readonly ask: { readonly place: ScalePlace; readonly from: number; readonly count: number }
@@ -21,7 +20,7 @@ export interface Requests {
   }
   readonly figures: { readonly ask: null; readonly answer: Figures }
   readonly register: { readonly ask: null; readonly answer: string }
-  /** Makes so many VPCs, and gives their subnets. */
+  /** Creates this many VPCs, and returns their subnets. */
   readonly vpcs: { readonly ask: number; readonly answer: readonly string[] }
   readonly storm: {
     readonly ask: { readonly load: Load; readonly count: number; readonly width: number }
@@ -36,14 +35,14 @@ export interface Requests {
 /** The state of the process and its hosts. */
 export interface Figures {
   readonly rssBytes: number
-  /** After a collection. */
+  /** After a garbage collection. */
   readonly heapBytes: number
   readonly cpuMs: number
   /** Bells to other hosts that its hosts have sent. */
   readonly bells: number
-  /** Hosts that hold their lease as far as they know. */
+  /** Hosts with a valid lease, as far as they know. */
   readonly held: number
-  /** How often something was worth a warning, by its message. */
+  /** Number of warnings, by message. */
   readonly warnings: Readonly<Record<string, number>>
 }
 

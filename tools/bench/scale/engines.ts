@@ -1,7 +1,4 @@
-/**
- * The shared engines of the benchmark: one MariaDB and one RabbitMQ, real, and what can be counted
- * there.
- */
+/** The engines of the benchmark: one real MariaDB and one real RabbitMQ, and their counters. */
 import { readFile } from 'node:fs/promises'
 import { connect } from 'amqplib'
 import { ALL_KEY, BELLS_EXCHANGE, EXCHANGES } from '../../../src/bus/rabbit/names.ts'
@@ -9,8 +6,8 @@ import { administer, type Mariadb, startMariadb } from '../../kit/mariadb.ts'
 import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../../kit/rabbit.ts'
 
 /**
- * Each commit is on disk before it is answered, as a cluster is set up; and room for a thousand
- * hosts' connections, which a pool of threads serves better than a thread for each
+ * Each commit is on the disk before it is answered, as in a production cluster. A thread pool
+ * serves a thousand hosts' connections better than a thread for each
  * (https://mariadb.com/kb/en/thread-pool-in-mariadb/).
  */
 const MARIADB_OPTIONS = [
@@ -24,9 +21,9 @@ const MARIADB_OPTIONS = [
 ]
 const TICKS_PER_SECOND = 100
 
-/** What MariaDB counted since it started. */
+/** MariaDB's counters since its start. */
 interface SqlCounts {
-  /** Statements of clients, transaction control included (its status variable `Questions`). */
+  /** Statements of clients, including transaction control (its status variable `Questions`). */
   readonly statements: number
   readonly rollbacks: number
   readonly cpuMs: number
@@ -36,18 +33,18 @@ export interface Engines extends AsyncDisposable {
   readonly mariadb: Mariadb
   readonly rabbit: RabbitNode
   sqlCounts(): Promise<SqlCounts>
-  /** Bells to all hosts since the engines started, heard as a host hears them. */
+  /** Bells to all hosts since the engines started, counted as a host receives them. */
   bellsToAll(): number
 }
 
 /**
- * Starts both, on the loopback of a namespace that the caller is moved into until it disposes of
+ * Starts both on the loopback of a namespace, into which the caller is moved until it disposes of
  * them.
  */
 export async function startEngines(): Promise<Engines> {
   await using made = new AsyncDisposableStack()
   const rabbit = made.use(await startRabbit())
-  // The kit's limit is for a few hosts: a broker that reaches it stops its publishers.
+  // The kit's limit is for a few hosts. A broker at its limit stops its publishers.
   await rabbit.ctl('set_vm_memory_high_watermark', 'absolute', '4GB')
   const listener = await startListener(rabbit)
   made.defer(() => listener.close())
@@ -84,12 +81,12 @@ async function countMariadb({ directory, server }: Mariadb): Promise<SqlCounts> 
   }
 }
 
-/** A queue that hears what all hosts hear. */
+/** A queue that gets the bells to all hosts. */
 async function startListener(rabbit: RabbitNode) {
   const [hostname = '', port] = rabbit.address.split(':')
   const login = { username: RABBIT_USER, password: RABBIT_PASSWORD }
   const model = await connect({ hostname, port: Number(port), ...login }, { noDelay: true })
-  // Ended with the broker, maybe before its own turn.
+  // Ended with the broker, maybe earlier.
   model.on('error', () => undefined)
   const channel = await model.createChannel()
   await channel.assertExchange(BELLS_EXCHANGE, EXCHANGES[BELLS_EXCHANGE], { durable: true })

@@ -1,6 +1,6 @@
 /**
- * One simulated host: the daemon's own records, bus, agent and lease, put together as `daemon.ts`
- * does, over a machine that is none.
+ * A simulated host: the daemon's records, bus, agent and lease, connected as in `daemon.ts`, on a
+ * simulated machine.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -22,16 +22,13 @@ import { createTurns } from '../../../src/lib/turns.ts'
 import { apiSettings, hostRuntimeSettings } from '../../../src/settings.ts'
 import { createFakeMachine } from './machine.ts'
 
-/**
- * What each offers to placement: enough for every launch of a benchmark, on ten hosts as on a
- * thousand.
- */
+/** Capacity of each host: enough for every launch of a benchmark, with ten hosts or a thousand. */
 const VCPUS = 256
 const MEMORY_MIB = 1_048_576
 
 const BELLS_SENT = /^atoll_bus_bells_total\{result="sent"\} (\d+)$/m
 
-/** Where the engines are, and a directory for what the hosts keep. */
+/** The engines' addresses, and a directory for the hosts' files. */
 export interface ScalePlace {
   readonly directory: string
   readonly mariadb: string
@@ -41,19 +38,19 @@ export interface ScalePlace {
   readonly rabbitUser: string
 }
 
-/** Files in the place's directory. */
+/** Files in that directory. */
 export const SECRETS = { cluster: 'secret', mariadb: 'mariadb-password', rabbit: 'rabbit-password' }
 
 export interface SimulatedHost {
   /** Bells to other hosts that it has sent. */
   bells(): Promise<number>
-  /** Whether it holds its lease, as it knows. */
+  /** Whether its lease is valid, as far as it knows. */
   held(): boolean
-  /** What API actions on this host work with. */
+  /** What API actions on this host need. */
   readonly api: ApiParts
 }
 
-/** Starts the `number`-th host; it announces itself when the engines answer. */
+/** Starts the `number`-th host. It announces itself when the engines answer. */
 export async function startSimulatedHost(
   place: ScalePlace,
   number: number,

@@ -1,8 +1,7 @@
 /**
- * Load for the API: launches through the daemon's own RunInstances, on several hosts in turn, as
- * the API server would call it. A launch that is answered with 503 is asked for again as the AWS
- * SDKs do: with the same client token, three times in all.
- * https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+ * Load for the API: launches with the daemon's own RunInstances, on several hosts in turn, like the
+ * API server. After a 503 a launch is repeated as by the AWS SDKs: with the same client token, at
+ * most three times. https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -16,35 +15,35 @@ import { AtollError, messageOf } from '../../../src/model/errors.ts'
 import { newIds, parseAccountId } from '../../../src/model/ids.ts'
 import { insertWholeVpc } from '../../../src/store/new-vpc.ts'
 
-/** The account that every cloud begins with. */
+/** The first account of every cloud. */
 const ACCOUNT = '000000000001'
 const TYPE = 'at1.small'
 const ATTEMPTS = 3
 const FIRST_PAUSE_MS = 100
-/** As the API server's. */
+/** Like the API server's. */
 const DEADLINE_MS = 30_000
 
 /**
- * What is launched, and where: in each of the subnets in turn, or in the default one where there
- * are none.
+ * What to launch, and where: in each of the subnets in turn, or in the default one if there are
+ * none.
  */
 export interface Load {
   readonly image: string
   readonly subnets: readonly string[]
 }
 
-/** What was launched, and how. */
+/** The result of launches. */
 export interface Launched {
   readonly seconds: number
-  /** From the call to the answer of each that succeeded. */
+  /** Time from call to answer of each that succeeded. */
   readonly ms: readonly number[]
-  /** Attempts that were answered with 503 and made again. */
+  /** Attempts that were repeated after a 503. */
   readonly repeats: number
   /** Messages of those that failed. */
   readonly failures: readonly string[]
 }
 
-/** Launches `count` instances one by one, `width` at a time, as fast as it goes. */
+/** Launches `count` instances one by one, `width` at a time, as fast as possible. */
 export async function storm(
   hosts: readonly ApiParts[],
   load: Load,
@@ -61,7 +60,7 @@ export async function storm(
   return tally.sum(performance.now() - began)
 }
 
-/** Launches `perSecond` instances a second, whatever they take. */
+/** Launches `perSecond` instances a second, however long they take. */
 export async function stream(
   hosts: readonly ApiParts[],
   load: Load,
@@ -79,7 +78,7 @@ export async function stream(
   return tally.sum(performance.now() - began)
 }
 
-/** Registers an image and gives its id. */
+/** Registers an image, and returns its id. */
 export async function registerSample(host: ApiParts): Promise<string> {
   const input = { Name: `sample-${randomUUID()}`, ImageLocation: 'docker://sample:latest' }
   const registered = await again(
@@ -123,7 +122,7 @@ export async function makeVpcs({ store }: ApiParts, count: number): Promise<read
   return made
 }
 
-/** What `work` gives, made again when it is answered with 503; `repeated` hears of each time. */
+/** The result of `work`, repeated after a 503. `repeated` is called each time. */
 async function again<T>(work: () => Promise<T>, repeated: () => void, tries = 1): Promise<T> {
   try {
     return await work()

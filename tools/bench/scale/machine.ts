@@ -1,6 +1,6 @@
 /**
- * A machine that is none: it takes the want and tells the facts that the workloads service would
- * tell, a start taking as long as a container's does. Everything above it, from the agent to the
+ * A simulated machine: it takes the want and reports the facts that the workloads service would
+ * report. A start takes as long as a container's. Everything above it, from the agent to the
  * records, is the daemon's own.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,14 +8,11 @@ import type { InstanceId } from '../../../src/model/ids.ts'
 import type { Fact, InstanceWant } from '../../../src/model/want.ts'
 import type { HostService, Pass } from '../../../src/services/service.ts'
 
-/**
- * From the first instruction of a step to its end: what `docker create` and `start` take (see
- * `scripts/bench launch`).
- */
+/** Duration of a step: that of `docker create` and `start` (see `scripts/bench launch`). */
 const START_MS = 250
 const DIGEST = `sha256:${'0'.repeat(64)}`
 
-/** The service; `wake` asks the agent for a pass when a start has ended. */
+/** The service. `wake` asks the agent for a pass when a start has ended. */
 export function createFakeMachine(wake: () => void): HostService {
   const runs = new Map<InstanceId, { readonly bootCount: number; isUp: boolean }>()
   const ending = new AbortController()

@@ -1,4 +1,4 @@
-/** One cluster of simulated hosts from its start to its end, measured idle and under load. */
+/** Measures a cluster of simulated hosts, idle and under load. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,56 +12,62 @@ import { type ScalePlace, SECRETS } from './host.ts'
 import type { Launched } from './launches.ts'
 import { type Neighbourhood, startNeighbourhood } from './neighbourhood.ts'
 
-/** Hosts that answer the API; clients ask them in turn. */
+/** Hosts that answer the API, in turn. */
 export const API_HOSTS = 4
-/** Hosts in one process, but for the witness, which has one to itself. */
+/** Hosts in one process, except the witness, which has its own. */
 const PROCESS_HOSTS = 250
 export const STORM_LAUNCHES = 300
 export const STORM_WIDTH = 32
-/** Launches before the storm, which find the connections still closed. */
+/** Launches before the measurement, while connections are opened. */
 const WARM_UP_LAUNCHES = 32
 export const STREAM_PER_SECOND = 5
 export const STREAM_SECONDS = 30
 export const IDLE_SECONDS = 30
 /** Longer than a reader looks back for changes. */
 const SETTLE_MS = 15_000
-/** How long a measurement waits for what was launched; then it goes on, and says so. */
+/** How long a measurement waits for launched instances. Then it continues and reports the rest. */
 const RUNNING_TIMEOUT_MS = 90_000
-/** No disk, if there is one: what a thousand ledgers write would meet on one. */
+/**
+ * A memory file system if there is one, because the ledgers of a thousand hosts would compete for
+ * one disk.
+ */
 const MEMORY_DIRECTORY = '/dev/shm'
 
-/** What one host costs the shared engines in a minute, and the witness itself. */
+/** What one host costs the engines in a minute, and the witness itself. */
 export interface Cost {
   readonly statements: number
   readonly published: number
   readonly delivered: number
-  /** Processor time, in percent of one core. */
+  /** Processor time in percent of one core. */
   readonly witnessCpuPercent: number
   readonly mariadbCpuPercent: number
 }
 
-/** What a cluster of one size came to. */
+/** The results for one size. */
 export interface Measured extends Size {
   readonly upSeconds: number
   readonly idle: Cost
   readonly load: Cost
   readonly launchesPerSecond: number
   readonly launchMs: readonly number[]
-  /** From the last answer of the storm until all of its instances run. */
+  /** From the last answer until all instances run. */
   readonly runningSeconds: number
   readonly rollbacks: number
   readonly failures: readonly string[]
   /** Attempts that clients repeated. */
   readonly repeats: number
-  /** Of a process with one host, after a collection: idle without instances, and after the load. */
+  /**
+   * Memory of a process with one host after a garbage collection: idle without instances, and after
+   * the load.
+   */
   readonly witnessRssMB: readonly [idle: number, full: number]
   readonly witnessHeapMB: readonly [idle: number, full: number]
   /** Hosts without a lease after the load. */
   readonly lapsed: number
   readonly warnings: Readonly<Record<string, number>>
-  /** Launches that failed, and made an instance all the same. */
+  /** Launches that failed but created an instance. */
   readonly unanswered: number
-  /** Instances that did not come to run. */
+  /** Instances that did not start. */
   readonly pending: number
   /** Addresses that two instances have. */
   readonly doubled: number
@@ -76,22 +82,22 @@ interface Cluster {
   readonly witness: Neighbourhood
   readonly crowds: readonly Neighbourhood[]
   readonly progress: (line: string) => void
-  /** Milliseconds until this size must be measured. */
+  /** Milliseconds until this size must be finished. */
   readonly leftMs: () => number
 }
 
-/** A cluster to be measured. */
+/** The size of a cluster. */
 export interface Size {
   readonly hosts: number
-  /** VPCs that instances are launched in; 1: the default one. */
+  /** VPCs of the instances. 1: the default one. */
   readonly vpcs: number
-  /** How long its measurement may take, in minutes. */
+  /** Time limit of its measurement, in minutes. */
   readonly minutes: number
 }
 
 /**
- * Starts so many hosts with a database of their own, measures them and ends them. Rejects when that
- * takes longer than it may.
+ * Starts this many hosts with their own database, measures and stops them. Rejects when that takes
+ * too long.
  */
 export async function measureCluster(
   engines: Engines,
@@ -104,7 +110,7 @@ export async function measureCluster(
   const leftMs = () => Math.max(0, untilMs - performance.now())
   const start = () => {
     const one = startNeighbourhood()
-    // What is asked of a process that has ended rejects.
+    // A request to a process that has ended rejects.
     const limit = setTimeout(() => void one.end(), leftMs())
     made.defer(async () => {
       clearTimeout(limit)
@@ -120,7 +126,7 @@ export async function measureCluster(
   await startHosts(cluster)
   await eventually(
     'all hosts are up',
-    // Until the first host has made the tables there is nothing to count.
+    // There is nothing to count until the first host has created the tables.
     async () => (await count(cluster, LIVE).catch(() => 0)) === size,
     leftMs(),
   )
@@ -157,7 +163,7 @@ async function makePlace(engines: Engines, made: AsyncDisposableStack): Promise<
 }
 
 async function startHosts({ place, size, api, witness, crowds }: Cluster): Promise<void> {
-  // The first hosts make the tables and the account that the others find.
+  // The first hosts create the tables and the account that the others find.
   await api.ask('start', { place, from: 1, count: API_HOSTS })
   await witness.ask('start', { place, from: API_HOSTS + 1, count: 1 })
   let from = API_HOSTS + 2
@@ -228,7 +234,7 @@ async function untilRunning(cluster: Cluster): Promise<number> {
   return (performance.now() - began) / 1000
 }
 
-/** What `work` makes all hosts cost, per host and minute. */
+/** The cost of `work` for each host and minute. */
 async function watch(cluster: Cluster, work: () => Promise<unknown>): Promise<Cost> {
   const { engines, witness, size } = cluster
   const take = async () => ({
@@ -249,7 +255,7 @@ async function watch(cluster: Cluster, work: () => Promise<unknown>): Promise<Co
   return {
     statements: each(after.sql.statements - before.sql.statements),
     published: each(published),
-    // Each that was not for all was for one.
+    // A bell that was not for all hosts was for one.
     delivered: each(toAll * size + Math.max(0, published - toAll)),
     witnessCpuPercent: percent(after.own.cpuMs - before.own.cpuMs),
     mariadbCpuPercent: percent(after.sql.cpuMs - before.sql.cpuMs),

@@ -1,4 +1,4 @@
-/** A process with simulated hosts (`crowd.ts`), as its owner sees it. */
+/** Starts and controls a process with simulated hosts (`crowd.ts`). */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -7,13 +7,13 @@ import type { Requests } from './crowd.ts'
 const HEAP_LIMIT_MB = 8192
 
 export interface Neighbourhood {
-  /** One request at a time. Rejects when the process says no or ends. */
+  /** One request at a time. Rejects when the process refuses it or ends. */
   ask<K extends keyof Requests>(kind: K, ask: Requests[K]['ask']): Promise<Requests[K]['answer']>
   /** Ends it at once. */
   end(): Promise<void>
 }
 
-/** Starts the process; it dies with this one. */
+/** Starts the process. It ends with this one. */
 export function startNeighbourhood(): Neighbourhood {
   const child = fork(join(import.meta.dirname, 'crowd.ts'), [], {
     execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_LIMIT_MB}`],

@@ -26,8 +26,8 @@ export function violations(
 }
 
 /**
- * A token launches once, whoever was asked how often; what was answered is there; nothing is there
- * that nobody asked for.
+ * A token launches only once, however often and wherever it was used. Every answered instance
+ * exists, and no other does.
  */
 function launchViolations(history: readonly Event[], final: Final): readonly string[] {
   const found: string[] = []
@@ -58,7 +58,7 @@ function launchViolations(history: readonly Event[], final: Final): readonly str
   return found
 }
 
-/** What an instance may be in the end, from what was asked of it in order. */
+/** The possible final states of an instance after these changes. */
 function allowedStates(changes: readonly ChangeAsked[]): ReadonlySet<string> {
   let allowed = new Set(['running'])
   for (const { kind, outcome } of changes) {
@@ -89,8 +89,8 @@ function changeViolations(history: readonly Event[], { instances }: Final): read
 }
 
 /**
- * The values that a series of writes may have left: the last that was done, or any later one that
- * may have been.
+ * The possible final values after a series of writes: the last successful one, or any later one
+ * with an unknown outcome.
  */
 function lastOf<T>(
   writes: readonly { readonly outcome: Outcome; readonly value: T }[],
@@ -136,7 +136,7 @@ function keyViolations(history: readonly Event[], { keys }: Final): readonly str
   })
 }
 
-/** Whoever has written something and looks at it sees it, or is told to try again. */
+/** After a write, a read by the same client shows it, or must be repeated. */
 function readViolations(history: readonly Event[]): readonly string[] {
   return history.flatMap((one) => {
     if (one.kind !== 'read' || one.saw || one.outcome === 'unknown') return []
@@ -144,7 +144,7 @@ function readViolations(history: readonly Event[]): readonly string[] {
   })
 }
 
-/** Of one look at all hosts: nothing runs twice, no address is anywhere twice. */
+/** Of one observation of all hosts: no instance runs twice, and no address exists twice. */
 function sightingViolations(seen: readonly Sighting[]): readonly string[] {
   const found: string[] = []
   for (const [instance, places] of Map.groupBy(seen, (one) => one.instance))

@@ -1,16 +1,16 @@
-/** What was asked and what was answered, in the order in which it ended. */
+/** Requests and answers, in the order in which they ended. */
 
-/** `unknown`: no answer, or one that the service was not available: it may have happened or not. */
+/** `unknown`: no answer, or the service was unavailable: it may have happened or not. */
 export type Outcome = 'ok' | 'refused' | 'unknown'
 
 interface Asked {
   readonly outcome: Outcome
-  /** Whose API. */
+  /** The host that was asked. */
   readonly host: string
   /** `performance.now()`. */
   readonly at: number
   readonly endedAt: number
-  /** The error, where there was one. */
+  /** The error, if there was one. */
   readonly why?: string
 }
 
@@ -18,11 +18,11 @@ export interface LaunchAsked extends Asked {
   readonly kind: 'launch'
   readonly token: string
   readonly count: number
-  /** The instances that the answer named; empty without one. */
+  /** The instances in the answer. Empty without one. */
   readonly ids: readonly string[]
 }
 
-/** What one worker asks of an instance of its own, one thing after the other. */
+/** The requests of one worker for its own instance, one after the other. */
 export interface ChangeAsked extends Asked {
   readonly kind: 'stop' | 'start' | 'terminate'
   readonly id: string
@@ -41,18 +41,18 @@ interface KeyAsked extends Asked {
   readonly name: string
 }
 
-/** A look, by the one who wrote it, at what was just written and acknowledged. */
+/** A read by a worker of what it has just written successfully. */
 interface ReadAsked extends Asked {
   readonly kind: 'read'
   /** What was written, and at which host. */
   readonly of: string
-  /** Whether the answer shows it; false without an answer. */
+  /** Whether the answer shows it. False without an answer. */
   readonly saw: boolean
 }
 
 export type Event = LaunchAsked | ChangeAsked | TagAsked | KeyAsked | ReadAsked
 
-/** An instance as the records have it in the end, terminated ones too. */
+/** The final record of an instance, even if terminated. */
 export interface FinalInstance {
   readonly id: string
   readonly state: string
@@ -65,7 +65,7 @@ export interface Final {
   readonly keys: readonly string[]
 }
 
-/** One real thing on a real host at one moment. */
+/** A workload on a real host at one moment. */
 export interface Sighting {
   readonly at: number
   readonly host: string

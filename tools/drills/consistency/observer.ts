@@ -11,15 +11,15 @@ import type { Sighting } from './history.ts'
 
 const LOOK_EVERY_MS = 700
 
-/** Everything that was seen. */
+/** Everything that was observed. */
 export interface Observations {
-  /** Each round is what was seen at about one moment. */
+  /** Each round was observed at about one moment. */
   readonly rounds: (readonly Sighting[])[]
-  /** Hosts that had handed out more than they have, in words. */
+  /** Hosts that had allocated more than they have, in words. */
   readonly overbooked: string[]
 }
 
-/** Looks until told to stop. */
+/** Observes until it is stopped. */
 export async function observe(
   lab: Lab,
   { rounds, overbooked }: Observations,

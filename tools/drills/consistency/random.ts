@@ -7,7 +7,7 @@ export interface Random {
   between(low: number, high: number): number
 }
 
-/** Mulberry32: small, and good enough to choose what to break next. */
+/** Mulberry32: small, and good enough to choose what to break. */
 export function randomOf(seed: number): Random {
   let state = seed >>> 0
   const next = () => {

@@ -26,7 +26,7 @@ import { work } from './workers.ts'
 const WORKERS_PER_HOST = 2
 const ATTEMPT_MS = 5000
 const WHOLE_MS = 180_000
-/** The lab's hosts have so little to hand out that they are full now and then. */
+/** The lab's hosts have little capacity, so that they are full from time to time. */
 export const SCARCE = { capacity: { vcpuRatio: 2 } }
 
 export interface ConsistencyResult {
@@ -103,7 +103,7 @@ export async function checkConsistency(
   }
 }
 
-/** What belongs to this run, as any host tells it. */
+/** The final records of this run, from any host. */
 async function finalOf(list: ListClient, run: string): Promise<Final> {
   const { Reservations = [] } = await list.send((ec2, abortSignal) =>
     ec2.send(new DescribeInstancesCommand({}), { abortSignal }),

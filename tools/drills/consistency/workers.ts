@@ -23,7 +23,7 @@ import type { Random } from './random.ts'
 const REQUEST_MS = 5000
 const PAUSE_MS = 400
 const MOST_INSTANCES = 3
-/** How often a launch is asked for again with its token, somewhere else. */
+/** How often a launch is repeated with its token at another host. */
 const REPEATED = 0.4
 
 interface Told {
@@ -34,28 +34,28 @@ interface Told {
   readonly why?: string
 }
 
-/** Said no, and so nothing has happened. EC2 says 500 when it has no room, too. */
+/** A refusal means that nothing has happened. EC2 also uses 500 for insufficient capacity. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof Error && error.name === 'InsufficientInstanceCapacity') return true
   const status = statusOf(error)
   return status !== null && status < 500
 }
 
-/** What one worker has and does it with. */
+/** The state of one worker. */
 interface Worker {
   readonly name: string
   readonly clients: readonly ApiClient[]
   readonly image: string
   readonly random: Random
   readonly history: Event[]
-  /** Instances and keys that it has made and not removed. */
+  /** Instances and keys that it has created and not removed. */
   readonly mine: string[]
   readonly keys: string[]
   /** A number that it has not used. */
   next(): number
 }
 
-/** Works until told to stop, writing into `history`. */
+/** Works until it is stopped, and records everything in `history`. */
 export async function work(
   name: string,
   clients: readonly ApiClient[],
@@ -103,7 +103,7 @@ async function ask<T>(
   }
 }
 
-/** Looks at what was just written, at `host` or at any. */
+/** Reads what was just written, at `host` or at any. */
 async function look<T>(
   worker: Worker,
   of: string,
@@ -146,7 +146,7 @@ async function launch(worker: Worker): Promise<void> {
     return { ids, outcome: told.outcome }
   }
   const repeat = random.next() < REPEATED
-  // At the same time at another host, which is what clients do that lose patience.
+  // At the same time at another host, like an impatient client.
   const answers = await Promise.all(repeat ? [once(), once()] : [once()])
   const told = answers.find(({ outcome }) => outcome !== 'unknown') ?? (await once())
   mine.push(...told.ids)
@@ -183,7 +183,7 @@ async function tag(worker: Worker, id: string): Promise<void> {
   history.push({ kind: 'tag', id, key: name, value, ...told })
   if (told.outcome !== 'ok') return
   const Filters = [{ Name: 'resource-id', Values: [id] }]
-  // A list: at another host it may be that host's copy's, which does not know.
+  // At another host a list may come from that host's replica, which lacks it.
   await look(
     worker,
     `${name}=${value} of ${id} written at ${told.host}`,

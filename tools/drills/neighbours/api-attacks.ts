@@ -1,4 +1,4 @@
-/** What a client of the API can do to it: one with a key, and strangers. */
+/** Attacks on the API by a client with a key, and by clients without. */
 import { request as plainRequest } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import { connect } from 'node:net'
@@ -25,12 +25,12 @@ const SILENT = 1024
 const BODY_BYTES = 1024 * 1024
 const DOWNLOADS = 8
 /**
- * The other address of the machine outside: strangers do not come from where the watched client
- * does.
+ * The outside machine's other address, so that unauthenticated clients differ from the measured
+ * one.
  */
 const STRANGER = OUTSIDE_SERVER
 
-/** Where the API is, and a client of it that has a key. */
+/** The API's address, and a client of it with a key. */
 export interface Target {
   readonly endpoint: string
   readonly client: ApiClient
@@ -47,7 +47,7 @@ function tally(answers: readonly string[]): string {
     .join(', ')
 }
 
-/** Repeats `work` in several strands until the time is over. */
+/** Repeats `work` concurrently until the time is over. */
 async function inStrands(strands: number, work: () => Promise<string>): Promise<readonly string[]> {
   const end = performance.now() + FLOOD_SECONDS * 1000
   const answers: string[] = []
@@ -67,7 +67,7 @@ async function outcome(work: () => Promise<unknown>): Promise<string> {
   }
 }
 
-/** One request without a signature; the status that came back, or what became of the connection. */
+/** One request without a signature. Returns the status, or what happened to the connection. */
 function unsigned({ endpoint }: Target, body: Buffer): Promise<string> {
   const url = new URL(endpoint)
   const options = {

@@ -1,6 +1,6 @@
 /**
- * `api-client.ts LAB HOST ATTACK`: one attack upon the API, in a process of its own, because what
- * it costs the client is not to be taken for what the neighbours notice. Prints what it got.
+ * `api-client.ts LAB HOST ATTACK`: one attack on the API in its own process, so that the attacker's
+ * own load does not delay the measurements. Prints its result.
  */
 import { openLab } from '../../lab/lab.ts'
 import { clientOf, labCredentials } from '../api.ts'

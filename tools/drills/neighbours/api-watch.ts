@@ -1,8 +1,8 @@
 /**
- * `api-watch.ts LAB HOST INSTANCE`: reads one instance again and again, in a process of its own, so
- * that a client's own work delays no other probe, and with an access key of its own, which has its
- * own share of the API. Prints a line for each call: when it began and ended, in milliseconds since
- * 1970, and whether it was answered.
+ * `api-watch.ts LAB HOST INSTANCE`: reads one instance repeatedly, in its own process, so that the
+ * client's own work delays no other probe, and with its own access key, which has its own quota.
+ * Prints a line for each call: its start and end in milliseconds since 1970, and whether it was
+ * answered.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'

@@ -1,8 +1,8 @@
-/** One attack upon something that all share: what it is, and where it happens. */
+/** One attack on a shared resource, and where it takes place. */
 import type { LabHost } from '../../lab/host.ts'
 import type { Lab } from '../../lab/lab.ts'
 
-/** An instance of the drill, as seen from the machine that the lab is on. */
+/** An instance of the drill, as the lab's machine sees it. */
 export interface Place {
   readonly id: string
   readonly ip: string
@@ -10,8 +10,8 @@ export interface Place {
   /** File of its network namespace. */
   readonly netnsFile: string
   /**
-   * Directories of the control groups that count its processor time and its processes; null when
-   * this machine hides them.
+   * Directories of the control groups for its processor time and its processes. Null when this
+   * machine hides them.
    */
   readonly cpuGroup: string | null
   readonly processGroup: string | null
@@ -20,21 +20,21 @@ export interface Place {
 export interface AttackContext {
   readonly lab: Lab
   readonly host: LabHost
-  /** The hostile instance: everything inside is root's. */
+  /** The hostile instance. The attacker is root in it. */
   readonly mallory: Place
-  /** A neighbour on the same host, in a group with it. */
+  /** An instance on the same host, in a group with it. */
   readonly neighbour: Place
 }
 
-/** `C`: what it needs to know. */
+/** `C`: what it needs. */
 export interface Attack<C = AttackContext> {
   readonly name: string
-  /** What is shared. */
+  /** The shared resource. */
   readonly shared: string
-  /** What is tried, in one sentence. */
+  /** The attempt, in one sentence. */
   readonly tried: string
   /**
-   * Does it, for some seconds at most, and says what it got. Throws when it could not even be
+   * Attacks for some seconds at most, and returns what it achieved. Throws when it could not be
    * tried.
    */
   run(context: C): Promise<string>

@@ -1,6 +1,6 @@
 /**
- * Programs that flood from inside an instance's network, with its share of the processor; and
- * commands inside the instance itself.
+ * Programs that send floods from an instance's network with its share of the processor, and
+ * commands inside the instance.
  */
 import { systemRunner } from '../../../src/lib/runner.ts'
 import { parseId } from '../../../src/model/ids.ts'
@@ -9,13 +9,12 @@ import { checked } from '../../lab/run.ts'
 import type { AttackContext, Place } from './attack.ts'
 
 const PATIENCE_MS = 60_000
-/** Its first argument is the group's directory, the second the namespace, the third the program. */
+/** Its arguments: the group's directory, the namespace, the program. */
 const ENTER =
   '[ -z "$1" ] || echo $$ > "$1/cgroup.procs"; ns=$2; shift 2; exec nsenter --net="$ns" python3 -c "$@"'
 
 /**
- * Runs Python in the network of an instance, counted against its processor time; gives back what it
- * prints.
+ * Runs Python in the network of an instance, with its share of processor time. Returns the output.
  */
 export async function pythonIn(place: Place, script: string, ...args: string[]): Promise<string> {
   const argv = ['-c', ENTER, 'sh', place.cpuGroup ?? '', place.netnsFile, script, ...args]
@@ -24,8 +23,8 @@ export async function pythonIn(place: Place, script: string, ...args: string[]):
 }
 
 /**
- * Runs a shell's command line inside an instance's container; the exit code does not matter, as
- * limits end it somehow.
+ * Runs a shell command in an instance's container. The exit code does not matter, because limits
+ * may end it.
  */
 export async function insideContainer(
   { host }: AttackContext,
@@ -39,7 +38,7 @@ export async function insideContainer(
   return `${stdout}${stderr}`.trim()
 }
 
-/** Python: begins every flood. Its arguments: seconds, address, whatever else. */
+/** Python: the beginning of every flood. Its arguments: seconds, address, others. */
 export const FLOOD_HEAD = `
 import os, random, socket, struct, sys, time
 seconds = float(sys.argv[1]); to = sys.argv[2]

@@ -1,11 +1,11 @@
-/** What root of an instance can do to the machine without its network. */
+/** Attacks by root in an instance on the machine, without the network. */
 import { readFileSync } from 'node:fs'
 import type { Attack } from './attack.ts'
 import { insideContainer } from './flood.ts'
 
 const COUNT_EVERY_MS = 50
 
-/** What the shell says last, without what it says of each failure. */
+/** The last line, without the shell's error messages. */
 const lastLine = (text: string) => text.split('\n').at(-1) ?? ''
 
 export const guestAttacks: readonly Attack[] = [

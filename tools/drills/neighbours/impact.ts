@@ -15,21 +15,21 @@ const GATEWAY = '172.31.0.1'
 const ZONE = 'atoll.internal'
 const PING_EVERY_MS = 10
 const DNS_EVERY_MS = 20
-/** The rate that the service answers for one client permanently. */
+/** The rate that the service allows one client permanently. */
 const DHCP_EVERY_MS = 250
 const API_WATCH = join(import.meta.dirname, 'api-watch.ts')
 const LEASE_EVERY_SECONDS = 0.25
-/** What was sent so shortly before the end may still be answered. */
+/** Packets that were sent this shortly before the end may still be answered. */
 const IN_FLIGHT_MS = 1000
 const SHARE = 0.99
 
-/** What was noticed in one stretch of time. Times in milliseconds. */
+/** The impact during one period. Times in milliseconds. */
 export interface NeighbourImpact {
   readonly packets: { readonly sent: number; readonly lost: number }
   readonly dns: Answers
   readonly dhcp: Answers
   readonly api: Answers
-  /** Looks at the lease that found it run out, of all looks. */
+  /** Checks of the lease that found it expired, of all checks. */
   readonly lease: { readonly looks: number; readonly lapsed: number }
 }
 
@@ -47,12 +47,12 @@ interface Call {
 }
 
 export interface Watch {
-  /** Does `work`, and tells what was noticed from its beginning to its end. */
+  /** Runs `work`, and returns the impact from its beginning to its end. */
   during(work: () => Promise<void>): Promise<NeighbourImpact>
   close(): void
 }
 
-/** Starts to probe from `from`, which is no party to anything, and to call the API. */
+/** Starts to probe from `from`, which takes no part in the attack, and to call the API. */
 export async function startWatch(context: AttackContext, from: Place): Promise<Watch> {
   const pings = [
     newSeries('packets', 'neighbour', []),
@@ -103,7 +103,7 @@ export async function startWatch(context: AttackContext, from: Place): Promise<W
   }
 }
 
-/** Of the probes that were sent while `within` held. */
+/** The probes that were sent while `within` was true. */
 function answers(
   sentAt: readonly number[],
   answeredAt: readonly number[],
@@ -117,7 +117,7 @@ function answers(
   return { sent: times.length, lost: times.length - answered.length, p99Ms }
 }
 
-/** Calls of a client in a process of its own, which ends when nobody listens to it any more. */
+/** Calls of a client in its own process, which ends when its output is closed. */
 function watchApi({ lab, host }: AttackContext, from: Place) {
   const calls: Call[] = []
   const argv = [API_WATCH, lab.name, host.name, from.id]
@@ -130,8 +130,8 @@ function watchApi({ lab, host }: AttackContext, from: Place) {
 }
 
 /**
- * Looks at the daemon's own metric from inside the host; a daemon that does not say is not counted:
- * its lease may be well.
+ * Reads the daemon's metric on the host. A daemon that does not answer does not count, because its
+ * lease may be valid.
  */
 async function watchLease({ host }: AttackContext): Promise<{
   between(from: number, to: number): NeighbourImpact['lease']

@@ -1,6 +1,6 @@
 /**
- * Floods from the network of an instance. Each prints how much it has put on its NIC; what came of
- * it, the host's kernel says.
+ * Floods from the network of an instance. Each prints how much it has sent; the host's kernel says
+ * what became of it.
  */
 import { OUTSIDE_SERVER } from '../../lab/layout.ts'
 import { type Attack, type AttackContext, FLOOD_SECONDS } from './attack.ts'
@@ -13,7 +13,7 @@ async function entries({ host }: AttackContext): Promise<number> {
   return Number(await host.must(['cat', '/proc/sys/net/netfilter/nf_conntrack_count']))
 }
 
-/** A flood, and what it got in entries of the connection table. */
+/** A flood, and the entries of the connection table that it got. */
 function flood(
   name: string,
   shared: string,

@@ -1,4 +1,4 @@
-/** Rows as Markdown: on the terminal, and in the manual's page between its markers. */
+/** Results as Markdown, for the terminal, and between the markers of the manual's page. */
 import { availableParallelism } from 'node:os'
 import { markdownTable, replacedBetween } from '../markdown.ts'
 import type { Answers } from './impact.ts'
@@ -15,7 +15,7 @@ const HEAD = [
   'lease',
 ]
 
-/** A table of rows. */
+/** A table of results. */
 export function neighbourTable(rows: readonly NeighbourRow[]): string {
   return markdownTable(HEAD, rows.map(cells))
 }

@@ -37,12 +37,10 @@ const INSTANCES = 3
 const RUNNING_MS = 120_000
 const ATTEMPT_MS = 10_000
 const QUIET_MS = 5000
-/** After each attack: what it has left over is not the next one's. */
+/** A pause after each attack, so that its effects do not count for the next one. */
 const SETTLE_MS = 2000
 
-/**
- * All attacks in the order in which they are tried: what may take the host down with it comes last.
- */
+/** All attacks in their order. Those that may take the host down come last. */
 export const attacks: readonly Attack[] = [
   ...networkAttacks,
   ...apiAttacks.map((attack) => ({ ...attack, run: runApart(attack.name) })),
@@ -52,24 +50,24 @@ export const attacks: readonly Attack[] = [
 const API_CLIENT = join(import.meta.dirname, 'api-client.ts')
 const API_ATTACK_MS = 90_000
 
-/** An attack upon the API, in a process of its own that stands outside as this one does. */
+/** An attack on the API, in its own process outside the host. */
 function runApart(name: string): Attack['run'] {
   return ({ lab, host }) =>
     must([process.execPath, API_CLIENT, lab.name, host.name, name], { timeoutMs: API_ATTACK_MS })
 }
 
-/** The most that a neighbour may notice. */
+/** The maximum impact on a neighbour. */
 const TARGETS = { lost: 0, dnsMs: 20, dhcpMs: 20, apiMs: 250, leaseLapses: 0 } as const
 
 export interface NeighbourRow {
   readonly name: string
   readonly shared: string
   readonly tried: string
-  /** What the attacker got, in words. */
+  /** What the attacker achieved, in words. */
   readonly got: string
   readonly noticed: NeighbourImpact
   readonly missed: readonly string[]
-  /** Load average of the machine in the end. */
+  /** Load average of the machine at the end. */
   readonly load: number
 }
 
@@ -133,7 +131,7 @@ const QUIET: Attack = {
 }
 
 /**
- * Three containers in one group on the host: the watched one, its neighbour and the hostile one.
+ * Three containers in one group on the host: the measured one, its neighbour and the hostile one.
  */
 async function populate(lab: Lab, progress: Progress) {
   const credentials = await labCredentials(lab)
@@ -178,7 +176,7 @@ async function placeOf(lab: Lab, id: string): Promise<Place> {
   }
 }
 
-/** The directory of the group of a controller, from `/proc/PID/cgroup` (cgroups(7)). */
+/** The directory of a controller's group, from `/proc/PID/cgroup` (cgroups(7)). */
 function groupOf(groups: string, controller: string): string | null {
   for (const line of groups.trim().split('\n')) {
     const [, controllers = '', path = ''] = line.split(':')
@@ -190,8 +188,8 @@ function groupOf(groups: string, controller: string): string | null {
 }
 
 /**
- * The targets that were missed, in words. On a machine so busy that it misses one while nobody
- * attacks, nobody can tell: there the limit is twice what was measured then.
+ * The missed targets, in words. If the machine is so busy that it misses a target without an
+ * attack, the limit is twice the value measured then.
  */
 function missedTargets(
   { packets, dns, dhcp, api, lease }: NeighbourImpact,

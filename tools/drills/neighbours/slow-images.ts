@@ -1,4 +1,4 @@
-/** A web server of disk images that sends a byte now and then, and so never ends. */
+/** A web server of disk images that sends a byte from time to time, and never ends. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { GIB } from '../../../src/model/sizes.ts'
@@ -7,17 +7,17 @@ import { OUTSIDE_SERVER } from '../../lab/layout.ts'
 const PORT = 8099
 const BYTE_EVERY_MS = 500
 
-/** For `images.reach`: the address is of a range for documentation, which hosts do not reach. */
+/** For `images.reach`, because the address is in a range for documentation. */
 export const SLOW_IMAGES = `${OUTSIDE_SERVER}:${PORT}`
 
 export interface SlowImages extends AsyncDisposable {
-  /** How many different images somebody has begun to fetch. */
+  /** Number of different images that were requested. */
   begun(): number
-  /** How many of the requests are still being answered. */
+  /** Number of open requests. */
   open(): number
 }
 
-/** Serves any path of `http://SLOW_IMAGES/` until it is disposed. */
+/** Serves any path of `http://SLOW_IMAGES/` until it is disposed of. */
 export async function serveSlowImages(): Promise<SlowImages> {
   const paths = new Set<string>()
   let open = 0
