@@ -73,7 +73,7 @@ export function createVpcs(options: {
       gate: service.gate,
       ...(service.passesGates === undefined ? {} : { passesGates: service.passesGates }),
       ...(service.engine === undefined ? {} : { engine: service.engine }),
-      ...(service.heedsKernel === undefined ? {} : { heedsKernel: service.heedsKernel }),
+      ...(service.watchesKernel === undefined ? {} : { watchesKernel: service.watchesKernel }),
       apply: (pass) => service.apply({ ...pass, want: divide(pass.want).own }),
       hanging: () => service.hanging?.() ?? [],
       close: () => service.close(),
@@ -83,7 +83,7 @@ export function createVpcs(options: {
       {
         name: 'vpc-networks',
         gate: false,
-        heedsKernel: true,
+        watchesKernel: true,
         apply: async (pass) => {
           await set.applyPackets(divide(pass.want), pass)
           return []
