@@ -14,7 +14,7 @@ import type {
   VpcId,
 } from '../../model/ids.ts'
 import type { Instance, Nic, PlacedNic, Tag } from '../../model/records.ts'
-import { isTrouble } from '../engines/engine.ts'
+import { isEngineError } from '../engines/engine.ts'
 import { ofHost, ofVpc, type Scope } from '../scope.ts'
 import { account, host, id, index, ip, like, prose, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
@@ -162,7 +162,7 @@ export const nics = noun({
     async insertNic(nic: Nic): Promise<'done' | 'taken' | 'no-subnet'> {
       const rows = nicToRows(nic)
       const result = await insertOr('taken', db, 'nics', rows.nic).catch(async (error: unknown) => {
-        if (!isTrouble(error, 'referenced')) throw error
+        if (!isEngineError(error, 'referenced')) throw error
         const instance = db.selectFrom('instances').select('id').where('id', '=', nic.instance)
         // Nobody removes an instance that is being launched, so its row is what is seen.
         if ((await instance.execute()).length === 0) throw error
