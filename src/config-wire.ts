@@ -85,8 +85,8 @@ const apiTls = z
 /** EC2's own, but for VPCs, of which EC2 has 5 until more are asked for: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html */
 const quotas = z
   .strictObject({
-    vpcs: z.int().min(1).max(10_000).default(100).describe('Most VPCs of one account'),
-    subnetsPerVpc: z.int().min(1).max(1000).default(200).describe('Most subnets of one VPC'),
+    vpcs: z.int().min(1).max(10_000).default(100).describe('Maximum number of VPCs of one account'),
+    subnetsPerVpc: z.int().min(1).max(1000).default(200).describe('Maximum number of subnets of one VPC'),
     securityGroupsPerVpc: z
       .int()
       .min(1)

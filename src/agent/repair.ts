@@ -2,9 +2,9 @@
  * Repairs what others change in the kernel, within a fraction of a second. It does not wait for a
  * pass, which may be waiting for the records or for a hung engine.
  *
- * At a notification from the kernel it applies the services with `watchesKernel` to the current want.
- * Applying them is safe to repeat, so a notification about our own change costs one check. A flood
- * of notifications, which anybody can cause who may change routes or links, is limited by
+ * At a notification from the kernel it applies the services with `watchesKernel` to the current
+ * want. Applying them is safe to repeat, so a notification about our own change costs one check. A
+ * flood of notifications, which anybody can cause who may change routes or links, is limited by
  * `REPAIR_RATE`.
  */
 import type { Clock } from '../lib/clock.ts'
