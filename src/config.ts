@@ -316,7 +316,7 @@ const sections = z.strictObject({
 
 /** Every setting: its type, limits, default and description. */
 export const configSchema = sections
-  .superRefine(refuseClosedDirectories)
+  .superRefine(refusePrivateDirectories)
   .superRefine(refuseTakenPools)
 
 /** All settings, complete and checked. */

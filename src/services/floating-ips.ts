@@ -37,7 +37,7 @@ export function createFloatingIps(options: {
   const warnOfTaken = createTakenWarning()
   return {
     name: 'floating-ips',
-    heedsKernel: true,
+    watchesKernel: true,
     gate: false,
     apply: async ({ want, log, signal, resync }) => {
       const before = bound

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Ipv4 } from '../../model/addr.ts'
 import type { AccountId, AllocationId, AssociationId, NicId, VpcId } from '../../model/ids.ts'
 import type { Address, Association, Instance, Nic } from '../../model/records.ts'
-import { EngineError, isTrouble } from '../engines/engine.ts'
+import { EngineError, isEngineError } from '../engines/engine.ts'
 import { ofHost, ofVpc, type Scope } from '../scope.ts'
 import { account, id, ip, label, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
@@ -108,9 +108,9 @@ export const addresses = noun({
         await db.updateTable('addresses').set(columns).where('id', '=', id).execute()
         return 'done'
       } catch (error) {
-        if (isTrouble(error, 'duplicate')) return 'taken'
+        if (isEngineError(error, 'duplicate')) return 'taken'
         // The NIC is gone, though this transaction still sees it.
-        if (isTrouble(error, 'referenced')) throw new EngineError('conflict', error, {})
+        if (isEngineError(error, 'referenced')) throw new EngineError('conflict', error, {})
         throw error
       }
     },
