@@ -86,7 +86,12 @@ const apiTls = z
 const quotas = z
   .strictObject({
     vpcs: z.int().min(1).max(10_000).default(100).describe('Maximum number of VPCs of one account'),
-    subnetsPerVpc: z.int().min(1).max(1000).default(200).describe('Maximum number of subnets of one VPC'),
+    subnetsPerVpc: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(200)
+      .describe('Maximum number of subnets of one VPC'),
     securityGroupsPerVpc: z
       .int()
       .min(1)
