@@ -92,6 +92,12 @@ const quotas = z
       .max(1000)
       .default(200)
       .describe('Maximum number of subnets of one VPC'),
+    dhcpOptions: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(100)
+      .describe('Maximum number of sets of DHCP options of one account'),
     securityGroupsPerVpc: z
       .int()
       .min(1)

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import { formatCidr, parseCidr, parseIpv4, parseMac } from '../model/addr.ts'
+import { isDomainName, OWN_RESOLVER } from '../model/dhcp-options.ts'
 import { type DriverName, parseDriverName } from '../model/driver.ts'
 import {
   ALL_OUT,
@@ -85,6 +86,14 @@ const nic = z.object({
   // Older daemons knew no floating IPs.
   publicIp: ip.nullable().optional(),
   groups: z.array(z.object({ id: id('sg'), name: z.string() })),
+  dhcp: z
+    .object({
+      domainNames: z.array(z.string().refine(isDomainName)),
+      nameServers: z.array(z.union([z.literal(OWN_RESOLVER), ip])),
+      timeServers: z.array(ip),
+    })
+    .optional(),
+  resolver: z.literal(false).optional(),
 })
 
 const disk = z.object({ volume: id('vol'), sizeGiB: count, keep: z.boolean() })

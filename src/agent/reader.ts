@@ -352,6 +352,7 @@ function knownFrom(
     groupRules: isSame
       ? before.snapshot.groupRules
       : byId(parts.flatMap(({ groupRules }) => groupRules)),
+    vpcDns: isSame ? before.snapshot.vpcDns : parts.flatMap(({ dns }) => dns),
     nics: isSame ? before.snapshot.nics : membersOf(parts),
     unreadable,
   }

@@ -1,4 +1,8 @@
-/** Reads what a host keeps of the VPCs that it has instances in: their groups and their members. */
+/**
+ * Reads what a host keeps of the VPCs that it has instances in: their groups, how they resolve
+ * names, and their members.
+ */
+import type { VpcDns } from '../model/dhcp-options.ts'
 import { byId, type HostName, type VpcId } from '../model/ids.ts'
 import type { Group, GroupRule, PeerHost, PlacedNic } from '../model/records.ts'
 import type { Snapshot } from '../plan/want.ts'
@@ -9,6 +13,7 @@ import type { ReadTx } from '../store/store.ts'
 export interface VpcPart {
   readonly groups: readonly Group[]
   readonly groupRules: readonly GroupRule[]
+  readonly dns: readonly VpcDns[]
   /** NICs by their host. */
   readonly members: ReadonlyMap<HostName, readonly PlacedNic[]>
 }
@@ -61,20 +66,26 @@ export async function readVpcs(
   )
   const changes = [...membersIn(scopes), ...ofOlder].filter(({ vpc }) => before.has(vpc))
   const vpcs = changes.length === 0 ? before : await readMembers(tx, before, changes)
-  return ids.length === 0 ? vpcs : await withGroups(tx, vpcs, ids)
+  return ids.length === 0 ? vpcs : await withSettings(tx, vpcs, ids)
 }
 
-async function withGroups(
-  tx: Pick<ReadTx, 'groups' | 'groupRules'>,
+async function withSettings(
+  tx: Pick<ReadTx, 'groups' | 'groupRules' | 'vpcDns'>,
   vpcs: ReadonlyMap<VpcId, VpcPart>,
   ids: readonly VpcId[],
 ): Promise<ReadonlyMap<VpcId, VpcPart>> {
   const groupsOf = Map.groupBy(await tx.groups({ vpcs: ids }), ({ vpc }) => vpc)
   const rulesOf = Map.groupBy(await tx.groupRules({ vpcs: ids }), ({ vpc }) => vpc)
+  const dnsOf = Map.groupBy(await tx.vpcDns(ids), ({ vpc }) => vpc)
   const read = new Map(vpcs)
   for (const id of ids) {
     const { members = new Map() } = read.get(id) ?? {}
-    read.set(id, { members, groups: groupsOf.get(id) ?? [], groupRules: rulesOf.get(id) ?? [] })
+    read.set(id, {
+      members,
+      groups: groupsOf.get(id) ?? [],
+      groupRules: rulesOf.get(id) ?? [],
+      dns: dnsOf.get(id) ?? [],
+    })
   }
   return read
 }
@@ -88,10 +99,10 @@ export async function readWholeVpcs(
   const parts = new Map(
     ids.map((id) => {
       const members = Map.groupBy(nics.get(id) ?? [], ({ host }) => host)
-      return [id, { groups: [], groupRules: [], members }]
+      return [id, { groups: [], groupRules: [], dns: [], members }]
     }),
   )
-  return await withGroups(tx, parts, ids)
+  return await withSettings(tx, parts, ids)
 }
 
 /** The VPCs with the members on some hosts read again, in one statement. */

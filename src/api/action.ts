@@ -80,6 +80,7 @@ export interface ApiSettings {
 interface Quotas {
   readonly vpcs: number
   readonly subnetsPerVpc: number
+  readonly dhcpOptions: number
   readonly securityGroupsPerVpc: number
   /** In each direction. */
   readonly rulesPerSecurityGroup: number

@@ -4,6 +4,7 @@ import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/
 import type { ReadTx } from '../store/store.ts'
 import { allocated, missingAllocations } from './addresses.ts'
 import { derivedId } from './derived-ids.ts'
+import { missingDhcpOptions } from './dhcp-options.ts'
 import { missingImages, missingVolumes, notFound } from './schemas.ts'
 
 export interface Taggable {
@@ -82,8 +83,11 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
   },
   dopt: {
     type: 'dhcp-options',
-    missing: (ids) => notFound('InvalidDhcpOptionID.NotFound', 'dhcpOption ID', ids),
-    list: vpcParts('dopt'),
+    missing: (ids) => missingDhcpOptions(ids),
+    list: async (tx, account) => [
+      ...(await vpcParts('dopt')(tx, account)),
+      ...(await tx.dhcpOptions({ account })).map(({ id }) => ({ id })),
+    ],
   },
   sgr: {
     type: 'security-group-rule',

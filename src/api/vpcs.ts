@@ -83,7 +83,7 @@ export function requireWhole(tx: ReadTx, table: 'vpcs' | 'subnets'): void {
 }
 
 /** `DependencyViolation`. */
-export function dependencies(noun: 'vpc' | 'subnet', id: string): Error {
+export function dependencies(noun: 'vpc' | 'subnet' | 'dhcpOptions', id: string): Error {
   return refused(
     'DependencyViolation',
     `The ${noun} '${id}' has dependencies and cannot be deleted.`,

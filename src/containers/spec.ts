@@ -6,7 +6,6 @@
  * command.
  */
 import type { ContainerCreateOptions } from 'dockerode'
-import { RESOLVER_ADDRESS } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
 import type { InstanceLimits } from '../model/limits.ts'
 import {
@@ -19,6 +18,7 @@ import {
 } from '../model/names.ts'
 import { MIB } from '../model/sizes.ts'
 import type { InstanceWant, NicWant } from '../model/want.ts'
+import { toldTo } from '../plan/nic-dhcp.ts'
 import { GUEST_KIT_MOUNT } from './guest-kit.ts'
 
 /** The properties of an image that its containers depend on. */
@@ -120,6 +120,21 @@ function primaryNic(want: InstanceWant): NicWant {
   return nic
 }
 
+/**
+ * The contents of its resolv.conf. For empty lists the engine would copy the host's. So loopback
+ * means that there is no resolver (resolv.conf(5)), and the root that nothing is searched.
+ */
+function resolving(
+  want: InstanceWant,
+  zone: string,
+): { readonly Dns: string[]; readonly DnsSearch: string[] } {
+  const { nameServers, domainNames } = toldTo(primaryNic(want), zone)
+  return {
+    Dns: nameServers.length === 0 ? ['127.0.0.1'] : [...nameServers],
+    DnsSearch: domainNames.length === 0 ? ['.'] : [...domainNames],
+  }
+}
+
 /** The properties of the host that a container depends on. */
 export interface ContainerContext {
   /** The instance's guest kit. */
@@ -169,8 +184,7 @@ export function renderContainer(
       Init: needsInit(image.labels, image.command),
       NetworkMode: 'none',
       ExtraHosts: [ownNames(want, zone)],
-      Dns: [primaryNic(want).gateway, RESOLVER_ADDRESS],
-      DnsSearch: [zone],
+      ...resolving(want, zone),
       Mounts: [{ Type: 'bind', Source: kitDir, Target: GUEST_KIT_MOUNT, ReadOnly: true }],
       Memory: memoryBytes,
       MemorySwap: memoryBytes,

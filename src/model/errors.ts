@@ -108,6 +108,7 @@ export const ERROR_STATUS = {
   TagLimitExceeded: 400,
   VpcLimitExceeded: 400,
   SubnetLimitExceeded: 400,
+  DhcpOptionsLimitExceeded: 400,
   SecurityGroupLimitExceeded: 400,
   RulesPerSecurityGroupLimitExceeded: 400,
   SecurityGroupsPerInterfaceLimitExceeded: 400,

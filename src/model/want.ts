@@ -7,6 +7,7 @@
  * `shared`, the latest reading counts.
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
+import type { DhcpConfiguration } from './dhcp-options.ts'
 import type { DriverName } from './driver.ts'
 import type { RuleMatch } from './group-rule.ts'
 import type {
@@ -161,6 +162,10 @@ export interface NicWant {
   /** The floating IP that leads to it; null or left out: none. */
   readonly publicIp?: Ipv4 | null | undefined
   readonly groups: readonly { readonly id: GroupId; readonly name: string }[]
+  /** Its VPC's set of DHCP options. Absent: the cloud's own. */
+  readonly dhcp?: DhcpConfiguration | undefined
+  /** Absent: it has the cloud's resolver. */
+  readonly resolver?: false | undefined
 }
 
 /**

@@ -12,6 +12,7 @@ import {
 } from '../model/addr.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import { type Host, VPC_NETWORK_MAX, type Vpc } from '../model/records.ts'
+import { TRANSIT_RANGE } from '../model/transit.ts'
 import { areAllOf, type Version } from '../model/version.ts'
 
 /** Networks that nobody outside has (RFC 1918), and those between providers (RFC 6598). */
@@ -43,6 +44,8 @@ type NewNetwork =
 
 /** The network of a new VPC. */
 export function newNetwork(vpc: NewVpc, known: Known): NewNetwork {
+  if (cidrOverlaps(TRANSIT_RANGE, vpc.cidr))
+    return refusal(`${formatCidr(TRANSIT_RANGE)} is between the hosts and their VPCs`)
   return vpc.place === 'own' ? ownNetwork(known) : rootNetwork(vpc, known)
 }
 

@@ -1,5 +1,7 @@
 /** Makes a host's want from records. Pure: the same records always give the same want. */
+
 import { gatewayOf, type Ipv4 } from '../model/addr.ts'
+import type { VpcDns } from '../model/dhcp-options.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../model/hostname.ts'
 import type { GroupId, HostName, ImageId, InstanceId } from '../model/ids.ts'
 import { driverOf, keptBy } from '../model/image-location.ts'
@@ -48,6 +50,8 @@ export interface Snapshot {
   readonly groups: readonly Group[]
   /** Of those groups, by id in ascending order. */
   readonly groupRules: readonly GroupRule[]
+  /** Of those VPCs. */
+  readonly vpcDns: readonly VpcDns[]
   /** Those of the host's instances, and those that it inspects, makes or keeps. */
   readonly images: readonly Image[]
   readonly types: readonly InstanceType[]
@@ -124,6 +128,7 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
 interface Index {
   readonly nics: ReadonlyMap<InstanceId, readonly PlacedNic[]>
   readonly vpcs: ReadonlyMap<string, Vpc>
+  readonly dns: ReadonlyMap<string, VpcDns>
   readonly subnets: ReadonlyMap<string, Subnet>
   readonly groups: ReadonlyMap<string, Group>
   readonly images: ReadonlyMap<ImageId, Image>
@@ -138,6 +143,7 @@ function indexRecords(host: HostName, records: Snapshot): Index {
   return {
     nics: Map.groupBy(own, (nic) => nic.instance),
     vpcs: new Map(records.vpcs.map((vpc) => [vpc.id, vpc])),
+    dns: new Map(records.vpcDns.map((dns) => [dns.vpc, dns])),
     subnets: new Map(records.subnets.map((subnet) => [subnet.id, subnet])),
     groups: new Map(records.groups.map((group) => [group.id, group])),
     images: new Map(records.images.map((image) => [image.id, image])),
@@ -248,6 +254,7 @@ function nicWant(nic: PlacedNic, index: Index): readonly NicWant[] {
       gateway: gatewayOf(subnet.cidr),
       ...(nic.publicIp ? { publicIp: nic.publicIp } : {}),
       groups: nic.groups.map((id) => ({ id, name: index.groups.get(id)?.name ?? '' })),
+      ...dnsWant(index.dns.get(vpc.id)),
     },
   ]
 }
@@ -255,6 +262,14 @@ function nicWant(nic: PlacedNic, index: Index): readonly NicWant[] {
 /** Nothing for a VPC without a namespace of its own. */
 function numberOf({ network }: Vpc): { readonly network?: number } {
   return network === null ? {} : { network }
+}
+
+function dnsWant(dns: VpcDns | undefined): Pick<NicWant, 'dhcp' | 'resolver'> {
+  const { dnsSupport = true, options = null } = dns ?? {}
+  if (options === null) return dnsSupport ? {} : { resolver: false }
+  const { domainNames, nameServers, timeServers } = options
+  const dhcp = { domainNames, nameServers, timeServers }
+  return dnsSupport ? { dhcp } : { dhcp, resolver: false }
 }
 
 /** What `host` should be of what belongs to more hosts than one. */

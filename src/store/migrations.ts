@@ -33,6 +33,7 @@ import { drivers } from './migrations/0016-drivers.ts'
 import { groupRules } from './migrations/0017-group-rules.ts'
 import { addresses } from './migrations/0018-addresses.ts'
 import { vpcNetworks } from './migrations/0019-vpc-networks.ts'
+import { dhcpOptions } from './migrations/0020-dhcp-options.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -54,6 +55,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0017-group-rules': groupRules,
   '0018-addresses': addresses,
   '0019-vpc-networks': vpcNetworks,
+  '0020-dhcp-options': dhcpOptions,
 }
 const GENERATION = '0'
 

@@ -7,6 +7,7 @@ import { accounts } from './records/account.ts'
 import { addresses } from './records/address.ts'
 import { clientTokens } from './records/client-token.ts'
 import { commits } from './records/commit.ts'
+import { dhcpOptions } from './records/dhcp-options.ts'
 import { generations } from './records/generation.ts'
 import { groups } from './records/group.ts'
 import { groupRules } from './records/group-rule.ts'
@@ -28,6 +29,7 @@ export const NOUNS = [
   images,
   instanceTypes,
   networks,
+  dhcpOptions,
   groups,
   groupRules,
   instances,

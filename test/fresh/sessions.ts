@@ -21,6 +21,7 @@ const PLACEHOLDERS: readonly (readonly [string, string])[] = [
   ['vpc-…', '$vpc'],
   ['subnet-…', '$subnet'],
   ['sg-…', '$group'],
+  ['dopt-…', '$options'],
   ['ami-…', '$image'],
   ['i-…', '$instance'],
   ['INSTANCE', '$instance'],
@@ -109,6 +110,15 @@ const ONE_HOST: readonly Step[] = [
     'ec2 run-instances --image-id ami-… --instance-type t3.micro --subnet-id subnet-… --security-group-ids sg-…',
     { says: /10\.7\.1\./ },
   ),
+  shown(
+    'ec2 create-dhcp-options --dhcp-configurations Key=domain-name,Values=corp.example Key=domain-name-servers,Values=10.7.1.53,AmazonProvidedDNS',
+    { says: /dopt-[0-9a-f]{17}/ },
+  ),
+  also(
+    'options=$(ec2 describe-dhcp-options --filters Name=value,Values=corp.example --query "DhcpOptions[0].DhcpOptionsId" --output text)',
+  ),
+  shown('ec2 associate-dhcp-options --vpc-id vpc-… --dhcp-options-id dopt-…'),
+  shown('ec2 associate-dhcp-options --vpc-id vpc-… --dhcp-options-id default'),
   shown('ec2 wait instance-running --instance-ids i-…'),
   shown('ec2 describe-instances --filters Name=tag:Name,Values=web', { says: /running/ }),
   shown('atoll console INSTANCE'),

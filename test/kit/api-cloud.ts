@@ -53,6 +53,7 @@ export const LIMITS: Pick<
   quotas: {
     vpcs: 100,
     subnetsPerVpc: 200,
+    dhcpOptions: 100,
     securityGroupsPerVpc: 2500,
     rulesPerSecurityGroup: 60,
     securityGroupsPerInterface: 5,

@@ -169,6 +169,7 @@ function state(
     subnets: more.subnets ?? [network.subnet],
     groups,
     groupRules: groups.flatMap(defaultRules),
+    vpcDns: [],
     images: [image],
     types: [
       { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },

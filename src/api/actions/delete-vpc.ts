@@ -22,6 +22,7 @@ export const deleteVpc = changeAction({
     if (!isEmpty) throw dependencies('vpc', id)
     for (const group of groups)
       if ((await removeGroup(tx, group)) === 'in-use') throw dependencies('vpc', id)
+    await tx.associateDhcpOptions(id, null)
     // The database also knows what is unreadable, and what others have just made.
     if ((await tx.deleteVpc(vpc)) === 'in-use') throw dependencies('vpc', id)
     for (const resource of [id, ...VPC_PARTS.map((prefix) => derivedId(prefix, id))])

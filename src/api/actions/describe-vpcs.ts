@@ -19,9 +19,12 @@ export const describeVpcs = describeAction({
     read(async (tx) => {
       const vpcs = await findVpcs(tx, account, VpcIds)
       const tagsOf = tagsIndex(await tx.tags({ account }))
-      return vpcs.map((vpc) => ({ vpc, tags: tagsOf(vpc.id) }))
+      const ids = vpcs.map(({ id }) => id)
+      const dns = ids.length === 0 ? [] : await tx.vpcDns(ids)
+      const options = new Map(dns.map((one) => [one.vpc, one.options?.id]))
+      return vpcs.map((vpc) => ({ vpc, tags: tagsOf(vpc.id), options: options.get(vpc.id) }))
     }),
-  view: ({ vpc, tags }) => vpcView(vpc, tags),
+  view: ({ vpc, tags, options }) => vpcView(vpc, tags, options),
   key: (vpc) => vpc.VpcId ?? '',
   filters: VPC_FILTERS,
   tags: (vpc) => vpc.Tags ?? [],

@@ -21,18 +21,21 @@ export {
   getSubnetCidrReservations,
 } from './always-empty-of-resource.ts'
 export { associateAddress } from './associate-address.ts'
+export { associateDhcpOptions } from './associate-dhcp-options.ts'
 export {
   authorizeSecurityGroupEgress,
   authorizeSecurityGroupIngress,
 } from './authorize-security-group.ts'
 export { createDefaultSubnet } from './create-default-subnet.ts'
 export { createDefaultVpc } from './create-default-vpc.ts'
+export { createDhcpOptions } from './create-dhcp-options.ts'
 export { createImage } from './create-image.ts'
 export { createKeyPair } from './create-key-pair.ts'
 export { createSecurityGroup } from './create-security-group.ts'
 export { createSubnet } from './create-subnet.ts'
 export { createTags } from './create-tags.ts'
 export { createVpc } from './create-vpc.ts'
+export { deleteDhcpOptions } from './delete-dhcp-options.ts'
 export { deleteKeyPair } from './delete-key-pair.ts'
 export { deleteSecurityGroup } from './delete-security-group.ts'
 export { deleteSubnet } from './delete-subnet.ts'
@@ -44,6 +47,7 @@ export { describeAccountAttributes } from './describe-account-attributes.ts'
 export { describeAddresses } from './describe-addresses.ts'
 export { describeAddressesAttribute } from './describe-addresses-attribute.ts'
 export { describeAvailabilityZones } from './describe-availability-zones.ts'
+export { describeDhcpOptions } from './describe-dhcp-options.ts'
 export { describeImageAttribute } from './describe-image-attribute.ts'
 export { describeImages } from './describe-images.ts'
 export { describeInstanceAttribute } from './describe-instance-attribute.ts'
@@ -99,7 +103,6 @@ export {
   updateSecurityGroupRuleDescriptionsIngress,
 } from './update-security-group-rule-descriptions.ts'
 export {
-  describeDhcpOptions,
   describeInternetGateways,
   describeNetworkAcls,
   describeRouteTables,

@@ -1,6 +1,6 @@
 /**
- * What every VPC has one of: DescribeInternetGateways, DescribeRouteTables, DescribeNetworkAcls,
- * DescribeDhcpOptions. Nothing of it can be chosen or changed yet; it is as it is for all.
+ * What every VPC has one of: DescribeInternetGateways, DescribeRouteTables, DescribeNetworkAcls.
+ * None of it can be chosen or changed. It is the same for all.
  */
 import type { Tag as TagOutput } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
@@ -13,7 +13,6 @@ import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import type { FilterTable } from '../filters.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, notFound, pagedShape } from '../schemas.ts'
-import { DHCP_OPTIONS_FILTERS, dhcpOptionsView } from '../views/dhcp-options.ts'
 import { NETWORK_ACL_FILTERS, networkAclView } from '../views/network-acl.ts'
 import {
   INTERNET_GATEWAY_FILTERS,
@@ -132,18 +131,4 @@ export const describeNetworkAcls = describeParts({
   missing: 'InvalidNetworkAclID.NotFound',
   view: ({ vpc, subnets, tags }) => networkAclView(vpc, subnets, tags),
   filters: NETWORK_ACL_FILTERS,
-})
-
-/** DescribeDhcpOptions: what each VPC's instances are told. */
-export const describeDhcpOptions = describeParts({
-  name: 'DescribeDhcpOptions',
-  list: 'DhcpOptions',
-  ids: 'DhcpOptionsIds',
-  prefix: 'dopt',
-  pageMax: 1000,
-  noun: 'dhcpOption ID',
-  malformed: 'InvalidDhcpOptionsId.Malformed',
-  missing: 'InvalidDhcpOptionID.NotFound',
-  view: ({ vpc, tags }, { dnsZone }) => dhcpOptionsView(vpc, dnsZone, tags),
-  filters: DHCP_OPTIONS_FILTERS,
 })

@@ -11,16 +11,19 @@ export const EC2_MODEL: WireModel = {
   actions: {
     AllocateAddress: ['AllocateAddressRequest', 'AllocateAddressResult'],
     AssociateAddress: ['AssociateAddressRequest', 'AssociateAddressResult'],
+    AssociateDhcpOptions: ['AssociateDhcpOptionsRequest', 'unit'],
     AuthorizeSecurityGroupEgress: ['AuthorizeSecurityGroupEgressRequest', 'AuthorizeSecurityGroupEgressResult'],
     AuthorizeSecurityGroupIngress: ['AuthorizeSecurityGroupIngressRequest', 'AuthorizeSecurityGroupIngressResult'],
     CreateDefaultSubnet: ['CreateDefaultSubnetRequest', 'CreateDefaultSubnetResult'],
     CreateDefaultVpc: ['CreateDefaultVpcRequest', 'CreateDefaultVpcResult'],
+    CreateDhcpOptions: ['CreateDhcpOptionsRequest', 'CreateDhcpOptionsResult'],
     CreateImage: ['CreateImageRequest', 'CreateImageResult'],
     CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
     CreateSecurityGroup: ['CreateSecurityGroupRequest', 'CreateSecurityGroupResult'],
     CreateSubnet: ['CreateSubnetRequest', 'CreateSubnetResult'],
     CreateTags: ['CreateTagsRequest', 'unit'],
     CreateVpc: ['CreateVpcRequest', 'CreateVpcResult'],
+    DeleteDhcpOptions: ['DeleteDhcpOptionsRequest', 'unit'],
     DeleteKeyPair: ['DeleteKeyPairRequest', 'DeleteKeyPairResult'],
     DeleteSecurityGroup: ['DeleteSecurityGroupRequest', 'DeleteSecurityGroupResult'],
     DeleteSubnet: ['DeleteSubnetRequest', 'unit'],
@@ -200,6 +203,11 @@ export const EC2_MODEL: WireModel = {
       PrivateIpAddress: 'PrivateIpAddress string',
       AllowReassociation: 'AllowReassociation boolean'
     },
+    AssociateDhcpOptionsRequest: {
+      DhcpOptionsId: 'DhcpOptionsId string',
+      VpcId: 'VpcId string',
+      DryRun: 'DryRun boolean'
+    },
     AttributeBooleanValue: {
       Value: 'Value boolean'
     },
@@ -265,6 +273,11 @@ export const EC2_MODEL: WireModel = {
     CreateDefaultVpcRequest: {
       DryRun: 'DryRun boolean'
     },
+    CreateDhcpOptionsRequest: {
+      DhcpConfiguration: 'DhcpConfigurations NewDhcpConfiguration[]',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean'
+    },
     CreateImageRequest: {
       InstanceId: 'InstanceId string',
       Name: 'Name string',
@@ -327,6 +340,10 @@ export const EC2_MODEL: WireModel = {
     },
     CreditSpecificationRequest: {
       CpuCredits: 'CpuCredits string'
+    },
+    DeleteDhcpOptionsRequest: {
+      DhcpOptionsId: 'DhcpOptionsId string',
+      DryRun: 'DryRun boolean'
     },
     DeleteKeyPairRequest: {
       KeyName: 'KeyName string',
@@ -1457,6 +1474,10 @@ export const EC2_MODEL: WireModel = {
       AttachmentId: 'AttachmentId string',
       DeleteOnTermination: 'DeleteOnTermination boolean'
     },
+    NewDhcpConfiguration: {
+      Key: 'Key string',
+      Value: 'Values string[]'
+    },
     OperatorRequest: {
       Principal: 'Principal string'
     },
@@ -1827,6 +1848,9 @@ export const EC2_MODEL: WireModel = {
     },
     CreateDefaultVpcResult: {
       vpc: 'Vpc Vpc'
+    },
+    CreateDhcpOptionsResult: {
+      dhcpOptions: 'DhcpOptions DhcpOptions'
     },
     CreateImageResult: {
       imageId: 'ImageId string'

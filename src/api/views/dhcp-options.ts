@@ -1,21 +1,22 @@
 /** The DHCP options of a VPC in the SDK's terms, and the filters of DescribeDhcpOptions. Pure. */
-import type { DhcpOptions, Tag as TagOutput } from '@aws-sdk/client-ec2'
-import type { Vpc } from '../../model/records.ts'
-import { derivedId } from '../derived-ids.ts'
+
+import type { DhcpOptions as DhcpOptionsOutput, Tag as TagOutput } from '@aws-sdk/client-ec2'
+import type { DhcpOptions } from '../../model/dhcp-options.ts'
 import type { FilterTable } from '../filters.ts'
 
-/** EC2's name for the cloud's own resolver. */
-const OWN_RESOLVER = 'AmazonProvidedDNS'
-
-/** The only set of options of a VPC. */
-export function dhcpOptionsView(vpc: Vpc, dnsZone: string, tags: TagOutput[]): DhcpOptions {
+/** One set. */
+export function dhcpOptionsView(options: DhcpOptions, tags: TagOutput[]): DhcpOptionsOutput {
+  const said = {
+    'domain-name': options.domainNames.length === 0 ? [] : [options.domainNames.join(' ')],
+    'domain-name-servers': options.nameServers,
+    'ntp-servers': options.timeServers,
+  }
   return {
-    DhcpConfigurations: [
-      { Key: 'domain-name', Values: [{ Value: dnsZone }] },
-      { Key: 'domain-name-servers', Values: [{ Value: OWN_RESOLVER }] },
-    ],
-    DhcpOptionsId: derivedId('dopt', vpc.id),
-    OwnerId: vpc.account,
+    DhcpConfigurations: Object.entries(said)
+      .filter(([, values]) => values.length > 0)
+      .map(([Key, values]) => ({ Key, Values: values.map((Value) => ({ Value })) })),
+    DhcpOptionsId: options.id,
+    OwnerId: options.account,
     Tags: tags,
   }
 }
@@ -23,7 +24,7 @@ export function dhcpOptionsView(vpc: Vpc, dnsZone: string, tags: TagOutput[]): D
 /**
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeDhcpOptions.html, "Filter.N".
  */
-export const DHCP_OPTIONS_FILTERS: FilterTable<DhcpOptions> = {
+export const DHCP_OPTIONS_FILTERS: FilterTable<DhcpOptionsOutput> = {
   'dhcp-options-id': (options) => options.DhcpOptionsId,
   key: (options) => options.DhcpConfigurations?.map((one) => one.Key),
   'owner-id': (options) => options.OwnerId,

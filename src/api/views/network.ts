@@ -12,8 +12,12 @@ import { derivedId } from '../derived-ids.ts'
 import type { FilterTable } from '../filters.ts'
 import { tagged } from './tags.ts'
 
-/** One VPC. */
-export function vpcView(vpc: Vpc, tags: TagOutput[]): VpcOutput {
+/** One VPC, whose DHCP options are the cloud's own unless told. */
+export function vpcView(
+  vpc: Vpc,
+  tags: TagOutput[],
+  dhcpOptions: string = derivedId('dopt', vpc.id),
+): VpcOutput {
   const block = formatCidr(vpc.cidr)
   return {
     VpcId: vpc.id,
@@ -27,7 +31,7 @@ export function vpcView(vpc: Vpc, tags: TagOutput[]): VpcOutput {
       },
     ],
     Ipv6CidrBlockAssociationSet: [],
-    DhcpOptionsId: derivedId('dopt', vpc.id),
+    DhcpOptionsId: dhcpOptions,
     InstanceTenancy: 'default',
     IsDefault: vpc.isDefault,
     State: 'available',

@@ -1,13 +1,8 @@
 /** The DHCP options of a NIC, and which of them a client gets. Pure. */
 import type { Ipv4 } from '../../model/addr.ts'
-import {
-  broadcastAddress,
-  ipv4ToBytes,
-  macToBytes,
-  netmask,
-  RESOLVER_ADDRESS,
-} from '../../model/addr.ts'
+import { broadcastAddress, ipv4ToBytes, macToBytes, netmask } from '../../model/addr.ts'
 import type { NicWant } from '../../model/want.ts'
+import { toldTo } from '../../plan/nic-dhcp.ts'
 import { IP_UDP_HEADER_BYTES, OPTION } from './packet.ts'
 
 /** What the options depend on besides the NIC. */
@@ -24,6 +19,9 @@ export interface DhcpSettings {
   /** Domain name of instances, without a final dot. */
   readonly zone: string
 }
+
+/** Longest value of an option (RFC 2132 section 2). */
+const OPTION_BYTES_MAX = 255
 
 /** Code and value of an option. */
 export type Option = readonly [code: number, value: Uint8Array]
@@ -85,16 +83,18 @@ function leaseTimes({ leaseSeconds }: DhcpSettings): readonly Option[] {
 }
 
 function configuration(nic: NicWant, hostname: string, settings: DhcpSettings): readonly Option[] {
-  const gateway = ipv4ToBytes(nic.gateway)
+  const { domainNames, nameServers, timeServers } = toldTo(nic, settings.zone)
+  const [domain] = domainNames
   return [
     // The mask comes before the router (RFC 2132 section 3.3).
     [OPTION.subnetMask, ipv4ToBytes(netmask(nic.subnetCidr.prefix))],
     ...(nic.deviceIndex === 0 ? routerOptions(nic.gateway) : []),
-    [OPTION.domainNameServer, Uint8Array.of(...gateway, ...ipv4ToBytes(RESOLVER_ADDRESS))],
+    ...addressList(OPTION.domainNameServer, nameServers),
     [OPTION.interfaceMtu, Uint8Array.of(settings.mtu >> 8, settings.mtu & 255)],
     [OPTION.hostName, text(hostname)],
-    [OPTION.domainName, text(settings.zone)],
-    [OPTION.domainSearch, searchList(settings.zone)],
+    ...(domain === undefined ? [] : [[OPTION.domainName, text(domain)] as const]),
+    ...(domain === undefined ? [] : [[OPTION.domainSearch, searchList(domainNames)] as const]),
+    ...addressList(OPTION.timeServers, timeServers),
     [OPTION.broadcastAddress, ipv4ToBytes(broadcastAddress(nic.subnetCidr))],
   ]
 }
@@ -119,10 +119,24 @@ function defaultRoute(gateway: Ipv4): Uint8Array {
   return Uint8Array.of(0, ...ipv4ToBytes(gateway))
 }
 
-/** One domain, as labels (RFC 3397 section 2, RFC 1035 section 3.1). */
-function searchList(domain: string): Uint8Array {
-  const labels = domain.split('.').map(text)
-  return Uint8Array.of(...labels.flatMap((label) => [label.length, ...label]), 0)
+/** An option that lists addresses. It is left out when there are none. */
+function addressList(code: number, ips: readonly Ipv4[]): readonly Option[] {
+  if (ips.length === 0) return []
+  return [[code, Uint8Array.from(ips.flatMap((ip) => [...ipv4ToBytes(ip)]))]]
+}
+
+/**
+ * Domains, each as labels (RFC 3397 section 2, RFC 1035 section 3.1), as many as fit in the option.
+ */
+function searchList(domains: readonly string[]): Uint8Array {
+  const list: number[] = []
+  for (const domain of domains) {
+    const labels = domain.split('.').map(text)
+    const one = [...labels.flatMap((label) => [label.length, ...label]), 0]
+    if (list.length + one.length > OPTION_BYTES_MAX) break
+    list.push(...one)
+  }
+  return Uint8Array.from(list)
 }
 
 function uint32(value: number): Uint8Array {

@@ -21,6 +21,7 @@ export const OPTION = {
   domainName: 15,
   interfaceMtu: 26,
   broadcastAddress: 28,
+  timeServers: 42,
   requestedAddress: 50,
   leaseTime: 51,
   overload: 52,

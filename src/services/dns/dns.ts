@@ -131,7 +131,8 @@ class DnsService implements HostService {
     this.#updateZone(shared)
     // The host's own queries come from the address that the service listens on. Nobody else can
     // use that address.
-    const askers = local.instances.flatMap(({ nics }) => nics.map(({ ip }) => ip))
+    const nics = local.instances.flatMap((instance) => instance.nics)
+    const askers = nics.flatMap(({ ip, resolver }) => (resolver === false ? [] : ip))
     this.#sources.replace([...askers, ...addresses])
     await this.#updateServers(new Set(addresses))
     await this.#updateListeners(addresses)

@@ -112,7 +112,7 @@ export const networks = noun({
   touches: {
     // Every host has the gateway addresses of all networks.
     insertVpc: (_session, { id }) => [ofVpc(id), EVERYBODY],
-    updateVpc: nobody,
+    updateVpc: (_session, { id }) => [ofVpc(id)],
     deleteVpc: (_session, { id }) => [ofVpc(id), EVERYBODY],
     insertSubnet: (_session, { vpc }) => [ofVpc(vpc), EVERYBODY],
     // The next launch goes by it, which reads it.

@@ -118,6 +118,14 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
       subnet: ['10.8.1.0/24', 251, false, false],
       launched: [true, true, 'web'],
       overlap: 'InvalidSubnet.Conflict',
+      dhcp: {
+        said: {
+          'domain-name': ['corp.example'],
+          'domain-name-servers': ['10.8.1.53', 'AmazonProvidedDNS'],
+        },
+        used: 'DependencyViolation',
+        gone: 'InvalidDhcpOptionID.NotFound',
+      },
       inUse: {
         vpc: 'DependencyViolation',
         subnet: 'DependencyViolation',

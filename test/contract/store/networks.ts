@@ -1,5 +1,7 @@
 /** VPCs and subnets: what may overlap, what holds them, and who finds out first. */
+
 import { describe, expect, it } from 'vitest'
+import type { DhcpOptions } from '../../../src/model/dhcp-options.ts'
 import type { Subnet, Vpc } from '../../../src/model/records.ts'
 import type { Tx } from '../../../src/store/store.ts'
 import * as given from './records.ts'
@@ -71,6 +73,42 @@ export function describeNetworks(begin: () => Promise<StoreWorld>): void {
           { ...inOwn, mapPublicIp: true },
         ])
       })
+    })
+
+    it('have sets of DHCP options, which stay while a VPC has them', async () => {
+      const set: DhcpOptions = {
+        id: given.nth('dopt', 1),
+        account: given.ACCOUNT,
+        domainNames: ['corp.example', 'lab.example'],
+        nameServers: [given.nic(1).ip, 'AmazonProvidedDNS'],
+        timeServers: [],
+      }
+      const results = await write(async (tx) => {
+        await tx.insertVpc(own)
+        await tx.updateVpc(own, { dnsSupport: false, dnsHostnames: true })
+        await tx.insertDhcpOptions(set)
+        return [
+          await tx.associateDhcpOptions(own.id, set.id),
+          await tx.associateDhcpOptions(own.id, set.id),
+          await tx.associateDhcpOptions(given.vpc.id, given.nth('dopt', 9)),
+          await tx.deleteDhcpOptions(set.id),
+          await tx.deleteVpc(own),
+        ]
+      })
+      expect(results).toEqual(['done', 'done', 'no-options', 'in-use', 'in-use'])
+      await world.peer.read(async (tx) => {
+        expect(await tx.dhcpOptions({ account: given.ACCOUNT })).toStrictEqual([set])
+        expect(await tx.dhcpOptions({ account: given.OTHER_ACCOUNT })).toEqual([])
+        expect(await tx.vpcDns([given.vpc.id, own.id])).toStrictEqual([
+          { vpc: given.vpc.id, dnsSupport: true, options: null },
+          { vpc: own.id, dnsSupport: false, options: set },
+        ])
+      })
+      const freed = await write(async (tx) => {
+        await tx.associateDhcpOptions(own.id, null)
+        return [await tx.deleteDhcpOptions(set.id), await tx.deleteVpc(own)]
+      })
+      expect(freed).toEqual(['done', 'done'])
     })
 
     it('stay while something is in them', async () => {

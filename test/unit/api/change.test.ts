@@ -217,9 +217,30 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   CreateVpc: [{ input: () => ({ CidrBlock: '10.7.0.0/16' }), sees: PLACES }],
   CreateDefaultVpc: [{ input: () => ({}), by: BOB, sees: PLACES }],
   DeleteVpc: [{ before: keepVpc, input: () => ({ VpcId: VPC }), sees: PLACES }],
-  // Nothing in a VPC goes by that.
   ModifyVpcAttribute: [
-    { input: ({ vpc: VpcId }) => ({ VpcId, EnableDnsHostnames: { Value: false } }), sees: [] },
+    {
+      when: 'that hosts go by',
+      input: ({ vpc: VpcId }) => ({ VpcId, EnableDnsSupport: { Value: false } }),
+      sees: ['own', 'near'],
+    },
+    {
+      when: 'that only clients see',
+      input: ({ vpc: VpcId }) => ({ VpcId, EnableDnsHostnames: { Value: false } }),
+      sees: [],
+      rungInVain: ['own', 'near'],
+    },
+  ],
+  // No VPC has it yet, or any more.
+  CreateDhcpOptions: [{ input: () => DHCP_OPTIONS, sees: [] }],
+  DeleteDhcpOptions: [
+    { before: keepDhcpOptions, input: () => ({ DhcpOptionsId: DHCP_SET }), sees: [] },
+  ],
+  AssociateDhcpOptions: [
+    {
+      before: keepDhcpOptions,
+      input: ({ vpc: VpcId }) => ({ VpcId, DhcpOptionsId: DHCP_SET }),
+      sees: ['own', 'near'],
+    },
   ],
   CreateSubnet: [
     { input: ({ vpc: VpcId }) => ({ VpcId, CidrBlock: '172.31.64.0/20' }), sees: PLACES },
@@ -360,6 +381,15 @@ async function keepVpc({ cloud: { store, vpc } }: World): Promise<void> {
 async function keepSubnet({ cloud: { store, subnet } }: World): Promise<void> {
   const kept = { ...subnet, id: SUBNET, cidr: cidr('172.31.64.0/20'), isDefault: false }
   await store.change((tx) => tx.insertSubnet(kept))
+}
+
+const DHCP_SET = numbered('dopt', 7)
+const DHCP_OPTIONS = { DhcpConfigurations: [{ Key: 'domain-name', Values: ['corp.example'] }] }
+
+async function keepDhcpOptions({ cloud: { store, vpc } }: World): Promise<void> {
+  const said = { domainNames: ['corp.example'], nameServers: [], timeServers: [] }
+  const set = { id: DHCP_SET, account: vpc.account, ...said }
+  await store.change((tx) => tx.insertDhcpOptions(set))
 }
 
 async function keepZone({ cloud: { store } }: World): Promise<void> {

@@ -36,6 +36,7 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     subnets: [network.subnet],
     groups: [network.group],
     groupRules: defaultRules(network.group),
+    vpcDns: [],
     images: [image],
     types: [],
     keyPairs: [],

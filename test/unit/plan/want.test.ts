@@ -46,6 +46,7 @@ function snapshot(
     subnets: [network.subnet],
     groups: [network.group],
     groupRules: defaultRules(network.group),
+    vpcDns: [],
     images: [image],
     types: [{ name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 }],
     keyPairs: [],

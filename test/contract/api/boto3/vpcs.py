@@ -48,6 +48,27 @@ def read_vpc(vpc):
     return {'block': read['CidrBlock'], 'tenancy': read['InstanceTenancy'], 'tags': read['Tags'], **attributes}, group['GroupId']
 
 
+def dhcp(vpc):
+    """resource "aws_vpc_dhcp_options" and its association: create, read, back to the default, delete."""
+    said = [
+        {'Key': 'domain-name', 'Values': ['corp.example']},
+        {'Key': 'domain-name-servers', 'Values': ['10.8.1.53', 'AmazonProvidedDNS']},
+    ]
+    options = client.create_dhcp_options(DhcpConfigurations=said)['DhcpOptions']['DhcpOptionsId']
+    client.associate_dhcp_options(DhcpOptionsId=options, VpcId=vpc)
+    read = only(client.describe_dhcp_options(DhcpOptionsIds=[options])['DhcpOptions'])
+    associated = only(client.describe_vpcs(Filters=of_vpc(vpc, {'dhcp-options-id': options}))['Vpcs'])['DhcpOptionsId']
+    assert associated == options
+    used = code_of(client.delete_dhcp_options, DhcpOptionsId=options)
+    client.associate_dhcp_options(DhcpOptionsId='default', VpcId=vpc)
+    client.delete_dhcp_options(DhcpOptionsId=options)
+    return {
+        'said': {one['Key']: [value['Value'] for value in one['Values']] for one in read['DhcpConfigurations']},
+        'used': used,
+        'gone': code_of(client.describe_dhcp_options, DhcpOptionsIds=[options]),
+    }
+
+
 def make():
     vpc = client.create_vpc(CidrBlock='10.8.0.0/16', InstanceTenancy='default', TagSpecifications=named('vpc', 'blue'))['Vpc']['VpcId']
     client.get_waiter('vpc_available').wait(VpcIds=[vpc])
@@ -80,6 +101,7 @@ def make():
         'subnet': [read['CidrBlock'], read['AvailableIpAddressCount'], read['MapPublicIpOnLaunch'], read['DefaultForAz']],
         'launched': [launched['VpcId'] == vpc, launched['SubnetId'] == subnet, launched['SecurityGroups'][0]['GroupName']],
         'overlap': overlap,
+        'dhcp': dhcp(vpc),
         'inUse': in_use,
         'made': [launched['InstanceId'], subnet, vpc],
     }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Action } from '../../../../src/api/action.ts'
 import { createTags } from '../../../../src/api/actions/create-tags.ts'
+import { describeDhcpOptions } from '../../../../src/api/actions/describe-dhcp-options.ts'
 import { describeVpcs } from '../../../../src/api/actions/describe-vpcs.ts'
 import {
-  describeDhcpOptions,
   describeInternetGateways,
   describeNetworkAcls,
   describeRouteTables,

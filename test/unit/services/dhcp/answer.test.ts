@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Ipv4 } from '../../../../src/model/addr.ts'
 import { ipv4FromBytes, ipv4ToBytes } from '../../../../src/model/addr.ts'
+import type { DhcpConfiguration } from '../../../../src/model/dhcp-options.ts'
 import type { Answer } from '../../../../src/services/dhcp/answer.ts'
 import { answer } from '../../../../src/services/dhcp/answer.ts'
 import type { Profile } from '../../../../src/services/dhcp/options.ts'
@@ -255,6 +256,23 @@ describe('configuration', () => {
     const router = new Set<number>([OPTION.router, OPTION.classlessRoutes])
     expect(codes(PROFILE).isSupersetOf(router)).toBe(true)
     expect(codes(second)).toEqual(codes(PROFILE).difference(router))
+  })
+
+  test('a set of DHCP options replaces names, resolvers and time servers', () => {
+    const said = { domainNames: ['corp.example', 'b'], nameServers: [ADDRESS, GATEWAY] }
+    const values = (dhcp: DhcpConfiguration) =>
+      new Map(profileOf({ ...NIC, dhcp }, 'ip-10-0-1-7', SETTINGS).configuration)
+    const options = values({ ...said, timeServers: [GATEWAY] })
+    expect(text(options.get(OPTION.domainName))).toBe('corp.example')
+    expect(text(options.get(OPTION.domainSearch))).toBe('\x04corp\x07example\0\x01b\0')
+    expect(options.get(OPTION.domainNameServer)).toEqual(Uint8Array.of(10, 0, 1, 7, 10, 0, 1, 1))
+    expect(options.get(OPTION.timeServers)).toEqual(Uint8Array.of(10, 0, 1, 1))
+    const none = values({ domainNames: [], nameServers: [], timeServers: [] })
+    for (const code of ['domainName', 'domainSearch', 'domainNameServer', 'timeServers'] as const)
+      expect(none.has(OPTION[code])).toBe(false)
+    const long = Array.from({ length: 6 }, () => 'a'.repeat(60))
+    const list = values({ ...said, domainNames: long, timeServers: [] }).get(OPTION.domainSearch)
+    expect(list).toHaveLength(4 * 62)
   })
 
   test('the mask stands before the router (RFC 2132 section 3.3)', () => {
