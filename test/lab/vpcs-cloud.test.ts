@@ -14,10 +14,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cloud, createCloud, HOST_ADDRESS, OUTSIDE_ADDRESS } from '../../tools/kit/cloud.ts'
 import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
+import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
+import { isLong } from '../long-files.ts'
 
 const DEADLINE_MS = 90_000
-const [FIRST, SECOND] = ['10.0.0.10', '10.0.0.11'] as const
+const [FIRST, SECOND, MACHINE] = ['10.0.0.10', '10.0.0.11', '10.0.0.12'] as const
 const METADATA = 'http://169.254.169.254/latest/meta-data/instance-id'
+
+/** The long mode has virtual machines, too, at the same address in both VPCs. */
+const hasMachines = isLong && canRunMachines()
 
 /** A VPC with an instance at each of the two addresses. */
 interface Made {
@@ -31,18 +36,31 @@ let cloud: Cloud
 let calls: InstanceCalls
 let image = ''
 let plain = ''
+/** A virtual machine at the same address in each VPC; none where none can run. */
+let machines: readonly string[] = []
 let red: Made
 let blue: Made
 
 beforeAll(async () => {
-  cloud = await createCloud('vpcs')
+  cloud = await createCloud('vpcs', 'qemu: {accel: tcg}\n')
   await cloud.netns.must(['ip', 'route', 'add', 'default', 'via', OUTSIDE_ADDRESS])
   calls = instanceCalls(cloud.ec2, DEADLINE_MS)
   image = await calls.register('static', 'docker://atoll-sample:static')
   ;[plain = ''] = await calls.launch(image)
   red = await make('red')
   blue = await make('blue')
-  for (const one of [plain, ...[red, blue].flatMap(({ first, second }) => [first, second])])
+  if (hasMachines) {
+    const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
+    const tiny = await calls.register('tiny', location)
+    const launch = async ({ subnet }: Made) =>
+      (await calls.launch(tiny, { SubnetId: subnet, PrivateIpAddress: MACHINE }))[0] ?? ''
+    machines = [await launch(red), await launch(blue)]
+  }
+  for (const one of [
+    plain,
+    ...machines,
+    ...[red, blue].flatMap(({ first, second }) => [first, second]),
+  ])
     await calls.untilState(one, 'running')
 }, 180_000)
 afterAll(async () => {
@@ -87,6 +105,14 @@ function describeLife(when: string) {
       expect(await says(plain, 'wget', '-qO-', METADATA)).toBe(plain)
     })
 
+    it.skipIf(!hasMachines)(
+      'each reaches the machine of its VPC (emulated: long mode)',
+      async () => {
+        for (const { first } of [red, blue])
+          await eventually('it answers', () => pings(first, MACHINE), DEADLINE_MS)
+      },
+    )
+
     it('names are known in their own VPC only', async () => {
       const known = async (asker: string, name: string) =>
         (await cloud.inside(asker, ['nslookup', `${name}.atoll.internal`])).exitCode === 0
@@ -105,9 +131,10 @@ function describeLife(when: string) {
 
     it('no instance reaches the host or the default VPC', async () => {
       const { PrivateIpAddress = '' } = await calls.look(plain)
-      for (const { first } of [red, blue])
-        for (const address of [PrivateIpAddress, HOST_ADDRESS])
-          expect(await pings(first, address), address).toBe(false)
+      const found = [red, blue].flatMap(({ first }) =>
+        [PrivateIpAddress, HOST_ADDRESS].map((address) => pings(first, address)),
+      )
+      expect(await Promise.all(found)).toEqual([false, false, false, false])
     })
   })
 }
@@ -135,7 +162,7 @@ describe('in the end', () => {
 
   it('nothing is left of a VPC whose instances are gone, and the other lives', async () => {
     expect((await names()).toSorted()).toEqual(['atoll-vpc-1', 'atoll-vpc-2'])
-    await calls.terminate(blue.first, blue.second)
+    await calls.terminate(blue.first, blue.second, ...machines)
     await eventually(
       'it is gone',
       async () => (await names()).join() === 'atoll-vpc-1',

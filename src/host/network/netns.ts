@@ -52,6 +52,16 @@ export function makeNamespace(libc: Libc): NamespaceHandle {
 }
 
 /**
+ * The same namespace without the file that it was opened by, which is closed: a name that goes does
+ * not take the handle's own path with it.
+ */
+export function withoutName(libc: Libc, named: NamespaceHandle): NamespaceHandle {
+  const fd = inNamespace(libc, named.fd, () => openSync(OWN, 'r'))
+  named.close()
+  return { fd, close: () => closeSync(fd) }
+}
+
+/**
  * Runs `act` with the calling thread inside the namespace. `act` must be synchronous. The thread's
  * own link below /proc is used, and not the process's, because namespaces belong to threads.
  */

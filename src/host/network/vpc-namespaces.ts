@@ -31,7 +31,7 @@ import { openRouteNetlink } from '../netlink/netlink.ts'
 import type { Descriptors } from '../sockets/descriptors.ts'
 import { createVpcForwarding } from './forwarding.ts'
 import { createNicLock } from './lock.ts'
-import { inNamespace, makeNamespace, type NamespaceHandle } from './netns.ts'
+import { inNamespace, makeNamespace, type NamespaceHandle, withoutName } from './netns.ts'
 import { removeLink, retryWhileVanishing } from './nics.ts'
 import { ensureSetting } from './sysctl.ts'
 import { ensureTransit, intactTransits } from './transit-link.ts'
@@ -89,7 +89,7 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
       changed.push('name')
       return known
     }
-    const handle = named ?? makeNamespace(parts.libc)
+    const handle = named === null ? makeNamespace(parts.libc) : withoutName(parts.libc, named)
     if (named === null) {
       await names.set(network, handle).catch((error: unknown) => {
         handle.close()
@@ -227,7 +227,7 @@ interface Names {
 }
 
 const CLEAR = `while umount -l "$1/$2" 2>/dev/null; do :; done; rm -f "$1/$2"`
-const SET = `mkdir -p "$1"; ${CLEAR}; : >"$1/$2"; mount --bind "$3" "$1/$2"`
+const SET = `mkdir -p "$1"; ${CLEAR}; : >"$1/$2"; mount --no-canonicalize --bind "$3" "$1/$2"`
 
 function createNames(run: Runner, directory: string): Names {
   const { prefix, root } = firstProcess()
