@@ -33,6 +33,7 @@ const SIZES: readonly Size[] = [
 ]
 const FLAT = 1.2
 const LAUNCHES_PER_SECOND = 50
+const NOT_MEASURED = '–'
 /** OpenStack Nova on 196 hosts, as published. */
 const NOVA_PER_SECOND = 1.5
 
@@ -157,11 +158,15 @@ function quantileOf(figures: readonly number[], share: number): number {
   return figures.length === 0 ? Number.NaN : quantile(figures, share)
 }
 
+function ratioText(ratio: number): string {
+  return Number.isNaN(ratio) ? NOT_MEASURED : ratio.toFixed(2)
+}
+
 function summary(columns: readonly Column[]): BenchResult {
   const measured = columns.flatMap((column) => column.measured ?? [])
   const isWhole = measured.length === columns.length
   const each = (text: (one: Measured) => string) =>
-    columns.map((column) => (column.measured === null ? '–' : text(column.measured)))
+    columns.map((column) => (column.measured === null ? NOT_MEASURED : text(column.measured)))
   const ratios = LINES.map((line) => ({ line, ratio: growthOf(measured, line) }))
   return {
     name: 'scale',
@@ -169,7 +174,7 @@ function summary(columns: readonly Column[]): BenchResult {
     rows: ratios.map(({ line: { name, of, digits }, ratio }) => [
       name,
       ...each((one) => of(one).toFixed(digits)),
-      ratio.toFixed(2),
+      ratioText(ratio),
     ]),
     targets: [
       {
@@ -186,7 +191,7 @@ function summary(columns: readonly Column[]): BenchResult {
         .filter(({ line }) => line.isFlat === true)
         .map(({ line, ratio }) => ({
           text: `${line.name}: at most ${FLAT} x from 100 to 1,000 hosts`,
-          measured: `${ratio.toFixed(2)} x`,
+          measured: ratioText(ratio),
           met: ratio <= FLAT,
         })),
     ],
