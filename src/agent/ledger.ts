@@ -18,7 +18,7 @@ import { replaceFile, syncPath } from '../lib/files.ts'
 import type { Log } from '../lib/log.ts'
 import { createQueue } from '../lib/queue.ts'
 import { unavailable } from '../model/errors.ts'
-import type { HostWant, SharedWant } from '../model/want.ts'
+import type { HostWant } from '../model/want.ts'
 import { ledgerSchema } from './ledger-schema.ts'
 
 export interface LedgerSettings {
@@ -84,8 +84,6 @@ class FileLedger {
   /** The want on disk, and since when it is there. */
   #onDisk: HostWant | null | undefined
   #onDiskSinceMs = Number.NEGATIVE_INFINITY
-  /** The shared part that was written last, as JSON. */
-  #shared: { readonly part: SharedWant; readonly text: string } | null = null
   /** The last want that was passed to `accept`. */
   #accepted: HostWant | undefined
 
@@ -160,19 +158,9 @@ class FileLedger {
     }
   }
 
-  /**
-   * The file's content. With many hosts nearly all of it is the shared part, whose JSON is reused
-   * as long as it is the same object.
-   */
-  #textOf({ local, shared }: HostWant): string {
-    if (this.#shared?.part !== shared) this.#shared = { part: shared, text: JSON.stringify(shared) }
-    const text = `{"local":${JSON.stringify(local)},"shared":${this.#shared.text}}`
-    return `{"format":${FORMAT},"want":${text}}\n`
-  }
-
   async #write(want: HostWant): Promise<void> {
     try {
-      await writeDurably(this.#file, this.#textOf(want))
+      await writeDurably(this.#file, `${JSON.stringify({ format: FORMAT, want })}\n`)
       this.#onDisk = want
       this.#onDiskSinceMs = this.#clock.monotonic()
     } catch (error) {
