@@ -30,7 +30,9 @@ export async function explain(
   surroundings: Surroundings,
 ): Promise<ExplainReport> {
   const { value: records, asOf } = await store.read(readCloud)
-  const source = understood(findEnd(from, records))
+  const target = to === 'dns' ? undefined : findEnd(to, records)
+  const near = target !== undefined && 'value' in target ? target.value : undefined
+  const source = understood(findEnd(from, records, near))
   if (to === 'dns') {
     if (source.kind !== 'instance') throw refusal('only an instance can ask for a name')
     return {
@@ -38,7 +40,7 @@ export async function explain(
       asOf,
     }
   }
-  const destination = understood(findEnd(to, records))
+  const destination = understood(findEnd(to, records, source))
   const traffic = understood(parseTraffic(what))
   if (source.kind !== 'instance' && destination.kind !== 'instance')
     throw refusal('one of the two must be an instance')

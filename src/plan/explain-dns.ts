@@ -38,8 +38,7 @@ function nameSteps(
   zone: string,
 ): readonly Step[] {
   const known = sharedWant(instance.host, records).names
-  const vpcOf = new Map(records.nics.map((one) => [one.ip, one.vpc]))
-  const own = known.filter(({ ip }) => vpcOf.get(ip) === nic?.vpc)
+  const own = known.filter(({ vpc }) => vpc === nic?.vpc)
   const address = parseIpv4(name)
   if (address !== undefined) {
     const found = own.find(({ ip, primary }) => ip === address && primary)
@@ -71,7 +70,7 @@ function nameSteps(
       step(
         'name',
         false,
-        `${label} is ${elsewhere.ip} in ${vpcOf.get(elsewhere.ip)}, and the asker is in ${nic?.vpc}: names are not known outside their VPC.`,
+        `${label} is ${elsewhere.ip} in ${elsewhere.vpc}, and the asker is in ${nic?.vpc}: names are not known outside their VPC.`,
       ),
     ]
   return [step('name', false, missingName(label, zone, records))]

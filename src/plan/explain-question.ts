@@ -73,17 +73,14 @@ export function parseTraffic(text: string): Parsed<Traffic> {
   return { value: { protocol, port: Number(first), code: Number(second ?? 0), text: asked } }
 }
 
-/** Who is meant by `text`: an instance id, an address, a Name tag, or `outside`. */
-export function findEnd(text: string, records: CloudRecords): Parsed<End> {
+/**
+ * Who is meant by `text`: an instance id, an address, a Name tag, or `outside`. Several VPCs may
+ * have an address: then the one that `near` sees is meant.
+ */
+export function findEnd(text: string, records: CloudRecords, near?: End): Parsed<End> {
   if (text === 'outside') return { value: { kind: 'address', ip: SOME_ADDRESS_OUTSIDE } }
   const ip = parseIpv4(text)
-  if (ip !== undefined) {
-    const nic = records.nics.find((one) => one.ip === ip || one.publicIp === ip)
-    const owner = records.instances.find(({ id }) => id === nic?.instance)
-    if (nic === undefined || owner === undefined) return { value: { kind: 'address', ip } }
-    const floatingIp = nic.ip === ip ? null : ip
-    return { value: { kind: 'instance', instance: owner, nic, floatingIp } }
-  }
+  if (ip !== undefined) return findAddress(ip, records, near)
   const id = parseId('i', text)
   const named = records.instances.filter((one) =>
     id === undefined ? records.nameTags.get(one.id) === text : one.id === id,
@@ -105,4 +102,24 @@ export function findEnd(text: string, records: CloudRecords): Parsed<End> {
       null,
     )
   return { value: { kind: 'instance', instance, nic, floatingIp: null } }
+}
+
+function findAddress(ip: Ipv4, records: CloudRecords, near: End | undefined): Parsed<End> {
+  const numbers = new Map(records.vpcs.map(({ id, network }) => [id, network]))
+  const vpc = near?.kind === 'instance' ? near.nic?.vpc : undefined
+  // VPCs without a number are in one address space.
+  const isSeen = (nic: PlacedNic) =>
+    vpc === undefined ||
+    nic.vpc === vpc ||
+    (numbers.get(vpc) ?? numbers.get(nic.vpc) ?? null) === null
+  const found = records.nics.filter((one) => one.publicIp === ip || (one.ip === ip && isSeen(one)))
+  const [nic, another] = found
+  if (another !== undefined)
+    return {
+      problem: `several instances have ${ip}, in different VPCs: ${found.map((one) => one.instance).join(', ')}`,
+    }
+  const owner = records.instances.find(({ id }) => id === nic?.instance)
+  if (nic === undefined || owner === undefined) return { value: { kind: 'address', ip } }
+  const floatingIp = nic.ip === ip ? null : ip
+  return { value: { kind: 'instance', instance: owner, nic, floatingIp } }
 }

@@ -16,7 +16,7 @@ import {
   PROTOCOLS,
 } from '../model/group-rule.ts'
 import type { HostRouting } from '../model/host-routing.ts'
-import type { HostName, SecurityGroupRuleId } from '../model/ids.ts'
+import type { HostName, SecurityGroupRuleId, VpcId } from '../model/ids.ts'
 import type { Instance, PlacedNic } from '../model/records.ts'
 import type { RuleWant, SharedWant } from '../model/want.ts'
 import {
@@ -28,6 +28,7 @@ import {
 import { groupPermissions, permittingRule, rulesForPeer } from './permits.ts'
 import { judgeReach, type ReachSettings } from './reach.ts'
 import { serviceAddresses } from './service-addresses.ts'
+import { sharedBeside } from './vpc-wants.ts'
 import { sharedWant } from './want.ts'
 
 /** The checks, in the order in which a packet passes them. */
@@ -100,12 +101,15 @@ export function explainPacket(
     destination,
     records,
     surroundings,
-    shared: sharedWant(hostOf(source) ?? surroundings.host, {
-      ...records,
-      hosts: records.hosts.filter(({ state }) => state !== 'forgotten'),
-    }),
+    shared: sharedBeside(
+      sharedWant(hostOf(source) ?? surroundings.host, {
+        ...records,
+        hosts: records.hosts.filter(({ state }) => state !== 'forgotten'),
+      }),
+      vpcOf(source) ?? vpcOf(destination),
+    ),
   }
-  if (from === to && floatingIpOf(destination) === null)
+  if (from === to && vpcOf(source) === vpcOf(destination) && floatingIpOf(destination) === null)
     return conclude(subject, [...dead, step('route', true, 'It does not leave the instance.')])
   const steps = [...dead.filter((one) => one.step === 'source'), ...pathSteps(packet)]
   const all = [...steps, ...dead.filter((one) => one.step === 'destination')]
@@ -249,6 +253,13 @@ function routeSteps(packet: Packet): readonly Step[] {
   if (destination.kind === 'address') {
     if (shared.vpcs.some(({ cidr }) => cidrContains(cidr, flow.destination)))
       return [step('route', false, `No instance has ${flow.destination}: there is no route to it.`)]
+    const other = records.vpcs.find(
+      ({ cidr, network }) => network === null && cidrContains(cidr, flow.destination),
+    )
+    if (other !== undefined)
+      return [
+        step('route', false, `${flow.destination} is in ${other.id}, which it does not reach.`),
+      ]
     const { passes, why } = judgeReach(flow.destination, surroundings, surroundings.routing)
     const whose =
       host === surroundings.host
@@ -356,6 +367,6 @@ function hostOf(end: End): HostName | null {
   return end.kind === 'address' ? null : end.instance.host
 }
 
-function vpcOf(end: End): string | null {
+function vpcOf(end: End): VpcId | null {
   return end.kind === 'address' ? null : (end.nic?.vpc ?? null)
 }

@@ -91,3 +91,11 @@ function partOf(shared: SharedWant, has: (vpc: VpcId | undefined) => boolean): S
     routes: shared.routes.filter(isPart),
   }
 }
+
+/** What the namespace of a VPC has of the shared want; null: the machine's own namespace. */
+export function sharedBeside(shared: SharedWant, vpc: VpcId | null): SharedWant {
+  const numbered = new Set(shared.vpcs.flatMap((one) => (one.network === undefined ? [] : one.id)))
+  return vpc !== null && numbered.has(vpc)
+    ? partOf(shared, (one) => one === vpc)
+    : partOf(shared, (one) => one === undefined || !numbered.has(one))
+}

@@ -341,3 +341,57 @@ describe('questions that mean nothing', () => {
     expect(parseName(name)).toHaveProperty('problem')
   })
 })
+
+describe('VPCs with the same addresses', () => {
+  const OTHER = numbered('vpc', 2)
+  const OPEN_ALL = cloud(
+    [rule(1, 1, ALL_OUT), rule(2, 1, { ...ALL_OUT, egress: false })],
+    [[1], [1]],
+  )
+  /** As `OPEN_ALL`, with a third instance in another VPC, which has the address of the second. */
+  const twoVpcs = (): CloudRecords => {
+    const [second] = OPEN_ALL.nics.slice(1)
+    const [first] = OPEN_ALL.instances
+    if (second === undefined || first === undefined) throw new Error('there are two')
+    const third = { ...first, id: instanceId(33) }
+    const nic = { ...second, id: numbered('eni', 33), instance: third.id, vpc: OTHER }
+    return {
+      ...OPEN_ALL,
+      vpcs: [...OPEN_ALL.vpcs, { ...network.vpc, id: OTHER, network: 7 }],
+      subnets: [...OPEN_ALL.subnets, { ...network.subnet, id: numbered('subnet', 2), vpc: OTHER }],
+      instances: [...OPEN_ALL.instances, third],
+      nics: [...OPEN_ALL.nics, { ...nic, subnet: numbered('subnet', 2) }],
+    }
+  }
+  const records = twoVpcs()
+  const [, secondNic] = records.nics
+  const address = secondNic?.ip ?? ''
+  const first = value(findEnd('web-1', records))
+  const third = value(findEnd(instanceId(33), records))
+
+  it('an address alone is nobody in particular', () => {
+    expect(findEnd(address, records)).toHaveProperty('problem')
+  })
+
+  it('an address is what the other end sees', () => {
+    expect(value(findEnd(address, records, first))).toMatchObject({ nic: secondNic })
+    expect(value(findEnd(address, records, third))).toEqual(third)
+    expect(value(findEnd(records.nics[0]?.ip ?? '', records, third)).kind).toBe('address')
+  })
+
+  it('nothing passes from one to another, though their addresses are one', () => {
+    const traffic = value(parseTraffic('tcp/22'))
+    const second = value(findEnd('web-2', records))
+    const between = explainPacket(second, third, traffic, records, SURROUNDINGS)
+    expect(between).toMatchObject({ passes: false })
+    expect(between.text).toContain('different VPCs')
+    const outwards = explainPacket(
+      third,
+      value(findEnd(records.nics[0]?.ip ?? '', records, third)),
+      traffic,
+      records,
+      SURROUNDINGS,
+    )
+    expect(outwards.passes).toBe(false)
+  })
+})
