@@ -11,7 +11,7 @@ import type { HostMonitors } from './preconditions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
 import { createFirewall } from './services/firewall/firewall.ts'
-import { createFloatingIps } from './services/floating-ips.ts'
+import { createFloatingIpFlows, createFloatingIps } from './services/floating-ips.ts'
 import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import type { HostService } from './services/service.ts'
@@ -56,6 +56,7 @@ function namespaceServices(
         ...{ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations },
         ...(network === undefined ? {} : { network }),
       }),
+      createFloatingIpFlows({ host }),
     ],
     answers: [
       createDhcp({
@@ -96,10 +97,11 @@ export function createHostServices(
   const { packets, answers } = namespaceServices(parts, host, metrics.share())
   return [
     ...packets.map(vpcs.own),
-    vpcs.own(createFloatingIps({ host, clock: parts.clock })),
     ...monitors.services.map(vpcs.own),
     ...answers.map(vpcs.own),
     ...vpcs.services,
+    // After the links to the namespaces of VPCs.
+    vpcs.own(createFloatingIps({ host, clock: parts.clock })),
     ...drivers.services(wake),
     createVolumes({ stateDir: config.stateDir, metrics }),
   ]

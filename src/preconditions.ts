@@ -29,6 +29,7 @@ import {
 import { type CloudNetwork, type Collision, findCollisions } from './model/collisions.ts'
 import { explainBlockingChain, findBlockingChains, probeAddresses } from './model/foreign-rules.ts'
 import { isNicLink, isTransitLink } from './model/names.ts'
+import { wantedFloatingIps } from './plan/floating.ts'
 import { createCollisionWatch } from './services/collisions.ts'
 import {
   createInterferenceWatch,
@@ -180,14 +181,11 @@ function watchInterference(
         findBlockingChains(await readForeignRules(until(signal)), addresses)
           .filter(({ isVital }) => isVital)
           .map(explainBlockingChain),
-      addresses: (signal, { local }) => {
-        const nics = local.instances.flatMap((instance) => instance.nics)
-        const floatingIps = nics.flatMap(({ publicIp }) => publicIp ?? [])
-        return findAddressConflicts(
-          { fabric: fabric.address, services, floatingIps },
+      addresses: (signal, want) =>
+        findAddressConflicts(
+          { fabric: fabric.address, services, floatingIps: wantedFloatingIps(want) },
           until(signal),
-        )
-      },
+        ),
     },
   })
 }

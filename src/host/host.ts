@@ -230,20 +230,27 @@ export interface NamespaceHost {
   close(): Promise<void>
 }
 
+/** Where packets for a floating IP go. */
+export interface FloatingIpRoute {
+  readonly address: Ipv4
+  /** By name. Where the address is translated here, a device that leads nowhere. */
+  readonly link: string
+  /** The next hop, in the namespace of a VPC; null: none. */
+  readonly via: Ipv4 | null
+}
+
 /**
  * The machine. What it inherits is of the machine's own network namespace, except that a NIC is in
  * the namespace which its spec names.
  */
 export interface Host extends NamespaceHost {
   /**
-   * Makes the floating IPs that this host answers for equal to these: a route to the device `link`,
-   * so that a packet which no rule translates goes nowhere, and proxy ARP where the network of the
-   * address is. What has just come is announced there (RFC 5227, section 3), so that neighbours
-   * forget who had it. Returns what came and went.
+   * Makes the floating IPs that this host answers for equal to these: a route for each, and proxy
+   * ARP where the network of the address is. What has just come is announced there (RFC 5227,
+   * section 3), so that neighbours forget who had it. Returns what came and went.
    */
   ensureFloatingIps(
-    link: string,
-    addresses: readonly Ipv4[],
+    routes: readonly FloatingIpRoute[],
   ): Promise<{ readonly came: readonly Ipv4[]; readonly went: readonly Ipv4[] }>
   /** Announces these of them once more: an announcement may be lost. */
   announceFloatingIps(addresses: readonly Ipv4[]): Promise<void>

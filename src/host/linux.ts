@@ -65,10 +65,8 @@ export function createLinuxHost(options: {
     limitUserNamespace: (pid, limits, domain) => limitUserNamespace(runner, pid, limits, domain),
     listenUnix: (path) =>
       attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),
-    ensureFloatingIps: (link, addresses) =>
-      attempt('floating IPs cannot be set up', () =>
-        ensureFloatingIps(ip, announcer, link, addresses),
-      ),
+    ensureFloatingIps: (routes) =>
+      attempt('floating IPs cannot be set up', () => ensureFloatingIps(ip, announcer, routes)),
     announceFloatingIps: (addresses) =>
       attempt('floating IPs cannot be announced', () => announcer.announce(addresses)),
     vpcs,

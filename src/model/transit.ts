@@ -29,6 +29,8 @@ export interface Transit {
   readonly gateway: Ipv4
   /** The VPC's address on it, behind which its instances are masqueraded. */
   readonly address: Ipv4
+  /** Floating IPs of its instances on this host; absent: none. */
+  readonly floatingIps?: readonly Ipv4[]
 }
 
 /** The link of the VPC with this number. */

@@ -8,16 +8,20 @@
  * - From an instance of this host to a floating IP of this host (hairpin): both, so that an
  *   instance reaches itself, too, and never gets a packet with its own address as source.
  *
- * Without floating IPs there are no rules.
+ * Those of a VPC with a namespace are translated in there. The machine's own namespace passes them
+ * on. Without floating IPs there are no rules.
  */
 import type { Ipv4 } from '../model/addr.ts'
 import type { TrackedFlow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import { GATEWAY_LINK, NIC_LINK_PREFIX } from '../model/names.ts'
+import type { Transit } from '../model/transit.ts'
 import type { HostWant } from '../model/want.ts'
 import { baseChain, map, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT, drop } from './nft-text.ts'
 
+/** The set of all floating IPs that lead here; there is none without any. */
+export const FLOATING_IPS = 'floating_ips'
 const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 
 /** Maps and chains of the main table, and lines for its chains of source translation. */
@@ -33,43 +37,79 @@ export interface FloatingRules {
 
 const NONE: FloatingRules = { objects: [], fromOutside: [], outbound: [], hairpin: [] }
 
+/** What a namespace translates and what it passes on. */
+export interface FloatingIps {
+  /** The private addresses of its NICs by their floating IPs. */
+  readonly own: ReadonlyMap<Ipv4, Ipv4>
+  /** Floating IPs by the links to the namespaces of VPCs that translate them. */
+  readonly passed: ReadonlyMap<Ipv4, Transit>
+}
+
 /**
- * The private addresses of this host's NICs by their floating IPs. None for an address that this
- * host, a router of it or another host has: what is for these must reach them.
+ * The floating IPs of a want. None is an address that this host, a router of it or another host
+ * has: what is for these must reach them.
  */
 export function servedFloatingIps(
-  { local, shared }: HostWant,
+  { local, shared, transits = [] }: HostWant,
   { addresses, defaultRoutes }: HostRouting,
-): ReadonlyMap<Ipv4, Ipv4> {
+): FloatingIps {
   const others = new Set([
     ...addresses,
     ...defaultRoutes.flatMap(({ gateway }) => gateway ?? []),
     ...shared.peers.map(({ address }) => address),
   ])
   const nics = local.instances.flatMap((instance) => instance.nics)
-  return new Map(
-    nics.flatMap(({ ip, publicIp }) =>
-      publicIp && !others.has(publicIp) ? [[publicIp, ip] as const] : [],
+  const served = (ip: Ipv4) => !others.has(ip)
+  return {
+    own: new Map(
+      nics.flatMap(({ ip, publicIp }) =>
+        publicIp && served(publicIp) ? [[publicIp, ip] as const] : [],
+      ),
     ),
-  )
+    passed: new Map(
+      transits.flatMap((transit) =>
+        (transit.floatingIps ?? []).filter(served).map((ip) => [ip, transit] as const),
+      ),
+    ),
+  }
 }
 
-/** Whether the connection is translated by another binding than these, which have replaced it. */
-export function isOfOldBinding(
-  { source, destination, answerFrom, answerTo }: TrackedFlow,
-  floats: ReadonlyMap<Ipv4, Ipv4>,
-): boolean {
-  const inward = floats.get(destination)
-  const outward = floats.get(answerTo)
+/** All floating IPs of a want, whoever else has them. */
+export function wantedFloatingIps({ local, transits = [] }: HostWant): readonly Ipv4[] {
+  const nics = local.instances.flatMap((instance) => instance.nics)
+  return [
+    ...nics.flatMap(({ publicIp }) => publicIp ?? []),
+    ...transits.flatMap(({ floatingIps = [] }) => floatingIps),
+  ]
+}
+
+/** What tells whether a connection is translated as the want says. */
+interface Translation {
+  readonly floats: ReadonlyMap<Ipv4, Ipv4>
+  /** Private addresses of NICs. */
+  readonly nics: ReadonlySet<Ipv4>
+  /** Addresses of the namespace itself, behind which NICs are masqueraded. */
+  readonly own: ReadonlySet<Ipv4>
+}
+
+/** Whether the connection of a NIC is translated by a binding that has ended. */
+export function isOfOldBinding(flow: TrackedFlow, { floats, nics, own }: Translation): boolean {
+  const { source, destination, answerFrom, answerTo } = flow
+  const isInward = answerFrom !== destination && nics.has(answerFrom)
+  const isOutward = answerTo !== source && nics.has(source) && !own.has(answerTo)
   return (
-    (inward !== undefined && inward !== answerFrom) || (outward !== undefined && outward !== source)
+    (isInward && floats.get(destination) !== answerFrom) ||
+    (isOutward && floats.get(answerTo) !== source)
   )
 }
 
-/** The rules for these private addresses by their floating IPs. */
-export function floatingRules(floats: ReadonlyMap<Ipv4, Ipv4>): FloatingRules {
-  const pairs = [...floats].map(([publicIp, ip]) => ({ publicIp, ip }))
-  if (pairs.length === 0) return NONE
+/** The rules for these. */
+export function floatingRules({ own, passed }: FloatingIps): FloatingRules {
+  const known = set(FLOATING_IPS, ['type ipv4_addr'], [...own.keys(), ...passed.keys()])
+  const fromOutside = [`ip saddr @${FLOATING_IPS} ${drop('spoofed_outside')}`]
+  const pairs = [...own].map(([publicIp, ip]) => ({ publicIp, ip }))
+  if (pairs.length === 0)
+    return passed.size === 0 ? NONE : { ...NONE, objects: [known], fromOutside }
   const type = 'type ipv4_addr : ipv4_addr'
   const inward = pairs.map(({ ip, publicIp }) => `${publicIp} : ${ip}`)
   const outward = pairs.map(({ ip, publicIp }) => `${ip} : ${publicIp}`)
@@ -77,7 +117,7 @@ export function floatingRules(floats: ReadonlyMap<Ipv4, Ipv4>): FloatingRules {
   const destination = 'dnat ip to ip daddr map @floats'
   return {
     objects: [
-      set('floating_ips', ['type ipv4_addr'], [...floats.keys()]),
+      known,
       map('floats', type, inward),
       map('float_of', type, outward),
       baseChain('floats_in', 'type nat hook prerouting priority dstnat; policy accept;', [
@@ -92,7 +132,7 @@ export function floatingRules(floats: ReadonlyMap<Ipv4, Ipv4>): FloatingRules {
         `oifname "${GATEWAY_LINK}" ct status dnat ${ACCEPT}`,
       ]),
     ],
-    fromOutside: [`ip saddr @floating_ips ${drop('spoofed_outside')}`],
+    fromOutside,
     outbound: [source],
     hairpin: [`iifname ${ANY_NIC} oifname ${ANY_NIC} ct status dnat ${source}`],
   }

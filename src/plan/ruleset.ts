@@ -153,9 +153,12 @@ function inetTable(
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
   const floating = floatingRules(servedFloatingIps(want, routing))
+  const hasFloats = floating.objects.length > 0
   const reach = reachRules(settings, routing, vpcs, openPorts(settings))
   const isOwn = settings.inVpc !== true
-  const transit = isOwn ? transitRules(want.transits ?? [], vpcs, openPorts(settings)) : NO_TRANSIT
+  const transit = isOwn
+    ? transitRules(want.transits ?? [], vpcs, openPorts(settings), hasFloats)
+    : NO_TRANSIT
   const objects = [
     ...DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason)).map(dropCounter),
     set('nic_links', ['type ifname'], links),
@@ -171,9 +174,9 @@ function inetTable(
     ...floating.objects,
     preroutingChain(settings, vpcs, floating),
     reach.chain,
+    ...securityGroupChains(want, nics, 'leave_host'),
     ...transit.chains,
     ...hostChains(settings, want),
-    ...securityGroupChains(want, nics, 'leave_host'),
     ...forwardChains(settings, vpcs),
     ...natChains(settings, vpcs, floating),
     ...metadataHopRules(want.local.instances),

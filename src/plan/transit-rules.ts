@@ -5,8 +5,9 @@
  * link. A VPC reaches neither another one nor the machine, except at the ports that are open to
  * instances.
  */
-import { TRANSIT_LINK_PREFIX } from '../model/names.ts'
+import { NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX } from '../model/names.ts'
 import type { Transit } from '../model/transit.ts'
+import { FLOATING_IPS } from './floating.ts'
 import type { Networks } from './networks.ts'
 import { chain, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT, ACCEPT_VERIFIED, drop } from './nft-text.ts'
@@ -26,13 +27,20 @@ interface TransitRules {
 /** Those of a VPC's namespace. */
 export const NO_TRANSIT: TransitRules = { arriving: [], chains: [] }
 
-/** `openPorts` matches the ports of hosts that are open to instances. */
+/**
+ * `openPorts` matches the ports of hosts that are open to instances. A VPC reaches floating IPs, of
+ * others as from outside.
+ */
 export function transitRules(
   transits: readonly Transit[],
   vpcs: Networks,
   openPorts: readonly string[],
+  hasFloatingIps: boolean,
 ): TransitRules {
-  const sources = transits.map(({ link, address }) => `"${link}" . ${address}`)
+  const sources = transits.flatMap(({ link, address, floatingIps = [] }) =>
+    [address, ...floatingIps].map((source) => `"${link}" . ${source}`),
+  )
+  const toFloatingIp = hasFloatingIps ? [`ip daddr @${FLOATING_IPS} ${ACCEPT}`] : []
   return {
     arriving: [
       set('transits', ['type ifname . ipv4_addr'], sources),
@@ -48,11 +56,19 @@ export function transitRules(
         FIT_SEGMENTS,
         `ct state established,related ${ACCEPT}`,
         `ct state invalid ${drop('invalid')}`,
+        ...toFloatingIp.map((rule) => `oifname ${ANY_TRANSIT} ${rule}`),
         `oifname ${ANY_TRANSIT} ${drop('transit')}`,
+        // To a floating IP of an instance in the machine's own namespace.
+        `oifname "${NIC_LINK_PREFIX}*" ct status dnat goto check_ingress`,
         ...vpcs.match('ip daddr').map((ours) => `${ours} ${drop('transit')}`),
         'goto leave_host',
       ]),
-      chain('enter_vpc', [`ct state established,related ${ACCEPT}`, drop('transit')]),
+      chain('enter_vpc', [
+        FIT_SEGMENTS,
+        `ct state established,related ${ACCEPT}`,
+        ...toFloatingIp,
+        drop('transit'),
+      ]),
       chain('host_from_transit', [
         `ct state established,related ${ACCEPT}`,
         ...openPorts.map((ports) => `${ports} ${ACCEPT}`),

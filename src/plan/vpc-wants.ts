@@ -6,7 +6,7 @@
  * the same addresses, and a service that is given one part knows nothing of any other.
  */
 import type { VpcId } from '../model/ids.ts'
-import { nextHopOf, transitOf } from '../model/transit.ts'
+import { nextHopOf, type Transit, transitOf } from '../model/transit.ts'
 import type { HostWant, SharedWant } from '../model/want.ts'
 
 /** The parts. */
@@ -38,10 +38,18 @@ export function wantsByVpc(want: HostWant): VpcWants {
     own: {
       local: { ...local, instances: instancesIn(want, undefined) },
       shared: partOf(shared, (vpc) => vpc === undefined || numbers.get(vpc) === undefined),
-      transits: [...vpcs.keys()].toSorted((a, b) => a - b).map(transitOf),
+      transits: [...vpcs]
+        .toSorted(([a], [b]) => a - b)
+        .map(([network, part]) => ({ ...transitOf(network), ...floatingIpsOf(part) })),
     },
     vpcs,
   }
+}
+
+function floatingIpsOf({ want }: VpcWant): Pick<Transit, 'floatingIps'> {
+  const nics = want.local.instances.flatMap((instance) => instance.nics)
+  const floatingIps = nics.flatMap(({ publicIp }) => publicIp ?? [])
+  return floatingIps.length === 0 ? {} : { floatingIps }
 }
 
 function vpcWant(want: HostWant, id: VpcId, network: number): HostWant {

@@ -1,75 +1,114 @@
 /**
- * Floating IPs on this host: that the network sends here what is for them.
+ * Floating IPs on this host: that the network sends here what is for them, and that connections of
+ * a binding that has ended end with it.
  *
- * - Its part of want: `publicIp` of every NIC of `local.instances`. The translation is the
- *   firewall's part (`plan/floating.ts`), which comes first.
+ * - Its part of want: `publicIp` of every NIC of `local.instances`; in the machine's own namespace
+ *   also `transits`. The translation is the part of the firewall (`plan/floating.ts`), which comes
+ *   first.
  * - A fresh daemon recognises its routes and proxy entries by protocol number, and connections of a
  *   binding that has ended by their translation.
  * - If we die on any line here, the next pass makes the rest. What is there already is not touched.
  */
-import type { Host } from '../host/host.ts'
+import type { Host, NamespaceHost } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { GATEWAY_LINK } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
-import { isOfOldBinding, servedFloatingIps } from '../plan/floating.ts'
+import {
+  type FloatingIps,
+  isOfOldBinding,
+  servedFloatingIps,
+  wantedFloatingIps,
+} from '../plan/floating.ts'
 import type { HostService } from './service.ts'
 
 /** An announcement may be lost, or be followed by an answer of the host that had the address. */
 const ANNOUNCE_AGAIN_MS = [100, 400, 1000]
 
-/** What this service needs of the host. */
-type FloatingIpHost = Pick<
-  Host,
-  'surroundings' | 'ensureFloatingIps' | 'announceFloatingIps' | 'forgetFlows' | 'endFlows'
->
+/**
+ * Ends connections of bindings that have ended, in one namespace. It comes after the firewall, so
+ * that no connection begins by them any more.
+ */
+export function createFloatingIpFlows(options: {
+  readonly host: Pick<NamespaceHost, 'surroundings' | 'forgetFlows' | 'endFlows'>
+}): HostService {
+  const { host } = options
+  /** Null: what an older daemon left is not known. */
+  let bound: ReadonlyMap<Ipv4, Ipv4> | null = null
+  return {
+    name: 'floating-ip-flows',
+    watchesKernel: true,
+    gate: false,
+    apply: async ({ want }) => {
+      const routing = await host.surroundings()
+      const { own } = servedFloatingIps(want, routing)
+      if (bound === null) {
+        const nics = want.local.instances.flatMap((instance) => instance.nics)
+        const translation = {
+          floats: own,
+          nics: new Set(nics.map(({ ip }) => ip)),
+          own: new Set(routing.addresses),
+        }
+        await host.endFlows((flow) => isOfOldBinding(flow, translation))
+      } else
+        for (const address of new Set([...bound.keys(), ...own.keys()]))
+          if (bound.get(address) !== own.get(address)) await host.forgetFlows({ address })
+      bound = own
+      return []
+    },
+    close: async () => {},
+  }
+}
 
-/** Floating IPs on `host`. */
+/** What the network needs to know, in the machine's own namespace. */
 export function createFloatingIps(options: {
-  readonly host: FloatingIpHost
+  readonly host: Pick<
+    Host,
+    'surroundings' | 'ensureFloatingIps' | 'announceFloatingIps' | 'forgetFlows'
+  >
   readonly clock: Pick<Clock, 'after'>
 }): HostService {
   const { host, clock } = options
-  /** Null: what an older daemon left is not known. */
-  let bound: ReadonlyMap<Ipv4, Ipv4> | null = null
-  const announcements = createAnnouncements(host, clock, () => bound ?? new Map())
+  let served: ReadonlySet<Ipv4> = new Set()
+  const announcements = createAnnouncements(host, clock, () => served)
   const warnOfTaken = createTakenWarning()
   return {
     name: 'floating-ips',
     watchesKernel: true,
     gate: false,
     apply: async ({ want, log, signal, resync }) => {
-      const before = bound
       const now = servedFloatingIps(want, await host.surroundings())
-      warnOfTaken(want, now, log)
-      const { came, went } = await host.ensureFloatingIps(GATEWAY_LINK, [...now.keys()])
-      const rebound = [...(before ?? [])].flatMap(([address, ip]) =>
-        now.get(address) === ip ? [] : address,
-      )
-      // What it had with its last owner, or elsewhere, ends. Only then the new binding counts.
-      for (const address of new Set([...came, ...went, ...rebound]))
-        await host.forgetFlows({ address })
-      if (before === null && now.size > 0) await host.endFlows((flow) => isOfOldBinding(flow, now))
-      bound = now
+      served = new Set([...now.own.keys(), ...now.passed.keys()])
+      warnOfTaken(want, served, log)
+      const { came, went } = await host.ensureFloatingIps(routesOf(now))
+      // Elsewhere, or with another owner, they had other connections.
+      for (const address of new Set([...came, ...went])) await host.forgetFlows({ address })
       if (came.length > 0 || went.length > 0) log.info({ came, went }, 'floating IPs changed')
       // Another host may still answer for one that it had, if its daemon was away meanwhile.
-      announcements.repeat(resync ? [...now.keys()] : came, log, signal)
+      announcements.repeat(resync ? [...served] : came, log, signal)
       return []
     },
     close: async () => announcements.close(),
   }
 }
 
+function routesOf({ own, passed }: FloatingIps) {
+  return [
+    ...[...own.keys()].map((address) => ({ address, link: GATEWAY_LINK, via: null })),
+    ...[...passed].map(([address, { link, address: via }]) => ({ address, link, via })),
+  ]
+}
+
 /** Announcements that are yet to be made. */
 function createAnnouncements(
   host: Pick<Host, 'announceFloatingIps'>,
   clock: Pick<Clock, 'after'>,
-  bound: () => ReadonlyMap<Ipv4, Ipv4>,
+  served: () => ReadonlySet<Ipv4>,
 ) {
   const waiting = new Set<() => void>()
   const announce = async (addresses: readonly Ipv4[], log: Log, signal: AbortSignal) => {
-    const still = addresses.filter((address) => bound().has(address))
+    const still = addresses.filter((address) => served().has(address))
     if (signal.aborted || still.length === 0) return
     try {
       await host.announceFloatingIps(still)
@@ -98,9 +137,8 @@ function createAnnouncements(
 /** Warns once of each floating IP that something else has. */
 function createTakenWarning() {
   let warned: ReadonlySet<Ipv4> = new Set()
-  return ({ local }: HostWant, served: ReadonlyMap<Ipv4, Ipv4>, log: Log): void => {
-    const nics = local.instances.flatMap((instance) => instance.nics)
-    const taken = nics.flatMap(({ publicIp }) => publicIp ?? []).filter((ip) => !served.has(ip))
+  return (want: HostWant, served: ReadonlySet<Ipv4>, log: Log): void => {
+    const taken = wantedFloatingIps(want).filter((ip) => !served.has(ip))
     for (const address of taken)
       if (!warned.has(address))
         log.error(

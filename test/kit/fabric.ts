@@ -12,7 +12,7 @@ import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
-import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
+import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
 import { parseHostName } from '../../src/model/ids.ts'
 import { NFT_TABLE } from '../../src/model/names.ts'
@@ -20,7 +20,7 @@ import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import { type DropReason, dropCounterName } from '../../src/plan/nft-text.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import { createFirewall } from '../../src/services/firewall/firewall.ts'
-import { createFloatingIps } from '../../src/services/floating-ips.ts'
+import { createFloatingIpFlows, createFloatingIps } from '../../src/services/floating-ips.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
@@ -31,6 +31,8 @@ import { townWant } from './town.ts'
 
 /** The outside machine on every host's uplink. */
 export const OUTSIDE = ipv4('198.51.100.254')
+/** On the network of the uplinks. */
+const FLOATING_IPS = cidr('198.51.100.200/29')
 /** A port of the hosts that instances may connect to, on any host. */
 export const OPEN_PORT = 8773
 const PREFIX = 20
@@ -240,7 +242,7 @@ async function createHost(
 
 /** The firewall's settings on such a host. */
 export function firewallOf(fabric: FabricSettings): FirewallSettings {
-  return { ...LONE_FIREWALL, instanceToHostPorts: [OPEN_PORT], fabric }
+  return { ...LONE_FIREWALL, instanceToHostPorts: [OPEN_PORT], pools: [FLOATING_IPS], fabric }
 }
 
 function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly HostService[] {
@@ -248,6 +250,7 @@ function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly H
   return [
     createFirewall({ host, metrics, settings: firewallOf(fabric), instanceMemoryMiB: 2048 }),
     createLinks({ host, metrics, mtu, fabric, drivers: [DOCKER] }),
+    createFloatingIpFlows({ host }),
     createFloatingIps({ host, clock: systemClock }),
   ]
 }

@@ -17,7 +17,7 @@ import { formatId } from '../../src/model/ids.ts'
 import type { HostWant, InstanceWant, NicWant } from '../../src/model/want.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import { createFirewall } from '../../src/services/firewall/firewall.ts'
-import { createFloatingIps } from '../../src/services/floating-ips.ts'
+import { createFloatingIpFlows, createFloatingIps } from '../../src/services/floating-ips.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { hostWant, instance, LONE_FIREWALL, NO_FABRIC } from '../../tools/kit/instance.ts'
@@ -146,6 +146,7 @@ export async function createTown(
       instanceMemoryMiB: 2048,
     }),
     createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] }),
+    createFloatingIpFlows({ host }),
     createFloatingIps({ host, clock: systemClock }),
   ]
   const guests: Netns[] = []

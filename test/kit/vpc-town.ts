@@ -8,15 +8,24 @@ import { DOCKER } from '../../src/containers/declaration.ts'
 import type { NamespaceHost } from '../../src/host/host.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics, type Metrics } from '../../src/lib/metrics.ts'
-import { type Cidr, cidr, cidrAddress, gatewayOf, macFromRandom } from '../../src/model/addr.ts'
+import {
+  type Cidr,
+  cidr,
+  cidrAddress,
+  gatewayOf,
+  type Ipv4,
+  macFromRandom,
+} from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
+import { PROTOCOLS } from '../../src/model/group-rule.ts'
 import { formatId } from '../../src/model/ids.ts'
 import { namespaceName } from '../../src/model/names.ts'
-import type { HostWant, InstanceWant } from '../../src/model/want.ts'
+import type { HostWant, InstanceWant, RuleWant } from '../../src/model/want.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
 import { createDns } from '../../src/services/dns/dns.ts'
 import { createFirewall } from '../../src/services/firewall/firewall.ts'
+import { createFloatingIpFlows, createFloatingIps } from '../../src/services/floating-ips.ts'
 import { createLinks } from '../../src/services/links.ts'
 import { createMetadata } from '../../src/services/metadata/metadata.ts'
 import { createVpcs } from '../../src/services/vpcs.ts'
@@ -30,7 +39,7 @@ import {
   type FabricTown,
   firewallOf,
 } from './fabric.ts'
-import { defaultRuleWants, hostName } from './records.ts'
+import { defaultRuleWants, hostName, numbered } from './records.ts'
 
 export const DNS_ZONE = 'atoll.internal'
 
@@ -56,6 +65,8 @@ export interface Home {
   readonly vpc: VpcName
   readonly at: number
   readonly number: number
+  /** Everybody may then connect to TCP port 7003 of everybody in the VPC. */
+  readonly publicIp?: Ipv4
 }
 
 /** `count` bytes that differ for each of two small numbers. */
@@ -64,7 +75,7 @@ function bytes(...numbers: readonly number[]): Uint8Array {
 }
 
 /** The instance of a home. Its name tag is `name`, alike in all VPCs. */
-export function vpcInstance({ vpc: name, at, number }: Home): InstanceWant {
+export function vpcInstance({ vpc: name, at, number, publicIp }: Home): InstanceWant {
   const vpc: TownVpc = VPCS[name]
   const base = instance(1)
   return {
@@ -84,10 +95,21 @@ export function vpcInstance({ vpc: name, at, number }: Home): InstanceWant {
         subnet: formatId('subnet', bytes(vpc.number)),
         subnetCidr: vpc.subnet,
         gateway: gatewayOf(vpc.subnet),
+        ...(publicIp === undefined ? {} : { publicIp }),
         groups: [{ id: formatId('sg', bytes(vpc.number)), name: 'default' }],
       },
     ],
   }
+}
+
+/** Lets everybody connect. */
+const TO_ALL: RuleWant = {
+  id: numbered('sgr', 77),
+  egress: false,
+  protocol: PROTOCOLS.tcp,
+  fromPort: 7003,
+  toPort: 7003,
+  peer: { kind: 'ipv4', cidr: cidr('0.0.0.0/0') },
 }
 
 /** The want of each host, when the records say that these instances are. */
@@ -121,7 +143,10 @@ function wantsOf(hosts: readonly FabricHost[], homes: readonly Home[]): readonly
       groups: vpcs.map(({ id, name, number }) => ({
         id: formatId('sg', bytes(number)),
         members: nicsOf(placed.filter(({ vpc }) => vpc === name)).map(({ ip }) => ip),
-        rules: defaultRuleWants(formatId('sg', bytes(number))),
+        rules: [
+          ...defaultRuleWants(formatId('sg', bytes(number))),
+          ...(placed.some((one) => one.vpc === name && one.publicIp !== undefined) ? [TO_ALL] : []),
+        ],
         vpc: id,
       })),
       names: placed.flatMap(({ want, number }) =>
@@ -163,6 +188,7 @@ const buildServices: BuildServices = (host, fabric, mtu) => {
         ...{ host: at, metrics, mtu, fabric, drivers: [DOCKER] },
         ...(network === undefined ? {} : { network }),
       }),
+      createFloatingIpFlows({ host: at }),
     ],
     answers: [
       createDhcp({
@@ -193,7 +219,12 @@ const buildServices: BuildServices = (host, fabric, mtu) => {
     },
   })
   const own = inside(host, { metrics: metrics.share() })
-  return [...own.packets, ...own.answers].map(vpcs.own).concat(vpcs.services)
+  const floatingIps = createFloatingIps({ host, clock: systemClock })
+  return [
+    ...[...own.packets, ...own.answers].map(vpcs.own),
+    ...vpcs.services,
+    vpcs.own(floatingIps),
+  ]
 }
 
 function inVpc(fabric: FabricSettings): FirewallSettings {

@@ -9,7 +9,9 @@ import { hasCode } from '../../lib/errno.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 import { cidrContains, ipv4ToBytes } from '../../model/addr.ts'
 import { networkOf } from '../../model/collisions.ts'
-import { LINK_PREFIX, ROUTE_PROTOCOL } from '../../model/names.ts'
+import { GATEWAY_LINK, LINK_PREFIX, ROUTE_PROTOCOL } from '../../model/names.ts'
+import { TRANSIT_RANGE } from '../../model/transit.ts'
+import type { FloatingIpRoute } from '../host.ts'
 import type { Libc } from '../libc.ts'
 import type { Ip } from '../netlink/ip.ts'
 import { proxyDelaySetting } from './nic.ts'
@@ -24,49 +26,78 @@ const NO_MAC = new Uint8Array(6)
 /** The link is down or gone, or its queue is full. */
 const UNABLE = ['ENETDOWN', 'ENXIO', 'ENODEV', 'EAGAIN', 'ENOBUFS']
 
-/** See `Host.ensureFloatingIps`. */
+/** See `Host.ensureFloatingIps`. Rejects after it has tried all, if the kernel refused some. */
 export async function ensureFloatingIps(
   ip: Ip,
   announcer: Pick<Announcer, 'announce'>,
-  link: string,
-  addresses: readonly Ipv4[],
+  routes: readonly FloatingIpRoute[],
 ): Promise<{ readonly came: readonly Ipv4[]; readonly went: readonly Ipv4[] }> {
-  const device = (await ip.link(link))?.index
-  if (device === undefined) throw new Error(`there is no ${link}`)
+  const indexes = new Map((await ip.links()).map(({ name, index }) => [name, index]))
+  const addresses = routes.map(({ address }) => address)
   const uplinks = await uplinksOf(ip, addresses)
+  const wanted = new Map(
+    routes.map(({ address, link, via }) => [address, { index: indexes.get(link), via }]),
+  )
+  const have = await removeOthers(ip, wanted, uplinks)
   const own = await ip.addresses()
-  const wanted = new Set(addresses)
+  const errors: unknown[] = []
+  const announced: Ipv4[] = []
+  for (const [address, { index, via }] of wanted) {
+    const uplink = uplinks.get(address)
+    if (have.routed.has(address) && (uplink === undefined || have.proxied.has(address))) continue
+    try {
+      if (index === undefined) throw new Error(`there is no link for ${address} yet`)
+      const source = own.find((one) => one.index === uplink)?.ip
+      await ip.replaceRoute({
+        ...{ kind: 'unicast', destination: address, prefix: HOST_PREFIX, index },
+        protocol: ROUTE_PROTOCOL,
+        // What the host itself sends there has an address that instances can answer.
+        ...(via === null ? (source === undefined ? {} : { source }) : { via }),
+      })
+      if (uplink === undefined) continue
+      const name = await ip.linkName(uplink)
+      if (name !== undefined) ensureSetting(proxyDelaySetting(name), '0')
+      await ip.addProxy(uplink, address)
+      announced.push(address)
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  await announcer.announce(announced)
+  if (errors.length > 0) throw new AggregateError(errors, `${errors.length} were refused`)
+  return { came: addresses.filter((one) => !have.routed.has(one)), went: have.gone }
+}
+
+/** Removes routes and proxy entries of ours that are not wanted, and tells which are there. */
+async function removeOthers(
+  ip: Ip,
+  wanted: ReadonlyMap<Ipv4, { readonly index: number | undefined; readonly via: Ipv4 | null }>,
+  uplinks: ReadonlyMap<Ipv4, number>,
+) {
   const proxied = new Set<Ipv4>()
+  const routed = new Set<Ipv4>()
   const gone = new Set<Ipv4>()
   for (const proxy of await ip.proxies()) {
     if (uplinks.get(proxy.ip) === proxy.index) proxied.add(proxy.ip)
     else await ip.deleteProxy(proxy)
     if (!wanted.has(proxy.ip)) gone.add(proxy.ip)
   }
-  const routed = new Set<Ipv4>()
+  const gateway = (await ip.link(GATEWAY_LINK))?.index
   for (const route of await ip.routes()) {
-    if (route.protocol !== ROUTE_PROTOCOL || route.index !== device) continue
-    if (wanted.has(route.destination) && route.prefix === HOST_PREFIX) routed.add(route.destination)
+    const isOurs = route.protocol === ROUTE_PROTOCOL && route.kind === 'unicast'
+    const isFloating =
+      route.via === null ? route.index === gateway : cidrContains(TRANSIT_RANGE, route.via)
+    if (!isOurs || !isFloating) continue
+    const { destination, prefix, index, via } = route
+    const should = wanted.get(destination)
+    if (prefix === HOST_PREFIX && should?.index === index && should.via === via)
+      routed.add(destination)
     else {
       await ip.deleteRoute(route)
-      gone.add(route.destination)
+      gone.add(destination)
     }
   }
-  const came = addresses.filter((address) => !routed.has(address) || !proxied.has(address))
-  for (const address of came) {
-    const route = { destination: address, prefix: HOST_PREFIX, protocol: ROUTE_PROTOCOL }
-    const index = uplinks.get(address)
-    const source = own.find((one) => one.index === index)?.ip
-    // What the host itself sends there has an address that instances can answer.
-    const from = source === undefined ? {} : { source }
-    await ip.replaceRoute({ kind: 'unicast', ...route, index: device, ...from })
-    if (index === undefined) continue
-    const name = await ip.linkName(index)
-    if (name !== undefined) ensureSetting(proxyDelaySetting(name), '0')
-    await ip.addProxy(index, address)
-  }
-  await announcer.announce(came)
-  return { came, went: [...gone] }
+  return { proxied, routed, gone: [...gone] }
 }
 
 /**

@@ -2,8 +2,9 @@
  * The gateway device, and Atoll's routes that do not lead to a NIC. Errors: the kernel's own.
  */
 import type { Cidr, Ipv4 } from '../../model/addr.ts'
-import { formatCidr } from '../../model/addr.ts'
+import { cidrContains, formatCidr } from '../../model/addr.ts'
 import { ROUTE_PROTOCOL } from '../../model/names.ts'
+import { TRANSIT_RANGE } from '../../model/transit.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { RouteState } from '../netlink/ip-decode.ts'
 import type { RouteSpec } from '../netlink/ip-encode.ts'
@@ -60,7 +61,7 @@ export async function ensureFabricRoutes(
   const wanted = new Map(specs.map((spec) => [keyOf(spec), spec]))
   const changed: string[] = []
   for (const route of await ip.routes()) {
-    if (route.protocol !== ROUTE_PROTOCOL || leadsToNic(route)) continue
+    if (route.protocol !== ROUTE_PROTOCOL || isOfOthers(route)) continue
     if (wanted.delete(keyOf(route))) continue
     await ip.deleteRoute(route)
     changed.push(`-${keyOf(route)}`)
@@ -78,9 +79,12 @@ export async function ensureFabricRoutes(
   return changed
 }
 
-/** The routes to NICs are the only ones of ours without a next hop; `nics.ts` looks after them. */
-function leadsToNic(route: RouteState): boolean {
-  return route.kind === 'unicast' && route.via === null
+/**
+ * Routes to NICs, which `nics.ts` looks after, and those of floating IPs (`floating-ips.ts`): the
+ * only ones of ours without a next hop, or with one in the namespace of a VPC.
+ */
+function isOfOthers({ kind, via }: RouteState): boolean {
+  return kind === 'unicast' && (via === null || cidrContains(TRANSIT_RANGE, via))
 }
 
 function remoteRoute(destination: Ipv4, via: Ipv4, index: number | undefined): RouteSpec {

@@ -1,6 +1,7 @@
 /** Which floating IPs a host serves, and which connections belong to a binding that has ended. */
 import { expect, it } from 'vitest'
 import { ipv4 } from '../../../src/model/addr.ts'
+import { transitOf } from '../../../src/model/transit.ts'
 import { isOfOldBinding, servedFloatingIps } from '../../../src/plan/floating.ts'
 import { NO_HOST_ROUTING } from '../../../tools/kit/instance.ts'
 import { townInstance, townWant } from '../../kit/town.ts'
@@ -16,14 +17,14 @@ function want(publicIp: typeof FLOAT) {
 }
 
 it('serves what leads to its NICs', () => {
-  expect([...servedFloatingIps(want(FLOAT), NO_HOST_ROUTING)]).toEqual([[FLOAT, PRIVATE]])
-  expect([...servedFloatingIps(townWant(townInstance(11, [1])), NO_HOST_ROUTING)]).toEqual([])
+  expect([...servedFloatingIps(want(FLOAT), NO_HOST_ROUTING).own]).toEqual([[FLOAT, PRIVATE]])
+  expect([...servedFloatingIps(townWant(townInstance(11, [1])), NO_HOST_ROUTING).own]).toEqual([])
 })
 
 it('never serves what this host, its router or another host has', () => {
   const router = { link: 'eth0', gateway: FLOAT }
   const none = (of: ReturnType<typeof want>, routing: Partial<typeof NO_HOST_ROUTING>) =>
-    expect([...servedFloatingIps(of, { ...NO_HOST_ROUTING, ...routing })]).toEqual([])
+    expect([...servedFloatingIps(of, { ...NO_HOST_ROUTING, ...routing }).own]).toEqual([])
   none(want(FLOAT), { addresses: [FLOAT] })
   none(want(FLOAT), { defaultRoutes: [router] })
   const { shared, ...rest } = want(FLOAT)
@@ -34,7 +35,9 @@ it('never serves what this host, its router or another host has', () => {
 it.each([
   ['inwards, as it leads now', OUTSIDE, FLOAT, PRIVATE, OUTSIDE, false],
   ['inwards, to another', OUTSIDE, FLOAT, NEIGHBOUR, OUTSIDE, true],
-  ['inwards, untranslated', OUTSIDE, FLOAT, FLOAT, OUTSIDE, true],
+  ['inwards, by another address', OUTSIDE, ipv4('203.0.113.8'), PRIVATE, OUTSIDE, true],
+  ['outwards, by another address', PRIVATE, OUTSIDE, OUTSIDE, ipv4('203.0.113.8'), true],
+  ['of somebody else', OUTSIDE, ipv4('192.0.2.1'), ipv4('172.17.0.2'), OUTSIDE, false],
   ['outwards, as it leads now', PRIVATE, OUTSIDE, OUTSIDE, FLOAT, false],
   ['outwards, of another', NEIGHBOUR, OUTSIDE, OUTSIDE, FLOAT, true],
   ['outwards, masqueraded', NEIGHBOUR, OUTSIDE, OUTSIDE, ipv4('192.0.2.1'), false],
@@ -42,5 +45,19 @@ it.each([
   ['to itself', PRIVATE, FLOAT, PRIVATE, FLOAT, false],
 ])('%s', (_what, source, destination, answerFrom, answerTo, isOld) => {
   const flow = { source, destination, answerFrom, answerTo, protocol: 6, port: 80, code: 0 }
-  expect(isOfOldBinding(flow, new Map([[FLOAT, PRIVATE]]))).toBe(isOld)
+  const translation = {
+    floats: new Map([[FLOAT, PRIVATE]]),
+    nics: new Set([PRIVATE, NEIGHBOUR]),
+    own: new Set([ipv4('192.0.2.1')]),
+  }
+  expect(isOfOldBinding(flow, translation)).toBe(isOld)
+})
+
+it('passes on those of VPCs with a namespace, unless somebody else has them', () => {
+  const other = ipv4('203.0.113.8')
+  const transit = { ...transitOf(7), floatingIps: [FLOAT, other] }
+  const passing = { ...townWant(), transits: [transit] }
+  const { own, passed } = servedFloatingIps(passing, { ...NO_HOST_ROUTING, addresses: [other] })
+  expect([...own]).toEqual([])
+  expect([...passed]).toEqual([[FLOAT, transit]])
 })
