@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import {
   createMachineImages,
   type MachineImages,
@@ -42,6 +42,23 @@ export interface ImageWorld {
   /** Publishes a file; its location. */
   put(name: string, content: Buffer): Promise<string>
   remove(): Promise<void>
+}
+
+/**
+ * A new image world for each test of the file that calls this, and time enough for disks and
+ * connections. Returns what gives the current one.
+ */
+export function imageWorldOfEachTest(): () => ImageWorld {
+  vi.setConfig({ testTimeout: 2 * SETTLE_MS })
+  let world: ImageWorld | undefined
+  beforeEach(async () => {
+    world = await createImageWorld()
+  })
+  afterEach(() => world?.remove())
+  return () => {
+    if (world === undefined) throw new Error('no test runs')
+    return world
+  }
 }
 
 /**

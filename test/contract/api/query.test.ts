@@ -335,11 +335,8 @@ describe('a refusal', () => {
   // What Terraform's provider calls once an aws_instance runs, or for what hangs on it, and Atoll
   // does not have (yet).
   it.each([
-    'AllocateAddress',
     'AssociateIamInstanceProfile',
-    'CreateSecurityGroup',
     'ModifyInstanceMaintenanceOptions',
-    'ModifyNetworkInterfaceAttribute',
     'ModifyPrivateDnsNameOptions',
     'ModifyVolume',
   ])('of %s names it, too', async (action) => {

@@ -3,22 +3,14 @@
  * client is told.
  */
 import type { ServerResponse } from 'node:http'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Log } from '../../../src/lib/log.ts'
 import { explain } from '../../../src/model/errors.ts'
 import { parseAccountId } from '../../../src/model/ids.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { type FileServer, serveFile, startFileServer } from '../../kit/file-server.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
-import {
-  createImageWorld,
-  failure,
-  type ImageWorld,
-  image,
-  noise,
-  SETTLE_MS,
-  settled,
-} from '../../kit/machine-images.ts'
+import { failure, image, imageWorldOfEachTest, noise, settled } from '../../kit/machine-images.ts'
 
 const MIB = 1024 * 1024
 /**
@@ -27,14 +19,7 @@ const MIB = 1024 * 1024
  */
 const impatient = hurriedClock(30)
 
-let world: ImageWorld
-beforeEach(async () => {
-  world = await createImageWorld()
-})
-afterEach(() => world.remove())
-
-/** They wait for disks and connections. */
-vi.setConfig({ testTimeout: 2 * SETTLE_MS })
+const world = imageWorldOfEachTest()
 
 describe('a web server', () => {
   const content = noise(3 * MIB)
@@ -159,7 +144,7 @@ describe('a web server', () => {
     await using server = await startFileServer((_request, response) => answer(response))
     const { log, reasons } = reasonsLog()
     const clocks = why.source.includes('silent') ? { clock: impatient } : {}
-    await using images = world.open({ log, ...clocks })
+    await using images = world().open({ log, ...clocks })
     const message = await failure(images, server.url)
     // What it says of itself when it has sent something is told; all else is for the log.
     if (/maxGiB|web page|empty/.test(why.source)) expect(message).toMatch(why)
@@ -172,7 +157,7 @@ describe('a web server', () => {
     const server: FileServer = await startFileServer(() => undefined)
     await server[Symbol.asyncDispose]()
     const { log, reasons } = reasonsLog()
-    await using images = world.open({ log })
+    await using images = world().open({ log })
     expect(await failure(images, server.url)).toBe(`${server.url} cannot be fetched from this host`)
     expect(reasons()).toMatch(/ECONNREFUSED/)
   })
@@ -187,7 +172,7 @@ describe('a web server', () => {
       serveFile(request, response, { content, tag }),
     )
     const { log, reasons } = reasonsLog()
-    await using images = world.open({ log, clock: hurriedClock(60) })
+    await using images = world().open({ log, clock: hurriedClock(60) })
     const wants = [1, 2, 3].map((n) => image(`${slow.url}?${n}`, null, n))
     for (const want of wants) images.look(want)
     const other = { ...image(good.url, null, 9), account: parseAccountId('123456789012') }
