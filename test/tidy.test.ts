@@ -1,4 +1,7 @@
-/** The habits of the house, held by a test: who may import whom, and what may not be left behind. */
+/**
+ * The rules of HACKING.md that a program can check: which room imports which, and what a file may
+ * not contain.
+ */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'

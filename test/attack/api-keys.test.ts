@@ -1,8 +1,9 @@
 /**
- * A client with a key has many RSA keys made at once.
+ * A client with a key asks for many RSA key pairs at once.
  *
- * Before: four at a time filled the thread pool, and every file and name that this host's services asked for waited behind all of them.
- * Now one is made at a time, and who waits is limited for each account.
+ * Before: four at a time filled the thread pool, and every file access and name lookup of this
+ * host's services waited behind them. Now one is made at a time, and the number that wait is
+ * limited per account.
  */
 import { stat } from 'node:fs/promises'
 import { expect, it } from 'vitest'

@@ -1,9 +1,10 @@
 /**
- * Somebody without a key: requests that nobody signed, keys that do not exist, connections that say nothing.
+ * Clients without a key: unsigned requests, keys that do not exist, connections that send nothing.
  *
- * Before: an unsigned request was read to its end (1 MiB), each key that does not exist cost a transaction of the records and each request
- * a line of the log, and 1,024 silent connections from a few addresses shut everybody out for as long as they lasted. Now a request is
- * looked at before its body, look-ups and lines are limited, and the longest idle connection makes room.
+ * Before: an unsigned request was read to its end (1 MiB), each unknown key cost a database
+ * transaction, each request a log line, and 1,024 silent connections from a few addresses kept all
+ * others out. Now requests are checked before their body is read, lookups and log lines are
+ * limited, and the connection that was idle longest is closed for a new one.
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'

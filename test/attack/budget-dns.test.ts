@@ -1,9 +1,9 @@
 /**
- * Instances that ask the resolver for names outside, more than anybody needs.
+ * Instances that ask the resolver for many names outside.
  *
- * On the old code: eight instances that asked for names whose server is silent held all places of the forwarder, and a ninth's question
- * failed without being asked; one instance had 1,000 questions a second sent out, each with an exchange and an entry of the host's
- * connection table.
+ * Before: eight instances that asked for names whose server is silent held all places of the
+ * forwarder, so a ninth's question failed without being forwarded. One instance had 1,000 questions
+ * a second forwarded, each with a socket and an entry in the host's connection table.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'

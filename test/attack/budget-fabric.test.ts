@@ -1,7 +1,8 @@
 /**
- * An instance is flooded from another host, where nothing held its neighbour back.
+ * An instance is flooded from another host that does not limit the sender.
  *
- * On the old code: 40,000 datagrams to as many ports made 40,000 entries in the connection table of the host of the instance.
+ * Before: 40,000 datagrams to as many ports made 40,000 entries in the connection table of the
+ * receiver's host.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addressOf, createFabricWorld, type FabricWorld } from '../kit/fabric-world.ts'

@@ -1,10 +1,11 @@
 /**
- * One instance against what all NICs of a host share in the kernel: connections, fragments, ARP, and the one thread behind DHCP, DNS
- * and metadata.
+ * One instance exhausts what all NICs of a host share in the kernel: connection table, fragment
+ * memory, ARP, and the one thread behind DHCP, DNS and metadata.
  *
- * On the old code: 60,000 datagrams to as many ports made 60,000 entries in the connection table; 3,000 connections that were closed
- * again left 3,000 entries for two minutes; 20,000 DNS queries all reached the socket; 1,000 DHCP messages did; 1,000 ARP requests were
- * answered; 6,000 fragments that belonged to nothing took all memory for fragments, and the neighbour's large pings failed.
+ * Before: 60,000 datagrams to as many ports made 60,000 entries in the connection table; 3,000
+ * closed connections left 3,000 entries for two minutes; 20,000 DNS queries and 1,000 DHCP messages
+ * all reached their sockets; 1,000 ARP requests were answered; 6,000 incomplete fragments took all
+ * memory for fragments, and a neighbour's large pings failed.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'

@@ -1,8 +1,8 @@
 /**
- * Consoles over WebSocket, attacked by who has a good ticket and no manners, and by who has none.
+ * Clients that attack consoles over WebSocket, with and without a valid ticket.
  *
- * With the limits that ws has by itself a message of 100 MiB was kept whole, and one of 16,000
- * fragments. The old code's own frames knew neither.
+ * With the default limits of ws, a message of 100 MiB was kept whole, and so was one of 16,000
+ * fragments. The framing before ws had no limit either.
  */
 import { once } from 'node:events'
 import { request } from 'node:http'

@@ -1,9 +1,10 @@
 /**
- * Root of a container against the host, and against what all of a machine share.
+ * Root in a container against the host, and against what all containers of a host share.
  *
- * On the old code its uid 0 was the host's uid 0, so a file or a kernel interface that it could name it could change; NET_ADMIN went to
- * whatever image called its command `/init`; it could make devices and namespaces of its own; and it had 8,192 processes, all of the
- * host's inotify instances and as many open files as the engine.
+ * Before: its uid 0 was the host's uid 0, so it could change each host file or kernel interface
+ * that it could name; NET_ADMIN was given to any image whose command is called `/init`; it could
+ * make devices and namespaces; and it could use 8,192 processes, all inotify instances of the host
+ * and as many open files as the engine.
  */
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

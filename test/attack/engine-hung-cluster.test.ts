@@ -1,9 +1,9 @@
 /**
- * The shared engines of a cluster that hang for real: mariadbd and RabbitMQ's beam.smp, stopped.
+ * The shared engines of a cluster hang: mariadbd and RabbitMQ's beam.smp are stopped (SIGSTOP).
  *
- * Names, rules, routes, metadata and reads went on in time when first tried, and launches are refused
- * within seconds or go on. Before: health said for ten seconds only that the lease had run out, and
- * then that the records were away, and not what does not answer.
+ * DNS, rules, routes, metadata and reads went on in time when first tried, and launches are refused
+ * within seconds or succeed. Before: health said for ten seconds only that the lease had expired,
+ * then that the database was unavailable, and never named the engine that hung.
  */
 import { mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:https'

@@ -1,8 +1,10 @@
 /**
- * An engine that hangs (dockerd that is stopped, on a hung disk, or out of memory): it takes questions and answers none.
+ * A Docker Engine that hangs (stopped, on a hung disk, or out of memory): it accepts requests and
+ * answers none.
  *
- * Before: each pass of the agent waited 30 s for its list, and with it the rules, links, DHCP, DNS and metadata of all instances and the
- * virtual machines. Now its own instances wait, everything else goes on, and health names it.
+ * Before: each pass of the agent waited 30 s for the list of containers, and with it the rules,
+ * links, DHCP, DNS and metadata of all instances, and virtual machines. Now only containers wait,
+ * and health names the engine.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'

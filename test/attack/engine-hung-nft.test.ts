@@ -1,8 +1,9 @@
 /**
- * A program of the firewall that hangs: nft that is stopped.
+ * A program of the firewall that hangs: nft is stopped (SIGSTOP).
  *
- * Before: DHCP, DNS and metadata of all instances waited with each pass until it was killed, which took 20 s. Now links and workloads wait, as
- * nothing may be reachable before its rules are in; everything else goes on, health names nft, and it is killed after 3 s and tried again.
+ * Before: at each pass DHCP, DNS and metadata of all instances waited until it was killed, after 20
+ * s. Now only links and workloads wait, because nothing may be reachable before its rules exist.
+ * Health names nft, and it is killed after 3 s and tried again.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

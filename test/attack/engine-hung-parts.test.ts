@@ -1,9 +1,10 @@
 /**
- * Parts of engines that hang while the rest of them answers: the QEMU of one machine, qemu-img, the shim of one container, containerd.
+ * Parts of engines hang while the rest answers: the QEMU of one machine, qemu-img, the shim of one
+ * container, containerd.
  *
- * Before: a QEMU that hung was named nowhere, and a machine whose disk could not be made was `pending` for a minute with no reason at all;
- * one container whose shim hung held back all containers of the host for as long as it did. Now the instance that hangs waits, and health
- * names what it waits for.
+ * Before: health did not name a QEMU that hung; a machine whose disk could not be created was
+ * `pending` for a minute without a reason; one container whose shim hung delayed all containers of
+ * the host. Now only that instance waits, and health says what it waits for.
  */
 import { dirname, join } from 'node:path'
 import { GetConsoleOutputCommand, StopInstancesCommand } from '@aws-sdk/client-ec2'

@@ -1,9 +1,10 @@
 /**
- * A database that hangs (MariaDB that is stopped, on a hung disk): it takes questions and answers none, while somebody takes the host's rules
- * and routes away.
+ * A database that hangs (MariaDB is stopped, or on a hung disk) accepts requests and answers none,
+ * while someone removes the host's rules and routes.
  *
- * Before: a daemon that had been started while its database hung mended nothing, because it knew no want until the database had been
- * given up. Now mending goes by the ledger, in the time in which it does with records.
+ * Before: a daemon that was started while its database hung repaired nothing, because it had no
+ * want until it gave up on the database. Now it repairs by the ledger, as fast as with the
+ * database.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,13 +1,14 @@
 /**
- * Somebody on the fabric who wants into the shared engines: whoever is a member of Galera has every record, whoever enters the broker rings
- * every bell.
+ * An attacker on the fabric tries to join the shared engines. A member of Galera has every record,
+ * and a member of the broker can wake every host.
  *
- * On the code before: Galera took any MariaDB node that came to port 4567 for a member and sent it all records in clear; MariaDB and
- * RabbitMQ answered everybody, by passwords that were the cluster's secret, which each AMQP connection said in clear; and an Erlang node
- * with the cookie, which that secret makes, was the broker's equal.
+ * Before: Galera accepted any MariaDB node at port 4567 as a member and sent it all records
+ * unencrypted; MariaDB and RabbitMQ answered everyone, with passwords that are the cluster's
+ * secret, sent unencrypted at each AMQP connection; and an Erlang node with the cookie, which is
+ * made from that secret, had all rights of the broker.
  *
- * First the stranger is one whose packets go nowhere. Then he has the address of somebody who is let in, and the certificates alone
- * keep him out: that is what the set `members` of the hosts' tables stands for here.
+ * First the firewall drops the attacker's packets. Then it has an address that is let in (the set
+ * `members` of the hosts' tables), and only certificates keep it out.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

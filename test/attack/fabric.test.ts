@@ -1,7 +1,9 @@
 /**
- * Somebody on the network between the hosts, who reads and changes what instances send each other, and a host that forgot to encrypt.
+ * An attacker on the network between the hosts reads and changes what instances send each other;
+ * and a host that does not encrypt.
  *
- * On the code before, nothing could be demanded of the fabric: what was not encrypted was sent and taken.
+ * Before, encryption of the fabric could not be required: unencrypted packets were sent and
+ * accepted.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../../tools/kit/netns.ts'

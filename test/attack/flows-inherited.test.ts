@@ -1,9 +1,9 @@
 /**
- * Somebody outside, or a neighbour, goes on with a flow that was allowed to an address whose owner has changed.
+ * A flow that was allowed to an address goes on after the address has another owner.
  *
- * Before: the connection table knew nothing of owners. A UDP flow that one instance had opened to outside went on to whoever was given
- * its address next, past the default deny, for as long as the sender went on; so did one from a neighbour who shares no group with the
- * new owner.
+ * Before: the connection table knew nothing of owners. A UDP flow that one instance had opened to
+ * the outside continued to the next owner of its address, past the default deny, for as long as the
+ * sender kept sending. So did a flow from a neighbour that shares no group with the new owner.
  */
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'

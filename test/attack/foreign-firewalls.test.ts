@@ -1,8 +1,9 @@
 /**
- * Another firewall of the host is started, reloaded and stopped: ufw and firewalld as Debian has them, in a mount namespace of their own.
+ * Other firewalls of the host are started, reloaded and stopped: ufw and firewalld as Debian
+ * packages them, in a mount namespace of their own.
  *
- * What they drop of instances' is named by `doctor`, what it says is to be done lets everything through again, ours are mended at once, and
- * theirs stay as they are. All of it held when it was tried first.
+ * `doctor` names what they drop of instances' traffic, its fix lets everything through again, our
+ * rules are repaired at once, and theirs are not changed. All of it held when it was first tried.
  */
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'

@@ -1,11 +1,10 @@
 /**
- * Somebody writes single rules that drop what instances need, into nftables or either iptables: for
- * the world outside, as they think.
+ * An operator writes single rules into nftables or either iptables that drop what instances need.
  *
- * Real packets are the judge: whatever an instance loses is named by `doctor`, what it says is to
- * be done brings it back, and where nothing is lost nothing is named. Before, only a chain's policy
- * and its last rule were looked at, and iptables-legacy not at all: none of the 16 that take
- * something away was named and fixed by what was said.
+ * Judged by real packets: `doctor` names whatever an instance loses, its fix restores it, and where
+ * nothing is lost it names nothing. Before, only the policy and the last rule of a chain were
+ * checked, and iptables-legacy not at all: of 16 rules that take something away, none was both
+ * named and fixed.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { configSchema } from '../../src/config.ts'

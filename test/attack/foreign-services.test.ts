@@ -1,8 +1,10 @@
 /**
- * A program of the operator's that listens on all of the host's addresses answers instances in place of the host's own services.
+ * A program of the operator's that listens on all addresses of the host answers instances instead
+ * of the host's own services.
  *
- * Before: while no daemon ran, or one that could not listen, a web server on 0.0.0.0:80 was the instances' metadata service, and a resolver
- * on 0.0.0.0:53 their DNS. Now such a program gets nothing that is for the service addresses, and is counted.
+ * Before: while no daemon ran, or one that could not listen, a web server on 0.0.0.0:80 was the
+ * instances' metadata service, and a resolver on 0.0.0.0:53 their DNS. Now such a program receives
+ * nothing that is sent to the service addresses, and these packets are counted.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'

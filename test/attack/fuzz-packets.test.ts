@@ -1,8 +1,9 @@
 /**
- * Strangers send bytes that nobody meant: mutated packets, headers, images, letters and lines, to every parser that they reach.
+ * Random and mutated input for every parser that untrusted bytes reach: packets, headers, images,
+ * bus messages and lines of a stream.
  *
- * Each either takes them or refuses them in its own words, at once: nothing else may be thrown, and nothing takes longer than 20 ms.
- * `ATOLL_LONG=1` tries a million; `ATOLL_SEED` repeats a run.
+ * Each parser accepts its input or refuses it with an error of its own. It throws nothing else, and
+ * takes 20 ms at most. `ATOLL_LONG=1` tries a million inputs; `ATOLL_SEED` repeats a run.
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,9 +1,9 @@
 /**
- * Clients send requests that nobody meant: well signed ones with mutated and invented parameters, mutated ones with a signature, and bytes
- * that are hardly HTTP, to a real server with real records.
+ * Random and mutated requests to a real server with real records: correctly signed ones with
+ * mutated and invented parameters, mutated ones with a signature, and bytes that are hardly HTTP.
  *
- * Every one is answered, none with 500, nothing is logged as a bug, and the loop is never held longer than it may be. `ATOLL_LONG=1` tries
- * a hundred thousand; `ATOLL_SEED` repeats a run.
+ * Every one is answered, none with 500, nothing is logged as a bug, and the event loop is not held
+ * longer than allowed. `ATOLL_LONG=1` tries a hundred thousand; `ATOLL_SEED` repeats a run.
  */
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'

@@ -1,9 +1,9 @@
 /**
- * Somebody takes the rules away, as a firewall's reload does (`nft flush ruleset` of Debian's nftables.service), and nobody lives who
- * loads them again.
+ * The rules are removed, as the reload of a firewall does (`nft flush ruleset` of Debian's
+ * nftables.service), while no daemon runs that would load them again.
  *
- * Before: with `nft delete table inet atoll` instances reached closed ports of the host and of each other, and the outside
- * reached instances, for good when the daemon was dead.
+ * Before: after `nft delete table inet atoll`, instances reached closed ports of the host and of
+ * each other, and the outside reached instances, until a daemon was started.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRepairLoop } from '../../src/agent/repair.ts'

@@ -1,9 +1,10 @@
 /**
  * Two machines from one disk: the same host name, identity, keys and records.
  *
- * Before: both renewed one lease, and the copy made all that the records say of the original's instances, whose containers and disks it had
- * as well. Now the second to come ends before it touches anything or opens the bus, and says how to make a host of its own of it; in
- * whichever order they are started again, the original stays.
+ * Before: both renewed one lease, and the copy created everything that the records say of the
+ * original's instances. Now the second one ends before it changes anything or connects to the bus,
+ * and says how to make a separate host of it. The original stays, in whichever order they are
+ * started again.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'

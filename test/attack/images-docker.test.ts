@@ -1,8 +1,10 @@
 /**
- * A client with an API key has the Docker Engine go where the client cannot, and launches images of the engine that are not the client's.
+ * A client with an API key makes the Docker Engine connect to where the client cannot, and launches
+ * images of the engine that are not the client's.
  *
- * On the old code `docker://127.0.0.1:PORT/x` made the engine ask what listens there, and its answer was told; `docker://sha256:PREFIX` was any
- * image in the engine by the first digits of its id, and `docker://atoll-image:…` what another account had made of an instance.
+ * Before: `docker://127.0.0.1:PORT/x` made the engine connect to that port, and the client saw its
+ * answer; `docker://sha256:PREFIX` was any image in the engine by the first digits of its id, and
+ * `docker://atoll-image:…` an image that another account had made of an instance.
  */
 
 import { randomBytes } from 'node:crypto'

@@ -1,8 +1,10 @@
 /**
- * A client with an API key names files of the host as images: its guest prints its initramfs, and the failures tell what is in the others.
+ * A client with an API key names files of the host as images: its guest prints its initramfs, and
+ * error texts say what other files contain.
  *
- * On the old code every file below the five directories of `images.directories` (/srv, /root, /home, /tmp among them) was an initramfs,
- * readable or not, by a second name or not; a file of 512 zeros was a disk; and a wrong digest was answered with the right one.
+ * Before: every file below the five directories of `images.directories` (among them /srv, /root,
+ * /home, /tmp) could be an initramfs, whatever its mode and number of links; a file of 512 zeros
+ * was a disk; and the answer to a wrong digest contained the right one.
  */
 
 import { createHash, randomBytes } from 'node:crypto'

@@ -1,8 +1,10 @@
 /**
- * Sources of images that hang: they take a connection and say nothing, or stop (SIGSTOP) in the middle of a transfer.
+ * Sources of images that hang: they accept a connection and send nothing, or stop (SIGSTOP) during
+ * a transfer.
  *
- * Held when first tried: they keep two places of their account at most, images of all others are fetched meanwhile, and what is given up
- * says so. One that goes on is gone on with.
+ * Held when first tried: they take two places of their account at most, images of other accounts
+ * are fetched meanwhile, and an image that is given up says why. A transfer that resumes is
+ * continued.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'

@@ -1,9 +1,11 @@
 /**
- * A client with an API key has a host ask for things where the client cannot reach: on the host's loopback and other addresses, by other
- * spellings, by redirects, by registries; and learns what is there by how and when it fails.
+ * A client with an API key makes a host connect to where the client cannot: the host's loopback and
+ * other addresses, by other spellings, by redirects, by registries; and learns from how and when it
+ * fails what is there.
  *
- * On the old code the initramfs `http://127.0.0.1:PORT/…` was what a service on the loopback answered, redirects led anywhere, and refused,
- * timed out, 404 and 503 each had a sentence and a time of their own.
+ * Before: the initramfs `http://127.0.0.1:PORT/…` was what a service on the loopback answered,
+ * redirects were followed anywhere, and a refused connection, a timeout, 404 and 503 each had an
+ * error text and a duration of their own.
  */
 
 import { randomBytes } from 'node:crypto'

@@ -1,8 +1,10 @@
 /**
- * Programs in the jail that come to no end: gzip and qemu-img are stopped (SIGSTOP) in the middle of their work.
+ * Programs in the sandbox that never end: gzip and qemu-img are stopped (SIGSTOP) during their
+ * work.
  *
- * On the old code gzip kept its place for ever, and there are four for an account; qemu-img kept its for four hours, and there are two for
- * all machines of a host. Now whoever moves nothing any more is killed, and the image says so.
+ * Before: gzip kept its place for ever, one of four of an account; qemu-img kept its place for four
+ * hours, one of two of the host. Now a program that makes no progress is killed, and the image says
+ * so.
  */
 import { randomFillSync } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'

@@ -1,8 +1,9 @@
 /**
- * A parser that was taken over by what it reads: what can it do from where it runs?
+ * What a parser can do from its sandbox after its input took it over.
  *
- * On the old code qemu-img read the disks of guests as root in the daemon's own namespaces, and zlib ran inside the daemon: each of these
- * attempts succeeded there. Perl stands for the code that an attacker brings along; the programs themselves run in the same jail.
+ * Before: qemu-img read the disks of guests as root in the daemon's own namespaces, and zlib ran
+ * inside the daemon: each of these attempts succeeded there. Perl stands for the attacker's code;
+ * the real programs run in the same sandbox.
  */
 import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,8 +1,9 @@
 /**
- * Access keys in the records: who has a copy of the database, who held a key that was taken away, and a host that is cut off.
+ * Access keys in the database: a copy of the database, a key that was revoked, and a host that is
+ * cut off.
  *
- * On the old code each secret stood in its row in clear (and in the replica of every host), nobody could take a key away, and a host that
- * was cut off went by its replica for ever.
+ * Before: each secret was stored unencrypted (and in the replica of every host), nobody could
+ * revoke a key, and a host that was cut off used its replica for ever.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'

@@ -1,9 +1,9 @@
 /**
- * The place that the log is written to is full, gone, or does not read.
+ * The destination of the log is full, gone, or does not read.
  *
- * Before: with stderr on a full disk the daemon ended at its next line (ENOSPC), and with a pipe whose reader was gone, too (EPIPE); a
- * reader that was stopped held the loop for as long as it liked. Now lines are dropped and counted, nobody waits, and one line says how
- * many were lost.
+ * Before: with stderr on a full disk, or a pipe whose reader was gone, the daemon ended at its next
+ * line (ENOSPC, EPIPE); a stopped reader blocked the event loop. Now lines are dropped and counted,
+ * nothing waits, and one line says how many were lost.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'

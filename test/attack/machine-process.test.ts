@@ -1,8 +1,10 @@
 /**
- * A QEMU that its guest has taken over: what does it see of the host, and how much of it can it take?
+ * A QEMU that its guest has taken over: what it sees of the host, and how much of the host it can
+ * use.
  *
- * On the old code it ran, as a user of its own, in the host's namespaces: it saw every link, socket and process of the host and every file
- * that anybody may read, could connect to the host's loopback and to abstract sockets, and had no limit of memory or threads.
+ * Before: it ran as a user of its own, but in the host's namespaces: it saw every link, socket and
+ * process of the host and every world-readable file, could connect to the host's loopback and to
+ * abstract sockets, and had no limit of memory or threads.
  */
 import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'

@@ -1,7 +1,9 @@
 /**
- * A program on an instance that can be made to fetch a URL (SSRF), an open proxy, a guest of a guest, against the instance's metadata.
+ * A program on an instance that can be made to fetch a URL (SSRF), an open proxy, and a nested
+ * guest, against the instance's metadata.
  *
- * On the code before, IMDSv1 could not be switched off, nor the service, and answers reached whoever the instance routed for.
+ * Before, neither IMDSv1 nor the service could be switched off, and answers reached any machine
+ * that the instance routed for.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Host } from '../../src/host/host.ts'

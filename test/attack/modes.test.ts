@@ -1,8 +1,8 @@
 /**
- * Somebody with an account on the host, who is not root, against what the daemon keeps there.
+ * A user of the host who is not root, against the daemon's files.
  *
- * On the code before, the state directory stayed open when a script had made it first, as quickstart did, and user data, keys and
- * consoles of instances could be read in it.
+ * Before, the state directory stayed world-readable if a script had created it first, as quickstart
+ * did. User data, keys and consoles of instances could be read in it.
  */
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'

@@ -1,8 +1,8 @@
 /**
- * Whoever can put something into a directory that the daemon removes: a mount, a link, a name.
+ * Something is put into a directory that the daemon removes: a mount, a symbolic link, a name.
  *
- * On the code before, removing a volume's directory emptied the file system that was mounted in it, and went through a directory that
- * was a link.
+ * Before, removing a volume's directory emptied the file system that was mounted in it, and
+ * followed a directory that was a link.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -1,10 +1,11 @@
 /**
- * An instance goes, under its host's address, where only the host should; a neighbour of the host goes through it; and a guest says that
- * it is somebody else, piece by piece.
+ * An instance reaches, under its host's address, what only the host should; a neighbour of the host
+ * uses it as a router; and a guest forges its source address, fragment by fragment.
  *
- * Before: containers on Docker's bridges, networks on other links of the host and 169.254.77.7 outside were reached masqueraded; the
- * host forwarded for any neighbour; it answered ARP on its uplink for 169.254.169.254; a forged fragment was put into another's
- * datagram, because sources were looked at after defragmentation.
+ * Before: containers on Docker's bridges, networks on other links of the host and 169.254.77.7
+ * outside were reached masqueraded; the host forwarded for any neighbour; it answered ARP on its
+ * uplink for 169.254.169.254; a forged fragment was put into another's datagram, because sources
+ * were checked after defragmentation.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createMetrics } from '../../src/lib/metrics.ts'

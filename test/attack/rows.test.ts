@@ -1,9 +1,9 @@
 /**
- * Whoever can write to the records, or writes a mistake there, against the hosts that read them.
+ * Someone writes malformed rows to the database that the hosts read.
  *
- * On the code before, a volume `../x` that was to be deleted made the daemon remove that directory of its host, one malformed network made
- * every pass of every host fail, and an instance whose row had become unreadable was taken for one that no record knows: its
- * workload was removed.
+ * Before, a volume `../x` that was to be deleted made the daemon remove that directory of its host,
+ * one malformed network made every pass of every host fail, and an instance whose row was
+ * unreadable was taken for one without a record: its workload was removed.
  */
 
 import { existsSync } from 'node:fs'

@@ -1,9 +1,10 @@
 /**
- * Somebody sends while the rules are replaced, as any client can have them by launching something: what arrives before and after arrives in
- * between, under the same address, and what is dropped before and after is dropped in between.
+ * Packets are sent while the rules are replaced, which any client causes by a launch: what is
+ * accepted before and after is accepted in between, under the same address, and what is dropped
+ * before and after is dropped in between.
  *
- * Before, at some 100 replacements: of 3,000 datagrams between hosts 29 to 77 were lost in each run, and 8 to 21 of 3,000 that claimed to
- * be from a VPC were taken by the host itself.
+ * Before, at some 100 replacements: of 3,000 datagrams between hosts 29 to 77 were lost in each
+ * run, and of 3,000 with a forged source in a VPC the host itself accepted 8 to 21.
  */
 import { expect, test } from 'vitest'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'

@@ -1,8 +1,9 @@
 /**
- * The wire to the API: what somebody on the network between a client and a host can read, repeat or pretend.
+ * An attacker between a client and a host reads, repeats or forges requests to the API.
  *
- * On the old code the API had plain HTTP only, for everybody: a request from another machine was answered, and its signature could be
- * read on the way and repeated for 15 minutes. Here a stranger stands in a network namespace of its own, on the other end of a cable.
+ * Before, the API had plain HTTP only: a request from another machine was answered, and its
+ * signature could be read and repeated for 15 minutes. Here the attacker has a network namespace of
+ * its own, at the other end of a link.
  */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'

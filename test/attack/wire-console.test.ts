@@ -1,8 +1,10 @@
 /**
- * A console on another host: who stands between the command and that host sees the ticket, and all that is typed.
+ * A console on another host: an attacker between the command and that host sees the ticket and
+ * everything that is typed.
  *
- * On the old code all of it went in clear, and nobody was verified. Here `atoll console` is sent to a host whose certificate is of the
- * cluster's CA and for the address that was called, but for another host than the one that was named.
+ * Before, all of it was unencrypted, and nobody's identity was verified. Here `atoll console` is
+ * sent to a server whose certificate is signed by the cluster's CA and valid for the address, but
+ * belongs to another host than the one that was named.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,9 +1,11 @@
 /**
- * An engine that is another: its certificate is of the cluster's CA, but for another host.
+ * A server that poses as an engine: its certificate is signed by the cluster's CA, but for another
+ * host.
  *
- * On the old code mysql2 took any certificate of the CA for a server that was named by its address, so whoever had one host's key stood in
- * for every database, and was told the password. Here the server's certificate is good for `localhost` and another address, as those of
- * all other hosts are.
+ * Before, mysql2 accepted any certificate of the CA from a server that is named by its address, so
+ * the key of one host was enough to pose as every database and receive the password. Here the
+ * server's certificate is valid for `localhost` and another address, as those of all other hosts
+ * are.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,7 +1,8 @@
 /**
- * What every implementation of the `Bus` port promises. A new one joins with one `describeBusContract`.
+ * What every implementation of the `Bus` port promises. A new one calls `describeBusContract`.
  *
- * A bell may be late, joined with others or repeated, so tests wait for a bell after the last ring and never count.
+ * A bell may be late, merged with others or repeated, so tests wait for a bell after the last ring
+ * and never count bells.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'

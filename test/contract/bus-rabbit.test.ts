@@ -1,4 +1,7 @@
-/** The `Bus` contract over RabbitMQ, between two hosts and of a host with itself, and what only a bus over a broker has to bear. */
+/**
+ * The `Bus` contract over RabbitMQ, between two hosts and within one, and what only a bus with a
+ * broker must survive.
+ */
 import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net'
 import { type ConfirmChannel, connect } from 'amqplib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -1,4 +1,7 @@
-/** The bus over TLS with certificates on both sides: who has none, or trusts another authority, stays outside. */
+/**
+ * The bus over TLS with certificates on both sides: a client without a certificate, or one that
+ * trusts another authority, cannot connect.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

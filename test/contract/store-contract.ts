@@ -1,7 +1,8 @@
 /**
- * What every implementation of the `Store` port promises. A new engine joins with one `describeStoreContract`.
+ * What every implementation of the `Store` port promises. A new engine calls
+ * `describeStoreContract`.
  *
- * Wherever records are fought for, the fighters use two stores over the same records, as two hosts would.
+ * Tests of conflicting transactions use two stores over the same records, as two hosts would.
  */
 import { describe } from 'vitest'
 import { describeAddresses } from './store/addresses.ts'

@@ -1,4 +1,7 @@
-/** MariaDB over TLS: who is believed, and who is not. The server takes no connection without TLS, and none without a certificate. */
+/**
+ * MariaDB over TLS: which servers and clients are trusted. The server accepts no connection without
+ * TLS, and none without a certificate.
+ */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,7 @@
-/** What SQLite promises beyond the port: a private file, commits that survive a crash, and plain words when it cannot go on. */
+/**
+ * What SQLite promises beyond the port: a private file, commits that survive a crash, and clear
+ * errors when it cannot continue.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, open as openFile, rm, stat, writeFile } from 'node:fs/promises'

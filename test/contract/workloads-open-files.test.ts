@@ -1,6 +1,7 @@
 /**
- * An engine with a low limit of open files: that of a shell from which it was started, perhaps. Within a user namespace nobody raises
- * it, so a type that would have more gets what there is, instead of failing at each start with words of the engine's own.
+ * A Docker Engine with a low limit of open files, for example that of the shell from which it was
+ * started. Within a user namespace the limit cannot be raised, so a type that would have more gets
+ * what there is, and does not fail at each start with an error of the engine.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { canRunDocker } from '../../tools/kit/docker.ts'

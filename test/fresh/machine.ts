@@ -1,7 +1,8 @@
 /**
- * A machine on which nothing of Atoll has ever run, for a script that installs, starts and removes things: namespaces of its own for
- * network, mounts and processes, a way out through a network in user space, and no file of anybody's caches, settings or
- * temporary directories. The machine below it stays as it is.
+ * A machine on which Atoll has never run, for scripts that install, start and remove things:
+ * namespaces of its own for network, mounts and processes, a way out through a network in user
+ * space, and none of the machine's caches, settings or temporary directories. The machine itself is
+ * not changed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

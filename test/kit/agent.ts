@@ -1,4 +1,4 @@
-/** What an agent in a test is made of, beyond what the test is about; and services of it that only count. */
+/** The parts of an agent that a test is not about, and services that only count their calls. */
 import { join } from 'node:path'
 import type { AgentParts } from '../../src/agent/agent.ts'
 import { createLedger, type Ledger } from '../../src/agent/ledger.ts'

@@ -1,6 +1,7 @@
 /**
- * A cloud for tests of API actions: real records in memory, a bus that notes which hosts were rung, a clock that
- * stands still, and a way to run one action as one caller. No host is behind it.
+ * A cloud for tests of API actions: real records in memory, a bus that notes which hosts were rung,
+ * a clock that stands still, and a function that runs one action as one caller. It has no running
+ * host.
  */
 
 import { randomBytes } from 'node:crypto'

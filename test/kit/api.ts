@@ -1,4 +1,7 @@
-/** An API in a test: its parts with a fixed set of access keys and nothing else behind them, and a way to run it. */
+/**
+ * An API in a test: its parts, with a fixed set of access keys and no records, and a function that
+ * runs it.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'

@@ -1,6 +1,7 @@
 /**
- * This machine, lent to a script that installs or removes things on it: in network and mount namespaces of the script's own, with
- * everything that it may write to lying on a file system that goes with them, so that the machine stays as it was.
+ * This machine, lent to a script that installs or removes things: in network and mount namespaces
+ * of the script's own, where all directories that it may write to are on a file system that is
+ * discarded. The machine itself is not changed.
  */
 import { execute } from '../../tools/kit/cloud.ts'
 import type { Ran } from '../../tools/kit/netns.ts'

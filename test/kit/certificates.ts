@@ -1,4 +1,4 @@
-/** Certificates for tests, by openssl(1): an authority, and whom it vouches for. */
+/** Certificates for tests, made by openssl(1): an authority and those that it signs. */
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

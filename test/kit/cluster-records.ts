@@ -1,4 +1,7 @@
-/** Records of several hosts for tests: a store with the house's tables filled and hosts announced. */
+/**
+ * Records of several hosts for tests: a store with the default records, and hosts that have
+ * reported.
+ */
 
 import type { HostName } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'

@@ -1,6 +1,7 @@
 /**
- * Programs of Debian packages that a test runs and that no machine should have installed for it: a network manager, say, would take the
- * machine's network over. They are fetched once and unpacked into a directory, and nothing else of the package is done.
+ * Programs of Debian packages that a test runs but that must not be installed on the machine: a
+ * network manager, for example, would take over its network. They are downloaded once and unpacked
+ * into a directory. Scripts of the packages are not run.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'

@@ -1,8 +1,9 @@
 /**
- * DHCP clients that guests really run, as they come from Debian, each with files and names of its own.
+ * DHCP clients that guests really run, as Debian packages them, each with files and names of its
+ * own.
  *
- * A client is one shell command for a guest's namespaces, on its `eth0`. `$HOME_DIR` is its directory: it keeps its lease there from one
- * start to the next, and leaves there what it was told.
+ * A client is one shell command for a guest's namespaces, on its `eth0`. `$HOME_DIR` is its
+ * directory: it keeps its lease there between starts, and writes there what it was told.
  */
 import { existsSync } from 'node:fs'
 import { packageLibraries, unpackedPackages } from './debian-packages.ts'

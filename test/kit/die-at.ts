@@ -1,9 +1,11 @@
 /**
- * Loaded into a daemon before all else (`node --import`): SIGKILLs it at its k-th dealing with the world.
+ * Loaded into a daemon before everything else (`node --import`). SIGKILLs the daemon at its k-th
+ * interaction with something outside.
  *
- * Counted are SQLite statements, netlink messages, requests to the Docker Engine (begun, sent, answered), answers of the API, files
- * written and programs started. Counting begins when the file named by ATOLL_DIE_FILE appears, with k in it, and ends when it goes;
- * `<file>.count` says how far it came.
+ * Counted are SQLite statements, netlink messages, requests to the Docker Engine (begun, sent,
+ * answered), answers of the API, files written and programs started. Counting begins when the file
+ * named by ATOLL_DIE_FILE appears, with k in it, and ends when it is removed; `<file>.count` has
+ * the number so far.
  */
 import childProcess from 'node:child_process'
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'

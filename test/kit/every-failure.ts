@@ -1,4 +1,4 @@
-/** Makes the k-th call of a port fail, for every k: what follows must put everything right. */
+/** Makes the k-th call of a port fail, for every k. What follows must repair everything. */
 
 /** Decides, call by call, whether it fails. */
 export interface Failures {

@@ -1,4 +1,7 @@
-/** Six guests on three hosts, in groups that cross the hosts: the world of the fabric's lab tests. */
+/**
+ * Six guests on three hosts, in security groups that span the hosts: for the lab tests of the
+ * fabric.
+ */
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import type { DropReason } from '../../src/plan/nft-text.ts'
 import type { Netns } from '../../tools/kit/netns.ts'

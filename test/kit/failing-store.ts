@@ -1,4 +1,7 @@
-/** Records that break, or that lose a race, at a chosen call of a transaction, or whose answers are lost. */
+/**
+ * A store that fails, or loses a race, at a chosen call of a transaction, or whose answers are
+ * lost.
+ */
 import { unavailable } from '../../src/model/errors.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
 

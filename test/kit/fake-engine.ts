@@ -1,4 +1,7 @@
-/** A Docker Engine that is nothing but a test's own answers, behind a real unix socket: for what a real one does too seldom. */
+/**
+ * A Docker Engine that gives the answers of a test over a real unix socket: for what a real one
+ * does too rarely.
+ */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'

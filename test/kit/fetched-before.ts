@@ -1,6 +1,7 @@
 /**
- * What tests fetch from a mirror, fetched before any of them: a test file moves into a network namespace of its own, where no
- * mirror is reached. Vitest runs this once in its own process ("globalSetup").
+ * Downloads what tests need from a mirror, before any of them runs: a test file moves into a
+ * network namespace of its own, where no mirror can be reached. Vitest runs this once in its own
+ * process ("globalSetup").
  */
 
 import { canRunMachines, tinyGuest } from '../../tools/kit/tiny-guest.ts'

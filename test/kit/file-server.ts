@@ -1,4 +1,7 @@
-/** A web server with one file, which behaves as a test tells it to: it hangs up, changes its mind, lies. */
+/**
+ * A web server with one file that misbehaves as a test says: it closes connections, changes the
+ * file, sends wrong headers.
+ */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 

@@ -1,7 +1,7 @@
 /**
- * A MariaDB Galera cluster for tests: each node a server in a network namespace of its own, on a bridge in one more, where the
- * clients are. A node can lose its power (its link goes down first, so that nobody gets as much as a refusal), its network, or
- * its process, and come back.
+ * A MariaDB Galera cluster for tests: each node is a server in a network namespace of its own, on a
+ * bridge in one more namespace, where the clients are. A node can lose its power (its link goes
+ * down first, so that clients get no error at all), its network, or its process, and come back.
  *
  * Needs root, and Debian's `mariadb-server`, `galera-4` and `rsync`.
  */

@@ -1,4 +1,7 @@
-/** What tests of things that hang do with a cloud: programs that stop when asked to, processes by their command line, what health says. */
+/**
+ * For tests of things that hang: a program that stops when asked to, processes by their command
+ * line, what health says.
+ */
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'

@@ -1,4 +1,4 @@
-/** Time that runs faster where time is only waited for. */
+/** A clock whose waits are shorter. */
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 
 /** The system's clock, with waits `times` as fast as the wall's, which goes on as it does. */

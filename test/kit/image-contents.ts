@@ -1,4 +1,4 @@
-/** The smallest files that are what they claim to be. */
+/** The smallest valid files of each format that an image can have. */
 
 /** A kernel as x86 boots it, by its header. */
 export function bzImage(): Buffer {

@@ -1,7 +1,7 @@
 /**
- * All that the daemon makes in a network namespace, as lines of text that are equal exactly when
- * the kernel would do the same: no counters, handles, indexes or orders without a meaning. The
- * calling thread must be in the namespace.
+ * Everything that the daemon makes in a network namespace, as lines of text. Two of them are equal
+ * if the kernel would do the same: they have no counters, handles, indexes or orders without a
+ * meaning. The calling thread must be in the namespace.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'

@@ -1,6 +1,6 @@
 /**
- * A process that passes for a virtual machine: its name is one, and a QMP server of ours answers
- * for it. No guest runs.
+ * A process that the daemon takes for a virtual machine: it has the name of one, and a QMP server
+ * of the test answers for it. No guest runs.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,7 @@
-/** Inputs that nobody would send by mistake: sound ones, broken in the ways that parsers fear. A seed gives the same ones again. */
+/**
+ * Malformed inputs for parsers: valid ones, changed in the ways that parsers get wrong. The same
+ * seed gives the same ones.
+ */
 
 /** Numbers that follow from a seed. */
 export interface Chance {

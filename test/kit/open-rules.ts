@@ -1,4 +1,7 @@
-/** Rules that let everything through, for tests of links without a firewall: without any, the locks on them are shut. */
+/**
+ * Rules that accept everything, for tests of links without a firewall: without any rules, the guard
+ * programs on the links drop everything.
+ */
 import { ACCEPTED_MARK, UNVERIFIED_MARK } from '../../src/model/names.ts'
 
 /** For `Host.applyRules`. */

@@ -1,4 +1,7 @@
-/** The gate that images are fetched through, open to this machine's loopback: servers of tests are there. */
+/**
+ * The connections that image downloads may make, with this machine's loopback allowed: the servers
+ * of tests are there.
+ */
 import { createOutbound, type Outbound } from '../../src/images/outbound.ts'
 import { parseReach } from '../../src/images/outbound-policy.ts'
 

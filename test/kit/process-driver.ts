@@ -2,8 +2,8 @@
  * A third driver, for tests: an instance is a plain program with a network namespace of its own,
  * and its disk is a directory.
  *
- * It shows what a driver takes: this file, and one line where drivers are listed. It isolates
- * nothing else, so it is for tests only. `process:///path/program` is an image of it.
+ * It shows what a driver needs: this file, and one line where drivers are listed. It isolates
+ * nothing else, so it is for tests only. Its images are `process:///path/program`.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'

@@ -1,4 +1,7 @@
-/** A program on a terminal of its own: typed to, read from, resized. The terminal is made by util-linux's `script`. */
+/**
+ * A program on a terminal of its own, which the test types to, reads and resizes. util-linux's
+ * `script` makes the terminal.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { execute } from '../../tools/kit/cloud.ts'

@@ -1,4 +1,4 @@
-/** The Query API as a client speaks it that was written by hand: forms in, XML out, over HTTP. */
+/** A hand-written client of the Query API: sends forms, reads XML, over HTTP. */
 import { request } from 'node:http'
 import type { RunningApi } from './api.ts'
 import { signedHeaders } from './signed.ts'

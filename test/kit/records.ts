@@ -1,4 +1,4 @@
-/** Records for tests: small, valid, and told apart by a number. */
+/** Records for tests: small and valid, each with a number that makes it different. */
 import { cidr, cidrAddress, type Ipv4, macFromRandom } from '../../src/model/addr.ts'
 import { ALL_OUT, allFromMembers } from '../../src/model/group-rule.ts'
 import {

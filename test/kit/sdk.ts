@@ -1,6 +1,7 @@
 /**
- * The real AWS SDK without a network: what it would have sent, and what it makes of an answer. Its schemas, as found in the
- * SDK itself and not in our generated model, say which inputs and outputs there are.
+ * The real AWS SDK without a network: the request that it would send, and what it reads from an
+ * answer. Which inputs and outputs exist comes from the schemas in the SDK itself, not from our
+ * generated model.
  */
 import * as ec2 from '@aws-sdk/client-ec2'
 import * as sts from '@aws-sdk/client-sts'

@@ -1,7 +1,8 @@
 /**
- * How long this event loop was kept from everybody else while something was done.
+ * How long the event loop was blocked while something was done.
  *
- * Counted in processor time of this thread and not by the clock, so that a busy machine does not look like a busy loop.
+ * Measured in processor time of this thread, not by the clock, so that a busy machine does not look
+ * like a busy loop.
  */
 
 export interface Stall<T> {

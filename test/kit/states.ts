@@ -1,7 +1,7 @@
 /**
- * Named states of one host, each as the records say it and as the host is set: what the tests of
- * state pairs go through in every order. They are chosen so that each pair of neighbours in some
- * order takes away, moves or changes something of every kind.
+ * Named states of one host, each as records and as settings of the host. The tests of state pairs
+ * go through them in every order. They are chosen so that some pair removes, moves or changes
+ * something of every kind.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { createPlanner } from '../../src/agent/planner.ts'

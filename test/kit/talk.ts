@@ -1,4 +1,7 @@
-/** Small servers and clients to run inside namespaces: who one looks like from there, and a connection that talks for a second. */
+/**
+ * Small servers and clients to run inside namespaces: which source address a server sees, and a
+ * connection that transfers for a second.
+ */
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 
 /** Python: a server on port 7000 that tells each client which address it comes from. */

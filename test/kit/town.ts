@@ -1,6 +1,7 @@
 /**
- * One host with a network of its own, for lab tests: the host's namespace (entered), an "outside" machine on its uplink, and guests
- * that are plugged in as containers are. The services under test are the real ones on the real kernel.
+ * One host with a network of its own, for lab tests: the host's namespace (entered), an "outside"
+ * machine on its uplink, and guests that are connected as containers are. The services under test
+ * are the real ones on the real kernel.
  */
 import { DOCKER } from '../../src/containers/declaration.ts'
 import type { Host } from '../../src/host/host.ts'

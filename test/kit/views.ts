@@ -1,4 +1,7 @@
-/** What a client makes of a view: it is written down as an answer of the API is, and read by the AWS SDK. */
+/**
+ * What a client reads from a view: it is encoded as an answer of the API, and decoded by the AWS
+ * SDK.
+ */
 import fc from 'fast-check'
 import type { Action } from '../../src/api/action.ts'
 import { allActions } from '../../src/api/actions/all.ts'

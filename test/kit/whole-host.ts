@@ -1,7 +1,7 @@
 /**
  * A whole host inside the test process: records on disk, the real kernel in a namespace of its own,
- * a real Docker Engine, every service and the agent, put together as `daemon.ts` does. What it adds
- * is a place to break each port, and time that runs faster where time is only waited for.
+ * a real Docker Engine, every service and the agent, put together as in `daemon.ts`. In addition
+ * each port can be made to fail, and waits are shorter.
  */
 
 import { randomBytes } from 'node:crypto'

@@ -1,6 +1,7 @@
 /**
- * A relay between a MariaDB client and its server that loses what a test wants lost: a commit on its way, its answer, or everything
- * from now on, as when a machine loses its power. Nobody gets as much as a refusal.
+ * A relay between a MariaDB client and its server that drops what a test says: a commit on its way,
+ * its answer, or everything from now on, as when a machine loses its power. Neither side gets an
+ * error.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'

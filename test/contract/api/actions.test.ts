@@ -1,6 +1,6 @@
 /**
- * The actions as unmodified clients see them, over HTTP: AWS SDK for JavaScript 3 and Debian's AWS CLI, against real
- * records. The agent is played by the test, which writes the facts that an agent would.
+ * The actions as unmodified clients see them, over HTTP: AWS SDK for JavaScript 3 and Debian's AWS
+ * CLI, with real records. The test stands for the agent and writes the facts that an agent would.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -1,6 +1,7 @@
 /**
- * boto3 as Debian has it, against real records over HTTP: every filter that it documents, every listing and waiter that it knows, and the
- * calls that Terraform's provider makes, which end at the first that is not answered.
+ * boto3 as Debian packages it, with real records over HTTP: every filter that it documents, every
+ * list and waiter that it knows, and the calls that Terraform's provider makes, up to the first
+ * that is not answered.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * Consoles between two hosts: real doors behind real API listeners, real records, a bus. What
- * stands behind the doors are terminals that echo.
+ * Consoles between two hosts: the real console servers and API listeners, real records, a bus. The
+ * terminals are ones that echo.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'

@@ -1,7 +1,7 @@
 /**
- * The Query API by hand, without an SDK between: how forms may be written, what answers begin with,
- * and what refusals say. Tools match the texts of EC2, so these are held to the letter; each was
- * seen in a published log of EC2 or stands in its API reference.
+ * The Query API without an SDK: how forms may be written, how answers begin, and what refusals say.
+ * Tools match the texts of EC2, so these must be equal; each was found in a published log of EC2 or
+ * in its API reference.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../../src/api/actions/all.ts'

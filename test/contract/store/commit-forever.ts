@@ -1,8 +1,9 @@
 /**
  * A daemon that commits accounts until it is killed or fails: `node commit-forever.ts FILE BYTES`.
  *
- * After each commit it prints the number of the account, so that the test knows what was promised. When a transaction
- * fails it prints the error's kind, waits for a line on stdin, tries once more and prints `ok` or the kind again.
+ * After each commit it prints the number of the account, so the test knows what was promised. When
+ * a transaction fails it prints the kind of the error, waits for a line on stdin, tries once more
+ * and prints `ok` or the kind again.
  */
 import { once } from 'node:events'
 import { AtollError } from '../../../src/model/errors.ts'

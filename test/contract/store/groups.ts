@@ -1,4 +1,7 @@
-/** Security groups and their rules: what is unique, what holds a group, and who finds out first. */
+/**
+ * Security groups and their rules: what is unique, what prevents the deletion of a group, and which
+ * write fails first.
+ */
 import { describe, expect, it } from 'vitest'
 import { cidr } from '../../../src/model/addr.ts'
 import { parsePeer, type RulePeer } from '../../../src/model/group-rule.ts'

@@ -1,8 +1,9 @@
 /**
- * An embedded engine with the manners of a distant one: a turn of the event loop passes before every statement.
+ * An embedded engine that behaves as a remote one: one turn of the event loop passes before every
+ * statement.
  *
- * Without it, whatever stores in one process do would never be interleaved statement by statement, and races could not
- * be lost.
+ * Without it, the statements of two stores in one process would never interleave, and no race could
+ * occur.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { DatabaseConnection, Dialect } from 'kysely'

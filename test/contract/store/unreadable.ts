@@ -1,4 +1,6 @@
-/** Rows that nobody could have written by the rules: each is left out, named, and costs nobody else anything. */
+/**
+ * Rows that no correct program writes: each is left out and named, and no other row is affected.
+ */
 import { describe, expect, it } from 'vitest'
 import type { Ipv4, Mac } from '../../../src/model/addr.ts'
 import type { HostName, VolumeId } from '../../../src/model/ids.ts'

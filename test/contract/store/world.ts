@@ -1,4 +1,4 @@
-/** The world of a store test: records of its own, and stores over them that stand for hosts. */
+/** What a store test works on: records of its own, and stores over them that stand for hosts. */
 import { afterEach, beforeEach } from 'vitest'
 import type { Store } from '../../../src/store/store.ts'
 import { settle } from './records.ts'
