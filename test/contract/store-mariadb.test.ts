@@ -80,6 +80,24 @@ describe('a server', () => {
     return world.store
   }
 
+  it.each([
+    ['subnet', { ...given.farSubnet }, 'insertSubnet'],
+    ['group', { ...given.group, id: given.farGroup, vpc: given.farVpc.id }, 'insertGroup'],
+  ] as const)(
+    'runs again what gives a %s to a VPC that somebody else has just removed',
+    async (_what, row, insert) => {
+      const other = (await world.ground?.open()) ?? store()
+      await store().change((tx) => tx.insertVpc(given.farVpc))
+      const seen: boolean[] = []
+      const added = await store().change(async (tx) => {
+        const isThere = (await tx.vpcs({})).some(({ id }) => id === given.farVpc.id)
+        if (seen.push(isThere) === 1) await other.change((late) => late.deleteVpc(given.farVpc))
+        return isThere ? await tx[insert](row as never) : 'no VPC'
+      })
+      expect([added, ...seen]).toEqual(['no VPC', true, false])
+    },
+  )
+
   it('tells its time in UTC, wherever it stands', async () => {
     const { nowMs } = await store().read((tx) =>
       tx.changedScopes(0, { host: given.HOST, vpcs: [] }),

@@ -130,6 +130,32 @@ export function describeNetworks(begin: () => Promise<StoreWorld>): void {
       expect(await world.peer.read((tx) => tx.vpcs({}))).toEqual([given.vpc])
     })
 
+    it('are never both removed and given something, whoever is first', async () => {
+      const isThere = async (tx: Tx) => (await tx.vpcs({})).some(({ id }) => id === own.id)
+      const group = { ...given.group, id: given.nth('sg', 7), vpc: own.id }
+      const additions: readonly ((tx: Tx) => Promise<unknown>)[] = [
+        (tx) => tx.insertSubnet(inOwn),
+        (tx) => tx.insertGroup(group),
+      ]
+      for (const add of [...additions, ...additions]) {
+        await write((tx) => tx.insertVpc(own))
+        const [added, removed] = await Promise.all([
+          // Seen by an older snapshot, the VPC is there; then all of it is run again.
+          write(async (tx) => ((await isThere(tx)) ? await add(tx) : 'no VPC')),
+          world.peer.change((tx) => tx.deleteVpc(own)),
+        ])
+        expect([added, removed]).toEqual(
+          removed === 'done' ? ['no VPC', 'done'] : ['done', 'in-use'],
+        )
+        await write(async (tx) => {
+          if (removed === 'done') return
+          await tx.deleteSubnet(inOwn)
+          await tx.deleteGroup(group)
+          await tx.deleteVpc(own)
+        })
+      }
+    })
+
     it('are never both removed and launched into, whoever is first', async () => {
       for (let race = 1; race <= RACES; race++) {
         const { id } = given.instance(race)

@@ -110,6 +110,36 @@ describe('records that do not', () => {
     ).toStrictEqual([`vpcs ${large.id}`])
   })
 
+  it('may be VPCs with the same range, each of which has a number of its own', () => {
+    const own = { ...network.vpc, id: numbered('vpc', 2), isDefault: false, network: 1 }
+    const other = { ...own, id: numbered('vpc', 3), network: 2 }
+    const vpcs = [network.vpc, own, other]
+    const subnets = vpcs.map(({ id: vpc }, at) => ({
+      ...network.subnet,
+      vpc,
+      id: numbered('subnet', at + 1),
+    }))
+    const nics = subnets.map(({ id: subnet, vpc }, at) =>
+      placed(at + 1, { subnet, vpc, ip: placed(1).ip }),
+    )
+    expect(misfits({ vpcs, subnets, nics })).toStrictEqual([])
+    const twice = [network.vpc, own, { ...other, network: 1 }]
+    expect(misfits({ vpcs: twice, subnets, nics })).toStrictEqual([
+      `vpcs ${other.id}`,
+      `subnets ${subnets[2]?.id}`,
+      `placedNics ${nics[2]?.id}`,
+    ])
+  })
+
+  it('lose a VPC that holds the address of a host, and not the host', () => {
+    const evil = { ...network.vpc, id: numbered('vpc', 0), isDefault: false }
+    const vpcs = [{ ...evil, cidr: cidr('192.0.2.0/24') }, network.vpc]
+    expect(misfits({ vpcs })).toStrictEqual([`vpcs ${evil.id}`])
+    expect(
+      misfits({ vpcs: vpcs.map((vpc) => ({ ...vpc, network: vpc === vpcs[0] ? 1 : null })) }),
+    ).toStrictEqual([])
+  })
+
   it.each([
     ['this host', '192.0.2.1'],
     ['another host', '192.0.2.2'],
