@@ -6,7 +6,7 @@
  * they were last read. What was never read is neither started nor removed.
  */
 import { type Ipv4, ipv4ToNumber } from '../model/addr.ts'
-import { byId, type HostName } from '../model/ids.ts'
+import { byId, type HostName, type VpcId } from '../model/ids.ts'
 import type { Instance, UnreadableRow } from '../model/records.ts'
 import type {
   GroupWant,
@@ -92,9 +92,7 @@ function withKnownShared(
   const lostHosts = keysOf('peers')
   const hosts = new Set(read.peers.map(({ host }) => host))
   const peers = known.peers.filter(({ host }) => lostHosts.has(host) && !hosts.has(host))
-  const lost = addressesOf(rows, known, peers, kept)
-  // An address in a readable record belongs to that record now.
-  for (const { ip } of read.routes) lost.delete(ip)
+  const isLost = lostAddresses(rows, { read, known, peers, kept })
   const lostGroups = lostOf(read.groups, known.groups, keysOf('securityGroups'))
   const lostRules = keysOf('securityGroupRules')
   const knownGroups = new Map(known.groups.map((group) => [group.id, group]))
@@ -104,14 +102,14 @@ function withKnownShared(
     vpcs: [...read.vpcs, ...lostOf(read.vpcs, known.vpcs, keysOf('vpcs'))],
     groups: [...read.groups, ...lostGroups].map((group) => {
       const before = knownGroups.get(group.id)
-      return before === undefined ? group : withKnownGroup(group, before, lost, lostRules)
+      return before === undefined ? group : withKnownGroup(group, before, isLost, lostRules)
     }),
     names: [
       ...read.names,
-      ...known.names.filter(({ name, ip }) => lost.has(ip) && !named.has(`${name} ${ip}`)),
+      ...known.names.filter((one) => isLost(one) && !named.has(`${one.name} ${one.ip}`)),
     ],
     peers: [...read.peers, ...peers].sort((a, b) => (a.host < b.host ? -1 : 1)),
-    routes: [...read.routes, ...known.routes.filter(({ ip }) => lost.has(ip))].sort(
+    routes: [...read.routes, ...known.routes.filter(isLost)].sort(
       (a, b) => ipv4ToNumber(a.ip) - ipv4ToNumber(b.ip),
     ),
   }
@@ -121,37 +119,57 @@ function withKnownShared(
 function withKnownGroup(
   read: GroupWant,
   known: GroupWant,
-  lost: ReadonlySet<Ipv4>,
+  isLost: IsLost,
   lostRules: ReadonlySet<string>,
 ): GroupWant {
   const now = new Set(read.members)
   // Keep the known order, so that an unchanged group compares as equal.
-  const still = known.members.filter((ip) => now.has(ip) || lost.has(ip))
+  const isLostMember = (ip: Ipv4) => isLost({ vpc: read.vpc, ip })
+  const still = known.members.filter((ip) => now.has(ip) || isLostMember(ip))
   return {
     ...read,
-    members: known.members.some((ip) => lost.has(ip))
-      ? [...new Set([...still, ...now])]
-      : read.members,
+    members: known.members.some(isLostMember) ? [...new Set([...still, ...now])] : read.members,
     rules: byId([...read.rules, ...lostOf(read.rules, known.rules, lostRules)]),
   }
 }
 
+/** An address of a VPC. What older daemons wrote does not say of which. */
+interface VpcAddress {
+  readonly vpc?: VpcId | undefined
+  readonly ip: Ipv4
+}
+
+type IsLost = (address: VpcAddress) => boolean
+
 /**
- * The addresses of unreadable instances: those of this host, all of unreadable hosts, and those of
- * single unreadable rows.
+ * Whether an address is of an unreadable instance: one of this host, one of an unreadable host, or
+ * that of a single unreadable row. An address in a readable record belongs to that record now.
  */
-function addressesOf(
+function lostAddresses(
   rows: readonly UnreadableRow[],
-  known: SharedWant,
-  peers: SharedWant['peers'],
-  kept: readonly InstanceWant[],
-): Set<Ipv4> {
+  {
+    read,
+    known,
+    peers,
+    kept,
+  }: {
+    readonly read: SharedWant
+    readonly known: SharedWant
+    readonly peers: SharedWant['peers']
+    readonly kept: readonly InstanceWant[]
+  },
+): IsLost {
   const via = new Set(peers.map(({ address }) => address))
-  return new Set([
-    ...kept.flatMap(({ nics }) => nics.map(({ ip }) => ip)),
-    ...known.routes.flatMap((route) => (via.has(route.via) ? route.ip : [])),
-    ...rows.flatMap(({ table, ip }) => (table === 'placedNics' && ip !== null ? ip : [])),
+  const keyOf = ({ vpc, ip }: VpcAddress) => (vpc === undefined ? ip : `${vpc} ${ip}`)
+  const keysOf = (addresses: readonly VpcAddress[]) =>
+    new Set(addresses.flatMap((one) => [keyOf(one), one.ip]))
+  const lost = keysOf([
+    ...kept.flatMap(({ nics }) => nics),
+    ...known.routes.filter((route) => via.has(route.via)),
   ])
+  const inRows = new Set(rows.flatMap(({ table, ip }) => (table === 'placedNics' ? ip : [])))
+  const readable = keysOf(read.routes)
+  return (one) => !readable.has(keyOf(one)) && (lost.has(keyOf(one)) || inRows.has(one.ip))
 }
 
 function lostOf<Item extends { readonly id: string }>(

@@ -5,6 +5,7 @@ import { formatId } from '../../../src/model/ids.ts'
 import { VPC_NETWORK_MAX } from '../../../src/model/records.ts'
 import { nextHopOf, TRANSIT_RANGE, transitOf } from '../../../src/model/transit.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
+import { withUnreadable } from '../../../src/plan/unreadable.ts'
 import { wantsByVpc } from '../../../src/plan/vpc-wants.ts'
 import { hostWant, instance } from '../../../tools/kit/instance.ts'
 import { hostName } from '../../kit/records.ts'
@@ -140,4 +141,16 @@ describe('the links to namespaces', () => {
     expect(transitOf(number - 1).address).not.toBe(gateway)
     expect(gateway).not.toBe(address)
   })
+})
+
+it('what cannot be read of one VPC is not taken for what another has at the same address', () => {
+  const known = want()
+  const route = { ip, via: peer }
+  // The rows of one VPC are unreadable, and the instance of the other has moved.
+  const read = { ...known.shared, routes: [{ ...route, vpc: BLUE }], names: [] }
+  const row = { instance: null, host: null, problem: 'a test' }
+  const rows = [{ ...row, table: 'placedNics', key: 'eni-1', ip }]
+  const { shared } = withUnreadable({ ...known, shared: read }, rows, known)
+  expect(shared.routes.map(({ vpc }) => vpc).toSorted()).toEqual([OLD, RED, BLUE].toSorted())
+  expect(shared.names.map(({ vpc }) => vpc)).toEqual([OLD, RED])
 })
