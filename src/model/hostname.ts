@@ -4,7 +4,7 @@
  * The canonical one is the instance id (EC2 user guide, "EC2 instance hostnames and domains":
  * resource name). The IP-based name, and a Name tag that is a valid label, resolve as well.
  */
-import type { Ipv4 } from './addr.ts'
+import { type Ipv4, parseIpv4 } from './addr.ts'
 import { parseId } from './ids.ts'
 
 /** EC2's IP-based host name, `ip-172-31-0-7`. */
@@ -15,6 +15,12 @@ export function ipHostLabel(ip: Ipv4): string {
 /** EC2's public host name of a floating IP, `ec2-203-0-113-7`. */
 export function publicHostLabel(ip: Ipv4): string {
   return `ec2-${ip.replaceAll('.', '-')}`
+}
+
+/** The address that EC2's public host name names; undefined when it is none. */
+export function publicHostAddress(label: string): Ipv4 | undefined {
+  const [, address] = /^ec2-(\d+-\d+-\d+-\d+)$/.exec(label) ?? []
+  return address === undefined ? undefined : parseIpv4(address.replaceAll('-', '.'))
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Whether a name resolves for an instance, and why not. Pure. */
 import { parseIpv4 } from '../model/addr.ts'
-import { nameTagLabel } from '../model/hostname.ts'
+import { nameTagLabel, publicHostAddress } from '../model/hostname.ts'
 import { parseId } from '../model/ids.ts'
 import { conclude, type Explanation, type Step, stateSteps, step } from './explain.ts'
 import type { CloudRecords, End, Parsed } from './explain-question.ts'
@@ -64,6 +64,9 @@ function nameSteps(
     const addresses = found.map(({ ip }) => ip).join(', ')
     return [step('name', true, `${label}.${zone} is ${addresses}.`)]
   }
+  const publicIp = publicHostAddress(label)
+  if (publicIp !== undefined)
+    return [step('name', true, `${label}.${zone} is ${publicIp}: it leads to nobody in its VPC.`)]
   const elsewhere = known.find((one) => one.name === label)
   if (elsewhere !== undefined)
     return [

@@ -18,7 +18,7 @@ import {
   readQuery,
   TYPE,
 } from './packet.ts'
-import { type Authority, authorityOf, type RecordSet, type Zone } from './zone.ts'
+import { type Authority, authorityOf, nodeOf, type RecordSet, type Zone } from './zone.ts'
 
 export type Transport = 'udp' | 'tcp'
 
@@ -86,7 +86,7 @@ export function answerQuery(
     return reply(query, transport, RCODE.BADVERS, 0, NO_BODY)
   if (query.class !== CLASS_IN || isRefusedType(query.type))
     return reply(query, transport, RCODE.REFUSED, 0, NO_BODY)
-  const node = zone.nodes.get(query.key)
+  const node = nodeOf(zone, query.key)
   const records = node?.get(query.type)
   if (records !== undefined)
     return reply(query, transport, RCODE.NOERROR, FLAG.AA, rotated(records, rotation))

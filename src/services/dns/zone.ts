@@ -15,6 +15,7 @@ import {
   ipv4ToBytes,
   RESOLVER_ADDRESS,
 } from '../../model/addr.ts'
+import { publicHostAddress } from '../../model/hostname.ts'
 import type { SharedWant } from '../../model/want.ts'
 import {
   CLASS_IN,
@@ -58,6 +59,8 @@ export interface Zone {
   readonly nodes: ReadonlyMap<string, Node>
   /** The authorities, by apex. */
   readonly authorities: ReadonlyMap<string, Authority>
+  /** Key of the zone of instances' names, and how long these may be believed. */
+  readonly instances: { readonly key: string; readonly ttlSeconds: number }
   /** Names of records that cannot be served, for a warning. */
   readonly unusable: readonly string[]
 }
@@ -176,6 +179,22 @@ export function authorityOf(zone: Zone, key: string): Authority | undefined {
   return undefined
 }
 
+/**
+ * The records of a name. As in EC2, the public name of an address that leads to an instance of the
+ * VPC has the private address, and any other the address itself.
+ */
+export function nodeOf(zone: Zone, key: string): Node | undefined {
+  return zone.nodes.get(key) ?? publicNode(zone, key)
+}
+
+function publicNode({ instances }: Zone, key: string): Node | undefined {
+  if (parentKey(key) !== instances.key) return undefined
+  const ip = publicHostAddress(key.slice(1, 1 + key.charCodeAt(0)))
+  if (ip === undefined) return undefined
+  const bytes = record(TYPE.A, instances.ttlSeconds, Buffer.from(ipv4ToBytes(ip)))
+  return new Map([[TYPE.A, { bytes, count: 1, answerEnds: [bytes.length] }]])
+}
+
 /** A zone that is being built. */
 class Draft {
   readonly #settings: ZoneSettings
@@ -223,7 +242,9 @@ class Draft {
       const soa = record(TYPE.SOA, this.#settings.negativeTtlSeconds, this.#soaData())
       authorities.set(key, { key, soa, wildcard: wildcard ? (nodes.get(key) ?? null) : null })
     }
-    return { nodes, authorities, unusable: this.#unusable }
+    const { zone, ttlSeconds } = this.#settings
+    const instances = { key: keyOf(zone), ttlSeconds }
+    return { nodes, authorities, instances, unusable: this.#unusable }
   }
 
   #add(key: string, type: number, data: Buffer): void {

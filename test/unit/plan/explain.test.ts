@@ -306,6 +306,7 @@ describe('names', () => {
     ['WEB-2.Atoll.internal.', true, /is 172\.31\.0\.5/],
     [instanceId(3), true, /is 172\.31\.0\.6/],
     ['172.31.0.5', true, /Its name is i-/],
+    ['ec2-203-0-113-9', true, /is 203\.0\.113\.9: it leads to nobody in its VPC/],
     ['debian.org', true, /asks its own resolvers/],
     ['web-9', false, /no instance has that id or Name/],
     ['172.31.0.99', false, /No instance of its VPC/],

@@ -11,6 +11,7 @@ import { keyOf, TYPE } from '../../../../src/services/dns/packet.ts'
 import {
   authorityOf,
   buildZone,
+  nodeOf,
   reverseName,
   reverseZones,
 } from '../../../../src/services/dns/zone.ts'
@@ -65,6 +66,23 @@ describe('buildZone', () => {
     expect(zone.nodes.has(keyOf('9.112.0.203.in-addr.arpa'))).toBe(false)
     expect(authorityOf(zone, keyOf('9.112.0.203.in-addr.arpa'))).toBeUndefined()
     expect(zone.nodes.get(keyOf('i-1.atoll.internal'))?.get(TYPE.A)?.count).toBe(1)
+  })
+
+  it('has the private address for a public name of its own, and for another the address itself', () => {
+    const names = [{ name: 'ec2-203-0-113-9', ip: ipv4('172.31.0.4'), primary: false }]
+    const zone = buildZone({ names, vpcs: [] }, settings)
+    const addressOf = (name: string) => nodeOf(zone, keyOf(name))?.get(TYPE.A)?.bytes.subarray(-4)
+    expect(addressOf('ec2-203-0-113-9.atoll.internal')).toEqual(Buffer.of(172, 31, 0, 4))
+    expect(addressOf('ec2-203-0-113-8.atoll.internal')).toEqual(Buffer.of(203, 0, 113, 8))
+    for (const name of [
+      'ec2-203-0-113-256.atoll.internal',
+      'ec2-203-0-113.atoll.internal',
+      'ec2-203-0-113-8-1.atoll.internal',
+      'ec2-203-0-113-8.a.atoll.internal',
+      'ec2-203-0-113-8.example',
+      'xec2-203-0-113-8.atoll.internal',
+    ])
+      expect(addressOf(name), name).toBeUndefined()
   })
 
   it('names what it cannot serve and serves the rest', () => {
