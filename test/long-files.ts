@@ -1,6 +1,7 @@
 /**
- * Lab tests of whole clusters that only the long mode runs (`scripts/test long`, or ATOLL_LONG=1), because all of them together would
- * take longer than anybody waits before a commit. What they prove is proved in part by the short ones.
+ * Lab tests of whole clusters that only the long mode runs (`scripts/test long`, or ATOLL_LONG=1),
+ * because all of them together take too long to wait for before a commit. The short ones cover part
+ * of them.
  */
 
 /** Whether this run takes all the time that it needs. */

@@ -1,6 +1,6 @@
 /**
- * The order of files of tests: those that take longest begin first, so that in the end no worker is left alone with one of them.
- * Where Vitest has not measured it goes by size, and these are not the largest.
+ * The order of test files: the longest begin first, so that no worker is left alone with one of
+ * them at the end. Files that Vitest has not measured are ordered by size.
  */
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 

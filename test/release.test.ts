@@ -1,4 +1,4 @@
-/** An installed release, which has no tests beside it: all that is called in it starts. */
+/** An installed release, which has no tests: everything that its commands load is there. */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'

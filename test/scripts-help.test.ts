@@ -1,4 +1,4 @@
-/** What a script does is said without installing anything, and without root. */
+/** `--help` of each script works without root, and installs nothing. */
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,

@@ -3,7 +3,7 @@
  * hanging shim or runtime keeps the lock. Other instances do not wait for such a read.
  *
  * A late read goes on, and its instance counts as busy until it ends. An instance whose read was
- * only slow is waited for the next time, as long as the list is (`patient-list.ts`).
+ * only slow is waited for the next time, as long as the list is (`timed-list.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'

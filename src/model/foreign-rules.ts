@@ -79,7 +79,7 @@ export interface BlockingChain {
 
 /**
  * The chain that Docker leaves to others. While the daemon runs, it accepts our packets there
- * (`host/docker-user.ts`).
+ * (`host/nftables/docker-user.ts`).
  */
 const DOCKER_CHAIN = 'DOCKER-USER'
 const FROM_PEERS = 'what instances on other hosts send'

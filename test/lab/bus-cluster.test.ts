@@ -1,4 +1,7 @@
-/** The bus over three brokers while they lose their power: one of them, then all. What hosts on living brokers notice is measured. */
+/**
+ * The bus over three brokers when one of them, or all, lose power. Measures what hosts on the
+ * remaining brokers notice.
+ */
 import { connect } from 'amqplib'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Bell } from '../../src/bus/bus.ts'

@@ -1,9 +1,10 @@
 /**
  * Clocks that differ: two real daemons with one MariaDB and one RabbitMQ, and the clock of one of
- * them is set wrong (libfaketime; the monotonic one stays, as it does when somebody sets a clock).
+ * them is set wrong (libfaketime; its monotonic clock stays correct, as when someone sets the
+ * time).
  *
- * "No host's clock matters": instances come up on either host, consoles and questions between the
- * hosts work, and whoever is wrong is named.
+ * No host's clock matters: instances start on either host, consoles and requests between the hosts
+ * work, and the host with the wrong clock is named.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * One host for real: the daemon, an engine, the kernel and unmodified clients. What a user does on the first day, and what must
- * survive the day on which everything dies.
+ * One host with the real daemon, engine and kernel, and unmodified clients: what a user does on the
+ * first day, and what must survive when everything is killed.
  */
 import { RegisterImageCommand, RunInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -1,6 +1,7 @@
 /**
- * The lab itself: three whole hosts with their engines, one of them losing its power and its fabric, all of them losing their power at
- * once, and nothing left on the machine afterwards. What instances feel of all that is the drills' business.
+ * The lab itself: three whole hosts with their engines. One loses its power and its fabric, all
+ * lose their power at once, and nothing is left on the machine afterwards. What instances notice is
+ * tested by the drills.
  */
 
 import { existsSync } from 'node:fs'

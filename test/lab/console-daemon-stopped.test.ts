@@ -1,6 +1,6 @@
 /**
- * A guest that writes without end to its serial line, while the daemon that somebody attached through
- * is stopped, and then while none runs: it goes on writing, and its log stays within its limits.
+ * A guest writes without end to its serial line while the daemon through which someone is attached
+ * is stopped, and then while none runs. It continues to write, and its log stays within its limits.
  */
 import { appendFile, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * The daemon is SIGKILLed at many moments of everything that can be asked of an instance, and started again: what was asked comes
- * about, nothing is left over, and an instance beside it does not lose a single packet.
+ * The daemon is SIGKILLed at many moments of each action on an instance, and started again: the
+ * action is completed, nothing is left over, and another instance does not lose a single packet.
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,6 +1,7 @@
 /**
- * Images of instances, on one host for real: the daemon, QEMU under emulation, a Docker Engine and unmodified clients. What an image
- * holds shows in what an instance that is launched from it finds on its disk.
+ * Images of instances, on one real host: the daemon, QEMU under emulation, a Docker Engine and
+ * unmodified clients. An instance that is launched from an image has the image's content on its
+ * disk.
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,6 +1,7 @@
 /**
- * A whole operating system as a virtual machine: Debian's own kernel, systemd, cloud-init and sshd, unmodified, booted under
- * emulation by the real daemon. What cloud-init makes of our metadata is what any cloud image will.
+ * A whole operating system as a virtual machine: Debian's own kernel, systemd, cloud-init and sshd,
+ * unmodified, booted under emulation by the real daemon. Any cloud image reads our metadata as its
+ * cloud-init does.
  */
 import { chmod, copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

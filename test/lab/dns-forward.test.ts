@@ -1,6 +1,6 @@
 /**
- * The forwarder against servers that are silent, broken or hostile. Every case has its own server on its own loopback address,
- * inside a namespace, and asks as an instance would.
+ * The forwarder against servers that are silent, broken or hostile. Each case has a server of its
+ * own on a loopback address of its own, inside a namespace, and asks as an instance would.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'

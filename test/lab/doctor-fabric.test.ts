@@ -1,4 +1,4 @@
-/** What the doctor says of the fabric, on real hosts with real damage. */
+/** What `atoll doctor` says of the fabric, on real hosts with real damage. */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'

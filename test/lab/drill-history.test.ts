@@ -1,4 +1,7 @@
-/** The judge of histories is judged: a good history passes, and each kind of bad one is found out. Nothing runs here. */
+/**
+ * The checker of histories is tested: it accepts a correct history and finds each kind of incorrect
+ * one. Nothing runs here.
+ */
 import { expect, it } from 'vitest'
 import { violations } from '../../tools/drills/consistency/check.ts'
 import type {

@@ -1,6 +1,7 @@
 /**
- * The failure drills, in a lab of three whole hosts: nobody but the instances of the broken host loses anything, and everything is
- * whole again by itself. A short set runs always, all of them in the long mode (`scripts/test long`).
+ * The failure drills, in a lab of three whole hosts: only the instances of the broken host lose
+ * anything, and everything recovers by itself. A short set always runs, all of them in the long
+ * mode (`scripts/test long`).
  */
 import { afterAll, afterEach, expect, it, onTestFinished } from 'vitest'
 import { drillLab, drills } from '../../tools/drills/all.ts'

@@ -1,6 +1,7 @@
 /**
- * One host whose k-th call fails, for every k: of the host port, of the workload driver, of the records, before it did anything or
- * after it did all. After each failure the passes that follow make everything as it was asked, and in the end nothing is left.
+ * One host whose k-th call fails, for every k: a call of the host port, of the workload driver or
+ * of the store, before it did anything or after it did everything. After each failure the next
+ * passes make everything as it should be, and at the end nothing is left.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { LinkSocket } from '../../src/host/host.ts'

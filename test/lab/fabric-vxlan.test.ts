@@ -1,4 +1,6 @@
-/** The VXLAN device on the real kernel: what damages it is repaired, and who is no peer gets nothing into it. */
+/**
+ * The VXLAN device on the real kernel: damage to it is repaired, and only peers can send into it.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ipv4, METADATA_ADDRESS } from '../../src/model/addr.ts'
 import { fabricMac } from '../../src/model/fabric.ts'

@@ -1,4 +1,7 @@
-/** Who reaches whom across hosts, on the real kernel: with one segment between the hosts, and with routers. */
+/**
+ * Which instances reach which across hosts, on the real kernel: with one segment between the hosts,
+ * and with routers.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { removeAllOfOurs } from '../../src/host/cleanup.ts'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'

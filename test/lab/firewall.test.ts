@@ -1,4 +1,7 @@
-/** Who reaches whom, on the real kernel: one host, an outside machine, and guests in several security groups. */
+/**
+ * Which instances reach which, on the real kernel: one host, an outside machine, and guests in
+ * several security groups.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HOST_END_MAC } from '../../src/host/network/nic.ts'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'

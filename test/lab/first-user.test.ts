@@ -1,6 +1,6 @@
 /**
- * The hostile and the unlucky first user: what somebody who has only the documentation tries on the first day, with a real cloud.
- * What goes well is shown in `cloud.test.ts`.
+ * What a hostile or unlucky user who has only the documentation tries on the first day, with a real
+ * cloud. `cloud.test.ts` has what goes well.
  */
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,8 +1,9 @@
 /**
- * The record store over a real Galera cluster: three nodes that lose power, network, or each other while transactions run.
+ * The record store over a real Galera cluster: three nodes that lose power, network, or each other
+ * during transactions.
  *
- * What must hold whatever happens: a transaction that was promised is there, once; one that was refused is there once or not at
- * all. What is measured is how long nobody was served.
+ * Always true: a transaction that was confirmed is there, once; one that failed is there once or
+ * not at all. Measured: how long no transaction succeeded.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Log } from '../../src/lib/log.ts'

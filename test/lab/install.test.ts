@@ -1,7 +1,8 @@
 /**
- * scripts/install as an operator runs it where no systemd does: installed, installed again, brought to another version under running
- * instances, back to the version before when the new one does not start, removed with and without its state. In namespaces of its own, as
- * the quickstart's test. (With systemd, engines and three hosts: vagrant/.)
+ * scripts/install as an operator runs it on a machine without systemd: installed, installed again,
+ * upgraded under running instances, set back to the earlier version when the new one does not
+ * start, removed with and without its state. In namespaces of its own, as the quickstart's test.
+ * (vagrant/ tests systemd, engines and three hosts.)
  */
 import { resolve } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'

@@ -1,6 +1,7 @@
 /**
- * What an image's location may ask for, on one host for real: another machine, other firmware, a seed volume, files from the web; and
- * images that are refused. The guest is the tiny one.
+ * What the location of an image may ask for, on one real host: another machine type, other
+ * firmware, a seed volume, files from the web; and images that are refused. The guest is the tiny
+ * one.
  */
 import { execFile } from 'node:child_process'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'

@@ -1,6 +1,7 @@
 /**
- * Virtual machines beside containers, on one host for real: the daemon, QEMU under emulation, the kernel and unmodified clients. The
- * guest is a kernel and a busybox; what it finds is what any guest finds.
+ * Virtual machines beside containers, on one real host: the daemon, QEMU under emulation, the
+ * kernel and unmodified clients. The guest is a kernel and a busybox; it uses the network and
+ * metadata as any guest does.
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,7 @@
-/** Firewall and links when the kernel refuses: the k-th call fails, for every k, and the next pass puts everything right. */
+/**
+ * Firewall and links when the kernel refuses: the k-th call fails, for every k, and the next pass
+ * repairs everything.
+ */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DOCKER } from '../../src/containers/declaration.ts'

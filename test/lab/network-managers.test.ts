@@ -1,6 +1,7 @@
 /**
- * Somebody else changes routes, policy rules, addresses and links of ours: by hand, or as the machine's network manager. The kernel tells,
- * and they are back at once; what `scripts/install` leaves for the managers has them not begin.
+ * Someone else changes routes, policy rules, addresses and links of ours: by hand, or as the
+ * machine's network manager. The kernel reports it, and they are restored at once. The files that
+ * `scripts/install` writes for the managers prevent such changes.
  */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'

@@ -1,5 +1,6 @@
 /**
- * Names and where they are asked for, as instances and their operator see them: one host, whose subnet lies somewhere in its VPC.
+ * DNS names, and the addresses of the resolver, as instances and their operator see them: one host,
+ * with a subnet that is not the first of its VPC.
  */
 import { StartInstancesCommand, StopInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -1,4 +1,7 @@
-/** NICs on the real kernel: made, plugged, repaired, removed; each case in namespaces of its own. */
+/**
+ * NICs on the real kernel: created, connected, repaired, removed; each case in namespaces of its
+ * own.
+ */
 
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * What operators found by using containers, one test for each: a daemon, its Docker Engine and real clients, as on a host. Each was seen
- * to fail before it was mended.
+ * Faults that operators found with containers, one test for each: a daemon, its Docker Engine and
+ * real clients, as on a host. Each test failed before its fault was repaired.
  */
 import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,5 +1,6 @@
 /**
- * What operators found by using a registry of their own: two Docker Engines, as on two hosts, and Debian's docker-registry with a login.
+ * Faults that operators found with a registry of their own: two Docker Engines, as on two hosts,
+ * and Debian's docker-registry with a login.
  */
 
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
- * What operators meet: their own network, web servers and VPNs on the machine that becomes a host. A daemon that would do harm says so before
- * it touches anything; what comes later is told by `/healthz`.
+ * Operators' own networks, web servers and VPNs on the machine that becomes a host. A daemon that
+ * would do harm says so before it changes anything; `/healthz` reports what comes later.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

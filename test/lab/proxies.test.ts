@@ -1,7 +1,7 @@
 /**
- * What `scripts/install` leaves for docker.service where there are proxies
- * (`scripts/lib-proxy.sh`), in files of its own. That an engine and atolld then use them, and that
- * all of it goes, is `install.test.ts`'s to see.
+ * What `scripts/install` writes for docker.service where there are proxies
+ * (`scripts/lib-proxy.sh`), in files of the test's own. `install.test.ts` tests that an engine and
+ * atolld use them, and that they are removed.
  */
 import { resolve } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'

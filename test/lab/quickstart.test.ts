@@ -1,6 +1,7 @@
 /**
- * The first of the README's two commands, as a newcomer runs it: up, up again, down. In namespaces of its own, with everything that it
- * may write to lying on a file system that goes with them, so that the machine of the test stays as it was.
+ * The first of the README's two commands, as a newcomer runs it: up, up again, down. In namespaces
+ * of its own, where all directories that it may write to are on a file system that is discarded:
+ * the machine of the test is not changed.
  */
 import { resolve } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'

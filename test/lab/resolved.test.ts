@@ -1,4 +1,7 @@
-/** What docs/names.md says for a host with systemd-resolved: the line as it stands there, the real resolved, and our resolver. */
+/**
+ * The setting that docs/names.md gives for a host with systemd-resolved, exactly as written there,
+ * with the real resolved and our resolver.
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'

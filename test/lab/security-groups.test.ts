@@ -1,7 +1,7 @@
 /**
  * Security groups on the real kernel: packets of every kind between instances and to and from
- * outside pass exactly if the pure `isPermitted` says so, for any rules; and what is withdrawn ends
- * the connections that only it had let begin.
+ * outside pass exactly if the pure `isPermitted` says so, for any rules. A rule that is revoked
+ * ends the connections that only it had allowed.
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * What a host does when something runs out: room on the disk of its state directory, addresses, capacity. It says so, keeps what it
- * has, makes nothing by halves, and goes on as soon as there is room.
+ * A host that runs out of something: space for its state directory, addresses, capacity. It says
+ * so, keeps what it has, leaves nothing half made, and continues as soon as there is room.
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,8 +1,8 @@
 /**
- * Any order of two states ends the same: a host that was in state A and is to be in state B has the
- * kernel, the sockets and the answers of a host that has only ever been in B. So it is by the same
- * daemon, by one that is started in between, and by one that is started after its predecessor died
- * between two services of a pass. Project Calico's Felix is tested so. The short mode goes through
+ * The way to a state makes no difference: a host that was in state A and then in B has the kernel
+ * state, sockets and answers of a host that was only ever in B. So it is with the same daemon, with
+ * one that was started in between, and with one that was started after the one before died between
+ * two services of a pass. Project Calico tests its Felix in this way. The short mode goes through
  * some of the states, the long mode (`../long-files.ts`) through all, and in more ways.
  */
 

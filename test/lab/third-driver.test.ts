@@ -1,6 +1,6 @@
 /**
- * A driver that only a test has, on a whole host beside Docker's: what it takes is a room and a line where drivers are listed.
- * Records, plan, network and API go by what it declares.
+ * A driver that only tests have, on a whole host beside Docker's: it needs a room and a line where
+ * drivers are listed. Records, plan, network and API use what it declares.
  */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

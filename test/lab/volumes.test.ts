@@ -1,4 +1,7 @@
-/** Root disks of virtual machines as volumes, on one host for real: sized, kept, deleted, asked for by unmodified clients. */
+/**
+ * Root disks of virtual machines as volumes, on one real host: resized, kept, deleted, listed by
+ * unmodified clients.
+ */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {

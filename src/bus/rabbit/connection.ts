@@ -103,7 +103,7 @@ function createAlarms({ listener, clock, log }: Parts) {
     end(): void {
       blocked = null
     },
-    heed(model: ChannelModel, address: string): void {
+    watch(model: ChannelModel, address: string): void {
       model.on('blocked', (reason) => {
         const why = `The message broker (${address}) is connected but takes no messages: ${String(reason)}. Give it memory or disk; \`rabbitmqctl status\` shows its alarms. Until then hosts notice changes only by their timers.`
         blocked = { why, sinceMs: clock.now() }
@@ -203,7 +203,7 @@ async function setUp(
   address: string,
   signal: AbortSignal,
 ): Promise<void> {
-  alarms.heed(model, address)
+  alarms.watch(model, address)
   const probe = await listener.setUp(model)
   const beat = async () => {
     for (;;) {

@@ -78,7 +78,7 @@ export function createConntrack(
 ): Conntrack {
   const { inside = here } = options
   const netlink = inside(openNetfilterNetlink)
-  const patient = inside(openThreadedNetlink)
+  const threaded = inside(openThreadedNetlink)
   const isEmpty = () => inside(() => readSetting('netfilter/nf_conntrack_count')) === '0'
   let isOld = options.isOld ?? false
   return {
@@ -89,7 +89,7 @@ export function createConntrack(
         const query = encode(side, end, address)
         if (!isOld)
           try {
-            await patient.request(DELETE, query)
+            await threaded.request(DELETE, query)
             continue
           } catch (error) {
             // An older kernel takes the filter for an incomplete entry.
@@ -108,7 +108,7 @@ export function createConntrack(
     },
     close() {
       netlink.close()
-      patient.close()
+      threaded.close()
     },
   }
 }

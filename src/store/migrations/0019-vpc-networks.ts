@@ -5,7 +5,7 @@
  * From now on they are unique in their VPC, and the networks of VPCs in their address space: the
  * root namespace (empty, which is what an older daemon writes), or the VPC's own. An older daemon
  * works on, because what it inserts is still unique where it looks; but it cannot tell VPCs apart
- * that overlap, so none is made while one is there (`api/newer-hosts.ts`).
+ * that overlap, so none is created while an older daemon is there.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

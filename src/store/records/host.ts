@@ -172,8 +172,8 @@ function writeLives(session: Session<Tables>) {
      * Creates or updates a host's row with a lease. Keeps `state` (but a forgotten host becomes
      * active) and `used…` (but counts the disk again, because older daemons may have ended
      * volumes). `taken`, with nothing changed, while another machine has a lease under the name or
-     * instances that it started: then only forgetting the host frees the name. So has a machine of
-     * the same identity whose run may not follow the recorded one.
+     * instances that it started: then only forgetting the host frees the name. A machine of the
+     * same identity counts as another one if its run may not follow the recorded one.
      */
     async upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'> {
       const { name, zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity } = host

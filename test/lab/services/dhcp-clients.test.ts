@@ -1,7 +1,9 @@
 /**
- * The common DHCP clients in a table: each gets the same from us, at every step of a lease's life (RFC 2131 section 4.4.5).
+ * The common DHCP clients in a table: each gets the same from us at every step of a lease's life
+ * (RFC 2131 section 4.4.5).
  *
- * Each has two guests at once, so that all wait for the same half minute: one that lives undisturbed, and one whose unicasts are lost.
+ * Each has two guests at the same time, so that all wait for the same half minute: one that is
+ * undisturbed, and one whose unicasts are lost.
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,7 @@
-/** Images from a real S3 service with several endpoints, some of which die while an image is fetched. */
+/**
+ * Images from a real S3 service with several endpoints, some of which fail while an image is
+ * downloaded.
+ */
 
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'

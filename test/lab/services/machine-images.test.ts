@@ -1,4 +1,7 @@
-/** Disk images as `qemu-img` makes them, friendly and hostile: what we take them for, against what QEMU says. */
+/**
+ * Disk images as `qemu-img` makes them, valid and malicious: what we read from them, compared with
+ * what QEMU says.
+ */
 
 import { mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,7 @@
 /**
- * The running services beside independent implementations: the packages `dns2` and `dhcp` as clients, which ask at random and read what
- * comes back by their own lights, and dnsmasq, which serves the same names and has to say the same.
+ * The running services compared with independent implementations: the packages `dns2` and `dhcp` as
+ * clients, which send random requests and decode the answers themselves, and dnsmasq, which serves
+ * the same names and must give the same answers.
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'

@@ -1,4 +1,7 @@
-/** Containers on a real engine: what others do to them, what dies under them, and what images get wrong. */
+/**
+ * Containers on a real engine: what others do to them, what dies under them, and images with
+ * mistakes.
+ */
 
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'

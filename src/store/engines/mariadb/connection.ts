@@ -52,7 +52,7 @@ export type Mode = 'read' | 'latest' | 'claim' | 'change'
 /** The part of `Nodes` that a connection uses. */
 type Colleagues = Pick<
   Nodes,
-  'check' | 'leave' | 'answered' | 'doubtAfterMs' | 'patient' | 'monotonic'
+  'check' | 'leave' | 'answered' | 'doubtAfterMs' | 'tolerantClock' | 'monotonic'
 >
 
 interface Answer {
@@ -259,7 +259,7 @@ export class MariadbConnection implements DatabaseConnection {
       : { rows: [], numAffectedRows: affectedRows }
   }
 
-  // biome-ignore lint/correctness/useYield: the interface wants a generator, and the house streams nothing.
+  // biome-ignore lint/correctness/useYield: the interface wants a generator, but nothing here streams.
   async *streamQuery<Item>(): AsyncIterableIterator<QueryResult<Item>> {
     throw bug('streaming from MariaDB is not built')
   }
@@ -322,15 +322,15 @@ export class MariadbConnection implements DatabaseConnection {
   #doubt(limitMs: number): () => void {
     const startMs = this.#nodes.monotonic()
     let over = false
-    const lookAgain = async () => {
+    const checkAgain = async () => {
       const found = await this.#nodes.check(this.node)
       if (over) return
       if (found === 'away') this.destroy(unavailable(`${nameOf(this.node)} does not answer.`))
       else if (this.#nodes.monotonic() - startMs > limitMs)
         this.destroy(unavailable(`${nameOf(this.node)} took longer than ${limitMs} ms.`))
-      else stop = this.#nodes.patient.after(this.#nodes.doubtAfterMs(this.node), lookAgain)
+      else stop = this.#nodes.tolerantClock.after(this.#nodes.doubtAfterMs(this.node), checkAgain)
     }
-    let stop = this.#nodes.patient.after(this.#nodes.doubtAfterMs(this.node), lookAgain)
+    let stop = this.#nodes.tolerantClock.after(this.#nodes.doubtAfterMs(this.node), checkAgain)
     return () => {
       over = true
       stop()

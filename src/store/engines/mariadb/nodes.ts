@@ -90,7 +90,7 @@ interface Entry {
 /** The ordered list of nodes, and their states. Nothing is known before `start`. */
 export class Nodes {
   /** A clock for waiting for answers of nodes. */
-  readonly patient: Pick<Clock, 'after'>
+  readonly tolerantClock: Pick<Clock, 'after'>
   /** See `Clock`. */
   readonly monotonic: Clock['monotonic']
   readonly #entries: readonly Entry[]
@@ -114,7 +114,7 @@ export class Nodes {
     this.#healthCheck = options.healthCheck
     this.#left = options.left
     this.#clock = options.clock
-    this.patient = loadTolerantClock(options.clock, LONGEST_STRETCH)
+    this.tolerantClock = loadTolerantClock(options.clock, LONGEST_STRETCH)
     this.monotonic = options.clock.monotonic
     this.#log = options.log
     this.#entries = options.nodes.map((node) => ({
@@ -194,7 +194,7 @@ export class Nodes {
     work: (node: Node, signal: AbortSignal) => Promise<T>,
     limitMs = Math.max(CHECK_TIMEOUT_MS, STATEMENTS_PER_CHECK * this.doubtAfterMs(node)),
   ): Promise<T> {
-    return withinTime(this.patient, limitMs, this.#closing.signal, node, work, () =>
+    return withinTime(this.tolerantClock, limitMs, this.#closing.signal, node, work, () =>
       this.#lastChanceMs(node),
     )
   }
@@ -321,7 +321,7 @@ function isThere(value: unknown): boolean {
  * takes too long. `extensionMs` is asked once, at the limit, for more time.
  */
 async function withinTime<T>(
-  patient: Pick<Clock, 'after'>,
+  tolerantClock: Pick<Clock, 'after'>,
   limitMs: number,
   closing: AbortSignal,
   node: Node,
@@ -330,11 +330,11 @@ async function withinTime<T>(
 ): Promise<T> {
   let allowedMs = limitMs
   const after: Clock['after'] = (ms, late) => {
-    let stop = patient.after(ms, () => {
+    let stop = tolerantClock.after(ms, () => {
       const moreMs = extensionMs()
       allowedMs += moreMs
       if (moreMs === 0) late()
-      else stop = patient.after(moreMs, late)
+      else stop = tolerantClock.after(moreMs, late)
     })
     return () => stop()
   }

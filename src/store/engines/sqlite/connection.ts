@@ -92,7 +92,7 @@ export class SqliteConnection implements DatabaseConnection {
     return { rows: [], numAffectedRows: BigInt(changes) }
   }
 
-  // biome-ignore lint/correctness/useYield: the interface wants a generator, and the house streams nothing.
+  // biome-ignore lint/correctness/useYield: the interface wants a generator, but nothing here streams.
   async *streamQuery<Item>(): AsyncIterableIterator<QueryResult<Item>> {
     throw bug('streaming from SQLite is not built')
   }
