@@ -27,8 +27,25 @@ export function explainName(
   const subject = `DNS ${name} for ${asker.instance.id}`
   return conclude(subject, [
     ...stateSteps('source', asker, records),
+    ...resolverSteps(asker, records),
     ...nameSteps(asker, name, records, zone),
   ])
+}
+
+/** Whether the asker's VPC has the resolver of its hosts. Nothing to say when it does. */
+function resolverSteps(
+  { nic }: Extract<End, { kind: 'instance' }>,
+  { vpcs }: CloudRecords,
+): readonly Step[] {
+  const vpc = vpcs.find(({ id }) => id === nic?.vpc)
+  if (vpc?.dnsSupport !== false) return []
+  return [
+    step(
+      'name',
+      false,
+      `EnableDnsSupport of ${vpc.id} is off: its instances are not answered by the host's resolver.`,
+    ),
+  ]
 }
 
 function nameSteps(

@@ -317,6 +317,12 @@ describe('names', () => {
     expect(answer.steps.at(-1)?.text).toMatch(why)
   })
 
+  it('is not answered where the VPC has no resolver', () => {
+    const records = { ...OPEN, vpcs: [{ ...network.vpc, dnsSupport: false }] }
+    expect(askName(records, 'web-2').text).toMatch(/EnableDnsSupport of vpc-\w+ is off/)
+    expect(askName(OPEN, 'web-2').passes).toBe(true)
+  })
+
   it('of a stopped instance: its Name is gone, its id stays', () => {
     const stopped = withInstance(2, { state: 'stopped' })
     const nics = OPEN.nics.map((nic, at) => (at === 1 ? { ...nic, nameTag: null } : nic))
