@@ -245,6 +245,20 @@ describe('who may ask', () => {
     expect((await dig(`web.${ZONE}`)).answers).toEqual([`A ${GUEST}`])
   })
 
+  it('no instance of a VPC without the resolver (EnableDnsSupport)', async () => {
+    const want = wantWith([GUEST, STRANGER])
+    const instances = want.local.instances.map((instance) => {
+      const nics = instance.nics.map((nic) =>
+        nic.ip === STRANGER ? { ...nic, resolver: false as const } : nic,
+      )
+      return { ...instance, nics }
+    })
+    await dns.apply({ ...want, local: { ...want.local, instances } })
+    expect((await dig('-b', STRANGER, '+time=1', `web.${ZONE}`)).status).toBe('none')
+    expect((await dig(`web.${ZONE}`)).status).toBe('NOERROR')
+    await dns.apply(wantWith([GUEST], CROWD))
+  })
+
   it('no instance for more than its share', async () => {
     const flood = `web.${ZONE} A\n`.repeat(3000)
     const { stdout } = await guest.run(
