@@ -14,7 +14,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { NamespaceHost, VpcNamespaces } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
-import { createQueues } from '../lib/queue.ts'
+import { createLimit, createQueues } from '../lib/queue.ts'
 import { createIntervalCheck } from '../lib/throttle.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
 import type { HostWant } from '../model/want.ts'
@@ -26,6 +26,8 @@ import type { HostService, Pass } from './service.ts'
  * then.
  */
 const ANSWERS_MS = 5_000
+/** Namespaces that are worked at at the same time: each waits for programs most of the time. */
+const AT_ONCE = 4
 
 /** The services in one namespace. */
 export interface VpcServices {
@@ -135,6 +137,7 @@ class RunningVpcs {
   readonly #running = new Map<number, Running>()
   /** What is done in one namespace, one after the other. */
   readonly #inTurn = createQueues<number>()
+  readonly #places = createLimit({ places: AT_ONCE })
   #heard: () => void = () => undefined
 
   constructor(options: Parameters<typeof createVpcs>[0]) {
@@ -151,24 +154,31 @@ class RunningVpcs {
   /** Makes and removes namespaces, and applies what lets packets pass in each. */
   async applyPackets({ vpcs }: VpcWants, pass: Pass): Promise<void> {
     const errors: unknown[] = []
-    const attempt = async (work: () => Promise<void>) => {
-      if (pass.signal.aborted) return
-      await work().catch((error: unknown) => errors.push(error))
+    const attempt = async (network: number, work: () => Promise<void>) => {
+      const inTurn = async () => {
+        if (!pass.signal.aborted) await this.#inTurn(network, work)
+      }
+      await this.#places.run({}, inTurn).catch((error: unknown) => errors.push(error))
     }
     const { ids, any } = pass.want.local.unreadable
     // Of instances whose rows cannot be read nobody knows where their NICs are.
-    if (ids.length === 0 && !any)
-      for (const network of await this.#options.vpcs.list())
-        if (!vpcs.has(network))
-          await attempt(() => this.#inTurn(network, () => this.#remove(network, pass)))
+    const found = ids.length === 0 && !any ? await this.#options.vpcs.list() : []
+    const unwanted = found.filter((network) => !vpcs.has(network))
+    await Promise.all(
+      unwanted.map((network) => attempt(network, () => this.#remove(network, pass))),
+    )
     const intact =
       vpcs.size === 0 ? new Set<number>() : await this.#options.vpcs.intact([...vpcs.keys()])
-    for (const [network, { vpc, want }] of vpcs) {
+    const due = [...vpcs].filter(([network, { want }]) => {
       const one = this.#running.get(network)
-      if (one?.applied === want && !one.isDirty && !pass.resync && intact.has(network)) continue
-      const log = pass.log.child({ vpc })
-      await attempt(() => this.#inTurn(network, () => this.#apply(network, { ...pass, want, log })))
-    }
+      return one?.applied !== want || one.isDirty || pass.resync || !intact.has(network)
+    })
+    await Promise.all(
+      due.map(([network, { vpc, want }]) => {
+        const log = pass.log.child({ vpc })
+        return attempt(network, () => this.#apply(network, { ...pass, want, log }))
+      }),
+    )
     throwAll(errors, 'VPCs have no network as they should')
   }
 

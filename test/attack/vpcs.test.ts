@@ -24,6 +24,8 @@ const HOMES: readonly Home[] = [RED, RED_NEAR, BLUE, BLUE_NEAR, BLUE_FAR, PLAIN]
 const [FABRIC, PEER_FABRIC] = ['10.77.1.2', '10.77.2.2'] as const
 const BLUE_VNI = 4198
 const PORT = 5555
+/** Others use the machine, too. */
+const DEADLINE_MS = 30_000
 
 /** Says what it hears on the port, a line each. */
 const LISTEN = `
@@ -70,7 +72,7 @@ beforeAll(async () => {
       if (text.includes('ready')) ready += 1
       else heard.push(text)
     })
-  await eventually('all listen', () => ready === all.length)
+  await eventually('all listen', () => ready === all.length, DEADLINE_MS)
 })
 afterAll(() => town?.destroy())
 
@@ -89,7 +91,11 @@ async function inRed(code: string): Promise<void> {
 async function arrives(mark: string): Promise<boolean> {
   const after = `after-${mark}`
   await inGuest(PLAIN, `send("172.31.0.10", "${OUTSIDE}", b"${after}")`)
-  await eventually('what is sent afterwards', () => heard.some((line) => line.includes(after)))
+  await eventually(
+    'what is sent afterwards',
+    () => heard.some((line) => line.includes(after)),
+    DEADLINE_MS,
+  )
   return heard.some((line) => line.includes(mark) && !line.includes(after))
 }
 

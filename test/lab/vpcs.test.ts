@@ -63,6 +63,9 @@ connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)
 print(connection.recv(100).decode(), end="")
 `
 
+/** Others use the machine, too. */
+const DEADLINE_MS = 30_000
+
 let town: VpcTown
 beforeAll(async () => {
   town = await createVpcTown('vxlan', 2, HOMES)
@@ -70,12 +73,16 @@ beforeAll(async () => {
     for (const program of [SERVE_UDP, SERVE_TCP])
       town.guest(home).spawn(['python3', '-c', program, nameOf(home)])
   town.fabric.outside.spawn(['python3', '-c', SERVE_PEER_ADDRESS])
-  await eventually('a server outside', async () => {
-    return (
-      (await town.fabric.outside.run(['python3', '-c', ASK_TCP, '127.0.0.1', '7000'])).exitCode ===
-      0
-    )
-  })
+  await eventually(
+    'a server outside',
+    async () => {
+      return (
+        (await town.fabric.outside.run(['python3', '-c', ASK_TCP, '127.0.0.1', '7000']))
+          .exitCode === 0
+      )
+    },
+    DEADLINE_MS,
+  )
 })
 afterAll(() => town?.destroy())
 
