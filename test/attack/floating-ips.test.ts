@@ -7,6 +7,8 @@
  * network. A datagram flow of the old binding went on to the new owner when the daemon was killed between rules and connections.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { findAddressConflicts } from '../../src/host/network/address-probe.ts'
+import { systemRunner } from '../../src/lib/runner.ts'
 import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import { PROTOCOLS } from '../../src/model/group-rule.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
@@ -151,3 +153,19 @@ test.each([
   await eventually('the new owner hears', () => heardByB.includes(OUTSIDE))
   expect(heardByA).toEqual([])
 })
+
+test('another machine with a floating IP is found, and named with its Ethernet address', async () => {
+  await host.pass(want([MINE]))
+  const find = () =>
+    host.inside(() =>
+      findAddressConflicts({ fabric: null, services: [], floatingIps: [MINE] }, systemRunner),
+    )
+  expect(await find()).toEqual([])
+  await town.outside.must(['ip', 'addr', 'add', `${MINE}/32`, 'dev', 'br0'])
+  const shown = await town.outside.must(['ip', '-br', 'link', 'show', 'br0'])
+  const [, , mac] = shown.split(/\s+/)
+  expect(await find()).toMatchObject([
+    { what: expect.stringMatching(`${mac} on up0\\) answers for ${MINE}, a floating IP`) },
+  ])
+  await town.outside.must(['ip', 'addr', 'del', `${MINE}/32`, 'dev', 'br0'])
+}, 30_000)

@@ -3,6 +3,7 @@
  * floating address, hairpin to oneself and to a neighbour, and from one host to another.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { removeAllOfOurs } from '../../src/host/cleanup.ts'
 import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import { PROTOCOLS } from '../../src/model/group-rule.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
@@ -190,3 +191,18 @@ test('moves between hosts with a gap of at most a second', async () => {
   expect(Number(got)).toBeGreaterThan(100)
   expect(Number(worstMs)).toBeLessThan(1000)
 }, 90_000)
+
+test('is taken off the machine with everything else', async () => {
+  await pass(wants([FLOAT_A]))
+  const [host] = town.hosts
+  if (host === undefined) throw new Error('two hosts were made')
+  const delay = () => host.netns.must(['cat', '/proc/sys/net/ipv4/neigh/up0/proxy_delay'])
+  expect(await host.netns.must(['ip', 'neigh', 'show', 'proxy'])).toContain(FLOAT_A)
+  expect(await delay()).toBe('0\n')
+  const { namespaceDirectory } = host
+  const removed = await host.inside(() => removeAllOfOurs(null, { namespaceDirectory }))
+  expect(removed).toContain(`proxy ARP for ${FLOAT_A}`)
+  expect(await host.netns.must(['ip', 'neigh', 'show', 'proxy'])).toBe('')
+  expect(await host.netns.must(['ip', 'route', 'show'])).not.toContain(FLOAT_A)
+  expect(await delay()).toBe('80\n')
+})

@@ -22,6 +22,8 @@ const HOST_PREFIX = 32
 const ETHERTYPE_ARP = 0x0806
 /** Ethernet, IPv4, lengths of their addresses, request (RFC 826). */
 const ARP_REQUEST = [0, 1, 8, 0, 6, 4, 0, 1]
+/** Hundredths of a second (arp(7)). Only the first network namespace tells. */
+const USUAL_PROXY_DELAY = '80'
 const NO_MAC = new Uint8Array(6)
 /** The link is down or gone, or its queue is full. */
 const UNABLE = ['ENETDOWN', 'ENXIO', 'ENODEV', 'EAGAIN', 'ENOBUFS']
@@ -109,8 +111,8 @@ export async function removeProxies(ip: Ip): Promise<readonly Ipv4[]> {
   for (const proxy of proxies) await ip.deleteProxy(proxy)
   for (const index of new Set(proxies.map((proxy) => proxy.index))) {
     const name = await ip.linkName(index)
-    const usual = readSetting(proxyDelaySetting('default'))
-    if (name !== undefined && usual !== null) ensureSetting(proxyDelaySetting(name), usual)
+    const usual = readSetting(proxyDelaySetting('default')) ?? USUAL_PROXY_DELAY
+    if (name !== undefined) ensureSetting(proxyDelaySetting(name), usual)
   }
   return proxies.map((proxy) => proxy.ip)
 }
