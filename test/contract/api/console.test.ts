@@ -265,7 +265,7 @@ describe('nobody gets in', () => {
 
   test('and who speaks nonsense inside is put out, and told why', async () => {
     const nonsense: [string | Buffer, number, RegExp][] = [
-      ['ls -l', 1008, /control in JSON; to type text, ask for atoll\.console\.text\.v1/],
+      ['ls -l', 1008, /control messages in JSON; for plain text, offer atoll\.console\.text\.v1/],
       ['{"type":"resize","columns":0,"rows":24}', 1008, /control message: columns: /],
       ['{"type":"exit","exitCode":0,"reason":""}', 1008, /control message: type: /],
       ['{}', 1008, /control message: type: /],
