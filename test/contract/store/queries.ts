@@ -55,11 +55,16 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
         const here = await tx.placedNics({ hosts: [given.HOST] })
         return { hosts: here, all: await tx.placedNics({}) }
       })
-      const one = { ...nics[0], host: given.HOST, nameTag: 'one' }
+      const one = { ...nics[0], host: given.HOST, nameTag: 'one', publicIp: null }
       expect(hosts).toStrictEqual([one])
       expect(all).toStrictEqual([
         one,
-        ...[nics[1], ...idle].map((nic) => ({ ...nic, host: given.OTHER_HOST, nameTag: null })),
+        ...[nics[1], ...idle].map((nic) => ({
+          ...nic,
+          host: given.OTHER_HOST,
+          nameTag: null,
+          publicIp: null,
+        })),
       ])
     })
 
