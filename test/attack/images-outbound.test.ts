@@ -185,7 +185,7 @@ describe('by its names and spellings, what is not the world is never connected t
     const never = new AbortController().signal
     const cidr = { network: '10.9.0.0', prefix: 16 }
     const shared = { vpcs: [{ cidr }], subnets: [], peers: [{ host: 'h2', address: '10.0.0.2' }] }
-    await outbound.service.apply({ want: { shared } } as never)
+    await outbound.service.apply({ want: { local: { instances: [] }, shared } } as never)
     for (const address of ['10.9.0.1', '10.0.0.2'])
       await expect(outbound.get(new URL(`http://${address}/`), {}, never)).rejects.toThrow(
         /of the cloud/,

@@ -67,11 +67,17 @@ beforeAll(async () => {
     town.fabric.outside,
   ]
   let ready = 0
-  for (const one of all)
+  for (const one of all) {
+    // A line may come in pieces.
+    let begun = ''
     one.spawn(['python3', '-c', LISTEN], (text) => {
-      if (text.includes('ready')) ready += 1
-      else heard.push(text)
+      const lines = (begun + text).split('\n')
+      begun = lines.pop() ?? ''
+      for (const line of lines)
+        if (line === 'ready') ready += 1
+        else heard.push(line)
     })
+  }
   await eventually('all listen', () => ready === all.length, DEADLINE_MS)
 })
 afterAll(() => town?.destroy())

@@ -19,20 +19,20 @@ import type { ReadTx, Store, Tx } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import * as given from './store/records.ts'
-import { dhcpOptions, dhcpOptionsMigration } from './store/toy-noun.ts'
+import { carrierGateways, carrierGatewaysMigration } from './store/toy-noun.ts'
 
 /** One line in the list, and one migration. */
 const schema = {
-  nouns: [...NOUNS, dhcpOptions],
-  migrations: { ...MIGRATIONS, '0900-dhcp-options': dhcpOptionsMigration },
+  nouns: [...NOUNS, carrierGateways],
+  migrations: { ...MIGRATIONS, '0900-carrier-gateways': carrierGatewaysMigration },
 }
 /** With the line in `nouns.ts` these are `ReadTx` and `Tx`; a list from outside has no type there. */
-const readOf = (tx: ReadTx) => tx as ReadTx & ReadsOf<typeof dhcpOptions>
-const writeOf = (tx: Tx) => tx as Tx & WritesOf<typeof dhcpOptions>
+const readOf = (tx: ReadTx) => tx as ReadTx & ReadsOf<typeof carrierGateways>
+const writeOf = (tx: Tx) => tx as Tx & WritesOf<typeof carrierGateways>
 
-const options = { vpc: given.vpc.id, domain: 'example.test' }
-const list = (tx: ReadTx) => readOf(tx).dhcpOptions()
-const insert = (tx: Tx) => writeOf(tx).insertDhcpOptions(options)
+const gateway = { vpc: given.vpc.id, label: 'example.test' }
+const list = (tx: ReadTx) => readOf(tx).carrierGateways()
+const insert = (tx: Tx) => writeOf(tx).insertCarrierGateway(gateway)
 
 let directory: string
 let store: Store
@@ -53,21 +53,21 @@ it('is written and read, once, and says whom it concerns', async () => {
     touched = scopes
   }
   expect(await announcing(store, hear).change(insert)).toBe('done')
-  expect(touched).toStrictEqual([ofVpc(options.vpc)])
+  expect(touched).toStrictEqual([ofVpc(gateway.vpc)])
   expect(await store.change(insert)).toBe('exists')
-  expect(await store.read(list)).toStrictEqual([options])
+  expect(await store.read(list)).toStrictEqual([gateway])
   const { scopes } = await store.single((tx) =>
-    tx.changedScopes(0, { host: given.HOST, vpcs: [options.vpc] }),
+    tx.changedScopes(0, { host: given.HOST, vpcs: [gateway.vpc] }),
   )
   const own = scopes.find(({ scope }) => scope.kind === 'vpc' && scope.host === undefined)
   expect(own?.generation).toBeGreaterThan(1)
 })
 
 it('whose row cannot be read is left out and told of', async () => {
-  await store.change((tx) => writeOf(tx).insertDhcpOptions({ ...options, domain: 'two\nlines' }))
+  await store.change((tx) => writeOf(tx).insertCarrierGateway({ ...gateway, label: 'two\nlines' }))
   const found = await store.read(async (tx) => ({ rows: await list(tx), left: tx.unreadable() }))
   expect(found.rows).toStrictEqual([])
-  expect(found.left).toMatchObject([{ table: 'dhcpOptions', key: options.vpc }])
+  expect(found.left).toMatchObject([{ table: 'carrierGateways', key: gateway.vpc }])
 })
 
 it('is dumped and restored', async () => {
@@ -76,7 +76,7 @@ it('is dumped and restored', async () => {
   const other = await openSqliteStore({ file: ':memory:', log: silentLog, schema })
   await other.migrate()
   expect(await other.change((tx) => tx.restore(dump))).toBe(0)
-  expect(await other.read(list)).toStrictEqual([options])
+  expect(await other.read(list)).toStrictEqual([gateway])
   await other.close()
 })
 
@@ -95,7 +95,7 @@ it('is in a replica: by a copy, and as an own write before the next one', async 
   await eventually('it is filled', async () => (await replica.read((tx) => tx.vpcs({}))).length > 0)
   isAway = true
   await noteWrites(store, replica, 'client', schema.nouns).change(insert)
-  expect(await replica.read(list)).toStrictEqual([options])
+  expect(await replica.read(list)).toStrictEqual([gateway])
   await replica.close()
   const copied = await openReplica({ file: `${file}.2`, source: store, ...parts })
   await eventually('it is filled', async () => (await copied.read(list)).length === 1)

@@ -1,4 +1,4 @@
-/** A noun as `src/README.md` says to add one: the DHCP options of a VPC. It is no part of the cloud. */
+/** A noun as `src/README.md` says to add one: the carrier gateway of a VPC. It is no part of the cloud. */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { z } from 'zod'
@@ -8,45 +8,46 @@ import { insertOr } from '../../../src/store/records/insert.ts'
 import { always, noun, type RowsOf, type Session, table } from '../../../src/store/records/noun.ts'
 import { ofVpc } from '../../../src/store/scope.ts'
 
-interface DhcpOptions {
+interface CarrierGateway {
   readonly vpc: VpcId
-  readonly domain: string
+  readonly label: string
 }
 
 const tables = {
-  dhcpOptions: table<DhcpOptions>({
-    name: 'dhcpOptions',
+  carrierGateways: table<CarrierGateway>({
+    name: 'carrierGateways',
     key: ['vpc'],
-    schema: z.object({ vpc: id('vpc'), domain: name }),
+    schema: z.object({ vpc: id('vpc'), label: name }),
   }),
 }
 type Tables = RowsOf<typeof tables>
 
 /** The noun. */
-export const dhcpOptions = noun({
+export const carrierGateways = noun({
   tables,
   reads: ({ db, rows }: Session<Tables>) => ({
-    async dhcpOptions(): Promise<readonly DhcpOptions[]> {
-      const found = await db.selectFrom('dhcpOptions').selectAll().orderBy('vpc').execute()
-      return rows.parse(tables.dhcpOptions, found)
+    async carrierGateways(): Promise<readonly CarrierGateway[]> {
+      const found = await db.selectFrom('carrierGateways').selectAll().orderBy('vpc').execute()
+      return rows.parse(tables.carrierGateways, found)
     },
   }),
   writes: ({ db }: Session<Tables>) => ({
     /** `exists` when the VPC has some. */
-    insertDhcpOptions: (options: DhcpOptions) => insertOr('exists', db, 'dhcpOptions', options),
+    insertCarrierGateway: (gateway: CarrierGateway) =>
+      insertOr('exists', db, 'carrierGateways', gateway),
   }),
-  touches: { insertDhcpOptions: (_session, { vpc }) => [ofVpc(vpc)] },
-  inCopy: { insertDhcpOptions: always },
+  touches: { insertCarrierGateway: (_session, { vpc }) => [ofVpc(vpc)] },
+  inCopy: { insertCarrierGateway: always },
 })
 
 /** Its migration. */
-export const dhcpOptionsMigration: Migration = {
+export const carrierGatewaysMigration: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema
-      .createTable('dhcpOptions')
+      .createTable('carrierGateways')
       .ifNotExists()
       .addColumn('vpc', 'varchar(64)', (column) => column.primaryKey().notNull())
-      .addColumn('domain', 'varchar(255)', (column) => column.notNull())
+      .addColumn('label', 'varchar(255)', (column) => column.notNull())
       .execute()
   },
 }
