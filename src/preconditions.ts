@@ -78,7 +78,12 @@ function takeDirectory(setting: 'stateDir' | 'runtimeDir', directory: string): (
 }
 
 /** The cloud's addresses, except its VPCs. */
-function cloudNetwork({ store, bus, network, host }: Config): Omit<CloudNetwork, 'vpcs'> {
+function cloudNetwork({
+  store,
+  bus,
+  network,
+  host,
+}: Config): Omit<CloudNetwork, 'vpcs' | 'transits'> {
   const needed = [
     ...store.nodes.map((node) => ['store.nodes', node] as const),
     ...bus.nodes.map((node) => ['bus.nodes', node] as const),
@@ -109,6 +114,8 @@ export async function requireFreeAddresses(
   const harmful: Pick<Collision, 'what' | 'fix'>[] = findCollisions(own, {
     ...cloudNetwork(config),
     vpcs: await knownVpcs(config, ledger),
+    // Nothing of ours is here yet.
+    transits: [],
   }).filter(({ harmsHost }) => harmsHost)
   const services = [METADATA_ADDRESS, RESOLVER_ADDRESS, gatewayOf(config.network.subnet)]
   for (const { protocol, port, address, holder } of await readPortHolders(services, process.pid))

@@ -11,6 +11,7 @@ import {
   ipv4ToNumber,
 } from './addr.ts'
 import { type Pool, poolWith, rangesOverlap, wholeRange } from './pools.ts'
+import { TRANSIT_RANGE } from './transit.ts'
 
 /** The host's own network, without anything of ours. */
 export interface OwnNetwork {
@@ -38,6 +39,8 @@ export interface CloudNetwork {
   readonly services: readonly Ipv4[]
   /** Addresses of databases, brokers and other hosts, with the setting that names them. */
   readonly needed: readonly { readonly setting: string; readonly ip: Ipv4 }[]
+  /** Of the links between this host and the VPCs that have a network namespace here. */
+  readonly transits: readonly Cidr[]
   /** Of floating IPs. */
   readonly pools: readonly Pool[]
   /** Of this host. */
@@ -59,6 +62,7 @@ export function findCollisions(own: OwnNetwork, cloud: CloudNetwork): readonly C
   const found = [
     ...cloud.vpcs.flatMap((vpc) => collisionsOf(vpc, own, cloud)),
     ...cloud.services.flatMap((ip) => serviceCollisions(ip, own)),
+    ...cloud.transits.flatMap((transit) => transitCollisions(transit, own)),
     ...cloud.pools.flatMap((pool) => poolCollisions(pool, own, cloud)),
   ]
   return found.toSorted((a, b) => Number(b.harmsHost) - Number(a.harmsHost))
@@ -129,6 +133,25 @@ function serviceCollisions(service: Ipv4, own: OwnNetwork): readonly Collision[]
       fix: `remove the route if nothing on this host needs it: ip route del ${service}`,
       harmsHost: false,
     })),
+  ]
+}
+
+/** Shared address space (RFC 6598) is also what carriers and VPNs such as Tailscale give out. */
+function transitCollisions(transit: Cidr, own: OwnNetwork): readonly Collision[] {
+  const name = formatCidr(transit)
+  const fix = `remove it from this host, or terminate the VPC's instances here: each VPC has two addresses of ${formatCidr(TRANSIT_RANGE)} between its network and the host`
+  const harmless = (what: string): Collision => ({ what, fix, harmsHost: false })
+  return [
+    ...own.addresses
+      .filter(({ ip }) => cidrContains(transit, ip))
+      .map(({ link, ip }) => harmless(`${link} has ${ip}, which the link ${name} to a VPC needs`)),
+    ...own.routes
+      .filter(({ network }) => network.prefix >= transit.prefix && cidrOverlaps(transit, network))
+      .map(({ network, link }) =>
+        harmless(
+          `the route to ${formatCidr(network)} on ${link ?? 'a link'} takes the packets of the link ${name} to a VPC`,
+        ),
+      ),
   ]
 }
 

@@ -19,6 +19,18 @@ export interface FabricSettings {
   readonly encryption: 'none' | 'ipsec'
 }
 
+/** VXLAN network identifiers have 24 bits (RFC 7348, section 5). */
+const VNI_MAX = 2 ** 24 - 1
+
+/**
+ * The VXLAN network identifier of the VPC with this number, where the fabric's own is `vni`: above
+ * it, or below it where there is no room.
+ */
+export function vpcVni(vni: number, network: number): number {
+  const above = vni + network
+  return above <= VNI_MAX ? above : vni - network
+}
+
 /**
  * Bytes that VXLAN over IPv4 adds to a packet: outer IP 20, UDP 8, VXLAN 8, inner Ethernet 14 (RFC
  * 7348 section 5).

@@ -56,7 +56,10 @@ export async function checkNetwork(config: Config): Promise<CheckResult> {
   if (known !== undefined) return ok(known.value)
   const services = [METADATA_ADDRESS, RESOLVER_ADDRESS]
   const { vpc, pools } = config.network
-  const cloud = { vpcs: [vpc], services, needed: [], pools, zone: config.host.zone }
+  const cloud = {
+    ...{ vpcs: [vpc], transits: [], services, needed: [] },
+    ...{ pools, zone: config.host.zone },
+  }
   const found = findCollisions(await readOwnNetwork(), cloud)
   const [first] = found
   if (first === undefined) return ok('nothing overlaps network.vpc')

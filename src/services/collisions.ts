@@ -9,8 +9,10 @@ import {
   type CloudNetwork,
   type Collision,
   findCollisions,
+  networkOf,
   type OwnNetwork,
 } from '../model/collisions.ts'
+import { TRANSIT_PREFIX } from '../model/transit.ts'
 import type { HostService } from './service.ts'
 
 /** Shortest time between two checks. */
@@ -24,7 +26,7 @@ export interface CollisionWatch extends HostService {
 /** `read` returns the host's own network. */
 export function createCollisionWatch(options: {
   readonly read: () => Promise<OwnNetwork>
-  readonly cloud: Omit<CloudNetwork, 'vpcs'>
+  readonly cloud: Omit<CloudNetwork, 'vpcs' | 'transits'>
   readonly clock: Pick<Clock, 'monotonic'>
 }): CollisionWatch {
   const { read, cloud, clock } = options
@@ -37,8 +39,11 @@ export function createCollisionWatch(options: {
     async apply({ want, log }) {
       if (!isTime()) return []
       const vpcs = want.shared.vpcs.map((vpc) => vpc.cidr)
+      const transits = (want.transits ?? []).map(({ gateway }) =>
+        networkOf(gateway, TRANSIT_PREFIX),
+      )
       const before = new Set(found.map(({ what }) => what))
-      found = findCollisions(await read(), { ...cloud, vpcs })
+      found = findCollisions(await read(), { ...cloud, vpcs, transits })
       for (const { what, fix } of found)
         if (!before.has(what))
           log.error({ what, fix }, 'the host and the cloud use the same addresses')

@@ -19,7 +19,7 @@ import type { Ipv4 } from '../model/addr.ts'
 import { parseIpv4 } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
-import { type FabricSettings, fabricOverheadBytes } from '../model/fabric.ts'
+import { type FabricSettings, fabricOverheadBytes, vpcVni } from '../model/fabric.ts'
 import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
 import { nextHopOf } from '../model/transit.ts'
 import type { HostWant } from '../model/want.ts'
@@ -183,7 +183,7 @@ function fabricSpec(want: HostWant, { fabric, mtu, network }: FabricSide): Fabri
   const peers = want.shared.peers.map(({ address, underlay = address }) => ({ address, underlay }))
   if (network !== undefined)
     return {
-      ...{ underlay, address: nextHopOf(underlay), vni: vni + network, port, peers },
+      ...{ underlay, address: nextHopOf(underlay), vni: vpcVni(vni, network), port, peers },
       mtu: mode === 'vxlan' ? mtu : mtu - fabricOverheadBytes({ ...fabric, mode: 'vxlan' }),
     }
   return mode === 'vxlan' ? { underlay, address: underlay, vni, port, mtu, peers } : null

@@ -11,6 +11,7 @@ const CLOUD: CloudNetwork = {
   vpcs: [cidr('172.31.0.0/16')],
   services: [METADATA_ADDRESS],
   needed: [{ setting: 'store.nodes', ip: ipv4('10.0.0.9') }],
+  transits: [cidr('100.64.0.4/31')],
   pools: [],
   zone: 'atoll-1a',
 }
@@ -28,7 +29,11 @@ it('an ordinary host, with Docker, libvirt and zeroconf, is in nobody\u2019s way
     { link: 'docker0', ip: ipv4('172.17.0.1'), prefix: 16 },
     { link: 'virbr0', ip: ipv4('192.168.122.1'), prefix: 24 },
   ]
-  const routes = [route('192.168.1.0/24', 'eth0'), route('169.254.0.0/16', 'eth0')]
+  const routes = [
+    route('192.168.1.0/24', 'eth0'),
+    route('169.254.0.0/16', 'eth0'),
+    route('100.64.0.0/10', 'wg0'),
+  ]
   const resolvers = [ipv4('127.0.0.53'), ipv4('192.168.1.1')]
   expect(found({ addresses, routes, resolvers, routers: [ipv4('192.168.1.1')] })).toEqual([])
 })
@@ -126,4 +131,22 @@ it('a pool does not work inside a VPC', () => {
   expect(found(own, { pools: [pool('172.31.9.1', '172.31.9.2')] })).toMatchObject([
     { what: expect.stringMatching(/overlaps the VPC 172\.31\.0\.0\/16/), harmsHost: false },
   ])
+})
+
+it.each<[string, Partial<OwnNetwork>, RegExp]>([
+  [
+    'a VPN in the range between hosts and VPCs',
+    { addresses: [{ link: 'tailscale0', ip: ipv4('100.64.0.5'), prefix: 32 }] },
+    /tailscale0 has 100\.64\.0\.5, which the link 100\.64\.0\.4\/31/,
+  ],
+  [
+    'a route to an address of that range',
+    { routes: [route('100.64.0.4/32', 'tailscale0')] },
+    /the route to 100\.64\.0\.4\/32 on tailscale0/,
+  ],
+])('%s is no harm to the host, and is told', (_what, own, said) => {
+  const [first, ...others] = found(own)
+  expect(first?.what).toMatch(said)
+  expect(first?.harmsHost).toBe(false)
+  expect(others).toEqual([])
 })
