@@ -15,9 +15,16 @@ import type { Ip } from '../netlink/ip.ts'
 import type { AddressState, LinkState } from '../netlink/ip-decode.ts'
 import type { VxlanSpec } from '../netlink/ip-encode.ts'
 import { removeLink, retryWhileVanishing } from './nics.ts'
-import { ensureSetting } from './sysctl.ts'
+import { ensureRoutedLink } from './sysctl.ts'
 
 const HOST_PREFIX = 32
+/**
+ * rp_filter, loose: a peer's ICMP errors come from its fabric address, which is routed elsewhere;
+ * the rules are strict with all others. The larger of this and conf/all counts, so an
+ * administrator's strict default does not cut the errors off. (On a device without any address
+ * loose would be as good as strict.)
+ */
+const LOOSE = '2'
 
 /** Makes the device, down, in the namespace that it is looked for in. */
 export type MakeVxlan = (device: VxlanSpec) => Promise<void>
@@ -73,28 +80,9 @@ async function ensureDevice(
   // Before the settings: a larger MTU can start IPv6 on the device, with default settings.
   if (!isWell) await ip.setLink(device.index, { mtu, mac })
   // Before `up`: the device must never send IPv6.
-  ip.inside(() => {
-    for (const [setting, value] of settingsOf(name))
-      if (ensureSetting(setting, value)) changed.push(setting)
-  })
+  changed.push(...ip.inside(() => ensureRoutedLink(name, [['rp_filter', LOOSE]])))
   if (!device.up) await ip.setLink(device.index, { up: true })
   return device
-}
-
-/** See Documentation/networking/ip-sysctl of the kernel. */
-function settingsOf(name: string): readonly (readonly [string, string])[] {
-  return [
-    [`ipv6/conf/${name}/disable_ipv6`, '1'],
-    [`ipv4/conf/${name}/forwarding`, '1'],
-    [`ipv4/conf/${name}/proxy_arp`, '0'],
-    [`ipv4/conf/${name}/accept_redirects`, '0'],
-    [`ipv4/conf/${name}/send_redirects`, '0'],
-    // Loose: a peer's ICMP errors come from its fabric address, which is routed elsewhere; the
-    // rules are strict with all others. The larger of this and conf/all counts, so an
-    // administrator's strict default does not cut the errors off. (On a device without any address
-    // loose would be as good as strict.)
-    [`ipv4/conf/${name}/rp_filter`, '2'],
-  ]
 }
 
 async function ensureAddress(ip: Ip, index: number, own: Ipv4, changed: string[]): Promise<void> {

@@ -32,3 +32,27 @@ export function ensureSetting(name: string, value: string): boolean {
 export function writeSetting(name: string, value: string): void {
   writeFileSync(`/proc/sys/net/${name}`, value)
 }
+
+/**
+ * Settings of a link over which packets of instances are routed: it never sends IPv6, answers ARP
+ * for nobody else, and neither takes nor sends redirects. `more` are those of this link only, by
+ * their names below its own. Returns what it changed. See Documentation/networking/ip-sysctl of the
+ * kernel.
+ */
+export function ensureRoutedLink(
+  link: string,
+  more: readonly (readonly [name: string, value: string])[],
+): readonly string[] {
+  const wanted = [
+    ['forwarding', '1'],
+    ['proxy_arp', '0'],
+    ['accept_redirects', '0'],
+    ['send_redirects', '0'],
+    ...more,
+  ] as const
+  const settings = [
+    [`ipv6/conf/${link}/disable_ipv6`, '1'] as const,
+    ...wanted.map(([name, value]) => [`ipv4/conf/${link}/${name}`, value] as const),
+  ]
+  return settings.flatMap(([name, value]) => (ensureSetting(name, value) ? [name] : []))
+}

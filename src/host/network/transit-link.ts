@@ -10,7 +10,7 @@ import type { Ip } from '../netlink/ip.ts'
 import type { LinkState } from '../netlink/ip-decode.ts'
 import type { NicLock } from './lock.ts'
 import { removeLink } from './nics.ts'
-import { ensureSetting } from './sysctl.ts'
+import { ensureRoutedLink } from './sysctl.ts'
 
 /** Packets of instances are never larger, whatever the MTU of their NICs is. */
 const MTU_BYTES = 65_535
@@ -71,10 +71,14 @@ export async function ensureTransit(
   ] as const
   for (const { ip, end, name, own, other, side } of ends) {
     // Before it is up: it must never send IPv6.
-    ip.inside(() => {
-      for (const [setting, value] of settingsOf(name, own === gateway))
-        if (ensureSetting(setting, value)) changed.push(setting)
-    })
+    // Reverse path filtering uses the packet's mark, so that it drops unverified packets at the end
+    // that is locked (`lock.ts`).
+    const verifies = own === gateway ? '1' : '0'
+    const more = [
+      ['rp_filter', verifies],
+      ['src_valid_mark', verifies],
+    ] as const
+    changed.push(...ip.inside(() => ensureRoutedLink(name, more)))
     if (!end.up) {
       await ip.setLink(end.index, { up: true })
       changed.push(`${name} up`)
@@ -136,19 +140,4 @@ async function ensurePair(
   if (made === null) throw new Error(`${link} vanished while it was being made`)
   changed.push(link)
   return made
-}
-
-/** See Documentation/networking/ip-sysctl of the kernel. */
-function settingsOf(name: string, isLocked: boolean): readonly (readonly [string, string])[] {
-  return [
-    [`ipv6/conf/${name}/disable_ipv6`, '1'],
-    [`ipv4/conf/${name}/forwarding`, '1'],
-    [`ipv4/conf/${name}/proxy_arp`, '0'],
-    [`ipv4/conf/${name}/accept_redirects`, '0'],
-    [`ipv4/conf/${name}/send_redirects`, '0'],
-    // Reverse path filtering uses the packet's mark, so that it drops unverified packets
-    // (`lock.ts`).
-    [`ipv4/conf/${name}/rp_filter`, isLocked ? '1' : '0'],
-    [`ipv4/conf/${name}/src_valid_mark`, isLocked ? '1' : '0'],
-  ]
 }
