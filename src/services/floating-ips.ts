@@ -41,6 +41,7 @@ export function createFloatingIpFlows(options: {
     watchesKernel: true,
     gate: false,
     apply: async ({ want }) => {
+      if (bound?.size === 0 && wantedFloatingIps(want).length === 0) return []
       const routing = await host.surroundings()
       const { own } = servedFloatingIps(want, routing)
       if (bound === null) {
@@ -71,6 +72,8 @@ export function createFloatingIps(options: {
 }): HostService {
   const { host, clock } = options
   let served: ReadonlySet<Ipv4> = new Set()
+  /** Whether nothing is wanted, and what an older daemon left has been removed. */
+  let isClear = false
   const announcements = createAnnouncements(host, clock, () => served)
   const warnOfTaken = createTakenWarning()
   return {
@@ -78,10 +81,14 @@ export function createFloatingIps(options: {
     watchesKernel: true,
     gate: false,
     apply: async ({ want, log, signal, resync }) => {
+      const isWanted = wantedFloatingIps(want).length > 0
+      if (isClear && !isWanted && !resync) return []
       const now = servedFloatingIps(want, await host.surroundings())
       served = new Set([...now.own.keys(), ...now.passed.keys()])
       warnOfTaken(want, served, log)
+      isClear = false
       const { came, went } = await host.ensureFloatingIps(routesOf(now))
+      isClear = !isWanted
       // Elsewhere, or with another owner, they had other connections.
       for (const address of new Set([...came, ...went])) await host.forgetFlows({ address })
       if (came.length > 0 || went.length > 0) log.info({ came, went }, 'floating IPs changed')
