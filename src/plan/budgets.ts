@@ -26,7 +26,7 @@ import {
   set,
   tableText,
 } from './nft-tables.ts'
-import { RATE_DROP_REASONS, RATE_SETS, rateObjects } from './rates.ts'
+import { MAX_NICS, RATE_DROP_REASONS, RATE_SETS, rateObjects } from './rates.ts'
 import { serviceAddresses } from './service-addresses.ts'
 
 /** Why a packet was dropped; each has a counter. */
@@ -118,8 +118,6 @@ const UNREACHABLE: Rate = { perSecond: 50, burst: 100 }
 const ARP: Rate = { perSecond: 100, burst: 200 }
 
 const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
-/** Largest number of elements in a set that packets fill. Only links of NICs become elements. */
-const MAX_NICS = 8192
 const MAX_LISTS = 65_536
 /** Definition of a set with a bucket for each NIC. */
 const BUCKET_SET = [

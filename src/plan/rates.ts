@@ -14,7 +14,8 @@ import { baseChain, type NftObject, set } from './nft-tables.ts'
 
 /** nft's kbyte. */
 const KBYTE = 1024
-const MAX_NICS = 8192
+/** Most links of NICs that a set has room for. */
+export const MAX_NICS = 8192
 
 const DIRECTIONS = ['from', 'to'] as const
 /** The definition of a set of buckets. Every element brings its own limit; this one is unused. */
