@@ -13,7 +13,7 @@
  * Traffic between an instance and the services of its host is not tracked, so it takes no entry of
  * the connection table.
  */
-import { BUDGETS_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
+import { BUDGETS_TABLE, nicLinkName } from '../model/names.ts'
 import type { TypeRate } from '../model/network-rates.ts'
 import type { HostWant } from '../model/want.ts'
 import {
@@ -26,6 +26,7 @@ import {
   set,
   tableText,
 } from './nft-tables.ts'
+import { ANY_NIC } from './nft-text.ts'
 import { MAX_NICS, RATE_DROP_REASONS, RATE_SETS, rateObjects } from './rates.ts'
 import { serviceAddresses } from './service-addresses.ts'
 
@@ -117,7 +118,6 @@ const UNREACHABLE: Rate = { perSecond: 50, burst: 100 }
 /** A guest asks by ARP for every address of its subnet, because all of them are routed. */
 const ARP: Rate = { perSecond: 100, burst: 200 }
 
-const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 const MAX_LISTS = 65_536
 /** Definition of a set with a bucket for each NIC. */
 const BUCKET_SET = [

@@ -14,15 +14,14 @@
 import type { Ipv4 } from '../model/addr.ts'
 import type { TrackedFlow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
-import { GATEWAY_LINK, NIC_LINK_PREFIX } from '../model/names.ts'
+import { GATEWAY_LINK } from '../model/names.ts'
 import type { Transit } from '../model/transit.ts'
 import type { HostWant } from '../model/want.ts'
 import { baseChain, map, type NftObject, set } from './nft-tables.ts'
-import { ACCEPT, drop } from './nft-text.ts'
+import { ACCEPT, ANY_NIC, drop } from './nft-text.ts'
 
 /** The set of all floating IPs that lead here; there is none without any. */
 export const FLOATING_IPS = 'floating_ips'
-const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 
 /** Maps and chains of the main table, and lines for its chains of source translation. */
 export interface FloatingRules {

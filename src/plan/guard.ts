@@ -13,9 +13,9 @@
  */
 import { type Cidr, formatCidr } from '../model/addr.ts'
 import type { HostRouting } from '../model/host-routing.ts'
-import { FABRIC_LINK, GUARD_TABLE, NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX } from '../model/names.ts'
+import { FABRIC_LINK, GUARD_TABLE, TRANSIT_LINK_PREFIX } from '../model/names.ts'
 import { baseChain, type NftObject, set, tableText } from './nft-tables.ts'
-import { drop, dropCounter, NOT_ACCEPTED } from './nft-text.ts'
+import { ANY_NIC, drop, dropCounter, NOT_ACCEPTED } from './nft-text.ts'
 
 /** After every other filter chain: the highest named priority of nft(8) is 300. */
 const AFTER_ALL = 450
@@ -23,7 +23,6 @@ const AFTER_ALL = 450
 const AFTER_SOURCE_CHECK = -440
 
 const GUARD = { family: 'inet', name: GUARD_TABLE } as const
-const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 const ANY_TRANSIT = `"${TRANSIT_LINK_PREFIX}*"`
 
 /** What the guard needs from the want. */

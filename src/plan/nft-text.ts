@@ -1,5 +1,5 @@
 /** Verdicts that all tables share, and why packets are dropped. Pure. */
-import { ACCEPTED_MARK, UNVERIFIED_MARK } from '../model/names.ts'
+import { ACCEPTED_MARK, NIC_LINK_PREFIX, UNVERIFIED_MARK } from '../model/names.ts'
 import { type NftObject, namedCounter } from './nft-tables.ts'
 
 /** Why a packet was dropped; each has a counter. */
@@ -44,6 +44,8 @@ export function dropCounterName(reason: DropReason): string {
   return `dropped_${reason}`
 }
 
+/** Matches the link of every NIC. */
+export const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 /** Accepts, and sets the mark without which the guard drops the packet. */
 export const ACCEPT = `meta mark set meta mark | ${hex(ACCEPTED_MARK)} accept`
 /** Matches packets without that mark. */

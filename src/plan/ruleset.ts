@@ -14,14 +14,7 @@
 import { formatCidr, METADATA_ADDRESS } from '../model/addr.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import type { HostRouting } from '../model/host-routing.ts'
-import {
-  FABRIC_LINK,
-  GUARD_TABLE,
-  NFT_TABLE,
-  NIC_LINK_PREFIX,
-  nicLinkName,
-  WORLD_LINK,
-} from '../model/names.ts'
+import { FABRIC_LINK, GUARD_TABLE, NFT_TABLE, nicLinkName, WORLD_LINK } from '../model/names.ts'
 import type { TypeRate } from '../model/network-rates.ts'
 import { TRANSIT_RANGE } from '../model/transit.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
@@ -39,7 +32,7 @@ import {
   tableText,
   updateScript,
 } from './nft-tables.ts'
-import { ACCEPT, ACCEPT_VERIFIED, DROP_REASONS, drop, dropCounter } from './nft-text.ts'
+import { ACCEPT, ACCEPT_VERIFIED, ANY_NIC, DROP_REASONS, drop, dropCounter } from './nft-text.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
 import { securityGroupChains } from './security-groups.ts'
 import { serviceAddresses } from './service-addresses.ts'
@@ -72,7 +65,6 @@ export const RECREATE_GUARD = `add table inet ${GUARD_TABLE}\ndelete table inet 
 const COUNTED_ELSEWHERE: readonly string[] = ['arp', 'unjudged', 'stranger']
 
 const SOURCE_CHECK = -450
-const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 
 /** The tables of one host. */
 export interface Ruleset {
