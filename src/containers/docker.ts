@@ -57,7 +57,7 @@ interface DockerSettings {
 export interface DockerDriverOptions {
   readonly docker: Dockerode
   readonly images: DockerImages
-  readonly host: Pick<Host, 'plugNic' | 'isPlugged' | 'limitUserNamespace'>
+  readonly host: Pick<Host, 'plugNic' | 'isPlugged' | 'removeNic' | 'limitUserNamespace'>
   readonly settings: DockerSettings
   /** Runs `du`. */
   readonly run: Runner

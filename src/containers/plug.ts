@@ -3,10 +3,14 @@
  *
  * It remembers which starts of containers were plugged in. An unknown start (by somebody else, or
  * before this daemon) counts as not plugged; plugging again is harmless.
+ *
+ * A container's network namespace outlives the container: the kernel ends it later, and not at all
+ * while somebody holds it open. Its kernel would go on answering pings and holding connections.
  */
 import type { Host } from '../host/host.ts'
 import { nicSpec } from '../host/network/nic.ts'
 import type { InstanceId } from '../model/ids.ts'
+import { nicLinkName } from '../model/names.ts'
 import type { InstanceWant, NicWant } from '../model/want.ts'
 import type { GuestNetwork } from './spec.ts'
 
@@ -33,6 +37,11 @@ export interface Plug {
    * remembered state counts.
    */
   isPlugged(instance: InstanceId, life: Life, fresh: boolean): Promise<boolean>
+  /**
+   * Removes the NICs that were plugged into this start, which has ended. The service of links makes
+   * new ones, which are in no instance.
+   */
+  unplug(instance: InstanceId, life: Omit<Life, 'pid'>): Promise<void>
   forget(instance: InstanceId): void
 }
 
@@ -44,7 +53,7 @@ interface Plugged {
 
 /** Plugs NICs through the host port. `mtuBytes` is the MTU of the guest's NICs. */
 export function createPlug(
-  host: Pick<Host, 'plugNic' | 'isPlugged'>,
+  host: Pick<Host, 'plugNic' | 'isPlugged' | 'removeNic'>,
   options: { readonly mtuBytes: number },
 ): Plug {
   const plugged = new Map<InstanceId, Plugged>()
@@ -61,8 +70,7 @@ export function createPlug(
     },
     async isPlugged(instance, life, fresh) {
       const done = plugged.get(instance)
-      if (done?.life.containerId !== life.containerId || done.life.startedAt !== life.startedAt)
-        return false
+      if (done === undefined || !isSame(done.life, life)) return false
       if (!fresh) return true
       for (const nic of done.nics) {
         // An init may configure its NIC itself. Only the address of a plain guest is ours to keep.
@@ -72,8 +80,19 @@ export function createPlug(
       }
       return true
     },
+    async unplug(instance, life) {
+      const done = plugged.get(instance)
+      if (done === undefined || !isSame(done.life, life)) return
+      // First, so that a failure costs one reading and not all that follow.
+      plugged.delete(instance)
+      for (const { id, network } of done.nics) await host.removeNic(nicLinkName(id), network)
+    },
     forget: (instance) => void plugged.delete(instance),
   }
+}
+
+function isSame(one: Omit<Life, 'pid'>, other: Omit<Life, 'pid'>): boolean {
+  return one.containerId === other.containerId && one.startedAt === other.startedAt
 }
 
 function guestSetup(nic: NicWant, network: GuestNetwork) {

@@ -145,6 +145,8 @@ export async function readHave(
     const held = await readHold(reader, instance, seen)
     return { instance, bootCount, state: workloadState(state, plugged, 'unknown'), ...held }
   }
+  // Before anybody learns that it has ended: then its address answers no more.
+  await plug.unplug(instance, { containerId: id, startedAt: state.StartedAt })
   const by = state.Status === 'exited' ? await findEnd(reader, seen, signal) : 'unknown'
   return { instance, bootCount, state: workloadState(state, false, by) }
 }

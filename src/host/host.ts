@@ -263,6 +263,8 @@ export interface Host extends NamespaceHost {
 
   /** As in `NamespaceHost`, of a NIC in the namespace of the VPC `network`. */
   openTap(hostLink: string, network?: number): Promise<OpenFile>
+  /** As in `NamespaceHost`, of a NIC in the namespace of the VPC `network`. */
+  removeNic(hostLink: string, network?: number): Promise<void>
   /**
    * A UNIX socket that listens at `path`, to which only its owner may connect. Replaces the socket
    * of a process that has ended.

@@ -62,6 +62,7 @@ export function createLinuxHost(options: {
       at(spec.network).plugNic(spec, pid, setup, limited),
     isPlugged: async (spec, pid, setup) => at(spec.network).isPlugged(spec, pid, setup),
     openTap: async (hostLink, network) => at(network).openTap(hostLink),
+    removeNic: async (hostLink, network) => at(network).removeNic(hostLink),
     limitUserNamespace: (pid, limits, domain) => limitUserNamespace(runner, pid, limits, domain),
     listenUnix: (path) =>
       attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),

@@ -79,6 +79,7 @@ it('a stopped dockerd holds back no names, no rules and no virtual machines', as
       host: {
         plugNic: async () => undefined,
         isPlugged: async () => true,
+        removeNic: async () => undefined,
         limitUserNamespace: async () => undefined,
       },
       settings: { stateDir: directory, zone: 'atoll.internal', stopSeconds: 0 } as never,

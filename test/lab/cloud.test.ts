@@ -2,6 +2,7 @@
  * One host with the real daemon, engine and kernel, and unmodified clients: what a user does on the
  * first day, and what must survive when everything is killed.
  */
+import { open } from 'node:fs/promises'
 import { RegisterImageCommand, RunInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -171,9 +172,13 @@ describe('unmodified awscli', () => {
     await eventually('it answers', () => pings(address), DEADLINE_MS)
     await cloud.inside(id, ['touch', '/kept'])
 
+    // A network namespace lives as long as somebody has it open, and answers pings.
+    const { State } = await cloud.docker.docker.getContainer(`atoll-${id}`).inspect()
+    const namespace = await open(`/proc/${State.Pid}/ns/net`)
     await aws('ec2', 'stop-instances', '--instance-ids', id)
     await aws('ec2', 'wait', 'instance-stopped', '--instance-ids', id)
     expect(await pings(address)).toBe(false)
+    await namespace.close()
     await aws('ec2', 'start-instances', '--instance-ids', id)
     await aws('ec2', 'wait', 'instance-running', '--instance-ids', id)
     await eventually('it answers again', () => pings(address), DEADLINE_MS)
