@@ -85,7 +85,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     for (const listener of listeners) listener(instance)
   }
   const disks = startDiskMeter({
-    ...{ docker, clock, log, run: options.run, signal: closing.signal },
+    ...{ clock, log, run: options.run, signal: closing.signal },
     exceeded: tell,
   })
   const reads = createTimedReads(clock, tell)

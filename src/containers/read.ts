@@ -162,13 +162,13 @@ export async function readGone(files: InstanceFiles, instance: InstanceId): Prom
 async function readHold(
   { engine, disks }: Reader,
   instance: InstanceId,
-  { id, hasQuota, labels }: Seen,
+  { directories, hasQuota, labels }: Seen,
 ): Promise<Pick<WorkloadHave, 'marks' | 'excess'>> {
   const { hasUserNamespace } = await engine.read()
   const isolation = hasUserNamespace ? 'user-namespace' : 'shared-root'
   const marks = reservedTags(isolation, hasQuota ? 'quota' : 'watched')
   const limitGiB = hasQuota ? null : diskLimitOf(labels)
-  const excess = limitGiB === null ? null : disks.follow(instance, { container: id, limitGiB })
+  const excess = limitGiB === null ? null : disks.follow(instance, { directories, limitGiB })
   return excess === null ? { marks } : { marks, excess }
 }
 
