@@ -5,7 +5,7 @@
  * receiver's host.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { addressOf, createFabricWorld, type FabricWorld } from '../kit/fabric-world.ts'
+import { addressOf, createFabricWorld, type FabricWorld } from '../kit/fabric-fixture.ts'
 
 /** Datagrams to ports that follow each other, from sockets that change. */
 const SCATTER = `

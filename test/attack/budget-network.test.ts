@@ -20,7 +20,7 @@ import {
   type Town,
   townInstance,
   townWant,
-} from '../kit/town.ts'
+} from '../kit/testbed.ts'
 
 const MALLORY = small(11)
 const BOB = small(12)

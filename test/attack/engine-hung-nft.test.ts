@@ -17,7 +17,7 @@ import { eventually } from '../../tools/kit/netns.ts'
 import { agentParts, countingService } from '../kit/agent.ts'
 import { openRecords } from '../kit/cluster-records.ts'
 import { hostName } from '../kit/records.ts'
-import { createTown } from '../kit/town.ts'
+import { createTown } from '../kit/testbed.ts'
 
 const host = hostName('one')
 const INTERVAL_MS = 60_000

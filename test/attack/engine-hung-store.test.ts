@@ -16,7 +16,7 @@ import { unavailable } from '../../src/model/errors.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { agentParts, ledgerIn } from '../kit/agent.ts'
 import { openRecords } from '../kit/cluster-records.ts'
-import { createTown, townInstance, townWant } from '../kit/town.ts'
+import { createTown, townInstance, townWant } from '../kit/testbed.ts'
 
 const ALICE = townInstance(11, [1])
 const want = townWant(ALICE)

@@ -7,8 +7,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../../tools/kit/netns.ts'
-import type { FabricWorld } from '../kit/fabric-world.ts'
-import { addressOf, createFabricWorld, reaches } from '../kit/fabric-world.ts'
+import type { FabricWorld } from '../kit/fabric-fixture.ts'
+import { addressOf, createFabricWorld, reaches } from '../kit/fabric-fixture.ts'
 
 let world: FabricWorld
 beforeAll(async () => {

@@ -13,9 +13,9 @@ import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import { PROTOCOLS } from '../../src/model/group-rule.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createFabricTown, type FabricHost, type FabricTown, OUTSIDE } from '../kit/fabric.ts'
+import { createFabricTown, type FabricHost, type FabricTown, OUTSIDE } from '../kit/fabric-testbed.ts'
 import { numbered } from '../kit/records.ts'
-import { townInstance } from '../kit/town.ts'
+import { townInstance } from '../kit/testbed.ts'
 
 const MINE = ipv4('198.51.100.201')
 const THEIRS = ipv4('198.51.100.202')

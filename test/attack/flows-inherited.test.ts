@@ -12,7 +12,7 @@ import { ipv4 } from '../../src/model/addr.ts'
 import { formatId } from '../../src/model/ids.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createTown, OUTSIDE_ADDRESS, type Town, townInstance, townWant } from '../kit/town.ts'
+import { createTown, OUTSIDE_ADDRESS, type Town, townInstance, townWant } from '../kit/testbed.ts'
 
 const OLD = townInstance(11, [1])
 /** The same address, another NIC, another group. */

@@ -17,7 +17,7 @@ import {
   type Town,
   townInstance,
   townWant,
-} from '../kit/town.ts'
+} from '../kit/testbed.ts'
 
 const DEADLINE_MS = 60_000
 const ALICE = townInstance(11, [1])

@@ -11,7 +11,7 @@ import { METADATA_ADDRESS } from '../../src/model/addr.ts'
 import { NFT_TABLE } from '../../src/model/names.ts'
 import { dropCounterName } from '../../src/plan/nft-text.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createTown, TOWN_GATEWAY, type Town, townInstance, townWant } from '../kit/town.ts'
+import { createTown, TOWN_GATEWAY, type Town, townInstance, townWant } from '../kit/testbed.ts'
 
 const GUEST = townInstance(11, [1])
 

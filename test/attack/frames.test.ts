@@ -12,7 +12,7 @@ import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { nicLinkName } from '../../src/model/names.ts'
 import type { InstanceWant, NicWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createTown, type Town, townInstance, townWant } from '../kit/town.ts'
+import { createTown, type Town, townInstance, townWant } from '../kit/testbed.ts'
 
 const ALICE = townInstance(11, [1])
 const BOB = townInstance(12, [1])

@@ -23,7 +23,7 @@ import { type AccountId, formatId, ID_BYTES } from '../../src/model/ids.ts'
 import type { ImageStatus } from '../../src/plan/workloads.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
-import { hurriedClock } from '../kit/hurried.ts'
+import { hurriedClock } from '../kit/fast-clock.ts'
 import { outboundTo } from '../kit/outbound.ts'
 
 /** Half a minute is a second and a half. */

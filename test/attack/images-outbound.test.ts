@@ -23,7 +23,7 @@ import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
-import { hurriedClock } from '../kit/hurried.ts'
+import { hurriedClock } from '../kit/fast-clock.ts'
 import { cpio } from '../kit/image-contents.ts'
 import { outboundTo } from '../kit/outbound.ts'
 

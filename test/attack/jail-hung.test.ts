@@ -19,7 +19,7 @@ import { convert } from '../../src/machines/convert.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { processesLike } from '../kit/hung.ts'
-import { hurriedClock } from '../kit/hurried.ts'
+import { hurriedClock } from '../kit/fast-clock.ts'
 
 /** Two minutes are a second and a half. */
 const TIMES = 80

@@ -22,7 +22,7 @@ import {
   townInstance,
   townWant,
   UPLINK_ADDRESS,
-} from '../kit/town.ts'
+} from '../kit/testbed.ts'
 
 const ALICE = townInstance(11, [1])
 const BOB = townInstance(12, [1])

@@ -8,8 +8,8 @@
  */
 import { expect, test } from 'vitest'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { OUTSIDE } from '../kit/fabric.ts'
-import { addressOf, createFabricWorld, type FabricWorld } from '../kit/fabric-world.ts'
+import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { addressOf, createFabricWorld, type FabricWorld } from '../kit/fabric-fixture.ts'
 
 const DEADLINE_MS = 60_000
 const PORT = 5555

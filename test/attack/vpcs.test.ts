@@ -10,9 +10,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'
 import { fabricMac } from '../../src/model/fabric.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { OUTSIDE } from '../kit/fabric.ts'
-import { reaches } from '../kit/fabric-world.ts'
-import { createVpcTown, type Home, type VpcTown } from '../kit/vpc-town.ts'
+import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { reaches } from '../kit/fabric-fixture.ts'
+import { createVpcTown, type Home, type VpcTown } from '../kit/vpc-testbed.ts'
 
 const RED = { vpc: 'red', at: 0, number: 10 } as const
 const RED_NEAR = { vpc: 'red', at: 0, number: 11 } as const

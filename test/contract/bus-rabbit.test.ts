@@ -17,7 +17,7 @@ import {
   startRabbit,
 } from '../../tools/kit/rabbit.ts'
 import { openTestBus, quiet, type TestBus } from '../../tools/kit/rabbit-bus.ts'
-import { metricValue } from '../kit/town.ts'
+import { metricValue } from '../kit/testbed.ts'
 import { describeBusContract } from './bus-contract.ts'
 
 const ASK = { instance: formatId('i', new Uint8Array(9)) }

@@ -24,7 +24,7 @@ import {
 import { openTestBus, quiet, type TestBus } from '../../tools/kit/rabbit-bus.ts'
 import { ALICE, type Cloud, openCloud } from '../kit/api-cloud.ts'
 import { hostName, instanceId, instanceRecord } from '../kit/records.ts'
-import { metricValue } from '../kit/town.ts'
+import { metricValue } from '../kit/testbed.ts'
 
 const KEY = { id: 'AKIDEXAMPLE', secret: 'a secret', account: ALICE, user: 'admin' }
 const EXAMPLE = resolve(import.meta.dirname, '../../docs/examples/command.mjs')

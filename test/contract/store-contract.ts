@@ -16,7 +16,7 @@ import { describeScopes } from './store/scopes.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
 import { describeUnreadable } from './store/unreadable.ts'
 import { describeVolumes } from './store/volumes.ts'
-import type { StoreWorld } from './store/world.ts'
+import type { StoreWorld } from './store/fixture.ts'
 
 /** Runs the contract against an implementation. */
 export function describeStoreContract(name: string, begin: () => Promise<StoreWorld>): void {

@@ -20,7 +20,7 @@ import {
 import { eventually } from '../../tools/kit/netns.ts'
 import { type Fate, startWireTap, type WireTap } from '../kit/wire-tap.ts'
 import * as given from './store/records.ts'
-import type { StoreWorld } from './store/world.ts'
+import type { StoreWorld } from './store/fixture.ts'
 import { describeStoreContract } from './store-contract.ts'
 
 /** What takes less than a second may take so long on a machine that is busy with other tests. The drills measure. */

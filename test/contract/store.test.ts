@@ -12,7 +12,7 @@ import { openSqlStore } from '../../src/store/sql.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { withTurns } from './store/turns.ts'
-import type { StoreWorld } from './store/world.ts'
+import type { StoreWorld } from './store/fixture.ts'
 import { describeStoreContract } from './store-contract.ts'
 
 /** Worlds of stores over one file each. */

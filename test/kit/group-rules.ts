@@ -4,7 +4,7 @@ import { cidr } from '../../src/model/addr.ts'
 import type { RuleMatch, RulePeer } from '../../src/model/group-rule.ts'
 import type { HostWant } from '../../src/model/want.ts'
 import { numbered } from './records.ts'
-import { townGroup } from './town.ts'
+import { townGroup } from './testbed.ts'
 
 /**
  * For experiments (RFC 3692). There are no ports, so a packet the other way belongs to the same flow:

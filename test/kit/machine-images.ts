@@ -21,7 +21,7 @@ import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import type { ImageWant } from '../../src/model/want.ts'
 import type { ImageStatus } from '../../src/plan/workloads.ts'
 import { silentLog } from '../../tools/kit/log.ts'
-import { hurriedClock } from './hurried.ts'
+import { hurriedClock } from './fast-clock.ts'
 import { outboundTo } from './outbound.ts'
 
 const MIB = 1024 * 1024

@@ -52,7 +52,7 @@ import { createNetns, type Netns } from '../../tools/kit/netns.ts'
 import { ruleLinks } from '../../tools/kit/rule-links.ts'
 import { LIMITS } from './api-cloud.ts'
 import { newBudget } from './budget.ts'
-import { hurriedClock } from './hurried.ts'
+import { hurriedClock } from './fast-clock.ts'
 
 const ZONE = 'atoll-1a'
 const DNS_ZONE = 'atoll.internal'

@@ -13,7 +13,7 @@ import {
   checkFabricPeers,
   checkFabricPort,
 } from '../../src/operator/doctor-fabric.ts'
-import { createFabricWorld, type FabricWorld } from '../kit/fabric-world.ts'
+import { createFabricWorld, type FabricWorld } from '../kit/fabric-fixture.ts'
 
 let world: FabricWorld
 let runtimeDir: string

@@ -7,9 +7,9 @@ import { fabricMac } from '../../src/model/fabric.ts'
 import { FABRIC_LINK } from '../../src/model/names.ts'
 import type { DropReason } from '../../src/plan/nft-text.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
-import { OUTSIDE } from '../kit/fabric.ts'
-import type { FabricWorld } from '../kit/fabric-world.ts'
-import { addressOf, createFabricWorld, reaches } from '../kit/fabric-world.ts'
+import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import type { FabricWorld } from '../kit/fabric-fixture.ts'
+import { addressOf, createFabricWorld, reaches } from '../kit/fabric-fixture.ts'
 
 let world: FabricWorld
 beforeAll(async () => {

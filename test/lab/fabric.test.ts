@@ -7,11 +7,11 @@ import { removeAllOfOurs } from '../../src/host/cleanup.ts'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'
 import { LINK_PREFIX, nicLinkName } from '../../src/model/names.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { OPEN_PORT, OUTSIDE } from '../kit/fabric.ts'
-import type { FabricWorld, Guest } from '../kit/fabric-world.ts'
-import { addressOf, createFabricWorld, GUESTS, HOMES, reaches } from '../kit/fabric-world.ts'
+import { OPEN_PORT, OUTSIDE } from '../kit/fabric-testbed.ts'
+import type { FabricWorld, Guest } from '../kit/fabric-fixture.ts'
+import { addressOf, createFabricWorld, GUESTS, HOMES, reaches } from '../kit/fabric-fixture.ts'
 import { connectUntilAnswered, ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
-import { TOWN_GATEWAY, townInstance } from '../kit/town.ts'
+import { TOWN_GATEWAY, townInstance } from '../kit/testbed.ts'
 
 const ICMP_HEADERS_BYTES = 28
 /** An address of the subnet that nobody has. */

@@ -11,7 +11,7 @@ import type { DropReason } from '../../src/plan/nft-text.ts'
 import { dropCounterName } from '../../src/plan/nft-text.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { connectUntilAnswered, ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
-import type { Town } from '../kit/town.ts'
+import type { Town } from '../kit/testbed.ts'
 import {
   createTown,
   metricValue,
@@ -20,7 +20,7 @@ import {
   townInstance,
   townWant,
   UPLINK_ADDRESS,
-} from '../kit/town.ts'
+} from '../kit/testbed.ts'
 
 const WANTS = {
   alice: townInstance(11, [1]),

@@ -8,9 +8,9 @@ import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import { PROTOCOLS } from '../../src/model/group-rule.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createFabricTown, type FabricTown, OUTSIDE } from '../kit/fabric.ts'
+import { createFabricTown, type FabricTown, OUTSIDE } from '../kit/fabric-testbed.ts'
 import { numbered } from '../kit/records.ts'
-import { townInstance } from '../kit/town.ts'
+import { townInstance } from '../kit/testbed.ts'
 
 const FLOAT_A = ipv4('198.51.100.201')
 const FLOAT_B = ipv4('198.51.100.202')

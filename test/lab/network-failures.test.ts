@@ -16,8 +16,8 @@ import { LONE_FIREWALL, NO_FABRIC } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import type { Failures } from '../kit/every-failure.ts'
 import { failing } from '../kit/every-failure.ts'
-import type { Town } from '../kit/town.ts'
-import { createTown, metricValue, TOWN_MTU, townInstance, townWant } from '../kit/town.ts'
+import type { Town } from '../kit/testbed.ts'
+import { createTown, metricValue, TOWN_MTU, townInstance, townWant } from '../kit/testbed.ts'
 
 const BEFORE = townWant(townInstance(11, [1]), townInstance(12, [1]))
 /** One goes, one comes, one stays. */

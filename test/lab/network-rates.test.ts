@@ -7,7 +7,7 @@ import type { TypeRate } from '../../src/model/network-rates.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
-import { createTown, metricValue, type Town, townInstance, townWant } from '../kit/town.ts'
+import { createTown, metricValue, type Town, townInstance, townWant } from '../kit/testbed.ts'
 
 const RATES: readonly TypeRate[] = [
   { types: 'slow.*', megabitsPerSecond: 20, packetsPerSecond: null },

@@ -19,7 +19,7 @@ import {
   townInstance,
   townWant,
   UPLINK_ADDRESS,
-} from '../kit/town.ts'
+} from '../kit/testbed.ts'
 
 const ROUNDS = 12
 const GUESTS = [townInstance(11, [1]), townInstance(12, [1, 2]), townInstance(13, [3])]

@@ -3,8 +3,8 @@
  * those of the others are wrapped, and nobody else's packets get in.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { reaches } from '../kit/fabric-world.ts'
-import { createVpcTown, type Home, type VpcTown } from '../kit/vpc-town.ts'
+import { reaches } from '../kit/fabric-fixture.ts'
+import { createVpcTown, type Home, type VpcTown } from '../kit/vpc-testbed.ts'
 
 const RED = { vpc: 'red', at: 0, number: 10 } as const
 const RED_FAR = { vpc: 'red', at: 1, number: 12 } as const

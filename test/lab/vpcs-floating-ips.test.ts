@@ -5,9 +5,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { OUTSIDE } from '../kit/fabric.ts'
+import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { SERVE_PEER_ADDRESS } from '../kit/talk.ts'
-import { createVpcTown, type Home, type VpcTown } from '../kit/vpc-town.ts'
+import { createVpcTown, type Home, type VpcTown } from '../kit/vpc-testbed.ts'
 
 const FLOATS = { red: '198.51.100.201', blue: '198.51.100.202', plain: '198.51.100.203' } as const
 const RED = { vpc: 'red', at: 0, number: 10, publicIp: ipv4(FLOATS.red) } as const

@@ -4,10 +4,10 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { OUTSIDE } from '../kit/fabric.ts'
-import { reaches } from '../kit/fabric-world.ts'
+import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { reaches } from '../kit/fabric-fixture.ts'
 import { SERVE_PEER_ADDRESS } from '../kit/talk.ts'
-import { createVpcTown, DNS_ZONE, type Home, type VpcTown, vpcInstance } from '../kit/vpc-town.ts'
+import { createVpcTown, DNS_ZONE, type Home, type VpcTown, vpcInstance } from '../kit/vpc-testbed.ts'
 
 const RED = { vpc: 'red', at: 0, number: 10 } as const
 const RED_NEAR = { vpc: 'red', at: 0, number: 11 } as const

@@ -5,7 +5,7 @@ import type { Address } from '../../../src/model/records.ts'
 import { ofHost, ofVpc, type Scope } from '../../../src/store/scope.ts'
 import type { Tx } from '../../../src/store/store.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const RACES = 4
 

@@ -8,7 +8,7 @@ import { parsePeer, type RulePeer } from '../../../src/model/group-rule.ts'
 import type { GroupRule } from '../../../src/model/records.ts'
 import type { Tx } from '../../../src/store/store.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const RACES = 4
 const group = { ...given.group, id: given.nth('sg', 7), name: 'joined' }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseHostName } from '../../../src/model/ids.ts'
 import type { Image, Instance } from '../../../src/model/records.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const ELSEWHERE = parseHostName('elsewhere') ?? given.image(1).host
 

@@ -4,7 +4,7 @@ import { cidr } from '../../../src/model/addr.ts'
 import type { Tag } from '../../../src/model/records.ts'
 import { volumeRecord } from '../../kit/records.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 /** Whatever is unique is unique, is told without an error, and can be free again. */
 export function describeUniqueness(begin: () => Promise<StoreWorld>): void {

@@ -5,7 +5,7 @@ import type { Store, Tx } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { volumeRecord } from '../../kit/records.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const LONG_MS = 60_000
 /** A lease that ended before it began. */

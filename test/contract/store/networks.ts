@@ -5,7 +5,7 @@ import type { DhcpOptions } from '../../../src/model/dhcp-options.ts'
 import type { Subnet, Vpc } from '../../../src/model/records.ts'
 import type { Tx } from '../../../src/store/store.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const RACES = 4
 /** With networks of their own, and the range of the first VPC. */

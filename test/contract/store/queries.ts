@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 /** Records come back as they were, whatever is in them. */
 export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {

@@ -9,7 +9,7 @@ import { EVERYBODY, ofAll, ofHost, ofVpc, type Scope } from '../../../src/store/
 import type { Store, Tx } from '../../../src/store/store.ts'
 import { ADDRESS_WRITES } from './addresses.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const LONG_MS = 60_000
 const other = { ...given.hostRow, name: given.OTHER_HOST, identity: 'two' }

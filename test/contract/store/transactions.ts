@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { HostName } from '../../../src/model/ids.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 /** The schema comes to be once, whoever begins. */
 export function describeMigrations(begin: () => Promise<StoreWorld>): void {

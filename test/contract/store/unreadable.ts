@@ -7,7 +7,7 @@ import type { HostName, VolumeId } from '../../../src/model/ids.ts'
 import type { ReadTx, Tx } from '../../../src/store/store.ts'
 import { volumeRecord } from '../../kit/records.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 interface Case {
   readonly what: string

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Volume } from '../../../src/model/records.ts'
 import { volumeRecord } from '../../kit/records.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
+import { type StoreWorld, settledWorld } from './fixture.ts'
 
 /** What a host and an account find of their volumes, whoever wrote to the instances meanwhile. */
 export function describeVolumes(begin: () => Promise<StoreWorld>): void {

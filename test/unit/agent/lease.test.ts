@@ -6,7 +6,7 @@ import type { Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { breakable, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 import { hostName, hostRecord, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
 const self = hostName('self')

@@ -20,7 +20,7 @@ import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
 import { breakable } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 
 const hurried = hurriedClock(50)
 

@@ -14,7 +14,7 @@ import type { ImageWant } from '../../../src/model/want.ts'
 import type { ImageStatus } from '../../../src/plan/workloads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { type FakeEngine, startFakeEngine } from '../../kit/fake-engine.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 
 const never = new AbortController().signal
 let answer: (request: IncomingMessage, response: ServerResponse) => unknown

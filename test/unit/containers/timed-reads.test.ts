@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { createTimedReads } from '../../../src/containers/timed-reads.ts'
 import type { WorkloadHave } from '../../../src/plan/workloads.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 import { instanceId } from '../../kit/records.ts'
 
 const ID = instanceId(1)

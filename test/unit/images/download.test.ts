@@ -9,7 +9,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { MachineImages } from '../../../src/images/machine-images.ts'
 import type { ImageWant } from '../../../src/model/want.ts'
 import { serveFile, startFileServer } from '../../kit/file-server.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 import {
   booted,
   image,

@@ -9,7 +9,7 @@ import { explain } from '../../../src/model/errors.ts'
 import { parseAccountId } from '../../../src/model/ids.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { type FileServer, serveFile, startFileServer } from '../../kit/file-server.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 import { failure, image, imageWorldOfEachTest, noise, settled } from '../../kit/machine-images.ts'
 
 const MIB = 1024 * 1024

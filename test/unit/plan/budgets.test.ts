@@ -6,7 +6,7 @@ import { DEFAULT_RATES } from '../../../src/model/network-rates.ts'
 import type { InstanceWant } from '../../../src/model/want.ts'
 import { CONNECTIONS_PER_MIB, removeBudgets } from '../../../src/plan/budgets.ts'
 import { renderBudgets } from '../../kit/rules-text.ts'
-import { townInstance, townWant } from '../../kit/town.ts'
+import { townInstance, townWant } from '../../kit/testbed.ts'
 
 const MIN_MIB = 32
 const LIMITS = {

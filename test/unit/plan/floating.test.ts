@@ -4,7 +4,7 @@ import { ipv4 } from '../../../src/model/addr.ts'
 import { transitOf } from '../../../src/model/transit.ts'
 import { isOfOldBinding, servedFloatingIps } from '../../../src/plan/floating.ts'
 import { NO_HOST_ROUTING } from '../../../tools/kit/instance.ts'
-import { townInstance, townWant } from '../../kit/town.ts'
+import { townInstance, townWant } from '../../kit/testbed.ts'
 
 const FLOAT = ipv4('203.0.113.9')
 const PRIVATE = ipv4('172.31.0.11')

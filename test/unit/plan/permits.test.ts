@@ -5,7 +5,7 @@ import { ALL_OUT, type RuleMatch } from '../../../src/model/group-rule.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { isPermitted, isWithdrawn, permissionsOf } from '../../../src/plan/permits.ts'
 import { anyRulesOf, type RulesOfGroups, withRules } from '../../kit/group-rules.ts'
-import { townGroup, townInstance, townWant } from '../../kit/town.ts'
+import { townGroup, townInstance, townWant } from '../../kit/testbed.ts'
 
 const FLOAT = ipv4('203.0.113.9')
 const ADDRESSES = ['172.31.0.11', '172.31.0.12', '172.31.0.13', '198.51.100.2'].map(ipv4)

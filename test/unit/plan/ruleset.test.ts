@@ -13,7 +13,7 @@ import { changeScript, loadScript, planRuleset } from '../../../src/plan/ruleset
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
 import { anyRulesOf, withRules } from '../../kit/group-rules.ts'
 import { renderRuleset } from '../../kit/rules-text.ts'
-import { townInstance, townWant } from '../../kit/town.ts'
+import { townInstance, townWant } from '../../kit/testbed.ts'
 
 /** One way out, as on most hosts. */
 const ROUTING: HostRouting = {

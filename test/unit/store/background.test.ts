@@ -4,7 +4,7 @@ import { openInBackground } from '../../../src/store/background.ts'
 import type { ReadTx } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 import { hostName } from '../../kit/records.ts'
 
 const hurried = hurriedClock(50)

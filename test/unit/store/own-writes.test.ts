@@ -10,7 +10,7 @@ import type { Store, Tx } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 import { account, hostName, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
 const host = hostName('a')

@@ -10,7 +10,7 @@ import type { ReadTx, Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { breakable, openRecords } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 import { hostName } from '../../kit/records.ts'
 
 const HURRY = 50

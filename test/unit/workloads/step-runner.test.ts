@@ -6,7 +6,7 @@ import { createWorkloadMeters, StepRunner } from '../../../src/workloads/step-ru
 import { instance } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { hurriedClock } from '../../kit/fast-clock.ts'
 
 it('eight launches that hang leave room for others, and are named', async () => {
   const launched: string[] = []

@@ -6,11 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { administer, PASSWORD, USER } from '../../kit/mariadb.ts'
 import { eventually } from '../../kit/netns.ts'
 import { RABBIT_PASSWORD, RABBIT_USER } from '../../kit/rabbit.ts'
-import type { Figures } from './crowd.ts'
+import type { Figures } from './worker.ts'
 import type { Engines } from './engines.ts'
 import { type ScalePlace, SECRETS } from './host.ts'
 import type { Launched } from './launches.ts'
-import { type Neighbourhood, startNeighbourhood } from './neighbourhood.ts'
+import { type Neighbourhood, startNeighbourhood } from './worker-client.ts'
 
 /** Hosts that answer the API, in turn. */
 export const API_HOSTS = 4

@@ -8,7 +8,7 @@ import {
 } from '../../../../../src/store/engines/mariadb/nodes.ts'
 import { silentLog } from '../../../../../tools/kit/log.ts'
 import { eventually } from '../../../../../tools/kit/netns.ts'
-import { hurriedClock } from '../../../../kit/hurried.ts'
+import { hurriedClock } from '../../../../kit/fast-clock.ts'
 
 const HURRY = 5
 const hurried = hurriedClock(HURRY)

@@ -27,7 +27,7 @@ import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, type Netns } from '../../tools/kit/netns.ts'
 import { renderRuleset } from './rules-text.ts'
-import { townWant } from './town.ts'
+import { townWant } from './testbed.ts'
 
 /** The outside machine on every host's uplink. */
 export const OUTSIDE = ipv4('198.51.100.254')

@@ -1,8 +1,8 @@
-/** Starts and controls a process with simulated hosts (`crowd.ts`). */
+/** Starts and controls a process with simulated hosts (`worker.ts`). */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Requests } from './crowd.ts'
+import type { Requests } from './worker.ts'
 
 const HEAP_LIMIT_MB = 8192
 
@@ -15,7 +15,7 @@ export interface Neighbourhood {
 
 /** Starts the process. It ends with this one. */
 export function startNeighbourhood(): Neighbourhood {
-  const child = fork(join(import.meta.dirname, 'crowd.ts'), [], {
+  const child = fork(join(import.meta.dirname, 'worker.ts'), [], {
     execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_LIMIT_MB}`],
   })
   return {

@@ -2,7 +2,7 @@
  * A process with simulated hosts, controlled over its IPC channel: one request and one reply at a
  * time.
  *
- * `neighbourhood.ts` starts it, and kills it when the hosts have been measured.
+ * `worker-client.ts` starts it, and kills it when the hosts have been measured.
  */
 import type { Log } from '../../../src/lib/log.ts'
 import { messageOf } from '../../../src/model/errors.ts'

@@ -5,8 +5,8 @@
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import type { DropReason } from '../../src/plan/nft-text.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
-import { createFabricTown, type FabricHost, type FabricTown } from './fabric.ts'
-import { townInstance } from './town.ts'
+import { createFabricTown, type FabricHost, type FabricTown } from './fabric-testbed.ts'
+import { townInstance } from './testbed.ts'
 
 /** Who lives on which host. */
 export const HOMES = {

@@ -38,7 +38,7 @@ import {
   type FabricHost,
   type FabricTown,
   firewallOf,
-} from './fabric.ts'
+} from './fabric-testbed.ts'
 import { defaultRuleWants, hostName, numbered } from './records.ts'
 
 export const DNS_ZONE = 'atoll.internal'
