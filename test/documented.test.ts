@@ -136,7 +136,7 @@ describe('documented()', () => {
 const LISTS =
   /^\s*(?:ensure_packages|\w+_packages\(\) \{ echo|^ {2}echo) +([a-z0-9][a-z0-9 .+-]*)/gm
 /** Parts of what is installed anyhow: the Node of the npm package wants two, Debian's python3 brings one. */
-const COME_ALONG = ['libatomic1', 'libstdc++6', 'python3-minimal']
+const DEPENDENCIES = ['libatomic1', 'libstdc++6', 'python3-minimal']
 
 /** Packages that a script asks for. */
 function packagesOf(script: string): readonly string[] {
@@ -149,6 +149,6 @@ it('scripts/test installs what any script installs, so that nothing is missing w
   const paths = [...scripts.map((name) => `scripts/${name}`), 'engines/install-engines.sh']
   const wanted = paths.flatMap(packagesOf)
   expect(wanted).toEqual(expect.arrayContaining(['mmdebstrap', 'galera-4', 'xorriso', 'faketime']))
-  const all = new Set([...packagesOf('scripts/test'), ...COME_ALONG])
+  const all = new Set([...packagesOf('scripts/test'), ...DEPENDENCIES])
   expect(wanted.filter((name) => !all.has(name))).toStrictEqual([])
 })

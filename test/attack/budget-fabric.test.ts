@@ -5,10 +5,10 @@
  * receiver's host.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { addressOf, createFabricWorld, type FabricWorld } from '../kit/fabric-fixture.ts'
+import { addressOf, createFabricFixture, type FabricFixture } from '../kit/fabric-fixture.ts'
 
 /** Datagrams to ports that follow each other, from sockets that change. */
-const SCATTER = `
+const SEND_TO_MANY = `
 import socket, sys
 for _ in range(4):
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -20,17 +20,17 @@ const TABLE = '/proc/sys/net/netfilter/nf_conntrack_count'
 /** Of an instance of 1 GiB on a host whose table is as large as it should be. */
 const SHARE = 16_384
 
-let world: FabricWorld
+let fixture: FabricFixture
 beforeAll(async () => {
-  world = await createFabricWorld('direct')
+  fixture = await createFabricFixture('direct')
 })
-afterAll(() => world.town.destroy())
+afterAll(() => fixture.testbed.destroy())
 
 test('what comes from another host is charged to the instance that it goes to', async () => {
-  const [from, to] = world.town.hosts
+  const [from, to] = fixture.testbed.hosts
   if (from === undefined || to === undefined) throw new Error('two hosts')
   await from.netns.must(['nft', 'delete', 'table', 'inet', 'atoll_budgets'])
-  await world.guest('alice').must(['python3', '-c', SCATTER, addressOf('dave')])
+  await fixture.guest('alice').must(['python3', '-c', SEND_TO_MANY, addressOf('dave')])
   const entries = async (host: typeof to) => Number(await host.netns.must(['cat', TABLE]))
   expect(await entries(from)).toBeGreaterThan(30_000)
   expect(await entries(to)).toBeLessThan(SHARE + 100)

@@ -13,18 +13,18 @@ import type { InstanceWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { ECHO, TALK } from '../kit/talk.ts'
 import {
-  createTown,
+  createTestbed,
   metricValue,
   OUTSIDE_ADDRESS,
-  TOWN_GATEWAY,
-  type Town,
-  townInstance,
-  townWant,
+  TEST_GATEWAY,
+  type Testbed,
+  testInstance,
+  testWant,
 } from '../kit/testbed.ts'
 
 const MALLORY = small(11)
 const BOB = small(12)
-const want = townWant(MALLORY, BOB)
+const want = testWant(MALLORY, BOB)
 const FLOOD_MS = 60_000
 /** Connections that such an instance may have open. */
 const SHARE = 512
@@ -33,22 +33,22 @@ const SLACK = 32
 
 /** The smallest there is: 32 MiB. */
 function small(number: number): InstanceWant {
-  const made = townInstance(number, [1])
+  const made = testInstance(number, [1])
   return { ...made, type: { ...made.type, memoryMiB: 32 } }
 }
 
-let town: Town
+let testbed: Testbed
 let mallory: Netns
 let bob: Netns
 
 beforeAll(async () => {
-  town = await createTown()
-  await town.pass(want)
-  mallory = await town.plug(MALLORY)
-  bob = await town.plug(BOB)
+  testbed = await createTestbed()
+  await testbed.pass(want)
+  mallory = await testbed.plug(MALLORY)
+  bob = await testbed.plug(BOB)
 })
 
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 async function python(where: Netns, script: string, ...args: string[]): Promise<string> {
   const patience = { timeoutMs: FLOOD_MS }
@@ -57,13 +57,13 @@ async function python(where: Netns, script: string, ...args: string[]): Promise<
   return stdout
 }
 
-async function entries(where: Netns = town.machine): Promise<number> {
+async function entries(where: Netns = testbed.machine): Promise<number> {
   return Number(await where.must(['cat', '/proc/sys/net/netfilter/nf_conntrack_count']))
 }
 
 async function dropped(reason: string): Promise<number> {
-  await town.pass(want)
-  return metricValue(town.metrics, 'atoll_firewall_dropped_packets_total', `reason="${reason}"`)
+  await testbed.pass(want)
+  return metricValue(testbed.metrics, 'atoll_firewall_dropped_packets_total', `reason="${reason}"`)
 }
 
 /** Sends that many datagrams from one socket each 50,000, to ports that follow each other. */
@@ -128,16 +128,16 @@ async function arriving(
 
 describe('the connection table', () => {
   test('what instances ask of the host’s services costs no entry', async () => {
-    await python(mallory, SCATTER_SOURCES, TOWN_GATEWAY, '53', '300')
-    await python(mallory, STREAM, TOWN_GATEWAY, '67', '5')
+    await python(mallory, SCATTER_SOURCES, TEST_GATEWAY, '53', '300')
+    await python(mallory, STREAM, TEST_GATEWAY, '67', '5')
     await python(mallory, CONNECT_SILENTLY, METADATA_ADDRESS, '80', '20')
-    await mallory.run(['ping', '-c', '5', '-i', '0.05', '-W1', TOWN_GATEWAY])
+    await mallory.run(['ping', '-c', '5', '-i', '0.05', '-W1', TEST_GATEWAY])
     // The host's own multicast reports may have made one.
     expect(await entries()).toBeLessThan(10)
   })
 
   test('connections that have ended are not kept for long enough to matter', async () => {
-    const server = town.outside.spawn(['python3', '-c', OPEN_AND_CLOSE_SERVER])
+    const server = testbed.outside.spawn(['python3', '-c', OPEN_AND_CLOSE_SERVER])
     await python(mallory, OPEN_AND_CLOSE, OUTSIDE_ADDRESS, '3000')
     server.kill('SIGKILL')
     expect(await entries()).toBeLessThanOrEqual(3 * SHARE + SLACK)
@@ -149,7 +149,7 @@ describe('the connection table', () => {
   })
 
   test('a stream to one place that nobody answers is one connection, and loses nothing', async () => {
-    const count = await arriving(town.outside, OUTSIDE_ADDRESS, 9000, () =>
+    const count = await arriving(testbed.outside, OUTSIDE_ADDRESS, 9000, () =>
       python(mallory, STREAM, OUTSIDE_ADDRESS, '9000', '20000'),
     )
     expect(count).toBe(20_000)
@@ -163,14 +163,14 @@ describe('the connection table', () => {
     })
     // Whoever may launch something makes the rules be replaced.
     for (let number = 20; !finished; number++)
-      await town.pass(townWant(MALLORY, BOB, townInstance(20 + (number % 50), [3])))
+      await testbed.pass(testWant(MALLORY, BOB, testInstance(20 + (number % 50), [3])))
     await flood
     // The kernel counts what has ended in the test before for a while.
     expect(await entries()).toBeLessThanOrEqual(2 * SHARE + SLACK)
     expect(await entries()).toBeGreaterThan(100)
     expect(await dropped('budget_new_connections')).toBeGreaterThan(50_000)
     // The neighbour notices nothing.
-    const server = town.outside.spawn(['python3', '-c', ECHO])
+    const server = testbed.outside.spawn(['python3', '-c', ECHO])
     expect(await python(bob, TALK, OUTSIDE_ADDRESS)).toContain('done')
     server.kill('SIGKILL')
   })
@@ -222,24 +222,24 @@ for _ in range(int(sys.argv[3])):
 describe('the host’s services', () => {
   test('a flood of DNS queries ends before the socket, and the neighbour’s are all heard', async () => {
     const before = await dropped('budget_dns')
-    const mine = await arriving(town.machine, TOWN_GATEWAY, 53, () =>
-      python(mallory, STREAM, TOWN_GATEWAY, '53', '20000'),
+    const mine = await arriving(testbed.machine, TEST_GATEWAY, 53, () =>
+      python(mallory, STREAM, TEST_GATEWAY, '53', '20000'),
     )
     // A second's worth at once, and what flows back while it lasts.
     expect(mine).toBeLessThan(8000)
     expect((await dropped('budget_dns')) - before).toBe(20_000 - mine)
-    const both = await arriving(town.machine, TOWN_GATEWAY, 53, async () => {
-      const flood = python(mallory, STREAM, TOWN_GATEWAY, '53', '20000', '5000')
-      await python(bob, STREAM, TOWN_GATEWAY, '53', '500')
+    const both = await arriving(testbed.machine, TEST_GATEWAY, 53, async () => {
+      const flood = python(mallory, STREAM, TEST_GATEWAY, '53', '20000', '5000')
+      await python(bob, STREAM, TEST_GATEWAY, '53', '500')
       await flood
     })
     expect((await dropped('budget_dns')) - before).toBe(40_000 + 500 - mine - both)
   })
 
   test('DHCP messages, by broadcast too', async () => {
-    const heard = await arriving(town.machine, '0.0.0.0', 67, async () => {
+    const heard = await arriving(testbed.machine, '0.0.0.0', 67, async () => {
       await python(mallory, STREAM, '255.255.255.255', '67', '500', '68')
-      await python(mallory, STREAM, TOWN_GATEWAY, '67', '500', '68')
+      await python(mallory, STREAM, TEST_GATEWAY, '67', '500', '68')
     })
     expect(heard).toBeLessThan(150)
     expect(heard).toBeGreaterThan(20)
@@ -247,10 +247,10 @@ describe('the host’s services', () => {
 
   test('a flood of pings leaves the neighbour’s ping alone', async () => {
     const before = await dropped('budget_service_other')
-    const flood = mallory.run(['ping', '-q', '-l', '100', '-f', '-c', '5000', TOWN_GATEWAY], {
+    const flood = mallory.run(['ping', '-q', '-l', '100', '-f', '-c', '5000', TEST_GATEWAY], {
       timeoutMs: FLOOD_MS,
     })
-    const { stdout } = await bob.run(['ping', '-q', '-i', '0.01', '-c', '100', TOWN_GATEWAY])
+    const { stdout } = await bob.run(['ping', '-q', '-i', '0.01', '-c', '100', TEST_GATEWAY])
     await flood
     expect(stdout).toContain(' 0% packet loss')
     expect(await dropped('budget_service_other')).toBeGreaterThan(before)
@@ -261,7 +261,7 @@ describe('fragments, ARP and errors', () => {
   test('fragments that are never whole do not take the memory for the neighbour’s', async () => {
     await python(mallory, FRAGMENTS, OUTSIDE_ADDRESS, '6000')
     const large = ['ping', '-q', '-s', '8000', '-i', '0.05', '-c', '20', '-W1']
-    for (const address of [TOWN_GATEWAY, OUTSIDE_ADDRESS])
+    for (const address of [TEST_GATEWAY, OUTSIDE_ADDRESS])
       expect((await bob.run([...large, address])).stdout).toContain(' 0% packet loss')
   })
 

@@ -127,7 +127,7 @@ async function closedWith(socket: Socket): Promise<number> {
   return bytes.readUInt16BE(at + 2)
 }
 
-const allAreLetGo = () =>
+const allAreReleased = () =>
   eventually('all are let go of', () => terminals.every((one) => one.isClosed()), DEADLINE_MS)
 
 async function works(): Promise<void> {
@@ -157,7 +157,7 @@ describe('with a ticket', () => {
     const socket = await raw()
     socket.end(bytes)
     expect(await closedWith(socket)).toBe(code)
-    await allAreLetGo()
+    await allAreReleased()
     await works()
   })
 
@@ -168,7 +168,7 @@ describe('with a ticket', () => {
     socket.write(Buffer.from('82ff000000000010000000000000', 'hex'))
     const flood = setInterval(() => socket.write(Buffer.alloc(64 * 1024)), 1)
     expect(await closedWith(socket).finally(() => clearInterval(flood))).toBe(1009)
-    await allAreLetGo()
+    await allAreReleased()
   })
 
   it('a paste of 8 MiB in pieces comes whole, while the terminal takes it slowly', async () => {
@@ -181,7 +181,7 @@ describe('with a ticket', () => {
     for (let at = 0; at < paste.length; at += 200_000) socket.send(paste.subarray(at, at + 200_000))
     await eventually('all of it is echoed', () => seen === paste.length, DEADLINE_MS)
     socket.close()
-    await allAreLetGo()
+    await allAreReleased()
   })
 
   it('who asks a million times whether we are there, and reads no answer, is put out', async () => {
@@ -198,7 +198,7 @@ describe('with a ticket', () => {
     }
     const { external, arrayBuffers } = process.memoryUsage()
     expect(arrayBuffers + external - before.arrayBuffers - before.external).toBeLessThan(32 * MIB)
-    await allAreLetGo()
+    await allAreReleased()
     expect(rounds).toBeLessThan(1000)
     await works()
   })
@@ -225,7 +225,7 @@ describe('with a ticket', () => {
     await works()
     expect(said()).toBe(last)
     slow.destroy()
-    await allAreLetGo()
+    await allAreReleased()
   })
 
   it('used by many at once it lets one in', async () => {
@@ -285,7 +285,7 @@ describe('without a ticket', () => {
       DEADLINE_MS,
     )
     mine.close()
-    await allAreLetGo()
+    await allAreReleased()
   })
 
   it.each([

@@ -22,7 +22,7 @@ import {
   RABBIT_USER,
   type RabbitNode,
 } from '../../tools/kit/rabbit.ts'
-import { ailments, processesLike, within } from '../kit/hung.ts'
+import { healthProblems, processesLike, within } from '../kit/hung.ts'
 
 const DEADLINE_MS = 60_000
 /** A request that needs the records is answered, or refused, by then. */
@@ -46,11 +46,11 @@ describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () =
   const named = (what: RegExp) =>
     eventually(
       `health names ${what}`,
-      async () => (await ailments()).some((one) => what.test(one)),
+      async () => (await healthProblems()).some((one) => what.test(one)),
       DEADLINE_MS,
     )
   const wellAgain = () =>
-    eventually('all is well', async () => (await ailments()).length === 0, DEADLINE_MS)
+    eventually('all is well', async () => (await healthProblems()).length === 0, DEADLINE_MS)
   /** What instances that run have of their host, and what is mended. */
   async function instancesGoOn(): Promise<void> {
     const asked = ['+time=1', '+tries=2', '+short', `@${GATEWAY}`, `${instance}.atoll.internal`]

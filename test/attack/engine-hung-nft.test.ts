@@ -17,7 +17,7 @@ import { eventually } from '../../tools/kit/netns.ts'
 import { agentParts, countingService } from '../kit/agent.ts'
 import { openRecords } from '../kit/cluster-records.ts'
 import { hostName } from '../kit/records.ts'
-import { createTown } from '../kit/testbed.ts'
+import { createTestbed } from '../kit/testbed.ts'
 
 const host = hostName('one')
 const INTERVAL_MS = 60_000
@@ -30,7 +30,7 @@ it('a stopped nft holds back no names, and is given up', async () => {
     hung.started += 1
     return systemRunner('sh', ['-c', 'kill -STOP $$; exec nft "$@"', 'nft', ...args], run)
   }
-  const town = await createTown({ runner })
+  const testbed = await createTestbed({ runner })
   const store = await openRecords([host])
   const bus = createLocalBus()
   const names = countingService('dns', { passesGates: true })
@@ -39,20 +39,20 @@ it('a stopped nft holds back no names, and is given up', async () => {
     agentParts(directory, {
       store,
       bus,
-      services: [...town.services, names.service, machines.service],
-      watchKernel: (heard) => town.host.watchKernel(heard),
-      metrics: town.metrics,
+      services: [...testbed.services, names.service, machines.service],
+      watchKernel: (heard) => testbed.host.watchKernel(heard),
+      metrics: testbed.metrics,
     }),
     { host, identity: host, intervalMs: INTERVAL_MS, resyncMs: INTERVAL_MS },
   )
   const health = () =>
     agentHealth(agent.status(), Date.now(), INTERVAL_MS).find(({ name }) => name === 'services')
   const hasTable = async () =>
-    (await town.machine.run(['nft', 'list', 'table', 'inet', 'atoll'])).exitCode === 0
+    (await testbed.machine.run(['nft', 'list', 'table', 'inet', 'atoll'])).exitCode === 0
   try {
     await eventually('the first pass', () => agent.status().passes > 0, 20_000)
     hung.is = true
-    await town.machine.must(['nft', 'delete', 'table', 'inet', 'atoll'])
+    await testbed.machine.must(['nft', 'delete', 'table', 'inet', 'atoll'])
     await eventually('it hangs', () => hung.started > 0)
     const before = machines.counts.applied
     const began = performance.now()
@@ -75,7 +75,7 @@ it('a stopped nft holds back no names, and is given up', async () => {
     await agent.close()
     await bus.close()
     await store.close()
-    await town.destroy()
+    await testbed.destroy()
     await rm(directory, { recursive: true })
   }
 }, 90_000)

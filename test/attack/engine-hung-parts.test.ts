@@ -14,9 +14,9 @@ import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-call
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import {
-  ailments,
   type HangingPrograms,
   hangingPrograms,
+  healthProblems,
   processesLike,
   within,
 } from '../kit/hung.ts'
@@ -40,7 +40,7 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
     return (await ask.launch(image))[0] ?? ''
   }
   /** All that others do goes on in the usual time: launches, names, addresses, ends. */
-  async function othersGoOn(image: string): Promise<void> {
+  async function othersStillWork(image: string): Promise<void> {
     const began = performance.now()
     const id = await launch(image)
     await ask.untilState(id, 'running')
@@ -54,7 +54,7 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
   const named = (what: RegExp) =>
     eventually(
       `health names ${what}`,
-      async () => (await ailments()).some((one) => what.test(one)),
+      async () => (await healthProblems()).some((one) => what.test(one)),
       DEADLINE_MS,
     )
   /** Kills the daemon and starts it again; it need not become well. Gives what comes when it is. */
@@ -63,7 +63,7 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
     const well = cloud.start({ env: { PATH: programs.path } })
     well.catch(() => undefined)
     const answers = () =>
-      ailments().then(
+      healthProblems().then(
         () => true,
         () => false,
       )
@@ -71,7 +71,7 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
     return { well }
   }
   const wellAgain = () =>
-    eventually('all is well', async () => (await ailments()).length === 0, DEADLINE_MS)
+    eventually('all is well', async () => (await healthProblems()).length === 0, DEADLINE_MS)
   const stop = (pids: readonly number[], signal: 'SIGSTOP' | 'SIGCONT') => {
     expect(pids).toHaveLength(1)
     for (const pid of pids) process.kill(pid, signal)
@@ -97,12 +97,12 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
     const qemu = await processesLike((line) => /qemu-system/.test(line) && line.includes(machine))
     stop(qemu, 'SIGSTOP')
     try {
-      await othersGoOn(tiny)
+      await othersStillWork(tiny)
       await named(new RegExp(`services: machines: the QEMU of ${machine} .* does not answer`))
       const console = new GetConsoleOutputCommand({ InstanceId: machine })
       await within(ANSWER_MS, 'the console', cloud.ec2.send(console))
       const { well } = await startAnew()
-      await othersGoOn(sample)
+      await othersStillWork(sample)
       await named(new RegExp(`the QEMU of ${machine} .* does not answer`))
       stop(qemu, 'SIGCONT')
       await well
@@ -120,7 +120,7 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
   it('qemu-img', async () => {
     await programs.hang('qemu-img')
     const waits = await launch(tiny)
-    await othersGoOn(sample)
+    await othersStillWork(sample)
     await named(/services: machines: qemu-img does not come to an end/)
     expect((await ask.look(waits)).State?.Name).toBe('pending')
     const log = async () =>
@@ -150,7 +150,7 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
       // A daemon need not ask for what it knows already.
       await startAnew()
       await named(new RegExp(`services: containers: docker has not said how ${stuck} is`))
-      for (let n = 0; n < 3; n += 1) await othersGoOn(sample)
+      for (let n = 0; n < 3; n += 1) await othersStillWork(sample)
       expect((await ask.look(stuck)).State?.Name).toBe('stopping')
     } finally {
       stop(shim, 'SIGCONT')
@@ -169,7 +169,7 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
     const waits = await launch(sample)
     try {
       await named(new RegExp(`services: containers: docker has not .*${waits}`))
-      await othersGoOn(tiny)
+      await othersStillWork(tiny)
     } finally {
       stop(containerd, 'SIGCONT')
     }

@@ -16,16 +16,16 @@ import { unavailable } from '../../src/model/errors.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { agentParts, ledgerIn } from '../kit/agent.ts'
 import { openRecords } from '../kit/cluster-records.ts'
-import { createTown, townInstance, townWant } from '../kit/testbed.ts'
+import { createTestbed, testInstance, testWant } from '../kit/testbed.ts'
 
-const ALICE = townInstance(11, [1])
-const want = townWant(ALICE)
+const ALICE = testInstance(11, [1])
+const want = testWant(ALICE)
 /** Of /etc/atoll: none of it comes to pass here. */
 const LONG_MS = 3_600_000
 
 it('mends by the ledger while the records hang', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-hung-'))
-  const town = await createTown()
+  const testbed = await createTestbed()
   const store = await openRecords([want.local.host])
   const hang = Promise.withResolvers<never>()
   const hung = { ...store, read: () => hang.promise, single: () => hang.promise }
@@ -35,14 +35,15 @@ it('mends by the ledger while the records hang', async () => {
     agentParts(directory, {
       store: hung,
       bus,
-      services: town.services,
-      watchKernel: (heard) => town.host.watchKernel(heard),
-      metrics: town.metrics,
+      services: testbed.services,
+      watchKernel: (heard) => testbed.host.watchKernel(heard),
+      metrics: testbed.metrics,
     }),
     { host: want.local.host, identity: 'this', intervalMs: LONG_MS, resyncMs: LONG_MS },
   )
   const state = async () =>
-    (await town.machine.run(['sh', '-c', 'nft list tables | sort; ip route show proto 167'])).stdout
+    (await testbed.machine.run(['sh', '-c', 'nft list tables | sort; ip route show proto 167']))
+      .stdout
   try {
     await eventually(
       'the ledger holds',
@@ -51,7 +52,7 @@ it('mends by the ledger while the records hang', async () => {
     )
     const well = await state()
     for (const damage of ['nft flush ruleset', 'ip route flush proto 167']) {
-      await town.machine.must(['sh', '-ec', damage])
+      await testbed.machine.must(['sh', '-ec', damage])
       const began = performance.now()
       await eventually(`${damage} is mended`, async () => (await state()) === well, 20_000)
       const tookMs = Math.round(performance.now() - began)
@@ -65,7 +66,7 @@ it('mends by the ledger while the records hang', async () => {
     await agent.close()
     await bus.close()
     await store.close()
-    await town.destroy()
+    await testbed.destroy()
     await rm(directory, { recursive: true })
   }
 }, 90_000)

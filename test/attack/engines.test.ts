@@ -85,7 +85,7 @@ async function plugIn({ layout }: Lab): Promise<Netns> {
 }
 
 /** What becomes of a connection: `open`, `refused`, or `silence`. */
-async function knock(port: number): Promise<string> {
+async function connectionState(port: number): Promise<string> {
   const script = `exec 3<>/dev/tcp/${TARGET}/${port}`
   const { exitCode, stderr } = await stranger().run(['timeout', '2', 'bash', '-c', script])
   return exitCode === 0 ? 'open' : /refused/.test(stderr) ? 'refused' : 'silence'
@@ -123,7 +123,9 @@ async function handshake(port: number, files: readonly string[]): Promise<string
 
 describe('who is no host of the cluster', () => {
   it('reaches no port of an engine, and is counted', { timeout: 120_000 }, async () => {
-    const answers = await Promise.all(PORTS.map(async (port) => [port, await knock(port)]))
+    const answers = await Promise.all(
+      PORTS.map(async (port) => [port, await connectionState(port)]),
+    )
     expect(answers).toStrictEqual(PORTS.map((port) => [port, 'silence']))
     const table = await lab.host('h1').must(['nft', 'list', 'table', 'inet', 'atoll_engines'])
     const dropped = [...table.matchAll(/counter packets (\d+)/g)].map(([, count]) => Number(count))
@@ -144,7 +146,7 @@ describe('who is no host of the cluster', () => {
       const argv = ['nft', 'list', 'chain', 'inet', 'atoll_engines', 'input']
       return (await host.exec(argv)).stdout.includes('drop')
     })
-    expect(await knock(4567)).toBe('silence')
+    expect(await connectionState(4567)).toBe('silence')
   })
 
   it('engines listen on the fabric, and nowhere else', async () => {
@@ -164,7 +166,7 @@ describe('who has the address of a member', () => {
       for (const set of ['members', 'hosts'])
         await host.must(['nft', 'add', 'element', 'inet', 'atoll_engines', set, `{ ${STRANGER} }`])
     })
-    expect(await knock(4567)).toBe('open')
+    expect(await connectionState(4567)).toBe('open')
   })
 
   it('is told nothing by MariaDB without a certificate of the cluster', async () => {
@@ -182,7 +184,7 @@ describe('who has the address of a member', () => {
   it('is told nothing by RabbitMQ, by AMQP in clear or without a certificate', async () => {
     const { other, stolen } = held
     if (other === undefined || stolen === undefined) throw new Error('no certificates')
-    expect(await knock(5672)).toBe('refused')
+    expect(await connectionState(5672)).toBe('refused')
     expect(await handshake(5671, [])).not.toContain('RabbitMQ')
     expect(await handshake(5671, clientFiles(other))).not.toContain('RabbitMQ')
     expect(await handshake(5671, clientFiles(stolen))).toContain('RabbitMQ')

@@ -7,22 +7,22 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../../tools/kit/netns.ts'
-import type { FabricWorld } from '../kit/fabric-fixture.ts'
-import { addressOf, createFabricWorld, reaches } from '../kit/fabric-fixture.ts'
+import type { FabricFixture } from '../kit/fabric-fixture.ts'
+import { addressOf, createFabricFixture, reaches } from '../kit/fabric-fixture.ts'
 
-let world: FabricWorld
+let fixture: FabricFixture
 beforeAll(async () => {
-  world = await createFabricWorld('vxlan')
+  fixture = await createFabricFixture('vxlan')
 })
-afterAll(() => world.town.destroy())
+afterAll(() => fixture.testbed.destroy())
 
-const aliceToDave = () => reaches(world.guest('alice'), addressOf('dave'))
+const aliceToDave = () => reaches(fixture.guest('alice'), addressOf('dave'))
 
 async function demand(encryption: 'none' | 'ipsec', ...indices: readonly number[]): Promise<void> {
   for (const index of indices) {
-    const host = world.host(index)
+    const host = fixture.host(index)
     host.settings = { ...host.settings, encryption }
-    await world.pass(index, { restart: true })
+    await fixture.pass(index, { restart: true })
   }
 }
 
@@ -31,15 +31,15 @@ describe('where IPsec is demanded and is not there', () => {
     await eventually('in clear it goes', aliceToDave)
     await demand('ipsec', 0)
     expect(
-      await world.dropsDuring(0, 'fabric', async () => expect(await aliceToDave()).toBe(false)),
+      await fixture.dropsDuring(0, 'fabric', async () => expect(await aliceToDave()).toBe(false)),
     ).toBeGreaterThan(0)
-    expect(await reaches(world.guest('alice'), addressOf('bob'))).toBe(true)
+    expect(await reaches(fixture.guest('alice'), addressOf('bob'))).toBe(true)
   })
 
   it('it takes nothing in clear from a peer who forgot', async () => {
-    const daveToAlice = () => reaches(world.guest('dave'), addressOf('alice'))
+    const daveToAlice = () => reaches(fixture.guest('dave'), addressOf('alice'))
     expect(
-      await world.dropsDuring(0, 'fabric', async () => expect(await daveToAlice()).toBe(false)),
+      await fixture.dropsDuring(0, 'fabric', async () => expect(await daveToAlice()).toBe(false)),
     ).toBeGreaterThan(0)
   })
 

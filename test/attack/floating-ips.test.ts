@@ -13,17 +13,22 @@ import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import { PROTOCOLS } from '../../src/model/group-rule.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createFabricTown, type FabricHost, type FabricTown, OUTSIDE } from '../kit/fabric-testbed.ts'
+import {
+  createFabricTestbed,
+  type FabricHost,
+  type FabricTestbed,
+  OUTSIDE,
+} from '../kit/fabric-testbed.ts'
 import { numbered } from '../kit/records.ts'
-import { townInstance } from '../kit/testbed.ts'
+import { testInstance } from '../kit/testbed.ts'
 
 const MINE = ipv4('198.51.100.201')
 const THEIRS = ipv4('198.51.100.202')
 const PORT = 5353
-const A = townInstance(11, [1])
-const B = townInstance(12, [1])
+const A = testInstance(11, [1])
+const B = testInstance(12, [1])
 
-let town: FabricTown
+let testbed: FabricTestbed
 let host: FabricHost
 let a: Netns
 let b: Netns
@@ -36,7 +41,7 @@ function want(floats: readonly (Ipv4 | null)[], from = '0.0.0.0/0'): HostWant {
       nics: each.nics.map((nic) => ({ ...nic, publicIp: floats[at] ?? null })),
     }),
   ) as [InstanceWant, InstanceWant]
-  const [first] = town.wants([[own, neighbour], []])
+  const [first] = testbed.wants([[own, neighbour], []])
   if (first === undefined) throw new Error('there are two hosts')
   const rule = {
     id: numbered('sgr', 99),
@@ -79,8 +84,8 @@ let heardByA: string[]
 let heardByB: string[]
 
 beforeAll(async () => {
-  town = await createFabricTown('direct', 2)
-  const [first] = town.hosts
+  testbed = await createFabricTestbed('direct', 2)
+  const [first] = testbed.hosts
   if (first === undefined) throw new Error('there are two hosts')
   host = first
   await host.pass(want([MINE, THEIRS]))
@@ -90,7 +95,7 @@ beforeAll(async () => {
   heardByB = listen(b)
   await eventually('both listen', () => heardByA.includes('ready') && heardByB.includes('ready'))
 }, 60_000)
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 test('an instance does not send as another’s floating IP', async () => {
   await host.pass(want([MINE, THEIRS]))
@@ -102,15 +107,15 @@ test('an instance does not send as another’s floating IP', async () => {
 
 test('an instance does not take a floating IP by ARP', async () => {
   await host.pass(want([null, THEIRS]))
-  expect(await ping(town.outside, THEIRS)).toBe(false)
-  const known = () => town.outside.must(['ip', 'neigh', 'show', THEIRS])
+  expect(await ping(testbed.outside, THEIRS)).toBe(false)
+  const known = () => testbed.outside.must(['ip', 'neigh', 'show', THEIRS])
   const before = await known()
   await a.must(['ip', 'addr', 'add', `${THEIRS}/32`, 'dev', 'eth0'])
   await a.run(['/bin/busybox', 'arping', '-U', '-c', '2', '-I', 'eth0', THEIRS])
   await a.run(['/bin/busybox', 'arping', '-A', '-c', '2', '-I', 'eth0', THEIRS])
   await a.must(['ip', 'addr', 'del', `${THEIRS}/32`, 'dev', 'eth0'])
   expect((await known()).replace(/ \w+ *\n$/, '')).toBe(before.replace(/ \w+ *\n$/, ''))
-  await send(town.outside, '0.0.0.0', THEIRS)
+  await send(testbed.outside, '0.0.0.0', THEIRS)
   await eventually('the owner hears', () => heardByB.includes(OUTSIDE))
 })
 
@@ -119,7 +124,7 @@ test('a sender outside does not pass for a floating IP', async () => {
   await host.pass(want([MINE, THEIRS], `${MINE}/32`))
   heardByB.length = 0
   const before = await host.drops('spoofed_outside')
-  await send(town.outside, MINE, THEIRS)
+  await send(testbed.outside, MINE, THEIRS)
   await eventually('it is dropped', async () => (await host.drops('spoofed_outside')) > before)
   expect(heardByB).not.toContain(MINE)
 })
@@ -129,7 +134,7 @@ test.each(['host', 'router'] as const)(
   async (whose) => {
     const address = whose === 'host' ? host.uplink : OUTSIDE
     await host.pass(want([address]))
-    expect(await ping(town.outside, host.uplink)).toBe(true)
+    expect(await ping(testbed.outside, host.uplink)).toBe(true)
     expect(await ping(host.netns, OUTSIDE)).toBe(true)
     const routes = await host.netns.must(['ip', 'route', 'show', 'table', 'main'])
     expect(routes).not.toMatch(new RegExp(`^${address} dev at-gw`, 'm'))
@@ -143,13 +148,13 @@ test.each([
   await host.pass(want([MINE]))
   heardByA.length = 0
   heardByB.length = 0
-  await send(town.outside, '0.0.0.0', MINE)
+  await send(testbed.outside, '0.0.0.0', MINE)
   await eventually('the old owner hears', () => heardByA.includes(OUTSIDE))
   if (isKilled)
     await host.netns.must(['nft', '-f', '-'], { stdin: await host.rules(want([null, MINE])) })
   await host.pass(want([null, MINE]), { restart: isKilled })
   heardByA.length = 0
-  await send(town.outside, '0.0.0.0', MINE)
+  await send(testbed.outside, '0.0.0.0', MINE)
   await eventually('the new owner hears', () => heardByB.includes(OUTSIDE))
   expect(heardByA).toEqual([])
 })
@@ -161,11 +166,11 @@ test('another machine with a floating IP is found, and named with its Ethernet a
       findAddressConflicts({ fabric: null, services: [], floatingIps: [MINE] }, systemRunner),
     )
   expect(await find()).toEqual([])
-  await town.outside.must(['ip', 'addr', 'add', `${MINE}/32`, 'dev', 'br0'])
-  const shown = await town.outside.must(['ip', '-br', 'link', 'show', 'br0'])
+  await testbed.outside.must(['ip', 'addr', 'add', `${MINE}/32`, 'dev', 'br0'])
+  const shown = await testbed.outside.must(['ip', '-br', 'link', 'show', 'br0'])
   const [, , mac] = shown.split(/\s+/)
   expect(await find()).toMatchObject([
     { what: expect.stringMatching(`${mac} on up0\\) answers for ${MINE}, a floating IP`) },
   ])
-  await town.outside.must(['ip', 'addr', 'del', `${MINE}/32`, 'dev', 'br0'])
+  await testbed.outside.must(['ip', 'addr', 'del', `${MINE}/32`, 'dev', 'br0'])
 }, 30_000)

@@ -12,32 +12,38 @@ import { ipv4 } from '../../src/model/addr.ts'
 import { formatId } from '../../src/model/ids.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createTown, OUTSIDE_ADDRESS, type Town, townInstance, townWant } from '../kit/testbed.ts'
+import {
+  createTestbed,
+  OUTSIDE_ADDRESS,
+  type Testbed,
+  testInstance,
+  testWant,
+} from '../kit/testbed.ts'
 
-const OLD = townInstance(11, [1])
+const OLD = testInstance(11, [1])
 /** The same address, another NIC, another group. */
 const NEXT: InstanceWant = {
-  ...townInstance(11, [2]),
+  ...testInstance(11, [2]),
   id: formatId('i', new Uint8Array(9).fill(9)),
-  nics: townInstance(11, [2]).nics.map((nic) => ({
+  nics: testInstance(11, [2]).nics.map((nic) => ({
     ...nic,
     id: formatId('eni', new Uint8Array(9).fill(9)),
   })),
 }
-const NEIGHBOUR = townInstance(12, [1])
+const NEIGHBOUR = testInstance(12, [1])
 const ADDRESS = '172.31.0.11'
 
-let town: Town
+let testbed: Testbed
 
 beforeAll(async () => {
-  town = await createTown()
+  testbed = await createTestbed()
 })
 
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 const PORT = 5353
 /** Answers once, and goes on sending to whoever asked. */
-const PESTER = `
+const KEEP_SENDING = `
 import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("0.0.0.0", ${PORT}))
@@ -69,24 +75,24 @@ except TimeoutError:
 test.each(['outside', 'neighbour'] as const)(
   'the flow from the %s ends with the owner of the address',
   async (whom) => {
-    await town.pass(townWant(OLD, NEIGHBOUR))
-    const old = await town.plug(OLD)
-    const neighbour = await town.plug(NEIGHBOUR)
+    await testbed.pass(testWant(OLD, NEIGHBOUR))
+    const old = await testbed.plug(OLD)
+    const neighbour = await testbed.plug(NEIGHBOUR)
     const [from, at]: readonly [Netns, string] =
-      whom === 'outside' ? [town.outside, OUTSIDE_ADDRESS] : [neighbour, '172.31.0.12']
-    const pester = from.spawn(['python3', '-c', PESTER])
+      whom === 'outside' ? [testbed.outside, OUTSIDE_ADDRESS] : [neighbour, '172.31.0.12']
+    const sender = from.spawn(['python3', '-c', KEEP_SENDING])
     await eventually('it listens', async () =>
       (await from.run(['ss', '-lunH'])).stdout.includes(`:${PORT}`),
     )
     await old.must(['python3', '-c', ASK, at])
-    await town.pass(townWant(NEXT, NEIGHBOUR))
-    const next = await town.plug(NEXT)
+    await testbed.pass(testWant(NEXT, NEIGHBOUR))
+    const next = await testbed.plug(NEXT)
     expect(await next.must(['python3', '-c', HEAR])).toBe('silence')
     expect(await next.must(['python3', '-c', HEAR])).toBe('silence')
     // What the new owner itself opens is answered.
-    pester.kill('SIGKILL')
+    sender.kill('SIGKILL')
     await old.destroy()
-    await town.pass(townWant())
+    await testbed.pass(testWant())
     await neighbour.destroy()
     await next.destroy()
   },

@@ -16,21 +16,21 @@ import { silentLog } from '../../tools/kit/log.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { unpackedPackages } from '../kit/debian-packages.ts'
 import {
-  createTown,
+  createTestbed,
   OUTSIDE_ADDRESS,
-  TOWN_GATEWAY,
-  type Town,
-  townInstance,
-  townWant,
+  TEST_GATEWAY,
+  type Testbed,
+  testInstance,
+  testWant,
 } from '../kit/testbed.ts'
 
 const DEADLINE_MS = 60_000
 const { network, store } = configSchema.parse({})
 /** Of a host that is not alone. */
 const CONFIG = { network, store: { ...store, kind: 'mariadb' } } as const
-const ALICE = townInstance(11, [1])
-const BOB = townInstance(12, [1])
-const want = townWant(ALICE, BOB)
+const ALICE = testInstance(11, [1])
+const BOB = testInstance(12, [1])
+const want = testWant(ALICE, BOB)
 
 /** Their files over the machine's, and nothing of the machine's is written to. The rest is what the packages' scripts do. */
 const HOME = `
@@ -54,7 +54,7 @@ wait
 const RESOLVER = `
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("${TOWN_GATEWAY}", 53))
+s.bind(("${TEST_GATEWAY}", 53))
 print("ready", flush=True)
 while True:
     data, source = s.recvfrom(100)
@@ -64,54 +64,54 @@ const ASK = `
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(0.5)
-s.sendto(b"x", ("${TOWN_GATEWAY}", 53))
+s.sendto(b"x", ("${TEST_GATEWAY}", 53))
 s.recvfrom(100)
 `
 
 const areThere = existsSync(`${unpackedPackages()}/usr/sbin/ufw`)
 
-let town: Town
+let testbed: Testbed
 let alice: Netns
 let holder = 0
-let endMending: () => Promise<void>
+let endRepair: () => Promise<void>
 
 beforeAll(async () => {
   if (!areThere)
     return void process.stdout.write('not run: ufw and firewalld could not be fetched\n')
-  town = await createTown()
-  await town.pass(want)
-  alice = await town.plug(ALICE)
-  await town.plug(BOB)
+  testbed = await createTestbed()
+  await testbed.pass(want)
+  alice = await testbed.plug(ALICE)
+  await testbed.plug(BOB)
   let said = ''
-  const child = town.machine.spawn(['unshare', '--mount', 'sh', '-ec', HOME], (text) => {
+  const child = testbed.machine.spawn(['unshare', '--mount', 'sh', '-ec', HOME], (text) => {
     said += text
   })
   await eventually('their home is ready', () => said.includes('ready'), DEADLINE_MS)
   holder = child.pid ?? 0
   let resolver = ''
-  town.machine.spawn(['python3', '-c', RESOLVER], (text) => {
+  testbed.machine.spawn(['python3', '-c', RESOLVER], (text) => {
     resolver += text
   })
   await eventually('the resolver listens', () => resolver.includes('ready'), DEADLINE_MS)
-  endMending = startRepairLoop({
-    services: town.services,
+  endRepair = startRepairLoop({
+    services: testbed.services,
     want: async () => want,
-    watchKernel: (heard) => town.host.watchKernel(heard),
+    watchKernel: (heard) => testbed.host.watchKernel(heard),
     clock: systemClock,
     log: silentLog,
-    metrics: town.metrics,
+    metrics: testbed.metrics,
   })
 }, 120_000)
 
 afterAll(async () => {
-  await endMending?.()
-  await town?.destroy()
+  await endRepair?.()
+  await testbed?.destroy()
 })
 
 /** Runs a command where these firewalls are installed. */
 async function there(command: string): Promise<string> {
   const argv = ['nsenter', '--mount', `--target=${holder}`, 'sh', '-ec', command]
-  const { exitCode, stdout, stderr } = await town.machine.run(argv, { timeoutMs: DEADLINE_MS })
+  const { exitCode, stdout, stderr } = await testbed.machine.run(argv, { timeoutMs: DEADLINE_MS })
   if (exitCode !== 0) throw new Error(`${command}: ${stderr}${stdout}`)
   return stdout
 }
@@ -130,7 +130,7 @@ const ALL = { dns: true, neighbour: true, world: true }
 
 /** Everything works, or `doctor` names what is in the way. */
 async function worksOrIsNamed(name: RegExp): Promise<string> {
-  await eventually('ours are there', oursHold, DEADLINE_MS)
+  await eventually('ours are there', ourRulesHold, DEADLINE_MS)
   const got = await works()
   const verdict = await checkForeignFirewall(CONFIG)
   if (Object.values(got).every(Boolean)) return 'works'
@@ -140,8 +140,8 @@ async function worksOrIsNamed(name: RegExp): Promise<string> {
 }
 
 /** Ours are all there. */
-async function oursHold(): Promise<boolean> {
-  const tables = await town.machine.must(['nft', 'list', 'tables'])
+async function ourRulesHold(): Promise<boolean> {
+  const tables = await testbed.machine.must(['nft', 'list', 'tables'])
   return ['inet atoll', 'arp atoll', 'inet atoll_guard', 'inet atoll_budgets'].every((table) =>
     tables.includes(`table ${table}\n`),
   )
@@ -151,7 +151,7 @@ async function oursHold(): Promise<boolean> {
 async function expectUnharmed(list: string): Promise<void> {
   const before = await there(list)
   expect(before.length).toBeGreaterThan(1_000)
-  await town.pass(want, { resync: true })
+  await testbed.pass(want, { resync: true })
   expect(await there(list)).toBe(before)
 }
 
@@ -187,7 +187,7 @@ test.skipIf(!areThere)(
   'firewalld',
   async () => {
     const list = 'nft -s list table inet firewalld'
-    const daemon = town.machine.spawn([
+    const daemon = testbed.machine.spawn([
       ...['nsenter', '--mount', `--target=${holder}`],
       ...['firewalld', '--nofork', '--nopid'],
     ])

@@ -11,23 +11,23 @@ import { configSchema } from '../../src/config.ts'
 import { checkForeignFirewall } from '../../src/operator/doctor-firewall.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
-  createTown,
+  createTestbed,
   OUTSIDE_ADDRESS,
-  TOWN_GATEWAY,
-  type Town,
-  townInstance,
-  townWant,
+  TEST_GATEWAY,
+  type Testbed,
+  testInstance,
+  testWant,
 } from '../kit/testbed.ts'
 
 const DEADLINE_MS = 60_000
-const ALICE = townInstance(11, [1])
-const BOB = townInstance(12, [1])
-const want = townWant(ALICE, BOB)
+const ALICE = testInstance(11, [1])
+const BOB = testInstance(12, [1])
+const want = testWant(ALICE, BOB)
 /** Answers whoever asks at the gateway, as the resolver does. */
 const RESOLVER = `
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("${TOWN_GATEWAY}", 53))
+s.bind(("${TEST_GATEWAY}", 53))
 print("ready", flush=True)
 while True:
     data, source = s.recvfrom(100)
@@ -40,33 +40,33 @@ const ASK = `
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(0.5)
-s.sendto(b"x", ("${TOWN_GATEWAY}", 53))
+s.sendto(b"x", ("${TEST_GATEWAY}", 53))
 s.recvfrom(100)
 `
 
-let town: Town
+let testbed: Testbed
 let alice: Netns
 
 beforeAll(async () => {
-  town = await createTown()
-  await town.pass(want)
-  alice = await town.plug(ALICE)
-  await town.plug(BOB)
+  testbed = await createTestbed()
+  await testbed.pass(want)
+  alice = await testbed.plug(ALICE)
+  await testbed.plug(BOB)
   let said = ''
-  town.machine.spawn(['python3', '-c', RESOLVER], (text) => {
+  testbed.machine.spawn(['python3', '-c', RESOLVER], (text) => {
     said += text
   })
   await eventually('the resolver listens', () => said.includes('ready'), DEADLINE_MS)
 }, 120_000)
 afterAll(async () => {
-  await town?.destroy()
+  await testbed?.destroy()
 })
 
 async function works(): Promise<readonly string[]> {
   const does = async (argv: readonly string[]) => (await alice.run(argv)).exitCode === 0
   const found = await Promise.all([
     does(['python3', '-c', ASK]),
-    does(['ping', '-c1', '-W0.5', TOWN_GATEWAY]),
+    does(['ping', '-c1', '-W0.5', TEST_GATEWAY]),
     does(['ping', '-c1', '-W0.5', '172.31.0.12']),
     does(['ping', '-c1', '-W0.5', OUTSIDE_ADDRESS]),
   ])
@@ -118,18 +118,18 @@ test.each([
   ],
   ['answers', 'iptables-nft -A OUTPUT -d 172.16.0.0/12 -j DROP'],
 ])('%s', async (_what, rules) => {
-  await town.machine.must(['sh', '-ec', rules])
+  await testbed.machine.must(['sh', '-ec', rules])
   try {
     const lost = await works()
     expect(lost).not.toEqual([])
     const said = await verdict()
     expect(['warn', 'fail'], said.found).toContain(said.result)
     const orders = (said.fix ?? '').replaceAll('; and the same in what loads these rules', '')
-    await town.machine.must(['sh', '-ec', orders])
+    await testbed.machine.must(['sh', '-ec', orders])
     expect(await works(), orders).toEqual([])
     expect(await verdict()).toMatchObject({ result: 'ok' })
   } finally {
-    await town.machine.must(['sh', '-ec', CLEAN])
+    await testbed.machine.must(['sh', '-ec', CLEAN])
   }
 })
 
@@ -147,11 +147,11 @@ test.each([
     `${CHAINS} nft add rule inet f f iifname "at-h*" accept; nft add rule inet f f oifname "at-h*" accept; nft add rule inet f f drop`,
   ],
 ])('not: %s', async (_what, rules) => {
-  await town.machine.must(['sh', '-ec', rules])
+  await testbed.machine.must(['sh', '-ec', rules])
   try {
     expect(await works()).toEqual([])
     expect(await verdict()).toMatchObject({ result: 'ok' })
   } finally {
-    await town.machine.must(['sh', '-ec', CLEAN])
+    await testbed.machine.must(['sh', '-ec', CLEAN])
   }
 })

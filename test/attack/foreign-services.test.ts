@@ -11,19 +11,25 @@ import { METADATA_ADDRESS } from '../../src/model/addr.ts'
 import { NFT_TABLE } from '../../src/model/names.ts'
 import { dropCounterName } from '../../src/plan/nft-text.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createTown, TOWN_GATEWAY, type Town, townInstance, townWant } from '../kit/testbed.ts'
+import {
+  createTestbed,
+  TEST_GATEWAY,
+  type Testbed,
+  testInstance,
+  testWant,
+} from '../kit/testbed.ts'
 
-const GUEST = townInstance(11, [1])
+const GUEST = testInstance(11, [1])
 
-let town: Town
+let testbed: Testbed
 let guest: Netns
 
 beforeAll(async () => {
-  town = await createTown()
-  await town.pass(townWant(GUEST))
-  guest = await town.plug(GUEST)
+  testbed = await createTestbed()
+  await testbed.pass(testWant(GUEST))
+  guest = await testbed.plug(GUEST)
 })
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 /** Python: answers on UDP 53, TCP 53 and TCP 80 of an address with its own name, and says when it listens. */
 const ANSWER = `
@@ -67,18 +73,18 @@ async function answers(address: string): Promise<readonly string[]> {
 /** Runs a server on an address of the host until disposed of. */
 async function serve(name: string, address: string): Promise<Disposable> {
   let said = ''
-  const server = town.machine.spawn(['python3', '-c', ANSWER, name, address], (text) => {
+  const server = testbed.machine.spawn(['python3', '-c', ANSWER, name, address], (text) => {
     said += text
   })
   await eventually(`${name} listens`, async () => said.includes('listening'))
   return { [Symbol.dispose]: () => server.kill('SIGKILL') }
 }
 
-describe.each([METADATA_ADDRESS, TOWN_GATEWAY])('at %s', (address) => {
+describe.each([METADATA_ADDRESS, TEST_GATEWAY])('at %s', (address) => {
   it('a program that listens on all addresses is not heard, and counted', async () => {
     using _foreign = await serve('foreign', '0.0.0.0')
     expect(await answers(address)).toStrictEqual(['nobody', 'nobody', 'nobody'])
-    const counters = await town.host.ruleCounters('inet', NFT_TABLE)
+    const counters = await testbed.host.ruleCounters('inet', NFT_TABLE)
     expect(counters.get(dropCounterName('foreign_service'))).toBeGreaterThan(2)
   })
 

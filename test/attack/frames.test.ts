@@ -12,30 +12,30 @@ import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { nicLinkName } from '../../src/model/names.ts'
 import type { InstanceWant, NicWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createTown, type Town, townInstance, townWant } from '../kit/testbed.ts'
+import { createTestbed, type Testbed, testInstance, testWant } from '../kit/testbed.ts'
 
-const ALICE = townInstance(11, [1])
-const BOB = townInstance(12, [1])
+const ALICE = testInstance(11, [1])
+const BOB = testInstance(12, [1])
 const MACHINE: InstanceWant = {
-  ...townInstance(13, [1]),
+  ...testInstance(13, [1]),
   image: { ...ALICE.image, location: 'kernel=/k,initrd=/i', driver: FIRST_DRIVERS.machine },
   driver: FIRST_DRIVERS.machine,
 }
-const want = townWant(ALICE, BOB, MACHINE)
+const want = testWant(ALICE, BOB, MACHINE)
 
-let town: Town
+let testbed: Testbed
 let alice: Netns
 let bob: Netns
 const listeners: ChildProcess[] = []
 
 beforeAll(async () => {
-  town = await createTown()
-  await town.pass(want)
-  const [one, two] = await Promise.all([ALICE, BOB].map((each) => town.plug(each)))
+  testbed = await createTestbed()
+  await testbed.pass(want)
+  const [one, two] = await Promise.all([ALICE, BOB].map((each) => testbed.plug(each)))
   if (one === undefined || two === undefined) throw new Error('two guests')
   ;[alice, bob] = [one, two]
   // A host that is a bridge, and takes what routers say.
-  await town.machine.must([
+  await testbed.machine.must([
     'sh',
     '-ec',
     'ip link add br9 up type bridge stp_state 1; sysctl -qw net.ipv6.conf.all.accept_ra=2 net.ipv6.conf.all.forwarding=0',
@@ -47,7 +47,7 @@ afterEach(async () => {
     await once(listener, 'exit')
   }
 })
-afterAll(() => town?.destroy())
+afterAll(() => testbed?.destroy())
 
 /** All kinds in turn, each with a mark of its own in it, to the host's end, to everybody, and to the neighbour. */
 const SEND = `
@@ -121,7 +121,7 @@ while True:
 const ALL = '3'
 const DEADLINE_MS = 20_000
 /** What switches, access control, storage and the like speak on a host, and frames with a length (802.2). */
-const SPOKEN =
+const HOST_PROTOCOLS =
   '88cc,888e,8847,8848,8863,8864,8808,88b5,6558,88f7,88e5,88a2,8906,8915,4305,8035,892f,88e3,8892,88a4,0842,22f3,894f,9000,88ca,809b,0004,8100,88a8'
 
 async function listen(place: Netns, protocols: string): Promise<() => readonly string[]> {
@@ -155,8 +155,8 @@ test.each(['container', 'machine'])(
     const text = await frames(from)
     const [atBob, atOutside, atHost] = await Promise.all([
       listen(bob, ALL),
-      listen(town.outside, ALL),
-      listen(town.machine, SPOKEN),
+      listen(testbed.outside, ALL),
+      listen(testbed.machine, HOST_PROTOCOLS),
     ])
     if (kind === 'container') await alice.must(['python3', '-c', RAW], { stdin: text })
     else await sendByTap(text)
@@ -170,14 +170,14 @@ test.each(['container', 'machine'])(
       outside: [],
       host: [],
     })
-    expect(await town.machine.must(['ip', '-6', 'route'])).not.toMatch(/2001:db8|default|ra/)
+    expect(await testbed.machine.must(['ip', '-6', 'route'])).not.toMatch(/2001:db8|default|ra/)
   },
   60_000,
 )
 
 /** As QEMU does. */
 async function sendByTap(text: string): Promise<void> {
-  const tap = await town.host.openTap(nicLinkName(nicOf(MACHINE).id))
+  const tap = await testbed.host.openTap(nicLinkName(nicOf(MACHINE).id))
   // Before each frame a struct virtio_net_hdr, which asks for nothing.
   for (const line of text.trim().split('\n'))
     writeSync(tap.fd, Buffer.concat([Buffer.alloc(10), Buffer.from(line, 'hex')]))

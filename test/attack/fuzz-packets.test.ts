@@ -335,11 +335,11 @@ describe(`mutated bytes, with ATOLL_SEED=${SEED},`, () => {
     const chance = chanceOf(SEED)
     const directory = await mkdtemp(join(tmpdir(), 'atoll-fuzz-'))
     const path = join(directory, 'qmp')
-    const SOUND =
+    const VALID =
       '{"QMP":{}}\n{"id":1,"return":{}}\n{"event":"SHUTDOWN","data":{}}\n{"id":2,"error":{"class":"a","desc":"b"}}\n'
     const server = createServer((socket) => {
       socket.on('error', () => undefined)
-      socket.end(mutate(Buffer.from(SOUND), chance))
+      socket.end(mutate(Buffer.from(VALID), chance))
     })
     await new Promise<void>((done) => server.listen(path, done))
     try {

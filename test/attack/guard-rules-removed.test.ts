@@ -13,34 +13,34 @@ import type { InstanceWant } from '../../src/model/want.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
-  createTown,
+  createTestbed,
   metricValue,
   OUTSIDE_ADDRESS,
-  TOWN_GATEWAY,
-  type Town,
-  townInstance,
-  townWant,
+  TEST_GATEWAY,
+  type Testbed,
+  testInstance,
+  testWant,
   UPLINK_ADDRESS,
 } from '../kit/testbed.ts'
 
-const ALICE = townInstance(11, [1])
-const BOB = townInstance(12, [2])
-const want = townWant(ALICE, BOB)
+const ALICE = testInstance(11, [1])
+const BOB = testInstance(12, [2])
+const want = testWant(ALICE, BOB)
 
-let town: Town
+let testbed: Testbed
 let alice: Netns
 let bob: Netns
 
 beforeAll(async () => {
-  town = await createTown()
-  await town.pass(want)
-  ;[alice, bob] = await Promise.all([town.plug(ALICE), town.plug(BOB)])
-  await town.outside.must(['ip', 'route', 'add', '172.31.0.0/16', 'via', UPLINK_ADDRESS])
-  for (const place of [town.machine, alice, bob]) listen(place)
-  await Promise.all([town.machine, alice, bob].map(settled))
+  testbed = await createTestbed()
+  await testbed.pass(want)
+  ;[alice, bob] = await Promise.all([testbed.plug(ALICE), testbed.plug(BOB)])
+  await testbed.outside.must(['ip', 'route', 'add', '172.31.0.0/16', 'via', UPLINK_ADDRESS])
+  for (const place of [testbed.machine, alice, bob]) listen(place)
+  await Promise.all([testbed.machine, alice, bob].map(settled))
 })
 
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 function ipOf(instance: InstanceWant): string {
   const [nic] = instance.nics
@@ -90,17 +90,17 @@ async function settled(place: Netns): Promise<void> {
 /** Who delivers a datagram to whom, one way. */
 async function deliveries(): Promise<readonly string[]> {
   const ways: readonly (readonly [string, Netns, Netns, string])[] = [
-    ['alice to the host', alice, town.machine, UPLINK_ADDRESS],
-    ['alice to the gateway', alice, town.machine, TOWN_GATEWAY],
+    ['alice to the host', alice, testbed.machine, UPLINK_ADDRESS],
+    ['alice to the gateway', alice, testbed.machine, TEST_GATEWAY],
     ['alice to bob', alice, bob, ipOf(BOB)],
     ['bob to alice', bob, alice, ipOf(ALICE)],
-    ['outside to alice', town.outside, alice, ipOf(ALICE)],
-    ['outside to the gateway', town.outside, town.machine, TOWN_GATEWAY],
+    ['outside to alice', testbed.outside, alice, ipOf(ALICE)],
+    ['outside to the gateway', testbed.outside, testbed.machine, TEST_GATEWAY],
   ]
   const sent = ++round
   const word = (index: number) => `sent-${sent}-${index}-`
   await Promise.all(ways.map(([, from, , to], index) => send(from, to, word(index))))
-  await Promise.all([town.machine, alice, bob].map(settled))
+  await Promise.all([testbed.machine, alice, bob].map(settled))
   return ways.flatMap(([name, , at], index) =>
     heard.get(at)?.includes(word(index)) === true ? [name] : [],
   )
@@ -127,25 +127,25 @@ const DAMAGES: readonly (readonly [string, boolean])[] = [
 
 test('as it should be, nothing of it is delivered', async () => {
   expect(await deliveries()).toEqual([])
-  expect(await reaches(alice, TOWN_GATEWAY)).toBe(true)
+  expect(await reaches(alice, TEST_GATEWAY)).toBe(true)
   expect(await reaches(alice, OUTSIDE_ADDRESS)).toBe(true)
 })
 
 test.each(DAMAGES)('%s opens nothing while nobody mends it', async (damage, shuts) => {
-  await town.machine.must(['sh', '-ec', damage])
+  await testbed.machine.must(['sh', '-ec', damage])
   const open = (await deliveries()).filter(
     (way) => !(damage.includes('flush ruleset') && way === 'outside to the gateway'),
   )
   expect(open).toEqual([])
   if (shuts) expect(await reaches(alice, ipOf(BOB))).toBe(false)
-  await town.pass(want, { resync: true })
+  await testbed.pass(want, { resync: true })
   expect(await deliveries()).toEqual([])
-  expect(await reaches(alice, TOWN_GATEWAY)).toBe(true)
+  expect(await reaches(alice, TEST_GATEWAY)).toBe(true)
   expect(await reaches(alice, OUTSIDE_ADDRESS)).toBe(true)
 })
 
 test('no single rule of the main table is missed by the guard when it is deleted', async () => {
-  const listing = await town.machine.must(['nft', '-a', 'list', 'table', 'inet', 'atoll'])
+  const listing = await testbed.machine.must(['nft', '-a', 'list', 'table', 'inet', 'atoll'])
   let chain = ''
   const rules = listing.split('\n').flatMap((line) => {
     chain = /^\tchain (\S+)/.exec(line)?.[1] ?? chain
@@ -156,11 +156,11 @@ test('no single rule of the main table is missed by the guard when it is deleted
   expect(rules.length).toBeGreaterThan(10)
   const opened: string[] = []
   for (const { chain: at, handle, line } of rules) {
-    await town.machine.must(['nft', 'delete', 'rule', 'inet', 'atoll', at, 'handle', handle])
+    await testbed.machine.must(['nft', 'delete', 'rule', 'inet', 'atoll', at, 'handle', handle])
     for (const way of await deliveries()) opened.push(`${line}: ${way}`)
-    await town.pass(want, { resync: true })
+    await testbed.pass(want, { resync: true })
     // A pass makes all handles anew, so the next one is found by its text.
-    const now = await town.machine.must(['nft', '-a', 'list', 'chain', 'inet', 'atoll', at])
+    const now = await testbed.machine.must(['nft', '-a', 'list', 'chain', 'inet', 'atoll', at])
     expect(now).toContain(line.replace(/ # handle.*/, ''))
     rules.forEach((rule) => {
       if (rule.chain !== at) return
@@ -173,14 +173,14 @@ test('no single rule of the main table is missed by the guard when it is deleted
 }, 240_000)
 
 test('drift is mended at once, and mending does not wake itself', async () => {
-  const looks = () => metricValue(town.metrics, 'atoll_agent_mends_total')
+  const looks = () => metricValue(testbed.metrics, 'atoll_agent_mends_total')
   const end = startRepairLoop({
-    services: town.services,
+    services: testbed.services,
     want: async () => want,
-    watchKernel: (noted) => town.host.watchKernel(noted),
+    watchKernel: (noted) => testbed.host.watchKernel(noted),
     clock: systemClock,
     log: silentLog,
-    metrics: town.metrics,
+    metrics: testbed.metrics,
   })
   const link = linkOf(ALICE)
   const damages = [
@@ -189,7 +189,7 @@ test('drift is mended at once, and mending does not wake itself', async () => {
     'nft delete table inet atoll_guard',
     `ip route del ${ipOf(ALICE)}`,
     `ip neigh del ${ipOf(ALICE)} dev ${link}`,
-    `ip addr del ${TOWN_GATEWAY}/32 dev at-gw`,
+    `ip addr del ${TEST_GATEWAY}/32 dev at-gw`,
     `ip link set ${link} down`,
     `ip link del at-gw`,
     `sysctl -qw net.ipv4.conf.${link}.forwarding=0`,
@@ -206,7 +206,7 @@ test('drift is mended at once, and mending does not wake itself', async () => {
       return (await looks()) === before
     })
     const state = await snapshot(link)
-    await town.machine.must(['sh', '-ec', damage])
+    await testbed.machine.must(['sh', '-ec', damage])
     const began = performance.now()
     await eventually(`${damage} is mended`, async () => (await snapshot(link)) === state, 10_000)
     tookMs[damage] = Math.round(performance.now() - began)
@@ -220,7 +220,7 @@ test('drift is mended at once, and mending does not wake itself', async () => {
 
 /** What the damages damage. */
 async function snapshot(link: string): Promise<string> {
-  const { stdout } = await town.machine.run([
+  const { stdout } = await testbed.machine.run([
     'sh',
     '-c',
     `

@@ -23,7 +23,7 @@ import { type AccountId, formatId, ID_BYTES } from '../../src/model/ids.ts'
 import type { ImageStatus } from '../../src/plan/workloads.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
-import { hurriedClock } from '../kit/fast-clock.ts'
+import { fastClock } from '../kit/fast-clock.ts'
 import { outboundTo } from '../kit/outbound.ts'
 
 /** Half a minute is a second and a half. */
@@ -77,7 +77,7 @@ function open(endpoint?: string): MachineImages {
       endpoint === undefined
         ? null
         : { endpoints: [endpoint], region: 'a', accessKeyId: 'k', secretAccessKey: 's' },
-    clock: hurriedClock(TIMES),
+    clock: fastClock(TIMES),
     log: silentLog,
     metrics: createMetrics(),
     outbound: outboundTo('127.0.0.1'),
@@ -109,7 +109,7 @@ async function silent() {
 }
 
 /** What a client of another account has, at the usual speed. */
-async function othersGoOn(images: MachineImages): Promise<void> {
+async function othersStillWork(images: MachineImages): Promise<void> {
   const disk = Buffer.alloc(MIB)
   disk.writeUInt16LE(0xaa55, 510)
   const server = createServer((_request, response) => response.end(disk))
@@ -158,7 +158,7 @@ test.each([
   const asked = Array.from({ length: 20 }, (_, n) => ask(images, ATTACKER, of(n)))
   for (const look of asked) look()
   await eventually('it is asked', () => hung.taken() > 0, DEADLINE_MS)
-  for (let n = 0; n < 5; n += 1) await othersGoOn(images)
+  for (let n = 0; n < 5; n += 1) await othersStillWork(images)
   // A failed look is repeated after a while.
   const failures = new Map<number, ImageStatus>()
   const areGivenUp = () => {
@@ -184,7 +184,7 @@ test('a server that stops in the middle of a transfer, and goes on', async () =>
   hung()
   await eventually('a part is here', async () => (await fetchedBytes()) > MIB, DEADLINE_MS)
   child.kill('SIGSTOP')
-  for (let n = 0; n < 5; n += 1) await othersGoOn(images)
+  for (let n = 0; n < 5; n += 1) await othersStillWork(images)
   expect(hung()).toMatchObject({ kind: 'working', message: expect.stringMatching(/^Downloading/) })
   child.kill('SIGCONT')
   await eventually('it is whole', () => hung().kind === 'ready', DEADLINE_MS)

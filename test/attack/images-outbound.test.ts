@@ -23,7 +23,7 @@ import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
-import { hurriedClock } from '../kit/fast-clock.ts'
+import { fastClock } from '../kit/fast-clock.ts'
 import { cpio } from '../kit/image-contents.ts'
 import { outboundTo } from '../kit/outbound.ts'
 
@@ -54,7 +54,7 @@ function open(reach: readonly string[] = [], endpoint?: string): MachineImages {
       endpoint === undefined
         ? null
         : { endpoints: [endpoint], region: 'a', accessKeyId: 'k', secretAccessKey: 's' },
-    clock: hurriedClock(TIMES),
+    clock: fastClock(TIMES),
     log: silentLog,
     metrics: createMetrics(),
     outbound: outboundTo(...reach),

@@ -18,8 +18,8 @@ import { systemRunner } from '../../src/lib/runner.ts'
 import { convert } from '../../src/machines/convert.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import { eventually } from '../../tools/kit/netns.ts'
+import { fastClock } from '../kit/fast-clock.ts'
 import { processesLike } from '../kit/hung.ts'
-import { hurriedClock } from '../kit/fast-clock.ts'
 
 /** Two minutes are a second and a half. */
 const TIMES = 80
@@ -56,7 +56,7 @@ describe.skipIf(!isRoot)('a program in the jail that hangs (needs root)', () => 
 
   it('gzip: is killed, and says which image it was', async () => {
     const noise = gzipSync(randomFillSync(Buffer.alloc(8 * MIB)), { level: 0 })
-    const unpack = gunzip('file:///x.gz', hurriedClock(TIMES), never)
+    const unpack = gunzip('file:///x.gz', fastClock(TIMES), never)
     const read = (async () => {
       let isStopped = false
       for await (const chunk of unpack(chunksOf(noise))) {
@@ -72,7 +72,7 @@ describe.skipIf(!isRoot)('a program in the jail that hangs (needs root)', () => 
   it('gzip: waits for as long as it likes for whoever takes what it gives', async () => {
     const zeros = gzipSync(Buffer.alloc(4 * MIB))
     let bytes = 0
-    for await (const chunk of gunzip('x', hurriedClock(10 * TIMES), never)(chunksOf(zeros))) {
+    for await (const chunk of gunzip('x', fastClock(10 * TIMES), never)(chunksOf(zeros))) {
       if (bytes === 0) await systemClock.sleep(400)
       bytes += chunk.length
     }

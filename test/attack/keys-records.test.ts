@@ -33,7 +33,7 @@ import { signedHeaders } from '../kit/signed.ts'
 const NETWORK = { vpc: cidr('10.9.0.0/24'), subnet: cidr('10.9.0.64/26'), zone: 'a' }
 const self = known(parseHostName('self'))
 const sealer = createSecretCipher(deriveKey('s'.repeat(64), 'records', 32))
-const custody = { sealer, self }
+const keySecrets = { sealer, self }
 let directory: string
 let store: Store
 
@@ -54,7 +54,7 @@ async function copied(): Promise<Buffer> {
 }
 
 const firstKey = async () =>
-  known((await bootstrap(store, NETWORK, randomBytes, custody)) ?? undefined)
+  known((await bootstrap(store, NETWORK, randomBytes, keySecrets)) ?? undefined)
 
 const api = (more: { asOf?: string | null; nowMs?: () => number } = {}) => {
   const shared = withoutReplica(store)
@@ -102,11 +102,11 @@ describe('a copy of the database', () => {
     expect((await copied()).includes(key.secret)).toBe(true)
     const old = { ...hostRow, version: '0.1.0' }
     await store.change((tx) => tx.upsertHost(old, 1000))
-    expect(await sealKeys(store, custody)).toBe(1)
+    expect(await sealKeys(store, keySecrets)).toBe(1)
     await using host = await api()
     expect((await call(host, key)).status).toBe(200)
     await store.change((tx) => tx.upsertHost({ ...old, version: '0.2.0' }, 1000))
-    expect(await sealKeys(store, custody)).toBe(0)
+    expect(await sealKeys(store, keySecrets)).toBe(0)
     expect((await call(host, key)).status).toBe(200)
     await store.close()
     expect((await copied()).includes(key.secret)).toBe(false)
@@ -123,7 +123,7 @@ describe('a key that was taken away', () => {
       clock: systemClock,
       log: silentLog,
       random: randomBytes,
-      keep: (tx, key) => protectedKey(tx, key, custody),
+      keep: (tx, key) => protectedKey(tx, key, keySecrets),
       changed: async () => undefined,
     })
   })
@@ -165,7 +165,7 @@ describe('a key that was taken away', () => {
     expect(JSON.stringify(listed)).not.toMatch(/secret|sealed/)
     expect((await order(`${key.id}/disable`)).warning).toContain('no active key left')
     // A restart does not make another one behind the operator's back.
-    expect(await bootstrap(store, NETWORK, randomBytes, custody)).toBeNull()
+    expect(await bootstrap(store, NETWORK, randomBytes, keySecrets)).toBeNull()
   })
 
   it.each(['create/%2e%2e%2f', 'create/a%0ab', 'AKIANOBODY/disable', 'x%27/disable', 'A/burn'])(

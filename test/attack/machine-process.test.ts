@@ -14,19 +14,19 @@ import { createMachineFiles } from '../../src/machines/files.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, tinyGuest } from '../../tools/kit/tiny-guest.ts'
-import { type QemuGround, startQemuGround } from '../kit/machines.ts'
+import { type QemuFixture, startQemuFixture } from '../kit/machines.ts'
 
 const FIRST_USER = 1_900_000_000
 
 describe.skipIf(!canRunMachines())('a QEMU that was taken over (needs root and QEMU)', () => {
-  let ground: QemuGround
+  let ground: QemuFixture
   let want: InstanceWant
   let pid = 0
   let reach: readonly string[] = []
 
   beforeAll(async () => {
     const { kernelPath, initrdPath, location } = await tinyGuest()
-    ground = await startQemuGround([dirname(kernelPath), dirname(initrdPath)])
+    ground = await startQemuFixture([dirname(kernelPath), dirname(initrdPath)])
     want = await ground.prepare(1, location)
     const found = await ground.settle(want.image)
     if (found.kind !== 'ready') throw new Error(`${location} is ${found.kind}`)

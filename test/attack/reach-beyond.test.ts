@@ -16,20 +16,20 @@ import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
-  createTown,
+  createTestbed,
   OUTSIDE_ADDRESS,
-  type Town,
-  townInstance,
-  townWant,
+  type Testbed,
+  testInstance,
+  testWant,
   UPLINK_ADDRESS,
 } from '../kit/testbed.ts'
 
-const ALICE = townInstance(11, [1])
-const BOB = townInstance(12, [1])
-const MALLORY = townInstance(13, [2])
-const want = townWant(ALICE, BOB, MALLORY)
+const ALICE = testInstance(11, [1])
+const BOB = testInstance(12, [1])
+const MALLORY = testInstance(13, [2])
+const want = testWant(ALICE, BOB, MALLORY)
 
-let town: Town
+let testbed: Testbed
 let alice: Netns
 let bob: Netns
 let mallory: Netns
@@ -39,27 +39,27 @@ let container: Netns
 
 async function neighbour(name: string, link: string, network: string): Promise<Netns> {
   const made = await createNetns(name)
-  await town.machine.must(
+  await testbed.machine.must(
     `ip link add ${link} type veth peer name eth0 netns ${made.pid}`.split(' '),
   )
   const setUp = `ip addr add ${network}.1/24 dev ${link}; ip link set ${link} up`
-  await town.machine.must(['sh', '-ec', setUp])
+  await testbed.machine.must(['sh', '-ec', setUp])
   const there = `ip addr add ${network}.2/24 dev eth0; ip link set eth0 up; ip route add default via ${network}.1`
   await made.must(['sh', '-ec', there])
   return made
 }
 
 beforeAll(async () => {
-  town = await createTown()
-  await town.machine.must(['sysctl', '-qw', 'net.ipv4.ip_forward=0'])
+  testbed = await createTestbed()
+  await testbed.machine.must(['sysctl', '-qw', 'net.ipv4.ip_forward=0'])
   office = await neighbour('office', 'mgmt0', '10.9.0')
   container = await neighbour('container', 'docker0', '172.17.0')
-  await town.pass(want)
-  const plugged = await Promise.all([ALICE, BOB, MALLORY].map((each) => town.plug(each)))
+  await testbed.pass(want)
+  const plugged = await Promise.all([ALICE, BOB, MALLORY].map((each) => testbed.plug(each)))
   const [one, two, three] = plugged
   if (one === undefined || two === undefined || three === undefined) throw new Error('three guests')
   ;[alice, bob, mallory] = [one, two, three]
-  await town.outside.must([
+  await testbed.outside.must([
     'sh',
     '-ec',
     `ip addr add 169.254.77.7/32 dev lo; ip addr add 203.0.113.9/32 dev lo; ip addr add 198.51.100.7/24 dev eth0
@@ -68,7 +68,7 @@ ip route add 10.9.0.0/24 via ${UPLINK_ADDRESS}; ip route add 172.17.0.0/24 via $
 })
 
 afterAll(async () => {
-  await town.destroy()
+  await testbed.destroy()
   await office.destroy()
   await container.destroy()
 })
@@ -78,7 +78,7 @@ async function reaches(from: Netns, to: string): Promise<boolean> {
 }
 
 async function drops(reason: string): Promise<number> {
-  const counted = await town.host.ruleCounters('inet', NFT_TABLE)
+  const counted = await testbed.host.ruleCounters('inet', NFT_TABLE)
   return counted.get(`dropped_${reason}`) ?? 0
 }
 
@@ -104,34 +104,34 @@ test.each([OUTSIDE_ADDRESS, '203.0.113.9'])(
 test('a way out that comes is taken with the next look, and one that goes is shut at once', async () => {
   const swap = `ip route replace default via 10.9.0.2`
   await office.must(['sh', '-ec', 'ip addr add 203.0.113.9/32 dev lo'])
-  await town.machine.must(['sh', '-ec', swap])
+  await testbed.machine.must(['sh', '-ec', swap])
   expect(await reaches(alice, '203.0.113.9')).toBe(false)
-  await town.pass(want)
+  await testbed.pass(want)
   expect(await reaches(alice, '203.0.113.9')).toBe(true)
   expect(await reaches(alice, OUTSIDE_ADDRESS)).toBe(false)
-  await town.machine.must(['sh', '-ec', `ip route replace default via ${OUTSIDE_ADDRESS}`])
-  await town.pass(want)
+  await testbed.machine.must(['sh', '-ec', `ip route replace default via ${OUTSIDE_ADDRESS}`])
+  await testbed.pass(want)
   expect(await reaches(alice, '203.0.113.9')).toBe(true)
 })
 
 test('where the way out has no gateway, as a tunnel’s has not, connected networks stay shut', async () => {
-  await town.machine.must(['sh', '-ec', 'ip route replace default dev mgmt0'])
+  await testbed.machine.must(['sh', '-ec', 'ip route replace default dev mgmt0'])
   await office.must([
     'sh',
     '-ec',
     'sysctl -qw net.ipv4.conf.eth0.proxy_arp=1 net.ipv4.ip_forward=1',
   ])
-  await town.pass(want)
+  await testbed.pass(want)
   expect(await reaches(alice, '203.0.113.9')).toBe(true)
   expect(await reaches(alice, '10.9.0.2')).toBe(false)
-  await town.machine.must(['sh', '-ec', `ip route replace default via ${OUTSIDE_ADDRESS}`])
-  await town.pass(want)
+  await testbed.machine.must(['sh', '-ec', `ip route replace default via ${OUTSIDE_ADDRESS}`])
+  await testbed.pass(want)
 })
 
 test('the host forwards for nobody else, and a container of Docker goes out', async () => {
-  expect(await town.machine.must(['sysctl', '-n', 'net.ipv4.ip_forward'])).toBe('1\n')
-  expect(await reaches(town.outside, '10.9.0.2')).toBe(false)
-  expect(await reaches(town.outside, '172.17.0.2')).toBe(false)
+  expect(await testbed.machine.must(['sysctl', '-n', 'net.ipv4.ip_forward'])).toBe('1\n')
+  expect(await reaches(testbed.outside, '10.9.0.2')).toBe(false)
+  expect(await reaches(testbed.outside, '172.17.0.2')).toBe(false)
   expect(await reaches(office, OUTSIDE_ADDRESS)).toBe(false)
   expect(await reaches(container, OUTSIDE_ADDRESS)).toBe(true)
 })
@@ -157,7 +157,7 @@ except TimeoutError:
 
 test('nobody on the uplink is answered for what every host carries, and the host is', async () => {
   const asked = (address: string) =>
-    town.outside.must(['python3', '-c', ARP, address, OUTSIDE_ADDRESS])
+    testbed.outside.must(['python3', '-c', ARP, address, OUTSIDE_ADDRESS])
   expect(await asked('169.254.169.254')).toBe('silence')
   expect(await asked('169.254.169.253')).toBe('silence')
   expect(await asked('172.31.0.1')).toBe('silence')
@@ -242,7 +242,7 @@ test.each([
 test('what network.reach names is reached', async () => {
   const settings = { ...LONE_FIREWALL, reach: [cidr('10.9.0.0/24'), cidr('172.17.0.2/32')] }
   const firewall = createFirewall({
-    host: town.host,
+    host: testbed.host,
     metrics: createMetrics(),
     settings,
     instanceMemoryMiB: 2048,

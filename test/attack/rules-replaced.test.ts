@@ -8,8 +8,8 @@
  */
 import { expect, test } from 'vitest'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { addressOf, createFabricFixture, type FabricFixture } from '../kit/fabric-fixture.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
-import { addressOf, createFabricWorld, type FabricWorld } from '../kit/fabric-fixture.ts'
 
 const DEADLINE_MS = 60_000
 const PORT = 5555
@@ -68,7 +68,7 @@ async function send(from: Netns, to: string, connections: 'one' | 'many'): Promi
 }
 
 /** The rules of both hosts are replaced again and again until the work is done. */
-async function whileReplacing(world: FabricWorld, work: Promise<unknown>): Promise<void> {
+async function whileReplacing(fixture: FabricFixture, work: Promise<unknown>): Promise<void> {
   let isOver = false
   const ending = work.finally(() => {
     isOver = true
@@ -76,9 +76,9 @@ async function whileReplacing(world: FabricWorld, work: Promise<unknown>): Promi
   let replaced = 0
   while (!isOver)
     for (const index of [0, 1]) {
-      const want = world.wants[index]
+      const want = fixture.wants[index]
       if (want === undefined) throw new Error('no want')
-      const { netns, rules } = world.host(index)
+      const { netns, rules } = fixture.host(index)
       await netns.must(['nft', '-f', '-'], { stdin: await rules(want) })
       replaced += 1
     }
@@ -87,28 +87,28 @@ async function whileReplacing(world: FabricWorld, work: Promise<unknown>): Promi
 }
 
 test.each(['direct', 'vxlan'] as const)('mode %s', async (mode) => {
-  const world = await createFabricWorld(mode)
-  const { outside } = world.town
+  const fixture = await createFabricFixture(mode)
+  const { outside } = fixture.testbed
   const alice = addressOf('alice')
   const bob = addressOf('bob')
   try {
     const [atDave, atOutside, atHost] = await Promise.all(
-      [world.guest('dave'), outside, world.host(0).netns].map(listen),
+      [fixture.guest('dave'), outside, fixture.host(0).netns].map(listen),
     )
-    await world
+    await fixture
       .host(0)
       .netns.must([
         'sh',
         '-ec',
         'sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.up0.rp_filter=0',
       ])
-    const forger = await forgerOf(outside, world.host(0).uplink)
+    const forger = await forgerOf(outside, fixture.host(0).uplink)
     await whileReplacing(
-      world,
+      fixture,
       Promise.all([
-        send(world.guest('alice'), addressOf('dave'), 'many'),
-        send(world.guest('bob'), addressOf('dave'), 'one'),
-        send(world.guest('alice'), OUTSIDE, 'many'),
+        send(fixture.guest('alice'), addressOf('dave'), 'many'),
+        send(fixture.guest('bob'), addressOf('dave'), 'one'),
+        send(fixture.guest('alice'), OUTSIDE, 'many'),
         forger(),
       ]),
     )
@@ -118,11 +118,11 @@ test.each(['direct', 'vxlan'] as const)('mode %s', async (mode) => {
       host: await atHost?.(),
     }).toEqual({
       dave: `${alice},${COUNT},${bob},${COUNT}`,
-      outside: `${world.host(0).uplink},${COUNT}`,
+      outside: `${fixture.host(0).uplink},${COUNT}`,
       host: '',
     })
   } finally {
-    await world.town.destroy()
+    await fixture.testbed.destroy()
   }
 })
 

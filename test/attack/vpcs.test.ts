@@ -10,9 +10,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'
 import { fabricMac } from '../../src/model/fabric.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { reaches } from '../kit/fabric-fixture.ts'
-import { createVpcTown, type Home, type VpcTown } from '../kit/vpc-testbed.ts'
+import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { createVpcTestbed, type GuestSpec, type VpcTestbed } from '../kit/vpc-testbed.ts'
 
 const RED = { vpc: 'red', at: 0, number: 10 } as const
 const RED_NEAR = { vpc: 'red', at: 0, number: 11 } as const
@@ -20,7 +20,7 @@ const BLUE = { vpc: 'blue', at: 0, number: 10 } as const
 const BLUE_NEAR = { vpc: 'blue', at: 0, number: 11 } as const
 const BLUE_FAR = { vpc: 'blue', at: 1, number: 12 } as const
 const PLAIN = { vpc: 'plain', at: 0, number: 10 } as const
-const HOMES: readonly Home[] = [RED, RED_NEAR, BLUE, BLUE_NEAR, BLUE_FAR, PLAIN]
+const GUEST_SPECS: readonly GuestSpec[] = [RED, RED_NEAR, BLUE, BLUE_NEAR, BLUE_FAR, PLAIN]
 const [FABRIC, PEER_FABRIC] = ['10.77.1.2', '10.77.2.2'] as const
 const BLUE_VNI = 4198
 const PORT = 5555
@@ -55,16 +55,16 @@ def send(*args, **more):
     except OSError as error: print(error)
 `
 
-let town: VpcTown
+let testbed: VpcTestbed
 const heard: string[] = []
 
 beforeAll(async () => {
-  town = await createVpcTown('vxlan', 2, HOMES)
-  const { netns } = town.host(0)
+  testbed = await createVpcTestbed('vxlan', 2, GUEST_SPECS)
+  const { netns } = testbed.host(0)
   const all: readonly Netns[] = [
-    ...HOMES.map((home) => town.guest(home)),
+    ...GUEST_SPECS.map((spec) => testbed.guest(spec)),
     netns,
-    town.fabric.outside,
+    testbed.fabric.outside,
   ]
   let ready = 0
   for (const one of all) {
@@ -80,15 +80,15 @@ beforeAll(async () => {
   }
   await eventually('all listen', () => ready === all.length, DEADLINE_MS)
 })
-afterAll(() => town?.destroy())
+afterAll(() => testbed?.destroy())
 
-async function inGuest(home: Home, code: string): Promise<void> {
-  await town.guest(home).must(['python3', '-c', `${PACKET}\n${code}`])
+async function inGuest(spec: GuestSpec, code: string): Promise<void> {
+  await testbed.guest(spec).must(['python3', '-c', `${PACKET}\n${code}`])
 }
 
 /** Sends out of the namespace of red, as if nothing in it held one back. */
 async function inRed(code: string): Promise<void> {
-  const { netns, namespaceDirectory } = town.host(0)
+  const { netns, namespaceDirectory } = testbed.host(0)
   const enter = ['nsenter', `--net=${namespaceDirectory}/atoll-vpc-1`]
   await netns.must([...enter, 'python3', '-c', `${PACKET}\n${code}`])
 }
@@ -134,10 +134,10 @@ describe('an instance', () => {
   it('answers ARP for everybody', async () => {
     const arping =
       'for a in 10.0.0.1 10.0.0.10 10.0.0.11 10.0.0.12; do busybox arping -c1 -U -I eth0 $a; done'
-    await town.guest(RED).run(['sh', '-c', arping])
-    expect(await reaches(town.guest(BLUE), '10.0.0.11')).toBe(true)
-    expect(await reaches(town.guest(BLUE), '10.0.0.12')).toBe(true)
-    expect(await reaches(town.guest(RED_NEAR), '10.0.0.10')).toBe(true)
+    await testbed.guest(RED).run(['sh', '-c', arping])
+    expect(await reaches(testbed.guest(BLUE), '10.0.0.11')).toBe(true)
+    expect(await reaches(testbed.guest(BLUE), '10.0.0.12')).toBe(true)
+    expect(await reaches(testbed.guest(RED_NEAR), '10.0.0.10')).toBe(true)
   })
 
   it('sends the rest of a datagram that another VPC began', async () => {
@@ -163,11 +163,11 @@ describe('an instance', () => {
       '-H',
       'X-aws-ec2-metadata-token-ttl-seconds: 60',
     ]
-    const token = await town.guest(BLUE).must([...put, `${url}/api/token`])
+    const token = await testbed.guest(BLUE).must([...put, `${url}/api/token`])
     const get = ['curl', '-s', '-m', '3', '-o', '/dev/null', '-w', '%{http_code}']
     const show = [...get, '-H', `X-aws-ec2-metadata-token: ${token}`, `${url}/meta-data/`]
-    expect(await town.guest(BLUE).must(show)).toBe('200')
-    expect(await town.guest(RED).must(show)).toBe('401')
+    expect(await testbed.guest(BLUE).must(show)).toBe('200')
+    expect(await testbed.guest(RED).must(show)).toBe('401')
   })
 })
 
@@ -181,24 +181,26 @@ wire.sendto(struct.pack("!II", 0x08000000, ${number} << 8) + ${frame(mark)}, ("$
 `
 
   it('is taken from a host', async () => {
-    await town.host(1).netns.must(['python3', '-c', `${PACKET}${wrapped('by a host', BLUE_VNI)}`])
+    await testbed
+      .host(1)
+      .netns.must(['python3', '-c', `${PACKET}${wrapped('by a host', BLUE_VNI)}`])
     await eventually('it arrives', () => heard.some((line) => line.includes('by a host')))
   })
 
-  it.each([RED, PLAIN])('is not taken from an instance of $vpc', async (home) => {
-    const mark = `wrapped by ${home.vpc}`
-    await inGuest(home, wrapped(mark, BLUE_VNI))
+  it.each([RED, PLAIN])('is not taken from an instance of $vpc', async (spec) => {
+    const mark = `wrapped by ${spec.vpc}`
+    await inGuest(spec, wrapped(mark, BLUE_VNI))
     expect(await arrives(mark)).toBe(false)
   })
 
   it('is not taken from a stranger between the hosts', async () => {
     const code = `${PACKET}${wrapped('by a stranger', BLUE_VNI)}`
-    await town.fabric.stranger.must(['python3', '-c', code])
+    await testbed.fabric.stranger.must(['python3', '-c', code])
     expect(await arrives('by a stranger')).toBe(false)
   })
 
   it('reaches nobody with a number that no VPC has', async () => {
-    await town
+    await testbed
       .host(1)
       .netns.must(['python3', '-c', `${PACKET}${wrapped('no number', BLUE_VNI + 7)}`])
     expect(await arrives('no number')).toBe(false)
@@ -239,15 +241,15 @@ describe('who has taken over the namespace of a VPC', () => {
 
 describe('while the daemon is dead and the rules of the host are gone', () => {
   it.each(['nft delete table inet atoll', 'nft flush ruleset'])('%s', async (damage) => {
-    await town.host(0).kill()
-    const { netns } = town.host(0)
+    await testbed.host(0).kill()
+    const { netns } = testbed.host(0)
     await netns.must(['sh', '-c', damage])
     const mark = `after ${damage}`
     for (const source of ['100.64.0.3', '198.51.100.7'])
       for (const to of [OUTSIDE, '100.64.0.2', '100.64.0.5', '198.51.100.1', '172.31.0.10'])
         await inRed(`send("${source}", "${to}", b"${mark}")`)
-    await town.pass({ restart: true })
+    await testbed.pass({ restart: true })
     expect(await arrives(mark)).toBe(false)
-    expect(await reaches(town.guest(RED), OUTSIDE)).toBe(true)
+    expect(await reaches(testbed.guest(RED), OUTSIDE)).toBe(true)
   })
 })

@@ -18,7 +18,7 @@ interface BusEnd {
 }
 
 /** A bus of its own, at rest. Who rings and asks is near, who hears and answers is far; both may be the same end. */
-export interface BusWorld {
+export interface BusFixture {
   readonly near: BusEnd
   readonly far: BusEnd
   end(): Promise<void>
@@ -36,16 +36,16 @@ const BEGIN_LIMIT_MS = 60_000
 const NEVER_MS = 600_000
 
 /** Runs the contract against an implementation. */
-export function describeBusContract(name: string, begin: () => Promise<BusWorld>): void {
+export function describeBusContract(name: string, begin: () => Promise<BusFixture>): void {
   describe(name, () => {
-    let world: BusWorld
+    let fixture: BusFixture
     beforeEach(async () => {
-      world = await begin()
+      fixture = await begin()
     }, BEGIN_LIMIT_MS)
-    afterEach(() => world.end())
-    describeBells(() => world)
-    describeAnswers(() => world)
-    describeSilence(() => world)
+    afterEach(() => fixture.end())
+    describeBells(() => fixture)
+    describeAnswers(() => fixture)
+    describeSilence(() => fixture)
   })
 }
 
@@ -71,10 +71,10 @@ function listen(
   }
 }
 
-function describeBells(world: () => BusWorld): void {
+function describeBells(fixture: () => BusFixture): void {
   describe('bells', () => {
     it('are heard, but never before ring returns', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const ear = listen(far.bus)
       const heard = ear.next()
       near.bus.ring(far.host)
@@ -83,7 +83,7 @@ function describeBells(world: () => BusWorld): void {
     })
 
     it('after the last of any rings there is a bell, and not more bells than rings', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const ear = listen(far.bus)
       const anyBursts = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 5 })
       await fc.assert(
@@ -101,7 +101,7 @@ function describeBells(world: () => BusWorld): void {
     })
 
     it('reach every listener, until it stops listening', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const [first, second] = [listen(far.bus), listen(far.bus)]
       const both = Promise.all([first.next(), second.next()])
       near.bus.ring(far.host)
@@ -116,7 +116,7 @@ function describeBells(world: () => BusWorld): void {
     })
 
     it('may be answered with a bell', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       let heard = 0
       const enough = Promise.withResolvers<void>()
       far.bus.onBell(() => {
@@ -129,7 +129,7 @@ function describeBells(world: () => BusWorld): void {
     })
 
     it('to all reach both ends, and are told from those to one', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const ears = [near, far].map(({ bus }) => listen(bus, 'shared'))
       const own = listen(far.bus)
       const heard = Promise.all(ears.map((ear) => ear.next()))
@@ -139,7 +139,7 @@ function describeBells(world: () => BusWorld): void {
     })
 
     it('to all, rung in bursts, are few, and the last of them is followed by one', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const ear = listen(far.bus, 'shared')
       const beganMs = performance.now()
       for (let burst = 0; burst < 5; burst += 1) {
@@ -153,7 +153,7 @@ function describeBells(world: () => BusWorld): void {
     })
 
     it('of a VPC reach those that follow it, which hear one as soon as they do, and no others', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const [heardFirst, other] = [listen(far.bus, VPC), listen(far.bus, OTHER_VPC)]
       const following = heardFirst.next()
       far.bus.follow([VPC])
@@ -176,7 +176,7 @@ function describeBells(world: () => BusWorld): void {
     })
 
     it('of a VPC, rung in bursts, are few, and the last of them is followed by one', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const ear = listen(far.bus, VPC)
       const following = ear.next()
       far.bus.follow([VPC])
@@ -195,10 +195,10 @@ function describeBells(world: () => BusWorld): void {
   })
 }
 
-function describeAnswers(world: () => BusWorld): void {
+function describeAnswers(fixture: () => BusFixture): void {
   describe('questions', () => {
     it('each get the answer to what they asked', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const asks = Array.from({ length: 50 }, (_, index) => ({
         instance: formatId('i', new Uint8Array(9).fill(index)),
       }))
@@ -210,7 +210,7 @@ function describeAnswers(world: () => BusWorld): void {
     })
 
     it('get copies: nothing is shared between the two ends', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const answer = { output: 'x', at: AT }
       const asked: unknown[] = []
       far.bus.onAsk('console', async (ask) => {
@@ -225,7 +225,7 @@ function describeAnswers(world: () => BusWorld): void {
     })
 
     it('get the error that is the answer, with its kind, code and message', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       far.bus.onAsk('console', async () => {
         throw refused('InvalidInstanceID.NotFound', 'no such instance')
       })
@@ -239,7 +239,7 @@ function describeAnswers(world: () => BusWorld): void {
     })
 
     it('learn that the other end failed, and not how', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       far.bus.onAsk('console', async () => {
         throw new TypeError('a secret of the other end')
       })
@@ -249,7 +249,7 @@ function describeAnswers(world: () => BusWorld): void {
     })
 
     it('have one answerer a kind', () => {
-      const { bus } = world().far
+      const { bus } = fixture().far
       const answer = async () => ({ output: '', at: AT })
       bus.onAsk('console', answer)
       expect(() => bus.onAsk('console', answer)).toThrow(AtollError)
@@ -257,18 +257,18 @@ function describeAnswers(world: () => BusWorld): void {
   })
 }
 
-function describeSilence(world: () => BusWorld): void {
+function describeSilence(fixture: () => BusFixture): void {
   describe('silence', () => {
     const never = () => new Promise<never>(() => {})
 
     it('is unavailable when nobody answers that kind', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const answer = near.bus.ask(far.host, 'console', ASK, { timeoutMs: 200 })
       await expect(answer).rejects.toMatchObject({ kind: 'unavailable' })
     })
 
     it('is unavailable after the deadline, and a late answer is forgotten', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const late = Promise.withResolvers<{ output: string; at: string }>()
       far.bus.onAsk('console', () => late.promise)
       const answer = near.bus.ask(far.host, 'console', ASK, { timeoutMs: 50 })
@@ -279,7 +279,7 @@ function describeSilence(world: () => BusWorld): void {
     })
 
     it('ends when the asker gives up, with the reason', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       far.bus.onAsk('console', never)
       const reason = new Error('gave up')
       const controller = new AbortController()
@@ -291,7 +291,7 @@ function describeSilence(world: () => BusWorld): void {
     })
 
     it('follows close, which ends what is open', async () => {
-      const { near, far } = world()
+      const { near, far } = fixture()
       const ear = listen(near.bus)
       far.bus.onAsk('console', never)
       const open = near.bus.ask(far.host, 'console', ASK, { timeoutMs: NEVER_MS })

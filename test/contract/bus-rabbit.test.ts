@@ -22,7 +22,7 @@ import { describeBusContract } from './bus-contract.ts'
 
 const ASK = { instance: formatId('i', new Uint8Array(9)) }
 const ANSWER = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }
-const PATIENCE = { timeoutMs: 5_000 }
+const ASK_OPTIONS = { timeoutMs: 5_000 }
 /** Longer than any test. */
 const NEVER = { timeoutMs: 600_000 }
 
@@ -128,7 +128,7 @@ describe('a stranger', () => {
       })
       await quiet(near, far)
       await withStranger(async (channel, taken) => {
-        await near.bus.ask(far.host, 'console', ASK, PATIENCE)
+        await near.bus.ask(far.host, 'console', ASK, ASK_OPTIONS)
         await eventually('the question was overheard', () => taken.length === 1)
         const [question = Buffer.alloc(0)] = taken
         const key = hostKey(far.host)
@@ -206,12 +206,12 @@ describe('a host', () => {
       await withBuses([near, far], async () => {
         for (const { bus } of [near, far]) bus.onAsk('console', async () => ANSWER)
         await quiet(near, far)
-        expect(await near.bus.ask(far.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
-        expect(await far.bus.ask(near.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+        expect(await near.bus.ask(far.host, 'console', ASK, ASK_OPTIONS)).toEqual(ANSWER)
+        expect(await far.bus.ask(near.host, 'console', ASK, ASK_OPTIONS)).toEqual(ANSWER)
         const stale = () => metricValue(far.metrics, 'atoll_bus_dropped_total', 'stale')
         expect(await stale()).toBe(1)
         // From then on it goes by the clock of whom it asks.
-        expect(await near.bus.ask(far.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+        expect(await near.bus.ask(far.host, 'console', ASK, ASK_OPTIONS)).toEqual(ANSWER)
         expect(await stale()).toBe(1)
       })
     },
@@ -228,7 +228,7 @@ describe('a host', () => {
       await broker.ctl('close_all_connections', 'a test')
       await eventually('it heard both', () => bells.size === 2)
       await quiet(near, far)
-      expect(await near.bus.ask(far.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+      expect(await near.bus.ask(far.host, 'console', ASK, ASK_OPTIONS)).toEqual(ANSWER)
       expect(await metricValue(near.metrics, 'atoll_bus_connects_total')).toBeGreaterThan(1)
       const followed = Promise.withResolvers<void>()
       far.bus.onBell((bell) => bell === vpc && followed.resolve())
@@ -294,7 +294,7 @@ describe('a broker', () => {
       await eventually('it takes messages again', () => isBlocked(0))
       expect(near.bus.blocked()).toBeNull()
       await rung.promise
-      expect(await near.bus.ask(far.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+      expect(await near.bus.ask(far.host, 'console', ASK, ASK_OPTIONS)).toEqual(ANSWER)
     })
   })
 
@@ -319,7 +319,7 @@ describe('a broker', () => {
       near.bus.onBell(() => heard.resolve())
       near.bus.ring(near.host)
       await heard.promise
-      expect(await near.bus.ask(near.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+      expect(await near.bus.ask(near.host, 'console', ASK, ASK_OPTIONS)).toEqual(ANSWER)
       const other = near.bus.ask('host-2' as HostName, 'console', ASK, NEVER)
       await expect(other).rejects.toMatchObject({ kind: 'unavailable' })
       expect(near.bus.node()).toBeNull()

@@ -37,9 +37,9 @@ let broker: RabbitNode
 let connection: ChannelModel
 let channel: Channel
 let cloud: Cloud
-let hosts: Taker[]
+let hosts: CommandServer[]
 
-interface Taker extends TestBus {
+interface CommandServer extends TestBus {
   stop(): Promise<void>
 }
 
@@ -55,7 +55,7 @@ beforeEach(async () => {
   hosts = []
   cloud = await openCloud()
   await cloud.store.change((tx) => tx.insertAccessKey(KEY))
-  hosts.push(openTaker('host-1'), openTaker('host-2'))
+  hosts.push(openCommandServer('host-1'), openCommandServer('host-2'))
   await quiet(...hosts)
   channel = await connection.createChannel()
 }, HOOK_LIMIT_MS)
@@ -67,7 +67,7 @@ afterEach(async () => {
   await cloud[Symbol.asyncDispose]()
 }, HOOK_LIMIT_MS)
 
-async function end(host: Taker): Promise<void> {
+async function end(host: CommandServer): Promise<void> {
   await host.stop()
   await host.bus.close()
 }
@@ -77,14 +77,14 @@ function url(user = RABBIT_USER, password = RABBIT_PASSWORD): string {
 }
 
 /** A host that takes commands. */
-function openTaker(name: string, actions: readonly Action[] = allActions): Taker {
+function openCommandServer(name: string, actions: readonly Action[] = allActions): CommandServer {
   const end = openTestBus(name, [broker.address])
   const parts = { ...cloud.parts, clock: systemClock }
   const { bus: commands, metrics } = end
   return { ...end, stop: serveCommands({ commands, parts, actions, log: silentLog, metrics }) }
 }
 
-interface Given {
+interface Command {
   readonly body?: object | Buffer
   readonly headers?: object
   readonly secret?: string
@@ -93,7 +93,7 @@ interface Given {
 }
 
 /** Gives a command and waits for as many answers. */
-async function give(given: Given): Promise<readonly CommandAnswer[]> {
+async function send(given: Command): Promise<readonly CommandAnswer[]> {
   const { body = {}, secret = KEY.secret, times = 1 } = given
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body))
   const { queue } = await channel.assertQueue('', { exclusive: true })
@@ -119,8 +119,8 @@ async function give(given: Given): Promise<readonly CommandAnswer[]> {
   return answers
 }
 
-async function giveOne(given: Given): Promise<CommandAnswer> {
-  const [answer] = await give(given)
+async function sendOne(given: Command): Promise<CommandAnswer> {
+  const [answer] = await send(given)
   if (answer === undefined) throw new Error('no answer')
   return answer
 }
@@ -137,16 +137,16 @@ const launch = (id: string) => ({
 
 it('does what the EC2 API does, and answers in its words', async () => {
   const id = randomUUID()
-  const answer = await giveOne({ body: launch(id) })
+  const answer = await sendOne({ body: launch(id) })
   expect(answer.error).toBeUndefined()
   expect(answer.id).toBe(id)
   expect(answer.result?.['Instances']).toHaveLength(2)
-  const listed = await giveOne({ body: { id: '2', action: 'DescribeInstances' } })
+  const listed = await sendOne({ body: { id: '2', action: 'DescribeInstances' } })
   expect(listed.result?.['Reservations']).toHaveLength(1)
 })
 
 it('launches once, however often the command arrives and whoever takes it', async () => {
-  const answers = await give({ body: launch(randomUUID()), times: 20 })
+  const answers = await send({ body: launch(randomUUID()), times: 20 })
   const reservations = new Set(answers.map(({ result }) => result?.['ReservationId']))
   expect(answers.filter(({ error }) => error !== undefined)).toEqual([])
   expect(reservations.size).toBe(1)
@@ -158,7 +158,7 @@ it('launches once, however often the command arrives and whoever takes it', asyn
   expect(Math.min(...taken)).toBeGreaterThan(0)
 })
 
-it.each<[string, Given, string]>([
+it.each<[string, Command, string]>([
   ['no signature', { headers: {} }, 'IncompleteSignature'],
   ['headers of other types', { headers: { 'x-atoll-date': { a: 1 } } }, 'IncompleteSignature'],
   ['a wrong secret', { secret: 'another' }, 'AuthFailure'],
@@ -175,7 +175,7 @@ it.each<[string, Given, string]>([
   ],
   ['too much', { body: Buffer.alloc(300_000) }, 'RequestEntityTooLarge'],
 ])('answers %s with an error', async (_name, given, code) => {
-  const { error, result } = await giveOne(given)
+  const { error, result } = await sendOne(given)
   expect(error?.code).toBe(code)
   expect(result).toBeUndefined()
 })
@@ -184,7 +184,7 @@ it('does not take a command for one whose answer goes elsewhere', async () => {
   const body = Buffer.from(JSON.stringify({ id: '1', action: 'DescribeRegions' }))
   const date = dateOf(Date.now())
   const signed = { body, replyTo: 'the queue of its owner', correlationId: null }
-  const answer = await giveOne({
+  const answer = await sendOne({
     body,
     headers: {
       'x-atoll-access-key': KEY.id,
@@ -204,7 +204,7 @@ it('answers in pages that the broker takes, however much there is', async () => 
   let page = {}
   do {
     const body = { id: randomUUID(), action: 'DescribeInstances', parameters: page }
-    const { error, result = {} } = await giveOne({ body })
+    const { error, result = {} } = await sendOne({ body })
     expect(error).toBeUndefined()
     const reservations = result['Reservations'] as { readonly Instances: readonly unknown[] }[]
     sizes.push(reservations.reduce((sum, { Instances }) => sum + Instances.length, 0))
@@ -220,7 +220,7 @@ it('says by name that an answer would be too long, and goes on', async () => {
   }))
   await cloud.store.change((tx) => tx.putTags(tags))
   const ask = (MaxResults: number) =>
-    giveOne({ body: { id: randomUUID(), action: 'DescribeTags', parameters: { MaxResults } } })
+    sendOne({ body: { id: randomUUID(), action: 'DescribeTags', parameters: { MaxResults } } })
   expect((await ask(1_000)).error?.code).toBe('ResponseTooLarge')
   expect((await ask(100)).error).toBeUndefined()
 })
@@ -228,7 +228,7 @@ it('says by name that an answer would be too long, and goes on', async () => {
 it('drops what is forged and wants no answer, and goes on', async () => {
   for (let count = 0; count < 50; count += 1)
     channel.publish('atoll.commands', '', Buffer.from('forged'), { replyTo: 'atoll.commands' })
-  const answer = await giveOne({ body: { id: '1', action: 'DescribeRegions' } })
+  const answer = await sendOne({ body: { id: '1', action: 'DescribeRegions' } })
   expect(answer.error).toBeUndefined()
   await eventually(
     'all are dropped',
@@ -254,12 +254,12 @@ it('gives a command to another host when the one that took it is cut off', async
     },
   }
   for (const host of hosts.splice(0)) await end(host)
-  const stuck = openTaker('host-3', [hangs])
+  const stuck = openCommandServer('host-3', [hangs])
   hosts.push(stuck)
   await quiet(stuck)
-  const answered = giveOne({ body: { id: '1', action: name } })
+  const answered = sendOne({ body: { id: '1', action: name } })
   await started.promise
-  const other = openTaker('host-4')
+  const other = openCommandServer('host-4')
   hosts.push(other)
   await stuck.bus.close()
   expect((await answered).error).toBeUndefined()
@@ -276,9 +276,9 @@ it('hands a command on when the world is not well, and then says so', async () =
       throw unavailable('the records are away')
     },
   }
-  const host = openTaker('host-3', [away])
+  const host = openCommandServer('host-3', [away])
   hosts.push(host)
-  const { error } = await giveOne({ body: { id: '1', action: away.name } })
+  const { error } = await sendOne({ body: { id: '1', action: away.name } })
   expect(error).toEqual({ code: 'Unavailable', message: 'the records are away', status: 503 })
   expect(tried).toBe(4)
 })

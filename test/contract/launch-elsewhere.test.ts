@@ -38,7 +38,7 @@ let broker: RabbitNode
 let cloud: Cloud
 let directory: string
 /** Takes every launch; has an instance in the other VPC; has none. */
-let taker: TestHost
+let launcher: TestHost
 let far: TestHost
 let empty: TestHost
 const otherSubnet = numbered('subnet', 9)
@@ -125,7 +125,7 @@ beforeAll(async () => {
   await cloud.store.change(async (tx) => {
     for (const { host } of [second, third]) await tx.setHostState(host, 'draining')
   })
-  taker = await startHost(first, true)
+  launcher = await startHost(first, true)
   far = await startHost(second, false)
   empty = await startHost(third, false)
   const { heard } = far
@@ -133,7 +133,7 @@ beforeAll(async () => {
   await eventually('and has looked', () => far.agent.status().passes > 1, PATIENCE_MS)
 }, 120_000)
 afterAll(async () => {
-  for (const { agent, end } of [taker, far, empty]) {
+  for (const { agent, end } of [launcher, far, empty]) {
     await agent.close()
     await end.bus.close()
   }
@@ -142,9 +142,9 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-/** Launches one instance, which the taker runs in the end, and notes what that made the hosts do. */
+/** Launches one instance, which the launcher runs in the end, and notes what that made the hosts do. */
 async function launch(more: object): Promise<void> {
-  for (const { asked, heard } of [taker, far, empty]) {
+  for (const { asked, heard } of [launcher, far, empty]) {
     asked.times = 0
     heard.length = 0
   }
@@ -152,16 +152,16 @@ async function launch(more: object): Promise<void> {
   await eventually(
     'it runs',
     async () => {
-      const all = await cloud.store.read((tx) => tx.instances({ hosts: [taker.end.host] }))
+      const all = await cloud.store.read((tx) => tx.instances({ hosts: [launcher.end.host] }))
       return all.length > 0 && all.every(({ state }) => state === 'running')
     },
     PATIENCE_MS,
   )
-  expect(taker.asked.times).toBeGreaterThan(0)
+  expect(launcher.asked.times).toBeGreaterThan(0)
 }
 
 /** Rings a host for itself, after all that it was rung for before. */
-async function lookAgain({ end, asked, heard }: TestHost): Promise<void> {
+async function readAgain({ end, asked, heard }: TestHost): Promise<void> {
   const before = asked.times
   cloud.parts.bus.ring(end.host)
   await eventually('it hears', () => heard.includes('own'), PATIENCE_MS)
@@ -172,7 +172,7 @@ it('asks the records nothing for a launch in a VPC that it has nothing of', asyn
   await launch({})
   // A bell of its own comes after those of the launch, and costs one statement.
   for (const host of [far, empty]) {
-    await lookAgain(host)
+    await readAgain(host)
     expect([host.heard, host.asked.times]).toEqual([['own'], 1])
   }
 })
@@ -182,6 +182,6 @@ it('asks for a launch in a VPC that it has instances in, and a host without any 
   const { asked, heard } = far
   await eventually('it looks', () => asked.times > 0, PATIENCE_MS)
   expect(heard).toContain(numbered('vpc', 9))
-  await lookAgain(empty)
+  await readAgain(empty)
   expect([empty.heard, empty.asked.times]).toEqual([['own'], 1])
 })

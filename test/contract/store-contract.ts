@@ -6,6 +6,7 @@
  */
 import { describe } from 'vitest'
 import { describeAddresses } from './store/addresses.ts'
+import type { StoreFixture } from './store/fixture.ts'
 import { describeGroups } from './store/groups.ts'
 import { describeUnusedImages } from './store/images.ts'
 import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
@@ -16,10 +17,9 @@ import { describeScopes } from './store/scopes.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
 import { describeUnreadable } from './store/unreadable.ts'
 import { describeVolumes } from './store/volumes.ts'
-import type { StoreWorld } from './store/fixture.ts'
 
 /** Runs the contract against an implementation. */
-export function describeStoreContract(name: string, begin: () => Promise<StoreWorld>): void {
+export function describeStoreContract(name: string, begin: () => Promise<StoreFixture>): void {
   describe(name, () => {
     describeMigrations(begin)
     describeRoundTrips(begin)

@@ -18,9 +18,9 @@ import {
   USER,
 } from '../../tools/kit/mariadb.ts'
 import { eventually } from '../../tools/kit/netns.ts'
-import { type Fate, startWireTap, type WireTap } from '../kit/wire-tap.ts'
+import { type CommitOutcome, startWireTap, type WireTap } from '../kit/wire-tap.ts'
+import type { StoreFixture } from './store/fixture.ts'
 import * as given from './store/records.ts'
-import type { StoreWorld } from './store/fixture.ts'
 import { describeStoreContract } from './store-contract.ts'
 
 /** What takes less than a second may take so long on a machine that is busy with other tests. The drills measure. */
@@ -48,7 +48,7 @@ const openAt = (nodes: readonly string[], database: string) =>
   })
 
 /** Stores over a database of their own. */
-async function freshWorld(): Promise<StoreWorld> {
+async function emptyFixture(): Promise<StoreFixture> {
   const database = await mariadb().freshDatabase()
   const opened: Store[] = []
   return {
@@ -64,20 +64,20 @@ async function freshWorld(): Promise<StoreWorld> {
   }
 }
 
-describeStoreContract('MariaDB', freshWorld)
+describeStoreContract('MariaDB', emptyFixture)
 
 describe('a server', () => {
-  const world: { ground?: StoreWorld; store?: Store } = {}
+  const fixture: { ground?: StoreFixture; store?: Store } = {}
   beforeEach(async () => {
-    world.ground = await freshWorld()
-    world.store = await world.ground.open()
-    await world.store.migrate()
-    await given.settle(world.store)
+    fixture.ground = await emptyFixture()
+    fixture.store = await fixture.ground.open()
+    await fixture.store.migrate()
+    await given.settle(fixture.store)
   })
-  afterEach(() => world.ground?.end())
+  afterEach(() => fixture.ground?.end())
   const store = () => {
-    if (world.store === undefined) throw new Error('there is no store')
-    return world.store
+    if (fixture.store === undefined) throw new Error('there is no store')
+    return fixture.store
   }
 
   it.each([
@@ -86,7 +86,7 @@ describe('a server', () => {
   ] as const)(
     'runs again what gives a %s to a VPC that somebody else has just removed',
     async (_what, row, insert) => {
-      const other = (await world.ground?.open()) ?? store()
+      const other = (await fixture.ground?.open()) ?? store()
       await store().change((tx) => tx.insertVpc(given.farVpc))
       const seen: boolean[] = []
       const added = await store().change(async (tx) => {
@@ -131,7 +131,7 @@ describe('a server', () => {
   it('takes the first words of many hosts at once, and runs none of them again', async () => {
     const hosts = Array.from({ length: 60 }, (_, at) => `many-${at}` as HostName)
     // Hosts have a store each.
-    const stores = await Promise.all(Array.from({ length: 6 }, () => world.ground?.open()))
+    const stores = await Promise.all(Array.from({ length: 6 }, () => fixture.ground?.open()))
     let runs = 0
     const outcomes = await Promise.all(
       hosts.map((name, at) => {
@@ -181,22 +181,22 @@ describe('a server', () => {
 })
 
 describe('a node that goes away', () => {
-  const world: { database: string; tap?: WireTap; store?: Store } = { database: '' }
+  const fixture: { database: string; tap?: WireTap; store?: Store } = { database: '' }
   beforeEach(async () => {
-    world.database = await mariadb().freshDatabase()
-    world.tap = await startWireTap(Number(mariadb().node.split(':')[1]))
-    world.store = await openAt([world.tap.address, mariadb().node], world.database)
-    await world.store.migrate()
-    await given.settle(world.store)
+    fixture.database = await mariadb().freshDatabase()
+    fixture.tap = await startWireTap(Number(mariadb().node.split(':')[1]))
+    fixture.store = await openAt([fixture.tap.address, mariadb().node], fixture.database)
+    await fixture.store.migrate()
+    await given.settle(fixture.store)
   })
   afterEach(async () => {
-    await world.store?.close()
-    await world.tap?.close()
-    await mariadb().dropDatabase(world.database)
+    await fixture.store?.close()
+    await fixture.tap?.close()
+    await mariadb().dropDatabase(fixture.database)
   })
   function parts() {
-    const { tap, store } = world
-    if (tap === undefined || store === undefined) throw new Error('the world has not begun')
+    const { tap, store } = fixture
+    if (tap === undefined || store === undefined) throw new Error('the fixture has not begun')
     return { tap, store }
   }
   const generation = async (store: Store) =>
@@ -221,7 +221,7 @@ describe('a node that goes away', () => {
     ['request lost', 2],
     ['answer lost', 1],
     ['request late', 1],
-  ] satisfies readonly (readonly [Fate, number])[])(
+  ] satisfies readonly (readonly [CommitOutcome, number])[])(
     'with a commit, %s: it is applied once, and the result is that of run %i',
     async (fate, run) => {
       const { tap, store } = parts()

@@ -120,7 +120,7 @@ describe('the file', () => {
     await store.migrate()
     await given.settle(store)
     await store.close()
-    await scribbleOver('instanceTypes')
+    await corruptTable('instanceTypes')
     const damaged = await open()
     const reading = damaged.read((tx) => tx.instanceTypes())
     await expect(reading).rejects.toMatchObject({ kind: 'unavailable', trouble: 'away' })
@@ -141,7 +141,7 @@ describe('the file', () => {
 })
 
 /** Destroys the first page of a table, so that the file still opens as a database. */
-async function scribbleOver(table: string): Promise<void> {
+async function corruptTable(table: string): Promise<void> {
   const database = new DatabaseSync(file)
   const rootPage = database
     .prepare('select rootpage from sqlite_master where name = ?')

@@ -11,12 +11,12 @@ import {
 import { openSqlStore } from '../../src/store/sql.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
+import type { StoreFixture } from './store/fixture.ts'
 import { withTurns } from './store/turns.ts'
-import type { StoreWorld } from './store/fixture.ts'
 import { describeStoreContract } from './store-contract.ts'
 
 /** Worlds of stores over one file each. */
-const filesOf = (open: (file: string) => Promise<Store>) => async (): Promise<StoreWorld> => {
+const filesOf = (open: (file: string) => Promise<Store>) => async (): Promise<StoreFixture> => {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-store-'))
   const opened: Store[] = []
   return {

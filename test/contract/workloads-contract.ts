@@ -8,7 +8,7 @@ import type { WorkloadDriver } from '../../src/workloads/driver.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 
 /** A machine with one kind of engine, and what the suite needs of it. */
-export interface WorkloadGround {
+export interface WorkloadFixture {
   /** A driver with no memory, as after a restart of the daemon. */
   freshDriver(): WorkloadDriver
   /** Instance `n` with its NIC's host end made, of an image that prints "ready" and ends once there is a file `<dir>/end`. */
@@ -40,15 +40,15 @@ const TEST_DEADLINES = 4
 /** Declares the suite for one driver, whose instances do each thing within the deadline. */
 export function workloadsContract(
   name: string,
-  makeGround: () => Promise<WorkloadGround>,
+  makeFixture: () => Promise<WorkloadFixture>,
   deadlineMs = DEADLINE_MS,
 ): void {
   describe(`workload driver ${name}`, { timeout: TEST_DEADLINES * deadlineMs }, () => {
-    let ground: WorkloadGround
+    let ground: WorkloadFixture
     let driver: WorkloadDriver
 
     beforeAll(async () => {
-      ground = await makeGround()
+      ground = await makeFixture()
       driver = ground.freshDriver()
     }, TEST_DEADLINES * deadlineMs)
     afterAll(() => ground.close(), TEST_DEADLINES * deadlineMs)

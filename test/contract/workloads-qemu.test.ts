@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { describe, test } from 'vitest'
 import { createMachineFiles } from '../../src/machines/files.ts'
 import { canRunMachines, tinyGuest } from '../../tools/kit/tiny-guest.ts'
-import { startQemuGround } from '../kit/machines.ts'
+import { startQemuFixture } from '../kit/machines.ts'
 import { workloadsContract } from './workloads-contract.ts'
 
 /** An emulated guest that shares two processors with others. */
@@ -15,7 +15,7 @@ if (canRunMachines())
     'qemu',
     async () => {
       const { kernelPath, initrdPath, location } = await tinyGuest()
-      const ground = await startQemuGround([dirname(kernelPath), dirname(initrdPath)])
+      const ground = await startQemuFixture([dirname(kernelPath), dirname(initrdPath)])
       return {
         dir: '/data',
         endExitCode: 0,

@@ -134,7 +134,7 @@ const ONE_HOST: readonly Step[] = [
   shown('ec2 terminate-instances --instance-ids i-…', { says: /shutting-down|terminated/ }),
 ]
 
-const LOOKING_AFTER: readonly Step[] = [
+const OPERATIONS: readonly Step[] = [
   shown('atoll status', { says: /health +healthy/ }),
   shown('atoll hosts', { says: /active/ }),
   shown('atoll instances', { says: /running/ }),
@@ -204,7 +204,7 @@ const IMAGE: readonly Step[] = [
 
 /** The sessions, each in a shell of its own, the second from within the first. */
 export const SESSIONS = {
-  main: [...ONE_HOST, ...LOOKING_AFTER, ...LAB, ...IMAGE],
+  main: [...ONE_HOST, ...OPERATIONS, ...LAB, ...IMAGE],
   'on-a-host': ON_A_HOST,
 } as const satisfies Readonly<Record<string, readonly Step[]>>
 

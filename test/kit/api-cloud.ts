@@ -111,7 +111,7 @@ function host(name: string): HostName {
   return must(parseHostName(name))
 }
 
-const standingClock: Clock = {
+const fixedClock: Clock = {
   now: () => NOW_MS,
   monotonic: () => 0,
   sleep: async () => {},
@@ -126,7 +126,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   const image = formatId('ami', randomBytes(ID_BYTES))
   await fill(store, network, image, options.hosts ?? [{ vcpus: 64, memoryMiB: 65_536 }])
   const bells: Rung = { rung: [], rungVpcs: [], rungAll: [] }
-  const bus = notingBus(options.bus ?? createLocalBus(), bells)
+  const bus = recordingBus(options.bus ?? createLocalBus(), bells)
   const parts = makeParts(store, bus, options.settings)
   const callOf = (on: ApiParts, input: object, account: AccountId): Omit<Call, 'records'> => ({
     input: { ...input },
@@ -163,7 +163,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   }
 }
 
-function notingBus(bus: Bus, { rung, rungVpcs, rungAll }: Rung): Bus {
+function recordingBus(bus: Bus, { rung, rungVpcs, rungAll }: Rung): Bus {
   return {
     ...bus,
     ring(name) {
@@ -185,8 +185,8 @@ function makeParts(store: Store, bus: Bus, settings: Partial<ApiSettings> = {}):
   return {
     store: withoutReplica(store),
     bus,
-    catalogue: createCatalogue(standingClock),
-    clock: standingClock,
+    catalogue: createCatalogue(fixedClock),
+    clock: fixedClock,
     turns: createTurns(),
     keyGeneration: createKeyGeneration(),
     random: randomBytes,

@@ -5,30 +5,30 @@
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import type { DropReason } from '../../src/plan/nft-text.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
-import { createFabricTown, type FabricHost, type FabricTown } from './fabric-testbed.ts'
-import { townInstance } from './testbed.ts'
+import { createFabricTestbed, type FabricHost, type FabricTestbed } from './fabric-testbed.ts'
+import { testInstance } from './testbed.ts'
 
 /** Who lives on which host. */
-export const HOMES = {
-  alice: { at: 0, want: townInstance(11, [1]) },
-  bob: { at: 0, want: townInstance(12, [1]) },
-  carol: { at: 0, want: townInstance(13, [2]) },
-  dave: { at: 1, want: townInstance(14, [1]) },
-  erin: { at: 1, want: townInstance(15, [2]) },
-  frank: { at: 2, want: townInstance(16, [1, 2]) },
+export const GUEST_SPECS = {
+  alice: { at: 0, want: testInstance(11, [1]) },
+  bob: { at: 0, want: testInstance(12, [1]) },
+  carol: { at: 0, want: testInstance(13, [2]) },
+  dave: { at: 1, want: testInstance(14, [1]) },
+  erin: { at: 1, want: testInstance(15, [2]) },
+  frank: { at: 2, want: testInstance(16, [1, 2]) },
 } as const
-export type Guest = keyof typeof HOMES
-export const GUESTS = Object.keys(HOMES) as Guest[]
+export type Guest = keyof typeof GUEST_SPECS
+export const GUESTS = Object.keys(GUEST_SPECS) as Guest[]
 
 /** A guest's address. */
 export function addressOf(name: Guest): string {
-  const [nic] = HOMES[name].want.nics
+  const [nic] = GUEST_SPECS[name].want.nics
   if (nic === undefined) throw new Error('an instance has a NIC')
   return nic.ip
 }
 
-export interface FabricWorld {
-  readonly town: FabricTown
+export interface FabricFixture {
+  readonly testbed: FabricTestbed
   /** What the records say, by host. */
   readonly wants: readonly HostWant[]
   guest(name: Guest): Netns
@@ -45,24 +45,24 @@ export interface FabricWorld {
 }
 
 /** Three hosts with everybody plugged in. */
-export async function createFabricWorld(mode: 'direct' | 'vxlan'): Promise<FabricWorld> {
-  const town = await createFabricTown(mode, 3)
+export async function createFabricFixture(mode: 'direct' | 'vxlan'): Promise<FabricFixture> {
+  const testbed = await createFabricTestbed(mode, 3)
   const wantsWithout = (...gone: readonly Guest[]) => {
     const here = GUESTS.filter((name) => !gone.includes(name))
-    const homes = town.hosts.map((_host, index): readonly InstanceWant[] =>
-      here.flatMap((name) => (HOMES[name].at === index ? [HOMES[name].want] : [])),
+    const guestSpecs = testbed.hosts.map((_host, index): readonly InstanceWant[] =>
+      here.flatMap((name) => (GUEST_SPECS[name].at === index ? [GUEST_SPECS[name].want] : [])),
     )
-    return town.wants(homes)
+    return testbed.wants(guestSpecs)
   }
   const wants = wantsWithout()
   const guests = new Map<Guest, Netns>()
   const host = (index: number) => {
-    const found = town.hosts[index]
+    const found = testbed.hosts[index]
     if (found === undefined) throw new Error(`there is no host ${index}`)
     return found
   }
-  const world: FabricWorld = {
-    town,
+  const fixture: FabricFixture = {
+    testbed,
     wants,
     wantsWithout,
     host,
@@ -81,9 +81,10 @@ export async function createFabricWorld(mode: 'direct' | 'vxlan'): Promise<Fabri
       return (await host(index).drops(reason)) - before
     },
   }
-  for (const index of town.hosts.keys()) await world.pass(index)
-  for (const name of GUESTS) guests.set(name, await host(HOMES[name].at).plug(HOMES[name].want))
-  return world
+  for (const index of testbed.hosts.keys()) await fixture.pass(index)
+  for (const name of GUESTS)
+    guests.set(name, await host(GUEST_SPECS[name].at).plug(GUEST_SPECS[name].want))
+  return fixture
 }
 
 /** Whether a ping is answered, within half a second. */

@@ -27,7 +27,7 @@ import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, type Netns } from '../../tools/kit/netns.ts'
 import { renderRuleset } from './rules-text.ts'
-import { townWant } from './testbed.ts'
+import { testWant } from './testbed.ts'
 
 /** The outside machine on every host's uplink. */
 export const OUTSIDE = ipv4('198.51.100.254')
@@ -60,7 +60,7 @@ export interface FabricHost {
   inside<T>(work: () => Promise<T>): Promise<T>
 }
 
-export interface FabricTown {
+export interface FabricTestbed {
   readonly hosts: readonly FabricHost[]
   readonly outside: Netns
   /** The segment's bridge, or the router. */
@@ -69,11 +69,11 @@ export interface FabricTown {
   readonly stranger: Netns
   readonly mtu: number
   /** What the records say of these instances, listed by host. */
-  wants(homes: readonly (readonly InstanceWant[])[]): readonly HostWant[]
+  wants(guestSpecs: readonly (readonly InstanceWant[])[]): readonly HostWant[]
   destroy(): Promise<void>
 }
 
-/** What a host of the town applies, with services that remember nothing. */
+/** What a host of the testbed applies, with services that remember nothing. */
 export type BuildServices = (
   host: Host,
   fabric: FabricSettings,
@@ -81,12 +81,12 @@ export type BuildServices = (
 ) => readonly HostService[]
 
 /** `count` hosts, empty. */
-export async function createFabricTown(
+export async function createFabricTestbed(
   mode: FabricSettings['mode'],
   count: number,
   build: BuildServices = servicesOf,
-): Promise<FabricTown> {
-  const directory = await mkdtemp(join(tmpdir(), 'atoll-town-'))
+): Promise<FabricTestbed> {
+  const directory = await mkdtemp(join(tmpdir(), 'atoll-testbed-'))
   const wire = await createNetns('wire')
   const outside = await createNetns('outside')
   const stranger = await createNetns('stranger')
@@ -112,7 +112,7 @@ export async function createFabricTown(
     wire,
     stranger,
     mtu,
-    wants: (homes) => wantsOf(hosts, homes),
+    wants: (guestSpecs) => wantsOf(hosts, guestSpecs),
     destroy: async () => {
       for (const made of hosts) {
         await made.kill()
@@ -257,13 +257,13 @@ function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly H
 
 function wantsOf(
   hosts: readonly FabricHost[],
-  homes: readonly (readonly InstanceWant[])[],
+  guestSpecs: readonly (readonly InstanceWant[])[],
 ): readonly HostWant[] {
-  const all = townWant(...homes.flat())
+  const all = testWant(...guestSpecs.flat())
   const named = hosts.map(({ address }, index) => {
     const host = parseHostName(`host-${index + 1}`)
     if (host === undefined) throw new Error('not a host name')
-    return { host, address, instances: homes[index] ?? [] }
+    return { host, address, instances: guestSpecs[index] ?? [] }
   })
   return named.map((self) => {
     const others = named.filter((other) => other !== self)

@@ -6,7 +6,7 @@ import { unavailable } from '../../src/model/errors.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
 
 /** The store, but `instead` is asked first on every call of a transaction; what it returns takes the call's place. */
-export function interfere(
+export function intercept(
   store: Store,
   instead: (method: string, given: readonly unknown[]) => unknown,
 ): Store {
@@ -35,7 +35,7 @@ export interface FailingStore {
 /** The store, but the `k`-th call (from 1) on any transaction throws before it does anything. */
 export function failAt(store: Store, k: number): FailingStore {
   let calls = 0
-  const failing = interfere(store, (method) => {
+  const failing = intercept(store, (method) => {
     calls += 1
     if (calls === k) throw unavailable(`call ${k}, ${method}, fails`)
     return undefined

@@ -2,7 +2,7 @@
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 
 /** The system's clock, with waits `times` as fast as the wall's, which goes on as it does. */
-export function hurriedClock(times: number): Clock {
+export function fastClock(times: number): Clock {
   return {
     now: systemClock.now,
     monotonic: () => performance.now() * times,

@@ -4,7 +4,7 @@ import { cidr } from '../../src/model/addr.ts'
 import type { RuleMatch, RulePeer } from '../../src/model/group-rule.ts'
 import type { HostWant } from '../../src/model/want.ts'
 import { numbered } from './records.ts'
-import { townGroup } from './testbed.ts'
+import { testGroup } from './testbed.ts'
 
 /**
  * For experiments (RFC 3692). There are no ports, so a packet the other way belongs to the same flow:
@@ -25,7 +25,7 @@ const anyPeer: fc.Arbitrary<RulePeer> = fc.oneof(
     .map((text): RulePeer => ({ kind: 'ipv4', cidr: cidr(text) })),
   fc
     .constantFrom(1, 2, 3, 9)
-    .map((group): RulePeer => ({ kind: 'group', group: townGroup(group) })),
+    .map((group): RulePeer => ({ kind: 'group', group: testGroup(group) })),
   fc.constant<RulePeer>({ kind: 'ipv6', cidr: '::/0' }),
 )
 const anyPorts = fc
@@ -57,7 +57,7 @@ export function anyRulesOf(groups: readonly number[]): fc.Arbitrary<RulesOfGroup
 export function withRules(want: HostWant, rules: RulesOfGroups): HostWant {
   const byGroup = new Map(
     Object.entries(rules).map(([number, matches]) => [
-      townGroup(Number(number)),
+      testGroup(Number(number)),
       matches.map((match, at) => ({ ...match, id: numbered('sgr', Number(number) * 100 + at) })),
     ]),
   )

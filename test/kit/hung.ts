@@ -50,7 +50,7 @@ export async function processesLike(
 }
 
 /** What `/healthz` says is not well, `name: value` each; throws when it says nothing in time. */
-export async function ailments(): Promise<readonly string[]> {
+export async function healthProblems(): Promise<readonly string[]> {
   const answer = await fetch('http://127.0.0.1:9773/healthz', {
     signal: AbortSignal.timeout(2_000),
   })

@@ -21,14 +21,14 @@ import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import type { ImageWant } from '../../src/model/want.ts'
 import type { ImageStatus } from '../../src/plan/workloads.ts'
 import { silentLog } from '../../tools/kit/log.ts'
-import { hurriedClock } from './fast-clock.ts'
+import { fastClock } from './fast-clock.ts'
 import { outboundTo } from './outbound.ts'
 
 const MIB = 1024 * 1024
 /** The longest that an image takes. */
 export const SETTLE_MS = 30_000
 
-export interface ImageWorld {
+export interface ImageFixture {
   readonly dir: string
   /** Where files are published. */
   readonly published: string
@@ -45,19 +45,19 @@ export interface ImageWorld {
 }
 
 /**
- * A new image world for each test of the file that calls this, and time enough for disks and
+ * A new image fixture for each test of the file that calls this, and time enough for disks and
  * connections. Returns what gives the current one.
  */
-export function imageWorldOfEachTest(): () => ImageWorld {
+export function imageFixtureOfEachTest(): () => ImageFixture {
   vi.setConfig({ testTimeout: 2 * SETTLE_MS })
-  let world: ImageWorld | undefined
+  let fixture: ImageFixture | undefined
   beforeEach(async () => {
-    world = await createImageWorld()
+    fixture = await createImageFixture()
   })
-  afterEach(() => world?.remove())
+  afterEach(() => fixture?.remove())
   return () => {
-    if (world === undefined) throw new Error('no test runs')
-    return world
+    if (fixture === undefined) throw new Error('no test runs')
+    return fixture
   }
 }
 
@@ -65,19 +65,19 @@ export function imageWorldOfEachTest(): () => ImageWorld {
  * An empty one. Pauses are a twentieth as long; silence is as long as it is, because this machine
  * may be slow.
  */
-export async function createImageWorld(): Promise<ImageWorld> {
-  const hurried = hurriedClock(20)
+export async function createImageFixture(): Promise<ImageFixture> {
+  const fast = fastClock(20)
   const dir = await mkdtemp(join(tmpdir(), 'atoll-machine-images-'))
   const published = join(dir, 'published')
   const cacheDir = join(dir, 'state', 'image-cache')
   await mkdir(published)
   const clock: Clock = {
-    now: () => hurried.now() + world.laterMs,
-    monotonic: () => performance.now() + world.laterMs,
-    sleep: hurried.sleep,
-    after: hurried.after,
+    now: () => fast.now() + fixture.laterMs,
+    monotonic: () => performance.now() + fixture.laterMs,
+    sleep: fast.sleep,
+    after: fast.after,
   }
-  const world: ImageWorld = {
+  const fixture: ImageFixture = {
     ...{ dir, published, cacheDir, inUse: new Set(), laterMs: 0 },
     open(more = {}) {
       const images = createMachineImages({
@@ -86,7 +86,7 @@ export async function createImageWorld(): Promise<ImageWorld> {
         directories: [published],
         maxBytes: 16 * MIB,
         cacheBytes: 64 * MIB,
-        inUse: async () => world.inUse,
+        inUse: async () => fixture.inUse,
         s3: null,
         clock,
         log: silentLog,
@@ -102,7 +102,7 @@ export async function createImageWorld(): Promise<ImageWorld> {
     },
     remove: () => rm(dir, { recursive: true, force: true }),
   }
-  return world
+  return fixture
 }
 
 /** What an instance wants: an image of this account at the location. */

@@ -26,7 +26,7 @@ import { OPEN_RULES } from './open-rules.ts'
 import { outboundTo } from './outbound.ts'
 import { lookAndPing, type WorkloadMachine } from './workload-machine.ts'
 
-export interface QemuGround extends WorkloadMachine<MachineImages> {
+export interface QemuFixture extends WorkloadMachine<MachineImages> {
   readonly runtimeDir: string
 }
 
@@ -38,7 +38,7 @@ const SETTLE_DEADLINE_MS = 60_000
 const SHELL_DEADLINE_MS = 60_000
 
 /** Makes the machine. The calling thread is inside its namespace until `close`. `directories`: where images lie. */
-export async function startQemuGround(directories: readonly string[]): Promise<QemuGround> {
+export async function startQemuFixture(directories: readonly string[]): Promise<QemuFixture> {
   const netns = await createNetns('machines')
   const leave = netns.enter()
   const stateDir = await mkdtemp(join(tmpdir(), 'atoll-vm-'))

@@ -33,14 +33,23 @@ export function seedOfRun(): number {
 }
 
 /** Bytes that stand for limits in most formats, and those that structure text. */
-const TELLING = [0, 1, 0x7f, 0x80, 0xc0, 0xfe, 0xff, ...Buffer.from('[]{}",:\\.%&=*?/<>\r\n \t')]
+const BOUNDARY_BYTES = [
+  0,
+  1,
+  0x7f,
+  0x80,
+  0xc0,
+  0xfe,
+  0xff,
+  ...Buffer.from('[]{}",:\\.%&=*?/<>\r\n \t'),
+]
 const LENGTH_LIMIT = 16 * 1024
 
 type Change = (bytes: Buffer, chance: Chance) => Buffer
 
 const CHANGES: readonly Change[] = [
   (bytes, { below }) => withByte(bytes, below, (byte) => byte ^ (1 << below(8))),
-  (bytes, { below, pick }) => withByte(bytes, below, () => pick(TELLING)),
+  (bytes, { below, pick }) => withByte(bytes, below, () => pick(BOUNDARY_BYTES)),
   (bytes, { below }) => bytes.subarray(0, below(bytes.length + 1)),
   (bytes, { below }) => bytes.subarray(below(bytes.length + 1)),
   (bytes, { below }) => {
@@ -52,7 +61,8 @@ const CHANGES: readonly Change[] = [
     const piece = bytes.subarray(from, from + below(64))
     return Buffer.concat([bytes, ...Array.from({ length: 1 + below(20) }, () => piece)])
   },
-  (bytes, { below, pick }) => Buffer.concat([bytes, Buffer.alloc(below(4_000), pick(TELLING))]),
+  (bytes, { below, pick }) =>
+    Buffer.concat([bytes, Buffer.alloc(below(4_000), pick(BOUNDARY_BYTES))]),
   (_bytes, { below }) => noise(below, below(600)),
   (bytes, { below }) => {
     if (bytes.length < 4) return bytes

@@ -35,11 +35,11 @@ import {
 
 const here = hostName('here')
 const there = hostName('there')
-const afar = hostName('afar')
+const remote = hostName('remote')
 /** The host's own fabric address, and those of the two others. */
 export const FABRIC_ADDRESS = ipv4('192.0.2.1')
 const THERE_ADDRESS = ipv4('192.0.2.2')
-const AFAR_ADDRESS = ipv4('192.0.2.3')
+const REMOTE_ADDRESS = ipv4('192.0.2.3')
 
 /** A state of the host. */
 export interface State {
@@ -158,7 +158,7 @@ function state(
       : [
           hostRecord(here, { fabricAddress: address }),
           hostRecord(there, { fabricAddress: THERE_ADDRESS }),
-          hostRecord(afar, { fabricAddress: AFAR_ADDRESS }),
+          hostRecord(remote, { fabricAddress: REMOTE_ADDRESS }),
         ]
   const groups = more.groups ?? GROUPS
   const records: Snapshot = {
@@ -190,7 +190,7 @@ function many(count: number, guest: Omit<Guest, 'number'>, from = 1): readonly G
 const REMOTE: readonly Guest[] = [
   { number: 1 },
   { number: 2, groups: [SECOND.id], at: there, nameTag: 'web' },
-  { number: 3, at: afar },
+  { number: 3, at: remote },
 ]
 
 /** Every state, in the order in which the walk meets them first. */

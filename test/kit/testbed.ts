@@ -28,40 +28,40 @@ import { createNetns } from '../../tools/kit/netns.ts'
 
 import { defaultRuleWants } from './records.ts'
 
-const TOWN_VPC = cidr('172.31.0.0/16')
-const TOWN_SUBNET = cidr('172.31.0.0/20')
-export const TOWN_GATEWAY = gatewayOf(TOWN_SUBNET)
+const TEST_VPC = cidr('172.31.0.0/16')
+const TEST_SUBNET = cidr('172.31.0.0/20')
+export const TEST_GATEWAY = gatewayOf(TEST_SUBNET)
 /** The host's own address on its uplink, and the outside machine's. */
 export const UPLINK_ADDRESS = ipv4('198.51.100.1')
 export const OUTSIDE_ADDRESS = ipv4('198.51.100.2')
-export const TOWN_MTU = 1500
+export const TEST_MTU = 1500
 
-/** The group that `townInstance` means by a number. */
-export function townGroup(number: number): GroupId {
+/** The group that `testInstance` means by a number. */
+export function testGroup(number: number): GroupId {
   return formatId('sg', new Uint8Array(9).fill(number))
 }
 
 /** Instance number `number` (1 to 4000) with one NIC at that index of the subnet, in the given groups. */
-export function townInstance(number: number, groups: readonly number[]): InstanceWant {
+export function testInstance(number: number, groups: readonly number[]): InstanceWant {
   const base = instance(1)
   const bytes = Uint8Array.of(number >> 8, number & 255, 1, 2, 3, 4, 5, 6, 7)
   const [nic] = base.nics
   if (nic === undefined) throw new Error('an instance has a NIC')
-  const townNic: NicWant = {
+  const testNic: NicWant = {
     ...nic,
     id: formatId('eni', bytes),
-    ip: cidrAddress(TOWN_SUBNET, number),
+    ip: cidrAddress(TEST_SUBNET, number),
     mac: macFromRandom(Uint8Array.of(0, 0, 0, number >> 8, number & 255)),
-    vpcCidr: TOWN_VPC,
-    subnetCidr: TOWN_SUBNET,
-    gateway: TOWN_GATEWAY,
-    groups: groups.map((group) => ({ id: townGroup(group), name: `group-${group}` })),
+    vpcCidr: TEST_VPC,
+    subnetCidr: TEST_SUBNET,
+    gateway: TEST_GATEWAY,
+    groups: groups.map((group) => ({ id: testGroup(group), name: `group-${group}` })),
   }
-  return { ...base, id: formatId('i', bytes), nics: [townNic] }
+  return { ...base, id: formatId('i', bytes), nics: [testNic] }
 }
 
 /** What the records say when there are just these instances, all on this host. */
-export function townWant(...instances: readonly InstanceWant[]): HostWant {
+export function testWant(...instances: readonly InstanceWant[]): HostWant {
   const nics = instances.flatMap((each) => each.nics)
   const ids = [...new Set(nics.flatMap((nic) => nic.groups.map((group) => group.id)))]
   const [nic] = instance(1).nics
@@ -71,8 +71,8 @@ export function townWant(...instances: readonly InstanceWant[]): HostWant {
     ...want,
     shared: {
       ...want.shared,
-      subnets: [{ id: nic.subnet, cidr: TOWN_SUBNET, gateway: TOWN_GATEWAY }],
-      vpcs: [{ id: nic.vpc, cidr: TOWN_VPC }],
+      subnets: [{ id: nic.subnet, cidr: TEST_SUBNET, gateway: TEST_GATEWAY }],
+      vpcs: [{ id: nic.vpc, cidr: TEST_VPC }],
       groups: ids.map((id) => ({
         id,
         members: nics
@@ -84,7 +84,7 @@ export function townWant(...instances: readonly InstanceWant[]): HostWant {
   }
 }
 
-export interface Town {
+export interface Testbed {
   readonly machine: Netns
   readonly outside: Netns
   readonly host: Host
@@ -101,13 +101,13 @@ export interface Town {
  * A host with an uplink and nothing on it. `wrap` may put something between the services and the
  * kernel, `runner` start programs otherwise.
  */
-export async function createTown(
+export async function createTestbed(
   options: {
     readonly wrap?: (host: Host) => Host
     readonly runner?: Runner
     readonly firewall?: FirewallSettings
   } = {},
-): Promise<Town> {
+): Promise<Testbed> {
   const machine = await createNetns('host')
   const outside = await createNetns('outside')
   const uplink = [
@@ -146,7 +146,7 @@ export async function createTown(
       settings: options.firewall ?? LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
-    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] }),
+    createLinks({ host, metrics, mtu: TEST_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] }),
     createFloatingIpFlows({ host }),
     createFloatingIps({ host, clock: systemClock }),
   ]
@@ -166,8 +166,8 @@ export async function createTown(
       if (nic === undefined) throw new Error('an instance has a NIC')
       const made = await createNetns('guest')
       guests.push(made)
-      const address = { ip: nic.ip, prefix: TOWN_SUBNET.prefix, gateway: nic.gateway }
-      await linux.plugNic(nicSpec(nic, TOWN_MTU, 'veth'), made.pid, { name: 'eth0', address })
+      const address = { ip: nic.ip, prefix: TEST_SUBNET.prefix, gateway: nic.gateway }
+      await linux.plugNic(nicSpec(nic, TEST_MTU, 'veth'), made.pid, { name: 'eth0', address })
       return made
     },
     destroy: async () => {

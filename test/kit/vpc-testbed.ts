@@ -34,17 +34,17 @@ import { silentLog } from '../../tools/kit/log.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
 import {
   type BuildServices,
-  createFabricTown,
+  createFabricTestbed,
   type FabricHost,
-  type FabricTown,
+  type FabricTestbed,
   firewallOf,
 } from './fabric-testbed.ts'
 import { defaultRuleWants, hostName, numbered } from './records.ts'
 
 export const DNS_ZONE = 'atoll.internal'
 
-/** A VPC of the town. */
-interface TownVpc {
+/** A VPC of the testbed. */
+interface TestVpc {
   /** Absent: it is the default VPC, in the hosts' own namespace. */
   readonly network?: number
   readonly number: number
@@ -57,11 +57,11 @@ const VPCS = {
   plain: { number: 9, cidr: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') },
   red: { network: 1, number: 1, ...SAME },
   blue: { network: 2, number: 2, ...SAME },
-} as const satisfies Record<string, TownVpc>
+} as const satisfies Record<string, TestVpc>
 type VpcName = keyof typeof VPCS
 
 /** Who lives where; the address is the number-th of the subnet. */
-export interface Home {
+export interface GuestSpec {
   readonly vpc: VpcName
   readonly at: number
   readonly number: number
@@ -74,9 +74,9 @@ function bytes(...numbers: readonly number[]): Uint8Array {
   return Uint8Array.from({ length: 9 }, (_, at) => numbers[at] ?? 7)
 }
 
-/** The instance of a home. Its name tag is `name`, alike in all VPCs. */
-export function vpcInstance({ vpc: name, at, number, publicIp }: Home): InstanceWant {
-  const vpc: TownVpc = VPCS[name]
+/** The instance of a spec. Its name tag is `name`, alike in all VPCs. */
+export function vpcInstance({ vpc: name, at, number, publicIp }: GuestSpec): InstanceWant {
+  const vpc: TestVpc = VPCS[name]
   const base = instance(1)
   return {
     ...base,
@@ -113,12 +113,15 @@ const TO_ALL: RuleWant = {
 }
 
 /** The want of each host, when the records say that these instances are. */
-function wantsOf(hosts: readonly FabricHost[], homes: readonly Home[]): readonly HostWant[] {
-  const names = [...new Set(homes.map(({ vpc }) => vpc))]
-  const placed = homes.map((home) => ({ ...home, want: vpcInstance(home) }))
+function wantsOf(
+  hosts: readonly FabricHost[],
+  guestSpecs: readonly GuestSpec[],
+): readonly HostWant[] {
+  const names = [...new Set(guestSpecs.map(({ vpc }) => vpc))]
+  const placed = guestSpecs.map((spec) => ({ ...spec, want: vpcInstance(spec) }))
   const nicsOf = (some: typeof placed) => some.flatMap(({ want }) => want.nics)
   const vpcs = names.map((name) => {
-    const vpc: TownVpc = VPCS[name]
+    const vpc: TestVpc = VPCS[name]
     return { name, ...vpc, id: formatId('vpc', bytes(vpc.number)) }
   })
   return hosts.map(({ address: own }, index) => ({
@@ -236,45 +239,52 @@ function inVpc(fabric: FabricSettings): FirewallSettings {
 
 const KEY = randomBytes(32)
 
-export interface VpcTown {
-  readonly fabric: FabricTown
+export interface VpcTestbed {
+  readonly fabric: FabricTestbed
   host(index: number): FabricHost
-  /** The guest of a home, plugged in. */
-  guest(home: Home): Netns
+  /** The guest of a spec, plugged in. */
+  guest(spec: GuestSpec): Netns
   /** A pass of every host; `restart` with services that remember nothing. */
-  pass(options?: { readonly restart?: boolean; readonly homes?: readonly Home[] }): Promise<void>
+  pass(options?: {
+    readonly restart?: boolean
+    readonly guestSpecs?: readonly GuestSpec[]
+  }): Promise<void>
   /** Runs a program inside the namespace of a VPC on a host. */
   inVpc(index: number, network: number, command: string): Promise<string>
   destroy(): Promise<void>
 }
 
-/** `count` hosts, with everybody at home plugged in. */
-export async function createVpcTown(
+/** `count` hosts, with everybody at spec plugged in. */
+export async function createVpcTestbed(
   mode: FabricSettings['mode'],
   count: number,
-  homes: readonly Home[],
-): Promise<VpcTown> {
-  const fabric = await createFabricTown(mode, count, buildServices)
+  guestSpecs: readonly GuestSpec[],
+): Promise<VpcTestbed> {
+  const fabric = await createFabricTestbed(mode, count, buildServices)
   const guests = new Map<string, Netns>()
-  const keyOf = ({ vpc, at, number }: Home) => `${vpc} ${at} ${number}`
+  const keyOf = ({ vpc, at, number }: GuestSpec) => `${vpc} ${at} ${number}`
   const host = (index: number) => {
     const found = fabric.hosts[index]
     if (found === undefined) throw new Error(`there is no host ${index}`)
     return found
   }
-  const pass: VpcTown['pass'] = async ({ restart = false, homes: now = homes } = {}) => {
+  const pass: VpcTestbed['pass'] = async ({
+    restart = false,
+    guestSpecs: now = guestSpecs,
+  } = {}) => {
     for (const [index, want] of wantsOf(fabric.hosts, now).entries())
       await host(index).pass(want, { restart })
   }
   await pass()
-  for (const home of homes) guests.set(keyOf(home), await host(home.at).plug(vpcInstance(home)))
+  for (const spec of guestSpecs)
+    guests.set(keyOf(spec), await host(spec.at).plug(vpcInstance(spec)))
   return {
     fabric,
     host,
     pass,
-    guest(home) {
-      const found = guests.get(keyOf(home))
-      if (found === undefined) throw new Error(`${keyOf(home)} is not plugged in`)
+    guest(spec) {
+      const found = guests.get(keyOf(spec))
+      if (found === undefined) throw new Error(`${keyOf(spec)} is not plugged in`)
       return found
     },
     inVpc: (index, network, command) =>

@@ -52,7 +52,7 @@ import { createNetns, type Netns } from '../../tools/kit/netns.ts'
 import { ruleLinks } from '../../tools/kit/rule-links.ts'
 import { LIMITS } from './api-cloud.ts'
 import { newBudget } from './budget.ts'
-import { hurriedClock } from './fast-clock.ts'
+import { fastClock } from './fast-clock.ts'
 
 const ZONE = 'atoll-1a'
 const DNS_ZONE = 'atoll.internal'
@@ -61,7 +61,7 @@ const MTU = 1500
  * Passes and pauses come this much faster than on a real host. Not more: how long a service may
  * take shrinks with it, and a real nft needs its time.
  */
-const HURRY = 6
+const SPEEDUP = 6
 
 /** What a driver that is added may use of the host. */
 interface DriverContext {
@@ -79,7 +79,7 @@ interface DriverContext {
 export interface Breakers {
   readonly drivers?: readonly ((context: DriverContext) => OpenDriver)[]
   /** How much faster time runs where it is only waited for; 6 unless given. */
-  readonly hurry?: number
+  readonly speedup?: number
   readonly host?: (host: Host) => Host
   readonly driver?: (driver: WorkloadDriver) => WorkloadDriver
   readonly store?: (store: Store) => Store
@@ -114,7 +114,7 @@ function known<T>(value: T | undefined): T {
 /** Starts it; the calling thread is in its namespace until `close`. */
 export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost> {
   const log = silentLog
-  const hurried = hurriedClock(breakers.hurry ?? HURRY)
+  const fast = fastClock(breakers.speedup ?? SPEEDUP)
   const dir = await mkdtemp(join(tmpdir(), 'atoll-whole-'))
   const netns = await createNetns('whole')
   const leave = netns.enter()
@@ -175,7 +175,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
   }
   const workloads = (wake: () => void) => {
     const meters = createWorkloadMeters(metrics)
-    return drivers.map((one) => createWorkloads({ ...one, wake, clock: hurried, log, meters }))
+    return drivers.map((one) => createWorkloads({ ...one, wake, clock: fast, log, meters }))
   }
   const keeper = startHostRuntime(
     {
@@ -210,7 +210,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       ],
       watchKernel: (heard) => linux.watchKernel(heard),
       onRecordsChanged: () => undefined,
-      clock: hurried,
+      clock: fast,
       log,
       metrics,
       random: Math.random,

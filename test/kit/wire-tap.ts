@@ -12,7 +12,7 @@ const COMMIT = Buffer.from('\u0003commit')
 const COM_QUERY = 3
 const BODY_OFFSET = 4
 
-export type Fate =
+export type CommitOutcome =
   | 'passes'
   /** The commit does not reach the server, and nothing else goes through any more. */
   | 'request lost'
@@ -24,7 +24,7 @@ export type Fate =
 export interface WireTap {
   readonly address: string
   /** What becomes of the next commit; `happened` resolves when it has come. */
-  expectCommit(fate: Fate): { readonly happened: Promise<void> }
+  expectCommit(fate: CommitOutcome): { readonly happened: Promise<void> }
   /** Brings a late request to the server. */
   deliver(): void
   /** Loses everything from the `k`-th statement on, counted from now, from 1. */
@@ -38,7 +38,7 @@ export interface WireTap {
 /** Relays to a server on this machine's loopback. */
 export async function startWireTap(serverPort: number): Promise<WireTap> {
   const sockets = new Set<Socket>()
-  const state: { silent: boolean; fate: Fate; statementsLeft: number } = {
+  const state: { silent: boolean; fate: CommitOutcome; statementsLeft: number } = {
     silent: false,
     fate: 'passes',
     statementsLeft: Number.POSITIVE_INFINITY,

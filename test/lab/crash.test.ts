@@ -27,8 +27,8 @@ const LOOK_EVERY_MS = 300
 const KINDS = ['static', 'latest'] as const
 type Kind = (typeof KINDS)[number]
 /** Lives in which the daemon dies at exact points, and at moments by the clock. */
-const LIVES_BY_POINT = 5
-const LIVES_BY_CLOCK = 3
+const KILLS_BY_POINT = 5
+const KILLS_BY_CLOCK = 3
 /** Dealings after the request to register an archive at which it dies. */
 const IMPORT_POINTS = [10, 30, 50, 65, 80, 100]
 const USER_DATA = Buffer.from('#!/bin/sh\necho ran >>/ran\n').toString('base64')
@@ -59,10 +59,10 @@ beforeAll(async () => {
 })
 afterAll(() => cloud?.destroy())
 
-/** Starts the daemon with the trap in it. */
+/** Starts the daemon with what kills it loaded. */
 async function start(): Promise<void> {
-  const trap = resolve(import.meta.dirname, '../kit/die-at.ts')
-  await cloud.start({ env: { NODE_OPTIONS: `--import=${trap}`, ATOLL_DIE_FILE: orders } })
+  const dieAt = resolve(import.meta.dirname, '../kit/die-at.ts')
+  await cloud.start({ env: { NODE_OPTIONS: `--import=${dieAt}`, ATOLL_DIE_FILE: orders } })
 }
 
 async function launch(kind: Kind, token: string): Promise<string> {
@@ -106,13 +106,13 @@ interface Step {
 }
 
 /** How the daemon is to be killed while a step is under way; tells how to call that off. */
-type Trap = (step: string) => Promise<() => Promise<void>>
+type ArmKill = (step: string) => Promise<() => Promise<void>>
 
 /** Asks, lets the daemon die, starts it, asks again what was not answered, and waits until it has come about. */
-async function survive(step: Step, trap: Trap): Promise<boolean> {
+async function survive(step: Step, armKill: ArmKill): Promise<boolean> {
   const child = cloud.daemon()
   const dead = once(child, 'exit').then(() => true)
-  const callOff = await trap(step.name)
+  const callOff = await armKill(step.name)
   const answered = await step.ask().then(
     () => true,
     () => false,
@@ -144,7 +144,7 @@ async function survive(step: Step, trap: Trap): Promise<boolean> {
 let lives = 0
 
 /** Everything that can be asked of one instance, once. Returns how often the daemon died. */
-async function live(kind: Kind, trap: Trap): Promise<number> {
+async function live(kind: Kind, armKill: ArmKill): Promise<number> {
   lives += 1
   const token = `life-${lives}`
   let id = ''
@@ -188,7 +188,7 @@ async function live(kind: Kind, trap: Trap): Promise<number> {
   ]
   let deaths = 0
   for (const step of steps) {
-    if (await survive(step, trap)) deaths += 1
+    if (await survive(step, armKill)) deaths += 1
     const now = (await look(id))?.PrivateIpAddress
     address ??= now
     expect(now).toBe(step.name === 'terminate' ? undefined : address)
@@ -257,29 +257,29 @@ async function measure(kind: Kind): Promise<ReadonlyMap<string, { points: number
 it('dies at points spread over each step', async () => {
   const sizes = await measure('static')
   let deaths = 0
-  for (let n = 0; n < LIVES_BY_POINT; n += 1)
+  for (let n = 0; n < KILLS_BY_POINT; n += 1)
     deaths += await live(n % 2 === 0 ? 'static' : 'latest', async (name) => {
       const { points = 0 } = sizes.get(name) ?? {}
-      await writeFile(orders, String(1 + Math.floor(((n + 0.5) * points) / LIVES_BY_POINT)))
+      await writeFile(orders, String(1 + Math.floor(((n + 0.5) * points) / KILLS_BY_POINT)))
       return () => rm(orders, { force: true })
     })
   const sum = [...sizes.values()].reduce((total, { points }) => total + points, 0)
   console.log(`${deaths} deaths at ${sum} points`, Object.fromEntries(sizes))
-  expect(deaths).toBeGreaterThan(3 * LIVES_BY_POINT)
+  expect(deaths).toBeGreaterThan(3 * KILLS_BY_POINT)
 }, 600_000)
 
 it('dies at moments spread over each step', async () => {
   const sizes = await measure('latest')
   let deaths = 0
-  for (let n = 0; n < LIVES_BY_CLOCK; n += 1)
+  for (let n = 0; n < KILLS_BY_CLOCK; n += 1)
     deaths += await live(n % 2 === 0 ? 'latest' : 'static', async (name) => {
       const { ms = 0 } = sizes.get(name) ?? {}
       const child = cloud.daemon()
-      const timer = setTimeout(() => child.kill('SIGKILL'), ((n + 0.5) * ms) / LIVES_BY_CLOCK)
+      const timer = setTimeout(() => child.kill('SIGKILL'), ((n + 0.5) * ms) / KILLS_BY_CLOCK)
       return async () => clearTimeout(timer)
     })
   console.log(`${deaths} deaths by the clock`)
-  expect(deaths).toBeGreaterThan(LIVES_BY_CLOCK)
+  expect(deaths).toBeGreaterThan(KILLS_BY_CLOCK)
 }, 600_000)
 
 it('dies while an image is being imported', async () => {
@@ -300,11 +300,11 @@ it('dies while an image is being imported', async () => {
       ask().catch((error: unknown) => {
         if (!(error instanceof Error) || error.name !== 'InvalidAMIName.Duplicate') throw error
       })
-    const trap = async () => {
+    const armKill = async () => {
       await writeFile(orders, String(point))
       return () => rm(orders, { force: true })
     }
-    if (await survive({ name: `import of ${name}`, ask: askOnce, done }, trap)) deaths += 1
+    if (await survive({ name: `import of ${name}`, ask: askOnce, done }, armKill)) deaths += 1
   }
   console.log(`${deaths} deaths in ${IMPORT_POINTS.length} imports`)
   expect(deaths).toBeGreaterThan(IMPORT_POINTS.length / 2)

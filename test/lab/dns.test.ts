@@ -18,7 +18,7 @@ import {
 const GUEST = ipv4('172.31.0.7')
 const STRANGER = ipv4('172.31.0.66')
 const UPSTREAM = '127.0.0.2'
-const CROWD = Array.from({ length: 200 }, (_, index) => ({
+const MANY_NAMES = Array.from({ length: 200 }, (_, index) => ({
   name: 'many',
   ip: ipv4(`172.31.4.${index}`),
   primary: false,
@@ -94,7 +94,7 @@ beforeAll(async () => {
   ])
   leave = host.enter()
   dns = startDns({ forwarders: [UPSTREAM, GATEWAY] }, { queriesPerSecond: 500 })
-  await dns.apply(wantWith([GUEST], CROWD))
+  await dns.apply(wantWith([GUEST], MANY_NAMES))
   await eventually('dnsmasq answers', async () => {
     const { stdout } = await host.run([
       'dig',
@@ -165,7 +165,7 @@ describe('dig from an instance', () => {
     const cut = await dig('+ignore', '+bufsize=512', `many.${ZONE}`)
     expect(cut.flags).toContain('tc')
     expect(cut.answers.length).toBeGreaterThan(20)
-    expect((await dig(`many.${ZONE}`)).answers).toHaveLength(CROWD.length)
+    expect((await dig(`many.${ZONE}`)).answers).toHaveLength(MANY_NAMES.length)
   })
 
   it('may send many queries on one connection', async () => {
@@ -240,7 +240,7 @@ describe('who may ask', () => {
     const { status, answers } = await dig('-b', STRANGER, `web.${ZONE}`)
     expect(status).toBe('NOERROR')
     expect(answers.toSorted()).toEqual([`A ${STRANGER}`, `A ${GUEST}`])
-    await dns.apply(wantWith([GUEST], CROWD))
+    await dns.apply(wantWith([GUEST], MANY_NAMES))
     expect((await dig('-b', STRANGER, '+time=1', `web.${ZONE}`)).status).toBe('none')
     expect((await dig(`web.${ZONE}`)).answers).toEqual([`A ${GUEST}`])
   })
@@ -256,7 +256,7 @@ describe('who may ask', () => {
     await dns.apply({ ...want, local: { ...want.local, instances } })
     expect((await dig('-b', STRANGER, '+time=1', `web.${ZONE}`)).status).toBe('none')
     expect((await dig(`web.${ZONE}`)).status).toBe('NOERROR')
-    await dns.apply(wantWith([GUEST], CROWD))
+    await dns.apply(wantWith([GUEST], MANY_NAMES))
   })
 
   it('no instance for more than its share', async () => {

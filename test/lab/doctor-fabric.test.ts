@@ -13,24 +13,24 @@ import {
   checkFabricPeers,
   checkFabricPort,
 } from '../../src/operator/doctor-fabric.ts'
-import { createFabricWorld, type FabricWorld } from '../kit/fabric-fixture.ts'
+import { createFabricFixture, type FabricFixture } from '../kit/fabric-fixture.ts'
 
-let world: FabricWorld
+let fixture: FabricFixture
 let runtimeDir: string
 let config: Config
 let daemon: Server
 
 beforeAll(async () => {
-  world = await createFabricWorld('vxlan')
+  fixture = await createFabricFixture('vxlan')
   runtimeDir = await mkdtemp(join(tmpdir(), 'atoll-doctor-'))
   config = configSchema.parse({
     runtimeDir,
     host: { name: 'host-1' },
-    fabric: { mode: 'vxlan', address: world.host(0).address },
+    fabric: { mode: 'vxlan', address: fixture.host(0).address },
   })
   // Stands for the daemon: all that the doctor asks it is who the hosts are.
   daemon = createServer((_request, response) => {
-    const hosts = world.town.hosts.map(({ address }, index) => ({
+    const hosts = fixture.testbed.hosts.map(({ address }, index) => ({
       name: `host-${index + 1}`,
       fabricAddress: address,
     }))
@@ -40,17 +40,17 @@ beforeAll(async () => {
   await once(daemon, 'listening')
 })
 
-afterEach(() => world.town.wire.must(['ip', 'link', 'set', 'port2', 'up', 'mtu', '1500']))
+afterEach(() => fixture.testbed.wire.must(['ip', 'link', 'set', 'port2', 'up', 'mtu', '1500']))
 afterAll(async () => {
   daemon.close()
-  await world.town.destroy()
+  await fixture.testbed.destroy()
   await rm(runtimeDir, { recursive: true })
 })
 
 const ask = (
   check: (config: Config) => Promise<CheckResult>,
   changes: Partial<Config> = {},
-): Promise<CheckResult> => world.host(0).inside(() => check({ ...config, ...changes }))
+): Promise<CheckResult> => fixture.host(0).inside(() => check({ ...config, ...changes }))
 const withFabric = (changes: Partial<Config['fabric']>) => ({
   fabric: { ...config.fabric, ...changes },
 })
@@ -71,7 +71,7 @@ test('all is well on hosts that are', async () => {
 })
 
 test('an address that is on no link', async () => {
-  const elsewhere = withFabric({ address: world.host(1).address })
+  const elsewhere = withFabric({ address: fixture.host(1).address })
   expect(await ask(checkFabricAddress, elsewhere)).toMatchObject({ result: 'fail' })
 })
 
@@ -95,7 +95,7 @@ test('instances that send more than the link takes', async () => {
 })
 
 test('a port that somebody has', async () => {
-  const { netns, inside } = world.host(0)
+  const { netns, inside } = fixture.host(0)
   const holder = netns.spawn(
     [
       'python3',
@@ -117,12 +117,12 @@ test('a port that somebody has', async () => {
 })
 
 test('a host that is away, and one that is narrow', async () => {
-  await world.town.wire.must(['ip', 'link', 'set', 'port2', 'mtu', '1300'])
+  await fixture.testbed.wire.must(['ip', 'link', 'set', 'port2', 'mtu', '1300'])
   expect(await ask(checkFabricPeers)).toMatchObject({
     result: 'warn',
     found: 'host-2 answers small packets, but not packets of 1500 bytes',
   })
-  await world.town.wire.must(['ip', 'link', 'set', 'port2', 'down'])
+  await fixture.testbed.wire.must(['ip', 'link', 'set', 'port2', 'down'])
   expect(await ask(checkFabricPeers)).toMatchObject({
     result: 'warn',
     found: 'host-2 does not answer at 10.77.2.2',

@@ -7,22 +7,22 @@ import { fabricMac } from '../../src/model/fabric.ts'
 import { FABRIC_LINK } from '../../src/model/names.ts'
 import type { DropReason } from '../../src/plan/nft-text.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
+import type { FabricFixture } from '../kit/fabric-fixture.ts'
+import { addressOf, createFabricFixture, reaches } from '../kit/fabric-fixture.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
-import type { FabricWorld } from '../kit/fabric-fixture.ts'
-import { addressOf, createFabricWorld, reaches } from '../kit/fabric-fixture.ts'
 
-let world: FabricWorld
+let fixture: FabricFixture
 beforeAll(async () => {
-  world = await createFabricWorld('vxlan')
+  fixture = await createFabricFixture('vxlan')
 })
-afterAll(() => world.town.destroy())
+afterAll(() => fixture.testbed.destroy())
 
 const VNI = 4196
 const PORT = 4789
 
 async function aliceReachesAll(): Promise<boolean> {
   const reached = [addressOf('dave'), addressOf('frank')].map((to) =>
-    reaches(world.guest('alice'), to),
+    reaches(fixture.guest('alice'), to),
   )
   return (await Promise.all(reached)).every(Boolean)
 }
@@ -69,7 +69,7 @@ describe('damage', () => {
       `sysctl -qw net.ipv4.conf.${FABRIC_LINK}.rp_filter=1 net.ipv6.conf.${FABRIC_LINK}.disable_ipv6=0`,
     ],
   ])('%s', async (_what, damage) => {
-    const { netns } = world.host(0)
+    const { netns } = fixture.host(0)
     const look = `ip -d -o link show ${FABRIC_LINK}; ip -br addr show ${FABRIC_LINK}; ip neigh show dev ${FABRIC_LINK}; bridge fdb show dev ${FABRIC_LINK}; ip route; sysctl net.ipv4.conf.${FABRIC_LINK} net.ipv6.conf.${FABRIC_LINK}.disable_ipv6`
     const state = async () => {
       const { stdout } = await netns.run(['sh', '-c', look])
@@ -81,37 +81,40 @@ describe('damage', () => {
     const before = await state()
     await netns.must(['sh', '-ec', damage])
     expect(await state()).not.toEqual(before)
-    await world.pass(0)
+    await fixture.pass(0)
     expect(await state()).toEqual(before)
     expect(await aliceReachesAll()).toBe(true)
   })
 
   test('what is well is left alone', async () => {
-    const { host, inside, settings, address } = world.host(0)
-    const peers = world.town.hosts
+    const { host, inside, settings, address } = fixture.host(0)
+    const peers = fixture.testbed.hosts
       .filter((each) => each.address !== address)
       .map((each) => ({ address: each.address, underlay: each.address }))
     const { vni, port } = settings
-    const spec = { address, underlay: address, vni, port, mtu: world.town.mtu, peers }
-    await world.pass(0)
+    const spec = { address, underlay: address, vni, port, mtu: fixture.testbed.mtu, peers }
+    await fixture.pass(0)
     expect(await inside(() => host.ensureFabric(FABRIC_LINK, spec))).toEqual([])
   })
 })
 
 test('another number or port takes effect when all hosts have it, and mode direct removes the device', async () => {
   const restartAll = async () => {
-    for (const index of world.town.hosts.keys())
-      await world.pass(index, { restart: true }).catch(() => {})
+    for (const index of fixture.testbed.hosts.keys())
+      await fixture.pass(index, { restart: true }).catch(() => {})
   }
-  for (const host of world.town.hosts) host.settings = { ...host.settings, vni: 77, port: 8472 }
-  await world.pass(0, { restart: true })
-  expect(await reaches(world.guest('alice'), addressOf('dave'))).toBe(false)
+  for (const host of fixture.testbed.hosts)
+    host.settings = { ...host.settings, vni: 77, port: 8472 }
+  await fixture.pass(0, { restart: true })
+  expect(await reaches(fixture.guest('alice'), addressOf('dave'))).toBe(false)
   await restartAll()
   expect(await aliceReachesAll()).toBe(true)
-  for (const host of world.town.hosts) host.settings = { ...host.settings, mode: 'direct' }
+  for (const host of fixture.testbed.hosts) host.settings = { ...host.settings, mode: 'direct' }
   await restartAll()
-  expect((await world.host(0).netns.run(['ip', 'link', 'show', FABRIC_LINK])).exitCode).not.toBe(0)
-  for (const host of world.town.hosts)
+  expect((await fixture.host(0).netns.run(['ip', 'link', 'show', FABRIC_LINK])).exitCode).not.toBe(
+    0,
+  )
+  for (const host of fixture.testbed.hosts)
     host.settings = { ...host.settings, mode: 'vxlan', vni: VNI, port: PORT }
   await restartAll()
   expect(await aliceReachesAll()).toBe(true)
@@ -148,25 +151,25 @@ describe('strangers', () => {
   const wrapped = (outer: string) => ['udp', '10.77.1.2', `${PORT}`, outer]
 
   test('a wrapped packet counts only from a peer', async () => {
-    const { stranger } = world.town
+    const { stranger } = fixture.testbed
     const inject = () =>
       send(stranger, addressOf('dave'), addressOf('alice'), ...wrapped('10.77.66.2'))
-    expect(await world.dropsDuring(0, 'fabric', inject)).toBe(1)
+    expect(await fixture.dropsDuring(0, 'fabric', inject)).toBe(1)
   })
 
   test('a peer’s address counts only where the peer is', async () => {
-    const { outside } = world.town
+    const { outside } = fixture.testbed
     await outside.must(['ip', 'addr', 'add', '10.77.2.2/32', 'dev', 'lo'])
-    await outside.must(['ip', 'route', 'add', '10.77.1.2', 'via', world.host(0).uplink])
+    await outside.must(['ip', 'route', 'add', '10.77.1.2', 'via', fixture.host(0).uplink])
     const inject = () =>
       send(outside, addressOf('dave'), addressOf('alice'), ...wrapped('10.77.2.2'))
-    expect(await world.dropsDuring(0, 'fabric', inject)).toBe(1)
+    expect(await fixture.dropsDuring(0, 'fabric', inject)).toBe(1)
   })
 
   test('an instance wraps nothing for a host', async () => {
     const inject = (target: string) => () =>
       send(
-        world.guest('dave'),
+        fixture.guest('dave'),
         addressOf('erin'),
         addressOf('alice'),
         'udp',
@@ -174,8 +177,8 @@ describe('strangers', () => {
         `${PORT}`,
         '0.0.0.0',
       )
-    for (const { address } of world.town.hosts)
-      expect(await world.dropsDuring(1, 'host', inject(address)), address).toBe(1)
+    for (const { address } of fixture.testbed.hosts)
+      expect(await fixture.dropsDuring(1, 'host', inject(address)), address).toBe(1)
   })
 
   const fromPeer: readonly (readonly [string, string, string, DropReason])[] = [
@@ -190,15 +193,15 @@ describe('strangers', () => {
     ['the peer itself', '10.77.2.2', addressOf('alice'), 'fabric'],
   ]
   test.each(fromPeer)('not even a peer sends: %s', async (_what, source, target, reason) => {
-    const inject = () => send(world.host(1).netns, source, target, 'link', FABRIC_LINK)
-    expect(await world.dropsDuring(0, reason, inject)).toBe(1)
+    const inject = () => send(fixture.host(1).netns, source, target, 'link', FABRIC_LINK)
+    expect(await fixture.dropsDuring(0, reason, inject)).toBe(1)
   })
 })
 
 test('where the path is narrower than the hosts believe, packets pass in pieces', async () => {
-  const whole = ['-M', 'do', '-s', `${world.town.mtu - 28}`]
-  await world.town.wire.must(['ip', 'link', 'set', 'port2', 'mtu', '1300'])
-  await world.host(1).netns.must(['ip', 'link', 'set', 'fab0', 'mtu', '1300'])
+  const whole = ['-M', 'do', '-s', `${fixture.testbed.mtu - 28}`]
+  await fixture.testbed.wire.must(['ip', 'link', 'set', 'port2', 'mtu', '1300'])
+  await fixture.host(1).netns.must(['ip', 'link', 'set', 'fab0', 'mtu', '1300'])
   for (let time = 1; time <= 3; time++)
-    expect(await reaches(world.guest('alice'), addressOf('dave'), ...whole), `${time}`).toBe(true)
+    expect(await reaches(fixture.guest('alice'), addressOf('dave'), ...whole), `${time}`).toBe(true)
 })

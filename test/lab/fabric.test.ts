@@ -7,11 +7,17 @@ import { removeAllOfOurs } from '../../src/host/cleanup.ts'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'
 import { LINK_PREFIX, nicLinkName } from '../../src/model/names.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import type { FabricFixture, Guest } from '../kit/fabric-fixture.ts'
+import {
+  addressOf,
+  createFabricFixture,
+  GUEST_SPECS,
+  GUESTS,
+  reaches,
+} from '../kit/fabric-fixture.ts'
 import { OPEN_PORT, OUTSIDE } from '../kit/fabric-testbed.ts'
-import type { FabricWorld, Guest } from '../kit/fabric-fixture.ts'
-import { addressOf, createFabricWorld, GUESTS, HOMES, reaches } from '../kit/fabric-fixture.ts'
 import { connectUntilAnswered, ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
-import { TOWN_GATEWAY, townInstance } from '../kit/testbed.ts'
+import { TEST_GATEWAY, testInstance } from '../kit/testbed.ts'
 
 const ICMP_HEADERS_BYTES = 28
 /** An address of the subnet that nobody has. */
@@ -42,24 +48,24 @@ async function connects(from: Netns, address: string, port: number): Promise<boo
 }
 
 describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
-  let world: FabricWorld
-  const guest = (name: Guest) => world.guest(name)
+  let fixture: FabricFixture
+  const guest = (name: Guest) => fixture.guest(name)
   const leaked = async () =>
     Number(
       /packets (\d+)/.exec(
-        await world.town.outside.must(['nft', 'list', 'counter', 'bridge', 'leak', 'seen']),
+        await fixture.testbed.outside.must(['nft', 'list', 'counter', 'bridge', 'leak', 'seen']),
       )?.[1],
     )
 
   beforeAll(async () => {
-    world = await createFabricWorld(mode)
-    await world.town.outside.must(['nft', '-f', '-'], { stdin: WATCH_UPLINKS })
+    fixture = await createFabricFixture(mode)
+    await fixture.testbed.outside.must(['nft', '-f', '-'], { stdin: WATCH_UPLINKS })
   })
-  afterAll(() => world.town.destroy())
+  afterAll(() => fixture.testbed.destroy())
 
   test('who reaches whom is a matter of groups, and of no host', async () => {
     const groupsOf = (name: Guest) =>
-      HOMES[name].want.nics.flatMap((nic) => nic.groups.map((group) => group.id))
+      GUEST_SPECS[name].want.nics.flatMap((nic) => nic.groups.map((group) => group.id))
     const pairs = GUESTS.flatMap((from) =>
       GUESTS.filter((to) => to !== from).map((to) => [from, to] as const),
     )
@@ -81,14 +87,14 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
   test('each reaches its gateway, the metadata address and the outside', async () => {
     await Promise.all(
       GUESTS.map(async (name) => {
-        for (const address of [TOWN_GATEWAY, METADATA_ADDRESS, OUTSIDE])
+        for (const address of [TEST_GATEWAY, METADATA_ADDRESS, OUTSIDE])
           expect(await reaches(guest(name), address), `${name} -> ${address}`).toBe(true)
       }),
     )
   })
 
   test('nobody from outside reaches an instance, and a host is no way to those of another', async () => {
-    const { outside, hosts } = world.town
+    const { outside, hosts } = fixture.testbed
     for (const [index, { uplink }] of hosts.entries()) {
       const route = (name: Guest) => `ip route replace ${addressOf(name)}/32 via ${uplink}`
       await outside.must(['sh', '-ec', GUESTS.map(route).join('; ')])
@@ -96,26 +102,26 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
         Promise.all(
           GUESTS.map(async (name) => expect(await reaches(outside, addressOf(name))).toBe(false)),
         )
-      const elsewhere = GUESTS.filter((name) => HOMES[name].at !== index)
-      expect(await world.dropsDuring(index, 'transit', tryAll)).toBe(elsewhere.length)
+      const elsewhere = GUESTS.filter((name) => GUEST_SPECS[name].at !== index)
+      expect(await fixture.dropsDuring(index, 'transit', tryAll)).toBe(elsewhere.length)
     }
   })
 
   test('a neighbour on another host sees who asks, and the outside sees the host', async () => {
-    const { outside } = world.town
+    const { outside } = fixture.testbed
     const servers = [outside, guest('dave')].map((where) =>
       where.spawn(['python3', '-c', SERVE_PEER_ADDRESS]),
     )
     expect(await connectUntilAnswered(guest('alice'), addressOf('dave'))).toBe(addressOf('alice'))
     for (const name of ['alice', 'dave', 'frank'] as const)
       expect(await connectUntilAnswered(guest(name), OUTSIDE)).toBe(
-        world.host(HOMES[name].at).uplink,
+        fixture.host(GUEST_SPECS[name].at).uplink,
       )
     for (const server of servers) server.kill('SIGKILL')
   })
 
   test('instances reach no host, but for the ports that are open to them', async () => {
-    const { hosts } = world.town
+    const { hosts } = fixture.testbed
     const servers = hosts.flatMap(({ netns }) =>
       [OPEN_PORT, OPEN_PORT + 1].map((port) => netns.spawn(['python3', '-c', LISTEN, `${port}`])),
     )
@@ -132,7 +138,7 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
   })
 
   test('packets of exactly the MTU pass whole, and no larger ones', async () => {
-    const { mtu } = world.town
+    const { mtu } = fixture.testbed
     expect(mtu).toBe(mode === 'vxlan' ? 1450 : 1500)
     const whole = (bytes: number) => ['-M', 'do', '-s', `${bytes - ICMP_HEADERS_BYTES}`]
     expect(await reaches(guest('alice'), addressOf('dave'), ...whole(mtu))).toBe(true)
@@ -140,31 +146,38 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
   })
 
   test('a narrower link behind the other host is told to the sender', async () => {
-    const dave = (await world.host(1).host.nics()).find(
+    const dave = (await fixture.host(1).host.nics()).find(
       (nic) => nic.routes[0]?.ip === addressOf('dave'),
     )
-    await world.host(1).netns.must(['ip', 'link', 'set', dave?.hostLink ?? '', 'mtu', '1300'])
+    await fixture.host(1).netns.must(['ip', 'link', 'set', dave?.hostLink ?? '', 'mtu', '1300'])
     const flags = ['-c1', '-W0.5', '-M', 'do', '-s', '1372']
     const told = await guest('alice').run(['ping', ...flags, addressOf('dave')])
     expect(told.stdout).toMatch(/mtu ?= ?1300/)
-    await world.pass(1)
+    await fixture.pass(1)
     await guest('alice').must(['ip', 'route', 'flush', 'cache'])
     expect(await reaches(guest('alice'), addressOf('dave'), '-M', 'do', '-s', '1372')).toBe(true)
   })
 
   test('a source is where it lives: neither a guest nor the outside passes for a guest of another host', async () => {
-    const { outside } = world.town
+    const { outside } = fixture.testbed
     const dave = addressOf('dave')
     const asDave = (from: Netns, to: string) => from.run(['ping', '-c1', '-W0.5', '-I', dave, to])
     await guest('carol').must(['ip', 'addr', 'add', `${dave}/32`, 'dev', 'lo'])
     expect(
-      await world.dropsDuring(0, 'spoofed', () => asDave(guest('carol'), addressOf('frank'))),
+      await fixture.dropsDuring(0, 'spoofed', () => asDave(guest('carol'), addressOf('frank'))),
     ).toBe(1)
     await guest('carol').must(['ip', 'addr', 'del', `${dave}/32`, 'dev', 'lo'])
     await outside.must(['ip', 'addr', 'add', `${dave}/32`, 'dev', 'lo'])
-    await outside.must(['ip', 'route', 'replace', addressOf('alice'), 'via', world.host(0).uplink])
+    await outside.must([
+      'ip',
+      'route',
+      'replace',
+      addressOf('alice'),
+      'via',
+      fixture.host(0).uplink,
+    ])
     expect(
-      await world.dropsDuring(0, 'spoofed_outside', () => asDave(outside, addressOf('alice'))),
+      await fixture.dropsDuring(0, 'spoofed_outside', () => asDave(outside, addressOf('alice'))),
     ).toBe(1)
     await outside.must(['ip', 'addr', 'del', `${dave}/32`, 'dev', 'lo'])
   })
@@ -178,47 +191,47 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
     void talk.then(() => {
       isDone = true
     })
-    for (let round = 0; !isDone; round++) await world.pass(round % 2, { restart: true })
+    for (let round = 0; !isDone; round++) await fixture.pass(round % 2, { restart: true })
     expect((await talk).stderr).toBe('')
     expect((await talk).stdout).toBe('done')
     server.kill('SIGKILL')
   })
 
   test('an instance that is gone is not looked for anywhere else', async () => {
-    const [before] = world.wants
-    const [without] = world.wantsWithout('dave')
+    const [before] = fixture.wants
+    const [without] = fixture.wantsWithout('dave')
     if (without === undefined) throw new Error('host 0 has a want')
-    await world.pass(0, { want: without })
+    await fixture.pass(0, { want: without })
     await guest('alice').must(['ip', 'neigh', 'flush', 'all'])
     for (const address of [addressOf('dave'), NOBODY])
       expect(await reaches(guest('alice'), address), address).toBe(false)
-    await world.pass(0, before === undefined ? {} : { want: before })
+    await fixture.pass(0, before === undefined ? {} : { want: before })
     // A guest that is still asking by ARP asks again within a second.
     await eventually('dave is back', () => reaches(guest('alice'), addressOf('dave')))
   })
 
   test('instances of a host that is cut off are unreachable, all others are as before', async () => {
-    await world.town.wire.must(['ip', 'link', 'set', 'port3', 'down'])
+    await fixture.testbed.wire.must(['ip', 'link', 'set', 'port3', 'down'])
     expect(await reaches(guest('alice'), addressOf('frank'))).toBe(false)
     expect(await reaches(guest('alice'), addressOf('dave'))).toBe(true)
-    await world.host(0).netns.must(['ip', 'link', 'set', 'fab0', 'down'])
+    await fixture.host(0).netns.must(['ip', 'link', 'set', 'fab0', 'down'])
     expect(await reaches(guest('alice'), addressOf('dave'))).toBe(false)
     expect(await reaches(guest('alice'), addressOf('bob'))).toBe(true)
     // Without the fabric a pass may fail, but what is on the host itself must be right after it.
-    const newcomer = townInstance(17, [1])
+    const newcomer = testInstance(17, [1])
     const [nic] = newcomer.nics
-    const want = world.wants[0]
+    const want = fixture.wants[0]
     if (nic === undefined || want === undefined) throw new Error('host 0 has a want')
     const local = { ...want.local, instances: [...want.local.instances, newcomer] }
-    await world.pass(0, { want: { ...want, local }, restart: true }).catch(() => {})
-    expect((await world.host(0).host.nics()).map((each) => each.hostLink)).toContain(
+    await fixture.pass(0, { want: { ...want, local }, restart: true }).catch(() => {})
+    expect((await fixture.host(0).host.nics()).map((each) => each.hostLink)).toContain(
       nicLinkName(nic.id),
     )
     expect(await reaches(guest('alice'), addressOf('bob'))).toBe(true)
-    await world.town.wire.must(['ip', 'link', 'set', 'port3', 'up'])
+    await fixture.testbed.wire.must(['ip', 'link', 'set', 'port3', 'up'])
     const way = mode === 'vxlan' ? '; ip route add 10.77.0.0/16 via 10.77.1.1' : ''
-    await world.host(0).netns.must(['sh', '-ec', `ip link set fab0 up${way}`])
-    await world.pass(0)
+    await fixture.host(0).netns.must(['sh', '-ec', `ip link set fab0 up${way}`])
+    await fixture.pass(0)
     await eventually('dave is back', () => reaches(guest('alice'), addressOf('dave')))
     await eventually('frank is back', () => reaches(guest('alice'), addressOf('frank')))
   })
@@ -228,7 +241,7 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
   })
 
   test('teardown leaves nothing', async () => {
-    const { netns, inside } = world.host(2)
+    const { netns, inside } = fixture.host(2)
     await inside(() => removeAllOfOurs())
     expect(await netns.must(['ip', '-br', 'link'])).not.toContain(LINK_PREFIX)
     expect(await netns.must(['ip', 'route'])).not.toMatch(/proto 167|172\.31/)

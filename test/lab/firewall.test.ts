@@ -11,43 +11,43 @@ import type { DropReason } from '../../src/plan/nft-text.ts'
 import { dropCounterName } from '../../src/plan/nft-text.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { connectUntilAnswered, ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
-import type { Town } from '../kit/testbed.ts'
+import type { Testbed } from '../kit/testbed.ts'
 import {
-  createTown,
+  createTestbed,
   metricValue,
   OUTSIDE_ADDRESS,
-  TOWN_GATEWAY,
-  townInstance,
-  townWant,
+  TEST_GATEWAY,
+  testInstance,
+  testWant,
   UPLINK_ADDRESS,
 } from '../kit/testbed.ts'
 
 const WANTS = {
-  alice: townInstance(11, [1]),
-  bob: townInstance(12, [1]),
-  carol: townInstance(13, [2]),
-  dave: townInstance(14, [1, 2]),
-  erin: townInstance(15, []),
+  alice: testInstance(11, [1]),
+  bob: testInstance(12, [1]),
+  carol: testInstance(13, [2]),
+  dave: testInstance(14, [1, 2]),
+  erin: testInstance(15, []),
 } as const
 type Guest = keyof typeof WANTS
-const want = townWant(...Object.values(WANTS))
+const want = testWant(...Object.values(WANTS))
 
-let town: Town
+let testbed: Testbed
 let guests: Record<Guest, Netns>
 
 beforeAll(async () => {
-  town = await createTown()
-  await town.pass(want)
-  const plugged = await Promise.all(Object.values(WANTS).map((each) => town.plug(each)))
+  testbed = await createTestbed()
+  await testbed.pass(want)
+  const plugged = await Promise.all(Object.values(WANTS).map((each) => testbed.plug(each)))
   const [alice, bob, carol, dave, erin] = plugged
   if (!alice || !bob || !carol || !dave || !erin) throw new Error('five guests')
   guests = { alice, bob, carol, dave, erin }
   // The outside machine knows the way to the VPC, as an attacker on the same wire would.
-  await town.outside.must(['ip', 'route', 'add', '172.31.0.0/16', 'via', UPLINK_ADDRESS])
-  await town.outside.must(['ip', 'route', 'add', '169.254.169.254', 'via', UPLINK_ADDRESS])
+  await testbed.outside.must(['ip', 'route', 'add', '172.31.0.0/16', 'via', UPLINK_ADDRESS])
+  await testbed.outside.must(['ip', 'route', 'add', '169.254.169.254', 'via', UPLINK_ADDRESS])
 })
 
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 function ipOf(instance: InstanceWant): string {
   const [nic] = instance.nics
@@ -62,8 +62,12 @@ async function reaches(from: Netns, address: string): Promise<boolean> {
 /** Packets dropped for this reason while `act` ran. */
 async function dropsDuring(reason: DropReason, act: () => Promise<unknown>): Promise<number> {
   const read = async () => {
-    await town.pass(want)
-    return metricValue(town.metrics, 'atoll_firewall_dropped_packets_total', `reason="${reason}"`)
+    await testbed.pass(want)
+    return metricValue(
+      testbed.metrics,
+      'atoll_firewall_dropped_packets_total',
+      `reason="${reason}"`,
+    )
   }
   const before = await read()
   await act()
@@ -72,16 +76,16 @@ async function dropsDuring(reason: DropReason, act: () => Promise<unknown>): Pro
 
 /** The kernel's own counter, without a pass. */
 async function dropCounter(reason: DropReason): Promise<number> {
-  return (await town.host.ruleCounters('inet', NFT_TABLE)).get(dropCounterName(reason)) ?? 0
+  return (await testbed.host.ruleCounters('inet', NFT_TABLE)).get(dropCounterName(reason)) ?? 0
 }
 
 /** Spares the guest the ARP request, which would be dropped for the same reason as the packet that is to be seen dropped. */
-async function knowRouter(guest: Netns, address: string): Promise<void> {
+async function resolveRouter(guest: Netns, address: string): Promise<void> {
   await guest.must(['ip', 'neigh', 'replace', address, 'lladdr', HOST_END_MAC, 'dev', 'eth0'])
 }
 
 async function linkOf(name: Guest): Promise<string> {
-  const state = (await town.host.nics()).find((nic) => nic.routes[0]?.ip === ipOf(WANTS[name]))
+  const state = (await testbed.host.nics()).find((nic) => nic.routes[0]?.ip === ipOf(WANTS[name]))
   if (state === undefined) throw new Error(`${name} has no link`)
   return state.hostLink
 }
@@ -106,24 +110,24 @@ describe('who reaches whom', () => {
   test.each(names)(
     '%s reaches its gateway, the metadata address and the outside, and is reached by the host',
     async (name) => {
-      for (const address of [TOWN_GATEWAY, METADATA_ADDRESS])
+      for (const address of [TEST_GATEWAY, METADATA_ADDRESS])
         expect(await reaches(guests[name], address), address).toBe(true)
       // Groups let out; who is in none may use the services of its host, as in EC2.
       expect(await reaches(guests[name], OUTSIDE_ADDRESS)).toBe(groupsOf(name).length > 0)
-      expect(await reaches(town.machine, ipOf(WANTS[name]))).toBe(true)
+      expect(await reaches(testbed.machine, ipOf(WANTS[name]))).toBe(true)
     },
   )
 
   test.each(names)(
     '%s is not reached from outside, and does not reach the host itself',
     async (name) => {
-      expect(await reaches(town.outside, ipOf(WANTS[name]))).toBe(false)
+      expect(await reaches(testbed.outside, ipOf(WANTS[name]))).toBe(false)
       expect(await reaches(guests[name], UPLINK_ADDRESS)).toBe(false)
     },
   )
 
   test('the outside sees the host’s address and no other', async () => {
-    const server = town.outside.spawn(['python3', '-c', SERVE_PEER_ADDRESS])
+    const server = testbed.outside.spawn(['python3', '-c', SERVE_PEER_ADDRESS])
     const answer = await connectUntilAnswered(guests.alice, OUTSIDE_ADDRESS)
     expect(answer).toBe(UPLINK_ADDRESS)
     server.kill('SIGKILL')
@@ -131,7 +135,7 @@ describe('who reaches whom', () => {
 
   test('the outside does not reach the metadata address', async () => {
     const drops = await dropsDuring('service_outside', () =>
-      reaches(town.outside, METADATA_ADDRESS),
+      reaches(testbed.outside, METADATA_ADDRESS),
     )
     expect(drops).toBe(1)
   })
@@ -143,18 +147,18 @@ describe('who one is', () => {
     const [nic] = WANTS.alice.nics
     const drops = await dropsDuring('spoofed', async () => {
       await alice.must(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:aa:aa'])
-      await knowRouter(alice, TOWN_GATEWAY)
-      expect(await reaches(alice, TOWN_GATEWAY)).toBe(false)
+      await resolveRouter(alice, TEST_GATEWAY)
+      expect(await reaches(alice, TEST_GATEWAY)).toBe(false)
     })
     expect(drops).toBe(1)
     await alice.must(['ip', 'link', 'set', 'eth0', 'address', `${nic?.mac}`])
-    expect(await reaches(alice, TOWN_GATEWAY)).toBe(true)
+    expect(await reaches(alice, TEST_GATEWAY)).toBe(true)
   })
 
   test('a neighbour’s address is dropped, on the own link as well as in ARP', async () => {
     const { alice } = guests
     await alice.must(['ip', 'addr', 'add', `${ipOf(WANTS.dave)}/32`, 'dev', 'eth0'])
-    await knowRouter(alice, ipOf(WANTS.carol))
+    await resolveRouter(alice, ipOf(WANTS.carol))
     const spoofed = await dropsDuring('spoofed', async () => {
       const ping = ['ping', '-c1', '-W0.5', '-I', ipOf(WANTS.dave), ipOf(WANTS.carol)]
       expect((await alice.run(ping)).exitCode).not.toBe(0)
@@ -168,22 +172,26 @@ describe('who one is', () => {
   })
 
   test('the source of an instance does not come from outside', async () => {
-    await town.outside.must(['ip', 'addr', 'add', `${ipOf(WANTS.alice)}/32`, 'dev', 'lo'])
+    await testbed.outside.must(['ip', 'addr', 'add', `${ipOf(WANTS.alice)}/32`, 'dev', 'lo'])
     const drops = await dropsDuring('spoofed_outside', () =>
-      town.outside.run(['ping', '-c1', '-W0.5', '-I', ipOf(WANTS.alice), ipOf(WANTS.bob)]),
+      testbed.outside.run(['ping', '-c1', '-W0.5', '-I', ipOf(WANTS.alice), ipOf(WANTS.bob)]),
     )
     expect(drops).toBe(1)
-    await town.outside.must(['ip', 'addr', 'del', `${ipOf(WANTS.alice)}/32`, 'dev', 'lo'])
+    await testbed.outside.must(['ip', 'addr', 'del', `${ipOf(WANTS.alice)}/32`, 'dev', 'lo'])
   })
 
   test('IPv6 is dropped, even where the link would take it', async () => {
     const link = await linkOf('bob')
-    await town.machine.must(['sysctl', '-qw', `net.ipv6.conf.${link}.disable_ipv6=0`])
+    await testbed.machine.must(['sysctl', '-qw', `net.ipv6.conf.${link}.disable_ipv6=0`])
     const before = await dropCounter('ipv6')
     await python(guests.bob, SEND_IPV6)
     await eventually('it is counted', async () => (await dropCounter('ipv6')) > before)
-    await town.pass(want)
-    const setting = await town.machine.must(['sysctl', '-n', `net.ipv6.conf.${link}.disable_ipv6`])
+    await testbed.pass(want)
+    const setting = await testbed.machine.must([
+      'sysctl',
+      '-n',
+      `net.ipv6.conf.${link}.disable_ipv6`,
+    ])
     expect(setting.trim()).toBe('1')
   })
 
@@ -197,7 +205,7 @@ describe('who one is', () => {
   test('a link that no record speaks of passes nothing', async () => {
     const stranger = await createNetns('stranger')
     const link = 'at-hffffffffff1'
-    await town.machine.must([
+    await testbed.machine.must([
       'ip',
       'link',
       'add',
@@ -210,18 +218,18 @@ describe('who one is', () => {
       'netns',
       `${stranger.pid}`,
     ])
-    await town.machine.must([
+    await testbed.machine.must([
       'sh',
       '-ec',
       `ip link set ${link} up address ${HOST_END_MAC}; ip route add 172.31.9.9 dev ${link}`,
     ])
     await stranger.must(['sh', '-ec', `ip addr add 172.31.9.9/16 dev eth0; ip link set eth0 up`])
-    await knowRouter(stranger, TOWN_GATEWAY)
+    await resolveRouter(stranger, TEST_GATEWAY)
     const before = await dropCounter('unknown_link')
-    expect(await reaches(stranger, TOWN_GATEWAY)).toBe(false)
+    expect(await reaches(stranger, TEST_GATEWAY)).toBe(false)
     expect(await dropCounter('unknown_link')).toBeGreaterThan(before)
-    await town.pass(want)
-    expect((await town.host.nics()).map((nic) => nic.hostLink)).not.toContain(link)
+    await testbed.pass(want)
+    expect((await testbed.host.nics()).map((nic) => nic.hostLink)).not.toContain(link)
     await stranger.destroy()
   })
 })
@@ -258,9 +266,9 @@ describe('change and damage', () => {
     const server = guests.bob.spawn(['python3', '-c', ECHO])
     const talk = guests.alice.run(['python3', '-c', TALK, ipOf(WANTS.bob)], { timeoutMs: 30_000 })
     const changes = [
-      townWant(...Object.values(WANTS), townInstance(99, [3])),
+      testWant(...Object.values(WANTS), testInstance(99, [3])),
       want,
-      townWant(WANTS.alice, townInstance(12, [1, 4]), WANTS.carol, WANTS.dave, WANTS.erin),
+      testWant(WANTS.alice, testInstance(12, [1, 4]), WANTS.carol, WANTS.dave, WANTS.erin),
     ]
     let finished = false
     void talk.then(() => {
@@ -268,16 +276,16 @@ describe('change and damage', () => {
     })
     for (let round = 0; !finished; round++) {
       const next = changes[round % changes.length]
-      if (next !== undefined) await town.pass(next)
+      if (next !== undefined) await testbed.pass(next)
     }
     expect((await talk).stderr).toBe('')
     expect((await talk).stdout).toBe('done')
     server.kill('SIGKILL')
-    await town.pass(want)
+    await testbed.pass(want)
   })
 
   test('whoever alters or removes the rules is undone by the next pass and counted', async () => {
-    await town.pass(want, { resync: true })
+    await testbed.pass(want, { resync: true })
     const damages = [
       ['nft', 'flush', 'chain', 'inet', 'atoll', 'prerouting'],
       [
@@ -293,41 +301,42 @@ describe('change and damage', () => {
       ['nft', 'flush', 'ruleset'],
     ]
     for (const damage of damages) {
-      const before = await metricValue(town.metrics, 'atoll_firewall_drift_total')
-      await town.machine.must(damage)
-      await town.pass(want)
-      expect(await metricValue(town.metrics, 'atoll_firewall_drift_total'), damage.join(' ')).toBe(
-        before + 1,
-      )
+      const before = await metricValue(testbed.metrics, 'atoll_firewall_drift_total')
+      await testbed.machine.must(damage)
+      await testbed.pass(want)
+      expect(
+        await metricValue(testbed.metrics, 'atoll_firewall_drift_total'),
+        damage.join(' '),
+      ).toBe(before + 1)
       expect(await reaches(guests.alice, ipOf(WANTS.bob))).toBe(true)
       expect(await reaches(guests.alice, ipOf(WANTS.carol))).toBe(false)
     }
-    const before = await metricValue(town.metrics, 'atoll_firewall_replacements_total')
-    await town.pass(want)
-    await town.pass(want, { resync: true })
-    expect(await metricValue(town.metrics, 'atoll_firewall_replacements_total')).toBe(before)
+    const before = await metricValue(testbed.metrics, 'atoll_firewall_replacements_total')
+    await testbed.pass(want)
+    await testbed.pass(want, { resync: true })
+    expect(await metricValue(testbed.metrics, 'atoll_firewall_replacements_total')).toBe(before)
   })
 
   test.each(['iptables-nft', 'iptables-legacy'])(
     'Docker’s FORWARD drop does not cut instances off (%s)',
     async (iptables) => {
-      const works = await town.machine.run([iptables, '-S'])
+      const works = await testbed.machine.run([iptables, '-S'])
       if (works.exitCode !== 0) return
       const script = `${iptables} -N DOCKER-USER; ${iptables} -A FORWARD -j DOCKER-USER; ${iptables} -P FORWARD DROP`
-      await town.machine.must(['sh', '-ec', script])
+      await testbed.machine.must(['sh', '-ec', script])
       expect(await reaches(guests.alice, ipOf(WANTS.bob))).toBe(false)
       // A new nftables generation is noticed by any pass; the legacy program leaves no trace but at a resync.
-      await town.pass(want, { resync: iptables === 'iptables-legacy' })
+      await testbed.pass(want, { resync: iptables === 'iptables-legacy' })
       expect(await reaches(guests.alice, ipOf(WANTS.bob))).toBe(true)
       expect(await reaches(guests.alice, OUTSIDE_ADDRESS)).toBe(true)
       expect(await reaches(guests.alice, ipOf(WANTS.carol))).toBe(false)
-      await town.pass(want, { resync: true })
-      const rules = (await town.machine.must([iptables, '-S', 'DOCKER-USER'])).match(
+      await testbed.pass(want, { resync: true })
+      const rules = (await testbed.machine.must([iptables, '-S', 'DOCKER-USER'])).match(
         /--comment "?atoll/g,
       )
       // In and out, for NICs and for the links to VPCs.
       expect(rules).toHaveLength(4)
-      await town.machine.must([
+      await testbed.machine.must([
         'sh',
         '-ec',
         `${iptables} -P FORWARD ACCEPT; ${iptables} -F; ${iptables} -X`,

@@ -8,9 +8,9 @@ import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import { PROTOCOLS } from '../../src/model/group-rule.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { createFabricTown, type FabricTown, OUTSIDE } from '../kit/fabric-testbed.ts'
+import { createFabricTestbed, type FabricTestbed, OUTSIDE } from '../kit/fabric-testbed.ts'
 import { numbered } from '../kit/records.ts'
-import { townInstance } from '../kit/testbed.ts'
+import { testInstance } from '../kit/testbed.ts'
 
 const FLOAT_A = ipv4('198.51.100.201')
 const FLOAT_B = ipv4('198.51.100.202')
@@ -30,21 +30,21 @@ s = socket.create_connection((sys.argv[1], ${PORT}), timeout=1)
 print(s.recv(100).decode())
 `
 
-let town: FabricTown
+let testbed: FabricTestbed
 let guests: readonly Netns[]
 
 function withFloat(instance: InstanceWant, publicIp: Ipv4 | null): InstanceWant {
   return { ...instance, nics: instance.nics.map((nic) => ({ ...nic, publicIp })) }
 }
 
-const A = townInstance(11, [1])
-const B = townInstance(12, [1])
-const C = townInstance(13, [1])
+const A = testInstance(11, [1])
+const B = testInstance(12, [1])
+const C = testInstance(13, [1])
 
 /** What the two hosts want: A and B on the first, C on the second, with these floating IPs. */
 function wants(floats: readonly (Ipv4 | null)[], isOpen = true): readonly HostWant[] {
   const [a = A, b = B, c = C] = [A, B, C].map((each, at) => withFloat(each, floats[at] ?? null))
-  return town.wants([[a, b], [c]]).map((want) => ({
+  return testbed.wants([[a, b], [c]]).map((want) => ({
     ...want,
     shared: {
       ...want.shared,
@@ -69,7 +69,7 @@ function wants(floats: readonly (Ipv4 | null)[], isOpen = true): readonly HostWa
 }
 
 async function pass(all: readonly HostWant[]): Promise<void> {
-  for (const [at, host] of town.hosts.entries()) {
+  for (const [at, host] of testbed.hosts.entries()) {
     const want = all[at]
     if (want !== undefined) await host.pass(want)
   }
@@ -82,36 +82,36 @@ async function seenAs(client: Netns, address: Ipv4): Promise<string | null> {
 }
 
 beforeAll(async () => {
-  town = await createFabricTown('direct', 2)
+  testbed = await createFabricTestbed('direct', 2)
   await pass(wants([null, null, null]))
-  const [first, second] = town.hosts
+  const [first, second] = testbed.hosts
   if (first === undefined || second === undefined) throw new Error('two hosts were made')
   guests = [await first.plug(A), await first.plug(B), await second.plug(C)]
-  for (const each of [...guests, town.outside]) each.spawn(['python3', '-c', SERVER])
+  for (const each of [...guests, testbed.outside]) each.spawn(['python3', '-c', SERVER])
   const [a] = guests
   await eventually(
     'the server outside answers',
     async () => (await seenAs(a as Netns, OUTSIDE)) !== null,
   )
 }, 60_000)
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 test('is reached from outside with a rule, not without one, and gone when it is taken away', async () => {
   await pass(wants([FLOAT_A]))
-  expect(await seenAs(town.outside, FLOAT_A)).toBe(OUTSIDE)
+  expect(await seenAs(testbed.outside, FLOAT_A)).toBe(OUTSIDE)
   await pass(wants([FLOAT_A], false))
-  expect(await seenAs(town.outside, FLOAT_A)).toBeNull()
+  expect(await seenAs(testbed.outside, FLOAT_A)).toBeNull()
   await pass(wants([FLOAT_A]))
-  expect(await seenAs(town.outside, FLOAT_A)).toBe(OUTSIDE)
+  expect(await seenAs(testbed.outside, FLOAT_A)).toBe(OUTSIDE)
   await pass(wants([null]))
-  expect(await seenAs(town.outside, FLOAT_A)).toBeNull()
+  expect(await seenAs(testbed.outside, FLOAT_A)).toBeNull()
 })
 
 test('is the source of what the instance sends out', async () => {
   const [a, b] = guests as [Netns, Netns]
   await pass(wants([FLOAT_A]))
   expect(await seenAs(a, OUTSIDE)).toBe(FLOAT_A)
-  expect(await seenAs(b, OUTSIDE)).toBe(town.hosts[0]?.uplink)
+  expect(await seenAs(b, OUTSIDE)).toBe(testbed.hosts[0]?.uplink)
 })
 
 test('leads to oneself, to a neighbour, and back from the host itself', async () => {
@@ -122,21 +122,23 @@ test('leads to oneself, to a neighbour, and back from the host itself', async ()
   expect(await seenAs(b, FLOAT_A)).toBe(FLOAT_B)
   await pass(wants([null, FLOAT_B]))
   expect(await seenAs(a, FLOAT_B)).toBe('172.31.0.11')
-  expect(await seenAs(town.hosts[0]?.netns as Netns, FLOAT_B)).not.toBeNull()
+  expect(await seenAs(testbed.hosts[0]?.netns as Netns, FLOAT_B)).not.toBeNull()
 })
 
 test('moves to another host: whoever knew the old one follows', async () => {
   await pass(wants([FLOAT_A]))
-  expect(await seenAs(town.outside, FLOAT_A)).toBe(OUTSIDE)
-  const neighbour = () => town.outside.must(['ip', 'neigh', 'show', FLOAT_A])
+  expect(await seenAs(testbed.outside, FLOAT_A)).toBe(OUTSIDE)
+  const neighbour = () => testbed.outside.must(['ip', 'neigh', 'show', FLOAT_A])
   const before = await neighbour()
   await pass(wants([null, null, FLOAT_A]))
-  expect(await seenAs(town.outside, FLOAT_A)).toBe(OUTSIDE)
+  expect(await seenAs(testbed.outside, FLOAT_A)).toBe(OUTSIDE)
   expect(await neighbour()).not.toBe(before)
   expect(await seenAs(guests[2] as Netns, OUTSIDE)).toBe(FLOAT_A)
-  const routes = await town.hosts[0]?.netns.must(['ip', 'route', 'show'])
+  const routes = await testbed.hosts[0]?.netns.must(['ip', 'route', 'show'])
   expect(routes).not.toContain(FLOAT_A)
-  expect(await town.hosts[0]?.netns.must(['ip', 'neigh', 'show', 'proxy'])).not.toContain(FLOAT_A)
+  expect(await testbed.hosts[0]?.netns.must(['ip', 'neigh', 'show', 'proxy'])).not.toContain(
+    FLOAT_A,
+  )
 })
 
 /** Answers each datagram. */
@@ -181,7 +183,7 @@ test('moves between hosts with a gap of at most a second', async () => {
     }))
   await pass(udp(wants([FLOAT_A])))
   const heard: string[] = []
-  town.outside.spawn(['python3', '-c', PROBE, FLOAT_A, '6'], (text) => heard.push(text))
+  testbed.outside.spawn(['python3', '-c', PROBE, FLOAT_A, '6'], (text) => heard.push(text))
   await eventually('the probe has begun', async () => heard.join('').includes('begun'))
   for (const floats of [[null, null, FLOAT_A], [FLOAT_A], [null, FLOAT_A], [null, null, FLOAT_A]])
     await pass(udp(wants(floats)))
@@ -194,7 +196,7 @@ test('moves between hosts with a gap of at most a second', async () => {
 
 test('is taken off the machine with everything else', async () => {
   await pass(wants([FLOAT_A]))
-  const [host] = town.hosts
+  const [host] = testbed.hosts
   if (host === undefined) throw new Error('two hosts were made')
   const delay = () => host.netns.must(['cat', '/proc/sys/net/ipv4/neigh/up0/proxy_delay'])
   expect(await host.netns.must(['ip', 'neigh', 'show', 'proxy'])).toContain(FLOAT_A)

@@ -156,7 +156,7 @@ async function persist<T>(call: () => Promise<T>): Promise<T> {
 }
 
 /** Gives the numbers of the accounts that are there, each whole, and how often the counter was turned. */
-async function whatIsThere(store: Store) {
+async function readRecords(store: Store) {
   return persist(() =>
     store.change(async (tx) => {
       const accounts = await tx.accounts()
@@ -387,7 +387,7 @@ describe('a node that is lost under load', () => {
       await passed(1_000)
       const { seen, there, used } = await withoutNode(lose, bringBack, async () => {
         await passed(6_000)
-        return { seen: await load.end(), there: await whatIsThere(store), used: inUse() }
+        return { seen: await load.end(), there: await readRecords(store), used: inUse() }
       })
       console.log(
         `lost ${what}: ${seen.promised.length} promised, ${seen.refused} refused, gap ${Math.round(seen.writeGapMs)} ms for writes, ${Math.round(seen.readGapMs)} ms for reads`,
@@ -404,7 +404,7 @@ describe('a node that is lost under load', () => {
         },
         30_000,
       )
-      expect((await whatIsThere(store)).numbers).toStrictEqual(there.numbers)
+      expect((await readRecords(store)).numbers).toStrictEqual(there.numbers)
       expect(seen.writeGapMs).toBeLessThan(WRITE_GAP_MS)
       expect(seen.readGapMs).toBeLessThan(READ_GAP_MS)
     },
@@ -451,7 +451,7 @@ describe('all nodes', () => {
       },
       20_000,
     )
-    const there = await whatIsThere(newcomer)
+    const there = await readRecords(newcomer)
     console.log(`lost all: ${seen.promised.length} promised, ${there.numbers.size} there`)
     expect(seen.promised.filter((number) => !there.numbers.has(number))).toStrictEqual([])
     expect(there.generation - 1).toBe(there.numbers.size)

@@ -16,18 +16,18 @@ import { LONE_FIREWALL, NO_FABRIC } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import type { Failures } from '../kit/every-failure.ts'
 import { failing } from '../kit/every-failure.ts'
-import type { Town } from '../kit/testbed.ts'
-import { createTown, metricValue, TOWN_MTU, townInstance, townWant } from '../kit/testbed.ts'
+import type { Testbed } from '../kit/testbed.ts'
+import { createTestbed, metricValue, TEST_MTU, testInstance, testWant } from '../kit/testbed.ts'
 
-const BEFORE = townWant(townInstance(11, [1]), townInstance(12, [1]))
+const BEFORE = testWant(testInstance(11, [1]), testInstance(12, [1]))
 /** One goes, one comes, one stays. */
-const AFTER = townWant(townInstance(12, [1]), townInstance(13, [1, 2]))
+const AFTER = testWant(testInstance(12, [1]), testInstance(13, [1, 2]))
 
-let town: Town
+let testbed: Testbed
 let failures: Failures
 
 beforeAll(async () => {
-  town = await createTown({
+  testbed = await createTestbed({
     wrap: (host) => {
       const wrapped = failing(host)
       failures = wrapped.failures
@@ -36,18 +36,18 @@ beforeAll(async () => {
   })
 })
 
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 async function expectConverged(want: HostWant): Promise<void> {
   const specs = want.local.instances.flatMap((each) =>
-    each.nics.map((nic) => nicSpec(nic, TOWN_MTU, 'veth')),
+    each.nics.map((nic) => nicSpec(nic, TEST_MTU, 'veth')),
   )
-  const states = new Map((await town.host.nics()).map((state) => [state.hostLink, state]))
+  const states = new Map((await testbed.host.nics()).map((state) => [state.hostLink, state]))
   expect([...states.keys()].toSorted()).toEqual(specs.map((spec) => spec.hostLink).toSorted())
   for (const spec of specs) expect(nicDifferences(spec, states.get(spec.hostLink))).toEqual([])
-  const rules = await town.host.listTable('inet', 'atoll')
+  const rules = await testbed.host.listTable('inet', 'atoll')
   for (const spec of specs) expect(rules).toContain(spec.hostLink)
-  expect(await town.machine.must(['ip', 'route'])).toContain('unreachable 172.31.0.0/16')
+  expect(await testbed.machine.must(['ip', 'route'])).toContain('unreachable 172.31.0.0/16')
 }
 
 test.each(['before', 'after'] as const)('a call that fails %s it is done', async (when) => {
@@ -55,11 +55,11 @@ test.each(['before', 'after'] as const)('a call that fails %s it is done', async
   do {
     call += 1
     await removeAllOfOurs()
-    await town.pass(BEFORE)
+    await testbed.pass(BEFORE)
     failures.arm(call, when)
-    await town.pass(AFTER).catch(() => {})
+    await testbed.pass(AFTER).catch(() => {})
     failures.disarm()
-    await town.pass(AFTER)
+    await testbed.pass(AFTER)
     await expectConverged(AFTER)
   } while (failures.fired)
   // Every call of a whole pass was tried, and not only a few.
@@ -68,36 +68,36 @@ test.each(['before', 'after'] as const)('a call that fails %s it is done', async
 
 test('one bad NIC does not stop the others', async () => {
   await removeAllOfOurs()
-  await town.pass(townWant())
+  await testbed.pass(testWant())
   // The kernel refuses a route whose source is no address of the host's.
-  const [bad, good] = [townInstance(21, [1]), townInstance(22, [1])]
+  const [bad, good] = [testInstance(21, [1]), testInstance(22, [1])]
   const [nic] = bad.nics
   if (nic === undefined) throw new Error('an instance has a NIC')
   const broken = { ...bad, nics: [{ ...nic, gateway: nic.ip }] }
-  await expect(town.pass(townWant(broken, good))).rejects.toMatchObject({ kind: 'unavailable' })
-  const links = (await town.host.nics()).filter((state) => state.routes.length > 0)
+  await expect(testbed.pass(testWant(broken, good))).rejects.toMatchObject({ kind: 'unavailable' })
+  const links = (await testbed.host.nics()).filter((state) => state.routes.length > 0)
   expect(links.map((state) => state.routes[0]?.ip)).toContain(good.nics[0]?.ip)
-  expect(await metricValue(town.metrics, 'atoll_links_failed_total')).toBeGreaterThan(0)
-  await town.pass(townWant(good))
-  await expectConverged(townWant(good))
+  expect(await metricValue(testbed.metrics, 'atoll_links_failed_total')).toBeGreaterThan(0)
+  await testbed.pass(testWant(good))
+  await expectConverged(testWant(good))
 })
 
 test('the link of an instance that ends is kept while it is there, and not made again when it went with its guest', async () => {
   await removeAllOfOurs()
-  const ended = townInstance(14, [1])
-  await town.pass(townWant(ended))
-  const ending = townWant({ ...ended, run: 'terminate' })
-  await town.pass(ending)
+  const ended = testInstance(14, [1])
+  await testbed.pass(testWant(ended))
+  const ending = testWant({ ...ended, run: 'terminate' })
+  await testbed.pass(ending)
   await expectConverged(ending)
-  for (const { hostLink } of await town.host.nics()) await town.host.removeNic(hostLink)
-  await town.pass(ending)
-  expect(await town.host.nics()).toEqual([])
+  for (const { hostLink } of await testbed.host.nics()) await testbed.host.removeNic(hostLink)
+  await testbed.pass(ending)
+  expect(await testbed.host.nics()).toEqual([])
 })
 
 test('a second daemon that knows nothing changes nothing, and removes what no want speaks of', async () => {
   await removeAllOfOurs()
-  await town.pass(AFTER)
-  const before = await town.machine.must(['ip', 'link'])
+  await testbed.pass(AFTER)
+  const before = await testbed.machine.must(['ip', 'link'])
   const metrics = createMetrics()
   const host = createLinuxHost({ log: silentLog })
   const fresh = [
@@ -107,34 +107,34 @@ test('a second daemon that knows nothing changes nothing, and removes what no wa
       settings: LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
-    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC, drivers: [DOCKER] }),
+    createLinks({ host, metrics, mtu: TEST_MTU, fabric: NO_FABRIC, drivers: [DOCKER] }),
   ]
   const signal = new AbortController().signal
-  for (const want of [AFTER, townWant()])
+  for (const want of [AFTER, testWant()])
     for (const service of fresh) {
       await service.apply({ want, resync: false, signal, log: silentLog })
-      if (want === AFTER) expect(await town.machine.must(['ip', 'link'])).toBe(before)
+      if (want === AFTER) expect(await testbed.machine.must(['ip', 'link'])).toBe(before)
     }
   expect(await host.nics()).toEqual([])
   await host.close()
 })
 
 test('removing everything leaves nothing of ours and everything of others', async () => {
-  await town.machine.must(['nft', 'add', 'table', 'inet', 'theirs'])
-  await town.machine.must([
+  await testbed.machine.must(['nft', 'add', 'table', 'inet', 'theirs'])
+  await testbed.machine.must([
     'sh',
     '-ec',
     'iptables-nft -N DOCKER-USER; iptables-nft -A DOCKER-USER -j RETURN',
   ])
-  await town.pass(AFTER, { resync: true })
+  await testbed.pass(AFTER, { resync: true })
   expect(await removeAllOfOurs()).not.toEqual([])
-  const links = await town.machine.must(['ip', '-br', 'link'])
+  const links = await testbed.machine.must(['ip', '-br', 'link'])
   expect(links).not.toContain('at-')
   expect(links).toContain('up0')
-  expect(await town.machine.must(['ip', 'route'])).not.toMatch(/proto 167|172\.31/)
-  const rules = await town.machine.must(['nft', 'list', 'ruleset'])
+  expect(await testbed.machine.must(['ip', 'route'])).not.toMatch(/proto 167|172\.31/)
+  const rules = await testbed.machine.must(['nft', 'list', 'ruleset'])
   expect(rules).not.toContain('atoll')
   expect(rules).toContain('theirs')
-  expect(await town.machine.must(['iptables-nft', '-S', 'DOCKER-USER'])).toContain('-j RETURN')
+  expect(await testbed.machine.must(['iptables-nft', '-S', 'DOCKER-USER'])).toContain('-j RETURN')
   expect(await removeAllOfOurs()).toEqual([])
 })

@@ -7,7 +7,7 @@ import type { TypeRate } from '../../src/model/network-rates.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
-import { createTown, metricValue, type Town, townInstance, townWant } from '../kit/testbed.ts'
+import { createTestbed, metricValue, type Testbed, testInstance, testWant } from '../kit/testbed.ts'
 
 const RATES: readonly TypeRate[] = [
   { types: 'slow.*', megabitsPerSecond: 20, packetsPerSecond: null },
@@ -29,25 +29,25 @@ while True:
     time.sleep(0.01)
 `
 
-let town: Town
+let testbed: Testbed
 let machines: Record<'limited' | 'free', Netns>
 const free = typed(12, 'own.free')
 const limited = (type: string) => typed(11, type)
 
 function typed(number: number, name: string): InstanceWant {
-  const made = townInstance(number, [1])
+  const made = testInstance(number, [1])
   return { ...made, type: { ...made.type, name } }
 }
 
 beforeAll(async () => {
-  town = await createTown({ firewall: { ...LONE_FIREWALL, rates: RATES } })
-  await town.pass(townWant(limited('slow.micro'), free))
+  testbed = await createTestbed({ firewall: { ...LONE_FIREWALL, rates: RATES } })
+  await testbed.pass(testWant(limited('slow.micro'), free))
   machines = {
-    limited: await town.plug(limited('slow.micro')),
-    free: await town.plug(free),
+    limited: await testbed.plug(limited('slow.micro')),
+    free: await testbed.plug(free),
   }
 })
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 /** Prints how many packets arrive at eth0 of its namespace in how many seconds at most. */
 const COUNT = `
@@ -92,22 +92,22 @@ test.for([
   ['slow.micro', 20],
   ['fast.micro', 80],
 ] as const)('%s sends and receives at most %i Mbit a second', async ([type, megabits]) => {
-  await town.pass(townWant(limited(type), free))
+  await testbed.pass(testWant(limited(type), free))
   const bits = (1400 + HEADERS) * 8
   await flood(1400, (megabits * 1e6) / bits)
   // It is changed in place.
-  expect(await metricValue(town.metrics, 'atoll_firewall_replacements_total')).toBe(1)
+  expect(await metricValue(testbed.metrics, 'atoll_firewall_replacements_total')).toBe(1)
 })
 
 test('a type with a packet rate sends and receives at most that many', async () => {
-  await town.pass(townWant(limited('small.packets'), free))
+  await testbed.pass(testWant(limited('small.packets'), free))
   await flood(64, 5000)
 })
 
 test('what was dropped is counted by its reason', async () => {
-  await town.pass(townWant(limited('small.packets'), free))
+  await testbed.pass(testWant(limited('small.packets'), free))
   for (const reason of ['rate_bandwidth', 'rate_packets']) {
     const metric = 'atoll_firewall_dropped_packets_total'
-    expect(await metricValue(town.metrics, metric, reason)).toBeGreaterThan(1000)
+    expect(await metricValue(testbed.metrics, metric, reason)).toBeGreaterThan(1000)
   }
 })

@@ -12,33 +12,33 @@ import { isPermitted, permissionsOf } from '../../src/plan/permits.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { anyRulesOf, NO_PORTS_PROTOCOL, withRules } from '../kit/group-rules.ts'
 import {
-  createTown,
+  createTestbed,
   OUTSIDE_ADDRESS,
-  type Town,
-  townGroup,
-  townInstance,
-  townWant,
+  type Testbed,
+  testGroup,
+  testInstance,
+  testWant,
   UPLINK_ADDRESS,
 } from '../kit/testbed.ts'
 
 const ROUNDS = 12
-const GUESTS = [townInstance(11, [1]), townInstance(12, [1, 2]), townInstance(13, [3])]
+const GUESTS = [testInstance(11, [1]), testInstance(12, [1, 2]), testInstance(13, [3])]
 const ADDRESSES = GUESTS.flatMap(({ nics }) => nics.map(({ ip }) => ip))
 
-let town: Town
+let testbed: Testbed
 let ends: readonly { readonly ip: Ipv4; readonly machine: Netns }[]
 
 beforeAll(async () => {
-  town = await createTown()
-  await town.pass(townWant(...GUESTS))
-  const guests = await Promise.all(GUESTS.map((each) => town.plug(each)))
-  await town.outside.must(['ip', 'route', 'add', '172.31.0.0/16', 'via', UPLINK_ADDRESS])
+  testbed = await createTestbed()
+  await testbed.pass(testWant(...GUESTS))
+  const guests = await Promise.all(GUESTS.map((each) => testbed.plug(each)))
+  await testbed.outside.must(['ip', 'route', 'add', '172.31.0.0/16', 'via', UPLINK_ADDRESS])
   ends = [
     ...guests.map((machine, at) => ({ ip: ADDRESSES[at] ?? ipv4('0.0.0.0'), machine })),
-    { ip: ipv4(OUTSIDE_ADDRESS), machine: town.outside },
+    { ip: ipv4(OUTSIDE_ADDRESS), machine: testbed.outside },
   ]
 })
-afterAll(() => town.destroy())
+afterAll(() => testbed.destroy())
 
 /** Sends packets that begin a flow each: argv is JSON, a list of [destination, protocol, port, code, number]. */
 const SEND = `
@@ -141,8 +141,8 @@ async function tryAll(): Promise<{ readonly passed: Set<string>; readonly all: r
 test('packets pass exactly if the rules permit it', async () => {
   await fc.assert(
     fc.asyncProperty(anyRulesOf([1, 2, 3]), async (rules) => {
-      const want = withRules(townWant(...GUESTS), rules)
-      await town.pass(want)
+      const want = withRules(testWant(...GUESTS), rules)
+      await testbed.pass(want)
       const permissions = permissionsOf(want)
       const { passed, all } = await tryAll()
       const expected = all.filter((flow) => isPermitted(flow, permissions))
@@ -183,14 +183,14 @@ test('what is withdrawn ends the connections that only it had permitted', async 
     protocol: 6,
     fromPort: 7001,
     toPort: 7001,
-    peer: { kind: 'group', group: townGroup(group) },
+    peer: { kind: 'group', group: testGroup(group) },
   })
   const rulesWith = (...more: readonly RuleMatch[]) =>
-    withRules(townWant(...GUESTS), { 1: [ALL_OUT], 2: [ALL_OUT], 3: [ALL_OUT, ...more] })
+    withRules(testWant(...GUESTS), { 1: [ALL_OUT], 2: [ALL_OUT], 3: [ALL_OUT, ...more] })
   const [first, second, third] = ends
   if (first === undefined || second === undefined || third === undefined) throw new Error('ends')
   // The second guest is in both groups.
-  await town.pass(rulesWith(tcpFrom(2), tcpFrom(1)))
+  await testbed.pass(rulesWith(tcpFrom(2), tcpFrom(1)))
   let served = ''
   const server = third.machine.spawn(['python3', '-c', SERVE], (text) => {
     served += text
@@ -200,7 +200,7 @@ test('what is withdrawn ends the connections that only it had permitted', async 
     machine.run(['python3', '-c', TALK_ON, third.ip, `${seconds}`], { timeoutMs: 60_000 })
   const [ended, kept] = [talk(first, 30), talk(second, 5)]
   await eventually('both are connected', () => served.split('accepted').length > 2, 10_000)
-  await town.pass(rulesWith(tcpFrom(2)))
+  await testbed.pass(rulesWith(tcpFrom(2)))
   expect((await ended).stderr).toMatch(/timed out/i)
   expect((await kept).stdout).toBe('done')
   server.kill('SIGKILL')

@@ -201,12 +201,12 @@ async function fromScratch(state: State): Promise<readonly string[]> {
 /** Goes through states on one machine, and compares each with what it is from scratch. */
 interface Walk {
   /** `how` says from where and in which way the host comes to this state, for a report. */
-  arrive(how: string, state: State, way: Way): Promise<void>
+  arrive(how: string, state: State, arrival: Arrival): Promise<void>
   /** What was found to differ, and the machine gone. */
   end(): Promise<readonly string[]>
 }
 
-interface Way {
+interface Arrival {
   readonly records: State['records']
   /** Whether the daemon that made the state before has ended, and another one makes this. */
   readonly restart: boolean

@@ -28,7 +28,7 @@ beforeAll(async () => {
     processes = openProcesses(context)
     return processes
   }
-  whole = await startWholeHost({ drivers: [open], hurry: 1 })
+  whole = await startWholeHost({ drivers: [open], speedup: 1 })
 })
 afterAll(async () => {
   await whole?.close()

@@ -4,10 +4,16 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { reaches } from '../kit/fabric-fixture.ts'
+import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { SERVE_PEER_ADDRESS } from '../kit/talk.ts'
-import { createVpcTown, DNS_ZONE, type Home, type VpcTown, vpcInstance } from '../kit/vpc-testbed.ts'
+import {
+  createVpcTestbed,
+  DNS_ZONE,
+  type GuestSpec,
+  type VpcTestbed,
+  vpcInstance,
+} from '../kit/vpc-testbed.ts'
 
 const RED = { vpc: 'red', at: 0, number: 10 } as const
 const RED_NEAR = { vpc: 'red', at: 0, number: 11 } as const
@@ -17,7 +23,7 @@ const BLUE_NEAR = { vpc: 'blue', at: 0, number: 11 } as const
 const BLUE_FAR = { vpc: 'blue', at: 1, number: 12 } as const
 const PLAIN = { vpc: 'plain', at: 0, number: 10 } as const
 const PLAIN_FAR = { vpc: 'plain', at: 1, number: 12 } as const
-const HOMES: readonly Home[] = [
+const GUEST_SPECS: readonly GuestSpec[] = [
   ...[RED, RED_NEAR, RED_FAR, BLUE, BLUE_NEAR, BLUE_FAR, PLAIN, PLAIN_FAR],
 ]
 const NEIGHBOURS = [
@@ -66,32 +72,32 @@ print(connection.recv(100).decode(), end="")
 /** Others use the machine, too. */
 const DEADLINE_MS = 30_000
 
-let town: VpcTown
+let testbed: VpcTestbed
 beforeAll(async () => {
-  town = await createVpcTown('vxlan', 2, HOMES)
-  for (const home of HOMES)
+  testbed = await createVpcTestbed('vxlan', 2, GUEST_SPECS)
+  for (const spec of GUEST_SPECS)
     for (const program of [SERVE_UDP, SERVE_TCP])
-      town.guest(home).spawn(['python3', '-c', program, nameOf(home)])
-  town.fabric.outside.spawn(['python3', '-c', SERVE_PEER_ADDRESS])
+      testbed.guest(spec).spawn(['python3', '-c', program, nameOf(spec)])
+  testbed.fabric.outside.spawn(['python3', '-c', SERVE_PEER_ADDRESS])
   await eventually(
     'a server outside',
     async () => {
       return (
-        (await town.fabric.outside.run(['python3', '-c', ASK_TCP, '127.0.0.1', '7000']))
+        (await testbed.fabric.outside.run(['python3', '-c', ASK_TCP, '127.0.0.1', '7000']))
           .exitCode === 0
       )
     },
     DEADLINE_MS,
   )
 })
-afterAll(() => town?.destroy())
+afterAll(() => testbed?.destroy())
 
-function nameOf({ vpc, at, number }: Home): string {
+function nameOf({ vpc, at, number }: GuestSpec): string {
   return `${vpc} ${at} ${number}`
 }
 
-function addressOf(home: Home): string {
-  return vpcInstance(home).nics[0]?.ip ?? ''
+function addressOf(spec: GuestSpec): string {
+  return vpcInstance(spec).nics[0]?.ip ?? ''
 }
 
 async function tcp(from: Netns, address: string, port: number): Promise<string> {
@@ -112,7 +118,7 @@ function describeLife(when: string) {
         [other, one],
       ])
       const reached = ways.map(async ([from = RED, to = RED]) => {
-        const guest = town.guest(from)
+        const guest = testbed.guest(from)
         const address = addressOf(to)
         const [ping, byTcp, byUdp] = await Promise.all([
           reachesSoon(guest, address),
@@ -130,44 +136,48 @@ function describeLife(when: string) {
     })
 
     it('each reaches the outside through NAT', async () => {
-      const seen = HOMES.map(async (home) => {
-        const guest = town.guest(home)
+      const seen = GUEST_SPECS.map(async (spec) => {
+        const guest = testbed.guest(spec)
         const [ping, as] = await Promise.all([
           reachesSoon(guest, OUTSIDE),
           tcp(guest, OUTSIDE, 7000),
         ])
-        return { home, ping, as }
+        return { spec, ping, as }
       })
-      const right = HOMES.map((home) => ({ home, ping: true, as: town.host(home.at).uplink }))
+      const right = GUEST_SPECS.map((spec) => ({
+        spec,
+        ping: true,
+        as: testbed.host(spec.at).uplink,
+      }))
       expect(await Promise.all(seen)).toEqual(right)
     })
 
-    it.each([RED, BLUE, PLAIN, BLUE_FAR])('$vpc has DNS with its own names', async (home) => {
-      const guest = town.guest(home)
-      const own = HOMES.filter(({ vpc }) => vpc === home.vpc)
+    it.each([RED, BLUE, PLAIN, BLUE_FAR])('$vpc has DNS with its own names', async (spec) => {
+      const guest = testbed.guest(spec)
+      const own = GUEST_SPECS.filter(({ vpc }) => vpc === spec.vpc)
       const labels = own.map(({ number }) => `web-${number}.${DNS_ZONE}`)
       for (const way of [[], ['+tcp']]) {
         const answers = await Promise.all(labels.map((label) => dig(guest, label, way)))
         expect(answers).toEqual(own.map(addressOf))
       }
-      const ids = HOMES.map((one) => dig(guest, `${vpcInstance(one).id}.${DNS_ZONE}`))
+      const ids = GUEST_SPECS.map((one) => dig(guest, `${vpcInstance(one).id}.${DNS_ZONE}`))
       expect(await Promise.all(ids)).toEqual(
-        HOMES.map((one) => (one.vpc === home.vpc ? addressOf(one) : '')),
+        GUEST_SPECS.map((one) => (one.vpc === spec.vpc ? addressOf(one) : '')),
       )
-      expect(await dig(guest, addressOf(home), ['-x'])).toBe(`${vpcInstance(home).id}.${DNS_ZONE}.`)
+      expect(await dig(guest, addressOf(spec), ['-x'])).toBe(`${vpcInstance(spec).id}.${DNS_ZONE}.`)
     })
 
-    it.each([RED, BLUE, PLAIN, RED_FAR])('$vpc has its own metadata', async (home) => {
-      const guest = town.guest(home)
+    it.each([RED, BLUE, PLAIN, RED_FAR])('$vpc has its own metadata', async (spec) => {
+      const guest = testbed.guest(spec)
       const url = 'http://169.254.169.254/latest/meta-data/instance-id'
-      expect(await guest.must(['curl', '-s', '-m', '3', url])).toBe(vpcInstance(home).id)
+      expect(await guest.must(['curl', '-s', '-m', '3', url])).toBe(vpcInstance(spec).id)
     })
 
-    it.each([RED, BLUE, PLAIN])('$vpc gets its address by DHCP', async (home) => {
-      const said = await town
-        .guest(home)
+    it.each([RED, BLUE, PLAIN])('$vpc gets its address by DHCP', async (spec) => {
+      const said = await testbed
+        .guest(spec)
         .run(['busybox', 'udhcpc', '-f', '-q', '-n', '-i', 'eth0', '-s', '/bin/true'])
-      expect(said.stderr + said.stdout).toContain(`lease of ${addressOf(home)} obtained`)
+      expect(said.stderr + said.stdout).toContain(`lease of ${addressOf(spec)} obtained`)
     })
   })
 }
@@ -188,8 +198,8 @@ describe('nothing passes between VPCs', () => {
       [PLAIN, BLUE],
     ] as const
     const seen = ways.map(async ([from, to]) => [
-      await reaches(town.guest(from), addressOf(to)),
-      await tcp(town.guest(from), addressOf(to), 7003),
+      await reaches(testbed.guest(from), addressOf(to)),
+      await tcp(testbed.guest(from), addressOf(to), 7003),
     ])
     expect(await Promise.all(seen)).toEqual(ways.map(() => [false, '']))
   })
@@ -199,7 +209,7 @@ describe('nothing passes between VPCs', () => {
     const hosts = ['198.51.100.1', '198.51.100.2', '10.77.1.2', '10.77.2.2']
     const ways = [RED, BLUE, PLAIN].flatMap((from) =>
       [...others, ...hosts].map(async (to) =>
-        (await reaches(town.guest(from), to)) ? [from, to] : [],
+        (await reaches(testbed.guest(from), to)) ? [from, to] : [],
       ),
     )
     expect((await Promise.all(ways)).flat()).toEqual([])
@@ -208,11 +218,11 @@ describe('nothing passes between VPCs', () => {
 
 describe('after SIGKILL', () => {
   it('the namespaces go on without the daemon', async () => {
-    for (const index of [0, 1]) await town.host(index).kill()
+    for (const index of [0, 1]) await testbed.host(index).kill()
     for (const [from, to] of NEIGHBOURS)
-      expect(await reaches(town.guest(from), addressOf(to)), nameOf(from)).toBe(true)
-    expect(await tcp(town.guest(RED), OUTSIDE, 7000)).toBe(town.host(0).uplink)
-    await town.pass({ restart: true })
+      expect(await reaches(testbed.guest(from), addressOf(to)), nameOf(from)).toBe(true)
+    expect(await tcp(testbed.guest(RED), OUTSIDE, 7000)).toBe(testbed.host(0).uplink)
+    await testbed.pass({ restart: true })
   })
 })
 
@@ -231,31 +241,33 @@ describe('damage is repaired', () => {
     ['the gateway device inside is gone', 'nsenter --net=NAME ip link del at-gw'],
     ['a NIC inside is down', 'nsenter --net=NAME ip link set at-world down'],
   ])('%s', async (_what, damage) => {
-    const { netns, namespaceDirectory } = town.host(0)
+    const { netns, namespaceDirectory } = testbed.host(0)
     await netns.must(['sh', '-ec', damage.replaceAll('NAME', `${namespaceDirectory}/atoll-vpc-1`)])
     await eventually('all is well again', async () => {
-      await town.pass()
-      const guest = town.guest(RED)
+      await testbed.pass()
+      const guest = testbed.guest(RED)
       return (
         (await reaches(guest, OUTSIDE)) &&
         (await reaches(guest, addressOf(RED_NEAR))) &&
         (await reaches(guest, addressOf(RED_FAR)))
       )
     })
-    expect(await town.inVpc(0, 1, 'nft list tables')).toContain('table inet atoll_guard')
-    expect(await dig(town.guest(RED), `web-12.${DNS_ZONE}`)).toBe(addressOf(RED_FAR))
+    expect(await testbed.inVpc(0, 1, 'nft list tables')).toContain('table inet atoll_guard')
+    expect(await dig(testbed.guest(RED), `web-12.${DNS_ZONE}`)).toBe(addressOf(RED_FAR))
   })
 })
 
 describe('a VPC without instances on the host', () => {
   it('leaves nothing there, and disturbs no other', async () => {
-    await town.pass({ homes: HOMES.filter(({ vpc, at }) => vpc !== 'blue' || at !== 0) })
-    const { netns, namespaceDirectory } = town.host(0)
+    await testbed.pass({
+      guestSpecs: GUEST_SPECS.filter(({ vpc, at }) => vpc !== 'blue' || at !== 0),
+    })
+    const { netns, namespaceDirectory } = testbed.host(0)
     expect(await netns.must(['ls', namespaceDirectory])).toBe('atoll-vpc-1\n')
     const links = await netns.must(['ip', '-o', 'link'])
     expect(links).toContain('at-t-1')
     expect(links).not.toContain('at-t-2')
-    expect(await reaches(town.guest(RED), addressOf(RED_FAR))).toBe(true)
-    expect(await reaches(town.guest(RED), OUTSIDE)).toBe(true)
+    expect(await reaches(testbed.guest(RED), addressOf(RED_FAR))).toBe(true)
+    expect(await reaches(testbed.guest(RED), OUTSIDE)).toBe(true)
   })
 })

@@ -150,7 +150,13 @@ const LINES: readonly Line[] = [
   { name: 'launches that failed', of: ({ failures }) => failures.length, digits: 0 },
 ]
 
-function wrongsOf({ failures, unanswered, pending, doubled, lapsed }: Measured): readonly number[] {
+function errorCounts({
+  failures,
+  unanswered,
+  pending,
+  doubled,
+  lapsed,
+}: Measured): readonly number[] {
   return [failures.length, unanswered, pending, doubled, lapsed]
 }
 
@@ -184,8 +190,8 @@ function summary(columns: readonly Column[]): BenchResult {
       },
       {
         text: 'no launch failed, was made without an answer or does not run; no address twice, no lease lost',
-        measured: each((one) => wrongsOf(one).join('/')).join(', '),
-        met: isWhole && measured.every((one) => wrongsOf(one).every((wrongs) => wrongs === 0)),
+        measured: each((one) => errorCounts(one).join('/')).join(', '),
+        met: isWhole && measured.every((one) => errorCounts(one).every((wrongs) => wrongs === 0)),
       },
       ...ratios
         .filter(({ line }) => line.isFlat === true)
@@ -200,7 +206,7 @@ function summary(columns: readonly Column[]): BenchResult {
       ...columns.flatMap(({ size, failed }) =>
         failed === null ? [] : `${titleOf(size)}: not measured: ${failed}`,
       ),
-      ...measured.flatMap(troublesOf),
+      ...measured.flatMap(problemsOf),
     ],
     raw: Object.fromEntries(LINES.map(({ name, of }) => [name, measured.map(of)])),
   }
@@ -224,7 +230,7 @@ function growthOf(measured: readonly Measured[], { of }: Line): number {
   return before === 0 && after === 0 ? 1 : after / before
 }
 
-function troublesOf({ warnings, failures, ...size }: Measured): readonly string[] {
+function problemsOf({ warnings, failures, ...size }: Measured): readonly string[] {
   const counted = new Map(Object.entries(warnings))
   for (const failure of failures) counted.set(failure, (counted.get(failure) ?? 0) + 1)
   return [...counted].map(([message, times]) => `${titleOf(size)}, ${times} times: ${message}`)

@@ -13,11 +13,11 @@ import type { Drill, DrillContext } from './drill.ts'
 
 const STORM_MS = 12_000
 const LAUNCH_EVERY_MS = 400
-const SHORTEST_LIFE_MS = 300
-const LONGEST_LIFE_MS = 2500
+const SHORTEST_RUN_MS = 300
+const LONGEST_RUN_MS = 2500
 /** Maximum number of launches, however long the load lasts. */
 const STORM_LIMIT = 40
-const WELL_MS = 60_000
+const HEALTHY_MS = 60_000
 const LAUNCH_MS = 90_000
 const DOCKER_MS = 4000
 const FULL_MS = 12_000
@@ -82,11 +82,11 @@ async function killDaemons(context: DrillContext): Promise<number> {
   while (performance.now() < end) {
     const host = lab.hosts[Math.floor(Math.random() * lab.hosts.length)]
     if (host === undefined) break
-    await delay(SHORTEST_LIFE_MS + Math.random() * (LONGEST_LIFE_MS - SHORTEST_LIFE_MS))
+    await delay(SHORTEST_RUN_MS + Math.random() * (LONGEST_RUN_MS - SHORTEST_RUN_MS))
     const excused = excuse(host.name, 'services')
     await host.service('atolld').crash()
     deaths += 1
-    await until(`atolld on ${host.name} is well`, WELL_MS, async () =>
+    await until(`atolld on ${host.name} is well`, HEALTHY_MS, async () =>
       (await isWell(host)) ? true : null,
     )
     excused()
@@ -240,7 +240,7 @@ export const clockJump: Drill = {
 
 async function restartDaemon(host: LabHost): Promise<void> {
   await host.service('atolld').crash()
-  await until(`atolld on ${host.name} is well`, WELL_MS, async () =>
+  await until(`atolld on ${host.name} is well`, HEALTHY_MS, async () =>
     (await isWell(host)) ? true : null,
   )
 }

@@ -19,12 +19,12 @@ export async function repairLab(lab: Lab): Promise<void> {
 }
 
 /** What is wrong; empty when the lab is healthy. */
-async function unwell(lab: Lab): Promise<readonly string[]> {
-  const found = (await Promise.all(lab.hosts.map((host) => hostUnwell(lab, host.name)))).flat()
+async function unhealthy(lab: Lab): Promise<readonly string[]> {
+  const found = (await Promise.all(lab.hosts.map((host) => hostProblems(lab, host.name)))).flat()
   return found.length > 0 ? found : await differences(lab)
 }
 
-async function hostUnwell(lab: Lab, name: string): Promise<readonly string[]> {
+async function hostProblems(lab: Lab, name: string): Promise<readonly string[]> {
   const host = lab.host(name)
   if (!(await host.isOn())) return [`${name} is off`]
   if (host.isCut()) return [`${name} is cut off`]
@@ -53,7 +53,7 @@ export async function waitUntilHealthy(
   const deadline = performance.now() + timeoutMs
   for (;;) {
     const at = performance.now()
-    const found = await unwell(lab).catch((error: unknown) => [String(error)])
+    const found = await unhealthy(lab).catch((error: unknown) => [String(error)])
     if (found.length === 0) return { at, found }
     if (at > deadline) return { at: null, found }
     await delay(LOOK_AGAIN_MS)

@@ -11,7 +11,7 @@ import { closeSync, openSync } from 'node:fs'
 import { loadLibc } from '../../src/host/libc.ts'
 import { until } from '../lab/run.ts'
 
-const LOOK_AGAIN_MS = 20
+const POLL_MS = 20
 
 /** How a program inside ended. */
 export interface Ran {
@@ -126,5 +126,5 @@ export async function eventually(
   holds: () => Promise<boolean> | boolean,
   timeoutMs = 5_000,
 ): Promise<void> {
-  await until(what, timeoutMs, async () => ((await holds()) ? true : null), LOOK_AGAIN_MS)
+  await until(what, timeoutMs, async () => ((await holds()) ? true : null), POLL_MS)
 }

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type RunResult, systemRunner } from '../../src/lib/runner.ts'
 
-const LOOK_AGAIN_MS = 50
+const POLL_MS = 50
 
 /** Runs a program and returns its output. Throws with its messages when it fails. */
 export async function must(
@@ -28,7 +28,7 @@ export async function until<T>(
   what: string,
   timeoutMs: number,
   look: () => Promise<T | null>,
-  everyMs = LOOK_AGAIN_MS,
+  everyMs = POLL_MS,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs
   for (;;) {

@@ -122,7 +122,7 @@ afterEach(async () => {
 })
 
 /** Where the API of a test takes consoles; it is on this host, so nobody needs TLS. */
-const placeOf = (port: number) => `ws://127.0.0.1:${port}/console`
+const consoleUrl = (port: number) => `ws://127.0.0.1:${port}/console`
 
 interface Refusal {
   readonly status: number
@@ -154,7 +154,11 @@ const open = (url: string, protocols: string[]) => openFor((socket) => socket, u
 /** Presents a ticket; returns the link, or the status of the refusal. */
 async function enter(port: number, ticket: string): Promise<TerminalLink | number> {
   const protocols = [TERMINAL_PROTOCOLS.v1, `ticket.${ticket}`]
-  const link = await openFor((one) => createTerminalLink(one, 'client'), placeOf(port), protocols)
+  const link = await openFor(
+    (one) => createTerminalLink(one, 'client'),
+    consoleUrl(port),
+    protocols,
+  )
   return 'status' in link ? link.status : link
 }
 
@@ -274,7 +278,10 @@ describe('nobody gets in', () => {
     ]
     for (const [message, code, reason] of nonsense) {
       const { ticket } = await near.consoleLocator.seek(HERE)
-      const socket = await open(placeOf(near.api.port), [TERMINAL_PROTOCOLS.v1, `ticket.${ticket}`])
+      const socket = await open(consoleUrl(near.api.port), [
+        TERMINAL_PROTOCOLS.v1,
+        `ticket.${ticket}`,
+      ])
       if ('status' in socket) throw new Error('not let in')
       socket.send(message)
       const [closedWith, why] = await once(socket, 'close')
@@ -387,7 +394,10 @@ describe('other clients', () => {
 
   async function ask(protocol: string, query = ''): Promise<Ws> {
     const { ticket } = await near.consoleLocator.seek(HERE)
-    const socket = await open(`${placeOf(near.api.port)}${query}`, [protocol, `ticket.${ticket}`])
+    const socket = await open(`${consoleUrl(near.api.port)}${query}`, [
+      protocol,
+      `ticket.${ticket}`,
+    ])
     if ('status' in socket) throw new Error(socket.text)
     expect(socket.protocol).toBe(protocol)
     return socket
@@ -418,7 +428,7 @@ describe('other clients', () => {
   test('are told in the close why there is no console', async () => {
     const { ticket } = await near.consoleLocator.seek(HERE)
     near.states.delete(HERE)
-    const url = placeOf(near.api.port)
+    const url = consoleUrl(near.api.port)
     const socket = await open(url, ['atoll.console.text.v1', `ticket.${ticket}`])
     if ('status' in socket) throw new Error(socket.text)
     expect(await watch(socket).closed).toEqual({
@@ -434,7 +444,7 @@ test('a page attaches with the lines of docs/consoles.md, in the WebSocket that 
   expect(code.split('\n').length).toBeLessThanOrEqual(12)
   const { ticket } = await near.consoleLocator.seek(HERE)
   const place = {
-    url: placeOf(near.api.port),
+    url: consoleUrl(near.api.port),
     protocols: [TERMINAL_PROTOCOLS.v1, `ticket.${ticket}`],
   }
   const shown: Buffer[] = []

@@ -18,22 +18,22 @@ const TIMEOUT_MS = 120_000
 
 let cloud: Cloud
 let api: RunningApi
-let playing: NodeJS.Timeout
+let agentTimer: NodeJS.Timeout
 beforeAll(async () => {
   cloud = await openCloud({ hosts: [{ vcpus: 1000, memoryMiB: 1_000_000 }] })
   await cloud.store.change((tx) => tx.insertAccessKey(KEY))
   const parts = { ...cloud.parts, clock: { ...cloud.parts.clock, now: () => Date.now() } }
   api = await runApi(allActions, { parts })
-  playing = setInterval(() => void playAgent(), 50)
+  agentTimer = setInterval(() => void actAsAgent(), 50)
 })
 afterAll(async () => {
-  clearInterval(playing)
+  clearInterval(agentTimer)
   await api[Symbol.asyncDispose]()
   await cloud[Symbol.asyncDispose]()
 })
 
 /** Does what an agent would say that it has done. */
-async function playAgent(): Promise<void> {
+async function actAsAgent(): Promise<void> {
   await cloud.store.change(async (tx) => {
     for (const instance of await tx.instances({})) {
       const { id, bootCount, wanted } = instance
@@ -49,7 +49,7 @@ async function playAgent(): Promise<void> {
   })
 }
 
-async function play(program: string, args: readonly string[]): Promise<unknown> {
+async function runProgram(program: string, args: readonly string[]): Promise<unknown> {
   const given = [api.port, KEY.id, KEY.secret, cloud.image].map(String)
   const { stdout } = await run(program, [...args, ...given], {
     env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: '/nonexistent' },
@@ -85,7 +85,7 @@ ended = ec2.destroy_node(node)
 state('terminated')
 deleted = ec2.delete_key_pair(pair)
 print(json.dumps([stopped, started, ended, deleted, one.name, tags, one.extra['key_name']]))`
-    expect(await play(PYTHON, ['-c', program])).toEqual([
+    expect(await runProgram(PYTHON, ['-c', program])).toEqual([
       ...[true, true, true, true],
       ...['lc', { Name: 'lc', a: 'b' }, 'libcloud'],
     ])
@@ -113,7 +113,7 @@ zones = ec2.describe_availability_zones.body['availabilityZoneInfo'].map { |z| z
 ended = server.destroy
 server.wait_for(60) { state == 'terminated' }
 puts [first, tags, names, zones, ended].to_json`
-    expect(await play(RUBY, ['-e', program])).toEqual([
+    expect(await runProgram(RUBY, ['-e', program])).toEqual([
       'running',
       { Name: 'f' },
       ['fog'],

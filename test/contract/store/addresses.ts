@@ -4,8 +4,8 @@ import { ipv4 } from '../../../src/model/addr.ts'
 import type { Address } from '../../../src/model/records.ts'
 import { ofHost, ofVpc, type Scope } from '../../../src/store/scope.ts'
 import type { Tx } from '../../../src/store/store.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const RACES = 4
 
@@ -33,11 +33,11 @@ async function launch(tx: Tx, number: number): Promise<void> {
 }
 
 /** Addresses. */
-export function describeAddresses(begin: () => Promise<StoreWorld>): void {
+export function describeAddresses(begin: () => Promise<StoreFixture>): void {
   describe('addresses', () => {
-    const world = settledWorld(begin)
-    const write = <R>(work: (tx: Tx) => Promise<R>) => world.store.change(work)
-    const read = () => world.peer.read((tx) => tx.addresses({}))
+    const fixture = storeFixture(begin)
+    const write = <R>(work: (tx: Tx) => Promise<R>) => fixture.store.change(work)
+    const read = () => fixture.peer.read((tx) => tx.addresses({}))
 
     it('are there once, and found by account, id, address and NIC', async () => {
       await write((tx) => launch(tx, 1))
@@ -53,7 +53,7 @@ export function describeAddresses(begin: () => Promise<StoreWorld>): void {
         return done
       })
       expect(results).toEqual(['done', 'done', 'done', 'taken'])
-      await world.peer.read(async (tx) => {
+      await fixture.peer.read(async (tx) => {
         expect(await tx.addresses({})).toStrictEqual(all)
         expect(await tx.addresses({ account: given.OTHER_ACCOUNT })).toStrictEqual([all[1]])
         expect(await tx.addresses({ ids: [given.nth('eipalloc', 1)] })).toStrictEqual([all[0]])
@@ -79,7 +79,7 @@ export function describeAddresses(begin: () => Promise<StoreWorld>): void {
           await tx.deleteAddress(address(1).id),
         ]),
       ).toEqual(['done', 'taken', 'done', 'in-use'])
-      const placed = await world.peer.read((tx) => tx.placedNics({ hosts: [given.HOST] }))
+      const placed = await fixture.peer.read((tx) => tx.placedNics({ hosts: [given.HOST] }))
       expect(placed.map(({ publicIp }) => publicIp)).toEqual(['203.0.113.1', '203.0.113.2'])
       await write((tx) => tx.associateAddress(address(1).id, null))
       expect(await write((tx) => tx.deleteAddress(address(1).id))).toBe('done')
@@ -106,7 +106,7 @@ export function describeAddresses(begin: () => Promise<StoreWorld>): void {
       for (let race = 1; race <= RACES; race += 1) {
         const ip = ipv4(`203.0.113.${race}`)
         const results = await Promise.all(
-          [world.store, world.peer].map((store, at) =>
+          [fixture.store, fixture.peer].map((store, at) =>
             store.change((tx) => tx.insertAddress(address(10 * race + at, { ip }))),
           ),
         )
@@ -122,7 +122,7 @@ export function describeAddresses(begin: () => Promise<StoreWorld>): void {
           await tx.insertAddress(address(race))
         })
         const results = await Promise.all(
-          [world.store, world.peer].map((store, at) =>
+          [fixture.store, fixture.peer].map((store, at) =>
             store.change(async (tx) => {
               const [known] = await tx.addresses({ ids: [address(race).id] })
               if (known?.association !== null) return 'associated'
@@ -143,7 +143,7 @@ export function describeAddresses(begin: () => Promise<StoreWorld>): void {
           for (const one of pair) await tx.insertAddress(one)
         })
         const results = await Promise.all(
-          [world.store, world.peer].map((store, at) =>
+          [fixture.store, fixture.peer].map((store, at) =>
             store.change((tx) =>
               tx.associateAddress(
                 pair[at]?.id ?? address(0).id,

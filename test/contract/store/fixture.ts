@@ -4,29 +4,29 @@ import type { Store } from '../../../src/store/store.ts'
 import { settle } from './records.ts'
 
 /** Records that nobody else uses, empty and without a schema. */
-export interface StoreWorld {
-  /** Opens one more store over these records. The world closes it. */
+export interface StoreFixture {
+  /** Opens one more store over these records. The fixture closes it. */
   open(): Promise<Store>
   /** Closes every store that was opened and removes the records. */
   end(): Promise<void>
 }
 
-/** A world with a settled store before each test, ended after it. */
-export function settledWorld(begin: () => Promise<StoreWorld>): {
+/** A fixture with a settled store before each test, ended after it. */
+export function storeFixture(begin: () => Promise<StoreFixture>): {
   readonly store: Store
   readonly peer: Store
 } {
-  const held: { world?: StoreWorld; store?: Store; peer?: Store } = {}
+  const held: { fixture?: StoreFixture; store?: Store; peer?: Store } = {}
   beforeEach(async () => {
-    held.world = await begin()
-    held.store = await held.world.open()
+    held.fixture = await begin()
+    held.store = await held.fixture.open()
     await held.store.migrate()
-    held.peer = await held.world.open()
+    held.peer = await held.fixture.open()
     await settle(held.store)
   })
-  afterEach(async () => held.world?.end())
+  afterEach(async () => held.fixture?.end())
   const present = (store: Store | undefined) => {
-    if (store === undefined) throw new Error('the world has not begun')
+    if (store === undefined) throw new Error('the fixture has not begun')
     return store
   }
   return {

@@ -7,8 +7,8 @@ import { cidr } from '../../../src/model/addr.ts'
 import { parsePeer, type RulePeer } from '../../../src/model/group-rule.ts'
 import type { GroupRule } from '../../../src/model/records.ts'
 import type { Tx } from '../../../src/store/store.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const RACES = 4
 const group = { ...given.group, id: given.nth('sg', 7), name: 'joined' }
@@ -40,10 +40,10 @@ async function isThere(tx: Tx): Promise<boolean> {
 }
 
 /** Groups and rules. */
-export function describeGroups(begin: () => Promise<StoreWorld>): void {
+export function describeGroups(begin: () => Promise<StoreFixture>): void {
   describe('security groups', () => {
-    const world = settledWorld(begin)
-    const write = <R>(work: (tx: Tx) => Promise<R>) => world.store.change(work)
+    const fixture = storeFixture(begin)
+    const write = <R>(work: (tx: Tx) => Promise<R>) => fixture.store.change(work)
 
     it('have rules, each of which is there once', async () => {
       const rules = [
@@ -72,7 +72,7 @@ export function describeGroups(begin: () => Promise<StoreWorld>): void {
         'done',
       ])
       const expected = rules.with(4, rule(5, { toPort: 24, description: 'and one more' }))
-      await world.peer.read(async (tx) => {
+      await fixture.peer.read(async (tx) => {
         expect(await tx.groupRules({})).toStrictEqual(expected)
         expect(await tx.groupRules({ vpcs: [group.vpc] })).toStrictEqual(expected)
         expect(await tx.groupRules({ groups: [group.id] })).toStrictEqual(expected.slice(0, -1))
@@ -82,7 +82,7 @@ export function describeGroups(begin: () => Promise<StoreWorld>): void {
       await write(async (tx) => {
         for (const one of rules) await tx.deleteGroupRule(one)
       })
-      expect(await world.peer.read((tx) => tx.groupRules({}))).toEqual([])
+      expect(await fixture.peer.read((tx) => tx.groupRules({}))).toEqual([])
     })
 
     it('stay while a NIC, a rule of theirs or a rule of another group has them', async () => {
@@ -104,7 +104,7 @@ export function describeGroups(begin: () => Promise<StoreWorld>): void {
         return done
       })
       expect(results).toEqual(['in-use', 'in-use', 'in-use', 'done'])
-      expect(await world.peer.read((tx) => tx.nics({}))).toEqual([given.nic(1)])
+      expect(await fixture.peer.read((tx) => tx.nics({}))).toEqual([given.nic(1)])
     })
 
     it('are never both removed and joined, whoever is first', async () => {
@@ -119,7 +119,7 @@ export function describeGroups(begin: () => Promise<StoreWorld>): void {
           write(async (tx) => {
             if (await isThere(tx)) await tx.setNicGroups(given.nic(race), [group.id])
           }),
-          world.peer.change((tx) => tx.deleteGroup(group)),
+          fixture.peer.change((tx) => tx.deleteGroup(group)),
         ])
         await write(async (tx) => {
           const stayed = await isThere(tx)

@@ -2,15 +2,15 @@
 import { describe, expect, it } from 'vitest'
 import { parseHostName } from '../../../src/model/ids.ts'
 import type { Image, Instance } from '../../../src/model/records.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const ELSEWHERE = parseHostName('elsewhere') ?? given.image(1).host
 
 /** Which images go: deregistered, of this host, and no instance needs them. */
-export function describeUnusedImages(begin: () => Promise<StoreWorld>): void {
+export function describeUnusedImages(begin: () => Promise<StoreFixture>): void {
   describe('an image that nobody needs', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
 
     it('goes, and no other', async () => {
       const states: readonly Image['state'][] = ['pending', 'available', 'failed', 'deregistered']
@@ -25,7 +25,7 @@ export function describeUnusedImages(begin: () => Promise<StoreWorld>): void {
           [given.image(1).host, ELSEWHERE].map((host, index) => ({ state, user, host, index })),
         ),
       )
-      const left = await world.store.change(async (tx) => {
+      const left = await fixture.store.change(async (tx) => {
         for (const [n, { state, user, host }] of cases.entries()) {
           const image = given.image(n + 1, { state, host })
           await tx.insertImage(image)

@@ -3,16 +3,16 @@ import { describe, expect, it } from 'vitest'
 import { cidr } from '../../../src/model/addr.ts'
 import type { Tag } from '../../../src/model/records.ts'
 import { volumeRecord } from '../../kit/records.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 /** Whatever is unique is unique, is told without an error, and can be free again. */
-export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
+export function describeUniqueness(begin: () => Promise<StoreFixture>): void {
   describe('what there may be only once', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
 
     it('is told, changes nothing, and leaves the transaction usable', async () => {
-      const results = await world.store.change(async (tx) => {
+      const results = await fixture.store.change(async (tx) => {
         await tx.insertInstance(given.instance(1))
         await tx.insertInstance(given.instance(2))
         await tx.insertInstance(given.instance(3))
@@ -51,7 +51,7 @@ export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
         'done',
         'no-subnet',
       ])
-      await world.peer.read(async (tx) => {
+      await fixture.peer.read(async (tx) => {
         expect((await tx.accounts())[0]).toStrictEqual(given.account)
         expect(await tx.images({})).toStrictEqual([given.image(1)])
         expect(await tx.nics({})).toStrictEqual([given.nic(1), given.nic(2)])
@@ -67,7 +67,7 @@ export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
       ['a blank at the end', { name: 'name ' }],
       ['an accent', { name: 'namé' }],
     ])('names that differ in %s are two names', async (_difference, change) => {
-      const results = await world.store.change(async (tx) => [
+      const results = await fixture.store.change(async (tx) => [
         await tx.insertImage(given.image(1, { name: 'name' })),
         await tx.insertImage(given.image(2, { name: 'name', ...change })),
         await tx.insertKeyPair(given.keyPair(1, { name: 'name' })),
@@ -77,7 +77,7 @@ export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
     })
 
     it('a released address and a deleted name are free again', async () => {
-      const results = await world.store.change(async (tx) => {
+      const results = await fixture.store.change(async (tx) => {
         await tx.insertInstance(given.instance(1))
         await tx.insertNic(given.nic(1))
         await tx.insertImage(given.image(1))
@@ -107,35 +107,35 @@ export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
         given.nic(1, { instance: given.nth('i', 99) }),
         given.nic(1, { groups: [given.nth('sg', 99)] }),
       ]
-      await world.store.change((tx) => tx.insertInstance(given.instance(1)))
+      await fixture.store.change((tx) => tx.insertInstance(given.instance(1)))
       for (const nic of broken)
-        await expect(world.store.change((tx) => tx.insertNic(nic))).rejects.toMatchObject({
+        await expect(fixture.store.change((tx) => tx.insertNic(nic))).rejects.toMatchObject({
           kind: 'bug',
         })
-      const deletion = world.store.change(async (tx) => {
+      const deletion = fixture.store.change(async (tx) => {
         await tx.insertNic(given.nic(1))
         await tx.deleteInstance(given.instance(1).id)
       })
       await expect(deletion).rejects.toMatchObject({ kind: 'bug' })
-      expect(await world.store.read((tx) => tx.nics({}))).toStrictEqual([])
+      expect(await fixture.store.read((tx) => tx.nics({}))).toStrictEqual([])
     })
 
     it('a VPC of another network is welcome', async () => {
       const other = { ...given.vpc, id: given.nth('vpc', 2), cidr: cidr('10.0.0.0/8') }
-      expect(await world.store.change((tx) => tx.insertVpc(other))).toBe('done')
+      expect(await fixture.store.change((tx) => tx.insertVpc(other))).toBe('done')
     })
   })
 }
 
 /** Capacity is never given twice. */
-export function describeHosts(begin: () => Promise<StoreWorld>): void {
+export function describeHosts(begin: () => Promise<StoreFixture>): void {
   describe('hosts', () => {
-    const world = settledWorld(begin)
-    const onlyHost = () => world.peer.read(async (tx) => (await tx.hosts())[0])
+    const fixture = storeFixture(begin)
+    const onlyHost = () => fixture.peer.read(async (tx) => (await tx.hosts())[0])
 
     it('keep state, used capacity and generation when they announce themselves again', async () => {
       expect(await onlyHost()).toStrictEqual(given.freshHost)
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.takeCapacity(given.HOST, 2, 1024)
         await tx.upsertHost(
           { ...given.hostRow, version: '0.2.0', vcpus: 16, zone: 'atoll-1b' },
@@ -156,7 +156,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
 
     it('give capacity to the last unit and not one more', async () => {
       const { vcpus, memoryMiB, diskGiB } = given.hostRow
-      const results = await world.store.change(async (tx) => [
+      const results = await fixture.store.change(async (tx) => [
         await tx.takeCapacity(given.HOST, vcpus + 1, 0),
         await tx.takeCapacity(given.HOST, 0, memoryMiB + 1),
         await tx.takeCapacity(given.HOST, 0, 0, (diskGiB ?? 0) + 1),
@@ -174,7 +174,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
     })
 
     it('that do not say how much disk they have give as much as is asked for', async () => {
-      const result = await world.store.change(async (tx) => {
+      const result = await fixture.store.change(async (tx) => {
         await tx.upsertHost({ ...given.hostRow, diskGiB: null }, 60_000)
         return await tx.takeCapacity(given.HOST, 0, 0, 100_000)
       })
@@ -183,7 +183,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
 
     it('whose disk is handed out take what needs none', async () => {
       const { diskGiB } = given.hostRow
-      const results = await world.store.change(async (tx) => [
+      const results = await fixture.store.change(async (tx) => [
         await tx.takeCapacity(given.HOST, 0, 0, diskGiB ?? 0),
         await tx.upsertHost({ ...given.hostRow, diskGiB: 0 }, 60_000),
         await tx.takeCapacity(given.HOST, 1, 1),
@@ -195,7 +195,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
     it('count the disk of their volumes anew when they announce themselves', async () => {
       const [one, gone] = [given.instance(1), given.instance(2, { state: 'terminated' })]
       const away = given.instance(3, { host: given.OTHER_HOST })
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         for (const instance of [one, gone, away]) await tx.insertInstance(instance)
         for (const [index, instance] of [one, gone, away].entries())
           await tx.insertVolume(volumeRecord(index, instance, { sizeGiB: 2 ** index }))
@@ -207,7 +207,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
     })
 
     it('never have used less than nothing', async () => {
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.takeCapacity(given.HOST, 3, 100, 5)
         await tx.returnCapacity(given.HOST, 1, 1000, 6)
       })
@@ -219,21 +219,21 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
     })
 
     it('advance their generation', async () => {
-      await world.store.change((tx) => tx.insertImage(given.image(1)))
+      await fixture.store.change((tx) => tx.insertImage(given.image(1)))
       expect(await onlyHost()).toMatchObject({ generation: 2 })
     })
   })
 }
 
 /** Tags and client tokens. */
-export function describeLabels(begin: () => Promise<StoreWorld>): void {
+export function describeLabels(begin: () => Promise<StoreFixture>): void {
   describe('what an account sets', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
 
     it('is read as it was set, of this account only', async () => {
       const metadata = { tokens: 'optional', endpoint: null, hopLimit: 2, tags: 'enabled' } as const
-      await world.store.change((tx) => tx.updateAccount(given.ACCOUNT, metadata))
-      expect(await world.peer.read((tx) => tx.accounts())).toStrictEqual([
+      await fixture.store.change((tx) => tx.updateAccount(given.ACCOUNT, metadata))
+      expect(await fixture.peer.read((tx) => tx.accounts())).toStrictEqual([
         { ...given.account, metadata },
         given.otherAccount,
       ])
@@ -241,7 +241,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
   })
 
   describe('tags and tokens', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
     const tag = (resource: string, key: string, value: string): Tag => ({
       account: given.ACCOUNT,
       resource,
@@ -251,7 +251,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
     })
 
     it('replace, delete by key, by key and value, and by resource', async () => {
-      const steps = await world.store.change(async (tx) => {
+      const steps = await fixture.store.change(async (tx) => {
         await tx.putTags([tag('i-2', 'a', '1'), tag('i-1', 'b', '2'), tag('i-1', 'a', '3')])
         const put = await tx.tags({})
         await tx.putTags([tag('i-1', 'a', ''), tag('i-1', 'A', '5')])
@@ -275,7 +275,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
     it('of one account are not touched by another', async () => {
       const mine = tag('i-1', 'a', '1')
       const theirs = { ...mine, account: given.OTHER_ACCOUNT, value: '2' }
-      const found = await world.store.change(async (tx) => {
+      const found = await fixture.store.change(async (tx) => {
         await tx.putTags([mine, theirs])
         await tx.putTags([{ ...mine, value: '3' }])
         return tx.tags({})
@@ -286,7 +286,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
     })
 
     it('forget old tokens and those alone', async () => {
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertClientToken(
           given.clientToken('old', { createdAt: '2026-11-22T08:00:00.000Z' }),
         )
@@ -295,7 +295,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
         )
         await tx.deleteClientTokensBefore('2026-11-22T09:00:00.000Z')
       })
-      await world.store.read(async (tx) => {
+      await fixture.store.read(async (tx) => {
         expect(await tx.clientToken(given.ACCOUNT, 'RunInstances', 'old')).toBeUndefined()
         expect(await tx.clientToken(given.ACCOUNT, 'RunInstances', 'new')).toBeDefined()
         expect(await tx.clientToken(given.ACCOUNT, 'StopInstances', 'new')).toBeUndefined()

@@ -4,8 +4,8 @@ import { openSqliteStore } from '../../../src/store/engines/sqlite/dialect.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { volumeRecord } from '../../kit/records.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const LONG_MS = 60_000
 /** A lease that ended before it began. */
@@ -14,39 +14,39 @@ const OVER_MS = -1
 const other = { ...given.hostRow, name: given.OTHER_HOST }
 
 /** By the store's own clock a host is alive or it is not. */
-export function describeLeases(begin: () => Promise<StoreWorld>): void {
+export function describeLeases(begin: () => Promise<StoreFixture>): void {
   describe('leases', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
     const live = async () =>
-      (await world.peer.read((tx) => tx.hosts()))
+      (await fixture.peer.read((tx) => tx.hosts()))
         .filter((host) => host.live)
         .map(({ name }) => name)
 
     it('are live until they run out, whatever else is written', async () => {
       expect(await live()).toEqual([given.HOST])
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.upsertHost(other, LONG_MS)
         await tx.renewLease(given.hostRow, OVER_MS, given.SAID)
         await tx.takeCapacity(given.HOST, 1, 1)
       })
       expect(await live()).toEqual([given.OTHER_HOST])
-      await world.store.change((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
+      await fixture.store.change((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
       expect(await live()).toEqual([given.HOST, given.OTHER_HOST])
     })
 
     it('two machines under one name: the second gets it when the first holds no lease and started nothing', async () => {
       const second = { ...given.hostRow, identity: 'two' }
-      const announce = () => world.store.change((tx) => tx.upsertHost(second, LONG_MS))
+      const announce = () => fixture.store.change((tx) => tx.upsertHost(second, LONG_MS))
       const renew = (host: typeof second, leaseMs: number) =>
-        world.store.single((tx) => tx.renewLease(host, leaseMs, given.SAID))
-      const identity = async () => (await world.peer.read((tx) => tx.hosts()))[0]?.identity
+        fixture.store.single((tx) => tx.renewLease(host, leaseMs, given.SAID))
+      const identity = async () => (await fixture.peer.read((tx) => tx.hosts()))[0]?.identity
       expect(await announce()).toBe('taken')
       expect(await renew(second, LONG_MS)).toBe('unknown')
-      await world.store.change((tx) => tx.insertInstance(given.instance(1, { claimed: true })))
+      await fixture.store.change((tx) => tx.insertInstance(given.instance(1, { claimed: true })))
       expect(await renew(given.hostRow, OVER_MS)).toBe('done')
       expect(await announce()).toBe('taken')
       expect(await identity()).toBe(given.hostRow.identity)
-      await world.store.change((tx) =>
+      await fixture.store.change((tx) =>
         tx.updateInstance(given.instance(1).id, { state: 'terminated' }),
       )
       expect(await announce()).toBe('done')
@@ -62,9 +62,9 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       })
       type Announcement = ReturnType<typeof lives>
       const announce = (host: Announcement) =>
-        world.store.change((tx) => tx.upsertHost(host, LONG_MS))
+        fixture.store.change((tx) => tx.upsertHost(host, LONG_MS))
       const renew = (host: Announcement, leaseMs: number) =>
-        world.store.single((tx) => tx.renewLease(host, leaseMs, given.SAID))
+        fixture.store.single((tx) => tx.renewLease(host, leaseMs, given.SAID))
       const first = lives('a', null, null)
       expect(await announce(first)).toBe('done')
       expect(await announce(first)).toBe('done')
@@ -73,9 +73,9 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       expect(await renew(second, LONG_MS)).toBe('unknown')
       expect(await announce(proved)).toBe('done')
       expect(await renew(first, OVER_MS)).toBe('unknown')
-      await world.store.change((tx) => tx.insertInstance(given.instance(1)))
+      await fixture.store.change((tx) => tx.insertInstance(given.instance(1)))
       const claim = ({ name, identity, run: mine }: Announcement) =>
-        world.store.change((tx) =>
+        fixture.store.change((tx) =>
           tx.claimInstance(given.instance(1).id, { name, identity, run: mine }),
         )
       expect(await claim(first)).toBe('lost')
@@ -86,26 +86,26 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       expect(await renew(lives('d', null, []), OVER_MS)).toBe('done')
       // The operator says so.
       expect(await announce(lives('e', null, null))).toBe('done')
-      expect((await world.peer.read((tx) => tx.hosts()))[0]?.life).toBe('e')
+      expect((await fixture.peer.read((tx) => tx.hosts()))[0]?.life).toBe('e')
       expect(await claim(lives('e', null, []))).toBe('done')
     })
 
     it('a forgotten name is free, whatever ran there', async () => {
       const second = { ...given.hostRow, identity: 'two' }
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertInstance(given.instance(1, { claimed: true }))
         await tx.setHostState(given.HOST, 'forgotten')
       })
-      expect(await world.store.change((tx) => tx.upsertHost(second, LONG_MS))).toBe('done')
+      expect(await fixture.store.change((tx) => tx.upsertHost(second, LONG_MS))).toBe('done')
     })
 
     it('a host that lacks something takes nothing until it lacks nothing', async () => {
-      const take = () => world.store.change((tx) => tx.takeCapacity(given.HOST, 1, 1))
+      const take = () => fixture.store.change((tx) => tx.takeCapacity(given.HOST, 1, 1))
       for (const [shortOf, taken] of [
         ['disk', 'full'],
         [null, 'done'],
       ] as const) {
-        await world.store.single((tx) =>
+        await fixture.store.single((tx) =>
           tx.renewLease(given.hostRow, LONG_MS, { ...given.SAID, shortOf }),
         )
         expect(await take()).toBe(taken)
@@ -114,9 +114,9 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
 
     it('renewing is no change that others must read', async () => {
       const of = { host: given.HOST, vpcs: [given.vpc.id] }
-      const before = await world.peer.read((tx) => tx.changedScopes(0, of))
-      await world.store.change((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
-      const after = await world.peer.read((tx) => tx.changedScopes(0, of))
+      const before = await fixture.peer.read((tx) => tx.changedScopes(0, of))
+      await fixture.store.change((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
+      const after = await fixture.peer.read((tx) => tx.changedScopes(0, of))
       expect([after.own, after.scopes]).toEqual([before.own, before.scopes])
     })
 
@@ -127,21 +127,22 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       ['announced again', (tx) => tx.upsertHost(other, LONG_MS)],
       ['drained', (tx) => tx.setHostState(given.OTHER_HOST, 'draining')],
     ])('changed hosts are those with %s', async (_what, change) => {
-      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
+      await fixture.store.change((tx) => tx.upsertHost(other, LONG_MS))
       const own = async () => {
         const of = { host: given.OTHER_HOST, vpcs: [] }
-        return (await world.peer.read((tx) => tx.changedScopes(0, of))).own
+        return (await fixture.peer.read((tx) => tx.changedScopes(0, of))).own
       }
       const before = await own()
-      await world.store.change(change)
+      await fixture.store.change(change)
       expect((await own())?.generation).toBe((before?.generation ?? 0) + 1)
     })
 
     it('a generation is advanced from the one that it is, and from no other', async () => {
-      const generation = async () => (await world.peer.read((tx) => tx.hosts()))[0]?.generation ?? 0
+      const generation = async () =>
+        (await fixture.peer.read((tx) => tx.hosts()))[0]?.generation ?? 0
       const from = await generation()
       const advance = (known: number) =>
-        world.store.change((tx) => tx.expectGeneration(given.HOST, known))
+        fixture.store.change((tx) => tx.expectGeneration(given.HOST, known))
       expect(await advance(from + 1)).toBe('changed')
       expect(await generation()).toBe(from)
       expect([await advance(from), await advance(from)]).toEqual(['done', 'changed'])
@@ -149,42 +150,44 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
     })
 
     it('a forgotten host is not listed, gets no lease, and starts anew when it announces itself', async () => {
-      await world.store.change((tx) => tx.setHostState(given.HOST, 'forgotten'))
+      await fixture.store.change((tx) => tx.setHostState(given.HOST, 'forgotten'))
       expect(await live()).toEqual([])
       expect(
-        await world.store.change((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID)),
+        await fixture.store.change((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID)),
       ).toBe('unknown')
-      await world.store.change((tx) => tx.upsertHost(given.hostRow, LONG_MS))
-      expect(await world.peer.read((tx) => tx.hosts())).toMatchObject([
+      await fixture.store.change((tx) => tx.upsertHost(given.hostRow, LONG_MS))
+      expect(await fixture.peer.read((tx) => tx.hosts())).toMatchObject([
         { state: 'active', live: true },
       ])
     })
 
     it('a draining host goes on draining when it announces itself, and takes nothing', async () => {
-      await world.store.change((tx) => tx.setHostState(given.HOST, 'draining'))
-      await world.store.change((tx) => tx.upsertHost(given.hostRow, LONG_MS))
-      expect(await world.peer.read((tx) => tx.hosts())).toMatchObject([{ state: 'draining' }])
-      expect(await world.store.change((tx) => tx.takeCapacity(given.HOST, 1, 1))).toBe('full')
+      await fixture.store.change((tx) => tx.setHostState(given.HOST, 'draining'))
+      await fixture.store.change((tx) => tx.upsertHost(given.hostRow, LONG_MS))
+      expect(await fixture.peer.read((tx) => tx.hosts())).toMatchObject([{ state: 'draining' }])
+      expect(await fixture.store.change((tx) => tx.takeCapacity(given.HOST, 1, 1))).toBe('full')
     })
   })
 }
 
 /** One host may start an instance, whoever tries. */
-export function describeOwnership(begin: () => Promise<StoreWorld>): void {
+export function describeOwnership(begin: () => Promise<StoreFixture>): void {
   describe('claims and moves', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
     const pending = given.instance(1, { host: given.HOST, wanted: 'run', claimed: false })
     const launch = (change: Parameters<typeof given.instance>[1] = {}) =>
-      world.store.change(async (tx) => {
+      fixture.store.change(async (tx) => {
         await tx.upsertHost(other, LONG_MS)
         await tx.insertInstance({ ...pending, ...change })
       })
     const claim = (name = given.HOST, identity = given.hostRow.identity) =>
-      world.store.change((tx) => tx.claimInstance(pending.id, { name, identity }))
+      fixture.store.change((tx) => tx.claimInstance(pending.id, { name, identity }))
     const move = () =>
-      world.peer.change((tx) => tx.moveInstance(pending.id, given.HOST, given.OTHER_HOST))
-    const orphans = async () => (await world.peer.read((tx) => tx.orphans(10))).map(({ id }) => id)
-    const lose = () => world.store.change((tx) => tx.renewLease(given.hostRow, OVER_MS, given.SAID))
+      fixture.peer.change((tx) => tx.moveInstance(pending.id, given.HOST, given.OTHER_HOST))
+    const orphans = async () =>
+      (await fixture.peer.read((tx) => tx.orphans(10))).map(({ id }) => id)
+    const lose = () =>
+      fixture.store.change((tx) => tx.renewLease(given.hostRow, OVER_MS, given.SAID))
 
     it('nothing is claimed for another machine under the name', async () => {
       await launch()
@@ -217,7 +220,7 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
       expect(await orphans()).toEqual([])
       await lose()
       expect(await orphans()).toEqual([pending.id])
-      await world.store.change((tx) => tx.updateInstance(pending.id, { claimed: true }))
+      await fixture.store.change((tx) => tx.updateInstance(pending.id, { claimed: true }))
       expect(await orphans()).toEqual([])
     })
 
@@ -225,7 +228,7 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
       await launch()
       const outcomes = await Promise.all([claim(), move()])
       expect(outcomes.toSorted()).toEqual(['done', 'lost'])
-      const [after] = await world.peer.read((tx) => tx.instances({ ids: [pending.id] }))
+      const [after] = await fixture.peer.read((tx) => tx.instances({ ids: [pending.id] }))
       expect(after).toMatchObject(
         outcomes[0] === 'done'
           ? { host: given.HOST, claimed: true }
@@ -236,12 +239,12 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
     it('tombstones and images of a host can be inherited, its living instances stay', async () => {
       await launch()
       const gone = given.instance(2, { host: given.HOST, state: 'terminated' })
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertInstance(gone)
         await tx.insertImage(given.image(1, { host: given.HOST }))
         await tx.inherit(given.HOST, given.OTHER_HOST)
       })
-      const { instances, images } = await world.peer.read(async (tx) => ({
+      const { instances, images } = await fixture.peer.read(async (tx) => ({
         instances: await tx.instances({ hosts: [given.OTHER_HOST] }),
         images: await tx.images({}),
       }))
@@ -252,12 +255,12 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
 }
 
 /** What one engine dumps, SQLite takes: a replica says the same as its source. */
-export function describeReplicas(begin: () => Promise<StoreWorld>): void {
+export function describeReplicas(begin: () => Promise<StoreFixture>): void {
   describe('replicas', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
 
     it('say what their source said, leases included, as often as they are filled', async () => {
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.upsertHost(other, OVER_MS)
         await tx.insertImage(given.image(1))
         await tx.insertInstance(given.instance(1, { claimed: true }))
@@ -278,9 +281,9 @@ export function describeReplicas(begin: () => Promise<StoreWorld>): void {
       const replica = await openSqliteStore({ file: ':memory:', log: silentLog })
       await replica.migrate()
       for (let times = 0; times < 2; times += 1) {
-        const dump = await world.peer.read((tx) => tx.dump())
+        const dump = await fixture.peer.read((tx) => tx.dump())
         await replica.change((tx) => tx.restore(dump))
-        expect(await all(replica)).toStrictEqual(await all(world.peer))
+        expect(await all(replica)).toStrictEqual(await all(fixture.peer))
       }
       await replica.close()
     })

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import type { DhcpOptions } from '../../../src/model/dhcp-options.ts'
 import type { Subnet, Vpc } from '../../../src/model/records.ts'
 import type { Tx } from '../../../src/store/store.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const RACES = 4
 /** With networks of their own, and the range of the first VPC. */
@@ -15,10 +15,10 @@ const inOwn: Subnet = { ...given.subnet, id: given.nth('subnet', 7), vpc: own.id
 const inOther: Subnet = { ...inOwn, id: given.nth('subnet', 8), vpc: other.id, mapPublicIp: true }
 
 /** VPCs and subnets. */
-export function describeNetworks(begin: () => Promise<StoreWorld>): void {
+export function describeNetworks(begin: () => Promise<StoreFixture>): void {
   describe('VPCs and subnets', () => {
-    const world = settledWorld(begin)
-    const write = <R>(work: (tx: Tx) => Promise<R>) => world.store.change(work)
+    const fixture = storeFixture(begin)
+    const write = <R>(work: (tx: Tx) => Promise<R>) => fixture.store.change(work)
 
     it('may overlap where each has a number, down to the addresses of NICs', async () => {
       const { ip } = given.nic(1)
@@ -49,7 +49,7 @@ export function describeNetworks(begin: () => Promise<StoreWorld>): void {
         'done',
         'taken', // the address in the VPC
       ])
-      await world.peer.read(async (tx) => {
+      await fixture.peer.read(async (tx) => {
         expect(await tx.vpcs({})).toStrictEqual([given.vpc, own, other])
         expect(await tx.subnets({ vpc: other.id })).toStrictEqual([inOther])
         expect((await tx.nics({})).map((nic) => [nic.ip, nic.vpc])).toEqual([
@@ -67,7 +67,7 @@ export function describeNetworks(begin: () => Promise<StoreWorld>): void {
         await tx.updateVpc(own, { dnsSupport: false, dnsHostnames: true })
         await tx.updateSubnet(inOwn, { mapPublicIp: true })
       })
-      await world.peer.read(async (tx) => {
+      await fixture.peer.read(async (tx) => {
         expect((await tx.vpcs({}))[1]).toStrictEqual({ ...own, dnsSupport: false })
         expect(await tx.subnets({ ids: [inOwn.id] })).toStrictEqual([
           { ...inOwn, mapPublicIp: true },
@@ -96,7 +96,7 @@ export function describeNetworks(begin: () => Promise<StoreWorld>): void {
         ]
       })
       expect(results).toEqual(['done', 'done', 'no-options', 'in-use', 'in-use'])
-      await world.peer.read(async (tx) => {
+      await fixture.peer.read(async (tx) => {
         expect(await tx.dhcpOptions({ account: given.ACCOUNT })).toStrictEqual([set])
         expect(await tx.dhcpOptions({ account: given.OTHER_ACCOUNT })).toEqual([])
         expect(await tx.vpcDns([given.vpc.id, own.id])).toStrictEqual([
@@ -127,7 +127,7 @@ export function describeNetworks(begin: () => Promise<StoreWorld>): void {
         return done
       })
       expect(results).toEqual(['in-use', 'in-use', 'done', 'in-use', 'done'])
-      expect(await world.peer.read((tx) => tx.vpcs({}))).toEqual([given.vpc])
+      expect(await fixture.peer.read((tx) => tx.vpcs({}))).toEqual([given.vpc])
     })
 
     it('are never both removed and given something, whoever is first', async () => {
@@ -142,7 +142,7 @@ export function describeNetworks(begin: () => Promise<StoreWorld>): void {
         const [added, removed] = await Promise.all([
           // Seen by an older snapshot, the VPC is there; then all of it is run again.
           write(async (tx) => ((await isThere(tx)) ? await add(tx) : 'no VPC')),
-          world.peer.change((tx) => tx.deleteVpc(own)),
+          fixture.peer.change((tx) => tx.deleteVpc(own)),
         ])
         expect([added, removed]).toEqual(
           removed === 'done' ? ['no VPC', 'done'] : ['done', 'in-use'],
@@ -164,8 +164,8 @@ export function describeNetworks(begin: () => Promise<StoreWorld>): void {
           await tx.insertInstance(given.instance(race))
         })
         const [launched, removed] = await Promise.all([
-          world.store.claim((tx) => tx.insertNic(given.nic(race, { subnet: inOwn.id }))),
-          world.peer.change((tx) => tx.deleteSubnet({ id: inOwn.id, vpc: given.vpc.id })),
+          fixture.store.claim((tx) => tx.insertNic(given.nic(race, { subnet: inOwn.id }))),
+          fixture.peer.change((tx) => tx.deleteSubnet({ id: inOwn.id, vpc: given.vpc.id })),
         ])
         expect([launched, removed]).toEqual(
           removed === 'done' ? ['no-subnet', 'done'] : ['done', 'in-use'],

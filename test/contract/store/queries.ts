@@ -1,13 +1,13 @@
 /** The `Store` contract, first part: what goes in comes out, and queries find what they ask for. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 /** Records come back as they were, whatever is in them. */
-export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
+export function describeRoundTrips(begin: () => Promise<StoreFixture>): void {
   describe('what goes in comes out', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
 
     it('instances and their NICs, whatever is in them', async () => {
       await fc.assert(
@@ -16,7 +16,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
           fc.uniqueArray(fc.constantFrom(given.group.id, given.otherGroup.id)),
           async (instance, groups) => {
             const nic = given.nic(7, { groups, account: instance.account })
-            const found = await world.store.change(async (tx) => {
+            const found = await fixture.store.change(async (tx) => {
               await tx.deleteNics(instance.id)
               await tx.deleteInstance(instance.id)
               await tx.insertInstance(instance)
@@ -41,7 +41,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
       const groups = [given.otherGroup.id, given.group.id]
       const idle = [4, 5, 6, 7].map((number) => given.nic(number))
       const nics = [given.nic(1, { groups }), given.nic(2, { groups: [] }), given.nic(3), ...idle]
-      const { hosts, all } = await world.store.change(async (tx) => {
+      const { hosts, all } = await fixture.store.change(async (tx) => {
         await tx.insertInstance(given.instance(1, { state: 'running' }))
         await tx.insertInstance(given.instance(2, { host: given.OTHER_HOST }))
         await tx.insertInstance(given.instance(3, { state: 'terminated' }))
@@ -76,7 +76,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
       })
       const near = `atoll://${given.HOST}x/container/${given.image(3).id}`
       const ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id)
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertVpc(given.farVpc)
         await tx.insertSubnet(given.farSubnet)
         await tx.insertGroup({ ...given.group, id: given.farGroup, vpc: given.farVpc.id })
@@ -88,7 +88,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
         await tx.insertImage(kept)
         await tx.insertImage(given.image(3, { location: near, host: given.OTHER_HOST }))
       })
-      await world.peer.read(async (tx) => {
+      await fixture.peer.read(async (tx) => {
         const vpcs = [given.vpc.id]
         expect(ids(await tx.placedNics({ vpcs }))).toEqual(ids([given.nic(1), given.nic(3)]))
         const both = { vpcs, hosts: [given.OTHER_HOST] }
@@ -109,7 +109,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
           given.anyInstance(7),
           given.anyInstanceChange,
           async (instance, change) => {
-            const found = await world.store.change(async (tx) => {
+            const found = await fixture.store.change(async (tx) => {
               await tx.deleteInstance(instance.id)
               await tx.insertInstance(instance)
               await tx.insertInstance({ ...instance, id: given.instance(8).id })
@@ -136,7 +136,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
         createdAt: null,
         lastUsedAt: given.NOW,
       }
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertAccessKey({ ...madeKey, id: 'AKIA0' })
         expect(await tx.deleteAccessKey('AKIA0')).toBe('done')
         expect(await tx.deleteAccessKey('AKIA0')).toBe('missing')
@@ -154,7 +154,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
         await tx.insertKeyPair(given.keyPair(1))
         await tx.insertClientToken(given.clientToken('t'))
       })
-      await world.peer.read(async (tx) => {
+      await fixture.peer.read(async (tx) => {
         expect(await tx.accounts()).toStrictEqual([given.account, given.otherAccount])
         expect(await tx.accessKey('AKIA1')).toStrictEqual(accessKey)
         expect(await tx.accessKey('akia1')).toBeUndefined()
@@ -173,7 +173,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
     })
 
     it('the schema brings the instance types', async () => {
-      const types = await world.store.read((tx) => tx.instanceTypes())
+      const types = await fixture.store.read((tx) => tx.instanceTypes())
       expect(types).toContainEqual({ name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 })
       expect(types.map(({ name }) => name)).toStrictEqual(types.map(({ name }) => name).toSorted())
     })
@@ -181,9 +181,9 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
 }
 
 /** Restrictions, order, and lists of any length. */
-export function describeQueries(begin: () => Promise<StoreWorld>): void {
+export function describeQueries(begin: () => Promise<StoreFixture>): void {
   describe('queries', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
 
     it('join fields by AND and members by OR, and an empty list finds nothing', async () => {
       const numbers = Array.from({ length: 12 }, (_, index) => index + 1)
@@ -202,7 +202,7 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
           groups: [given.otherGroup.id, given.group.id],
         }),
       )
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         for (const instance of all.toReversed()) await tx.insertInstance(instance)
         for (const nic of nics) await tx.insertNic(nic)
       })
@@ -223,7 +223,7 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
           anyAddresses,
           async (ids, account, host, subnet, some) => {
             const common = account === undefined ? {} : { account }
-            const found = await world.store.read(async (tx) => ({
+            const found = await fixture.store.read(async (tx) => ({
               instances: await tx.instances({
                 ...common,
                 ...(ids === undefined ? {} : { ids }),
@@ -271,7 +271,7 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
       const nics = [4999, 1025, 1].map((number, index) =>
         given.nic(number, { id: given.nth('eni', index) }),
       )
-      const found = await world.store.change(async (tx) => {
+      const found = await fixture.store.change(async (tx) => {
         for (const instance of present) await tx.insertInstance(instance)
         for (const nic of nics) await tx.insertNic(nic)
         return {
@@ -283,11 +283,11 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
     })
 
     it('restrict images, subnets, VPCs and groups too', async () => {
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertImage(given.image(1))
         await tx.insertImage(given.image(2, { account: given.OTHER_ACCOUNT }))
       })
-      await world.store.read(async (tx) => {
+      await fixture.store.read(async (tx) => {
         const ids = [given.image(2).id, given.image(9).id]
         expect(await tx.images({ ids })).toHaveLength(1)
         expect(await tx.images({ ids, account: given.ACCOUNT })).toHaveLength(0)

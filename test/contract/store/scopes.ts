@@ -8,8 +8,8 @@ import { announcing } from '../../../src/store/announce.ts'
 import { EVERYBODY, ofAll, ofHost, ofVpc, type Scope } from '../../../src/store/scope.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 import { ADDRESS_WRITES } from './addresses.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 const LONG_MS = 60_000
 const other = { ...given.hostRow, name: given.OTHER_HOST, identity: 'two' }
@@ -227,18 +227,18 @@ const WRITES: readonly [string, (tx: Tx) => Promise<unknown>, readonly Scope[] |
 ]
 
 /** The part of the contract. */
-export function describeScopes(begin: () => Promise<StoreWorld>): void {
+export function describeScopes(begin: () => Promise<StoreFixture>): void {
   describe('scopes', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
     const generations = async (since = 0) => {
       const of = { host: given.HOST, vpcs: [given.vpc.id] }
-      return await world.peer.single((tx) => tx.changedScopes(since, of))
+      return await fixture.peer.single((tx) => tx.changedScopes(since, of))
     }
 
     it('of a launch are its host and the members there, each once, and advanced by one', async () => {
-      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
+      await fixture.store.change((tx) => tx.upsertHost(other, LONG_MS))
       const before = await generations()
-      const touched = await touchedBy(world.store, async (tx) => {
+      const touched = await touchedBy(fixture.store, async (tx) => {
         await launch(tx)
         await tx.takeCapacity(given.HOST, 1, 1)
         await tx.insertInstance(given.instance(2))
@@ -248,24 +248,24 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
       const after = await generations()
       expect(after.own?.generation).toBe((before.own?.generation ?? 0) + 1)
       expect(after.scopes).toContainEqual({ scope: members(given.HOST), generation: 1 })
-      await touchedBy(world.peer, (tx) => tx.deleteNics(given.instance(1).id))
+      await touchedBy(fixture.peer, (tx) => tx.deleteNics(given.instance(1).id))
       expect((await generations()).scopes).toContainEqual({
         ...{ scope: members(given.HOST), generation: 2 },
       })
     })
 
     it.each(WRITES)('touched by %s', async (_what, write, expected) => {
-      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
-      await world.store.change(launch)
-      await world.store.change(async (tx) => {
+      await fixture.store.change((tx) => tx.upsertHost(other, LONG_MS))
+      await fixture.store.change(launch)
+      await fixture.store.change(async (tx) => {
         for (const image of [inherited, inheritedUnused]) await tx.insertImage(image)
       })
-      expect(await touchedBy(world.store, write)).toStrictEqual(expected)
+      expect(await touchedBy(fixture.store, write)).toStrictEqual(expected)
     })
 
     it('are not touched by work that fails, and heard of only when it is committed', async () => {
       let heard = 0
-      const failing = announcing(world.store, () => (heard += 1)).change(async (tx) => {
+      const failing = announcing(fixture.store, () => (heard += 1)).change(async (tx) => {
         await launch(tx)
         throw new Error('no')
       })
@@ -276,11 +276,11 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
 
     it('show a reader what changed in its VPCs, and nothing of others', async () => {
       const elsewhere = given.nth('vpc', 3)
-      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
+      await fixture.store.change((tx) => tx.upsertHost(other, LONG_MS))
       const { nowMs } = await generations()
       const network = { ...given.subnet.cidr, network: '10.1.0.0' as never }
       const subnet = { ...given.subnet, id: given.nth('subnet', 9), vpc: elsewhere, cidr: network }
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.takeCapacity(given.OTHER_HOST, 1, 1)
         await tx.insertInstance(given.instance(3, { host: given.OTHER_HOST }))
         await tx.insertVpc({
@@ -292,13 +292,13 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
         await tx.insertSubnet(subnet)
       })
       const before = await generations(nowMs)
-      await world.store.change((tx) =>
+      await fixture.store.change((tx) =>
         tx.insertNic(given.nic(3, { vpc: elsewhere, subnet: subnet.id })),
       )
       const after = await generations(nowMs)
       expect(after.scopes).toStrictEqual(before.scopes)
       expect(after.older).toStrictEqual([])
-      const theirs = await world.peer.single((tx) =>
+      const theirs = await fixture.peer.single((tx) =>
         tx.changedScopes(nowMs, { host: given.HOST, vpcs: [elsewhere] }),
       )
       expect(theirs.scopes).toContainEqual({
@@ -309,11 +309,11 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
     })
 
     it('of a VPC alone are shown without those that all go by', async () => {
-      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
-      await world.store.change(launch)
+      await fixture.store.change((tx) => tx.upsertHost(other, LONG_MS))
+      await fixture.store.change(launch)
       const kinds = async (all?: boolean) => {
         const of = { host: given.HOST, vpcs: [given.vpc.id], ...(all === undefined ? {} : { all }) }
-        const { own, scopes } = await world.peer.single((tx) => tx.changedScopes(0, of))
+        const { own, scopes } = await fixture.peer.single((tx) => tx.changedScopes(0, of))
         expect(own?.name).toBe(given.HOST)
         return new Set(scopes.map(({ scope }) => scope.kind))
       }
@@ -322,7 +322,7 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
     })
 
     it('are advanced by everybody at once, and no advance is lost', async () => {
-      const stores = [world.store, world.peer]
+      const stores = [fixture.store, fixture.peer]
       await Promise.all(
         Array.from({ length: 10 }, (_, index) =>
           stores[index % 2]?.change(async (tx) => {

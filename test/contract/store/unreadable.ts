@@ -6,8 +6,8 @@ import type { Ipv4, Mac } from '../../../src/model/addr.ts'
 import type { HostName, VolumeId } from '../../../src/model/ids.ts'
 import type { ReadTx, Tx } from '../../../src/store/store.ts'
 import { volumeRecord } from '../../kit/records.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 interface Case {
   readonly what: string
@@ -123,13 +123,13 @@ function broken(network: string, prefix: number) {
 }
 
 /** The part of the contract. */
-export function describeUnreadable(begin: () => Promise<StoreWorld>): void {
+export function describeUnreadable(begin: () => Promise<StoreFixture>): void {
   describe('a row that cannot be read', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
 
     it.each(CASES)('is left out and named: $what', async ({ write, read, column }) => {
-      await world.store.change(write)
-      const { rows, unreadable, vpcs } = await world.peer.read(async (tx) => {
+      await fixture.store.change(write)
+      const { rows, unreadable, vpcs } = await fixture.peer.read(async (tx) => {
         const rows = await read(tx)
         return { rows, unreadable: [...tx.unreadable()], vpcs: await tx.vpcs({}) }
       })
@@ -141,11 +141,11 @@ export function describeUnreadable(begin: () => Promise<StoreWorld>): void {
     })
 
     it('says whose it is, as far as that can be read', async () => {
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertInstance({ ...own, state: 'hibernated' as never })
         await tx.insertVolume({ ...volume, id: '../x' as VolumeId })
       })
-      const found = await world.peer.read(async (tx) => {
+      const found = await fixture.peer.read(async (tx) => {
         await tx.instances({ hosts: [own.host] })
         await tx.volumes({})
         return tx.unreadable()
@@ -158,11 +158,11 @@ export function describeUnreadable(begin: () => Promise<StoreWorld>): void {
 
     it('keeps its address from everybody else', async () => {
       const nic = given.nic(1, { instance: own.id })
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertInstance({ ...own, state: 'hibernated' as never })
         await tx.insertNic({ ...nic, mac: 'nonsense' as Mac })
       })
-      const outcome = await world.peer.change(async (tx) => {
+      const outcome = await fixture.peer.change(async (tx) => {
         const other = given.instance(2)
         await tx.insertInstance(other)
         const taken = await tx.takenAddresses(nic.subnet)
@@ -175,13 +175,13 @@ export function describeUnreadable(begin: () => Promise<StoreWorld>): void {
     })
 
     it('does not keep the rest from being copied', async () => {
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertVolume({ ...volume, id: '../x' as VolumeId, sizeGiB: -1 })
         await tx.insertInstance({ ...own, host: '$(reboot)' as HostName })
       })
-      const dump = await world.store.read((tx) => tx.dump())
-      await world.peer.change((tx) => tx.restore(dump))
-      const { hosts, unreadable } = await world.peer.read(async (tx) => {
+      const dump = await fixture.store.read((tx) => tx.dump())
+      await fixture.peer.change((tx) => tx.restore(dump))
+      const { hosts, unreadable } = await fixture.peer.read(async (tx) => {
         await tx.instances({})
         return { hosts: await tx.hosts(), unreadable: tx.unreadable() }
       })

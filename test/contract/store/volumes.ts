@@ -2,13 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Volume } from '../../../src/model/records.ts'
 import { volumeRecord } from '../../kit/records.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './fixture.ts'
 
 /** What a host and an account find of their volumes, whoever wrote to the instances meanwhile. */
-export function describeVolumes(begin: () => Promise<StoreWorld>): void {
+export function describeVolumes(begin: () => Promise<StoreFixture>): void {
   describe('volumes', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
     const [one, two] = [given.instance(1), given.instance(2, { host: given.OTHER_HOST })]
     const attached = [volumeRecord(1, one), volumeRecord(2, two, { deleteOnTermination: false })]
     const detached: Partial<Volume> = { instance: null, state: 'available' }
@@ -16,12 +16,12 @@ export function describeVolumes(begin: () => Promise<StoreWorld>): void {
     const all = [...attached, alone]
 
     async function fill(): Promise<void> {
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         for (const instance of [one, two]) await tx.insertInstance(instance)
         for (const volume of all) await tx.insertVolume(volume)
       })
     }
-    const find = (query: object) => world.peer.read((tx) => tx.volumes(query))
+    const find = (query: object) => fixture.peer.read((tx) => tx.volumes(query))
 
     it.each([
       ['everything', {}, all],
@@ -36,7 +36,7 @@ export function describeVolumes(begin: () => Promise<StoreWorld>): void {
     })
 
     it('lie where their instance is, also when somebody moved it who knows of no volumes', async () => {
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.insertInstance({ ...one, claimed: false })
         await tx.insertVolume(volumeRecord(1, one))
         await tx.moveInstance(one.id, given.HOST, given.OTHER_HOST)
@@ -47,17 +47,17 @@ export function describeVolumes(begin: () => Promise<StoreWorld>): void {
 
     it('of an instance that somebody ended who knows of none count for nothing, and go with its record', async () => {
       await fill()
-      await world.store.change((tx) => tx.updateInstance(one.id, { state: 'terminated' }))
+      await fixture.store.change((tx) => tx.updateInstance(one.id, { state: 'terminated' }))
       expect(await find({})).toStrictEqual([attached[1], alone])
       expect(await find({ instances: [one.id] })).toStrictEqual([attached[0]])
-      await world.store.change((tx) => tx.deleteInstance(one.id))
+      await fixture.store.change((tx) => tx.deleteInstance(one.id))
       expect(await find({ instances: [one.id] })).toEqual([])
     })
 
     it('change in what is given and nothing else, and are no more when they are deleted', async () => {
       await fill()
       const change = { ...detached, host: given.HOST, deleteOnTermination: true }
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         await tx.updateVolume(alone.id, {})
         for (const { id } of attached) await tx.updateVolume(id, change)
       })
@@ -65,7 +65,7 @@ export function describeVolumes(begin: () => Promise<StoreWorld>): void {
         ...attached.map((volume) => ({ ...volume, ...change })),
         alone,
       ])
-      await world.store.change(async (tx) => {
+      await fixture.store.change(async (tx) => {
         for (const { id } of attached) await tx.deleteVolume(id)
       })
       expect(await find({})).toStrictEqual([alone])

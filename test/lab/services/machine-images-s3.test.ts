@@ -17,7 +17,7 @@ import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import type { ImageStatus } from '../../../src/plan/workloads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 import { outboundTo } from '../../kit/outbound.ts'
 import { type Swift, startSwift } from '../../kit/swift.ts'
 
@@ -63,7 +63,7 @@ function open(s3: S3Settings = swift.settings): MachineImages & AsyncDisposable 
     inUse: async () => new Set(),
     s3,
     // Half a minute of silence is three seconds.
-    clock: hurriedClock(10),
+    clock: fastClock(10),
     log: silentLog,
     metrics: createMetrics(),
     outbound: outboundTo('127.0.0.1'),

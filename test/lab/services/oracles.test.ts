@@ -38,8 +38,8 @@ const ROOT = join(import.meta.dirname, '../../..')
 const QUESTIONS = 300
 const MESSAGES = 300
 /** So many at once are answered whatever the rate: it is another test's subject. */
-const HURRY = 10_000
-const hurried = { ...systemClock, monotonic: () => systemClock.monotonic() * HURRY }
+const SPEEDUP = 10_000
+const fast = { ...systemClock, monotonic: () => systemClock.monotonic() * SPEEDUP }
 
 let space: Netns
 let leave: () => void
@@ -172,7 +172,7 @@ describe('DHCP beside the package dhcp', () => {
 
   beforeAll(async () => {
     guest = await createGuest(host, one, { isStatic: true })
-    const parts = { clock: hurried, metrics: createMetrics(), log: silentLog }
+    const parts = { clock: fast, metrics: createMetrics(), log: silentLog }
     service = createDhcp({ host, settings: SETTINGS, ...parts })
     await service.apply(passWith(one))
   })

@@ -6,15 +6,15 @@ import type { Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { breakable, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 import { hostName, hostRecord, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
 const self = hostName('self')
 const lost = hostName('lost')
 const LEASE_MS = 4_000
 /** The lease's time runs this much faster here. */
-const HURRY = 40
-const hurried = hurriedClock(HURRY)
+const SPEEDUP = 40
+const fast = fastClock(SPEEDUP)
 let store: Store
 let away = false
 let shortOf: string | null = null
@@ -37,7 +37,7 @@ function startOne(host: ReturnType<typeof hostRecord>): Lease {
   return startLease(
     {
       store: breakable(store, () => (away ? unavailable('away') : null)),
-      clock: hurried,
+      clock: fast,
       log: silentLog,
       metrics: createMetrics(),
       random: () => 0,
@@ -98,7 +98,7 @@ it('a host that was forgotten while it was away announces itself anew', async ()
 
 it('takes over what a lost host never started, but not before all had time to come back', async () => {
   await eventually('the lease is held', () => lease.held())
-  const began = hurried.monotonic()
+  const began = fast.monotonic()
   await store.change(async (tx) => {
     await tx.upsertHost(hostRecord(lost), OVER_MS)
     await tx.insertInstance({ ...instanceRecord(instanceId(1), lost), claimed: false })
@@ -108,5 +108,5 @@ it('takes over what a lost host never started, but not before all had time to co
     const [one] = await store.read((tx) => tx.instances({}))
     return one?.host === self
   })
-  expect(hurried.monotonic() - began).toBeGreaterThan(LEASE_MS / 2)
+  expect(fast.monotonic() - began).toBeGreaterThan(LEASE_MS / 2)
 })

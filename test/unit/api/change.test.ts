@@ -36,7 +36,7 @@ import {
 const NONE = { vcpus: 0, memoryMiB: 0, diskGiB: 0 }
 const ROOM = { vcpus: 64, memoryMiB: 65_536, diskGiB: 1000 }
 
-interface World {
+interface Fixture {
   readonly cloud: Cloud
   readonly vpc: VpcId
   readonly other: VpcId
@@ -63,11 +63,11 @@ const PLACES: readonly Place[] = ['api', 'own', 'near', 'far', 'empty', 'free']
 interface Row {
   /** What is special about the case, for actions with several. */
   readonly when?: string
-  readonly input: (world: World) => object
+  readonly input: (fixture: Fixture) => object
   /** Who asks, unless it is Alice. */
   readonly by?: AccountId
-  /** What must be there before, beside the world. */
-  readonly before?: (world: World) => Promise<void>
+  /** What must be there before, beside the fixture. */
+  readonly before?: (fixture: Fixture) => Promise<void>
   /** Hosts whose want is another one afterwards. */
   readonly sees: readonly Place[]
   /** Hosts that are rung and see nothing of it, each with a reason in a comment. */
@@ -88,16 +88,16 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   RunInstances: [
     {
       when: 'in the first VPC',
-      input: (world) => ({ ImageId: world.image, MinCount: 1, MaxCount: 1 }),
+      input: (fixture) => ({ ImageId: fixture.image, MinCount: 1, MaxCount: 1 }),
       sees: ['free', 'own', 'near'],
     },
     {
       when: 'in the other VPC',
-      input: (world) => ({
-        ImageId: world.image,
+      input: (fixture) => ({
+        ImageId: fixture.image,
         MinCount: 1,
         MaxCount: 1,
-        SubnetId: world.otherSubnet,
+        SubnetId: fixture.otherSubnet,
       }),
       sees: ['free', 'far'],
     },
@@ -134,7 +134,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ModifyNetworkInterfaceAttribute: [
     {
       before: keepGroup,
-      // That of `named`, the first of the world.
+      // That of `named`, the first of the fixture.
       input: () => ({ NetworkInterfaceId: nicRecord(numbered('i', 1), 101).id, Groups: [GROUP] }),
       sees: ['own', 'near'],
     },
@@ -143,7 +143,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   AllocateAddress: [{ input: () => ({}), sees: [] }],
   AssociateAddress: [
     {
-      before: (world) => keepAddress(world),
+      before: (fixture) => keepAddress(fixture),
       input: ({ plain: InstanceId }) => ({ AllocationId: ADDRESS.id, InstanceId }),
       // Its public name is one of its VPC.
       sees: ['own', 'near'],
@@ -151,14 +151,14 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ],
   DisassociateAddress: [
     {
-      before: (world) => keepAddress(world, world.plain),
+      before: (fixture) => keepAddress(fixture, fixture.plain),
       input: () => ({ PublicIp: ADDRESS.ip }),
       sees: ['own', 'near'],
     },
   ],
   ReleaseAddress: [
     {
-      before: (world) => keepAddress(world),
+      before: (fixture) => keepAddress(fixture),
       input: () => ({ AllocationId: ADDRESS.id }),
       sees: [],
     },
@@ -181,7 +181,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       input: ({ plain }) => ({ Resources: [plain], Tags: [{ Key: 'a', Value: 'b' }] }),
       sees: ['own'],
     },
-    { when: 'of an image', input: (world) => name(world.image), sees: [] },
+    { when: 'of an image', input: (fixture) => name(fixture.image), sees: [] },
   ],
   DeleteTags: [
     {
@@ -189,7 +189,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       input: ({ named }) => ({ Resources: [named], Tags: [{ Key: 'Name' }] }),
       sees: ['own', 'near'],
     },
-    { when: 'of an image', input: (world) => ({ Resources: [world.image] }), sees: [] },
+    { when: 'of an image', input: (fixture) => ({ Resources: [fixture.image] }), sees: [] },
   ],
   // The host that answers looks at the location.
   RegisterImage: [
@@ -348,7 +348,7 @@ function fromMembers({ group }: Cloud) {
 
 const RULE = numbered('sgr', 7)
 
-async function keepRule({ cloud: { store, group } }: World): Promise<void> {
+async function keepRule({ cloud: { store, group } }: Fixture): Promise<void> {
   await store.change((tx) =>
     tx.insertGroupRule({
       id: RULE,
@@ -365,7 +365,7 @@ async function keepRule({ cloud: { store, group } }: World): Promise<void> {
   )
 }
 
-async function keepGroup({ cloud: { store, group } }: World): Promise<void> {
+async function keepGroup({ cloud: { store, group } }: Fixture): Promise<void> {
   await store.change((tx) => tx.insertGroup({ ...group, id: GROUP, name: 'kept' }))
 }
 
@@ -373,12 +373,12 @@ const VPC = numbered('vpc', 7)
 const SUBNET = numbered('subnet', 7)
 const OTHER_ZONE = 'atoll-1b'
 
-async function keepVpc({ cloud: { store, vpc } }: World): Promise<void> {
+async function keepVpc({ cloud: { store, vpc } }: Fixture): Promise<void> {
   const kept = { ...vpc, id: VPC, cidr: cidr('10.7.0.0/16'), isDefault: false }
   await store.change((tx) => insertWholeVpc(tx, kept, newIds(randomBytes)))
 }
 
-async function keepSubnet({ cloud: { store, subnet } }: World): Promise<void> {
+async function keepSubnet({ cloud: { store, subnet } }: Fixture): Promise<void> {
   const kept = { ...subnet, id: SUBNET, cidr: cidr('172.31.64.0/20'), isDefault: false }
   await store.change((tx) => tx.insertSubnet(kept))
 }
@@ -386,13 +386,13 @@ async function keepSubnet({ cloud: { store, subnet } }: World): Promise<void> {
 const DHCP_SET = numbered('dopt', 7)
 const DHCP_OPTIONS = { DhcpConfigurations: [{ Key: 'domain-name', Values: ['corp.example'] }] }
 
-async function keepDhcpOptions({ cloud: { store, vpc } }: World): Promise<void> {
+async function keepDhcpOptions({ cloud: { store, vpc } }: Fixture): Promise<void> {
   const said = { domainNames: ['corp.example'], nameServers: [], timeServers: [] }
   const set = { id: DHCP_SET, account: vpc.account, ...said }
   await store.change((tx) => tx.insertDhcpOptions(set))
 }
 
-async function keepZone({ cloud: { store } }: World): Promise<void> {
+async function keepZone({ cloud: { store } }: Fixture): Promise<void> {
   const row = { ...hostRow('elsewhere', NONE), zone: OTHER_ZONE }
   await store.change((tx) => tx.upsertHost(row, 60_000))
 }
@@ -407,7 +407,7 @@ const ADDRESS: Address = {
   createdAt: '2026-11-22T08:00:00.000Z',
 }
 
-async function keepAddress({ cloud: { store } }: World, instance?: InstanceId): Promise<void> {
+async function keepAddress({ cloud: { store } }: Fixture, instance?: InstanceId): Promise<void> {
   await store.change(async (tx) => {
     await tx.insertAddress(ADDRESS)
     if (instance === undefined) return
@@ -436,14 +436,16 @@ async function keepVolume({ store }: Cloud, host: HostName): Promise<void> {
   await store.change((tx) => tx.insertVolume(volume))
 }
 
-async function openWorld(): Promise<World> {
+async function openFixture(): Promise<Fixture> {
   const capacities = PLACES.map((place) => (place === 'free' ? ROOM : NONE))
   const ranges = [{ first: ipv4('203.0.113.9'), last: ipv4('203.0.113.19') }]
   const pools = [{ name: 'public', ranges, zones: null }]
   const defaultNetwork = { vpc: cidr('10.200.0.0/16'), subnet: cidr('10.200.0.0/20') }
   const cloud = await openCloud({ hosts: capacities, settings: { defaultNetwork, pools } })
   const named = (number: number) => hostRow(`host${number + 1}`, NONE).name
-  const hosts = Object.fromEntries(PLACES.map((place, at) => [place, named(at)])) as World['hosts']
+  const hosts = Object.fromEntries(
+    PLACES.map((place, at) => [place, named(at)]),
+  ) as Fixture['hosts']
   const other = {
     ...network.vpc,
     id: numbered('vpc', 2),
@@ -488,7 +490,7 @@ async function openWorld(): Promise<World> {
     return id
   }
   const first = [cloud.subnet, cloud.group.id] as const
-  const world = {
+  const fixture = {
     cloud,
     vpc: cloud.vpc.id,
     other: other.id,
@@ -503,10 +505,16 @@ async function openWorld(): Promise<World> {
   await put(hosts.far, [otherSubnet, group.id])
   await cloud.store.change((tx) =>
     tx.putTags([
-      { account: ALICE, resource: world.named, resourceType: 'instance', key: 'Name', value: 'db' },
+      {
+        account: ALICE,
+        resource: fixture.named,
+        resourceType: 'instance',
+        key: 'Name',
+        value: 'db',
+      },
     ]),
   )
-  return world
+  return fixture
 }
 
 /** What one host knows, and how it hears. */
@@ -518,9 +526,9 @@ interface Listener {
   readonly before: unknown
 }
 
-async function listen(world: World, place: Place): Promise<Listener> {
-  const host = world.hosts[place]
-  const reader = createRecordsReader(world.cloud.store, host, systemClock)
+async function listen(fixture: Fixture, place: Place): Promise<Listener> {
+  const host = fixture.hosts[place]
+  const reader = createRecordsReader(fixture.cloud.store, host, systemClock)
   const snapshot = await reader.read({ fresh: true })
   const follows = new Set(snapshot.nics.flatMap((nic) => (nic.host === host ? nic.vpc : [])))
   return { place, host, reader, follows, before: shown(wantFor(host, snapshot)) }
@@ -550,45 +558,45 @@ it('has a row for each action that changes something', () => {
 
 describe.each(CASES)('$title', ({ action: actionName, row }) => {
   const action = allActions.find(({ name }) => name === actionName)
-  let world: World
+  let fixture: Fixture
   let listeners: readonly Listener[]
 
   beforeAll(async () => {
-    world = await openWorld()
-    await row.before?.(world)
-    listeners = await Promise.all(PLACES.map((place) => listen(world, place)))
+    fixture = await openFixture()
+    await row.before?.(fixture)
+    listeners = await Promise.all(PLACES.map((place) => listen(fixture, place)))
   })
-  afterAll(() => world.cloud[Symbol.asyncDispose]())
+  afterAll(() => fixture.cloud[Symbol.asyncDispose]())
 
   const dump = async () => {
-    const { ...tables } = await world.cloud.store.read((tx) => tx.dump())
+    const { ...tables } = await fixture.cloud.store.read((tx) => tx.dump())
     return tables
   }
 
   it('changes nothing and rings nobody on a dry run', async () => {
     if (action === undefined) throw new Error('there is no such action')
     const before = await dump()
-    const input = { ...row.input(world), DryRun: true }
-    expect(await world.cloud.refusal(action, input, row.by)).toBe('DryRunOperation')
+    const input = { ...row.input(fixture), DryRun: true }
+    expect(await fixture.cloud.refusal(action, input, row.by)).toBe('DryRunOperation')
     expect(await dump()).toEqual(before)
-    const { rung, rungVpcs, rungAll } = world.cloud.bells
+    const { rung, rungVpcs, rungAll } = fixture.cloud.bells
     expect([...rung, ...rungVpcs, ...rungAll]).toEqual([])
   })
 
   it('is seen by those that are rung, and nobody else is', async () => {
     if (action === undefined) throw new Error('there is no such action')
-    await world.cloud.run(action, row.input(world), row.by)
+    await fixture.cloud.run(action, row.input(fixture), row.by)
     const seeing: Place[] = []
     const rung: Place[] = []
     for (const listener of listeners) {
       const { host, place, reader, before } = listener
       const now = shown(wantFor(host, await reader.read({ fresh: false })))
-      const fresh = createRecordsReader(world.cloud.store, host, systemClock)
+      const fresh = createRecordsReader(fixture.cloud.store, host, systemClock)
       expect(now, `${place} reads on as it would read anew`).toEqual(
         shown(wantFor(host, await fresh.read({ fresh: true }))),
       )
       if (JSON.stringify(now) !== JSON.stringify(before)) seeing.push(place)
-      if (hears(listener, world.cloud.bells)) rung.push(place)
+      if (hears(listener, fixture.cloud.bells)) rung.push(place)
     }
     expect(seeing.sort()).toEqual([...row.sees].sort())
     expect(rung.sort()).toEqual([...row.sees, ...(row.rungInVain ?? [])].sort())

@@ -20,9 +20,9 @@ import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
 import { breakable } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 
-const hurried = hurriedClock(50)
+const fast = fastClock(50)
 
 /** One host: the records as it uses them, and how its engine behaves. */
 interface Host {
@@ -63,7 +63,7 @@ async function openHost(name: string): Promise<Host> {
   }
   const file = join(dir, `${name}.db`)
   const random = Math.random
-  const replica = await openReplica({ file, source: slow, clock: hurried, log: silentLog, random })
+  const replica = await openReplica({ file, source: slow, clock: fast, log: silentLog, random })
   await eventually(
     'it is filled',
     async () => (await replica.read((tx) => tx.hosts())).length === 1,
@@ -77,7 +77,7 @@ async function openHost(name: string): Promise<Host> {
     },
   }
   return {
-    informed: withReplica(counted, replica, hurried),
+    informed: withReplica(counted, replica, fast),
     replica,
     reads: () => reads,
     get delayMs() {

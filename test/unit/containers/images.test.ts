@@ -14,7 +14,7 @@ import type { ImageWant } from '../../../src/model/want.ts'
 import type { ImageStatus } from '../../../src/plan/workloads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { type FakeEngine, startFakeEngine } from '../../kit/fake-engine.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 
 const never = new AbortController().signal
 let answer: (request: IncomingMessage, response: ServerResponse) => unknown
@@ -90,11 +90,11 @@ test.each([
       directories: [],
       maxBytes: 1024 ** 3,
       // Ten minutes are half a second.
-      clock: hurriedClock(1_200),
+      clock: fastClock(1_200),
       log: silentLog,
     })
     const want = image(1, 'docker://registry.test/web:1')
-    // At the moment of the change: in hurried time a failed look is soon repeated.
+    // At the moment of the change: with a fast clock a failed look is soon repeated.
     const changed = Promise.withResolvers<ImageStatus>()
     images.watch(() => {
       const now = images.look(want)

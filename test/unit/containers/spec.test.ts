@@ -3,7 +3,7 @@ import { guestNetwork, needsInit, renderContainer } from '../../../src/container
 import { instanceLimits } from '../../../src/model/limits.ts'
 import { instance } from '../../../tools/kit/instance.ts'
 
-const GROUND = {
+const SETTINGS = {
   hasQuota: false,
   kitDir: '/kit',
   zone: 'atoll.internal',
@@ -35,7 +35,7 @@ describe('container descriptions', () => {
       labels: {},
       stopSignal: null,
     }
-    const spec = renderContainer(want, image, { ...GROUND, hasUserNamespace: true })
+    const spec = renderContainer(want, image, { ...SETTINGS, hasUserNamespace: true })
     expect(spec).toMatchObject({
       name: `atoll-${want.id}`,
       Image: 'sha256:aa',
@@ -75,7 +75,7 @@ describe('container descriptions', () => {
         labels: {},
         stopSignal: null,
       }
-      const spec = renderContainer(instance(1), image, { ...GROUND, hasUserNamespace })
+      const spec = renderContainer(instance(1), image, { ...SETTINGS, hasUserNamespace })
       expect(spec.HostConfig?.CapAdd).toEqual(caps)
       expect(spec.Labels?.['atoll.guest']).toBe(guest)
       if (hasUserNamespace) return
@@ -111,7 +111,7 @@ describe('container descriptions', () => {
     [['/bin/app'], null, undefined],
   ] as const)('%j whose image says %j is stopped by %j', (command, stopSignal, expected) => {
     const image = { id: 'sha256:aa', architecture: 'x86_64', command, labels: {}, stopSignal }
-    const spec = renderContainer(instance(1), image, { ...GROUND, hasUserNamespace: true })
+    const spec = renderContainer(instance(1), image, { ...SETTINGS, hasUserNamespace: true })
     expect(spec.StopSignal).toBe(expected)
   })
 })

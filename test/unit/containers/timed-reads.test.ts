@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { createTimedReads } from '../../../src/containers/timed-reads.ts'
 import type { WorkloadHave } from '../../../src/plan/workloads.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 import { instanceId } from '../../kit/records.ts'
 
 const ID = instanceId(1)
@@ -16,7 +16,7 @@ const BUSY: WorkloadHave = { instance: ID, bootCount: null, state: { kind: 'busy
 
 it('an instance that cannot be read counts as busy until it can, and is named meanwhile', async () => {
   const ended: string[] = []
-  const reads = createTimedReads(hurriedClock(50), (id) => ended.push(id))
+  const reads = createTimedReads(fastClock(50), (id) => ended.push(id))
   const hangs = Promise.withResolvers<WorkloadHave | null>()
   let begun = 0
   const work = () => {
@@ -34,7 +34,7 @@ it('an instance that cannot be read counts as busy until it can, and is named me
 
 it('one that is only slow is waited for the next time', async () => {
   const ended: string[] = []
-  const clock = hurriedClock(10)
+  const clock = fastClock(10)
   const reads = createTimedReads(clock, (id) => ended.push(id))
   const slow = async () => {
     await clock.sleep(1_000)
@@ -47,7 +47,7 @@ it('one that is only slow is waited for the next time', async () => {
 
 it('a failure in time is the caller’s, a late one only asks for another look', async () => {
   const ended: string[] = []
-  const clock = hurriedClock(10)
+  const clock = fastClock(10)
   const reads = createTimedReads(clock, (id) => ended.push(id))
   await expect(reads.read(ID, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
   const late = async () => {

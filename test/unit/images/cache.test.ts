@@ -7,7 +7,7 @@ import { startFileServer } from '../../kit/file-server.ts'
 import {
   failure,
   image,
-  imageWorldOfEachTest,
+  imageFixtureOfEachTest,
   kept,
   noise,
   settled,
@@ -17,24 +17,24 @@ import {
 const MIB = 1024 * 1024
 const HOUR_MS = 3_600_000
 
-const world = imageWorldOfEachTest()
+const fixture = imageFixtureOfEachTest()
 
 describe('the cache', () => {
   /** Puts four images of 1 MiB in place, an hour apart, into a cache for four. */
   async function filled(more: Partial<MachineImagesOptions> = {}) {
-    const images = world().open({ cacheBytes: 4 * MIB + 4096, ...more })
+    const images = fixture().open({ cacheBytes: 4 * MIB + 4096, ...more })
     const contents = [1, 2, 3, 4].map(() => noise(MIB))
     const locations: string[] = []
     for (const [n, content] of contents.entries()) {
-      const location = await world().put(`${n}.img`, content)
+      const location = await fixture().put(`${n}.img`, content)
       locations.push(location)
       await kept(images, location)
-      world().laterMs += HOUR_MS
+      fixture().laterMs += HOUR_MS
     }
     return { images, locations, digests: contents.map((content) => sha256(content)) }
   }
   const present = async () =>
-    (await readdir(world().cacheDir))
+    (await readdir(fixture().cacheDir))
       .filter((name) => !name.endsWith('.partial'))
       .map((name) => name.replace('-', ':'))
       .sort()
@@ -44,8 +44,8 @@ describe('the cache', () => {
     await using _end = images
     await images.details(digests[0] ?? '', locations[0] ?? '')
     const fifth = noise(MIB)
-    world().laterMs += HOUR_MS
-    await kept(images, await world().put('5.img', fifth))
+    fixture().laterMs += HOUR_MS
+    await kept(images, await fixture().put('5.img', fifth))
     expect(await present()).toEqual([digests[0], digests[2], digests[3], sha256(fifth)].sort())
     // What is gone is known to be gone.
     await expect(images.details(digests[1] ?? '', locations[1] ?? '')).rejects.toMatchObject({
@@ -58,14 +58,14 @@ describe('the cache', () => {
   test('never gives up what is in use', async () => {
     const { images, digests } = await filled()
     await using _end = images
-    world().inUse = new Set([digests[0] ?? '', digests[1] ?? ''])
+    fixture().inUse = new Set([digests[0] ?? '', digests[1] ?? ''])
     const fifth = noise(MIB)
-    await kept(images, await world().put('5.img', fifth))
+    await kept(images, await fixture().put('5.img', fifth))
     expect(await present()).toEqual([digests[0], digests[1], digests[3], sha256(fifth)].sort())
-    world().inUse = new Set([...digests, sha256(fifth)])
-    world().laterMs += HOUR_MS
+    fixture().inUse = new Set([...digests, sha256(fifth)])
+    fixture().laterMs += HOUR_MS
     const before = await present()
-    expect(await failure(images, await world().put('6.img', noise(MIB)))).toMatch(
+    expect(await failure(images, await fixture().put('6.img', noise(MIB)))).toMatch(
       /everything in it is in use.*images\.cacheGiB/,
     )
     expect(await present()).toEqual(before)
@@ -75,7 +75,7 @@ describe('the cache', () => {
     const { images, locations, digests } = await filled()
     await using _end = images
     for (const [n, digest] of digests.entries()) await images.details(digest, locations[n] ?? '')
-    expect(await failure(images, await world().put('5.img', noise(MIB)))).toMatch(
+    expect(await failure(images, await fixture().put('5.img', noise(MIB)))).toMatch(
       /everything in it is in use/,
     )
     expect(await present()).toEqual([...digests].sort())
@@ -84,7 +84,7 @@ describe('the cache', () => {
   test('refuses what would not even fit into an empty one, and gives up nothing for it', async () => {
     const { images, digests } = await filled()
     await using _end = images
-    expect(await failure(images, await world().put('5.img', noise(5 * MIB)))).toMatch(
+    expect(await failure(images, await fixture().put('5.img', noise(5 * MIB)))).toMatch(
       /5 MiB does not fit into the image cache of 5 MiB/,
     )
     expect(await present()).toEqual([...digests].sort())
@@ -105,8 +105,8 @@ describe('the cache', () => {
     const content = noise(MIB)
     const digest = sha256(content)
     const [old, torn] = [
-      join(world().cacheDir, 'abc.partial'),
-      join(world().cacheDir, digest.replace(':', '-')),
+      join(fixture().cacheDir, 'abc.partial'),
+      join(fixture().cacheDir, digest.replace(':', '-')),
     ]
     for (const place of [old, torn]) {
       await mkdir(place, { recursive: true })
@@ -116,8 +116,8 @@ describe('the cache', () => {
     }
     const facts = { kind: 'disk', format: 'raw', virtualBytes: MIB, bytes: MIB }
     await writeFile(join(torn, 'image.json'), JSON.stringify(facts))
-    await using images = world().open()
-    const location = await world().put('a.img', content)
+    await using images = fixture().open()
+    const location = await fixture().put('a.img', content)
     expect((await kept(images, location, digest)).content).toEqual(content)
     expect(await present()).toEqual([digest])
   })
@@ -136,10 +136,10 @@ describe('the cache', () => {
   ])('believes no image.json that says %s', async (_what, facts) => {
     const content = noise(MIB)
     const digest = sha256(content)
-    const location = await world().put('a.img', content)
-    await using images = world().open()
+    const location = await fixture().put('a.img', content)
+    await using images = fixture().open()
     await kept(images, location)
-    const file = join(world().cacheDir, digest.replace(':', '-'), 'image.json')
+    const file = join(fixture().cacheDir, digest.replace(':', '-'), 'image.json')
     await writeFile(file, facts)
     await expect(images.details(digest, location)).rejects.toMatchObject({ kind: 'unavailable' })
     expect((await kept(images, location)).content).toEqual(content)
@@ -147,9 +147,9 @@ describe('the cache', () => {
 
   test('many images at once, and the same one by many names', async () => {
     const contents = Array.from({ length: 12 }, () => noise(64 * 1024))
-    await using images = world().open()
+    await using images = fixture().open()
     const locations = await Promise.all(
-      contents.map((content, n) => world().put(`${n}.img`, content)),
+      contents.map((content, n) => fixture().put(`${n}.img`, content)),
     )
     const wants = locations.flatMap((location) => [1, 2].map((n) => image(location, null, n)))
     const looks = await Promise.all(wants.map((want) => settled(images, want)))

@@ -8,12 +8,12 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { MachineImages } from '../../../src/images/machine-images.ts'
 import type { ImageWant } from '../../../src/model/want.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 import { serveFile, startFileServer } from '../../kit/file-server.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
 import {
   booted,
   image,
-  imageWorldOfEachTest,
+  imageFixtureOfEachTest,
   kept,
   noise,
   SETTLE_MS,
@@ -21,7 +21,7 @@ import {
 
 const MIB = 1024 * 1024
 
-const world = imageWorldOfEachTest()
+const fixture = imageFixtureOfEachTest()
 
 describe('a web server', () => {
   const content = noise(3 * MIB)
@@ -31,7 +31,7 @@ describe('a web server', () => {
     await using server = await startFileServer((request, response, before) =>
       serveFile(request, response, { content, tag }, before < 4 ? { cutAfter: 600_000 } : {}),
     )
-    await using images = world().open()
+    await using images = fixture().open()
     expect((await kept(images, server.url)).content).toEqual(content)
     const [first, ...rest] = server.ranges
     expect(first).toBeNull()
@@ -65,8 +65,8 @@ describe('a web server', () => {
           serveFile(request, response, served(step?.tagged ?? true), step ?? {})
           if (step?.change === true && version < 3) version += 1
         })
-        await using images = world().open({
-          cacheDir: join(world().dir, `cache-${randomBytes(8).toString('hex')}`),
+        await using images = fixture().open({
+          cacheDir: join(fixture().dir, `cache-${randomBytes(8).toString('hex')}`),
         })
         const got = (await kept(images, server.url)).content
         // Whole, and of one version: nothing of an older one in it.
@@ -87,11 +87,11 @@ describe('a web server', () => {
       response.write(content.subarray(0, half))
     })
     {
-      await using images = world().open()
-      await untilFile(join(world().cacheDir), half, images, image(server.url))
+      await using images = fixture().open()
+      await untilFile(join(fixture().cacheDir), half, images, image(server.url))
     }
     await vi.waitUntil(() => held?.destroyed)
-    await using images = world().open()
+    await using images = fixture().open()
     expect((await kept(images, server.url)).content).toEqual(content)
     expect(server.ranges).toEqual([null, `bytes=${half}-`])
   })
@@ -101,8 +101,8 @@ describe('a web server', () => {
       response.writeHead(200, { etag: tag, 'content-length': content.length })
       response.write(content.subarray(0, 2 * MIB))
     })
-    await using images = world().open()
-    await untilFile(world().cacheDir, 2 * MIB, images, image(server.url))
+    await using images = fixture().open()
+    await untilFile(fixture().cacheDir, 2 * MIB, images, image(server.url))
     expect(images.look(image(server.url))).toEqual({
       kind: 'working',
       message: 'Downloading: 66 % of 3 MiB',
@@ -114,7 +114,7 @@ describe('a web server', () => {
       response.write(content.subarray(0, MIB))
       response.end(content.subarray(MIB))
     })
-    await using images = world().open()
+    await using images = fixture().open()
     expect((await kept(images, server.url)).content).toEqual(content)
   })
 })
@@ -128,6 +128,6 @@ async function untilFile(root: string, bytes: number, images: MachineImages, wan
     if (look.kind !== 'working') throw new Error(JSON.stringify(look))
     for (const name of await readdir(root).catch(() => []))
       if ((await stat(join(root, name, 'disk')).catch(() => null))?.size === bytes) return
-    await hurriedClock(20).sleep(200)
+    await fastClock(20).sleep(200)
   }
 }

@@ -8,18 +8,18 @@ import type { Log } from '../../../src/lib/log.ts'
 import { explain } from '../../../src/model/errors.ts'
 import { parseAccountId } from '../../../src/model/ids.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 import { type FileServer, serveFile, startFileServer } from '../../kit/file-server.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
-import { failure, image, imageWorldOfEachTest, noise, settled } from '../../kit/machine-images.ts'
+import { failure, image, imageFixtureOfEachTest, noise, settled } from '../../kit/machine-images.ts'
 
 const MIB = 1024 * 1024
 /**
  * Where somebody must fall silent, half a minute is a second: a request of ours must have arrived
  * within it.
  */
-const impatient = hurriedClock(30)
+const fast = fastClock(30)
 
-const world = imageWorldOfEachTest()
+const fixture = imageFixtureOfEachTest()
 
 describe('a web server', () => {
   const content = noise(3 * MIB)
@@ -143,8 +143,8 @@ describe('a web server', () => {
   ])('that %s', async (_what, requests, why, answer) => {
     await using server = await startFileServer((_request, response) => answer(response))
     const { log, reasons } = reasonsLog()
-    const clocks = why.source.includes('silent') ? { clock: impatient } : {}
-    await using images = world().open({ log, ...clocks })
+    const clocks = why.source.includes('silent') ? { clock: fast } : {}
+    await using images = fixture().open({ log, ...clocks })
     const message = await failure(images, server.url)
     // What it says of itself when it has sent something is told; all else is for the log.
     if (/maxGiB|web page|empty/.test(why.source)) expect(message).toMatch(why)
@@ -157,7 +157,7 @@ describe('a web server', () => {
     const server: FileServer = await startFileServer(() => undefined)
     await server[Symbol.asyncDispose]()
     const { log, reasons } = reasonsLog()
-    await using images = world().open({ log })
+    await using images = fixture().open({ log })
     expect(await failure(images, server.url)).toBe(`${server.url} cannot be fetched from this host`)
     expect(reasons()).toMatch(/ECONNREFUSED/)
   })
@@ -172,7 +172,7 @@ describe('a web server', () => {
       serveFile(request, response, { content, tag }),
     )
     const { log, reasons } = reasonsLog()
-    await using images = world().open({ log, clock: hurriedClock(60) })
+    await using images = fixture().open({ log, clock: fastClock(60) })
     const wants = [1, 2, 3].map((n) => image(`${slow.url}?${n}`, null, n))
     for (const want of wants) images.look(want)
     const other = { ...image(good.url, null, 9), account: parseAccountId('123456789012') }

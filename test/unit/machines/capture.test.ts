@@ -18,7 +18,7 @@ import type { CaptureWant } from '../../../src/model/want.ts'
 import type { Capturer } from '../../../src/workloads/driver.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
-import { createImageWorld, type ImageWorld, kept, noise } from '../../kit/machine-images.ts'
+import { createImageFixture, type ImageFixture, kept, noise } from '../../kit/machine-images.ts'
 import { createMachineProcesses, type MachineProcesses } from '../../kit/machine-process.ts'
 import { instanceId } from '../../kit/records.ts'
 
@@ -32,14 +32,14 @@ const BASE = noise(MIB)
 const BOOT = { bootCount: 1, poweredOff: false, rebootDue: false }
 
 describe.skipIf(!isRoot)('an image of a machine (needs root: qemu-img runs in the jail)', () => {
-  let world: ImageWorld
+  let fixture: ImageFixture
   let images: MachineImages & AsyncDisposable
   let machines: MachineProcesses
   let want: CaptureWant
 
   beforeEach(async () => {
-    world = await createImageWorld()
-    images = world.open()
+    fixture = await createImageFixture()
+    images = fixture.open()
     machines = await createMachineProcesses(ID)
     const id = formatId('ami', Buffer.alloc(ID_BYTES, 9))
     want = {
@@ -50,7 +50,7 @@ describe.skipIf(!isRoot)('an image of a machine (needs root: qemu-img runs in th
   afterEach(async () => {
     await images[Symbol.asyncDispose]()
     await machines.close()
-    await world.remove()
+    await fixture.remove()
   })
 
   /** Nobody answers in the guest. */
@@ -73,7 +73,7 @@ describe.skipIf(!isRoot)('an image of a machine (needs root: qemu-img runs in th
 
   /** A disk on the image, with a mebibyte of `a` behind what is the image's. */
   async function makeDisk(options: readonly string[] = []): Promise<string> {
-    const location = await world.put('base.img', BASE)
+    const location = await fixture.put('base.img', BASE)
     const { digest, details } = await kept(images, location)
     const { files } = machines
     await files.make(ID, { digest, location })
@@ -88,7 +88,7 @@ describe.skipIf(!isRoot)('an image of a machine (needs root: qemu-img runs in th
 
   /** What a guest of the image sees. */
   async function contentOf(path: string): Promise<Buffer> {
-    const raw = join(world.dir, 'raw')
+    const raw = join(fixture.dir, 'raw')
     await execute('qemu-img', ['convert', '-O', 'raw', path, raw])
     return readFile(raw)
   }
@@ -120,8 +120,8 @@ describe.skipIf(!isRoot)('an image of a machine (needs root: qemu-img runs in th
   })
 
   it('whose header names a file of the host is refused, and nothing is left', async () => {
-    await mkdir(join(world.dir, 'host'))
-    await makeDisk(['-o', `data_file=${join(world.dir, 'host', 'secret')}`])
+    await mkdir(join(fixture.dir, 'host'))
+    await makeDisk(['-o', `data_file=${join(fixture.dir, 'host', 'secret')}`])
     await expect(capture()).rejects.toThrow(/external data file/)
     expect(await left()).toEqual([])
   })

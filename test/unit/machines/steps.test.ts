@@ -18,7 +18,7 @@ import type { InstanceWant } from '../../../src/model/want.ts'
 import type { WorkloadSteps } from '../../../src/workloads/driver.ts'
 import { instance } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
-import { createImageWorld, type ImageWorld, kept, noise } from '../../kit/machine-images.ts'
+import { createImageFixture, type ImageFixture, kept, noise } from '../../kit/machine-images.ts'
 import { createMachineProcesses, type MachineProcesses } from '../../kit/machine-process.ts'
 
 const execute = promisify(execFile)
@@ -29,16 +29,16 @@ const want = machineWant('')
 const DISK = { volume: formatId('vol', Buffer.alloc(ID_BYTES, 1)), keep: false }
 const FRESH = { bootCount: want.bootCount, poweredOff: false, rebootDue: false }
 
-let world: ImageWorld
+let fixture: ImageFixture
 let machines: MachineProcesses
 
 beforeEach(async () => {
-  world = await createImageWorld()
+  fixture = await createImageFixture()
   machines = await createMachineProcesses(want.id)
 })
 afterEach(async () => {
   await machines.close()
-  await world.remove()
+  await fixture.remove()
 })
 
 function machineWant(location: string): InstanceWant {
@@ -47,7 +47,7 @@ function machineWant(location: string): InstanceWant {
 }
 
 /** Steps of a host that has no tap to give, so that no QEMU is ever started. */
-function open(images: ReturnType<ImageWorld['open']>, stopSeconds = 30): WorkloadSteps {
+function open(images: ReturnType<ImageFixture['open']>, stopSeconds = 30): WorkloadSteps {
   const { files, monitors, stateDir, runtimeDir, firstUser } = machines
   const noTap = async () => {
     throw unavailable('there is no tap')
@@ -66,8 +66,8 @@ function open(images: ReturnType<ImageWorld['open']>, stopSeconds = 30): Workloa
 }
 
 test('launch makes the disk on its image, of the size that is asked for, and says so when no boot follows', async () => {
-  await using images = world.open()
-  const location = await world.put('a.img', noise(MIB))
+  await using images = fixture.open()
+  const location = await fixture.put('a.img', noise(MIB))
   const { digest, details } = await kept(images, location)
   const steps = open(images)
   const asked = machineWant(location)
@@ -89,7 +89,7 @@ test('launch makes the disk on its image, of the size that is asked for, and say
 })
 
 test('start leaves a machine that runs alone, and says when nobody knows the image', async () => {
-  await using images = world.open()
+  await using images = fixture.open()
   const steps = open(images)
   await expect(steps.start(want, never)).rejects.toThrow(/image of i-.* is not known/)
   await machines.start({})
@@ -98,7 +98,7 @@ test('start leaves a machine that runs alone, and says when nobody knows the ima
 })
 
 test('plug writes a boot record that is lost, and no other', async () => {
-  await using images = world.open()
+  await using images = fixture.open()
   const steps = open(images)
   await machines.start({})
   await steps.plug(want, never)
@@ -110,7 +110,7 @@ test('plug writes a boot record that is lost, and no other', async () => {
 })
 
 test('stop presses the power button once, and the guest ends by itself', async () => {
-  await using images = world.open()
+  await using images = fixture.open()
   const machine = await machines.start({})
   await open(images).stop(want.id, never)
   await machine.ended
@@ -123,7 +123,7 @@ test.each([
   ['does not obey', { obeys: false }, 1],
   ['has no monitor', { monitor: false }, 600],
 ] as const)('stop kills a machine that %s', async (_what, how, stopSeconds) => {
-  await using images = world.open()
+  await using images = fixture.open()
   const machine = await machines.start(how)
   await open(images, stopSeconds).stop(want.id, never)
   await machine.ended
@@ -131,7 +131,7 @@ test.each([
 })
 
 test('remove kills the process and leaves nothing, or the disk alone in the directory of its volume', async () => {
-  await using images = world.open()
+  await using images = fixture.open()
   const steps = open(images)
   const { files, monitors, stateDir } = machines
   const origin = { digest: `sha256:${'a'.repeat(64)}`, location: 'file:///a.img' }

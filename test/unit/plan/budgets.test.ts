@@ -6,7 +6,7 @@ import { DEFAULT_RATES } from '../../../src/model/network-rates.ts'
 import type { InstanceWant } from '../../../src/model/want.ts'
 import { CONNECTIONS_PER_MIB, removeBudgets } from '../../../src/plan/budgets.ts'
 import { renderBudgets } from '../../kit/rules-text.ts'
-import { townInstance, townWant } from '../../kit/testbed.ts'
+import { testInstance, testWant } from '../../kit/testbed.ts'
 
 const MIN_MIB = 32
 const LIMITS = {
@@ -16,7 +16,7 @@ const LIMITS = {
 }
 
 function sized(number: number, memoryMiB: number): InstanceWant {
-  const made = townInstance(number, [1])
+  const made = testInstance(number, [1])
   return { ...made, type: { ...made.type, memoryMiB } }
 }
 
@@ -26,12 +26,12 @@ function shares(script: string): readonly number[] {
 }
 
 test('golden file', async () => {
-  const want = townWant(sized(11, 32), sized(12, 1024))
+  const want = testWant(sized(11, 32), sized(12, 1024))
   await expect(renderBudgets(want, LIMITS)).toMatchFileSnapshot('./golden/budgets.nft')
 })
 
 test('a share by memory, and less where the table is smaller', () => {
-  const want = townWant(sized(11, 32), sized(12, 1024), sized(13, 65_536))
+  const want = testWant(sized(11, 32), sized(12, 1024), sized(13, 65_536))
   expect(shares(renderBudgets(want, LIMITS))).toEqual([512, 16_384, 32_768])
   const tight = { ...LIMITS, connectionTableSize: LIMITS.connectionTableSize / 4 }
   expect(shares(renderBudgets(want, tight))).toEqual([512, 4096, 32_768])
@@ -40,7 +40,7 @@ test('a share by memory, and less where the table is smaller', () => {
 test('the resolver’s capacity is shared out when there are many', () => {
   const rateAmong = (count: number) => {
     const many = Array.from({ length: count }, (_, index) => sized(index + 10, 32))
-    return /set dns_(\d+)_/.exec(renderBudgets(townWant(...many), LIMITS))?.[1]
+    return /set dns_(\d+)_/.exec(renderBudgets(testWant(...many), LIMITS))?.[1]
   }
   expect([1, 32, 33, 200, 2000].map(rateAmong)).toEqual(['1024', '1024', '512', '128', '128'])
 })
@@ -52,7 +52,7 @@ test('all instances at their worst leave a quarter of the table to the host', ()
       (sizes) => {
         const instanceMemoryMiB = sizes.reduce((a, b) => a + b, 0)
         const connectionTableSize = instanceMemoryMiB * CONNECTIONS_PER_MIB
-        const want = townWant(...sizes.map((size, index) => sized(index + 10, size)))
+        const want = testWant(...sizes.map((size, index) => sized(index + 10, size)))
         const open = shares(
           renderBudgets(want, { ...LIMITS, connectionTableSize, instanceMemoryMiB }),
         )
@@ -66,8 +66,8 @@ test('all instances at their worst leave a quarter of the table to the host', ()
 
 const canLoad = spawnSync('unshare', ['--net', 'nft', '--version']).status === 0
 test.skipIf(!canLoad)('the kernel takes it, again and again, and after it was removed', () => {
-  const script = renderBudgets(townWant(sized(11, 32), sized(12, 1024)), LIMITS)
-  const twice = `${script}\n${renderBudgets(townWant(), LIMITS)}\n${removeBudgets()}${script}`
+  const script = renderBudgets(testWant(sized(11, 32), sized(12, 1024)), LIMITS)
+  const twice = `${script}\n${renderBudgets(testWant(), LIMITS)}\n${removeBudgets()}${script}`
   const result = spawnSync('unshare', ['--net', 'nft', '-f', '-'], { input: twice })
   expect(result.stderr.toString()).toBe('')
 })

@@ -48,7 +48,7 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
 }
 
 /** What is told of, by table and key. */
-const misfits = (changes: Partial<Snapshot>) =>
+const inconsistencies = (changes: Partial<Snapshot>) =>
   consistentRecords(here, snapshot(changes)).unreadable.map(({ table, key }) => `${table} ${key}`)
 
 describe('records that fit each other', () => {
@@ -71,7 +71,7 @@ describe('records that do not', () => {
     ['a subnet that is not there', nic({ subnet: numbered('subnet', 9) })],
     ['another VPC than its subnet', nic({ vpc: numbered('vpc', 9) })],
   ])('lose a NIC with %s, and no other', (_what, nics) => {
-    expect(misfits({ nics })).toStrictEqual([`placedNics ${nics[1]?.id}`])
+    expect(inconsistencies({ nics })).toStrictEqual([`placedNics ${nics[1]?.id}`])
   })
 
   it.each([
@@ -85,12 +85,12 @@ describe('records that do not', () => {
     ]
     const { nics: kept } = consistentRecords(here, snapshot({ nics }))
     expect(kept).toStrictEqual([nics[0], { ...nics[1], publicIp: null }])
-    expect(misfits({ nics })).toStrictEqual([`addresses ${publicIp}`])
+    expect(inconsistencies({ nics })).toStrictEqual([`addresses ${publicIp}`])
   })
 
   it('may have links of the same name on two hosts', () => {
     const id = `${placed(1).id.slice(0, -1)}f` as NicId
-    expect(misfits({ nics: [placed(1), placed(2, { id, host: there })] })).toStrictEqual([])
+    expect(inconsistencies({ nics: [placed(1), placed(2, { id, host: there })] })).toStrictEqual([])
   })
 
   it.each([
@@ -98,15 +98,15 @@ describe('records that do not', () => {
     ['around it', '172.31.0.0/16'],
   ])('lose a second subnet %s, and keep the default one', (_where, text) => {
     const second = { ...network.subnet, id: numbered('subnet', 0), isDefault: false }
-    expect(misfits({ subnets: [{ ...second, cidr: cidr(text) }, network.subnet] })).toStrictEqual([
-      `subnets ${second.id}`,
-    ])
+    expect(
+      inconsistencies({ subnets: [{ ...second, cidr: cidr(text) }, network.subnet] }),
+    ).toStrictEqual([`subnets ${second.id}`])
   })
 
   it('lose a VPC that holds the default one, and not the default one', () => {
     const large = { ...network.vpc, id: numbered('vpc', 0), isDefault: false }
     expect(
-      misfits({ vpcs: [{ ...large, cidr: cidr('172.16.0.0/12') }, network.vpc] }),
+      inconsistencies({ vpcs: [{ ...large, cidr: cidr('172.16.0.0/12') }, network.vpc] }),
     ).toStrictEqual([`vpcs ${large.id}`])
   })
 
@@ -122,9 +122,9 @@ describe('records that do not', () => {
     const nics = subnets.map(({ id: subnet, vpc }, at) =>
       placed(at + 1, { subnet, vpc, ip: placed(1).ip }),
     )
-    expect(misfits({ vpcs, subnets, nics })).toStrictEqual([])
+    expect(inconsistencies({ vpcs, subnets, nics })).toStrictEqual([])
     const twice = [network.vpc, own, { ...other, network: 1 }]
-    expect(misfits({ vpcs: twice, subnets, nics })).toStrictEqual([
+    expect(inconsistencies({ vpcs: twice, subnets, nics })).toStrictEqual([
       `vpcs ${other.id}`,
       `subnets ${subnets[2]?.id}`,
       `placedNics ${nics[2]?.id}`,
@@ -134,9 +134,11 @@ describe('records that do not', () => {
   it('lose a VPC that holds the address of a host, and not the host', () => {
     const evil = { ...network.vpc, id: numbered('vpc', 0), isDefault: false }
     const vpcs = [{ ...evil, cidr: cidr('192.0.2.0/24') }, network.vpc]
-    expect(misfits({ vpcs })).toStrictEqual([`vpcs ${evil.id}`])
+    expect(inconsistencies({ vpcs })).toStrictEqual([`vpcs ${evil.id}`])
     expect(
-      misfits({ vpcs: vpcs.map((vpc) => ({ ...vpc, network: vpc === vpcs[0] ? 1 : null })) }),
+      inconsistencies({
+        vpcs: vpcs.map((vpc) => ({ ...vpc, network: vpc === vpcs[0] ? 1 : null })),
+      }),
     ).toStrictEqual([])
   })
 
@@ -146,11 +148,11 @@ describe('records that do not', () => {
     ['an instance', '172.31.0.77'],
   ])('lose a host with the address of %s', (_whose, text) => {
     const evil = hostRecord(hostName('z'), { fabricAddress: ipv4(text) })
-    expect(misfits({ hosts: [...snapshot().hosts, evil] })).toStrictEqual(['peers z'])
+    expect(inconsistencies({ hosts: [...snapshot().hosts, evil] })).toStrictEqual(['peers z'])
   })
 
   it('never lose the host that looks', () => {
     const evil = hostRecord(hostName('a'), { fabricAddress: ipv4('192.0.2.1') })
-    expect(misfits({ hosts: [evil, ...snapshot().hosts] })).toStrictEqual(['peers a'])
+    expect(inconsistencies({ hosts: [evil, ...snapshot().hosts] })).toStrictEqual(['peers a'])
   })
 })

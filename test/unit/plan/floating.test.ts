@@ -4,7 +4,7 @@ import { ipv4 } from '../../../src/model/addr.ts'
 import { transitOf } from '../../../src/model/transit.ts'
 import { isOfOldBinding, servedFloatingIps } from '../../../src/plan/floating.ts'
 import { NO_HOST_ROUTING } from '../../../tools/kit/instance.ts'
-import { townInstance, townWant } from '../../kit/testbed.ts'
+import { testInstance, testWant } from '../../kit/testbed.ts'
 
 const FLOAT = ipv4('203.0.113.9')
 const PRIVATE = ipv4('172.31.0.11')
@@ -12,13 +12,13 @@ const NEIGHBOUR = ipv4('172.31.0.12')
 const OUTSIDE = ipv4('198.51.100.2')
 
 function want(publicIp: typeof FLOAT) {
-  const instance = townInstance(11, [1])
-  return townWant({ ...instance, nics: instance.nics.map((nic) => ({ ...nic, publicIp })) })
+  const instance = testInstance(11, [1])
+  return testWant({ ...instance, nics: instance.nics.map((nic) => ({ ...nic, publicIp })) })
 }
 
 it('serves what leads to its NICs', () => {
   expect([...servedFloatingIps(want(FLOAT), NO_HOST_ROUTING).own]).toEqual([[FLOAT, PRIVATE]])
-  expect([...servedFloatingIps(townWant(townInstance(11, [1])), NO_HOST_ROUTING).own]).toEqual([])
+  expect([...servedFloatingIps(testWant(testInstance(11, [1])), NO_HOST_ROUTING).own]).toEqual([])
 })
 
 it('never serves what this host, its router or another host has', () => {
@@ -56,7 +56,7 @@ it.each([
 it('passes on those of VPCs with a namespace, unless somebody else has them', () => {
   const other = ipv4('203.0.113.8')
   const transit = { ...transitOf(7), floatingIps: [FLOAT, other] }
-  const passing = { ...townWant(), transits: [transit] }
+  const passing = { ...testWant(), transits: [transit] }
   const { own, passed } = servedFloatingIps(passing, { ...NO_HOST_ROUTING, addresses: [other] })
   expect([...own]).toEqual([])
   expect([...passed]).toEqual([[FLOAT, transit]])

@@ -5,7 +5,7 @@ import { ALL_OUT, type RuleMatch } from '../../../src/model/group-rule.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { isPermitted, isWithdrawn, permissionsOf } from '../../../src/plan/permits.ts'
 import { anyRulesOf, type RulesOfGroups, withRules } from '../../kit/group-rules.ts'
-import { townGroup, townInstance, townWant } from '../../kit/testbed.ts'
+import { testGroup, testInstance, testWant } from '../../kit/testbed.ts'
 
 const FLOAT = ipv4('203.0.113.9')
 const ADDRESSES = ['172.31.0.11', '172.31.0.12', '172.31.0.13', '198.51.100.2'].map(ipv4)
@@ -22,8 +22,8 @@ const anyWant = fc
   .map(([a, b, c, rules]) => wantOf([a, b, c], rules))
 
 function wantOf(groups: readonly (readonly number[])[], rules: RulesOfGroups): HostWant {
-  const instances = groups.map((of, at) => townInstance(11 + at, [...of]))
-  return withRules(townWant(...instances), rules)
+  const instances = groups.map((of, at) => testInstance(11 + at, [...of]))
+  return withRules(testWant(...instances), rules)
 }
 
 test('what was permitted and is not any more was withdrawn', () => {
@@ -37,21 +37,21 @@ test('what was permitted and is not any more was withdrawn', () => {
   )
 })
 
-const inward: RuleMatch = {
+const inbound: RuleMatch = {
   ...ALL_OUT,
   egress: false,
-  peer: { kind: 'group', group: townGroup(2) },
+  peer: { kind: 'group', group: testGroup(2) },
 }
 test.each<[string, HostWant, boolean]>([
-  ['nothing', wantOf([[1], [2], [3]], { 1: [ALL_OUT, inward] }), false],
-  ['one more rule', wantOf([[1], [2], [3]], { 1: [ALL_OUT, inward], 2: [inward] }), false],
-  ['one more group', wantOf([[1, 2], [2], [3]], { 1: [ALL_OUT, inward] }), false],
-  ['one more instance', wantOf([[1], [2], [3], [1]], { 1: [ALL_OUT, inward] }), false],
-  ['an instance that is gone', wantOf([[1], [2]], { 1: [ALL_OUT, inward] }), false],
+  ['nothing', wantOf([[1], [2], [3]], { 1: [ALL_OUT, inbound] }), false],
+  ['one more rule', wantOf([[1], [2], [3]], { 1: [ALL_OUT, inbound], 2: [inbound] }), false],
+  ['one more group', wantOf([[1, 2], [2], [3]], { 1: [ALL_OUT, inbound] }), false],
+  ['one more instance', wantOf([[1], [2], [3], [1]], { 1: [ALL_OUT, inbound] }), false],
+  ['an instance that is gone', wantOf([[1], [2]], { 1: [ALL_OUT, inbound] }), false],
   ['a rule that is gone', wantOf([[1], [2], [3]], { 1: [ALL_OUT] }), true],
-  ['a group that was left', wantOf([[1], [3], [3]], { 1: [ALL_OUT, inward] }), true],
+  ['a group that was left', wantOf([[1], [3], [3]], { 1: [ALL_OUT, inbound] }), true],
 ])('%s', (_what, now, expected) => {
-  const before = wantOf([[1], [2], [3]], { 1: [ALL_OUT, inward] })
+  const before = wantOf([[1], [2], [3]], { 1: [ALL_OUT, inbound] })
   expect(isWithdrawn(permissionsOf(before), permissionsOf(now))).toBe(expected)
 })
 

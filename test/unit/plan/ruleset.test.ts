@@ -13,7 +13,7 @@ import { changeScript, loadScript, planRuleset } from '../../../src/plan/ruleset
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
 import { anyRulesOf, withRules } from '../../kit/group-rules.ts'
 import { renderRuleset } from '../../kit/rules-text.ts'
-import { townInstance, townWant } from '../../kit/testbed.ts'
+import { testInstance, testWant } from '../../kit/testbed.ts'
 
 /** One way out, as on most hosts. */
 const ROUTING: HostRouting = {
@@ -30,15 +30,15 @@ function golden(name: string) {
 
 describe('golden files', () => {
   const wants: readonly (readonly [string, HostWant, readonly number[]])[] = [
-    ['empty', townWant(), []],
-    ['one', townWant(townInstance(11, [1])), []],
+    ['empty', testWant(), []],
+    ['one', testWant(testInstance(11, [1])), []],
     [
       'groups',
-      townWant(
-        townInstance(11, [1]),
-        townInstance(12, [2, 1]),
-        townInstance(13, [1, 2]),
-        townInstance(14, []),
+      testWant(
+        testInstance(11, [1]),
+        testInstance(12, [2, 1]),
+        testInstance(13, [1, 2]),
+        testInstance(14, []),
       ),
       [8080, 22, 22],
     ],
@@ -50,9 +50,9 @@ describe('golden files', () => {
   })
 })
 
-/** How host 1 of three sees the world: one instance here, one elsewhere, all in one group. */
+/** How host 1 of three sees the cloud: one instance here, one elsewhere, all in one group. */
 function hostOfThree(): HostWant {
-  const want = townWant(townInstance(11, [1]), townInstance(12, [1]))
+  const want = testWant(testInstance(11, [1]), testInstance(12, [1]))
   const peers = ['10.0.0.2', '10.0.0.3'].map(ipv4)
   return {
     local: { ...want.local, instances: want.local.instances.slice(0, 1) },
@@ -73,10 +73,10 @@ describe('across hosts', () => {
 })
 
 /** Up to 60 instances with up to four of six groups each. */
-const anyTown = fc
+const anyInstances = fc
   .uniqueArray(fc.integer({ min: 5, max: 4000 }), { maxLength: 60 })
   .chain((numbers) =>
-    fc.tuple(...numbers.map((number) => groupsOf.map((groups) => townInstance(number, groups)))),
+    fc.tuple(...numbers.map((number) => groupsOf.map((groups) => testInstance(number, groups)))),
   )
 const groupsOf = fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { maxLength: 4 })
 
@@ -90,8 +90,8 @@ function shuffled(instances: readonly InstanceWant[]): readonly InstanceWant[] {
 describe('properties', () => {
   test('the order of an instance’s groups makes no difference', () => {
     fc.assert(
-      fc.property(anyTown, (instances) => {
-        const want = townWant(...instances)
+      fc.property(anyInstances, (instances) => {
+        const want = testWant(...instances)
         const other = { ...want, local: { ...want.local, instances: shuffled(instances) } }
         expect(renderRuleset(other, LONE_FIREWALL, ROUTING)).toBe(
           renderRuleset(want, LONE_FIREWALL, ROUTING),
@@ -102,8 +102,8 @@ describe('properties', () => {
 
   test('rules do not grow with instances: only elements do', () => {
     const rulesOf = (count: number) => {
-      const instances = Array.from({ length: count }, (_, index) => townInstance(index + 5, [1, 2]))
-      return renderRuleset(townWant(...instances), LONE_FIREWALL, ROUTING).split('\n').length
+      const instances = Array.from({ length: count }, (_, index) => testInstance(index + 5, [1, 2]))
+      return renderRuleset(testWant(...instances), LONE_FIREWALL, ROUTING).split('\n').length
     }
     expect(rulesOf(500)).toBe(rulesOf(1))
   })
@@ -116,8 +116,8 @@ describe('properties', () => {
     }),
     { maxLength: 30, selector: formatCidr },
   )
-  const anyWorld = fc.record({
-    town: anyTown,
+  const anyRulesetInput = fc.record({
+    instances: anyInstances,
     mode: fc.constantFrom('direct', 'vxlan'),
     vpcs: anyNetworks,
     reach: anyNetworks,
@@ -126,8 +126,16 @@ describe('properties', () => {
     hasTunnel: fc.boolean(),
     rules: anyRulesOf([1, 2, 3]),
   })
-  const rulesetOf = ({ town, mode, vpcs, reach, connected, hasTunnel, rules }: World) => {
-    const want = withRules(townWant(...town), rules)
+  const rulesetOf = ({
+    instances,
+    mode,
+    vpcs,
+    reach,
+    connected,
+    hasTunnel,
+    rules,
+  }: RulesetInput) => {
+    const want = withRules(testWant(...instances), rules)
     const [first] = want.shared.vpcs
     const shared = {
       ...want.shared,
@@ -140,13 +148,13 @@ describe('properties', () => {
     const settings = { ...LONE_FIREWALL, fabric, reach, instanceToHostPorts: [22, 8773] }
     return planRuleset({ ...want, shared }, settings, { ...ROUTING, defaultRoutes, connected })
   }
-  const scriptOf = (world: World) => loadScript(rulesetOf(world))
-  type World = typeof anyWorld extends fc.Arbitrary<infer T> ? T : never
+  const scriptOf = (given: RulesetInput) => loadScript(rulesetOf(given))
+  type RulesetInput = typeof anyRulesetInput extends fc.Arbitrary<infer T> ? T : never
 
   test('no rule of a table that is replaced hangs on a set that the kernel shows empty', () => {
     fc.assert(
-      fc.property(anyWorld, (world) => {
-        const [replaced = ''] = scriptOf(world).split('table inet atoll_guard')
+      fc.property(anyRulesetInput, (given) => {
+        const [replaced = ''] = scriptOf(given).split('table inet atoll_guard')
         expect(replaced).not.toMatch(/flags .*interval/)
         // Of networks, ranges and beginnings of names.
         const inRules = [...replaced.matchAll(/^ +(?!elements).*\{(.+)\}/gm)].map(([, set]) => set)
@@ -162,8 +170,8 @@ describe('properties', () => {
     'nft takes every script',
     () => {
       fc.assert(
-        fc.property(anyWorld, (world) => {
-          const input = scriptOf(world)
+        fc.property(anyRulesetInput, (given) => {
+          const input = scriptOf(given)
           execFileSync('unshare', ['--net', 'nft', '--check', '--file', '-'], { input })
         }),
         { numRuns: 12 },
@@ -189,7 +197,7 @@ describe('properties', () => {
     'a change in place ends with the very tables that a load makes',
     () => {
       fc.assert(
-        fc.property(anyWorld, anyWorld, (one, other) => {
+        fc.property(anyRulesetInput, anyRulesetInput, (one, other) => {
           // A set that becomes another kind of match is a change, too.
           const [before, now] = [rulesetOf(one), rulesetOf({ ...other, mode: one.mode })]
           const change = changeScript(before, now)

@@ -58,7 +58,7 @@ function snapshot(
 }
 
 /** `count` instances on alternating hosts, each with one NIC. */
-function town(count: number): {
+function cloudOf(count: number): {
   readonly instances: readonly Instance[]
   readonly nics: readonly Nic[]
 } {
@@ -74,7 +74,7 @@ describe('wantFor', () => {
   })
 
   it('does not depend on the order in which records were read', () => {
-    const { instances, nics } = town(6)
+    const { instances, nics } = cloudOf(6)
     const sorted = wantFor(here, snapshot(instances, nics))
     fc.assert(
       fc.property(fc.shuffledSubarray([...instances], { minLength: 6 }), (shuffled) => {
@@ -84,7 +84,7 @@ describe('wantFor', () => {
   })
 
   it('gives each instance to one host, and the others a route to it', () => {
-    const { instances, nics } = town(5)
+    const { instances, nics } = cloudOf(5)
     const wants = [here, there].map((host) => wantFor(host, snapshot(instances, nics)))
     const homes = wants.flatMap(
       (want) => want?.local.instances.map((instance) => instance.id) ?? [],
@@ -101,7 +101,7 @@ describe('wantFor', () => {
       hostRecord(hostName('alone')),
       hostRecord(hostName('afar'), { fabricAddress: ipv4('192.0.2.3') }),
     ]
-    const { instances, nics } = town(2)
+    const { instances, nics } = cloudOf(2)
     for (const running of [[], instances])
       expect(wantFor(here, snapshot(running, nics, { hosts }))?.shared.peers).toEqual([
         { host: 'afar', address: '192.0.2.3' },
@@ -110,14 +110,14 @@ describe('wantFor', () => {
   })
 
   it('sends packets only to peers', () => {
-    const { instances, nics } = town(8)
+    const { instances, nics } = cloudOf(8)
     const shared = wantFor(here, snapshot(instances, nics))?.shared
     const peers = shared?.peers.map((peer) => peer.address)
     for (const { via } of shared?.routes ?? []) expect(peers).toContain(via)
   })
 
   it('keeps a terminating instance with its NIC until its records are gone', () => {
-    const { instances, nics } = town(1)
+    const { instances, nics } = cloudOf(1)
     const leaving = instances.map((instance) => ({
       ...instance,
       wanted: 'terminate' as const,
@@ -136,7 +136,7 @@ describe('wantFor', () => {
   ])(
     'says how large its disk is, and whether it is kept: one that %s',
     (_name, goes, bootSeen, keep) => {
-      const { instances, nics } = town(1)
+      const { instances, nics } = cloudOf(1)
       const seen = instances.map((instance) => ({ ...instance, bootSeen }))
       const volumes = seen.map((instance) =>
         volumeRecord(7, instance, { deleteOnTermination: goes, sizeGiB: 5 }),
@@ -160,13 +160,13 @@ describe('wantFor', () => {
   })
 
   it('makes no half NIC when a subnet is missing', () => {
-    const { instances, nics } = town(1)
+    const { instances, nics } = cloudOf(1)
     const want = wantFor(here, snapshot(instances, nics, { subnets: [] }))
     expect(want?.local.instances[0]?.nics).toEqual([])
   })
 
   it('goes on with an image that was deregistered', () => {
-    const { instances, nics } = town(1)
+    const { instances, nics } = cloudOf(1)
     const want = wantFor(here, snapshot(instances, nics, { images: [] }))
     expect(want?.local.instances[0]?.image).toEqual({
       id: image.id,
@@ -177,9 +177,9 @@ describe('wantFor', () => {
   })
 
   it('asks for images of its instances, and knows which of its own are to be kept', () => {
-    const { instances, nics } = town(1)
+    const { instances, nics } = cloudOf(1)
     const [source] = instances
-    if (source === undefined) throw new Error('an empty town')
+    if (source === undefined) throw new Error('a cloud without instances')
     const made = (n: number, change: Partial<Image>): Image => ({
       ...image,
       id: numbered('ami', n),
@@ -217,7 +217,7 @@ describe('wantFor', () => {
     ['ip-172-31-0-5', false],
     ['', false],
   ])('serves the Name tag %j: %s', (value, served) => {
-    const { instances, nics } = town(1)
+    const { instances, nics } = cloudOf(1)
     const tags = [
       { account, resource: instanceId(1), resourceType: 'instance', key: 'Name', value },
     ]

@@ -4,10 +4,10 @@ import { openInBackground } from '../../../src/store/background.ts'
 import type { ReadTx } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 import { hostName } from '../../kit/records.ts'
 
-const hurried = hurriedClock(50)
+const fast = fastClock(50)
 const hosts = [hostName('a'), hostName('b')]
 const hostNames = async (tx: ReadTx) => (await tx.hosts()).map(({ name }) => name)
 const noWork = async () => undefined
@@ -22,7 +22,7 @@ describe('openInBackground', () => {
         if (attempts < 4) throw unavailable('nobody there')
         return engine
       },
-      clock: hurried,
+      clock: fast,
       log: silentLog,
     })
     await expect(store.change(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
@@ -36,7 +36,7 @@ describe('openInBackground', () => {
   it('can be closed while the engine is away', async () => {
     const store = openInBackground({
       open: () => Promise.reject(unavailable('nobody there')),
-      clock: hurried,
+      clock: fast,
       log: silentLog,
     })
     await store.close()

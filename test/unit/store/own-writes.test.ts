@@ -10,11 +10,11 @@ import type { Store, Tx } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 import { account, hostName, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
 const host = hostName('a')
-const hurried = hurriedClock(50)
+const fast = fastClock(50)
 const instance = (number: number): Instance => instanceRecord(instanceId(number), host)
 const tagOf = (number: number, value: string) => ({
   account,
@@ -49,7 +49,7 @@ beforeEach(async () => {
   replica = await openReplica({
     file: join(dir, 'replica.db'),
     source,
-    clock: hurried,
+    clock: fast,
     log: silentLog,
     random: Math.random,
   })
@@ -183,7 +183,7 @@ describe('a copy of the records', () => {
     replica = await openReplica({
       file: join(dir, 'replica.db'),
       source: { ...engine, read: () => Promise.reject(unavailable('away')) },
-      clock: hurried,
+      clock: fast,
       log: silentLog,
       random: Math.random,
     })

@@ -10,11 +10,11 @@ import type { ReadTx, Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { breakable, openRecords } from '../../kit/cluster-records.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 import { hostName } from '../../kit/records.ts'
 
-const HURRY = 50
-const hurried = hurriedClock(HURRY)
+const SPEEDUP = 50
+const fast = fastClock(SPEEDUP)
 const hosts = [hostName('a'), hostName('b')]
 const hostNames = async (tx: ReadTx) => (await tx.hosts()).map(({ name }) => name)
 const names = (from: Pick<Replica, 'read'>) => from.read(hostNames)
@@ -31,7 +31,7 @@ describe('a store with a replica', () => {
     openReplica({
       file: join(dir, 'replica.db'),
       source,
-      clock: hurried,
+      clock: fast,
       log: silentLog,
       random: Math.random,
     })
@@ -95,7 +95,7 @@ describe('a store with a replica', () => {
         return new Promise(() => {})
       },
     }
-    const store = withReplica(silent, replica, { ...hurried, sleep: systemClock.sleep })
+    const store = withReplica(silent, replica, { ...fast, sleep: systemClock.sleep })
     await namesOf(store)
     const before = asked
     for (let times = 0; times < 20; times += 1) await namesOf(store)
@@ -106,7 +106,7 @@ describe('a store with a replica', () => {
   it('an engine that does not answer at all is not waited for', async () => {
     await eventually('it is filled', async () => (await names(replica)).length === 2)
     const silent: Store = { ...engine, read: () => new Promise(() => {}) }
-    const { value, asOf } = await namesOf(withReplica(silent, replica, hurried))
+    const { value, asOf } = await namesOf(withReplica(silent, replica, fast))
     expect(value).toEqual(hosts)
     expect(asOf).not.toBeNull()
   })
@@ -127,7 +127,7 @@ describe('a store with a replica', () => {
     const another = await openReplica({
       file,
       source: noted,
-      clock: hurried,
+      clock: fast,
       log: silentLog,
       random,
     })
@@ -147,7 +147,7 @@ describe('a store with a replica', () => {
         return engine.read(work, options)
       },
     }
-    const store = withReplica(slow, replica, hurried)
+    const store = withReplica(slow, replica, fast)
     expect((await namesOf(store)).asOf).not.toBeNull()
     const insisting = () => store.read(hostNames, { mayBeOld: false })
     await expect(insisting()).rejects.toMatchObject({ kind: 'unavailable' })

@@ -9,7 +9,7 @@ import { openSqlStore } from '../../../src/store/sql.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 
 /** An engine without records; `commit` decides what becomes of each transaction. */
-function hollowEngine(commit: () => void): Dialect {
+function emptyDialect(commit: () => void): Dialect {
   const connection = {
     executeQuery: async () => ({ rows: [] }),
     streamQuery: () => {
@@ -38,7 +38,7 @@ async function storeWith(trouble: EngineErrorKind, failures: number, random = ()
   let left = failures
   const waitsMs: number[] = []
   const store = await openSqlStore({
-    dialect: hollowEngine(() => {
+    dialect: emptyDialect(() => {
       left -= 1
       if (left >= 0) throw new EngineError(trouble, new Error('as the test wants'), {})
     }),

@@ -6,7 +6,7 @@ import { createWorkloadMeters, StepRunner } from '../../../src/workloads/step-ru
 import { instance } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
-import { hurriedClock } from '../../kit/fast-clock.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 
 it('eight launches that hang leave room for others, and are named', async () => {
   const launched: string[] = []
@@ -21,7 +21,7 @@ it('eight launches that hang leave room for others, and are named', async () => 
   const runner = new StepRunner({
     driver,
     wake: () => undefined,
-    clock: hurriedClock(100),
+    clock: fastClock(100),
     log: silentLog,
     meters: createWorkloadMeters(createMetrics()),
   })

@@ -29,7 +29,7 @@ const MEMORY_MIB = 1_048_576
 const BELLS_SENT = /^atoll_bus_bells_total\{result="sent"\} (\d+)$/m
 
 /** The engines' addresses, and a directory for the hosts' files. */
-export interface ScalePlace {
+export interface ScaleEnvironment {
   readonly directory: string
   readonly mariadb: string
   readonly database: string
@@ -52,11 +52,11 @@ export interface SimulatedHost {
 
 /** Starts the `number`-th host. It announces itself when the engines answer. */
 export async function startSimulatedHost(
-  place: ScalePlace,
+  environment: ScaleEnvironment,
   number: number,
   log: Log,
 ): Promise<SimulatedHost> {
-  const config = configOf(place, number)
+  const config = configOf(environment, number)
   await mkdir(config.stateDir, { recursive: true })
   const clock = systemClock
   const metrics = createMetrics()
@@ -105,9 +105,9 @@ export async function startSimulatedHost(
   }
 }
 
-function configOf(place: ScalePlace, number: number) {
+function configOf(environment: ScaleEnvironment, number: number) {
   const name = `h${String(number).padStart(4, '0')}`
-  const { directory } = place
+  const { directory } = environment
   return configSchema.parse({
     host: { name },
     stateDir: join(directory, name),
@@ -115,16 +115,16 @@ function configOf(place: ScalePlace, number: number) {
     cluster: { secretFile: join(directory, SECRETS.cluster) },
     store: {
       kind: 'mariadb',
-      nodes: [place.mariadb],
-      database: place.database,
-      user: place.mariadbUser,
+      nodes: [environment.mariadb],
+      database: environment.database,
+      user: environment.mariadbUser,
       passwordFile: join(directory, SECRETS.mariadb),
       tls: { mode: 'off' },
     },
     bus: {
       kind: 'rabbitmq',
-      nodes: [place.rabbit],
-      user: place.rabbitUser,
+      nodes: [environment.rabbit],
+      user: environment.rabbitUser,
       passwordFile: join(directory, SECRETS.rabbit),
       tls: { mode: 'off' },
     },

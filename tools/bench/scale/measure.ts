@@ -6,11 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { administer, PASSWORD, USER } from '../../kit/mariadb.ts'
 import { eventually } from '../../kit/netns.ts'
 import { RABBIT_PASSWORD, RABBIT_USER } from '../../kit/rabbit.ts'
-import type { Figures } from './worker.ts'
 import type { Engines } from './engines.ts'
-import { type ScalePlace, SECRETS } from './host.ts'
+import { type ScaleEnvironment, SECRETS } from './host.ts'
 import type { Launched } from './launches.ts'
-import { type Neighbourhood, startNeighbourhood } from './worker-client.ts'
+import type { Figures } from './worker.ts'
+import { startWorker, type Worker } from './worker-client.ts'
 
 /** Hosts that answer the API, in turn. */
 export const API_HOSTS = 4
@@ -75,12 +75,12 @@ export interface Measured extends Size {
 
 interface Cluster {
   readonly engines: Engines
-  readonly place: ScalePlace
+  readonly environment: ScaleEnvironment
   readonly size: number
   readonly vpcs: number
-  readonly api: Neighbourhood
-  readonly witness: Neighbourhood
-  readonly crowds: readonly Neighbourhood[]
+  readonly api: Worker
+  readonly witness: Worker
+  readonly workers: readonly Worker[]
   readonly progress: (line: string) => void
   /** Milliseconds until this size must be finished. */
   readonly leftMs: () => number
@@ -105,11 +105,11 @@ export async function measureCluster(
   progress: (line: string) => void,
 ): Promise<Measured> {
   await using made = new AsyncDisposableStack()
-  const place = await makePlace(engines, made)
+  const environment = await makeEnvironment(engines, made)
   const untilMs = performance.now() + minutes * 60_000
   const leftMs = () => Math.max(0, untilMs - performance.now())
   const start = () => {
-    const one = startNeighbourhood()
+    const one = startWorker()
     // A request to a process that has ended rejects.
     const limit = setTimeout(() => void one.end(), leftMs())
     made.defer(async () => {
@@ -119,9 +119,9 @@ export async function measureCluster(
     return one
   }
   const rest = size - API_HOSTS - 1
-  const crowds = Array.from({ length: Math.ceil(rest / PROCESS_HOSTS) }, () => start())
-  const processes = { api: start(), witness: start(), crowds }
-  const cluster = { engines, place, size, vpcs, ...processes, progress, leftMs }
+  const workers = Array.from({ length: Math.ceil(rest / PROCESS_HOSTS) }, () => start())
+  const processes = { api: start(), witness: start(), workers }
+  const cluster = { engines, environment, size, vpcs, ...processes, progress, leftMs }
   const began = performance.now()
   await startHosts(cluster)
   await eventually(
@@ -140,7 +140,10 @@ const PENDING = "select count(*) as n from instances where state = 'pending'"
 const ALL = 'select count(*) as n from instances'
 const DOUBLED = 'select count(*) - count(distinct ip) as n from nics'
 
-async function makePlace(engines: Engines, made: AsyncDisposableStack): Promise<ScalePlace> {
+async function makeEnvironment(
+  engines: Engines,
+  made: AsyncDisposableStack,
+): Promise<ScaleEnvironment> {
   const home = await mkdir(MEMORY_DIRECTORY, { recursive: true }).then(
     () => MEMORY_DIRECTORY,
     () => tmpdir(),
@@ -162,14 +165,14 @@ async function makePlace(engines: Engines, made: AsyncDisposableStack): Promise<
   }
 }
 
-async function startHosts({ place, size, api, witness, crowds }: Cluster): Promise<void> {
+async function startHosts({ environment, size, api, witness, workers }: Cluster): Promise<void> {
   // The first hosts create the tables and the account that the others find.
-  await api.ask('start', { place, from: 1, count: API_HOSTS })
-  await witness.ask('start', { place, from: API_HOSTS + 1, count: 1 })
+  await api.ask('start', { environment, from: 1, count: API_HOSTS })
+  await witness.ask('start', { environment, from: API_HOSTS + 1, count: 1 })
   let from = API_HOSTS + 2
-  for (const crowd of crowds) {
+  for (const worker of workers) {
     const count = Math.min(PROCESS_HOSTS, size + 1 - from)
-    await crowd.ask('start', { place, from, count })
+    await worker.ask('start', { environment, from, count })
     from += count
   }
 }
@@ -262,14 +265,14 @@ async function watch(cluster: Cluster, work: () => Promise<unknown>): Promise<Co
   }
 }
 
-async function figures({ api, witness, crowds }: Cluster): Promise<{
+async function figures({ api, witness, workers }: Cluster): Promise<{
   readonly witness: Figures
   readonly bells: number
   readonly held: number
   readonly warnings: Readonly<Record<string, number>>
 }> {
   const own = await witness.ask('figures', null)
-  const others = await Promise.all(crowds.map((crowd) => crowd.ask('figures', null)))
+  const others = await Promise.all(workers.map((worker) => worker.ask('figures', null)))
   const all = [own, await api.ask('figures', null), ...others]
   const warnings: Record<string, number> = {}
   for (const one of all)
@@ -283,8 +286,8 @@ async function figures({ api, witness, crowds }: Cluster): Promise<{
   }
 }
 
-async function count({ engines, place }: Cluster, sql: string): Promise<number> {
-  const { database } = place
+async function count({ engines, environment }: Cluster, sql: string): Promise<number> {
+  const { database } = environment
   const qualified = sql.replaceAll(/from (\w+)/g, `from ${database}.$1`)
   const [row] = await administer(engines.mariadb.directory, qualified)
   return Number((row as { readonly n?: unknown } | undefined)?.n ?? Number.NaN)

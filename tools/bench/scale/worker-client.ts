@@ -6,7 +6,7 @@ import type { Requests } from './worker.ts'
 
 const HEAP_LIMIT_MB = 8192
 
-export interface Neighbourhood {
+export interface Worker {
   /** One request at a time. Rejects when the process refuses it or ends. */
   ask<K extends keyof Requests>(kind: K, ask: Requests[K]['ask']): Promise<Requests[K]['answer']>
   /** Ends it at once. */
@@ -14,7 +14,7 @@ export interface Neighbourhood {
 }
 
 /** Starts the process. It ends with this one. */
-export function startNeighbourhood(): Neighbourhood {
+export function startWorker(): Worker {
   const child = fork(join(import.meta.dirname, 'worker.ts'), [], {
     execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_LIMIT_MB}`],
   })

@@ -6,7 +6,7 @@
  */
 import type { Log } from '../../../src/lib/log.ts'
 import { messageOf } from '../../../src/model/errors.ts'
-import { type ScalePlace, type SimulatedHost, startSimulatedHost } from './host.ts'
+import { type ScaleEnvironment, type SimulatedHost, startSimulatedHost } from './host.ts'
 import { type Launched, type Load, makeVpcs, registerSample, storm, stream } from './launches.ts'
 
 /** Hosts that start at the same time. */
@@ -15,7 +15,11 @@ const STARTING = 20
 /** The requests to the process, and their answers. */
 export interface Requests {
   readonly start: {
-    readonly ask: { readonly place: ScalePlace; readonly from: number; readonly count: number }
+    readonly ask: {
+      readonly environment: ScaleEnvironment
+      readonly from: number
+      readonly count: number
+    }
     readonly answer: null
   }
   readonly figures: { readonly ask: null; readonly answer: Figures }
@@ -67,12 +71,12 @@ type Answers = {
 }
 
 const answers: Answers = {
-  async start({ place, from, count: size }) {
+  async start({ environment, from, count: size }) {
     let next = 0
     const work = async () => {
       while (next < size) {
         const number = from + next++
-        hosts.push(await startSimulatedHost(place, number, countingLog))
+        hosts.push(await startSimulatedHost(environment, number, countingLog))
       }
     }
     await Promise.all(Array.from({ length: STARTING }, work))

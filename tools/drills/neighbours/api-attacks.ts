@@ -48,13 +48,16 @@ function tally(answers: readonly string[]): string {
 }
 
 /** Repeats `work` concurrently until the time is over. */
-async function inStrands(strands: number, work: () => Promise<string>): Promise<readonly string[]> {
+async function concurrently(
+  width: number,
+  work: () => Promise<string>,
+): Promise<readonly string[]> {
   const end = performance.now() + FLOOD_SECONDS * 1000
   const answers: string[] = []
-  const strand = async () => {
+  const worker = async () => {
     while (performance.now() < end) answers.push(await work())
   }
-  await Promise.all(Array.from({ length: strands }, strand))
+  await Promise.all(Array.from({ length: width }, worker))
   return answers
 }
 
@@ -112,7 +115,7 @@ export const apiAttacks: readonly Attack<Target>[] = [
         outcome(() =>
           client.ec2.send(new DescribeTagsCommand({ Filters: [{ Name: 'value', Values }] })),
         )
-      const answers = await inStrands(AT_ONCE, ask)
+      const answers = await concurrently(AT_ONCE, ask)
       for (const KeyName of names)
         await outcome(() => client.ec2.send(new DeleteKeyPairCommand({ KeyName })))
       return tally(answers)
@@ -145,7 +148,7 @@ export const apiAttacks: readonly Attack<Target>[] = [
     tried: `bodies of 1 MiB without a signature, ${AT_ONCE} at once`,
     async run(context) {
       const body = Buffer.alloc(BODY_BYTES, 'Action=DescribeInstances&Version=2016-11-15&x=')
-      return tally(await inStrands(AT_ONCE, () => unsigned(context, body)))
+      return tally(await concurrently(AT_ONCE, () => unsigned(context, body)))
     },
   },
   {
@@ -154,7 +157,7 @@ export const apiAttacks: readonly Attack<Target>[] = [
     tried: `CreateKeyPair of type rsa, ${AT_ONCE} at once`,
     async run({ client }) {
       let made = 0
-      const answers = await inStrands(AT_ONCE, () => {
+      const answers = await concurrently(AT_ONCE, () => {
         const KeyName = `drill-rsa-${made++}`
         return outcome(() => client.ec2.send(new CreateKeyPairCommand({ KeyName, KeyType: 'rsa' })))
       })

@@ -15,7 +15,7 @@ import {
   openCloud,
   ZONE,
 } from '../../../kit/api-cloud.ts'
-import { failAt, interfere, losingAnswers } from '../../../kit/failing-store.ts'
+import { failAt, intercept, losingAnswers } from '../../../kit/failing-store.ts'
 
 const one = (cloud: Cloud, more: object = {}): object => ({
   ImageId: cloud.image,
@@ -165,7 +165,7 @@ describe('RunInstances', () => {
     const big = { vcpus: 64, memoryMiB: 65_536 }
     await using cloud = await openCloud({ hosts: [big, { vcpus: 4, memoryMiB: 4096 }] })
     const tried: unknown[] = []
-    const store = interfere(cloud.store, (method, [first]) => {
+    const store = intercept(cloud.store, (method, [first]) => {
       if (method === 'takeCapacity' && first === 'host1') return Promise.resolve('full')
       if (method !== 'insertNic') return undefined
       tried.push(Reflect.get(Object(first), 'ip'))
@@ -181,7 +181,7 @@ describe('RunInstances', () => {
     await using cloud = await openCloud({ subnet: '172.31.0.0/28' })
     const before = (await cloud.store.read((tx) => tx.hosts())).map((row) => row.usedVcpus)
     let nics = 0
-    const store = interfere(cloud.store, (method) => {
+    const store = intercept(cloud.store, (method) => {
       if (method !== 'insertNic') return undefined
       nics += 1
       return nics > 1 ? Promise.resolve('taken') : undefined
@@ -254,7 +254,7 @@ describe('RunInstances by what was known of the hosts', () => {
   it('reads the hosts once for launches that come close upon each other', async () => {
     await using cloud = await openCloud()
     let readings = 0
-    const store = interfere(cloud.store, (method) => {
+    const store = intercept(cloud.store, (method) => {
       if (method === 'hosts') readings += 1
       return undefined
     })

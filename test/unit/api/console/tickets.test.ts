@@ -10,7 +10,7 @@ import { formatId } from '../../../../src/model/ids.ts'
 
 const instance = (n: number) => formatId('i', new Uint8Array(9).fill(n))
 
-function world() {
+function fixture() {
   const time = { ms: 0 }
   return { time, tickets: createTickets({ monotonic: () => time.ms }, randomBytes) }
 }
@@ -23,7 +23,7 @@ describe('a ticket', () => {
         fc.integer({ min: 0, max: 2 * TICKET_LIFE_MS }),
         fc.infiniteStream(fc.nat()),
         (wanted, ageMs, order) => {
-          const { time, tickets } = world()
+          const { time, tickets } = fixture()
           const issued = wanted.map((n) => ({ n, ticket: tickets.issue(instance(n)) }))
           time.ms = ageMs
           const shuffled = issued
@@ -39,7 +39,7 @@ describe('a ticket', () => {
   })
 
   test('is not to be guessed, nor made of another', () => {
-    const { tickets } = world()
+    const { tickets } = fixture()
     const ticket = tickets.issue(instance(1))
     expect(Buffer.from(ticket, 'base64url')).toHaveLength(32)
     fc.assert(
@@ -52,7 +52,7 @@ describe('a ticket', () => {
   })
 
   test('is one of few', () => {
-    const { time, tickets } = world()
+    const { time, tickets } = fixture()
     const all = Array.from({ length: TICKETS_LIMIT }, () => tickets.issue(instance(1)))
     expect(() => tickets.issue(instance(1))).toThrow(/Too many consoles/)
     tickets.redeem(all[0] ?? '')

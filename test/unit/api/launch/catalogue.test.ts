@@ -5,7 +5,7 @@ import type { Host } from '../../../../src/model/records.ts'
 import { hostName, hostRecord, network } from '../../../kit/records.ts'
 
 /** What is known of so many hosts, and how often they were read. */
-function world(count: number) {
+function fixture(count: number) {
   const hosts = Array.from(
     { length: count },
     (_, index): Host => hostRecord(hostName(`host${index + 1}`)),
@@ -33,7 +33,7 @@ it.each([
   { count: 1, ageMs: 1 },
   { count: 1000, ageMs: 1000 },
 ])('one reading of $count hosts is used for $ageMs ms', async ({ count, ageMs }) => {
-  const { state, read } = world(count)
+  const { state, read } = fixture(count)
   expect((await read()).isOld).toBe(false)
   state.nowMs = ageMs - 0.1
   expect((await read()).isOld).toBe(true)
@@ -45,7 +45,7 @@ it.each([
 })
 
 it('is read once for launches that come at once, and by each of them when that reading fails', async () => {
-  const { known, records, state } = world(1000)
+  const { known, records, state } = fixture(1000)
   const readers = Array.from({ length: 5 }, () => known.reader())
   const [first, ...others] = await Promise.all(readers.map((one) => one.read(records)))
   expect(state.readings).toBe(1)
@@ -63,7 +63,7 @@ it('is read once for launches that come at once, and by each of them when that r
 })
 
 it('is read anew for a launch that was refused by an old reading, and for no other', async () => {
-  const { known, records, state } = world(1000)
+  const { known, records, state } = fixture(1000)
   const first = known.reader()
   await first.read(records)
   expect(first.renew()).toBe(false)
@@ -77,7 +77,7 @@ it('is read anew for a launch that was refused by an old reading, and for no oth
 })
 
 it('knows what it knew when a reading fails', async () => {
-  const { known, read, records, hosts } = world(1)
+  const { known, read, records, hosts } = fixture(1)
   await read()
   const failing = { ...records, hosts: () => Promise.reject(new Error('away')) }
   const reader = known.reader()

@@ -265,10 +265,10 @@ const ONLY_ATTRIBUTES = [
   'disableApiTermination',
   'instanceInitiatedShutdownBehavior',
 ]
-const ROOMY = { vcpus: 64, memoryMiB: 65_536 }
+const LARGE = { vcpus: 64, memoryMiB: 65_536 }
 
 /** A cloud whose image is a virtual machine's. */
-async function openMachines(hosts: NonNullable<CloudOptions['hosts']> = [ROOMY]): Promise<Cloud> {
+async function openMachines(hosts: NonNullable<CloudOptions['hosts']> = [LARGE]): Promise<Cloud> {
   const cloud = await openCloud({ hosts })
   await cloud.store.change(async (tx) => {
     const image = known((await tx.images({}))[0])

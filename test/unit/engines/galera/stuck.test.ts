@@ -22,7 +22,7 @@ const synced: NodeStatus = {
   receivedBytes: 1000,
 }
 const votedOut = { ...synced, component: 'Disconnected', state: 'Inconsistent', ready: false }
-const deafDonor = { ...synced, state: 'Donor/Desynced', ready: false }
+const unreadyDonor = { ...synced, state: 'Donor/Desynced', ready: false }
 const donor = { ...synced, state: 'Donor/Desynced' }
 const joining = { ...synced, state: 'Joining: receiving State Transfer', ready: false }
 const apart = { ...synced, component: 'non-Primary', ready: false }
@@ -44,7 +44,7 @@ describe('after a long time', () => {
     // What it is, what becomes of it beside two that are well, beside one, and alone.
     ['well', synced, ['well', 'well', 'well']],
     ['voted out', votedOut, ['restart', 'restart', 'restart']],
-    ['a donor that does not serve', deafDonor, ['restart', 'restart', 'wait']],
+    ['a donor that does not serve', unreadyDonor, ['restart', 'restart', 'wait']],
     // One of three is not heard: it may be the one that is fed.
     ['a donor that serves', donor, ['restart', 'wait', 'wait']],
     ['a donor on purpose', { ...donor, desyncs: 1 }, ['wait', 'wait', 'wait']],
@@ -69,13 +69,13 @@ describe('nothing is restarted', () => {
     ['at first sight', { sameForMs: 0 }],
     ['on a full disk', { freeBytes: MIN_FREE_BYTES - 1 }],
   ])('%s', (_what, more) => {
-    for (const own of [synced, votedOut, deafDonor, donor, joining, apart, null])
+    for (const own of [synced, votedOut, unreadyDonor, donor, joining, apart, null])
       expect(ask(own, more).kind).not.toBe('restart')
   })
 
   it('that is a member, where others are well in another history', () => {
     const heard = new Map([['b', { ...synced, history: 'another' }]])
-    expect(ask(deafDonor, { heard }).kind).toBe('wait')
+    expect(ask(unreadyDonor, { heard }).kind).toBe('wait')
   })
 })
 
@@ -85,7 +85,7 @@ it('members go one after the other, those that were voted out at once', () => {
     for (let sameForMs = 0; ; sameForMs += 1000)
       if (ask(own, { self, heard, sameForMs }).kind === 'restart') return sameForMs
   }
-  for (const own of [deafDonor, donor, joining, null]) {
+  for (const own of [unreadyDonor, donor, joining, null]) {
     const [a = 0, b = 0, c = 0] = nodes.map((self) => waitOf(own, self))
     expect(b - a).toBeGreaterThan(10_000)
     expect(c - b).toBeGreaterThan(10_000)
@@ -129,7 +129,7 @@ test('whatever is seen: a member is restarted only beside one that is well, and 
 })
 
 test.each([
-  ['a commit of others', deafDonor, { commit: 101, receivedBytes: 2000 }, false],
+  ['a commit of others', unreadyDonor, { commit: 101, receivedBytes: 2000 }, false],
   ['a commit that it catches up with', joining, { commit: 101 }, true],
   ['bytes that it is sent', joining, { receivedBytes: 2000 }, true],
   ['another state', donor, { state: 'Joined' }, true],

@@ -10,7 +10,7 @@ if (nic === undefined) throw new Error('an instance has a NIC')
 const spec = nicSpec(nic, 1450, 'veth')
 const OTHER = ipv4('172.31.9.9')
 
-const WELL: NicState = {
+const AS_WANTED: NicState = {
   hostLink: spec.hostLink,
   index: 9,
   mtu: 1450,
@@ -24,8 +24,8 @@ const WELL: NicState = {
 }
 
 test('nothing, when all is well', () => {
-  expect(nicDifferences(spec, WELL)).toEqual([])
-  expect(nicDifferences(spec, { ...WELL, guestAtHome: true })).toEqual([])
+  expect(nicDifferences(spec, AS_WANTED)).toEqual([])
+  expect(nicDifferences(spec, { ...AS_WANTED, guestAtHome: true })).toEqual([])
 })
 
 test('everything, when there is no link', () => {
@@ -40,11 +40,11 @@ test.each<[string, Partial<NicState>]>([
   ['neighbour', { neighbours: [] }],
   ['neighbour', { neighbours: [{ ip: spec.ip, mac: '02:00:00:00:00:99' }] }],
   ['neighbour', { neighbours: [{ ip: OTHER, mac: spec.mac }] }],
-  ['neighbour', { neighbours: [...WELL.neighbours, { ip: OTHER, mac: spec.mac }] }],
+  ['neighbour', { neighbours: [...AS_WANTED.neighbours, { ip: OTHER, mac: spec.mac }] }],
   ['route', { routes: [] }],
   ['route', { routes: [{ ip: spec.ip, gateway: null }] }],
   ['route', { routes: [{ ip: OTHER, gateway: spec.gateway }] }],
-  ['route', { routes: [...WELL.routes, { ip: OTHER, gateway: spec.gateway }] }],
+  ['route', { routes: [...AS_WANTED.routes, { ip: OTHER, gateway: spec.gateway }] }],
 ])('%s: %o', (difference, changes) => {
-  expect(nicDifferences(spec, { ...WELL, ...changes })).toEqual([difference])
+  expect(nicDifferences(spec, { ...AS_WANTED, ...changes })).toEqual([difference])
 })

@@ -13,7 +13,7 @@ import {
 
 const zone = sampleZone()
 
-interface Told {
+interface Reply {
   readonly rcode: string
   readonly aa: boolean
   readonly tc: boolean
@@ -24,7 +24,7 @@ interface Told {
 }
 
 /** What an independent decoder makes of our reply. */
-function tell(bytes: Buffer): Told {
+function decodeReply(bytes: Buffer): Reply {
   const packet = dnsPacket.decode(bytes)
   // The decoder must have used every byte: no count is too small and nothing trails.
   expect(dnsPacket.decode.bytes).toBe(bytes.length)
@@ -46,7 +46,7 @@ function ask(
   name: string,
   type: string,
   options: QueryOptions & { readonly transport?: Transport; readonly rotation?: number } = {},
-): Told {
+): Reply {
   const answer = answerQuery(
     queryBytes(name, type, options),
     zone,
@@ -54,7 +54,7 @@ function ask(
     options.rotation ?? 0,
   )
   if (answer.kind !== 'reply') throw new Error(`not a reply: ${answer.kind}`)
-  return tell(answer.bytes)
+  return decodeReply(answer.bytes)
 }
 
 const INSTANCE = `i-00000000000000001.${ZONE}`

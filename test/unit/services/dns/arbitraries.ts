@@ -53,21 +53,21 @@ export function queryBytes(name: string, type: string, options: QueryOptions = {
 export const ZONE = 'atoll.internal'
 export const WEB_ADDRESSES: readonly Ipv4[] = ['172.31.0.7', '172.31.0.8', '172.31.0.9'].map(ipv4)
 
-/** A VPC with three instances of the Name `web` and a crowd of 200 of the Name `many`. */
+/** A VPC with three instances of the Name `web` and 200 of the Name `many`. */
 export function sampleZone(): Zone {
   const instances = WEB_ADDRESSES.flatMap((ip, index) => [
     { name: `i-0000000000000000${index + 1}`, ip, primary: true },
     { name: `ip-${ip.replaceAll('.', '-')}`, ip, primary: false },
     { name: 'web', ip, primary: false },
   ])
-  const crowd = Array.from({ length: 200 }, (_, index) => ({
+  const many = Array.from({ length: 200 }, (_, index) => ({
     name: 'many',
     ip: ipv4(`172.31.1.${index}`),
     primary: false,
   }))
   return buildZone(
     {
-      names: [...instances, ...crowd],
+      names: [...instances, ...many],
       vpcs: [{ id: 'vpc-1' as VpcId, cidr: cidr('172.31.0.0/16') }],
     },
     { zone: ZONE, ttlSeconds: 30, negativeTtlSeconds: 5, forwardLocal: false },

@@ -51,7 +51,7 @@ async function launch(tx: Tx, host: HostName, number: number): Promise<void> {
 }
 
 /** The work as a daemon of `host` does it that knows no scopes: it advances its host's row alone. */
-async function byOlder(host: HostName, work: (tx: Tx) => Promise<void>): Promise<void> {
+async function byOlderDaemon(host: HostName, work: (tx: Tx) => Promise<void>): Promise<void> {
   const scopes = file.prepare('select * from generations').all()
   const scoped = file.prepare('select scopedGeneration from hosts where name = ?').get(host)
   await store.change(work)
@@ -76,7 +76,7 @@ const asked = { host: here, vpcs: [network.vpc.id] }
 it('what an older host changes is told by its name, until its daemon says scopes', async () => {
   const { nowMs } = await store.read((tx) => tx.changedScopes(0, asked))
   expect((await store.read((tx) => tx.changedScopes(0, asked))).older).toEqual([])
-  await byOlder(there, (tx) => launch(tx, there, 2))
+  await byOlderDaemon(there, (tx) => launch(tx, there, 2))
   const { older } = await store.read((tx) => tx.changedScopes(nowMs - 1000, asked))
   expect(older.map(({ name }) => name)).toEqual([there])
   await store.change((tx) => tx.upsertHost(hostRecord(there), LONG_MS))
@@ -88,9 +88,9 @@ it('others read the members that an older host has, and no longer those that it 
   const members = async () =>
     (await reader.read({ fresh: false })).nics.map(({ instance }) => instance)
   expect(await members()).toEqual([instanceId(1)])
-  await byOlder(there, (tx) => launch(tx, there, 2))
+  await byOlderDaemon(there, (tx) => launch(tx, there, 2))
   expect(await members()).toEqual([instanceId(1), instanceId(2)])
-  await byOlder(there, async (tx) => {
+  await byOlderDaemon(there, async (tx) => {
     await tx.deleteNics(instanceId(2))
     await tx.returnCapacity(there, 1, 1)
   })
@@ -105,7 +105,7 @@ it('others read what all must know of an older host', async () => {
     [here, 'active'],
     [there, 'active'],
   ])
-  await byOlder(there, async (tx) => {
+  await byOlderDaemon(there, async (tx) => {
     await tx.setHostState(there, 'draining')
   })
   expect(await states()).toEqual([

@@ -14,7 +14,7 @@ import { hostName, instanceId, instanceRecord } from '../../../kit/records.ts'
 
 const row = instanceToRow(instanceRecord(instanceId(1), hostName('here')))
 
-function world() {
+function fixture() {
   const lines: string[] = []
   const log = {
     ...silentLog,
@@ -30,7 +30,7 @@ function world() {
 
 describe('a row that was parsed before', () => {
   it('is the same record while its content is the same', () => {
-    const { read } = world()
+    const { read } = fixture()
     const [first] = read().parse(INSTANCES, [{ ...row }])
     expect(read().parse(INSTANCES, [{ ...row }])[0]).toBe(first)
     const [changed] = read().parse(INSTANCES, [{ ...row, bootCount: 2 }])
@@ -39,7 +39,7 @@ describe('a row that was parsed before', () => {
   })
 
   it('is parsed anew when it becomes unreadable, and when it is well again', () => {
-    const { read, watch, lines } = world()
+    const { read, watch, lines } = fixture()
     read().parse(INSTANCES, [{ ...row }])
     const reader = read()
     expect(reader.parse(INSTANCES, [{ ...row, bootCount: -1 }])).toStrictEqual([])
@@ -56,7 +56,7 @@ describe('a row that was parsed before', () => {
 
 describe('what cannot be read', () => {
   it('is logged once, counted each time, and forgotten when nobody meets it any more', async () => {
-    const { read, watch, lines, time, metrics } = world()
+    const { read, watch, lines, time, metrics } = fixture()
     for (let times = 0; times < 5; times += 1) read().parse(INSTANCES, [{ ...row, id: '../../x' }])
     expect(lines).toHaveLength(1)
     expect(await metrics.render()).toContain('atoll_unreadable_rows_total{table="instances"} 5')
@@ -65,7 +65,7 @@ describe('what cannot be read', () => {
   })
 
   it('is bounded, however much there is', () => {
-    const { read, watch, lines } = world()
+    const { read, watch, lines } = fixture()
     const rows = Array.from({ length: 3000 }, (_, number) => ({ ...row, id: `../${number}` }))
     const reader = read()
     expect(reader.parse(INSTANCES, rows)).toStrictEqual([])
@@ -75,7 +75,7 @@ describe('what cannot be read', () => {
   })
 
   it('throws nothing, whatever is in it', () => {
-    const { read } = world()
+    const { read } = fixture()
     const anything = fc.oneof(fc.anything(), fc.string(), fc.constant('__proto__'))
     fc.assert(
       fc.property(

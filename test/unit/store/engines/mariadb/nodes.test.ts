@@ -8,10 +8,10 @@ import {
 } from '../../../../../src/store/engines/mariadb/nodes.ts'
 import { silentLog } from '../../../../../tools/kit/log.ts'
 import { eventually } from '../../../../../tools/kit/netns.ts'
-import { hurriedClock } from '../../../../kit/fast-clock.ts'
+import { fastClock } from '../../../../kit/fast-clock.ts'
 
-const HURRY = 5
-const hurried = hurriedClock(HURRY)
+const SPEEDUP = 5
+const fast = fastClock(SPEEDUP)
 
 type Health = 'healthy' | 'spare' | 'refuses' | 'is slow' | 'is silent'
 const opened: Nodes[] = []
@@ -20,7 +20,7 @@ afterEach(() => {
 })
 
 /** Nodes of this health, numbered by their ports. */
-function world(...healths: readonly Health[]) {
+function fixture(...healths: readonly Health[]) {
   const health = [...healths]
   const looks = health.map(() => 0)
   const left: number[] = []
@@ -34,12 +34,12 @@ function world(...healths: readonly Health[]) {
           signal.addEventListener('abort', () => reject(signal.reason))
         })
       // Longer than a check may take where there is another node.
-      if (health[port] === 'is slow') await hurried.sleep(CHECK_TIMEOUT_MS * 2, signal)
+      if (health[port] === 'is slow') await fast.sleep(CHECK_TIMEOUT_MS * 2, signal)
       if (health[port] === 'refuses') throw unavailable(`node ${port} refuses`)
       return health[port] === 'spare' ? 'spare' : 'healthy'
     },
     left: ({ port }) => left.push(port),
-    clock: hurried,
+    clock: fast,
     log: silentLog,
   })
   opened.push(nodes)
@@ -62,7 +62,7 @@ it('is the first that is well or else the first spare, whatever the others are, 
   const all = each.flatMap((a) => each.flatMap((b) => each.map((c) => [a, b, c])))
   await Promise.all(
     all.map(async (healths) => {
-      const { looks, chosen } = world(...healths)
+      const { looks, chosen } = fixture(...healths)
       // All at once: one after the other, three silent ones would take three times as long.
       expect(looks).toStrictEqual([1, 1, 1])
       const first = healths.indexOf(healths.includes('healthy') ? 'healthy' : 'spare')
@@ -72,7 +72,7 @@ it('is the first that is well or else the first spare, whatever the others are, 
 })
 
 it('when the one in use is left, the next is looked at before it is used', async () => {
-  const { nodes, health, left, at, chosen } = world('healthy', 'healthy', 'healthy')
+  const { nodes, health, left, at, chosen } = fixture('healthy', 'healthy', 'healthy')
   expect(await chosen()).toBe(0)
   health[0] = 'refuses'
   health[1] = 'refuses'
@@ -83,7 +83,7 @@ it('when the one in use is left, the next is looked at before it is used', async
 })
 
 it('a check that finds a node away leaves it, and those that ask together share it', async () => {
-  const { nodes, health, looks, at, chosen } = world('healthy', 'healthy')
+  const { nodes, health, looks, at, chosen } = fixture('healthy', 'healthy')
   await chosen()
   const before = looks[0] ?? 0
   expect(await Promise.all([1, 2, 3].map(() => nodes.check(at(0))))).toStrictEqual([
@@ -101,7 +101,7 @@ it('a check that finds a node away leaves it, and those that ask together share 
 })
 
 it('a node is given the time that its answers usually take', async () => {
-  const { nodes, health, at, chosen } = world('healthy', 'healthy')
+  const { nodes, health, at, chosen } = fixture('healthy', 'healthy')
   await chosen()
   for (let n = 0; n < 5; n += 1) nodes.answered(at(0), 900)
   expect(nodes.doubtAfterMs(at(0))).toBeGreaterThan(900)
@@ -115,7 +115,7 @@ it('a node is given the time that its answers usually take', async () => {
 })
 
 it('whoever uses a node that becomes a spare is not cut off, and goes to the next one that is well', async () => {
-  const { nodes, health, left, at, chosen } = world('healthy', 'refuses')
+  const { nodes, health, left, at, chosen } = fixture('healthy', 'refuses')
   expect(await chosen()).toBe(0)
   health[0] = 'spare'
   expect(await nodes.check(at(0))).toBe('healthy')
@@ -130,7 +130,7 @@ it('whoever uses a node that becomes a spare is not cut off, and goes to the nex
 })
 
 it('a spare that does not serve any more is left', async () => {
-  const { nodes, health, left, at, chosen } = world('spare', 'refuses')
+  const { nodes, health, left, at, chosen } = fixture('spare', 'refuses')
   expect(await chosen()).toBe(0)
   health[0] = 'refuses'
   expect(await nodes.check(at(0))).toBe('away')
@@ -140,12 +140,12 @@ it('a spare that does not serve any more is left', async () => {
 
 it('a node that falls silent is left at once for another one, and not soon for nobody', async () => {
   const timeToLeave = async (...healths: readonly Health[]) => {
-    const { nodes, health, at, chosen } = world(...healths)
+    const { nodes, health, at, chosen } = fixture(...healths)
     await chosen()
     health[0] = 'is silent'
-    const start = hurried.monotonic()
+    const start = fast.monotonic()
     expect(await nodes.check(at(0))).toBe('away')
-    return hurried.monotonic() - start
+    return fast.monotonic() - start
   }
   const [alone, last, first] = await Promise.all([
     timeToLeave('healthy'),
@@ -158,7 +158,7 @@ it('a node that falls silent is left at once for another one, and not soon for n
 }, 15_000)
 
 it('a node that is slow and the only one goes on, and so does whoever waits for it', async () => {
-  const { nodes, health, left, at, chosen } = world('healthy', 'refuses')
+  const { nodes, health, left, at, chosen } = fixture('healthy', 'refuses')
   await chosen()
   health[0] = 'is slow'
   expect(await nodes.check(at(0))).toBe('healthy')
@@ -167,14 +167,14 @@ it('a node that is slow and the only one goes on, and so does whoever waits for 
 })
 
 it('a node that disappoints again and again is trusted later and later', async () => {
-  const { nodes, at, chosen } = world('healthy', 'healthy')
+  const { nodes, at, chosen } = fixture('healthy', 'healthy')
   const absencesMs: number[] = []
   for (let time = 0; time < 4; time += 1) {
     await chosen()
-    const start = hurried.monotonic()
+    const start = fast.monotonic()
     nodes.leave(at(0), unavailable('as the test wants'))
     await eventually('the first is chosen again', async () => (await chosen()) === 0, 20_000)
-    absencesMs.push(hurried.monotonic() - start)
+    absencesMs.push(fast.monotonic() - start)
   }
   expect(absencesMs[0]).toBeGreaterThan(1_000)
   expect(absencesMs[1]).toBeGreaterThan(2_000)
@@ -183,7 +183,7 @@ it('a node that disappoints again and again is trusted later and later', async (
 })
 
 it('when there is no other, the first that comes back is used at once', async () => {
-  const { health, chosen } = world('refuses', 'refuses')
+  const { health, chosen } = fixture('refuses', 'refuses')
   expect(await chosen()).toBe('none')
   health[1] = 'healthy'
   await eventually('somebody serves', async () => (await chosen()) !== 'none')
@@ -191,10 +191,10 @@ it('when there is no other, the first that comes back is used at once', async ()
 })
 
 it('once closed it looks at nobody', async () => {
-  const { nodes, looks, chosen } = world('refuses', 'is silent')
+  const { nodes, looks, chosen } = fixture('refuses', 'is silent')
   await chosen()
   nodes.close()
   const before = [...looks]
-  await hurried.sleep(5_000)
+  await fast.sleep(5_000)
   expect(looks).toStrictEqual(before)
 })

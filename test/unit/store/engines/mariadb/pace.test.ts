@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Pace } from '../../../../../src/store/engines/mariadb/pace.ts'
 
-const patienceAfter = (answers: readonly number[]) => {
+const timeoutAfter = (answers: readonly number[]) => {
   const pace = new Pace()
   for (const ms of answers) pace.answered(ms)
   return pace.patienceMs(200, 1000)
@@ -17,16 +17,16 @@ it.each([
   ['and the second one 200 ms', [100, 200], 112.5 + 4 * 62.5],
   ['answers take seconds', [4000, 4000], 1000],
 ])('when %s', (_when, answers, patienceMs) => {
-  expect(patienceAfter(answers)).toBe(patienceMs)
+  expect(timeoutAfter(answers)).toBe(patienceMs)
 })
 
 it('bears what is usual, and is soon as short as before when it is over', () => {
   fc.assert(
     fc.property(fc.double({ min: 1, max: 900, noNaN: true }), (usualMs) => {
       const slow = Array.from({ length: 20 }, () => usualMs)
-      expect(patienceAfter(slow)).toBeGreaterThanOrEqual(usualMs)
+      expect(timeoutAfter(slow)).toBeGreaterThanOrEqual(usualMs)
       const quick = Array.from({ length: 40 }, () => 1)
-      expect(patienceAfter([...slow, ...quick])).toBe(200)
+      expect(timeoutAfter([...slow, ...quick])).toBe(200)
     }),
   )
 })
