@@ -65,14 +65,14 @@ afterAll(() => {
   for (const directory of [bin, bare]) rmSync(directory, { recursive: true, force: true })
 })
 
-it.each([...SCRIPTS, ...WITH_MORE])('%s --help tells how it is used', (command) => {
+it.each([...SCRIPTS, ...WITH_MORE])('%s --help says how it is used', (command) => {
   const { status, stdout, stderr } = run(bare, command, '--help')
   expect(stderr).toBe('')
   expect(stdout.length).toBeGreaterThan(20)
   expect(status).toBe(0)
 })
 
-it.each(NEEDS_A_NAME)('%s without a name tells how it is used', (command) => {
+it.each(NEEDS_A_NAME)('%s without a name says how it is used', (command) => {
   const { status, stderr } = run(bare, command)
   expect(stderr).toContain(`${command.split('/')[1]} `)
   expect(stderr).not.toContain('was called')
@@ -98,7 +98,7 @@ describe('bin/atoll and bin/atolld', () => {
     }
   })
 
-  it.each(commands)('atoll %s --help tells how it is used', (name) => {
+  it.each(commands)('atoll %s --help says how it is used', (name) => {
     const { status, stdout, stderr } = run(ROOT, `bin/atoll ${name}`, '--help')
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toContain(`Usage: atoll ${name}`)

@@ -50,8 +50,8 @@ describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () =
       DEADLINE_MS,
     )
   const wellAgain = () =>
-    eventually('all is well', async () => (await healthProblems()).length === 0, DEADLINE_MS)
-  /** What instances that run have of their host, and what is mended. */
+    eventually('everything is healthy', async () => (await healthProblems()).length === 0, DEADLINE_MS)
+  /** What instances that run have of their host, and what is repaired. */
   async function instancesGoOn(): Promise<void> {
     const asked = ['+time=1', '+tries=2', '+short', `@${GATEWAY}`, `${instance}.atoll.internal`]
     expect((await execute('dig', asked)).stdout.trim()).toBe(address)
@@ -60,7 +60,7 @@ describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () =
     const isMended = async () =>
       (await cloud.netns.run(['nft', 'list', 'table', 'inet', 'atoll'])).exitCode === 0 &&
       (await execute('ping', ['-c', '1', '-W', '1', address])).exitCode === 0
-    await eventually('rules and routes are mended', isMended, MENDED_MS)
+    await eventually('rules and routes are repaired', isMended, MENDED_MS)
     const url = 'http://169.254.169.254/latest/meta-data/instance-id'
     expect((await cloud.inside(instance, ['wget', '-qO-', url])).stdout).toBe(instance)
     const listed = await within(ANSWER_MS, 'a read', ec2.send(new DescribeInstancesCommand({})))

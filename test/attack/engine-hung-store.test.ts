@@ -23,7 +23,7 @@ const want = testWant(ALICE)
 /** Of /etc/atoll: none of it comes to pass here. */
 const LONG_MS = 3_600_000
 
-it('mends by the ledger while the records hang', async () => {
+it('repairs by the ledger while the records hang', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-hung-'))
   const testbed = await createTestbed()
   const store = await openRecords([want.local.host])
@@ -54,7 +54,7 @@ it('mends by the ledger while the records hang', async () => {
     for (const damage of ['nft flush ruleset', 'ip route flush proto 167']) {
       await testbed.machine.must(['sh', '-ec', damage])
       const began = performance.now()
-      await eventually(`${damage} is mended`, async () => (await state()) === well, 20_000)
+      await eventually(`${damage} is repaired`, async () => (await state()) === well, 20_000)
       const tookMs = Math.round(performance.now() - began)
       process.stdout.write(`${damage}: mended after ${tookMs} ms, records hang\n`)
       // Other tests run beside this one; the benchmark "mending" has the figures of a quiet machine.

@@ -139,7 +139,7 @@ describe('who is no host of the cluster', () => {
     expect((await lab.host('h4').exec(member)).exitCode).not.toBe(0)
   })
 
-  it('a firewall that is loaded anew opens nothing for long', async () => {
+  it('a firewall that is loaded again opens nothing for long', async () => {
     const host = lab.host('h1')
     await host.must(['nft', 'flush', 'ruleset'])
     await eventually('the table is back', async () => {
@@ -268,7 +268,7 @@ describe('who reads the wire', () => {
     const marker = 'a-name-that-nobody-else-has'
     const create = `eval "$(atoll env)" && aws --endpoint-url "$AWS_ENDPOINT_URL" ec2 create-key-pair --key-name ${marker}`
     await lab.host('h1').must(['sh', '-c', create], { timeoutMs: 60_000 })
-    // A node that has to be sent everything, and a daemon and a broker that connect anew.
+    // A node that has to be sent everything, and a daemon and a broker that connect again.
     const h3 = lab.host('h3')
     await h3.service('mariadb').stop()
     await h3.must(['sh', '-c', 'rm -f /var/lib/mysql/grastate.dat /var/lib/mysql/gvwstate.dat'])

@@ -120,7 +120,7 @@ while True:
 `
 const ALL = '3'
 const DEADLINE_MS = 20_000
-/** What switches, access control, storage and the like speak on a host, and frames with a length (802.2). */
+/** What switches, access control, storage and the like use on a host, and frames with a length (802.2). */
 const HOST_PROTOCOLS =
   '88cc,888e,8847,8848,8863,8864,8808,88b5,6558,88f7,88e5,88a2,8906,8915,4305,8035,892f,88e3,8892,88a4,0842,22f3,894f,9000,88ca,809b,0004,8100,88a8'
 

@@ -81,7 +81,7 @@ let round = 0
 /** Resolves when the place has heard all that was sent to it before. */
 async function settled(place: Netns): Promise<void> {
   const word = `settled-${++round}-`
-  await eventually('it hears itself', async () => {
+  await eventually('it listens', async () => {
     await send(place, '127.0.0.1', word)
     return heard.get(place)?.includes(word) === true
   })
@@ -131,7 +131,7 @@ test('as it should be, nothing of it is delivered', async () => {
   expect(await reaches(alice, OUTSIDE_ADDRESS)).toBe(true)
 })
 
-test.each(DAMAGES)('%s opens nothing while nobody mends it', async (damage, shuts) => {
+test.each(DAMAGES)('%s opens nothing while nobody repairs it', async (damage, shuts) => {
   await testbed.machine.must(['sh', '-ec', damage])
   const open = (await deliveries()).filter(
     (way) => !(damage.includes('flush ruleset') && way === 'outside to the gateway'),
@@ -159,7 +159,7 @@ test('no single rule of the main table is missed by the guard when it is deleted
     await testbed.machine.must(['nft', 'delete', 'rule', 'inet', 'atoll', at, 'handle', handle])
     for (const way of await deliveries()) opened.push(`${line}: ${way}`)
     await testbed.pass(want, { resync: true })
-    // A pass makes all handles anew, so the next one is found by its text.
+    // A pass gives all rules new handles, so the next one is found by its text.
     const now = await testbed.machine.must(['nft', '-a', 'list', 'chain', 'inet', 'atoll', at])
     expect(now).toContain(line.replace(/ # handle.*/, ''))
     rules.forEach((rule) => {
@@ -172,7 +172,7 @@ test('no single rule of the main table is missed by the guard when it is deleted
   expect(opened).toEqual([])
 }, 240_000)
 
-test('drift is mended at once, and mending does not wake itself', async () => {
+test('drift is repaired at once, and the repair does not wake itself', async () => {
   const looks = () => metricValue(testbed.metrics, 'atoll_agent_mends_total')
   const end = startRepairLoop({
     services: testbed.services,
@@ -208,7 +208,7 @@ test('drift is mended at once, and mending does not wake itself', async () => {
     const state = await snapshot(link)
     await testbed.machine.must(['sh', '-ec', damage])
     const began = performance.now()
-    await eventually(`${damage} is mended`, async () => (await snapshot(link)) === state, 10_000)
+    await eventually(`${damage} is repaired`, async () => (await snapshot(link)) === state, 10_000)
     tookMs[damage] = Math.round(performance.now() - began)
   }
   process.stdout.write(`mended after (ms): ${JSON.stringify(tookMs)}\n`)

@@ -294,7 +294,7 @@ describe('a setting that publishes more than images is refused', () => {
     expect(problems(`${key}images: {directories: [/srv/tls]}`)).toMatch(/\/srv\/tls\//)
   })
 
-  test('the default and directories of their own are well', () => {
+  test('the default and directories of their own are accepted', () => {
     expect(parseConfig('', 'x').images.directories).toEqual(['/var/lib/atoll/images'])
     for (const path of [
       '/srv/images',

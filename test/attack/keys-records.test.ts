@@ -179,7 +179,7 @@ describe('a key that was taken away', () => {
 })
 
 describe('a host that is cut off', () => {
-  it('goes by its copy of the keys for an hour, and then says why it does not', async () => {
+  it('uses its copy of the keys for an hour, and then says why it does not', async () => {
     const key = await firstKey()
     let nowMs = Date.now()
     const asOf = new Date(nowMs).toISOString()

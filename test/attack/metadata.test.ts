@@ -137,7 +137,7 @@ describe('a fetch without a token', () => {
     expect((await curl(guest, id, '-H', `${TOKEN}: ${body}`)).status).toBe(401)
   })
 
-  it('goes by a change at the next pass, both ways', async () => {
+  it('applies a change at the next pass, both ways', async () => {
     await pass({ tokens: 'optional' })
     expect((await curl(guest, id)).status).toBe(200)
     await pass()

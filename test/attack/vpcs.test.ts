@@ -27,7 +27,7 @@ const PORT = 5555
 /** Others use the machine, too. */
 const DEADLINE_MS = 30_000
 
-/** Says what it hears on the port, a line each. */
+/** Says what it receives on the port, a line each. */
 const LISTEN = `
 import socket
 heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

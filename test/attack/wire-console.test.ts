@@ -91,7 +91,7 @@ async function attach(typed: string) {
 const shown = async () =>
   Number(/^atoll_console_tickets_refused_total (\d+)/m.exec(await metrics.render())?.[1] ?? 0)
 
-it('goes by TLS to the host that proves its name', async () => {
+it('uses TLS to the host that proves its name', async () => {
   named = 'host2'
   expect(await attach('hello\n')).toMatchObject({ exitCode: 5, out: 'hello\n' })
 }, 60_000)

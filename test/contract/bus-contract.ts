@@ -17,7 +17,10 @@ interface BusEnd {
   readonly host: HostName
 }
 
-/** A bus of its own, at rest. Who rings and asks is near, who hears and answers is far; both may be the same end. */
+/**
+ * An idle bus. `near` sends bells and questions, `far` receives and answers them; both may be
+ * the same end.
+ */
 export interface BusFixture {
   readonly near: BusEnd
   readonly far: BusEnd
@@ -28,7 +31,7 @@ const ASK = { instance: formatId('i', new Uint8Array(9)) }
 const VPC = formatId('vpc', new Uint8Array(9).fill(1))
 const OTHER_VPC = formatId('vpc', new Uint8Array(9).fill(2))
 const AT = '2026-11-22T08:33:27.000Z'
-/** Long enough for any engine that is well. */
+/** Long enough for any healthy engine. */
 const PATIENCE_MS = 5_000
 /** For an engine on a machine that does much else. */
 const BEGIN_LIMIT_MS = 60_000
@@ -152,7 +155,7 @@ function describeBells(fixture: () => BusFixture): void {
       expect(ear.count).toBeLessThanOrEqual(intervals + 1)
     })
 
-    it('of a VPC reach those that follow it, which hear one as soon as they do, and no others', async () => {
+    it('of a VPC reach those that follow it, which receive one as soon as they do, and no others', async () => {
       const { near, far } = fixture()
       const [heardFirst, other] = [listen(far.bus, VPC), listen(far.bus, OTHER_VPC)]
       const following = heardFirst.next()

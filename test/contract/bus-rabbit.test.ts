@@ -210,14 +210,14 @@ describe('a host', () => {
         expect(await far.bus.ask(near.host, 'console', ASK, ASK_OPTIONS)).toEqual(ANSWER)
         const stale = () => metricValue(far.metrics, 'atoll_bus_dropped_total', 'stale')
         expect(await stale()).toBe(1)
-        // From then on it goes by the clock of whom it asks.
+        // From then on it uses the clock of the host that it asks.
         expect(await near.bus.ask(far.host, 'console', ASK, ASK_OPTIONS)).toEqual(ANSWER)
         expect(await stale()).toBe(1)
       })
     },
   )
 
-  it('is back after the broker hung up, and hears bells of its own making and of what it follows', async () => {
+  it('is back after the broker hung up, and receives bells of its own making and of what it follows', async () => {
     await withBuses(pair(), async (near, far) => {
       const vpc = formatId('vpc', new Uint8Array(9))
       far.bus.follow([vpc])

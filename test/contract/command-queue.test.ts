@@ -265,7 +265,7 @@ it('gives a command to another host when the one that took it is cut off', async
   expect((await answered).error).toBeUndefined()
 })
 
-it('hands a command on when the world is not well, and then says so', async () => {
+it('hands a command on when its host is unhealthy, and then reports the error', async () => {
   for (const host of hosts.splice(0)) await end(host)
   let tried = 0
   const away: Action = {

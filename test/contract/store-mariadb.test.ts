@@ -98,7 +98,7 @@ describe('a server', () => {
     },
   )
 
-  it('tells its time in UTC, wherever it stands', async () => {
+  it('reports its time in UTC, whatever the time zone of the server', async () => {
     const { nowMs } = await store().read((tx) =>
       tx.changedScopes(0, { host: given.HOST, vpcs: [] }),
     )

@@ -21,7 +21,7 @@ export interface WorkloadFixture {
   answers(want: InstanceWant): Promise<boolean>
   /** Removes the disk of one that does not run, as a person may who does not know of us. */
   lose(want: InstanceWant): Promise<void>
-  /** Runs a shell command inside and gives back what it printed. */
+  /** Runs a shell command inside and returns its output. */
   inside(want: InstanceWant, command: string): Promise<string>
   close(): Promise<void>
 }

@@ -68,7 +68,7 @@ left() { everything | grep -vE '^grep |/tmp/atoll-make-tiny-guest-|atoll-image|m
 cd /root/atoll
 `
 
-/** What a script came to. */
+/** The result of a script. */
 export interface Outcome {
   readonly exitCode: number
   /** What it said, on both streams. */
@@ -114,7 +114,7 @@ async function cloneInto(target: string): Promise<void> {
   await must(['bash', '-c', copy, ROOT, target])
 }
 
-/** Gives the namespace a way out, for as long as this process lives. */
+/** Gives the namespace a way out, for as long as this process runs. */
 function connect(netns: Netns): ChildProcess {
   const slirp = ['slirp4netns', '--configure', '--mtu=1500', '--disable-host-loopback']
   const argv = ['--pdeathsig', 'KILL', ...slirp, String(netns.pid), 'tap0']

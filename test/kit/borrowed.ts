@@ -1,5 +1,5 @@
 /**
- * This machine, lent to a script that installs or removes things: in network and mount namespaces
+ * This machine, for a script that installs or removes things: in network and mount namespaces
  * of the script's own, where all directories that it may write to are on a file system that is
  * discarded. The machine itself is not changed.
  */
@@ -38,12 +38,12 @@ diff <(echo "$before") <(ours)
 echo "== end"
 `
 
-/** What a script came to. */
+/** The result of a script. */
 interface Borrowed {
   readonly ran: Ran
   /** What was said between the line `== heading` and the next of its kind. */
   part(heading: string): string
-  /** What the script left behind, and whether it came to its end: empty when all is well. */
+  /** What the script left behind, and whether it ended: empty when all is right. */
   left(): string
 }
 

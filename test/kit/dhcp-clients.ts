@@ -17,9 +17,9 @@ export interface DhcpClient {
   readonly told: string
   /** How the domain is said there. */
   readonly domain: string
-  /** What has it give its address back: a signal, or a command beside it; null for one that never does. */
+  /** What has it release its address: a signal, or a command beside it; null for one that never does. */
   readonly release: NodeJS.Signals | { readonly command: string } | null
-  /** Whether, started anew, it asks for the address that it had (INIT-REBOOT, RFC 2131 section 3.2). */
+  /** Whether, restarted, it asks for the address that it had (INIT-REBOOT, RFC 2131 section 3.2). */
   readonly remembers: boolean
 }
 
@@ -32,7 +32,7 @@ mount -t tmpfs tmpfs /run
 mount --bind $HOME_DIR/resolv.conf /etc/resolv.conf
 `
 
-/** As in a container: no udev tells of links. */
+/** As in a container: no udev reports links. */
 export const NO_UDEV = 'mount -t sysfs -o ro sysfs /sys\n'
 
 /** What a client that leaves it all to a script calls: sets the address up, and writes down what it was told. */

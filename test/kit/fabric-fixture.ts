@@ -8,7 +8,7 @@ import type { Netns } from '../../tools/kit/netns.ts'
 import { createFabricTestbed, type FabricHost, type FabricTestbed } from './fabric-testbed.ts'
 import { testInstance } from './testbed.ts'
 
-/** Who lives on which host. */
+/** Which guest is on which host. */
 export const GUEST_SPECS = {
   alice: { at: 0, want: testInstance(11, [1]) },
   bob: { at: 0, want: testInstance(12, [1]) },

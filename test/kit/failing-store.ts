@@ -43,7 +43,10 @@ export function failAt(store: Store, k: number): FailingStore {
   return { store: failing, calls: () => calls }
 }
 
-/** The store, but nobody hears that a first commit of a claim came through: it is run again, as its promise says. */
+/**
+ * The store, but the answer to the first commit of a claim is lost: the claim is run again, as the
+ * store promises.
+ */
 export function losingAnswers(store: Store): Store {
   return {
     ...store,

@@ -36,9 +36,9 @@ const SYNC_TIMEOUT_MS = 60_000
 export interface GaleraNode {
   /** `address:port`. */
   readonly address: string
-  /** Ends its link, then its process: nobody hears of it. */
+  /** Ends its link, then its process: nobody is notified. */
   powerOff(): Promise<void>
-  /** Ends its process; the kernel tells its peers. */
+  /** Ends its process; the kernel notifies its peers. */
   kill(): Promise<void>
   /** Starts it again as a member of those that run. */
   powerOn(): Promise<void>
@@ -210,7 +210,7 @@ async function isSynced(ask: Member['ask']): Promise<boolean> {
   return JSON.stringify(rows).includes('"Synced"')
 }
 
-/** Founds the cluster anew on the member that has the newest records, as `galera_new_cluster` does. */
+/** Starts a new cluster on the member that has the newest records, as `galera_new_cluster` does. */
 async function restartAll(members: readonly Member[]): Promise<void> {
   const found = await Promise.all(members.map(({ place }) => positionOf(place)))
   const numbers = found.map((position) => Number(position?.split(':')[1] ?? -1))

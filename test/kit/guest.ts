@@ -25,7 +25,7 @@ export async function createGuest(
   return guest
 }
 
-/** Makes the link anew where it is missing and plugs it into the guest. */
+/** Creates the link if it is missing and plugs it into the guest. */
 export async function attachGuest(
   host: Host,
   instance: InstanceWant,

@@ -49,7 +49,7 @@ export async function processesLike(
   return found
 }
 
-/** What `/healthz` says is not well, `name: value` each; throws when it says nothing in time. */
+/** What `/healthz` says is unhealthy, `name: value` each; throws when it says nothing in time. */
 export async function healthProblems(): Promise<readonly string[]> {
   const answer = await fetch('http://127.0.0.1:9773/healthz', {
     signal: AbortSignal.timeout(2_000),

@@ -43,7 +43,7 @@ export async function query(
   }
 }
 
-/** As it is signed: each pair encoded anew, all in order. */
+/** As it is signed: each pair encoded again, all in order. */
 function canonical(line: string): string {
   const pairs = line.split('&').filter((pair) => pair !== '')
   return pairs

@@ -45,7 +45,7 @@ const REMOTE_ADDRESS = ipv4('192.0.2.3')
 export interface State {
   readonly name: string
   readonly records: Snapshot
-  /** What only a daemon that is started anew can have otherwise. */
+  /** What only a daemon that is restarted can have otherwise. */
   readonly settings: StateSettings
   /** Only the long mode goes through it. */
   readonly isLong: boolean

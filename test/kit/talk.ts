@@ -4,7 +4,7 @@
  */
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 
-/** Python: a server on port 7000 that tells each client which address it comes from. */
+/** Python: a server on port 7000 that answers each client with the client's address. */
 export const SERVE_PEER_ADDRESS = `
 import socket
 server = socket.create_server(("0.0.0.0", 7000))

@@ -60,7 +60,7 @@ const VPCS = {
 } as const satisfies Record<string, TestVpc>
 type VpcName = keyof typeof VPCS
 
-/** Who lives where; the address is the number-th of the subnet. */
+/** A guest: its VPC, its host, and its number, which is also that of its address in the subnet. */
 export interface GuestSpec {
   readonly vpc: VpcName
   readonly at: number
@@ -254,7 +254,7 @@ export interface VpcTestbed {
   destroy(): Promise<void>
 }
 
-/** `count` hosts, with everybody at spec plugged in. */
+/** `count` hosts, with every guest plugged in. */
 export async function createVpcTestbed(
   mode: FabricSettings['mode'],
   count: number,

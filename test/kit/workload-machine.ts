@@ -15,7 +15,7 @@ export interface WorkloadMachine<I extends Images> {
   settle(image: ImageWant): Promise<ImageStatus>
   /** Whether the instance answers a ping at its first address. */
   answers(want: InstanceWant): Promise<boolean>
-  /** Runs a shell command inside and gives back what it printed. */
+  /** Runs a shell command inside and returns its output. */
   inside(want: InstanceWant, command: string): Promise<string>
   close(): Promise<void>
 }

@@ -344,7 +344,7 @@ describe('whatever dies', () => {
   })
 })
 
-it('the command tells the same story as the API', async () => {
+it('the command shows the same as the API', async () => {
   const status = await cloud.atoll('status', '--json')
   expect(JSON.parse(status.stdout)).toMatchObject({ host: 'cloud', healthy: true })
   const hosts = await cloud.atoll('hosts', '--json')

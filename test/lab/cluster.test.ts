@@ -48,7 +48,7 @@ async function untilSeen(host: LabHost, size: number): Promise<void> {
 }
 
 describe('a lab of three', { timeout: UP_MS }, () => {
-  it('has three hosts with engines in one cluster and a daemon that is well', async () => {
+  it('has three hosts with engines in one cluster and a healthy daemon', async () => {
     const names = ['h1', 'h2', 'h3']
     expect(await labStatus(lab)).toEqual(
       names.map((name) =>

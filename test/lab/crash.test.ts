@@ -26,7 +26,7 @@ const DEADLINE_MS = 60_000
 const LOOK_EVERY_MS = 300
 const KINDS = ['static', 'latest'] as const
 type Kind = (typeof KINDS)[number]
-/** Lives in which the daemon dies at exact points, and at moments by the clock. */
+/** Runs in which the daemon is killed at exact points, and at moments by the clock. */
 const KILLS_BY_POINT = 5
 const KILLS_BY_CLOCK = 3
 /** Dealings after the request to register an archive at which it dies. */
@@ -98,7 +98,7 @@ async function startedAt(id: string): Promise<string> {
   return (await cloud.docker.docker.getContainer(`atoll-${id}`).inspect()).State.StartedAt
 }
 
-/** One thing to ask, and how to see that it came about. */
+/** One thing to ask, and how to see that it is done. */
 interface Step {
   readonly name: string
   readonly ask: () => Promise<unknown>
@@ -108,7 +108,7 @@ interface Step {
 /** How the daemon is to be killed while a step is under way; tells how to call that off. */
 type ArmKill = (step: string) => Promise<() => Promise<void>>
 
-/** Asks, lets the daemon die, starts it, asks again what was not answered, and waits until it has come about. */
+/** Asks, lets the daemon die, starts it, asks again what was not answered, and waits until it is done. */
 async function survive(step: Step, armKill: ArmKill): Promise<boolean> {
   const child = cloud.daemon()
   const dead = once(child, 'exit').then(() => true)
@@ -127,7 +127,7 @@ async function survive(step: Step, armKill: ArmKill): Promise<boolean> {
   }
   await eventually(step.name, settled, DEADLINE_MS)
   await callOff()
-  // It may have been killed in the moment in which the step was done, before anybody hears of its end.
+  // It may have been killed in the moment in which the step was done, before anybody knows of its end.
   const answers = () =>
     look(neighbour).then(
       () => true,

@@ -138,7 +138,7 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
     const image = await capture(machine, 'rebooted', false)
     await untilAvailable(image)
     const isAnew = async () => ![before, undefined, ''].includes(await processOf(machine))
-    await eventually('it was started anew', isAnew, DEADLINE_MS)
+    await eventually('it was restarted', isAnew, DEADLINE_MS)
     await ask.untilState(machine, 'running')
     await ask.untilItAnswers(machine)
     expect(await inside(machine, 'cat /data/kept')).toContain('unwritten')

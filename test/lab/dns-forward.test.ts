@@ -180,7 +180,7 @@ describe('a forged reply is not believed', () => {
     })
   })
 
-  it('that speaks of our zone', async () => {
+  it('with names of our zone', async () => {
     const udp: Script = (query) => [
       reply(query, GOOD, {
         answers: [{ type: 'A', name: `web.${ZONE}`, data: FORGED, ttl: 9999 }],

@@ -213,7 +213,7 @@ describe('names outside', () => {
     )
   })
 
-  it('never speak for our zone', async () => {
+  it('are never used for our zone', async () => {
     expect((await dig(`evil.${ZONE}`)).status).toBe('NXDOMAIN')
     // The outside chains from its own name into our zone: what it says about us is not passed on.
     const lured = await dig('lure.example.net')

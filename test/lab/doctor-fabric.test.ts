@@ -55,7 +55,7 @@ const withFabric = (changes: Partial<Config['fabric']>) => ({
   fabric: { ...config.fabric, ...changes },
 })
 
-test('all is well on hosts that are', async () => {
+test('everything is healthy on hosts that are', async () => {
   expect(await ask(checkFabricAddress)).toMatchObject({
     result: 'ok',
     found: expect.stringMatching(/10\.77\.1\.2 on fab0/),

@@ -1,6 +1,6 @@
 /**
  * Copies of the host's certificate for the engines: however many make them at once, each file ends
- * with its owner and mode, and one that has others is made anew. The units of both engines and a
+ * with its owner and mode, and one that has others is made again. The units of both engines and a
  * watching program run it at the start of a host, and two of them once moved each other's
  * unfinished file into place: MariaDB could not read it, and nobody made it again.
  */
@@ -53,7 +53,7 @@ done`)
     expect(lines).toEqual(Array.from({ length: ROUNDS }, () => WHOLE).flat())
   })
 
-  it('are made anew when their user may not read them, or others may', () => {
+  it('are made again when their user may not read them, or others may', () => {
     const { lines, said } = run(`
 chown root:root /etc/mysql/atoll-tls/ca.crt
 chmod 600 /etc/mysql/atoll-tls/ca.crt

@@ -86,7 +86,7 @@ describe('damage', () => {
     expect(await aliceReachesAll()).toBe(true)
   })
 
-  test('what is well is left alone', async () => {
+  test('what is right is left alone', async () => {
     const { host, inside, settings, address } = fixture.host(0)
     const peers = fixture.testbed.hosts
       .filter((each) => each.address !== address)

@@ -158,7 +158,7 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
     expect(await reaches(guest('alice'), addressOf('dave'), '-M', 'do', '-s', '1372')).toBe(true)
   })
 
-  test('a source is where it lives: neither a guest nor the outside passes for a guest of another host', async () => {
+  test('a source is where it is: neither a guest nor the outside passes for a guest of another host', async () => {
     const { outside } = fixture.testbed
     const dave = addressOf('dave')
     const asDave = (from: Netns, to: string) => from.run(['ping', '-c1', '-W0.5', '-I', dave, to])

@@ -202,7 +202,7 @@ describe('who one is', () => {
     expect(drops).toBe(1)
   })
 
-  test('a link that no record speaks of passes nothing', async () => {
+  test('a link that is in no record passes nothing', async () => {
     const stranger = await createNetns('stranger')
     const link = 'at-hffffffffff1'
     await testbed.machine.must([

@@ -1,6 +1,6 @@
 /**
  * What a hostile or unlucky user who has only the documentation tries on the first day, with a real
- * cloud. `cloud.test.ts` has what goes well.
+ * cloud. `cloud.test.ts` has what succeeds.
  */
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -52,7 +52,7 @@ describe.skipIf(!canRunMachines())('an image of a virtual machine', () => {
     await ask.untilItAnswers(launched.get(name) ?? '')
   }
 
-  /** Why it cannot be had. */
+  /** Why it is unavailable. */
   async function failureOf(name: string, location: string): Promise<string> {
     const asked = new DescribeImagesCommand({ ImageIds: [await ask.register(name, location)] })
     let reason = ''

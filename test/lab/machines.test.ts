@@ -185,7 +185,7 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     const pid = await processOf(id)
     await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))
     const isAnew = async () => ![pid, undefined].includes(await processOf(id))
-    await eventually('it was started anew', isAnew, DEADLINE_MS)
+    await eventually('it was restarted', isAnew, DEADLINE_MS)
     await ask.untilItAnswers(id)
     expect(await inside(id, 'cat /data/kept')).toContain('kept')
   })

@@ -94,7 +94,7 @@ test('the link of an instance that ends is kept while it is there, and not made 
   expect(await testbed.host.nics()).toEqual([])
 })
 
-test('a second daemon that knows nothing changes nothing, and removes what no want speaks of', async () => {
+test('a second daemon that knows nothing changes nothing, and removes what is in no want', async () => {
   await removeAllOfOurs()
   await testbed.pass(AFTER)
   const before = await testbed.machine.must(['ip', 'link'])

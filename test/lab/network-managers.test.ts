@@ -14,7 +14,7 @@ import { missing, NO_UDEV, OWN_BUS } from '../kit/dhcp-clients.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const START_MS = 20_000
-/** A mending takes a fraction of a second on an idle machine, and the next pass would come after ten. */
+/** A repair takes a fraction of a second on an idle machine, and the next pass would come after ten. */
 const REPAIRED_MS = 5_000
 const OURS = [
   'ip -4 rule show priority 167',
@@ -67,7 +67,7 @@ describe('by hand', () => {
     const before = await ours()
     expect(before).toContain(nic)
     await cloud.netns.must(['sh', '-ec', `ADDRESS=${address} NIC=${nic}\n${damage}`])
-    await eventually('it is mended', async () => (await ours()) === before, REPAIRED_MS)
+    await eventually('it is repaired', async () => (await ours()) === before, REPAIRED_MS)
     await eventually('it answers', answers, REPAIRED_MS)
   })
 })
@@ -155,7 +155,7 @@ describe.skipIf(cannot !== null)('systemd-networkd', () => {
     const deleted = await deletedWhile(() =>
       withManager({ start: NETWORKD, notes: false }, async (home) => {
         await configures(home)
-        await eventually('it is mended', async () => (await ours()) === before, REPAIRED_MS)
+        await eventually('it is repaired', async () => (await ours()) === before, REPAIRED_MS)
       }),
     )
     expect(deleted).not.toEqual([])

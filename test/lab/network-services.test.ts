@@ -69,7 +69,7 @@ describe('DNS is answered', () => {
     }
   })
 
-  it('by nobody else: no instance speaks as a resolver', async () => {
+  it('by nobody else: no instance answers as a resolver', async () => {
     // It asks by ARP first, in the same name.
     const spoofed = async () => {
       const rules = await cloud.netns.must(['nft', 'list', 'ruleset'])

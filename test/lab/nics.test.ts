@@ -225,7 +225,7 @@ test('removing is repeatable and leaves no route', async () => {
   expect(await machine.must(['ip', 'route'])).not.toContain(spec.ip)
 })
 
-test('a device-bound socket hears its own link only, broadcast included', async () => {
+test('a device-bound socket receives its own link only, broadcast included', async () => {
   const [a, b] = [nic(71), nic(72)]
   const sockets = []
   const heard: string[] = []

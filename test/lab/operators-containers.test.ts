@@ -58,7 +58,7 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
     const { StartedAt } = (await container.inspect()).State
     await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))
     const isAnew = async () => (await container.inspect()).State.StartedAt !== StartedAt
-    await eventually('it was started anew', isAnew, DEADLINE_MS)
+    await eventually('it was restarted', isAnew, DEADLINE_MS)
     await ask.untilItAnswers(id)
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
     await ask.untilState(id, 'stopped')

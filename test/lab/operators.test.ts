@@ -39,7 +39,7 @@ function configure(socket: string, more: object = {}): void {
       runtimeDir: join(home, 'run'),
       tls: { directory: join(home, 'tls') },
       docker: { socket },
-      // Of some of what comes later nobody tells.
+      // Of some of what comes later nothing notifies.
       agent: { intervalSeconds: LOOK_EVERY_SECONDS },
       ...more,
     }),
@@ -128,7 +128,7 @@ it.each(['0.0.0.0', '::'])(
 
 it('a VPN that goes up later is named by healthz while it is there', async () => {
   start()
-  await eventually('it is well', async () => (await condition('network'))?.ok === true, DEADLINE_MS)
+  await eventually('it is healthy', async () => (await condition('network'))?.ok === true, DEADLINE_MS)
   await sh(
     'ip link add vpn9 type veth peer name vpn8; ip addr add 172.31.200.1/24 dev vpn9; ip link set vpn9 up; ip link set vpn8 up',
   )
@@ -144,7 +144,7 @@ it('a VPN that goes up later is named by healthz while it is there', async () =>
   })
   await sh('ip link del vpn9')
   await eventually(
-    'it is well again',
+    'it is healthy again',
     async () => (await condition('network'))?.ok === true,
     DEADLINE_MS,
   )
@@ -154,7 +154,7 @@ it('rules of others that drop DHCP are named by healthz while they are there, of
   start()
   const named = async (what: RegExp) => what.test((await condition('other-firewalls'))?.value ?? '')
   const isWell = async () => (await condition('other-firewalls'))?.ok === true
-  await eventually('it is well', isWell, DEADLINE_MS)
+  await eventually('it is healthy', isWell, DEADLINE_MS)
   await sh(
     'nft add table inet mine; nft add chain inet mine in "{ type filter hook input priority 0; }"; nft add rule inet mine in udp dport 67 drop',
   )
@@ -171,8 +171,8 @@ it('rules of others that drop DHCP are named by healthz while they are there, of
     DEADLINE_MS,
   )
   await sh('iptables-legacy -F')
-  // Of these rules nobody tells: it is looked at once a minute.
-  await eventually('it is well again', isWell, 2 * DEADLINE_MS)
+  // Of these rules nothing notifies: it is looked at once a minute.
+  await eventually('it is healthy again', isWell, 2 * DEADLINE_MS)
 }, 300_000)
 
 it('another machine with the fabric address is named by healthz and by the doctor', async () => {
@@ -218,7 +218,7 @@ it('a dockerd that hangs is named with the time since when; the rest of the host
   })
   process.kill(pid, 'SIGCONT')
   await eventually(
-    'it is well again',
+    'it is healthy again',
     async () => (await condition('services'))?.ok === true,
     DEADLINE_MS,
   )

@@ -124,7 +124,7 @@ test(
     expect(await processes.driver.list({ fresh: true, signal })).toEqual([])
     const left = await readdir(stateDir)
     for (const name of ['processes', 'process-images']) expect(left).not.toContain(name)
-    // A daemon that lives on says so.
+    // A daemon that still runs says so.
     await untilState(id, 'stopped')
     await whole.act('TerminateInstances', { InstanceIds: [id] })
     await untilState(id, 'terminated')

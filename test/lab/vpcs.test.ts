@@ -243,7 +243,7 @@ describe('damage is repaired', () => {
   ])('%s', async (_what, damage) => {
     const { netns, namespaceDirectory } = testbed.host(0)
     await netns.must(['sh', '-ec', damage.replaceAll('NAME', `${namespaceDirectory}/atoll-vpc-1`)])
-    await eventually('all is well again', async () => {
+    await eventually('everything is healthy again', async () => {
       await testbed.pass()
       const guest = testbed.guest(RED)
       return (

@@ -214,7 +214,7 @@ function summary(columns: readonly Column[]): BenchResult {
 
 const NOTES = [
   `Launches: ${STORM_LAUNCHES} RunInstances actions, ${STORM_WIDTH} at a time, ${API_HOSTS} API hosts in turn; without HTTP and its signature.`,
-  `Idle: ${IDLE_SECONDS} s without instances; statements are counted by MariaDB (Questions: BEGIN and COMMIT are statements too), messages by the hosts and by a queue that hears what all hear.`,
+  `Idle: ${IDLE_SECONDS} s without instances; statements are counted by MariaDB (Questions: BEGIN and COMMIT are statements too), messages by the hosts and by a queue that receives every broadcast.`,
   `Load: ${STREAM_PER_SECOND} launches a second in the whole cloud for ${STREAM_SECONDS} s, besides the ${STORM_LAUNCHES} instances that run.`,
   'Hosts renew a lease of 4.3 s every 1.4 s and look at the records every 10 s; a start takes 250 ms on the machine that is none.',
   'MariaDB flushes every commit to disk. Hosts and engines share the processors of one machine.',

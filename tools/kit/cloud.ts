@@ -191,7 +191,7 @@ function createDaemon(
         detached: true,
       })
       await log.close()
-      await eventually('atolld is well', isWell, DEADLINE_MS)
+      await eventually('atolld is healthy', isWell, DEADLINE_MS)
     },
     async stop(signal) {
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) return

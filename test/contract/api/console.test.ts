@@ -323,7 +323,7 @@ describe('nobody gets in', () => {
     expect(near.terminals).toHaveLength(0)
   })
 
-  test('with an atoll of before, which reads what to do in its own protocol', async () => {
+  test('with an older atoll, which reads what to do in its own protocol', async () => {
     const { ticket } = await near.consoleLocator.seek(HERE)
     const headers = { connection: 'Upgrade', upgrade: 'atoll-console', 'atoll-ticket': ticket }
     const asked = request({ host: '127.0.0.1', port: near.api.port, path: '/console', headers })

@@ -322,7 +322,7 @@ describe('a refusal', () => {
     expect(await query(api, action, form)).toMatchObject({ status: 400, code, message })
   })
 
-  it('of an action that nobody has names what was just launched, for whoever gives up there', async () => {
+  it('of an unknown action names what was just launched, for clients that stop there', async () => {
     const [id = ''] = await launched()
     const answer = await query(api, 'FlyToMars', '')
     expect(answer).toMatchObject({ status: 400, code: 'InvalidAction' })

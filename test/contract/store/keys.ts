@@ -192,7 +192,7 @@ export function describeHosts(begin: () => Promise<StoreFixture>): void {
       expect(results).toEqual(['done', 'done', 'done', 'full'])
     })
 
-    it('count the disk of their volumes anew when they announce themselves', async () => {
+    it('count the disk of their volumes again when they announce themselves', async () => {
       const [one, gone] = [given.instance(1), given.instance(2, { state: 'terminated' })]
       const away = given.instance(3, { host: given.OTHER_HOST })
       await fixture.store.change(async (tx) => {

@@ -80,7 +80,7 @@ export function describeLeases(begin: () => Promise<StoreFixture>): void {
         )
       expect(await claim(first)).toBe('lost')
       expect(await renew(second, OVER_MS)).toBe('done')
-      // A copy from before, though nobody lives and nothing was started.
+      // A copy from before, though no daemon runs and nothing was started.
       expect(await announce(lives('c', null, ['a']))).toBe('taken')
       expect(await announce(lives('d', null, ['a', 'b']))).toBe('done')
       expect(await renew(lives('d', null, []), OVER_MS)).toBe('done')
@@ -149,7 +149,7 @@ export function describeLeases(begin: () => Promise<StoreFixture>): void {
       expect(await generation()).toBe(from + 1)
     })
 
-    it('a forgotten host is not listed, gets no lease, and starts anew when it announces itself', async () => {
+    it('a forgotten host is not listed, gets no lease, and starts from the beginning when it announces itself', async () => {
       await fixture.store.change((tx) => tx.setHostState(given.HOST, 'forgotten'))
       expect(await live()).toEqual([])
       expect(

@@ -149,7 +149,7 @@ describe.each(DHCP_CLIENTS)('$name', (client) => {
     })
   }
 
-  /** Its first lease is followed by another, without its having had to begin anew. */
+  /** Its first lease is followed by another, without its having had to begin again. */
   const goesOn = async (place: Place) => {
     const next = () => place.heard.slice(place.heard.indexOf('request ack') + 1)
     const isBound = () => place.heard.includes('request ack')
@@ -206,7 +206,7 @@ describe.each(DHCP_CLIENTS)('$name', (client) => {
     )
   })
 
-  test.skipIf(reason !== null || client.release === null)('gives its address back', async () => {
+  test.skipIf(reason !== null || client.release === null)('releases its address', async () => {
     const place = at('cut')
     await hostSpace.run(['nft', 'delete', 'table', 'ip', 'cut'])
     if (typeof client.release === 'string') place.client.kill(client.release)

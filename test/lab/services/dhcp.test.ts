@@ -164,7 +164,7 @@ describe('udhcpc', () => {
       expect(env).toContain(line)
   })
 
-  test('renews, and gives its address back', async () => {
+  test('renews, and releases its address', async () => {
     const { dhcp, metrics } = serve()
     const guest = await guestOf()
     await dhcp.apply(passWith(one))
@@ -178,7 +178,7 @@ describe('udhcpc', () => {
     await eventually('release', async () => (await count(metrics, 'release', 'noted')) === 1)
   })
 
-  test('is answered again when its link was made anew', async () => {
+  test('is answered again when its link was made again', async () => {
     const { dhcp } = serve()
     const first = await guestOf()
     await dhcp.apply(passWith(one))

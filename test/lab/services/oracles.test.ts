@@ -201,7 +201,7 @@ describe('DHCP beside the package dhcp', () => {
     })
   })
 
-  /** In the guest, once its client has ended: of two sockets on one port only one hears what comes. */
+  /** In the guest, once its client has ended: of two sockets on one port only one receives what comes. */
   async function openSocket(): Promise<void> {
     socket = createSocket({
       type: 'udp4',

@@ -108,7 +108,7 @@ describe('what others do', () => {
     await end(want)
   })
 
-  test('docker rm takes its disk with it, so it is stopped and not made anew', async () => {
+  test('docker rm takes its disk with it, so it is stopped and not made again', async () => {
     const want = await launch(3)
     await container(want).remove({ force: true })
     expect(await reach(want, 'stopped')).toMatchObject({ code: 'Server.InternalError' })
@@ -265,7 +265,7 @@ describe('images', () => {
     await end(want)
   })
 
-  test('what cannot be had says which, why, and what to do', async () => {
+  test('what is unavailable says which, why, and what to do', async () => {
     const at = (name: string) => join(machine.stateDir, name)
     await writeFile(at('text.tar'), 'not a tar')
     await writeFile(at('bomb.tar.gz'), gzipSync(tar(65 * 1024 * 1024)))

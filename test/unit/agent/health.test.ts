@@ -10,12 +10,12 @@ it.each([
   expect(clockHealth(aheadMs)[0]?.value).toMatch(said)
 })
 
-it.each([null, 0, 59_000, -59_000])('one that is %s ms ahead is well', (aheadMs) => {
+it.each([null, 0, 59_000, -59_000])('one that is %s ms ahead is healthy', (aheadMs) => {
   expect(clockHealth(aheadMs)).toMatchObject([{ name: 'clock', ok: true }])
 })
 
 it.each(['bus', 'clock', 'network', 'services', 'lease', 'agent-passes'])(
-  'clients are served while %s is not well',
+  'clients are served while %s is unhealthy',
   (name) => {
     expect(
       servesClients([
@@ -30,7 +30,7 @@ it('clients are not served without the records', () => {
   expect(servesClients([{ name: 'records', ok: false, value: 'away' }])).toBe(false)
 })
 
-it('a service that waits for something that hangs is not well, though it was applied', () => {
+it('a service that waits for something that hangs is unhealthy, though it was applied', () => {
   const services = [
     { name: 'machines', hanging: () => ['qemu-img does not finish'] },
     { name: 'containers', hanging: () => [] },

@@ -90,7 +90,7 @@ it('another machine under the same name gets no lease until this one has none', 
   await second.close()
 })
 
-it('a host that was forgotten while it was away announces itself anew', async () => {
+it('a host that was forgotten while it was away announces itself again', async () => {
   await eventually('the lease is held', () => lease.held())
   await store.change((tx) => tx.setHostState(self, 'forgotten'))
   await eventually('it is back', async () => (await hosts()).length === 1)

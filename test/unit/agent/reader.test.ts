@@ -141,7 +141,7 @@ const anyFacts = fc.array(
   { maxLength: 3 },
 )
 
-it('whatever changed or was reported, reading on comes to what reading anew comes to', async () => {
+it('whatever changed or was reported, reading what changed gives what a full read gives', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.record({ changes: fc.array(anyChange, { maxLength: 4 }), facts: anyFacts }), {

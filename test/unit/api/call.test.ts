@@ -204,7 +204,7 @@ describe('a call is cut off', () => {
     expect(result).toMatchObject({ kind: 'fault', fault: { kind: 'unavailable' } })
   })
 
-  it('before it began, when its sender had gone by then', async () => {
+  it('before it began, when its sender had already gone', async () => {
     const { calls } = open(served)
     const { result } = await calls.run(ask, AbortSignal.abort(unavailable('The client is gone')))
     expect(result).toMatchObject({ kind: 'fault', fault: { kind: 'unavailable' } })

@@ -249,7 +249,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { before: keepZone, input: () => ({ AvailabilityZone: OTHER_ZONE }), sees: PLACES },
   ],
   DeleteSubnet: [{ before: keepSubnet, input: () => ({ SubnetId: SUBNET }), sees: PLACES }],
-  // The next launch goes by it.
+  // The next launch uses it.
   ModifySubnetAttribute: [
     {
       input: ({ otherSubnet: SubnetId }) => ({ SubnetId, MapPublicIpOnLaunch: { Value: true } }),
@@ -517,7 +517,7 @@ async function openFixture(): Promise<Fixture> {
   return fixture
 }
 
-/** What one host knows, and how it hears. */
+/** The state of one host, and its bus. */
 interface Listener {
   readonly place: Place
   readonly host: HostName

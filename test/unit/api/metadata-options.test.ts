@@ -71,7 +71,7 @@ describe('metadata options', () => {
     })
   })
 
-  it('change on a running instance, only where they are named, and its host hears of it', async () => {
+  it('change on a running instance, only where they are named, and its host is notified', async () => {
     await using cloud = await openCloud()
     const { id } = await launch(cloud, { HttpTokens: 'optional', InstanceMetadataTags: 'enabled' })
     cloud.rung.length = 0

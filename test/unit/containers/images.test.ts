@@ -1,4 +1,7 @@
-/** Looks at images: whose content they speak of, and that each one ends. The engine is a fake one; a real one is in the lab. */
+/**
+ * Lookups of images: which content each is about, and that each ends. The engine is a stand-in; a
+ * real one is in the lab.
+ */
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -110,7 +113,7 @@ test.each([
   30_000,
 )
 
-test('content that is no longer known is looked at anew', async () => {
+test('content that is no longer known is looked at again', async () => {
   hasContent('sha256:a')
   const want = image(1, 'docker://web:1')
   await settled(want)

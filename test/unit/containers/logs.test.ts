@@ -10,7 +10,7 @@ describe('log frames', () => {
     return Buffer.concat([header, payload])
   }
 
-  test('give back what was framed', () => {
+  test('return what was framed', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.uint8Array(), fc.constantFrom(1, 2))), (parts) => {
         const framed = Buffer.concat(parts.map(([payload, stream]) => frame(payload, stream)))
@@ -19,7 +19,7 @@ describe('log frames', () => {
     )
   })
 
-  test('give back what was framed, as a stream, however it is cut', async () => {
+  test('return what was framed, as a stream, however it is cut', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.uint8Array(), fc.constantFrom(1, 2))),

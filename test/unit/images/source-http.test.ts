@@ -58,7 +58,7 @@ describe('a web server', () => {
     ],
     [
       'falls silent',
-      // It begins anew each time instead of going on where it was, which is put up with three
+      // It begins again each time instead of going on where it was, which is put up with three
       // times.
       5,
       /silent for 30 seconds/,

@@ -113,7 +113,7 @@ describe('ensureCertificates', () => {
     expect(await readFile(files('a').ca, 'utf8')).toBe(authority)
   })
 
-  it.each(['ca', 'cert', 'key'] as const)('mends a torn %s', async (which) => {
+  it.each(['ca', 'cert', 'key'] as const)('repairs a torn %s', async (which) => {
     await make('a')
     const { [which]: file } = files('a')
     const whole = await readFile(file, 'utf8')
@@ -122,7 +122,7 @@ describe('ensureCertificates', () => {
     expect(await handshake('a', 'a', 'a')).toBe('welcome')
   })
 
-  it('issues anew for a new address, for a clock that was wrong, and for a new secret', async () => {
+  it('issues again for a new address, for a clock that was wrong, and for a new secret', async () => {
     await make('a', { nowMs: NOW + 400 * DAY_MS })
     expect((await make('a')).issued).toBe(true)
     expect((await make('a')).issued).toBe(false)
@@ -163,7 +163,7 @@ describe('ensureCertificates', () => {
 })
 
 describe('certificateFacts', () => {
-  it('tells the days that are left, and null where there is nothing to read', async () => {
+  it('returns the days that are left, and null where there is nothing to read', async () => {
     await make('a')
     const { cert, key } = files('a')
     expect((await certificateFacts(cert, NOW + 95 * DAY_MS))?.daysLeft).toBeLessThan(0)

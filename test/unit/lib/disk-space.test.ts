@@ -17,7 +17,7 @@ it('names the first directory with too little room, and passes over what is not 
   await rm(directory, { recursive: true })
 })
 
-it('is well again only when there is clearly enough', async () => {
+it('is enough again only when there is clearly enough', async () => {
   let freeMiB = 0
   const watch = createDiskWatch(1000, async () => freeMiB * 1024 * 1024)
   const isWell = async (free: number) => {
@@ -29,7 +29,7 @@ it('is well again only when there is clearly enough', async () => {
   expect(said).toEqual([true, false, false, false, true, true, false])
 })
 
-it('tells how much an unprivileged user may still write', async () => {
+it('returns how much an unprivileged user may still write', async () => {
   expect(await freeBytes(tmpdir())).toBeGreaterThan(0)
   await expect(freeBytes('/nowhere/at/all')).rejects.toThrow('ENOENT')
 })

@@ -10,7 +10,7 @@ function thrownBy(work: () => unknown): unknown {
   }
 }
 
-it('tells the codes of errors, and nothing of anything else', () => {
+it('returns the codes of errors, and nothing of anything else', () => {
   const absent = thrownBy(() => readFileSync('/does/not/exist'))
   const foreign = Object.assign(new Error('x'), { code: 'ERR_FOREIGN' })
   expect([codeOf(absent), errnoOf(absent)]).toEqual(['ENOENT', 'ENOENT'])

@@ -50,7 +50,7 @@ describe('removing a tree', () => {
   })
   afterEach(() => rm(root, { recursive: true }))
 
-  it('removes it, and what is not there is well', async () => {
+  it('removes it, and ignores what is not there', async () => {
     await removeTree(join(root, 'state'), 'vols', 'v1')
     await removeTree(join(root, 'state'), 'vols', 'v1')
     await removeTree(join(root, 'state'), 'nothing', 'v1')

@@ -54,7 +54,7 @@ test('rates are each source’s own, and only those that asked last are remember
   const may = createRates<string>({ burst: 2, perSecond: 1 }, 2)
   expect([may('a', 0), may('a', 0), may('a', 0), may('b', 0)]).toEqual([true, true, false, true])
   expect([may('a', 1000), may('a', 1000)]).toEqual([true, false])
-  // A third source: the one that asked longest ago begins anew.
+  // A third source: the one that asked longest ago begins again.
   expect([may('c', 1000), may('b', 1000), may('b', 1000), may('b', 1000)]).toEqual([
     true,
     true,

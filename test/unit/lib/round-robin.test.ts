@@ -29,7 +29,7 @@ it('passes over owners that may not, and leaves theirs waiting', () => {
   expect(drain(rotation)).toStrictEqual(['a1', 'a2'])
 })
 
-it('lets go of one that does not wait any longer, and counts', () => {
+it('drops one that does not wait any longer, and counts', () => {
   const rotation = createRoundRobin<{ readonly name: string }>()
   const [a1, a2] = [{ name: 'a1' }, { name: 'a2' }]
   rotation.add('a', a1)

@@ -44,7 +44,7 @@ async function all(messages: AsyncIterable<TerminalMessage>): Promise<readonly T
   return seen
 }
 
-test('what one end says the other hears, up to the last', async () => {
+test('what one end sends the other receives, up to the last frame', async () => {
   const { nearLink, farLink } = pair()
   const heard = all(farLink.messages())
   await nearLink.send({ kind: 'attached', terminal: 'shell' })

@@ -50,7 +50,7 @@ describe('an image that is kept', () => {
     expect((await stat(join(disk.path, '..'))).mode & 0o777).toBe(0o700)
   })
 
-  test('is not there before it is whole, and is begun anew', async () => {
+  test('is not there before it is complete, and is begun again', async () => {
     const kept = createKeptImages(dir)
     await make(first, 'disk')
     expect(await kept.find(first)).toBeNull()

@@ -46,7 +46,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-/** As QEMU does: the second client hears nothing while the first is there. */
+/** As QEMU does: the second client gets nothing while the first is there. */
 function serveOne(socket: Socket): void {
   socket.on('error', () => {})
   served += 1

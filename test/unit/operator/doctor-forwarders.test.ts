@@ -41,7 +41,7 @@ async function resolver(rcode: number | null, address = '127.0.0.1'): Promise<st
 const check = (forwarders: readonly string[]) =>
   checkForwarders({ dns: { ...configSchema.parse({}).dns, forwarders: [...forwarders] } as never })
 
-test('those that answer, be it with a refusal, are well', async () => {
+test('those that answer, even with a refusal, are ok', async () => {
   const all = [await resolver(0), await resolver(REFUSED), await resolver(0, '::1')]
   expect(await check(all)).toEqual({ result: 'ok', found: all.join(', '), fix: null })
 })

@@ -61,7 +61,7 @@ test('every prerequisite is looked at once', () => {
   ])
 })
 
-test('whatever is not well comes with the way to fix it, and only that', () => {
+test('whatever is unhealthy comes with the way to fix it, and only that', () => {
   for (const { result, found, fix } of checks.values()) {
     expect(found).not.toBe('')
     expect(fix === null).toBe(result === 'ok')

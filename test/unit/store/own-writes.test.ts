@@ -81,7 +81,7 @@ function stopCopies(): void {
 }
 
 describe('a copy of the records', () => {
-  it('has what this host has written with its next read, without being made anew', async () => {
+  it('has what this host has written with its next read, without being filled again', async () => {
     stopCopies()
     await launch(1)
     expect(await inReplica((tx) => tx.instances({}))).toEqual([instance(1)])
@@ -128,7 +128,7 @@ describe('a copy of the records', () => {
     expect(await inReplica((tx) => tx.instances({}))).toEqual([instance(3)])
   })
 
-  it('keeps what was written while it was made anew of older records', async () => {
+  it('keeps what was written while it was filled again from older records', async () => {
     const gate = Promise.withResolvers<void>()
     held = gate.promise
     const before = copies
@@ -140,7 +140,7 @@ describe('a copy of the records', () => {
     expect(await inReplica((tx) => tx.instances({}))).toHaveLength(1)
     const asOf = replica.asOf()
     gate.resolve()
-    await eventually('it is made anew', async () => replica.asOf() !== asOf)
+    await eventually('it is made again', async () => replica.asOf() !== asOf)
     expect(await inReplica((tx) => tx.instances({}))).toHaveLength(1)
     expect(await inReplica((tx) => tx.tags({}))).toHaveLength(1)
     held = null
@@ -157,7 +157,7 @@ describe('a copy of the records', () => {
     await store.change((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
     await expect(inReplica((tx) => tx.hosts())).rejects.toMatchObject({ kind: 'unavailable' })
     held = null
-    await eventually('it has been made anew', () =>
+    await eventually('it has been made again', () =>
       inReplica((tx) => tx.instances({})).then(
         ([one]) => one?.state === 'running',
         () => false,

@@ -166,7 +166,7 @@ describe('a store with a replica', () => {
     ).rejects.toThrow('no')
   })
 
-  it('follows its source, outlives the daemon, and is made anew when its file is spoilt', async () => {
+  it('follows its source, outlives the daemon, and is created again when its file is corrupt', async () => {
     await engine.change((tx) => tx.setHostState(hostName('b'), 'forgotten'))
     await eventually('it follows', async () => {
       replica.refresh()
@@ -181,6 +181,6 @@ describe('a store with a replica', () => {
     await writeFile(join(dir, 'replica.db'), 'this is no database, and long enough to be looked at')
     trouble = null
     replica = await openAgain()
-    await eventually('it is filled anew', async () => (await names(replica)).length === 1)
+    await eventually('it is filled again', async () => (await names(replica)).length === 1)
   })
 })

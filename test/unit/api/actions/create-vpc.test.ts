@@ -139,7 +139,7 @@ it('gives VPCs networks of their own where they may overlap', async () => {
   ])
 })
 
-it('tells and changes the attributes of a VPC', async () => {
+it('returns and changes the attributes of a VPC', async () => {
   await using cloud = await openCloud()
   const VpcId = await make(cloud)
   const shown = async (Attribute: string) =>

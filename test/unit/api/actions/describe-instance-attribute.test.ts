@@ -40,7 +40,7 @@ describe('DescribeInstanceAttribute', () => {
     expect(answer).toEqual({ InstanceId, ...expected })
   })
 
-  it('tells no user data where there is none', async () => {
+  it('returns no user data where there is none', async () => {
     await using cloud = await openCloud()
     const input = { InstanceId: await launched(cloud), Attribute: 'userData' }
     expect(await cloud.run(describeInstanceAttribute, input)).toMatchObject({ UserData: {} })

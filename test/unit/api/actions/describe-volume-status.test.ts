@@ -23,7 +23,7 @@ async function machineCloud(): Promise<{ readonly cloud: Cloud; readonly volume:
   return { cloud, volume: known(volume).id }
 }
 
-it('DescribeVolumeStatus says that a volume is well while its host is heard of', async () => {
+it('DescribeVolumeStatus says that a volume is ok while its host is heard of', async () => {
   const { cloud, volume } = await machineCloud()
   await using _ = cloud
   const { VolumeStatuses } = (await cloud.run(describeVolumeStatus)) as DescribeVolumeStatusResult
@@ -43,7 +43,7 @@ it('DescribeVolumeStatus says that a volume is well while its host is heard of',
   )
 })
 
-it('DescribeVolumeAttribute tells what there is to tell', async () => {
+it('DescribeVolumeAttribute returns what there is', async () => {
   const { cloud, volume } = await machineCloud()
   await using _ = cloud
   const tell = (Attribute: string) =>

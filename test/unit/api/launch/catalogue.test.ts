@@ -62,7 +62,7 @@ it('is read once for launches that come at once, and by each of them when that r
   expect([state.readings, waiting.isOld()]).toEqual([2, false])
 })
 
-it('is read anew for a launch that was refused by an old reading, and for no other', async () => {
+it('is read again for a launch that was refused by an old reading, and for no other', async () => {
   const { known, records, state } = fixture(1000)
   const first = known.reader()
   await first.read(records)

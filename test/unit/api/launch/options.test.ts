@@ -455,7 +455,7 @@ describe('ModifyInstanceAttribute', () => {
     },
   )
 
-  it('takes the room of another type, and gives back that of the old one', async () => {
+  it('takes the room of another type, and frees that of the old one', async () => {
     await using cloud = await openStopped()
     const used = async () => {
       const [host] = await cloud.store.read((tx) => tx.hosts())

@@ -68,7 +68,7 @@ test('when all are heard, exactly one starts, and nobody has a commit that it la
   )
 })
 
-test('whoever hears only some of the others does not start before patience ends', () => {
+test('a node that is told by only some of the others does not start before patience ends', () => {
   fc.assert(
     fc.property(fc.tuple(position, position), fc.constantFrom(...NODES), (two, silent) => {
       const present = NODES.filter((node) => node !== silent)

@@ -1,4 +1,7 @@
-/** When a node is started anew: whatever is stuck, in the end; never what works, nor the last one that has every commit. */
+/**
+ * When a node is restarted: any that is stuck, in the end; never one that works, nor the last one
+ * that has every commit.
+ */
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { type NodeStatus, nodeStatus } from '../../../../engines/galera/status.ts'
@@ -41,7 +44,7 @@ const heardOne = new Map([['b', synced]])
 
 describe('after a long time', () => {
   test.each([
-    // What it is, what becomes of it beside two that are well, beside one, and alone.
+    // What it is, what becomes of it beside two healthy ones, beside one, and alone.
     ['well', synced, ['well', 'well', 'well']],
     ['voted out', votedOut, ['restart', 'restart', 'restart']],
     ['a donor that does not serve', unreadyDonor, ['restart', 'restart', 'wait']],
@@ -73,7 +76,7 @@ describe('nothing is restarted', () => {
       expect(ask(own, more).kind).not.toBe('restart')
   })
 
-  it('that is a member, where others are well in another history', () => {
+  it('that is a member, where others are healthy in another history', () => {
     const heard = new Map([['b', { ...synced, history: 'another' }]])
     expect(ask(unreadyDonor, { heard }).kind).toBe('wait')
   })
@@ -93,7 +96,7 @@ it('members go one after the other, those that were voted out at once', () => {
   expect(new Set(nodes.map((self) => waitOf(votedOut, self))).size).toBe(1)
 })
 
-test('whatever is seen: a member is restarted only beside one that is well, and a well one never', () => {
+test('whatever is seen: a member is restarted only beside a healthy one, and a healthy one never', () => {
   const status: fc.Arbitrary<NodeStatus> = fc.record({
     component: fc.constantFrom('Primary', 'non-Primary', 'Disconnected'),
     state: fc.constantFrom('Synced', 'Donor/Desynced', 'Joining', 'Joined', 'Inconsistent', '?'),

@@ -23,7 +23,7 @@ const AS_WANTED: NicState = {
   wrongSettings: [],
 }
 
-test('nothing, when all is well', () => {
+test('nothing, when all is right', () => {
   expect(nicDifferences(spec, AS_WANTED)).toEqual([])
   expect(nicDifferences(spec, { ...AS_WANTED, guestAtHome: true })).toEqual([])
 })

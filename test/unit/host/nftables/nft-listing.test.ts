@@ -1,4 +1,4 @@
-/** The fingerprint of a table: blind to what moves by itself, and to nothing else. */
+/** The fingerprint of a table: it ignores counters and handles, and nothing else. */
 import { expect, test } from 'vitest'
 import { tableFingerprint } from '../../../../src/host/nftables/nft-listing.ts'
 

@@ -56,7 +56,7 @@ it.each(['path', 'abstract'])(
   },
 )
 
-it('tells nobody where nobody asked, and minds no manager that does not listen', () => {
+it('notifies nobody where nobody asked, and ignores a manager that does not listen', () => {
   const silent = createServiceManager({ socket: undefined, watchdogMs: undefined })
   silent.ready()
   silent.watch(() => true)()

@@ -38,7 +38,7 @@ describe('a row that was parsed before', () => {
     expect(read().parse(INSTANCES, [{ ...row }])).toStrictEqual([first])
   })
 
-  it('is parsed anew when it becomes unreadable, and when it is well again', () => {
+  it('is parsed again when it becomes unreadable, and when it is readable again', () => {
     const { read, watch, lines } = fixture()
     read().parse(INSTANCES, [{ ...row }])
     const reader = read()

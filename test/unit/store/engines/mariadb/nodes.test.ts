@@ -1,4 +1,4 @@
-/** Which node is used, when the test decides which are well. */
+/** Which node is used, when the test decides which are healthy. */
 import { afterEach, expect, it } from 'vitest'
 import { unavailable } from '../../../../../src/model/errors.ts'
 import {
@@ -57,7 +57,7 @@ function fixture(...healths: readonly Health[]) {
   return { nodes, health, looks, left, at, chosen }
 }
 
-it('is the first that is well or else the first spare, whatever the others are, and all are looked at together', async () => {
+it('is the first healthy one or else the first spare, whatever the others are, and all are looked at together', async () => {
   const each: readonly Health[] = ['healthy', 'spare', 'refuses', 'is silent']
   const all = each.flatMap((a) => each.flatMap((b) => each.map((c) => [a, b, c])))
   await Promise.all(
@@ -114,7 +114,7 @@ it('a node is given the time that its answers usually take', async () => {
   ])
 })
 
-it('whoever uses a node that becomes a spare is not cut off, and goes to the next one that is well', async () => {
+it('whoever uses a node that becomes a spare is not cut off, and goes to the next healthy one', async () => {
   const { nodes, health, left, at, chosen } = fixture('healthy', 'refuses')
   expect(await chosen()).toBe(0)
   health[0] = 'spare'

@@ -60,7 +60,7 @@ describe('a transaction that SQLite has undone by itself', () => {
     await expect(stubborn).rejects.toMatchObject({ kind: 'unavailable' })
   })
 
-  it('fails with the reason, and the next one is well', async () => {
+  it('fails with the reason, and the next one succeeds', async () => {
     const failing = db
       .transaction()
       .execute((transaction) =>
