@@ -1,4 +1,7 @@
-/** Every command that README and docs show is tried on a fresh machine (test/fresh/), or a reason says why it is not. */
+/**
+ * Every command that README and docs show is tried on a fresh machine (test/fresh/), or a reason
+ * says why it is not.
+ */
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -132,10 +135,16 @@ describe('documented()', () => {
   })
 })
 
-/** What makes lists of packages: calls of `ensure_packages`, and functions whose names end in `_packages` and that print one. */
+/**
+ * What makes lists of packages: calls of `ensure_packages`, and functions whose names end in
+ * `_packages` and that print one.
+ */
 const LISTS =
   /^\s*(?:ensure_packages|\w+_packages\(\) \{ echo|^ {2}echo) +([a-z0-9][a-z0-9 .+-]*)/gm
-/** Parts of what is installed anyhow: the Node of the npm package wants two, Debian's python3 brings one. */
+/**
+ * Parts of what is installed anyhow: the Node of the npm package wants two, Debian's python3 brings
+ * one.
+ */
 const DEPENDENCIES = ['libatomic1', 'libstdc++6', 'python3-minimal']
 
 /** Packages that a script asks for. */

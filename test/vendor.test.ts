@@ -1,4 +1,7 @@
-/** The packages that are absent on purpose (vendor/README.md) are absent for those who would load them. */
+/**
+ * The packages that are absent on purpose (vendor/README.md) are absent for those who would load
+ * them.
+ */
 import { createRequire } from 'node:module'
 import { expect, it } from 'vitest'
 

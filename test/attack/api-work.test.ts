@@ -1,9 +1,9 @@
 /**
  * A client with a key asks for as much work as one request can carry.
  *
- * Before: 200 globs over 2,000 tags kept the loop of the host, and with it DHCP, DNS, metadata and the lease, for 42 s; DeleteTags of
- * 1,000 tags of 1,000 resources was a transaction of a million statements. Now every request works in pieces of a few milliseconds and has
- * a budget of steps.
+ * Before: 200 globs over 2,000 tags kept the loop of the host, and with it DHCP, DNS, metadata and
+ * the lease, for 42 s; DeleteTags of 1,000 tags of 1,000 resources was a transaction of a million
+ * statements. Now every request works in pieces of a few milliseconds and has a budget of steps.
  */
 import * as ec2 from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

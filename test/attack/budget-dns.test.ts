@@ -37,7 +37,9 @@ afterAll(async () => {
   await netns?.destroy()
 })
 
-/** Sends questions for these names from an instance's address, and counts the answers in `heard`. */
+/**
+ * Sends questions for these names from an instance's address, and counts the answers in `heard`.
+ */
 async function flood(from: Ipv4, names: readonly string[]) {
   const socket = createSocket('udp4')
   socket.bind(0, from)

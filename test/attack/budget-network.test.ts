@@ -90,7 +90,10 @@ for _ in range(int(sys.argv[3])):
     except OSError: pass
 `
 
-/** Counts what arrives at a UDP port until nothing has for a second; the first line says that it listens. */
+/**
+ * Counts what arrives at a UDP port until nothing has for a second; the first line says that it
+ * listens.
+ */
 const COUNT = `
 import socket, sys
 listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -176,7 +179,10 @@ describe('the connection table', () => {
   })
 })
 
-/** Sends headers of a protocol that the kernel knows nothing of, without any content, to that many addresses. */
+/**
+ * Sends headers of a protocol that the kernel knows nothing of, without any content, to that many
+ * addresses.
+ */
 const SCATTER_ADDRESSES = `
 import socket, struct, sys
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, 99)

@@ -1,7 +1,8 @@
 /**
  * A container that fills the host's disk: with one file, and in a volume that its image asks for.
  *
- * On the old code nothing looked: it could go on until the file system was full, and its neighbours could write nothing any more.
+ * On the old code nothing looked: it could go on until the file system was full, and its neighbours
+ * could write nothing any more.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { InstanceWant } from '../../src/model/want.ts'

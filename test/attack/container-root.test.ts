@@ -49,7 +49,10 @@ async function statusOf(pid: number, field: string): Promise<string> {
   return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? ''
 }
 
-/** A file of the group of a process that counts its processes, whichever version of cgroups is mounted. */
+/**
+ * A file of the group of a process that counts its processes, whichever version of cgroups is
+ * mounted.
+ */
 async function processGroup(pid: number, file: string): Promise<string> {
   const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8')
   const path = /^\d+:pids:(.*)$/m.exec(groups)?.[1]
@@ -84,7 +87,8 @@ describe.skipIf(!canRunDocker())('root of a container (needs root)', () => {
   })
 
   it('cannot read a file of the host’s root, though it could name it', async () => {
-    // A descriptor that leaked is the shortest of ways out (CVE-2024-21626); what it is worth, the user number decides.
+    // A descriptor that leaked is the shortest of ways out (CVE-2024-21626); what it is worth, the
+    // user number decides.
     const { uid } = await stat(`/proc/${guest.pid}`)
     const reach = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--']
     const read = await guest.machine.netns.run([...reach, 'cat', secret])

@@ -50,7 +50,11 @@ describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () =
       DEADLINE_MS,
     )
   const wellAgain = () =>
-    eventually('everything is healthy', async () => (await healthProblems()).length === 0, DEADLINE_MS)
+    eventually(
+      'everything is healthy',
+      async () => (await healthProblems()).length === 0,
+      DEADLINE_MS,
+    )
   /** What instances that run have of their host, and what is repaired. */
   async function instancesGoOn(): Promise<void> {
     const asked = ['+time=1', '+tries=2', '+short', `@${GATEWAY}`, `${instance}.atoll.internal`]

@@ -71,7 +71,11 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
     return { well }
   }
   const wellAgain = () =>
-    eventually('everything is healthy', async () => (await healthProblems()).length === 0, DEADLINE_MS)
+    eventually(
+      'everything is healthy',
+      async () => (await healthProblems()).length === 0,
+      DEADLINE_MS,
+    )
   const stop = (pids: readonly number[], signal: 'SIGSTOP' | 'SIGCONT') => {
     expect(pids).toHaveLength(1)
     for (const pid of pids) process.kill(pid, signal)

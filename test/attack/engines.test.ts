@@ -175,7 +175,8 @@ describe('who has the address of a member', () => {
     const tls = ({ cert, key }: Certificate) => [`--ssl-cert=${cert}`, `--ssl-key=${key}`, '--ssl']
     expect(await sql('--skip-ssl')).toMatch(/require_secure_transport|Access denied/)
     expect(await sql('--ssl')).toContain('Access denied')
-    // The server closes as soon as it has seen the certificate: with an alert, or before that is read.
+    // The server closes as soon as it has seen the certificate: with an alert, or before that is
+    // read.
     expect(await sql(...tls(other))).toMatch(/ERROR \d+.*(?:SSL|TLS|denied|Lost connection)/s)
     // The attack is a real one: with a host's certificate and its password it works.
     expect(await sql(...tls(stolen))).toContain('reached')
@@ -227,7 +228,10 @@ describe('who has the address of a member', () => {
   }, 60_000)
 })
 
-/** Starts a MariaDB server of the stranger's that wants to be a node of the cluster, until it gives up; its log. */
+/**
+ * Starts a MariaDB server of the stranger's that wants to be a node of the cluster, until it gives
+ * up; its log.
+ */
 async function joinGalera(providerOptions: string): Promise<string> {
   const home = await makeTestDirectory('atoll-rogue-')
   try {

@@ -1,10 +1,11 @@
 /**
- * Who wants a floating IP that is another's: an instance with root, a sender outside, whoever can write to the records, and the
- * connections of whoever had it before.
+ * Who wants a floating IP that is another's: an instance with root, a sender outside, whoever can
+ * write to the records, and the connections of whoever had it before.
  *
- * Held when first tried: an instance that uses another's as source, or speaks ARP for it. A sender outside who used one as source was
- * taken for its owner by the groups of other instances. A record with the address of a host or of its router took these off the
- * network. A datagram flow of the old binding went on to the new owner when the daemon was killed between rules and connections.
+ * Held when first tried: an instance that uses another's as source, or speaks ARP for it. A sender
+ * outside who used one as source was taken for its owner by the groups of other instances. A record
+ * with the address of a host or of its router took these off the network. A datagram flow of the
+ * old binding went on to the new owner when the daemon was killed between rules and connections.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findAddressConflicts } from '../../src/host/network/address-probe.ts'

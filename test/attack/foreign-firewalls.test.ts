@@ -32,7 +32,10 @@ const ALICE = testInstance(11, [1])
 const BOB = testInstance(12, [1])
 const want = testWant(ALICE, BOB)
 
-/** Their files over the machine's, and nothing of the machine's is written to. The rest is what the packages' scripts do. */
+/**
+ * Their files over the machine's, and nothing of the machine's is written to. The rest is what the
+ * packages' scripts do.
+ */
 const HOME = `
 P=${unpackedPackages()}
 mount -t tmpfs none /mnt; mkdir -p /mnt/etc /mnt/work /mnt/usr

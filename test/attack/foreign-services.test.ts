@@ -31,7 +31,10 @@ beforeAll(async () => {
 })
 afterAll(() => testbed.destroy())
 
-/** Python: answers on UDP 53, TCP 53 and TCP 80 of an address with its own name, and says when it listens. */
+/**
+ * Python: answers on UDP 53, TCP 53 and TCP 80 of an address with its own name, and says when it
+ * listens.
+ */
 const ANSWER = `
 import select, socket, sys
 name, address = sys.argv[1:]

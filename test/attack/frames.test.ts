@@ -1,8 +1,10 @@
 /**
- * An instance with raw sockets, or a virtual machine on its tap, sends frames that are neither IPv4 nor ARP: tagged for VLANs, of switches,
- * routers, access protocols, storage; IPv6 router advertisements; IPv4 and ARP of others under a tag.
+ * An instance with raw sockets, or a virtual machine on its tap, sends frames that are neither IPv4
+ * nor ARP: tagged for VLANs, of switches, routers, access protocols, storage; IPv6 router
+ * advertisements; IPv4 and ARP of others under a tag.
  *
- * Before: programs of the host that speak one of them, as lldpd does, heard 30 of these kinds from any instance.
+ * Before: programs of the host that speak one of them, as lldpd does, heard 30 of these kinds from
+ * any instance.
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -49,7 +51,10 @@ afterEach(async () => {
 })
 afterAll(() => testbed?.destroy())
 
-/** All kinds in turn, each with a mark of its own in it, to the host's end, to everybody, and to the neighbour. */
+/**
+ * All kinds in turn, each with a mark of its own in it, to the host's end, to everybody, and to the
+ * neighbour.
+ */
 const SEND = `
 import struct, sys
 mine, bobs, my_ip, bob_ip = (bytes.fromhex(x.replace(":", "")) for x in sys.argv[1:5])
@@ -104,7 +109,10 @@ out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 out.bind(("eth0", 0))
 for line in sys.stdin: out.send(bytes.fromhex(line))
 `
-/** Says which marks it sees: on all links, or as programs do that speak one protocol each; and by UDP. */
+/**
+ * Says which marks it sees: on all links, or as programs do that speak one protocol each; and by
+ * UDP.
+ */
 const LISTEN = `
 import re, select, socket, sys
 sockets = [socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(int(each, 16))) for each in sys.argv[1].split(",")]
@@ -120,7 +128,10 @@ while True:
 `
 const ALL = '3'
 const DEADLINE_MS = 20_000
-/** What switches, access control, storage and the like use on a host, and frames with a length (802.2). */
+/**
+ * What switches, access control, storage and the like use on a host, and frames with a length
+ * (802.2).
+ */
 const HOST_PROTOCOLS =
   '88cc,888e,8847,8848,8863,8864,8808,88b5,6558,88f7,88e5,88a2,8906,8915,4305,8035,892f,88e3,8892,88a4,0842,22f3,894f,9000,88ca,809b,0004,8100,88a8'
 

@@ -116,7 +116,10 @@ const SOUND: readonly string[] = [
 ]
 const ids = new Map<string, string>()
 
-/** A sound form with up to three of its pairs changed, left out, doubled or joined by invented ones; or all invented. */
+/**
+ * A sound form with up to three of its pairs changed, left out, doubled or joined by invented ones;
+ * or all invented.
+ */
 function inventForm(chance: Chance): string {
   if (chance.below(4) === 0) return inventAll(chance)
   const sound = chance
@@ -185,7 +188,9 @@ async function post(sent: Buffer, signed: Buffer): Promise<Answered> {
   return { status: response.statusCode ?? 0, body: await text(response) }
 }
 
-/** Sends bytes over a connection of their own; what comes back until it ends or has fallen silent. */
+/**
+ * Sends bytes over a connection of their own; what comes back until it ends or has fallen silent.
+ */
 async function raw(bytes: Buffer): Promise<string> {
   const socket = connect(api.port, '127.0.0.1')
   socket.setTimeout(500, () => socket.destroy())

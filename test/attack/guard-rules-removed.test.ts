@@ -120,7 +120,8 @@ const DAMAGES: readonly (readonly [string, boolean])[] = [
   ['nft flush chain inet atoll from_nic', true],
   ['nft delete table inet atoll_guard', false],
   ['nft flush table inet atoll_guard', false],
-  // Both, and everything else. The gateway's own address on the uplink is then the kernel's to answer for.
+  // Both, and everything else. The gateway's own address on the uplink is then the kernel's to
+  // answer for.
   ['nft flush ruleset', true],
   ['iptables-nft -P FORWARD ACCEPT; iptables-nft -F; nft flush ruleset', true],
 ]
@@ -214,7 +215,8 @@ test('drift is repaired at once, and the repair does not wake itself', async () 
   process.stdout.write(`mended after (ms): ${JSON.stringify(tookMs)}\n`)
   await end()
   expect(await reaches(alice, OUTSIDE_ADDRESS)).toBe(true)
-  // The figures include our own looking; a pass would take up to ten seconds. Other tests run beside this one.
+  // The figures include our own looking; a pass would take up to ten seconds. Other tests run
+  // beside this one.
   for (const [damage, ms] of Object.entries(tookMs)) expect(ms, damage).toBeLessThan(3_000)
 }, 240_000)
 

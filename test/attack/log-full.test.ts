@@ -16,7 +16,10 @@ import { until } from '../../tools/lab/run.ts'
 
 const DEADLINE_MS = 30_000
 
-/** Logs as fast as it can, and tells on stdout every 50 ms of how many lines, and of its longest stall. */
+/**
+ * Logs as fast as it can, and tells on stdout every 50 ms of how many lines, and of its longest
+ * stall.
+ */
 const LOGGER = `
 import { createLog } from '${join(import.meta.dirname, '../../src/lib/log.ts')}'
 const log = createLog({ level: 'info', format: 'json' })

@@ -40,7 +40,10 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => cloud?.destroy())
 
-/** Everything below a directory that somebody else may read or write, or a directory that he may enter. */
+/**
+ * Everything below a directory that somebody else may read or write, or a directory that he may
+ * enter.
+ */
 async function openTo(directory: string): Promise<readonly string[]> {
   const { mode } = await lstat(directory)
   const found = (mode & 0o007) === 0 ? [] : [directory]

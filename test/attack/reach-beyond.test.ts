@@ -173,7 +173,10 @@ test('an instance is answered for its own network, and not for the host’s othe
   expect(await asked(UPLINK_ADDRESS)).toBe('silence')
 })
 
-/** Sends IPv4 packets as written: destination's frame, then source, destination, flags and offset, id, protocol, options, payload. */
+/**
+ * Sends IPv4 packets as written: destination's frame, then source, destination, flags and offset,
+ * id, protocol, options, payload.
+ */
 const FORGE = `
 import socket, struct, sys
 source, target, fragment, identity, protocol, options, payload = sys.argv[1:8]

@@ -68,7 +68,9 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
-/** The agent of `here`, with the service that removes volumes and one that only looks at the want. */
+/**
+ * The agent of `here`, with the service that removes volumes and one that only looks at the want.
+ */
 async function openHost() {
   const metrics = createMetrics()
   const bus = createLocalBus()

@@ -1,10 +1,12 @@
 /**
- * An instance of one VPC, with raw sockets, tries to get into another VPC with the same addresses: forged sources, wrapped packets with
- * the other's network number, ARP, fragments of the other's datagrams, the other's metadata token; and so does somebody who has taken
- * over the namespace of a VPC, behind all rules in it.
+ * An instance of one VPC, with raw sockets, tries to get into another VPC with the same addresses:
+ * forged sources, wrapped packets with the other's network number, ARP, fragments of the other's
+ * datagrams, the other's metadata token; and so does somebody who has taken over the namespace of a
+ * VPC, behind all rules in it.
  *
- * Before: there were no such VPCs. Without the rules of `plan/transit-rules.ts`, what is sent out of a namespace reaches the host, its
- * instances and other VPCs' links, and leaves the host with forged sources.
+ * Before: there were no such VPCs. Without the rules of `plan/transit-rules.ts`, what is sent out
+ * of a namespace reaches the host, its instances and other VPCs' links, and leaves the host with
+ * forged sources.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'

@@ -98,7 +98,10 @@ function pair(): readonly [TestBus, TestBus] {
   return [openTestBus('host-1', [broker.address]), openTestBus('host-2', [broker.address])]
 }
 
-/** Somebody who has the broker's password and not the cluster's secret; `taken` is what was sent to `host-2`. */
+/**
+ * Somebody who has the broker's password and not the cluster's secret; `taken` is what was sent to
+ * `host-2`.
+ */
 async function withStranger(
   work: (channel: ConfirmChannel, taken: readonly Buffer[]) => Promise<void>,
 ): Promise<void> {

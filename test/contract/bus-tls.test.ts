@@ -14,7 +14,9 @@ import { openTestBus, quiet } from '../../tools/kit/rabbit-bus.ts'
 
 const ASK = { instance: formatId('i', new Uint8Array(9)) }
 const ANSWER = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }
-/** An authority and a certificate of it for 127.0.0.1, both of the name `$1`, in the directory `$2`. */
+/**
+ * An authority and a certificate of it for 127.0.0.1, both of the name `$1`, in the directory `$2`.
+ */
 const MAKE = `
 cd $2
 openssl req -x509 -newkey rsa:2048 -nodes -keyout $1-ca.key -out $1-ca.pem -subj "/CN=$1 authority" -days 2

@@ -1,6 +1,6 @@
 /**
- * What a launch in a VPC costs a host that has no instance there: nothing. Agents of three hosts over one store and a real RabbitMQ;
- * every way to the records is counted.
+ * What a launch in a VPC costs a host that has no instance there: nothing. Agents of three hosts
+ * over one store and a real RabbitMQ; every way to the records is counted.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -142,7 +142,9 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-/** Launches one instance, which the launcher runs in the end, and notes what that made the hosts do. */
+/**
+ * Launches one instance, which the launcher runs in the end, and notes what that made the hosts do.
+ */
 async function launch(more: object): Promise<void> {
   for (const { asked, heard } of [launcher, far, empty]) {
     asked.times = 0

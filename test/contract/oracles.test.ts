@@ -1,6 +1,7 @@
 /**
- * Our DHCP and DNS packets beside those of two independent libraries, `dhcp` and `dns2`: each side reads what the other wrote, over
- * random messages. Neither library is in the product (docs/dependencies.md).
+ * Our DHCP and DNS packets beside those of two independent libraries, `dhcp` and `dns2`: each side
+ * reads what the other wrote, over random messages. Neither library is in the product
+ * (docs/dependencies.md).
  */
 import dhcp from 'dhcp/lib/protocol.js'
 import Dns2 from 'dns2'
@@ -25,7 +26,8 @@ describe('DHCP beside the package dhcp', () => {
     secs: fc.nat(0xffff),
     broadcast: fc.boolean(),
     requested: fc.option(fc.oneof(fc.constant(ADDRESS), anyAddress)),
-    // Not 121, the classless routes: the package reads them as a list of addresses and loses its place.
+    // Not 121, the classless routes: the package reads them as a list of addresses and loses its
+    // place.
     features: fc.subarray([1, 3, 6, 12, 15, 26, 28, 51, 54, 58, 59], { minLength: 1 }),
   })
   type Message = typeof anyMessage extends fc.Arbitrary<infer T> ? T : never

@@ -1,6 +1,7 @@
 /**
- * MariaDB as the record store: the `Store` contract on one server, a database for each test, and what MariaDB promises beyond it:
- * nodes that go away, commits whose answer is lost, TLS, clocks. What a cluster adds is in `test/lab/galera.test.ts`.
+ * MariaDB as the record store: the `Store` contract on one server, a database for each test, and
+ * what MariaDB promises beyond it: nodes that go away, commits whose answer is lost, TLS, clocks.
+ * What a cluster adds is in `test/lab/galera.test.ts`.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createAnnouncer } from '../../src/agent/announcement.ts'
@@ -23,7 +24,10 @@ import type { StoreFixture } from './store/fixture.ts'
 import * as given from './store/records.ts'
 import { describeStoreContract } from './store-contract.ts'
 
-/** What takes less than a second may take so long on a machine that is busy with other tests. The drills measure. */
+/**
+ * What takes less than a second may take so long on a machine that is busy with other tests. The
+ * drills measure.
+ */
 const BUSY_MS = 5_000
 
 const held: { mariadb?: Mariadb } = {}

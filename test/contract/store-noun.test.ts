@@ -1,6 +1,6 @@
 /**
- * The recipe of `src/README.md`, followed on a toy noun (`store/toy-noun.ts`): one file, one line in
- * the list and one migration, and the store reads, writes, announces, copies and restores it.
+ * The recipe of `src/README.md`, followed on a toy noun (`store/toy-noun.ts`): one file, one line
+ * in the list and one migration, and the store reads, writes, announces, copies and restores it.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -26,7 +26,9 @@ const schema = {
   nouns: [...NOUNS, carrierGateways],
   migrations: { ...MIGRATIONS, '0900-carrier-gateways': carrierGatewaysMigration },
 }
-/** With the line in `nouns.ts` these are `ReadTx` and `Tx`; a list from outside has no type there. */
+/**
+ * With the line in `nouns.ts` these are `ReadTx` and `Tx`; a list from outside has no type there.
+ */
 const readOf = (tx: ReadTx) => tx as ReadTx & ReadsOf<typeof carrierGateways>
 const writeOf = (tx: Tx) => tx as Tx & WritesOf<typeof carrierGateways>
 

@@ -173,7 +173,8 @@ describe('another process', () => {
       last = now
     }
     expect(begun).toBe(false)
-    // Generous, for a busy machine: a blocking wait would last until the other one releases it, that is, for ever.
+    // Generous, for a busy machine: a blocking wait would last until the other one releases it,
+    // that is, for ever.
     expect(longestTurnMs).toBeLessThan(1000)
     other.exec('rollback')
     await writing

@@ -11,7 +11,10 @@ import { eventually } from '../../tools/kit/netns.ts'
 export interface WorkloadFixture {
   /** A driver with no memory, as after a restart of the daemon. */
   freshDriver(): WorkloadDriver
-  /** Instance `n` with its NIC's host end made, of an image that prints "ready" and ends once there is a file `<dir>/end`. */
+  /**
+   * Instance `n` with its NIC's host end made, of an image that prints "ready" and ends once there
+   * is a file `<dir>/end`.
+   */
   prepare(n: number): Promise<{ readonly want: InstanceWant; readonly digest: string }>
   /** A directory on the instance's own disk. */
   readonly dir: string
@@ -32,7 +35,10 @@ const SCREEN: Screen = { term: 'vt100', columns: 80, rows: 24 }
 
 /** How long a container may take to do something. */
 const DEADLINE_MS = 10_000
-/** Far more than a list takes, and less than any deadline that a driver has for an engine or a guest. */
+/**
+ * Far more than a list takes, and less than any deadline that a driver has for an engine or a
+ * guest.
+ */
 const LIST_MS = 5_000
 /** Most things that one test waits for. */
 const TEST_DEADLINES = 4

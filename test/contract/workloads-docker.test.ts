@@ -1,4 +1,7 @@
-/** The Docker driver against the workload contract, with a real engine in a network namespace of its own. */
+/**
+ * The Docker driver against the workload contract, with a real engine in a network namespace of its
+ * own.
+ */
 import { describe, test } from 'vitest'
 import { containerName } from '../../src/model/names.ts'
 import { canRunDocker } from '../../tools/kit/docker.ts'

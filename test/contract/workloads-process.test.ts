@@ -1,4 +1,7 @@
-/** The driver of the test kit against the workload contract: a third driver needs nothing that the first two have. */
+/**
+ * The driver of the test kit against the workload contract: a third driver needs nothing that the
+ * first two have.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,7 +1,8 @@
 /**
- * README and docs as somebody follows them who has just cloned this: the quickstart cloud and every command that is shown for it,
- * a lab of three hosts, a drill, a benchmark, an image of Debian; and nothing is left. The long mode does so on Debian's essential
- * packages, where scripts must install all that they use. Which command is given where: sessions.ts.
+ * README and docs as somebody follows them who has just cloned this: the quickstart cloud and every
+ * command that is shown for it, a lab of three hosts, a drill, a benchmark, an image of Debian; and
+ * nothing is left. The long mode does so on Debian's essential packages, where scripts must install
+ * all that they use. Which command is given where: sessions.ts.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isLong } from '../long-files.ts'

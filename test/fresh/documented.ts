@@ -1,5 +1,6 @@
 /**
- * The commands that README and docs show: those of their code blocks, and those in the middle of a sentence.
+ * The commands that README and docs show: those of their code blocks, and those in the middle of a
+ * sentence.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -61,7 +62,10 @@ export function pages(): readonly string[] {
   ]
 }
 
-/** All commands of a page, in its order. Throws on a block that has commands and does not say that it is for a shell. */
+/**
+ * All commands of a page, in its order. Throws on a block that has commands and does not say that
+ * it is for a shell.
+ */
 export function documented(
   page: string,
   text = readFileSync(join(ROOT, page), 'utf8'),

@@ -1,6 +1,7 @@
 /**
- * `scripts/install --engines` as a whole, where no systemd runs: a cluster of one host, with its database and broker over TLS. The host is
- * installed again with nothing to do, and removed. (With systemd and three hosts: vagrant/.)
+ * `scripts/install --engines` as a whole, where no systemd runs: a cluster of one host, with its
+ * database and broker over TLS. The host is installed again with nothing to do, and removed. (With
+ * systemd and three hosts: vagrant/.)
  */
 import { beforeAll, expect, it } from 'vitest'
 import { onFreshMachine, whyNoFreshMachine } from './machine.ts'

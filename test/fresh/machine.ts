@@ -48,7 +48,10 @@ printf '#!/bin/sh\\nexit 101\\n' >$bare/usr/sbin/policy-rc.d && chmod +x $bare/u
 mount --bind $work/home $bare/root
 `
 
-/** Common to both, and run inside: \`left\` shows what there is of Atoll, and which processes there are. */
+/**
+ * Common to both, and run inside: \`left\` shows what there is of Atoll, and which processes there
+ * are.
+ */
 const INSIDE = `
 set -u
 chmod 1777 /tmp /var/tmp
@@ -76,8 +79,9 @@ export interface Outcome {
 }
 
 /**
- * Runs a bash script as root on such a machine, from a fresh clone of this tree; \`left\` is a function there. \`bare\`: on Debian's
- * essential packages, without any that this machine has. Throws when the machine cannot be made.
+ * Runs a bash script as root on such a machine, from a fresh clone of this tree; \`left\` is a
+ * function there. \`bare\`: on Debian's essential packages, without any that this machine has.
+ * Throws when the machine cannot be made.
  */
 export async function onFreshMachine(
   script: string,

@@ -1,6 +1,6 @@
 /**
- * How each command that README and docs show is tried: in a session on a fresh machine, in the order in which somebody would
- * give them, or not, with the reason.
+ * How each command that README and docs show is tried: in a session on a fresh machine, in the
+ * order in which somebody would give them, or not, with the reason.
  */
 
 /** One line of a session. */
@@ -31,7 +31,10 @@ const PLACEHOLDERS: readonly (readonly [string, string])[] = [
 ]
 const ANYTHING = /^/
 
-/** A command of the pages, tried as it stands there; `beside`: begun, and waited for by a later step. */
+/**
+ * A command of the pages, tried as it stands there; `beside`: begun, and waited for by a later
+ * step.
+ */
 function shown(
   shows: string,
   {
@@ -208,7 +211,9 @@ export const SESSIONS = {
   'on-a-host': ON_A_HOST,
 } as const satisfies Readonly<Record<string, readonly Step[]>>
 
-/** Commands that no session gives, and why; a text that ends in `…` stands for all that begin so. */
+/**
+ * Commands that no session gives, and why; a text that ends in `…` stands for all that begin so.
+ */
 export const NOT_TRIED: Readonly<Record<string, string>> = {
   'scripts/test': 'it is what runs this',
   'scripts/test lab': 'it is what runs this',

@@ -118,7 +118,10 @@ const fixedClock: Clock = {
   after: systemClock.after,
 }
 
-/** An account (ALICE) with a default VPC, one default subnet, the default group, an image; and the hosts. */
+/**
+ * An account (ALICE) with a default VPC, one default subnet, the default group, an image; and the
+ * hosts.
+ */
 export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   const store = await openSqliteStore({ file: ':memory:', log: silentLog })
   await store.migrate()

@@ -17,13 +17,21 @@ export interface DhcpClient {
   readonly told: string
   /** How the domain is said there. */
   readonly domain: string
-  /** What has it release its address: a signal, or a command beside it; null for one that never does. */
+  /**
+   * What has it release its address: a signal, or a command beside it; null for one that never
+   * does.
+   */
   readonly release: NodeJS.Signals | { readonly command: string } | null
-  /** Whether, restarted, it asks for the address that it had (INIT-REBOOT, RFC 2131 section 3.2). */
+  /**
+   * Whether, restarted, it asks for the address that it had (INIT-REBOOT, RFC 2131 section 3.2).
+   */
   readonly remembers: boolean
 }
 
-/** A machine's own directories, empty, in a mount namespace; `/etc/resolv.conf` becomes a file of the client's. */
+/**
+ * A machine's own directories, empty, in a mount namespace; `/etc/resolv.conf` becomes a file of
+ * the client's.
+ */
 const OWN_FILES = `
 mount --make-rprivate /
 mkdir -p $HOME_DIR/lib
@@ -35,7 +43,10 @@ mount --bind $HOME_DIR/resolv.conf /etc/resolv.conf
 /** As in a container: no udev reports links. */
 export const NO_UDEV = 'mount -t sysfs -o ro sysfs /sys\n'
 
-/** What a client that leaves it all to a script calls: sets the address up, and writes down what it was told. */
+/**
+ * What a client that leaves it all to a script calls: sets the address up, and writes down what it
+ * was told.
+ */
 const SCRIPT = `{ echo '#!/bin/sh'; echo "HOME_DIR='$HOME_DIR'"; cat <<'SCRIPT'
 set -- "\${reason:-$1}"
 address=\${new_ip_address:-$ip}

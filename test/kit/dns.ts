@@ -71,7 +71,10 @@ function instance(index: number, ip: Ipv4): InstanceWant {
   }
 }
 
-/** A host whose instances have these addresses; each answers to its id, all of them to `web`, and `more` is there too. */
+/**
+ * A host whose instances have these addresses; each answers to its id, all of them to `web`, and
+ * `more` is there too.
+ */
 export function wantWith(addresses: readonly Ipv4[], more: SharedWant['names'] = []): HostWant {
   const names = addresses.flatMap((ip, index) => [
     { name: instanceId(index + 1), ip, primary: true },
@@ -137,7 +140,9 @@ export function startDns(
   }
 }
 
-/** The value of one series, 0 when it was never counted. `labels` is the text between the braces. */
+/**
+ * The value of one series, 0 when it was never counted. `labels` is the text between the braces.
+ */
 export async function metric(metrics: Metrics, name: string, labels = ''): Promise<number> {
   const series = labels === '' ? name : `${name}{${labels}}`
   const line = (await metrics.render()).split('\n').find((one) => one.startsWith(`${series} `))

@@ -3,8 +3,8 @@
 /** Decides, call by call, whether it fails. */
 export interface Failures {
   /**
-   * Fails the `call`-th call from now on (1 is the next), before it does anything or after it has done all; with `more` also
-   * so many others, at that distance from each other.
+   * Fails the `call`-th call from now on (1 is the next), before it does anything or after it has
+   * done all; with `more` also so many others, at that distance from each other.
    */
   arm(
     call: number,
@@ -22,8 +22,9 @@ export interface Failures {
 export interface Watch {
   readonly failures: Failures
   /**
-   * The same object with the promise-returning methods counted, all of them unless `methods` names some. `lost` is given what a
-   * method returned when nobody else will be: a socket must be closed, or the failure would be more than one.
+   * The same object with the promise-returning methods counted, all of them unless `methods` names
+   * some. `lost` is given what a method returned when nobody else will be: a socket must be closed,
+   * or the failure would be more than one.
    */
   over<Port extends object>(
     port: Port,
@@ -92,7 +93,10 @@ export function watchCalls(): Watch {
   }
 }
 
-/** The port with every promise-returning method watched, and the switch that makes one of its calls fail. */
+/**
+ * The port with every promise-returning method watched, and the switch that makes one of its calls
+ * fail.
+ */
 export function failing<Port extends object>(
   port: Port,
 ): { readonly port: Port; readonly failures: Failures } {

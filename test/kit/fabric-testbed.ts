@@ -1,7 +1,8 @@
 /**
- * Several hosts with a fabric between them, for lab tests: each a namespace with the real firewall and links on the real kernel, an
- * uplink to one "outside" machine, and a link to the fabric, which is one segment (`direct`) or a router with a subnet for each host
- * (`vxlan`). A stranger is on the fabric, too.
+ * Several hosts with a fabric between them, for lab tests: each a namespace with the real firewall
+ * and links on the real kernel, an uplink to one "outside" machine, and a link to the fabric, which
+ * is one segment (`direct`) or a router with a subnet for each host (`vxlan`). A stranger is on the
+ * fabric, too.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -5,7 +5,10 @@
 import { unavailable } from '../../src/model/errors.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
 
-/** The store, but `instead` is asked first on every call of a transaction; what it returns takes the call's place. */
+/**
+ * The store, but `instead` is asked first on every call of a transaction; what it returns takes the
+ * call's place.
+ */
 export function intercept(
   store: Store,
   instead: (method: string, given: readonly unknown[]) => unknown,

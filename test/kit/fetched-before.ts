@@ -7,7 +7,9 @@
 import { canRunMachines, tinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { fetchPackages } from './debian-packages.ts'
 
-/** Makes the tiny guest where the machine can run one, and fetches programs that are not installed. */
+/**
+ * Makes the tiny guest where the machine can run one, and fetches programs that are not installed.
+ */
 export async function setup(): Promise<void> {
   // Tests that need one of them say that it is not there.
   await fetchPackages().catch((error: unknown) => process.stderr.write(`${error}\n`))

@@ -8,7 +8,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 /** What the file is now. */
 export interface ServedFile {
   readonly content: Buffer
-  /** A strong entity tag, with its quotes; null for none, which also means that there are no ranges. */
+  /**
+   * A strong entity tag, with its quotes; null for none, which also means that there are no ranges.
+   */
   readonly tag: string | null
 }
 
@@ -42,8 +44,9 @@ export async function startFileServer(
 }
 
 /**
- * Sends the file, or the part that is asked for if it is still the same. With `cutAfter` the connection breaks after so many bytes of the
- * body; with `heedless` the part is sent even though the file is another by now.
+ * Sends the file, or the part that is asked for if it is still the same. With `cutAfter` the
+ * connection breaks after so many bytes of the body; with `heedless` the part is sent even though
+ * the file is another by now.
  */
 export function serveFile(
   request: IncomingMessage,

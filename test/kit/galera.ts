@@ -133,7 +133,8 @@ async function placeFor(
     directory: home,
     address,
     port: PORT,
-    // Members that get no processor for a second take each other for dead, and other tests run beside this one.
+    // Members that get no processor for a second take each other for dead, and other tests run
+    // beside this one.
     within: ['nice', '-n', '-15', 'nsenter', '--net', `--target=${space.pid}`, '--'],
     options: [
       '--binlog-format=ROW',

@@ -7,9 +7,9 @@ import { numbered } from './records.ts'
 import { testGroup } from './testbed.ts'
 
 /**
- * For experiments (RFC 3692). There are no ports, so a packet the other way belongs to the same flow:
- * it is tried one way only, and not
- * through address translation, which tells connections apart by ports.
+ * For experiments (RFC 3692). There are no ports, so a packet the other way belongs to the same
+ * flow: it is tried one way only, and not through address translation, which tells connections
+ * apart by ports.
  */
 export const NO_PORTS_PROTOCOL = 253
 

@@ -1,4 +1,7 @@
-/** A guest of the host under test: a namespace with the instance's first NIC in it as eth0, not yet configured. */
+/**
+ * A guest of the host under test: a namespace with the instance's first NIC in it as eth0, not yet
+ * configured.
+ */
 import type { Host, NicSpec } from '../../src/host/host.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
@@ -14,7 +17,10 @@ export function nicSpecOf(instance: InstanceWant): NicSpec {
   return nicSpec(nic, MTU_BYTES, 'veth')
 }
 
-/** Makes the link and plugs it in. `isStatic` also gives eth0 its address, as for an image that asks no DHCP. */
+/**
+ * Makes the link and plugs it in. `isStatic` also gives eth0 its address, as for an image that asks
+ * no DHCP.
+ */
 export async function createGuest(
   host: Host,
   instance: InstanceWant,

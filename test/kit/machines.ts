@@ -1,4 +1,7 @@
-/** A machine of a test's own for virtual machines: a network namespace, QEMU under emulation, and the real host port and DHCP server. */
+/**
+ * A machine of a test's own for virtual machines: a network namespace, QEMU under emulation, and
+ * the real host port and DHCP server.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -37,7 +40,10 @@ const SETTLE_DEADLINE_MS = 60_000
 /** An emulated shell on a busy machine. */
 const SHELL_DEADLINE_MS = 60_000
 
-/** Makes the machine. The calling thread is inside its namespace until `close`. `directories`: where images lie. */
+/**
+ * Makes the machine. The calling thread is inside its namespace until `close`. `directories`: where
+ * images lie.
+ */
 export async function startQemuFixture(directories: readonly string[]): Promise<QemuFixture> {
   const netns = await createNetns('machines')
   const leave = netns.enter()

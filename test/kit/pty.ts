@@ -10,7 +10,10 @@ import { eventually } from '../../tools/kit/netns.ts'
 export interface Pty {
   /** Types. */
   type(text: string): void
-  /** Waits until the terminal has shown this, beginning where the last wait ended; gives what was shown before it. */
+  /**
+   * Waits until the terminal has shown this, beginning where the last wait ended; gives what was
+   * shown before it.
+   */
   until(text: string): Promise<string>
   /** Gives the terminal another size. */
   resize(columns: number, rows: number): Promise<void>

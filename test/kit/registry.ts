@@ -1,4 +1,7 @@
-/** A container registry of a test's own: Debian's docker-registry, with one user, on the loopback device of the caller's namespace. */
+/**
+ * A container registry of a test's own: Debian's docker-registry, with one user, on the loopback
+ * device of the caller's namespace.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'

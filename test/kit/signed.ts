@@ -5,13 +5,18 @@ import { KEY } from './api.ts'
 
 interface Unsigned {
   readonly method?: string
-  /** The query string as it stands in the request line; its pairs must be in order and fully encoded. */
+  /**
+   * The query string as it stands in the request line; its pairs must be in order and fully
+   * encoded.
+   */
   readonly query?: string
   readonly body?: Uint8Array | string
   readonly host?: string
 }
 
-/** The headers that make it a request of `key`, or one that only says so when the secret is another. */
+/**
+ * The headers that make it a request of `key`, or one that only says so when the secret is another.
+ */
 export function signedHeaders(
   { method = 'POST', query = '', body = '', host = 'atoll' }: Unsigned,
   key: Pick<AccessKey, 'id' | 'secret'> = KEY,

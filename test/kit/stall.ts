@@ -30,7 +30,10 @@ export async function watchLoop<T>(work: () => Promise<T>): Promise<Stall<T>> {
   }
 }
 
-/** Does `work` up to three times, until the loop was not kept longer than `belowMs`: once in a while rubbish is collected meanwhile. */
+/**
+ * Does `work` up to three times, until the loop was not kept longer than `belowMs`: once in a while
+ * rubbish is collected meanwhile.
+ */
 export async function watchLoopOften<T>(
   belowMs: number,
   work: () => Promise<T>,

@@ -286,8 +286,8 @@ export function everyAddress(states: readonly State[]): readonly Ipv4[] {
 }
 
 /**
- * A walk over `count` states that goes each step from one to another, and from each to itself, once:
- * `count` squared steps, and the state that it begins with.
+ * A walk over `count` states that goes each step from one to another, and from each to itself,
+ * once: `count` squared steps, and the state that it begins with.
  */
 export function walkOfPairs(count: number): readonly number[] {
   const walk = [0]

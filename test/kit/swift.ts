@@ -1,7 +1,8 @@
 /**
- * An S3 service of a test's own: OpenStack Swift with s3api, as Debian packages it (`swift-proxy`, `swift-account`, `swift-container`,
- * `swift-object`). One of each storage server, and several proxies, each an endpoint that can be taken away. All of it lives in a network
- * namespace that the caller is moved into.
+ * An S3 service of a test's own: OpenStack Swift with s3api, as Debian packages it (`swift-proxy`,
+ * `swift-account`, `swift-container`, `swift-object`). One of each storage server, and several
+ * proxies, each an endpoint that can be taken away. All of it lives in a network namespace that the
+ * caller is moved into.
  */
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -79,7 +80,10 @@ export async function startSwift(proxies = 3): Promise<Swift> {
   }
 }
 
-/** Starts one server and waits until it listens. Swift knows one place for its configuration, so each gets a view of its own. */
+/**
+ * Starts one server and waits until it listens. Swift knows one place for its configuration, so
+ * each gets a view of its own.
+ */
 async function run(dir: string, netns: Netns, program: string, config: string, port: number) {
   const view = `mount --bind ${dir}/etc /etc/swift && exec swift-${program} /etc/swift/${config}.conf`
   const child = netns.spawn(['unshare', '--mount', 'sh', '-ec', view])
@@ -95,8 +99,8 @@ async function run(dir: string, netns: Netns, program: string, config: string, p
 }
 
 /**
- * Writes the rings (one device on one node) and the settings of every server. tempauth asks for a cache; that no memcached answers is
- * all the same to it.
+ * Writes the rings (one device on one node) and the settings of every server. tempauth asks for a
+ * cache; that no memcached answers is all the same to it.
  */
 async function configure(dir: string, netns: Netns, ports: readonly number[]): Promise<void> {
   const etc = join(dir, 'etc')

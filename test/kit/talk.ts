@@ -42,7 +42,10 @@ while True:
     connection.sendall(data)
 `
 
-/** Python: says 200 things to such a server over a second or more, and prints `done` when all came back. */
+/**
+ * Python: says 200 things to such a server over a second or more, and prints `done` when all came
+ * back.
+ */
 export const TALK = `
 import socket, sys, time
 deadline = time.monotonic() + 5

@@ -41,7 +41,10 @@ export function testGroup(number: number): GroupId {
   return formatId('sg', new Uint8Array(9).fill(number))
 }
 
-/** Instance number `number` (1 to 4000) with one NIC at that index of the subnet, in the given groups. */
+/**
+ * Instance number `number` (1 to 4000) with one NIC at that index of the subnet, in the given
+ * groups.
+ */
 export function testInstance(number: number, groups: readonly number[]): InstanceWant {
   const base = instance(1)
   const bytes = Uint8Array.of(number >> 8, number & 255, 1, 2, 3, 4, 5, 6, 7)

@@ -1,7 +1,8 @@
 /**
- * Hosts with a fabric between them (`fabric.ts`) and VPCs with the same addresses on them: the default VPC in each host's own network
- * namespace, and `red` and `blue`, which have the same range, subnet and instance addresses. All services of a host run, the real
- * ones on the real kernel.
+ * Hosts with a fabric between them (`fabric.ts`) and VPCs with the same addresses on them: the
+ * default VPC in each host's own network namespace, and `red` and `blue`, which have the same
+ * range, subnet and instance addresses. All services of a host run, the real ones on the real
+ * kernel.
  */
 import { randomBytes } from 'node:crypto'
 import { DOCKER } from '../../src/containers/declaration.ts'

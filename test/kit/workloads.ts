@@ -1,4 +1,7 @@
-/** A machine of a test's own for workloads: a network namespace, a Docker Engine in it, and the real host port. */
+/**
+ * A machine of a test's own for workloads: a network namespace, a Docker Engine in it, and the real
+ * host port.
+ */
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -27,7 +30,10 @@ const MTU_BYTES = 1500
 const STOP_SECONDS = 2
 const IMAGE_DEADLINE_MS = 30_000
 
-/** Makes the machine, sample images included. The calling thread is inside its namespace until `close`. */
+/**
+ * Makes the machine, sample images included. The calling thread is inside its namespace until
+ * `close`.
+ */
 export async function startDockerMachine(
   options: { readonly sharesRoot?: boolean; readonly openFiles?: number } = {},
 ): Promise<DockerMachine> {

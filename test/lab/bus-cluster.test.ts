@@ -19,7 +19,10 @@ import { openTestBus, quiet, type TestBus } from '../../tools/kit/rabbit-bus.ts'
 const ASK = { instance: formatId('i', new Uint8Array(9)) }
 const ANSWER = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }
 const EVERY_MS = 10
-/** Silence is noticed after two to three heartbeats of 5 s; the other brokers then take their network tick to let anybody in. */
+/**
+ * Silence is noticed after two to three heartbeats of 5 s; the other brokers then take their
+ * network tick to let anybody in.
+ */
 const RECONNECT_LIMIT_MS = 35_000
 /** Nobody who is connected to a living broker may wait longer than this. */
 const GAP_LIMIT_MS = 1_000
@@ -59,7 +62,10 @@ function nodeAt(index: number): RabbitNode {
   return node
 }
 
-/** Does something again and again; gives the longest time between two successes, and the number of failures. */
+/**
+ * Does something again and again; gives the longest time between two successes, and the number of
+ * failures.
+ */
 async function longestGap(
   work: () => Promise<unknown>,
   until: () => boolean,

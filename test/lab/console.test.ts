@@ -1,4 +1,7 @@
-/** `atoll console`, as an operator uses it: on a terminal and in a pipe, with the real daemon, a container and a virtual machine. */
+/**
+ * `atoll console`, as an operator uses it: on a terminal and in a pipe, with the real daemon, a
+ * container and a virtual machine.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'

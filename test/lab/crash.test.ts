@@ -108,7 +108,10 @@ interface Step {
 /** How the daemon is to be killed while a step is under way; tells how to call that off. */
 type ArmKill = (step: string) => Promise<() => Promise<void>>
 
-/** Asks, lets the daemon die, starts it, asks again what was not answered, and waits until it is done. */
+/**
+ * Asks, lets the daemon die, starts it, asks again what was not answered, and waits until it is
+ * done.
+ */
 async function survive(step: Step, armKill: ArmKill): Promise<boolean> {
   const child = cloud.daemon()
   const dead = once(child, 'exit').then(() => true)
@@ -127,7 +130,8 @@ async function survive(step: Step, armKill: ArmKill): Promise<boolean> {
   }
   await eventually(step.name, settled, DEADLINE_MS)
   await callOff()
-  // It may have been killed in the moment in which the step was done, before anybody knows of its end.
+  // It may have been killed in the moment in which the step was done, before anybody knows of its
+  // end.
   const answers = () =>
     look(neighbour).then(
       () => true,
@@ -295,7 +299,8 @@ it('dies while an image is being imported', async () => {
       const answer = await cloud.ec2.send(new DescribeImagesCommand({ Owners: ['self'] }))
       return answer.Images?.find((one) => one.Name === name)?.State === 'available'
     }
-    // Its name makes a registration unique: one that was taken and not answered is refused when it is asked for again.
+    // Its name makes a registration unique: one that was taken and not answered is refused when it
+    // is asked for again.
     const askOnce = () =>
       ask().catch((error: unknown) => {
         if (!(error instanceof Error) || error.name !== 'InvalidAMIName.Duplicate') throw error

@@ -1,5 +1,6 @@
 /**
- * The resolver as an instance sees it: real sockets on the gateway's addresses, dig in a guest's namespace, dnsmasq outside.
+ * The resolver as an instance sees it: real sockets on the gateway's addresses, dig in a guest's
+ * namespace, dnsmasq outside.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ipv4, RESOLVER_ADDRESS } from '../../src/model/addr.ts'

@@ -33,7 +33,8 @@ it.each(drills.filter(({ name }) => isLong || SHORT.has(name)))(
     const lab = await drillLab(progress, NAME)
     const row = await runDrill(drill, lab, progress)
     process.stdout.write(`${table([row])}\n${remarks(row).join('\n')}\n`)
-    // How long a gap may be is for a quiet machine to say (scripts/drill); what must never be lost or left over is not.
+    // How long a gap may be is for a quiet machine to say (scripts/drill); what must never be lost
+    // or left over is not.
     const broken = row.missed.filter((text) => !text.startsWith('gap of API'))
     expect(broken, said.join('\n')).toEqual([])
   },

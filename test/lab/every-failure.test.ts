@@ -95,8 +95,8 @@ async function launch(): Promise<InstanceId> {
 const LIFE = ['StopInstances', 'StartInstances', 'RebootInstances', 'TerminateInstances'] as const
 const PORTS = { host, driver, records }
 /**
- * Several failures in one step, so that every call fails once in few runs. A launch, the longest, makes about fifty calls of the
- * host port when nothing fails.
+ * Several failures in one step, so that every call fails once in few runs. A launch, the longest,
+ * makes about fifty calls of the host port when nothing fails.
  */
 const DISTANCE = 13
 const MORE = { times: 3, distance: DISTANCE }

@@ -120,7 +120,10 @@ test('another number or port takes effect when all hosts have it, and mode direc
   expect(await aliceReachesAll()).toBe(true)
 })
 
-/** Python: an ICMP echo request from argv[1] to argv[2] in an Ethernet frame to argv[3]; sent as argv[4:] says. */
+/**
+ * Python: an ICMP echo request from argv[1] to argv[2] in an Ethernet frame to argv[3]; sent as
+ * argv[4:] says.
+ */
 const SEND_FRAME = `
 import socket, struct, sys
 def checksum(data):

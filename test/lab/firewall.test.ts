@@ -79,7 +79,10 @@ async function dropCounter(reason: DropReason): Promise<number> {
   return (await testbed.host.ruleCounters('inet', NFT_TABLE)).get(dropCounterName(reason)) ?? 0
 }
 
-/** Spares the guest the ARP request, which would be dropped for the same reason as the packet that is to be seen dropped. */
+/**
+ * Spares the guest the ARP request, which would be dropped for the same reason as the packet that
+ * is to be seen dropped.
+ */
 async function resolveRouter(guest: Netns, address: string): Promise<void> {
   await guest.must(['ip', 'neigh', 'replace', address, 'lladdr', HOST_END_MAC, 'dev', 'eth0'])
 }
@@ -325,7 +328,8 @@ describe('change and damage', () => {
       const script = `${iptables} -N DOCKER-USER; ${iptables} -A FORWARD -j DOCKER-USER; ${iptables} -P FORWARD DROP`
       await testbed.machine.must(['sh', '-ec', script])
       expect(await reaches(guests.alice, ipOf(WANTS.bob))).toBe(false)
-      // A new nftables generation is noticed by any pass; the legacy program leaves no trace but at a resync.
+      // A new nftables generation is noticed by any pass; the legacy program leaves no trace but at
+      // a resync.
       await testbed.pass(want, { resync: iptables === 'iptables-legacy' })
       expect(await reaches(guests.alice, ipOf(WANTS.bob))).toBe(true)
       expect(await reaches(guests.alice, OUTSIDE_ADDRESS)).toBe(true)

@@ -228,7 +228,9 @@ it('one instance hammered by many at once ends as the last one wanted it', async
 })
 
 describe('a daemon that cannot start says why, and what to change', () => {
-  /** A machine of its own: on that of the cloud there is a daemon already, which is reason enough. */
+  /**
+   * A machine of its own: on that of the cloud there is a daemon already, which is reason enough.
+   */
   let machine: Netns
   beforeAll(async () => {
     machine = await createNetns('first-user-2')

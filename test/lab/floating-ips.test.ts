@@ -148,7 +148,10 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", ${PORT}
 while True:
     d, a = s.recvfrom(100); s.sendto(d, a)
 `
-/** Sends a datagram every 10 ms, each of a connection of its own, and prints the longest silence, in ms. */
+/**
+ * Sends a datagram every 10 ms, each of a connection of its own, and prints the longest silence, in
+ * ms.
+ */
 const PROBE = `
 import select, socket, sys, time
 end = time.monotonic() + float(sys.argv[2]); last = time.monotonic(); worst = 0; got = 0

@@ -18,7 +18,10 @@ import { eventually } from '../../tools/kit/netns.ts'
 import * as given from '../contract/store/records.ts'
 import { type Galera, type GaleraNode, startGalera } from '../kit/galera.ts'
 
-/** The issue's targets are 4 s and 1 s, which the drills measure; the rest is for a machine that is busy with other tests. */
+/**
+ * The issue's targets are 4 s and 1 s, which the drills measure; the rest is for a machine that is
+ * busy with other tests.
+ */
 const WRITE_GAP_MS = 6_000
 const READ_GAP_MS = 2_000
 
@@ -94,7 +97,10 @@ interface Load {
   }>
 }
 
-/** Writers and a reader, as fast as they can. Each transaction makes an account with a key, and turns a counter that nothing else turns. */
+/**
+ * Writers and a reader, as fast as they can. Each transaction makes an account with a key, and
+ * turns a counter that nothing else turns.
+ */
 function startLoad(stores: readonly Store[]): Load {
   const promised: number[] = []
   const state = { running: true, next: 1, refused: 0, writeGapMs: 0, readGapMs: 0 }
@@ -155,7 +161,10 @@ async function persist<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Gives the numbers of the accounts that are there, each whole, and how often the counter was turned. */
+/**
+ * Gives the numbers of the accounts that are there, each whole, and how often the counter was
+ * turned.
+ */
 async function readRecords(store: Store) {
   return persist(() =>
     store.change(async (tx) => {
@@ -268,7 +277,10 @@ describe('through three nodes at once', () => {
 })
 
 describe('a read of the latest records', () => {
-  /** The appliers of a node stand still meanwhile, as on one that has much to do; the lock ends with the connection. */
+  /**
+   * The appliers of a node stand still meanwhile, as on one that has much to do; the lock ends with
+   * the connection.
+   */
   const HELD_S = 2
   const HOLD = `begin not atomic flush tables with read lock; do sleep(${HELD_S}); end`
   const has = (store: Store, number: number, sees: 'local' | 'latest') =>

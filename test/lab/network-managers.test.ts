@@ -14,7 +14,9 @@ import { missing, NO_UDEV, OWN_BUS } from '../kit/dhcp-clients.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const START_MS = 20_000
-/** A repair takes a fraction of a second on an idle machine, and the next pass would come after ten. */
+/**
+ * A repair takes a fraction of a second on an idle machine, and the next pass would come after ten.
+ */
 const REPAIRED_MS = 5_000
 const OURS = [
   'ip -4 rule show priority 167',
@@ -76,7 +78,10 @@ const networkd = `${unpackedPackages()}/lib/systemd/systemd-networkd`
 const cannot = missing({ program: networkd })
 if (cannot !== null) process.stderr.write(`skipped: network managers: ${cannot}\n`)
 
-/** Starts a manager in the host's namespace, with what `scripts/install` leaves when that is wished; ends it when `work` is over. */
+/**
+ * Starts a manager in the host's namespace, with what `scripts/install` leaves when that is wished;
+ * ends it when `work` is over.
+ */
 async function withManager<T>(
   { start, notes }: { readonly start: string; readonly notes: boolean },
   work: (home: string, pid: number) => Promise<T>,

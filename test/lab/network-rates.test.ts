@@ -1,6 +1,6 @@
 /**
- * Rates of NICs on the real kernel, as packets show them: what a NIC sends and receives stays at the
- * rate of its instance's type, whatever comes; a change of the type changes the rate in place.
+ * Rates of NICs on the real kernel, as packets show them: what a NIC sends and receives stays at
+ * the rate of its instance's type, whatever comes; a change of the type changes the rate in place.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TypeRate } from '../../src/model/network-rates.ts'
@@ -63,8 +63,8 @@ print(after - before, ended - began)
 
 /**
  * Sends far more than the rate of so many datagrams of `bytes` a second, both ways. No more may
- * arrive than that and what one second is worth. How much arrives at least goes by how busy the machine is:
- * `scripts/bench rates` measures it.
+ * arrive than that and what one second is worth. How much arrives at least goes by how busy the
+ * machine is: `scripts/bench rates` measures it.
  */
 async function flood(bytes: number, perSecond: number): Promise<void> {
   const { limited: slow, free: other } = machines

@@ -44,7 +44,10 @@ afterAll(async () => {
   await cloud?.destroy()
 })
 
-/** The status of an answer that the first instance gets at its VPC's resolver, and the addresses in it. */
+/**
+ * The status of an answer that the first instance gets at its VPC's resolver, and the addresses in
+ * it.
+ */
 async function resolved(name: string, type = 'A') {
   const argv = [...inFirst, ...DIG, `@${VPC_RESOLVER}`, name, type]
   const { stdout } = await cloud.netns.run(argv)

@@ -68,7 +68,9 @@ describe.skipIf(!canRunDocker() || !canRunRegistry())('a registry', { timeout: T
     return images.look(want)
   }
 
-  /** Makes an image of its own content, publishes it as the tag, and forgets it here. Gives its id. */
+  /**
+   * Makes an image of its own content, publishes it as the tag, and forgets it here. Gives its id.
+   */
   async function publish(content: string): Promise<string> {
     const { docker } = one
     const tag = `${REGISTRY}/team/app`

@@ -128,7 +128,11 @@ it.each(['0.0.0.0', '::'])(
 
 it('a VPN that goes up later is named by healthz while it is there', async () => {
   start()
-  await eventually('it is healthy', async () => (await condition('network'))?.ok === true, DEADLINE_MS)
+  await eventually(
+    'it is healthy',
+    async () => (await condition('network'))?.ok === true,
+    DEADLINE_MS,
+  )
   await sh(
     'ip link add vpn9 type veth peer name vpn8; ip addr add 172.31.200.1/24 dev vpn9; ip link set vpn9 up; ip link set vpn8 up',
   )

@@ -39,7 +39,10 @@ let dns: DnsUnderTest
 let directory: string
 let pid = 0
 
-/** resolved in its own files, asked by programs of the host at 127.0.0.53, with the outside's resolver on the uplink. */
+/**
+ * resolved in its own files, asked by programs of the host at 127.0.0.53, with the outside's
+ * resolver on the uplink.
+ */
 const START = (home: string) => `exec > ${home}/said 2>&1
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run

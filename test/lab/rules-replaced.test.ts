@@ -1,4 +1,7 @@
-/** A replacement of the rules loses no packet: what is accepted before and after is accepted in between. */
+/**
+ * A replacement of the rules loses no packet: what is accepted before and after is accepted in
+ * between.
+ */
 import {
   DescribeInstancesCommand,
   RegisterImageCommand,
@@ -9,7 +12,9 @@ import { type Cloud, createCloud } from '../../tools/kit/cloud.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
-/** As the daemon does it: the main table replaced and the guard filled again, in one transaction. */
+/**
+ * As the daemon does it: the main table replaced and the guard filled again, in one transaction.
+ */
 const SCRIPT = [
   'add table inet atoll',
   'delete table inet atoll',

@@ -40,7 +40,10 @@ beforeAll(async () => {
 })
 afterAll(() => testbed.destroy())
 
-/** Sends packets that begin a flow each: argv is JSON, a list of [destination, protocol, port, code, number]. */
+/**
+ * Sends packets that begin a flow each: argv is JSON, a list of [destination, protocol, port, code,
+ * number].
+ */
 const SEND = `
 import json, socket, struct, sys
 def checksum(data):
@@ -164,7 +167,10 @@ while True:
     print("accepted", flush=True)
     threading.Thread(target=echo, args=(connection,), daemon=True).start()
 `
-/** Talks to such a server, whose answers must come within a second, until its deadline; then prints `done`. */
+/**
+ * Talks to such a server, whose answers must come within a second, until its deadline; then prints
+ * `done`.
+ */
 const TALK_ON = `
 import socket, sys, time
 connection = socket.create_connection((sys.argv[1], 7001), 2)

@@ -86,7 +86,9 @@ async function runs(id: string): Promise<boolean> {
   return (await execute('ping', ping)).exitCode === 0
 }
 
-/** Ids of what has a link, a container or a directory, and what the records hold and have given out. */
+/**
+ * Ids of what has a link, a container or a directory, and what the records hold and have given out.
+ */
 async function everything(): Promise<object> {
   const links = (await cloud.netns.must(['ip', '-o', 'link'])).match(/at-h[0-9a-f]+/g) ?? []
   const containers = (await cloud.docker.docker.listContainers({ all: true })).flatMap(

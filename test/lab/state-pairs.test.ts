@@ -113,7 +113,9 @@ function startDaemon(settings: StateSettings, forwardingFile: string): Daemon {
   }
 }
 
-/** The same instances with addresses of the loopback network, so that this process can ask as them. */
+/**
+ * The same instances with addresses of the loopback network, so that this process can ask as them.
+ */
 function onLoopback(want: HostWant): HostWant {
   const instances = want.local.instances.map((instance) => ({
     ...instance,

@@ -1,6 +1,6 @@
 /**
- * Two VPCs with the same range through the API and the real daemon: containers and a virtual machine with the same addresses in both, again
- * after SIGKILL, and nothing left in the end.
+ * Two VPCs with the same range through the API and the real daemon: containers and a virtual
+ * machine with the same addresses in both, again after SIGKILL, and nothing left in the end.
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'

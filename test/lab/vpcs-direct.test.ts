@@ -1,6 +1,7 @@
 /**
- * VPCs with the same addresses on hosts that share a segment (`fabric.mode: direct`), where packets of the default VPC go as they are:
- * those of the others are wrapped, and nobody else's packets get in.
+ * VPCs with the same addresses on hosts that share a segment (`fabric.mode: direct`), where packets
+ * of the default VPC go as they are: those of the others are wrapped, and nobody else's packets get
+ * in.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { reaches } from '../kit/fabric-fixture.ts'

@@ -1,6 +1,7 @@
 /**
- * Floating IPs of instances with the same private address, in VPCs with the same range on one host: each leads to its own, from
- * outside, from its VPC, from others, from another host and from itself, and is the source of what its instance sends out.
+ * Floating IPs of instances with the same private address, in VPCs with the same range on one host:
+ * each leads to its own, from outside, from its VPC, from others, from another host and from
+ * itself, and is the source of what its instance sends out.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'

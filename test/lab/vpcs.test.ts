@@ -1,6 +1,7 @@
 /**
- * Two VPCs with the same range and the same instance addresses, on one host and on two, beside the default VPC: neither can tell that
- * there is the other. With real packets, and again after the daemon was killed.
+ * Two VPCs with the same range and the same instance addresses, on one host and on two, beside the
+ * default VPC: neither can tell that there is the other. With real packets, and again after the
+ * daemon was killed.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'

@@ -1,4 +1,7 @@
-/** Clients that nobody can change, as installed: AWS SDK for JavaScript 3, Debian's AWS CLI and boto3. */
+/**
+ * Clients that nobody can change, as installed: AWS SDK for JavaScript 3, Debian's AWS CLI and
+ * boto3.
+ */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'

@@ -1,4 +1,7 @@
-/** `atoll explain` itself, with a daemon's socket over real records: what it prints, and its exit codes. */
+/**
+ * `atoll explain` itself, with a daemon's socket over real records: what it prints, and its exit
+ * codes.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

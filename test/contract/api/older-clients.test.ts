@@ -1,4 +1,7 @@
-/** Clients that build their requests by hand, as Debian has them: Apache Libcloud (Python) and fog-aws (Ruby), through the life of an instance. */
+/**
+ * Clients that build their requests by hand, as Debian has them: Apache Libcloud (Python) and
+ * fog-aws (Ruby), through the life of an instance.
+ */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'

@@ -195,7 +195,8 @@ export function describeQueries(begin: () => Promise<StoreFixture>): void {
       )
       const nics = all.map((instance, index) =>
         given.nic(index + 1, {
-          // NICs in another order than their instances, to see that each list has an order of its own.
+          // NICs in another order than their instances, to see that each list has an order of its
+          // own.
           id: given.nic(100 - index).id,
           account: instance.account,
           subnet: index % 2 === 0 ? given.subnet.id : given.otherSubnet.id,

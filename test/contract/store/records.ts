@@ -1,7 +1,8 @@
 /**
  * Records to fill a store with: small complete ones, and arbitrary ones for properties.
  *
- * `nth` makes ids from numbers, so that a test can say which record it means and in which order they come.
+ * `nth` makes ids from numbers, so that a test can say which record it means and in which order
+ * they come.
  */
 
 import fc from 'fast-check'
@@ -205,7 +206,10 @@ export function clientToken(token: string, change: Partial<ClientToken> = {}): C
   }
 }
 
-/** Inserts what every other record stands on: two accounts, a VPC with two subnets and two groups, a host. */
+/**
+ * Inserts what every other record stands on: two accounts, a VPC with two subnets and two groups, a
+ * host.
+ */
 export async function settle(store: Store): Promise<void> {
   await store.change(async (tx) => {
     await tx.insertAccount(account)

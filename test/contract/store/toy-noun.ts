@@ -1,4 +1,7 @@
-/** A noun as `src/README.md` says to add one: the carrier gateway of a VPC. It is no part of the cloud. */
+/**
+ * A noun as `src/README.md` says to add one: the carrier gateway of a VPC. It is no part of the
+ * cloud.
+ */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { z } from 'zod'

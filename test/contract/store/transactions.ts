@@ -193,7 +193,8 @@ export function describeRaces(begin: () => Promise<StoreFixture>): void {
           expect(host).toMatchObject({ ...used, generation: before + won.length })
           expect(used.usedVcpus).toBeLessThanOrEqual(vcpus)
           expect(used.usedMemoryMiB).toBeLessThanOrEqual(memoryMiB)
-          // Capacity only shrinks in this race, so that whoever lost would lose against its end too.
+          // Capacity only shrinks in this race, so that whoever lost would lose against its end
+          // too.
           for (const demand of lost)
             expect(
               used.usedVcpus + demand.vcpus > vcpus ||

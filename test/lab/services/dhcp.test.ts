@@ -228,7 +228,8 @@ describe('dhclient', () => {
   })
 
   test('rebinds by broadcast when its unicasts do not arrive', async () => {
-    // The shortest lease in which dhclient, told to be quick, tries again between T2 (10 s) and the end.
+    // The shortest lease in which dhclient, told to be quick, tries again between T2 (10 s) and the
+    // end.
     const { dhcp } = serve(12)
     const guest = await guestOf()
     await dhcp.apply(passWith(one))

@@ -184,7 +184,8 @@ describe('DHCP beside the package dhcp', () => {
   })
 
   it('its client comes to its lease', async () => {
-    // It asks for the address that it had before the offer, which is none: it is told of the new one in time.
+    // It asks for the address that it had before the offer, which is none: it is told of the new
+    // one in time.
     const script = `
       const client = require('dhcp').createClient({ mac: '${asText(mac)}', features: ['hostname'] })
       client.on('message', ({ options, yiaddr }) => { if (options[53] === 2) client._state.address = yiaddr })
@@ -201,7 +202,10 @@ describe('DHCP beside the package dhcp', () => {
     })
   })
 
-  /** In the guest, once its client has ended: of two sockets on one port only one receives what comes. */
+  /**
+   * In the guest, once its client has ended: of two sockets on one port only one receives what
+   * comes.
+   */
   async function openSocket(): Promise<void> {
     socket = createSocket({
       type: 'udp4',
@@ -257,7 +261,10 @@ describe('DHCP beside the package dhcp', () => {
     return _data.subarray(0, _w)
   }
 
-  /** What RFC 2131 section 4.3 has a server say that has one address for this client, and none for others. */
+  /**
+   * What RFC 2131 section 4.3 has a server say that has one address for this client, and none for
+   * others.
+   */
   function due({ type, op, ciaddr, giaddr, chaddr, requested, server }: Message): string | null {
     if (op !== 1 || giaddr !== NOWHERE || chaddr !== asText(mac)) return null
     if (type === MESSAGE_TYPE.discover) return 'offer'

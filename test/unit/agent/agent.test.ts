@@ -15,7 +15,10 @@ import { hostName, instanceId, instanceRecord } from '../../kit/records.ts'
 
 const host = hostName('one')
 
-/** An agent of `host` on these records, whose services only count; closes with all that it came with. */
+/**
+ * An agent of `host` on these records, whose services only count; closes with all that it came
+ * with.
+ */
 async function openAgent(store: Store, { identity = host }: { identity?: string } = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-agent-'))
   const bus = createLocalBus()

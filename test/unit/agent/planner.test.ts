@@ -1,6 +1,6 @@
 /**
- * Whatever was planned before, a want is that of its records alone. Project Calico's Felix is tested
- * so (felix/calc); `test/lab/state-pairs.test.ts` does the same to the kernel.
+ * Whatever was planned before, a want is that of its records alone. Project Calico's Felix is
+ * tested so (felix/calc); `test/lab/state-pairs.test.ts` does the same to the kernel.
  */
 import { describe, expect, test } from 'vitest'
 import { newPlanner, readAfter, STATES } from '../../kit/states.ts'

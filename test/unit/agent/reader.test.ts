@@ -27,7 +27,10 @@ const self = hosts[0] ?? hostName('a')
 const anyHost = fc.constantFrom(...hosts)
 const anyNumber = fc.integer({ min: 1, max: 6 })
 
-/** Each changes records as the house does: what concerns a host advances its generation in the same transaction. */
+/**
+ * Each changes records as the house does: what concerns a host advances its generation in the same
+ * transaction.
+ */
 const anyChange = fc.oneof(
   fc.record({ kind: fc.constant('launch' as const), host: anyHost, number: anyNumber }),
   fc.record({ kind: fc.constant('end' as const), host: anyHost, number: anyNumber }),

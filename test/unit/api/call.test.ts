@@ -1,4 +1,7 @@
-/** One call of an action through a transport of plain objects, which shows what the pipeline gives to all transports. */
+/**
+ * One call of an action through a transport of plain objects, which shows what the pipeline gives
+ * to all transports.
+ */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Action } from '../../../src/api/action.ts'

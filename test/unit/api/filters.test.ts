@@ -1,7 +1,7 @@
 /**
- * Every filter that EC2 documents for an action is taken by it, and no other. What none of them finds in a cloud that has one of
- * everything is in `recorded/filters-that-match-nothing.txt`, to be looked over when it changes: a line there is a thing that Atoll does
- * not have.
+ * Every filter that EC2 documents for an action is taken by it, and no other. What none of them
+ * finds in a cloud that has one of everything is in `recorded/filters-that-match-nothing.txt`, to
+ * be looked over when it changes: a line there is a thing that Atoll does not have.
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../../src/api/actions/all.ts'
@@ -33,7 +33,10 @@ beforeAll(async () => {
   return () => cloud[Symbol.asyncDispose]()
 })
 
-/** A virtual machine and a container, one with all that can be said of an instance, and tags on everything. */
+/**
+ * A virtual machine and a container, one with all that can be said of an instance, and tags on
+ * everything.
+ */
 async function fill(): Promise<void> {
   const machine = formatId('ami', new Uint8Array(9).fill(7))
   await cloud.store.change(async (tx) => {

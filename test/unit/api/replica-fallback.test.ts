@@ -1,6 +1,6 @@
 /**
- * Nobody is refused by old records, and a host never answers from before its own last write: two hosts over one store that answers when
- * it likes, each with a replica of its own.
+ * Nobody is refused by old records, and a host never answers from before its own last write: two
+ * hosts over one store that answers when it likes, each with a replica of its own.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -138,7 +138,8 @@ const LISTINGS = allActions
 describe('what is not in the copy', () => {
   it.each(LISTINGS)('is not denied by %s (%s)', async (name, member, value) => {
     const refusal = await ask(0, name, { [member]: [value] }).catch((error: unknown) => error)
-    // A listing that answers nothing for an unknown id, or that nothing is ever in, says nothing untrue.
+    // A listing that answers nothing for an unknown id, or that nothing is ever in, says nothing
+    // untrue.
     if (!(refusal instanceof AtollError) || host(0).reads() === 0) return
     expect(refusal.kind).toBe('refused')
     host(0).delayMs = null

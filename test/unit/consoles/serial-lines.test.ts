@@ -136,7 +136,8 @@ test('a daemon that does not get to it holds up neither the machine nor what is 
   const relays = async () =>
     (await execute('pgrep', ['-f', `serial-relay.* ${path}$`])).stdout.trim().split('\n')
   expect(await relays()).toHaveLength(1)
-  // Nothing of ours runs meanwhile, as while the whole process is stopped: what is written must go somewhere.
+  // Nothing of ours runs meanwhile, as while the whole process is stopped: what is written must go
+  // somewhere.
   const script = `
     const line = new (require('net').Socket)({ fd: 3 })
     let left = 64

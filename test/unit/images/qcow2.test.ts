@@ -1,4 +1,7 @@
-/** qcow2 headers: what is accepted, and that nothing that a stranger writes does anything but be refused. */
+/**
+ * qcow2 headers: what is accepted, and that nothing that a stranger writes does anything but be
+ * refused.
+ */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isQcow, parseOverlay, parseQcow2, QCOW2_HEAD_BYTES } from '../../../src/images/qcow2.ts'
@@ -8,7 +11,10 @@ const CLUSTER = 65_536
 const FILE_BYTES = 4 * CLUSTER
 const GIB = 1024 ** 3
 
-/** A sound header, as `qemu-img create` writes it, with some bytes written over: [offset, bytes of the number, number]. */
+/**
+ * A sound header, as `qemu-img create` writes it, with some bytes written over: [offset, bytes of
+ * the number, number].
+ */
 type Patch = readonly [offset: number, width: 1 | 4 | 8, value: number]
 
 function header(version: 2 | 3, ...patches: readonly Patch[]): Buffer {

@@ -1,4 +1,7 @@
-/** The S3 side of fetching, against answers that a real service gives too seldom; a real one is in the lab. */
+/**
+ * The S3 side of fetching, against answers that a real service gives too seldom; a real one is in
+ * the lab.
+ */
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect, test, vi } from 'vitest'

@@ -35,7 +35,10 @@ const make = (host: string, more: { secret?: string; nowMs?: number; address?: s
 
 const files = (host: string) => certificateFiles(join(root, host))
 
-/** A mutual TLS handshake: `a` serves, `b` calls it by that name. Resolves with what the caller's end says. */
+/**
+ * A mutual TLS handshake: `a` serves, `b` calls it by that name. Resolves with what the caller's
+ * end says.
+ */
 async function handshake(a: string, b: string, servername: string): Promise<string> {
   const read = async (host: string) => {
     const { ca, cert, key } = files(host)

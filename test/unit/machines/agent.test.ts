@@ -1,4 +1,7 @@
-/** The guest agent, played by a socket: what is done when it answers, lies, or says nothing, and that no guest stays frozen. */
+/**
+ * The guest agent, played by a socket: what is done when it answers, lies, or says nothing, and
+ * that no guest stays frozen.
+ */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -28,7 +31,9 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-/** An agent that answers each command as `say` does, and what it was asked but for synchronisation. */
+/**
+ * An agent that answers each command as `say` does, and what it was asked but for synchronisation.
+ */
 async function agent(
   say: (command: string) => object | string | null,
   before = '',
@@ -61,7 +66,10 @@ async function agent(
   return asked
 }
 
-/** What QEMU says of its ends, when a program in the guest holds the agent's port open and when none does. */
+/**
+ * What QEMU says of its ends, when a program in the guest holds the agent's port open and when none
+ * does.
+ */
 const chardevs = (isOpen: boolean) => [
   { label: 'serial', filename: '', 'frontend-open': true },
   { label: 'agent', filename: '', 'frontend-open': isOpen },

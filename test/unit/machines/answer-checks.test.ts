@@ -1,4 +1,7 @@
-/** A QEMU that stops to answer is named, is not asked again meanwhile, and not named any more when it has answered. */
+/**
+ * A QEMU that stops to answer is named, is not asked again meanwhile, and not named any more when
+ * it has answered.
+ */
 import { expect, it } from 'vitest'
 import { createAnswerChecks } from '../../../src/machines/answer-checks.ts'
 import type { Machine } from '../../../src/machines/monitors.ts'

@@ -1,4 +1,7 @@
-/** The connections to machines: QEMU serves one client at a time, and whoever comes second must not wait for the first to end. */
+/**
+ * The connections to machines: QEMU serves one client at a time, and whoever comes second must not
+ * wait for the first to end.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'

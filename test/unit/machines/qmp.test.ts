@@ -1,4 +1,7 @@
-/** The QMP client against peers that do not keep to the protocol: a guest may have taken its QEMU over. */
+/**
+ * The QMP client against peers that do not keep to the protocol: a guest may have taken its QEMU
+ * over.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -17,7 +20,9 @@ afterAll(() => rm(dir, { recursive: true }))
 
 let sockets = 0
 
-/** A peer that greets, agrees on capabilities, and then does as `answer` says with each question. */
+/**
+ * A peer that greets, agrees on capabilities, and then does as `answer` says with each question.
+ */
 async function peer(answer: (socket: Socket, question: { id: number; execute: string }) => void) {
   const path = join(dir, String(sockets++))
   const server = createServer((socket) => {

@@ -20,7 +20,10 @@ const NOW = '2026-11-22T08:33:27.000Z'
 const launched: Instance = { ...instanceRecord(instanceId(1), hostName('here')), launchedAt: NOW }
 const id = launched.id
 
-/** A request on a record: the state after it, `same` when it changes nothing, or the code of the refusal. */
+/**
+ * A request on a record: the state after it, `same` when it changes nothing, or the code of the
+ * refusal.
+ */
 function ask(
   request: (instance: Instance, now: string) => object | null,
   state: InstanceState,

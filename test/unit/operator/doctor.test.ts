@@ -7,7 +7,8 @@ import { type Config, configSchema, readEnvironment } from '../../../src/config.
 import { runChecks } from '../../../src/operator/doctor.ts'
 import type { DoctorCheck } from '../../../src/operator/doctor-check.ts'
 
-// What `auto` finds is test/unit/operator/doctor-machines.test.ts's to see; it takes seconds where KVM does not work.
+// What `auto` finds is test/unit/operator/doctor-machines.test.ts's to see; it takes seconds where
+// KVM does not work.
 const qemu = { accel: 'tcg' }
 const settings = {
   docker: { socket: '/nowhere/docker.sock' },

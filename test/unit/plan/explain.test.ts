@@ -51,7 +51,9 @@ function rule(number: number, groupNumber: number, match: RuleMatch): GroupRule 
   return { ...match, id, group: group(groupNumber).id, vpc, account, description: '' }
 }
 
-/** Instances 1 and 2 on `here`, 3 on `there`, named web-1 to web-3, in the groups of their numbers. */
+/**
+ * Instances 1 and 2 on `here`, 3 on `there`, named web-1 to web-3, in the groups of their numbers.
+ */
 function cloud(
   rules: readonly GroupRule[],
   memberships: readonly (readonly number[])[] = [[1], [2], [3]],

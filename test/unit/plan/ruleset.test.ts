@@ -1,4 +1,7 @@
-/** The ruleset as text: golden files for people to read, properties for what must hold whatever the want. */
+/**
+ * The ruleset as text: golden files for people to read, properties for what must hold whatever the
+ * want.
+ */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -164,7 +167,8 @@ describe('properties', () => {
     )
   })
 
-  // Checking needs no privilege over this machine's rules: it happens in a network namespace that ends with the process.
+  // Checking needs no privilege over this machine's rules: it happens in a network namespace that
+  // ends with the process.
   const canCheck = spawnSync('unshare', ['--net', 'nft', '--version']).status === 0
   test.skipIf(!canCheck)(
     'nft takes every script',

@@ -1,4 +1,7 @@
-/** The copy of src that the daemon runs: it works without a stripper, and its lines are those of the source. */
+/**
+ * The copy of src that the daemon runs: it works without a stripper, and its lines are those of the
+ * source.
+ */
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

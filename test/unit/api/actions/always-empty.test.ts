@@ -1,4 +1,7 @@
-/** What Atoll has none of is an empty list to every client, and a thing of that kind that is named does not exist. */
+/**
+ * What Atoll has none of is an empty list to every client, and a thing of that kind that is named
+ * does not exist.
+ */
 import { describe, expect, it } from 'vitest'
 import { alwaysEmptyActions } from '../../../../src/api/actions/always-empty.ts'
 import { actionTable } from '../../../../src/api/wire/table.ts'

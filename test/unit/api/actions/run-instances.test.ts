@@ -213,7 +213,9 @@ describe('RunInstances', () => {
 })
 
 describe('RunInstances by what was known of the hosts', () => {
-  /** A cloud whose one host was known to have room for `room` instances, and now has it for `now`. */
+  /**
+   * A cloud whose one host was known to have room for `room` instances, and now has it for `now`.
+   */
   async function changedCloud(room: number, now: number): Promise<Cloud> {
     const cloud = await openCloud({ hosts: [{ vcpus: 0, memoryMiB: 0 }] })
     const { vcpus, memoryMiB } = await micro(cloud)

@@ -1,4 +1,7 @@
-/** What launchers send with a launch: taken where it says what an instance is anyway, and refused by name where it does not. */
+/**
+ * What launchers send with a launch: taken where it says what an instance is anyway, and refused by
+ * name where it does not.
+ */
 import { describe, expect, it } from 'vitest'
 import { describeNetworkInterfaces } from '../../../../src/api/actions/describe-network-interfaces.ts'
 import { describeTags } from '../../../../src/api/actions/describe-tags.ts'

@@ -1,6 +1,7 @@
 /**
- * What a client asks of an instance is shown as it was asked, or refused. The table has every member of the SDK's RunInstances and
- * ModifyInstanceAttribute, so that none which is added is forgotten.
+ * What a client asks of an instance is shown as it was asked, or refused. The table has every
+ * member of the SDK's RunInstances and ModifyInstanceAttribute, so that none which is added is
+ * forgotten.
  */
 import type { Instance, InstanceAttribute, Volume } from '@aws-sdk/client-ec2'
 import { describe, expect, it } from 'vitest'
@@ -18,7 +19,10 @@ import { AtollError } from '../../../../src/model/errors.ts'
 import { known } from '../../../kit/api.ts'
 import { type Cloud, type CloudOptions, openCloud } from '../../../kit/api-cloud.ts'
 
-/** What a client sees of it: the instance, its first disk, and what only DescribeInstanceAttribute shows. */
+/**
+ * What a client sees of it: the instance, its first disk, and what only DescribeInstanceAttribute
+ * shows.
+ */
 interface Seen {
   readonly instance: Instance
   readonly volume: Volume | undefined

@@ -1,5 +1,6 @@
 /**
- * Answers as the "Sample Response" of each action's page in the EC2 API reference has them, by action; lists are cut to one item.
+ * Answers as the "Sample Response" of each action's page in the EC2 API reference has them, by
+ * action; lists are cut to one item.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Operations.html
  */
 

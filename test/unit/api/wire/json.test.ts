@@ -1,4 +1,7 @@
-/** Parameters in JSON: what the SDK would send arrives as the Query protocol would bring it, and nothing else is taken. */
+/**
+ * Parameters in JSON: what the SDK would send arrives as the Query protocol would bring it, and
+ * nothing else is taken.
+ */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'

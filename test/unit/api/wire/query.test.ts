@@ -104,7 +104,8 @@ describe('lists', () => {
     })
   })
 
-  // On the old code each of these but the first was refused (fog and libcloud number from 0), and so were their relatives.
+  // On the old code each of these but the first was refused (fog and libcloud number from 0), and
+  // so were their relatives.
   it.each([
     ['numbered from 1', 'InstanceId.1=a&InstanceId.2=b', ['a', 'b']],
     ['numbered from 0', 'InstanceId.0=a&InstanceId.1=b', ['a', 'b']],

@@ -21,7 +21,10 @@ async function throughSdk(action: string, output: object): Promise<unknown> {
   return (await exchange(action, {}, xml)).output
 }
 
-/** Of the others the wire knows no more than that their lists are empty (`actions/always-empty.test.ts`). */
+/**
+ * Of the others the wire knows no more than that their lists are empty
+ * (`actions/always-empty.test.ts`).
+ */
 const whole = [...actions].filter(
   ([, { output }]) => output?.byMember.values().every(mayHaveItems) ?? true,
 )
@@ -62,8 +65,9 @@ function reversed(value: unknown): unknown {
 }
 
 describe('the order of members', () => {
-  // On the old code it was that of our views: a client that read the first state of StopInstances believed that nothing had happened.
-  // An action that always answers an empty list knows no members of its items.
+  // On the old code it was that of our views: a client that read the first state of StopInstances
+  // believed that nothing had happened. An action that always answers an empty list knows no
+  // members of its items.
   const samples = Object.entries(DOCUMENTED_ANSWERS).filter(
     ([action]) => !alwaysEmptyActions.some(({ name }) => name === action),
   )

@@ -1,4 +1,7 @@
-/** Who starts a Galera cluster after all were away: at most one node, never one that lacks a commit, and always somebody in the end. */
+/**
+ * Who starts a Galera cluster after all were away: at most one node, never one that lacks a commit,
+ * and always somebody in the end.
+ */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {

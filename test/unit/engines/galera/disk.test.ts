@@ -1,4 +1,6 @@
-/** What a Galera node left on its disk, whole, torn or not at all. The texts are Galera 26.4's own. */
+/**
+ * What a Galera node left on its disk, whole, torn or not at all. The texts are Galera 26.4's own.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

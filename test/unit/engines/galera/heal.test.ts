@@ -1,4 +1,6 @@
-/** That no two parts of a cluster go on without each other, whatever each of them holds and hears. */
+/**
+ * That no two parts of a cluster go on without each other, whatever each of them holds and hears.
+ */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Position } from '../../../../engines/galera/decide.ts'
@@ -44,7 +46,8 @@ describe('decideHealing', () => {
 
   it('never begins in two parts, twice in one part, or without the majority of the last view', () => {
     const world = fc.record({
-      // In which part of the network each node is, whether it holds the last view, one before, or none, and what it has.
+      // In which part of the network each node is, whether it holds the last view, one before, or
+      // none, and what it has.
       parts: fc.array(fc.nat(2), { minLength: 5, maxLength: 5 }),
       holds: fc.array(fc.constantFrom('last', 'before', 'none'), { minLength: 5, maxLength: 5 }),
       commits: fc.array(fc.nat(3), { minLength: 5, maxLength: 5 }),
@@ -52,7 +55,8 @@ describe('decideHealing', () => {
     })
     fc.assert(
       fc.property(world, ({ parts, holds, commits, members }) => {
-        // The one before was of all. A member of the last one has forgotten it; whoever was none knows of nothing later.
+        // The one before was of all. A member of the last one has forgotten it; whoever was none
+        // knows of nothing later.
         const holdsLast = (index: number) =>
           holds[index] === 'last' && members.includes(nodes[index] ?? '')
         const positions = nodes.map((node, index) => {

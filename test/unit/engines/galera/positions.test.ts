@@ -1,4 +1,7 @@
-/** What stopped nodes tell each other: true, fresh, and from one that knows the secret, or not heard at all. */
+/**
+ * What stopped nodes tell each other: true, fresh, and from one that knows the secret, or not heard
+ * at all.
+ */
 import { connect, createServer } from 'node:net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,4 +1,6 @@
-/** KVM is believed when a guest ran under it, and when it is not there is a reason that says why. */
+/**
+ * KVM is believed when a guest ran under it, and when it is not there is a reason that says why.
+ */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'

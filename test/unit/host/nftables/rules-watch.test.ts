@@ -1,4 +1,7 @@
-/** The memory of transactions against what the kernel sends: objects of a transaction, and last its number. */
+/**
+ * The memory of transactions against what the kernel sends: objects of a transaction, and last its
+ * number.
+ */
 import { describe, expect, test } from 'vitest'
 import { createChangeHistory } from '../../../../src/host/nftables/rules-watch.ts'
 

@@ -1,4 +1,6 @@
-/** However a stream of the engine's ends, its reader ends too, and nobody is left to hear an error. */
+/**
+ * However a stream of the engine's ends, its reader ends too, and nobody is left to hear an error.
+ */
 import { once } from 'node:events'
 import {
   createServer,

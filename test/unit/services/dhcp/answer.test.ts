@@ -36,7 +36,10 @@ function replyTo(packet: Packet): { to: Ipv4; bytes: Uint8Array; packet: Packet;
   return { to: result.to, bytes: result.bytes, packet: parsed.packet, reply: result.reply }
 }
 
-/** One word for the answer: `offer`, `ack`, `nak`, `noted` or the reason of silence; for replies also whereto. */
+/**
+ * One word for the answer: `offer`, `ack`, `nak`, `noted` or the reason of silence; for replies
+ * also whereto.
+ */
 function verdict(packet: Packet): string {
   const result = answerTo(packet)
   switch (result.kind) {

@@ -104,7 +104,9 @@ export const anyPacket = (options: ReturnType<typeof anyOptions>): fc.Arbitrary<
 
 const address = someIpv4.map((ip) => Uint8Array.from(ip.split('.'), Number))
 
-/** Messages as clients, good and bad, send them: mostly well-formed, of every type, from this NIC. */
+/**
+ * Messages as clients, good and bad, send them: mostly well-formed, of every type, from this NIC.
+ */
 export const anyRequest: fc.Arbitrary<Packet> = fc
   .record({
     type: fc.constantFrom(...(Object.keys(MESSAGE_TYPE) as MessageType[])),

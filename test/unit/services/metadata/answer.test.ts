@@ -55,7 +55,9 @@ describe('tokens', () => {
     (ttl) => expect(askToken(ttl).status).toBe(400),
   )
 
-  test.each(['1', '21600'])('a TTL of %s is accepted', (ttl) => expect(askToken(ttl).status).toBe(200))
+  test.each(['1', '21600'])('a TTL of %s is accepted', (ttl) =>
+    expect(askToken(ttl).status).toBe(200),
+  )
 
   test('a request that a proxy passes on gets no token', () => {
     expect(askToken('60', { isForwarded: true }).status).toBe(403)

@@ -1,4 +1,7 @@
-/** A transaction is applied once, whatever becomes of its commits: SQLite's, whose answers the test loses. */
+/**
+ * A transaction is applied once, whatever becomes of its commits: SQLite's, whose answers the test
+ * loses.
+ */
 import fc from 'fast-check'
 import { type Dialect, Kysely } from 'kysely'
 import { expect, it } from 'vitest'
@@ -9,7 +12,10 @@ import type { Tables } from '../../../../src/store/nouns.ts'
 import { appliedOnce, sweepCommits } from '../../../../src/store/records/commit.ts'
 import { silentLog } from '../../../../tools/kit/log.ts'
 
-/** What becomes of a run: it fails before its commit, its commit does not arrive, or the answer to it does not. */
+/**
+ * What becomes of a run: it fails before its commit, its commit does not arrive, or the answer to
+ * it does not.
+ */
 type Fate = 'lost' | 'commit lost' | 'answer lost'
 
 /** Records in memory, whose next commits meet these fates. */

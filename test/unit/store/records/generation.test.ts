@@ -1,6 +1,6 @@
 /**
- * Hosts of two versions over one database: an older daemon advances the generation of its host's row and says no scope, and
- * others must see all the same what it changed.
+ * Hosts of two versions over one database: an older daemon advances the generation of its host's
+ * row and says no scope, and others must see all the same what it changed.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -50,7 +50,9 @@ async function launch(tx: Tx, host: HostName, number: number): Promise<void> {
   await tx.insertNic(nicRecord(instanceId(number), number))
 }
 
-/** The work as a daemon of `host` does it that knows no scopes: it advances its host's row alone. */
+/**
+ * The work as a daemon of `host` does it that knows no scopes: it advances its host's row alone.
+ */
 async function byOlderDaemon(host: HostName, work: (tx: Tx) => Promise<void>): Promise<void> {
   const scopes = file.prepare('select * from generations').all()
   const scoped = file.prepare('select scopedGeneration from hosts where name = ?').get(host)
