@@ -24,7 +24,7 @@ write_network_notes() (
     '[Network]' 'ManageForeignRoutes=no' 'ManageForeignRoutingPolicyRules=no' >"$networkd"
   printf '%s\n' "# Written by Atoll: these links are its own." '[Match]' 'Name=at-*' '' '[Link]' 'Unmanaged=yes' >"$links"
   printf '%s\n' "# Written by Atoll: these links are its own." '[keyfile]' 'unmanaged-devices+=interface-name:at-*' '' \
-    '# Said twice: the list above may be set anew by a file that is read later.' '[device-atoll]' 'match-device=interface-name:at-*' \
+    '# Said twice: the list above may be set again by a file that is read later.' '[device-atoll]' 'match-device=interface-name:at-*' \
     'managed=0' >"$manager"
   tell_network_managers
 )

@@ -156,11 +156,11 @@ async function watch(settings: Settings): Promise<boolean> {
       freeBytes: await freeBytes(dataDir),
       heard: await hearStatuses(settings),
     })
-    if (decision.kind === 'well') return false
+    if (decision.kind === 'healthy') return false
     if (decision.why !== said) say(decision.why)
     said = decision.why
     if (decision.kind === 'restart') {
-      say(`ends mariadbd (${server.pid}), which starts anew`)
+      say(`ends mariadbd (${server.pid}), which starts again`)
       if (!(await endServer(server))) throw new Error(`mariadbd (${server.pid}) does not end`)
       return true
     }

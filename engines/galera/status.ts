@@ -44,7 +44,7 @@ export function nodeStatus(rows: Iterable<readonly [string, string]>): NodeStatu
 }
 
 /** Whether it serves queries and has every commit of its cluster. */
-export function isWell({ component, state, ready }: NodeStatus): boolean {
+export function isServing({ component, state, ready }: NodeStatus): boolean {
   return component === 'Primary' && ready && state === 'Synced'
 }
 

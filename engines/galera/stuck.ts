@@ -14,10 +14,11 @@
  * - One node after the other, in the order of the list: two at once could cost the majority.
  * - Not with a full disk: it would fail again, and each attempt burdens a donor.
  */
-import { hasLeftCluster, isWell, type NodeStatus } from './status.ts'
+import { MIB } from '../../src/model/sizes.ts'
+import { hasLeftCluster, isServing, type NodeStatus } from './status.ts'
 
 /** Free space without which a node cannot start. */
-export const MIN_FREE_BYTES = 64 * 1024 * 1024
+export const MIN_FREE_BYTES = 64 * MIB
 
 /** A node that was voted out. A starting node leaves `Disconnected` before it answers. */
 const OUT_MS = 6_000
@@ -44,16 +45,18 @@ export interface Question {
   readonly heard: ReadonlyMap<string, NodeStatus>
 }
 
-/** `well`: nothing to do. `wait`: look again. `restart`: stop it; its service manager starts it. */
+/**
+ * `healthy`: nothing to do. `wait`: look again. `restart`: stop it; its service manager starts it.
+ */
 export type Decision =
-  | { readonly kind: 'well' }
+  | { readonly kind: 'healthy' }
   | { readonly kind: 'wait'; readonly why: string }
   | { readonly kind: 'restart'; readonly why: string }
 
 /** Decides. Pure. */
 export function decideStuck(question: Question): Decision {
   const { own, sameForMs, freeBytes, nodes, self } = question
-  if (own !== null && isWell(own)) return { kind: 'well' }
+  if (own !== null && isServing(own)) return { kind: 'healthy' }
   if (own?.component === 'non-Primary')
     return { kind: 'wait', why: 'it is not in a primary component' }
   const suspicion = suspect(question)
@@ -82,7 +85,7 @@ function suspect({
   if (state.startsWith('Join'))
     return { why: `it is ${state} and receives nothing`, afterMs: JOINING_MS }
   if (!ready) return { why: `it is ${state} and does not serve`, afterMs: NOT_READY_MS }
-  const synced = [...heard.values()].filter(isWell)
+  const synced = [...heard.values()].filter(isServing)
   // A donor with locked tables does not notice that members have left.
   const members = Math.min(size, ...synced.map((one) => one.size))
   // A joining node is not synced.
@@ -94,7 +97,7 @@ function suspect({
 /** Whether another node is synced and in the same history, as far as this node knows its own. */
 function hasEveryCommit({ own, heard, self }: Question, node: string): boolean {
   const other = heard.get(node)
-  if (node === self || other === undefined || !isWell(other)) return false
+  if (node === self || other === undefined || !isServing(other)) return false
   return own === null || own.history === other.history
 }
 

@@ -2,7 +2,7 @@
  * Makes the want from each reading of the records.
  *
  * The cost of the shared part grows with the number of instances in this host's VPCs, and most
- * readings change only this host's own instances. So the shared part is made anew only when its
+ * readings change only this host's own instances. So the shared part is made again only when its
  * input has changed (`docs/measured.md`, "Shortcuts"). An unchanged part is the same object, so
  * services see that nothing changed.
  */

@@ -3,7 +3,7 @@
  * has not accepted. Pure.
  *
  * The main table marks what it accepts (`ACCEPT`), and the guard runs after every other chain. So
- * whoever deletes or empties the main table cuts the instances off and opens nothing, even while
+ * anyone who deletes or empties the main table cuts the instances off and opens nothing, even while
  * the daemon is down. The guard is never deleted: each transaction that replaces the main table
  * refills it. If the guard is deleted, too, the lock on each link still holds
  * (`host/network/lock.ts`).

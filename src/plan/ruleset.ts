@@ -308,7 +308,7 @@ function forwardChains({ inVpc }: FirewallSettings, vpcs: Networks): readonly Nf
       `ct state established,related ${ACCEPT}`,
       `ct state invalid ${drop('invalid')}`,
       // A connection begins with SYN. What looks like the middle of one belongs to a connection
-      // that was ended because its permission was withdrawn. Its answers must not begin it anew.
+      // that was ended because its permission was withdrawn. Its answers must not begin it again.
       `tcp flags & (fin | syn | rst | ack) != syn ${drop('invalid')}`,
       `iifname ${ANY_NIC} goto check_egress`,
       'goto check_ingress',

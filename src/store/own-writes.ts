@@ -134,7 +134,7 @@ export interface Backlog {
    */
   put(tx: Tx): Promise<() => void>
   /**
-   * The same for a copy that was just made anew of records that have all writes before the place.
+   * The same for a copy that was just made again of records that have all writes before the place.
    */
   putAfter(tx: Tx, place: number): Promise<() => void>
   /** Whether the copy shows all writes but the due ones. */

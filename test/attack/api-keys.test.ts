@@ -11,7 +11,7 @@ import { createKeyPair } from '../../src/api/actions/create-key-pair.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { BOB, openCloud } from '../kit/api-cloud.ts'
 
-it('keys are made one after the other, files are read beside, and another account has its turn', async () => {
+it('keys are created one after the other, files are read meanwhile, and another account has its turn', async () => {
   await using cloud = await openCloud()
   const begun = systemClock.monotonic()
   await cloud.run(createKeyPair, { KeyName: 'one' })

@@ -14,11 +14,11 @@ import { z } from 'zod'
 import type { Action } from '../../src/api/action.ts'
 import type { Log } from '../../src/lib/log.ts'
 import type { AccessKey } from '../../src/model/records.ts'
+import { MIB } from '../../src/model/sizes.ts'
 import { type InformedStore, withoutReplica } from '../../src/store/replica-reads.ts'
 import { KEY, keysOnly, parts, type RunningApi, runApi } from '../kit/api.ts'
 import { signedHeaders } from '../kit/signed.ts'
 
-const MIB = 1024 * 1024
 const sockets: Socket[] = []
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy()
@@ -63,7 +63,7 @@ function countingParts(): {
   return { asked: () => asked, parts: { ...plain, store } }
 }
 
-describe('a stranger is answered before the body is there', () => {
+describe('an unauthenticated client is answered before the body is there', () => {
   const other: AccessKey = { ...KEY, id: 'AKIDSTRANGER' }
   it.each([
     ['without a signature', {}, 'MissingAuthenticationToken'],
@@ -211,14 +211,14 @@ describe('a key', () => {
   })
 })
 
-it('whoever asks how the host is learns nothing more, without credentials', async () => {
-  let isWell = true
-  await using api = await runApi([], { isHealthy: () => isWell })
+it('without credentials /healthz says nothing but whether the host is healthy', async () => {
+  let isHealthy = true
+  await using api = await runApi([], { isHealthy: () => isHealthy })
   const ask = async () => {
     const response = await fetch(`${api.url}/healthz`)
     return [response.status, await response.text()]
   }
   expect(await ask()).toEqual([200, '{"healthy":true}'])
-  isWell = false
+  isHealthy = false
   expect(await ask()).toEqual([503, '{"healthy":false}'])
 })

@@ -103,7 +103,7 @@ describe('filters', () => {
     expect(longestMs).toBeLessThan(STALL_MS)
   })
 
-  it('that are honest are answered: 200 globs over 2,000 ordinary tags', async () => {
+  it('of ordinary size are answered: 200 globs over 2,000 tags', async () => {
     await fillTags('ordinary-value-of-a-tag-of-forty-letters')
     const Values = numbered((n) => `*value*${n}*`).with(7, '*ordinary*forty*')
     const answer = await client.send(

@@ -78,7 +78,7 @@ function askedFor(asked: readonly Buffer[], who: string): number {
   return new Set(names.filter((name) => name?.startsWith(who))).size
 }
 
-test('whoever holds no place gets one, however many want all of them', async () => {
+test('a client without a pending query gets a place, however many others have', async () => {
   await withServer(
     () => [],
     async ({ asked }) => {

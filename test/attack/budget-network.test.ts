@@ -130,7 +130,7 @@ async function arriving(
 }
 
 describe('the connection table', () => {
-  test('what instances ask of the host’s services costs no entry', async () => {
+  test('queries of instances to the host’s services use no entry', async () => {
     await python(mallory, SCATTER_SOURCES, TEST_GATEWAY, '53', '300')
     await python(mallory, STREAM, TEST_GATEWAY, '67', '5')
     await python(mallory, CONNECT_SILENTLY, METADATA_ADDRESS, '80', '20')
@@ -226,7 +226,7 @@ for _ in range(int(sys.argv[3])):
 `
 
 describe('the host’s services', () => {
-  test('a flood of DNS queries ends before the socket, and the neighbour’s are all heard', async () => {
+  test('a flood of DNS queries is dropped before the socket, and all of the neighbour’s arrive', async () => {
     const before = await dropped('budget_dns')
     const mine = await arriving(testbed.machine, TEST_GATEWAY, 53, () =>
       python(mallory, STREAM, TEST_GATEWAY, '53', '20000'),

@@ -12,16 +12,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { type ConsoleServer, createConsoleServer } from '../../src/api/console/server.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-
 import { createMetrics } from '../../src/lib/metrics.ts'
 import type { Terminal } from '../../src/lib/terminal.ts'
+import { MIB } from '../../src/model/sizes.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { type RunningApi, runApi } from '../kit/api.ts'
 import { createEchoTerminal, type EchoTerminal } from '../kit/echo-terminal.ts'
 import { instanceId } from '../kit/records.ts'
 
-const MIB = 1024 * 1024
 const ECHO = instanceId(1)
 const YES = instanceId(2)
 const DEADLINE_MS = 60_000
@@ -161,7 +160,7 @@ describe('with a ticket', () => {
     await works()
   })
 
-  it('nobody makes the host keep a message of 1 MiB, compressed or not', async () => {
+  it('no client makes the host buffer a message of 1 MiB, compressed or not', async () => {
     const socket = await raw(ECHO, {
       'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits',
     })
@@ -171,7 +170,7 @@ describe('with a ticket', () => {
     await allAreReleased()
   })
 
-  it('a paste of 8 MiB in pieces comes whole, while the terminal takes it slowly', async () => {
+  it('a paste of 8 MiB in pieces arrives complete, though the terminal reads slowly', async () => {
     const socket = await attach()
     const paste = Buffer.alloc(8 * MIB, 'paste\n')
     let seen = 0
@@ -184,7 +183,7 @@ describe('with a ticket', () => {
     await allAreReleased()
   })
 
-  it('who asks a million times whether we are there, and reads no answer, is put out', async () => {
+  it('a client that sends a million pings and reads no answer is disconnected', async () => {
     const socket = await raw()
     socket.pause()
     const ping = frame(0x89, Buffer.alloc(125))
@@ -203,7 +202,7 @@ describe('with a ticket', () => {
     await works()
   })
 
-  it('who reads nothing stops his own terminal only, and costs no memory', async () => {
+  it('a client that reads nothing stops its own terminal only, and uses no memory', async () => {
     const slow = await raw(YES)
     slow.pause()
     const said = () => {
@@ -228,7 +227,7 @@ describe('with a ticket', () => {
     await allAreReleased()
   })
 
-  it('used by many at once it lets one in', async () => {
+  it('a ticket that many use at once admits one', async () => {
     const ticket = server.issue(ECHO)
     const tries = Array.from({ length: 50 }, async () => {
       const socket = new WebSocket(url(), protocols(ticket))
@@ -249,7 +248,7 @@ function fragments(count: number): Buffer {
 }
 
 describe('without a ticket', () => {
-  it('a thousand connections that ask for a console cost none of those who have one', async () => {
+  it('a thousand connections that ask for a console disconnect no attached client', async () => {
     const mine = await attach()
     let shown = 0
     mine.on('message', (_data, isBinary) => {
@@ -292,7 +291,7 @@ describe('without a ticket', () => {
     ['no key', { 'sec-websocket-key': '' }],
     ['another version', { 'sec-websocket-version': '7' }],
     ['a protocol twice', { 'sec-websocket-protocol': 'atoll.console.v1, atoll.console.v1' }],
-  ])('and with %s nobody is let in, and nothing is left', async (_what, headers) => {
+  ])('with %s nobody is admitted, and nothing is left', async (_what, headers) => {
     const { 'sec-websocket-protocol': twice, ...more } = headers as Record<string, string>
     const shown = protocols(server.issue(ECHO)).join()
     const asked = request({

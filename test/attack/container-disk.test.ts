@@ -55,7 +55,7 @@ describe.skipIf(!canRunDocker())('a container that fills the disk (needs root)',
   it.each([
     [1, 'with one file', /it has written 2 GiB; its limit is 1 GiB/],
     [2, 'in a volume', /it has written 2 GiB/],
-  ])('is found out, %i: %s', async (n, _how, message) => {
+  ])('is detected, %i: %s', async (n, _how, message) => {
     const isFound = async () => (await lookAt(n))?.excess !== undefined
     await eventually('its excess is seen', isFound, DEADLINE_MS)
     const have = await lookAt(n)
@@ -64,7 +64,7 @@ describe.skipIf(!canRunDocker())('a container that fills the disk (needs root)',
     expect(plan.facts).toMatchObject([{ kind: 'stopped', code: 'Client.VolumeLimitExceeded' }])
   })
 
-  it('costs a neighbour nothing, nor does a file with holes', async () => {
+  it('takes nothing from a neighbour, nor does a file with holes', async () => {
     const others = async () => (await lookAt(1))?.excess !== undefined
     await eventually('all were looked at', others, DEADLINE_MS)
     const have = await lookAt(3)

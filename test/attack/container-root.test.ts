@@ -151,7 +151,7 @@ describe.skipIf(!canRunDocker())(
       expect(await guest.machine.answers(guest.want)).toBe(true)
     })
 
-    it('makes no devices, no raw packets, and nobody more than they were', async () => {
+    it('creates no devices and no raw packets, and gives no process more rights', async () => {
       expect(await has(guest.pid, 'MKNOD')).toBe(false)
       expect(await has(guest.pid, 'NET_RAW')).toBe(false)
       expect(await statusOf(guest.pid, 'NoNewPrivs')).toBe('1')

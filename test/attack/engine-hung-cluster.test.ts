@@ -27,7 +27,7 @@ import { healthProblems, processesLike, within } from '../kit/hung.ts'
 const DEADLINE_MS = 60_000
 /** A request that needs the records is answered, or refused, by then. */
 const ANSWER_MS = 10_000
-const MENDED_MS = 5_000
+const REPAIRED_MS = 5_000
 const GATEWAY = '172.31.0.1'
 
 describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () => {
@@ -61,10 +61,10 @@ describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () =
     expect((await execute('dig', asked)).stdout.trim()).toBe(address)
     await cloud.netns.must(['nft', 'delete', 'table', 'inet', 'atoll'])
     await cloud.netns.must(['ip', 'route', 'flush', 'proto', '167'])
-    const isMended = async () =>
+    const isRepaired = async () =>
       (await cloud.netns.run(['nft', 'list', 'table', 'inet', 'atoll'])).exitCode === 0 &&
       (await execute('ping', ['-c', '1', '-W', '1', address])).exitCode === 0
-    await eventually('rules and routes are repaired', isMended, MENDED_MS)
+    await eventually('rules and routes are repaired', isRepaired, REPAIRED_MS)
     const url = 'http://169.254.169.254/latest/meta-data/instance-id'
     expect((await cloud.inside(instance, ['wget', '-qO-', url])).stdout).toBe(instance)
     const listed = await within(ANSWER_MS, 'a read', ec2.send(new DescribeInstancesCommand({})))

@@ -57,18 +57,21 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
       async () => (await healthProblems()).some((one) => what.test(one)),
       DEADLINE_MS,
     )
-  /** Kills the daemon and starts it again; it need not become well. Gives what comes when it is. */
-  async function startAnew(): Promise<{ readonly well: Promise<void> }> {
+  /**
+   * Kills the daemon and starts it again; it need not become healthy. `healthy` resolves when it
+   * is.
+   */
+  async function restart(): Promise<{ readonly healthy: Promise<void> }> {
     await cloud.stop('SIGKILL')
-    const well = cloud.start({ env: { PATH: programs.path } })
-    well.catch(() => undefined)
+    const healthy = cloud.start({ env: { PATH: programs.path } })
+    healthy.catch(() => undefined)
     const answers = () =>
       healthProblems().then(
         () => true,
         () => false,
       )
     await eventually('it is up', answers, DEADLINE_MS)
-    return { well }
+    return { healthy }
   }
   const wellAgain = () =>
     eventually(
@@ -105,11 +108,11 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
       await named(new RegExp(`services: machines: the QEMU of ${machine} .* does not answer`))
       const console = new GetConsoleOutputCommand({ InstanceId: machine })
       await within(ANSWER_MS, 'the console', cloud.ec2.send(console))
-      const { well } = await startAnew()
+      const { healthy } = await restart()
       await othersStillWork(sample)
       await named(new RegExp(`the QEMU of ${machine} .* does not answer`))
       stop(qemu, 'SIGCONT')
-      await well
+      await healthy
       await wellAgain()
       await ask.untilItAnswers(machine)
       stop(qemu, 'SIGSTOP')
@@ -152,7 +155,7 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
         )
       await eventually('the engine holds it while it stops it', isHeld, DEADLINE_MS)
       // A daemon need not ask for what it knows already.
-      await startAnew()
+      await restart()
       await named(new RegExp(`services: containers: docker has not said how ${stuck} is`))
       for (let n = 0; n < 3; n += 1) await othersStillWork(sample)
       expect((await ask.look(stuck)).State?.Name).toBe('stopping')

@@ -50,11 +50,11 @@ it('repairs by the ledger while the records hang', async () => {
       async () => (await state()).includes('172.31.0.11'),
       20_000,
     )
-    const well = await state()
+    const intact = await state()
     for (const damage of ['nft flush ruleset', 'ip route flush proto 167']) {
       await testbed.machine.must(['sh', '-ec', damage])
       const began = performance.now()
-      await eventually(`${damage} is repaired`, async () => (await state()) === well, 20_000)
+      await eventually(`${damage} is repaired`, async () => (await state()) === intact, 20_000)
       const tookMs = Math.round(performance.now() - began)
       process.stdout.write(`${damage}: mended after ${tookMs} ms, records hang\n`)
       // Other tests run beside this one; the benchmark "mending" has the figures of a quiet

@@ -121,7 +121,7 @@ async function handshake(port: number, files: readonly string[]): Promise<string
   return attempt('bash', '-c', `${line} | tr -d '\\000'`, 'x', ...files)
 }
 
-describe('who is no host of the cluster', () => {
+describe('a machine that is no host of the cluster', () => {
   it('reaches no port of an engine, and is counted', { timeout: 120_000 }, async () => {
     const answers = await Promise.all(
       PORTS.map(async (port) => [port, await connectionState(port)]),
@@ -160,7 +160,7 @@ describe('who is no host of the cluster', () => {
   })
 })
 
-describe('who has the address of a member', () => {
+describe('a machine with the address of a member', () => {
   beforeAll(async () => {
     await eachEngineHost(async (host) => {
       for (const set of ['members', 'hosts'])
@@ -251,7 +251,7 @@ async function joinGalera(providerOptions: string): Promise<string> {
   }
 }
 
-describe('who reads the wire', () => {
+describe('a listener on the network', () => {
   it('finds no secret, no password and no record in it', { timeout: 240_000 }, async () => {
     const file = join(directory(), 'wire.pcap')
     const { fabricNetns } = lab.layout

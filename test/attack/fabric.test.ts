@@ -26,7 +26,7 @@ async function demand(encryption: 'none' | 'ipsec', ...indices: readonly number[
   }
 }
 
-describe('where IPsec is demanded and is not there', () => {
+describe('where IPsec is required and missing', () => {
   it('a host sends nothing in clear, and its own instances reach each other', async () => {
     await eventually('in clear it goes', aliceToDave)
     await demand('ipsec', 0)
@@ -36,14 +36,14 @@ describe('where IPsec is demanded and is not there', () => {
     expect(await reaches(fixture.guest('alice'), addressOf('bob'))).toBe(true)
   })
 
-  it('it takes nothing in clear from a peer who forgot', async () => {
+  it('it accepts nothing in clear from a peer without the setting', async () => {
     const daveToAlice = () => reaches(fixture.guest('dave'), addressOf('alice'))
     expect(
       await fixture.dropsDuring(0, 'fabric', async () => expect(await daveToAlice()).toBe(false)),
     ).toBeGreaterThan(0)
   })
 
-  it('all is as before once it is demanded no more', async () => {
+  it('everything works again once it is no longer required', async () => {
     await demand('none', 0)
     await eventually('in clear it goes', aliceToDave)
   })

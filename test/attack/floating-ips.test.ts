@@ -106,7 +106,7 @@ test('an instance does not send as another’s floating IP', async () => {
   expect(await host.drops('spoofed')).toBe(before + 2)
 })
 
-test('an instance does not take a floating IP by ARP', async () => {
+test('an instance does not take over a floating IP by ARP', async () => {
   await host.pass(want([null, THEIRS]))
   expect(await ping(testbed.outside, THEIRS)).toBe(false)
   const known = () => testbed.outside.must(['ip', 'neigh', 'show', THEIRS])
@@ -160,7 +160,7 @@ test.each([
   expect(heardByA).toEqual([])
 })
 
-test('another machine with a floating IP is found, and named with its Ethernet address', async () => {
+test('another machine with a floating IP is detected, and reported with its Ethernet address', async () => {
   await host.pass(want([MINE]))
   const find = () =>
     host.inside(() =>

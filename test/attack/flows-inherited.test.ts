@@ -124,7 +124,7 @@ for start in range(0, int(sys.argv[4]), 500):
 test.each([
   ['kernel', 65_000],
   ['older kernel', 8_000],
-] as const)('the %s forgets %d entries and holds nobody up', async (kernel, entries) => {
+] as const)('the %s deletes %d entries and delays nobody', async (kernel, entries) => {
   execFileSync('python3', ['-c', FILL, ADDRESS, '192.0.2.1', '198.51.100.1', `${entries}`])
   execFileSync('python3', ['-c', FILL, '172.31.0.99', '192.0.2.2', '198.51.100.1', '500'])
   const count = () =>

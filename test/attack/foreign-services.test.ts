@@ -84,14 +84,14 @@ async function serve(name: string, address: string): Promise<Disposable> {
 }
 
 describe.each([METADATA_ADDRESS, TEST_GATEWAY])('at %s', (address) => {
-  it('a program that listens on all addresses is not heard, and counted', async () => {
+  it('answers of a program that listens on all addresses are dropped, and counted', async () => {
     using _foreign = await serve('foreign', '0.0.0.0')
     expect(await answers(address)).toStrictEqual(['nobody', 'nobody', 'nobody'])
     const counters = await testbed.host.ruleCounters('inet', NFT_TABLE)
     expect(counters.get(dropCounterName('foreign_service'))).toBeGreaterThan(2)
   })
 
-  it('our own is heard', async () => {
+  it('our own answers arrive', async () => {
     using _own = await serve('own', address)
     // The port of metadata is open at its own address only.
     const metadata = address === METADATA_ADDRESS ? 'own' : 'nobody'

@@ -160,7 +160,7 @@ async function frames(from: InstanceWant): Promise<string> {
 }
 
 test.each(['container', 'machine'])(
-  'of a %s nothing arrives anywhere',
+  'no frame of a %s arrives anywhere',
   async (kind) => {
     const from = kind === 'container' ? ALICE : MACHINE
     const text = await frames(from)

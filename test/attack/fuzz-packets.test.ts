@@ -298,7 +298,7 @@ describe(`mutated bytes, with ATOLL_SEED=${SEED},`, () => {
     }
   })
 
-  it('heads of signed requests: refused, or proved', { timeout: 900_000 }, async () => {
+  it('heads of signed requests: refused, or verified', { timeout: 900_000 }, async () => {
     const chance = chanceOf(SEED)
     const { host, authorization, 'x-amz-date': date } = signedHeaders({ body: 'Action=X' })
     const findKey = async (id: string) => (id === KEY.id ? KEY : undefined)
@@ -318,7 +318,7 @@ describe(`mutated bytes, with ATOLL_SEED=${SEED},`, () => {
     }
   })
 
-  it('lines of a stream: read, or the stream is given up', { timeout: 900_000 }, async () => {
+  it('lines of a stream: read, or the stream is closed', { timeout: 900_000 }, async () => {
     const chance = chanceOf(SEED)
     for (let count = Math.ceil(ALL / 100); count > 0; count -= 1) {
       const stream = new PassThrough()
@@ -331,7 +331,7 @@ describe(`mutated bytes, with ATOLL_SEED=${SEED},`, () => {
     }
   })
 
-  it('a QEMU that was taken over: refused, and nothing is left', { timeout: 900_000 }, async () => {
+  it('a compromised QEMU: refused, and nothing is left', { timeout: 900_000 }, async () => {
     const chance = chanceOf(SEED)
     const directory = await mkdtemp(join(tmpdir(), 'atoll-fuzz-'))
     const path = join(directory, 'qmp')

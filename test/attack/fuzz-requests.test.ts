@@ -260,7 +260,9 @@ describe(`with ATOLL_SEED=${SEED},`, () => {
     expect(bugs).toEqual([])
   })
 
-  it('bytes that are hardly HTTP are answered or cut off', { timeout: 1_800_000 }, async () => {
+  it('bytes that are almost HTTP are answered or disconnected', {
+    timeout: 1_800_000,
+  }, async () => {
     await many(ALL * 0.1, async (chance) => {
       const form = inventForm(chance)
       const lines = Object.entries(signedHeaders({ body: form, host: 'a' }))

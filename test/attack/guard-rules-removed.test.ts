@@ -126,7 +126,7 @@ const DAMAGES: readonly (readonly [string, boolean])[] = [
   ['iptables-nft -P FORWARD ACCEPT; iptables-nft -F; nft flush ruleset', true],
 ]
 
-test('as it should be, nothing of it is delivered', async () => {
+test('with all rules nothing of it is delivered', async () => {
   expect(await deliveries()).toEqual([])
   expect(await reaches(alice, TEST_GATEWAY)).toBe(true)
   expect(await reaches(alice, OUTSIDE_ADDRESS)).toBe(true)

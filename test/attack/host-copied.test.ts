@@ -191,7 +191,7 @@ async function leaseIsOver(): Promise<void> {
 const original = (): Machine => ({ name: 'original', netns: near, dir: join(home, 'original') })
 const copied = (name: string): Machine => ({ name, netns: far, dir: join(home, name) })
 
-it('the second is found out, and the first stays, in whichever order they start again', async () => {
+it('the copy is detected, and the first keeps running, in whichever order they start again', async () => {
   let first = start(original())
   await lives(original(), first)
   const twin = copy(original(), copied('twin'))

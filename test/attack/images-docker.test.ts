@@ -91,7 +91,7 @@ test('the engine is not sent to where a client points it', async () => {
   }
 })
 
-test('an image of the engine is not had by its id', async () => {
+test('an image of the engine cannot be used by its id', async () => {
   const { Id } = await engine.docker.getImage('private:1').inspect()
   const images = open([], ['*'])
   for (const digits of [1, 8, 12, 64])

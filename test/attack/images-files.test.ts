@@ -92,7 +92,7 @@ async function tryAs(name: string): Promise<readonly string[]> {
 const NOT_PUBLISHED =
   'file://FILE is not a published image of this host; its operator can make it one: atoll image publish FILE'
 
-describe('what is not published is told apart by nothing, and reaches no guest', () => {
+describe('unpublished files are indistinguishable, and reach no guest', () => {
   /** Each makes FILE and FILE.img. */
   const doors: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
     'only root may read': (path) => writeFile(path, cpio(512), { mode: 0o600 }),
@@ -141,7 +141,7 @@ describe('what is not published is told apart by nothing, and reaches no guest',
   })
 })
 
-describe('what was published by mistake is used as what it is, or not at all', () => {
+describe('a file published by mistake is used as what it is, or not at all', () => {
   test.each([
     ['text', Buffer.from(SECRET)],
     ['text of whole sectors', Buffer.from(SECRET.repeat(512).slice(0, 4096))],
@@ -170,7 +170,7 @@ describe('what was published by mistake is used as what it is, or not at all', (
   })
 })
 
-test('a guess at the content of a file is not confirmed, right or wrong', async () => {
+test('a guess at the content of a file is not confirmed, whether right or wrong', async () => {
   await writeFile(join(published, 'secret.img'), SECRET, { mode: 0o600 })
   await writeFile(join(published, 'text.img'), SECRET)
   const guess = (content: string) => createHash('sha256').update(content).digest('hex')

@@ -20,6 +20,7 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import { createKeptImages } from '../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { type AccountId, formatId, ID_BYTES } from '../../src/model/ids.ts'
+import { MIB } from '../../src/model/sizes.ts'
 import type { ImageStatus } from '../../src/plan/workloads.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
@@ -29,7 +30,6 @@ import { outboundTo } from '../kit/outbound.ts'
 /** Half a minute is a second and a half. */
 const TIMES = 20
 const DEADLINE_MS = 60_000
-const MIB = 1024 ** 2
 const ATTACKER = '111111111111' as AccountId
 const OTHER = '222222222222' as AccountId
 

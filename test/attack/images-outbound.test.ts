@@ -94,7 +94,7 @@ async function startVictim(listener: RequestListener, address = '127.0.0.1') {
 const NOT_FETCHED = 'URL cannot be fetched from this host'
 const secret: RequestListener = (_request, response) => response.end(cpio(512))
 
-describe('by its names and spellings, what is not the world is never connected to', () => {
+describe('addresses that are not public are never connected to, by any name or spelling', () => {
   test('the loopback', async () => {
     const victim = await startVictim(secret)
     const images = open()

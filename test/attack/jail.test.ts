@@ -57,7 +57,7 @@ describe.skipIf(!isRoot)('a parser in the jail (needs root)', () => {
     expect((await perl(code)).exitCode).not.toBe(0)
   })
 
-  it('gets no new privileges, a filter, and no rights', async () => {
+  it('gets no new privileges and no capabilities, and has a filter of system calls', async () => {
     const { stdout } = await attempt('cat', ['/proc/self/status'])
     expect(stdout).toMatch(/^NoNewPrivs:\s+1$/m)
     expect(stdout).toMatch(/^Seccomp:\s+2$/m)
@@ -89,7 +89,7 @@ describe.skipIf(!isRoot)('a parser in the jail (needs root)', () => {
     expect((await stat(target)).uid).toBe(0)
   })
 
-  it('unpacks gzip, says when it is damaged, and ends with whoever reads', async () => {
+  it('unpacks gzip, reports damage, and ends with its reader', async () => {
     const whole = Buffer.alloc(3_000_000, 'atoll')
     const packed = gzipSync(whole)
     const unpack = async (bytes: Buffer) => {

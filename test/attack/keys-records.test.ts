@@ -86,7 +86,7 @@ describe('a copy of the database', () => {
     expect(await firstKey()).toEqual(key)
   })
 
-  it('lets nobody use the sealed text as a secret, nor move it to a key of his own', async () => {
+  it('lets nobody use the encrypted text as a secret, nor move it to another key', async () => {
     const key = await firstKey()
     const [row] = await store.read((tx) => tx.accessKeys(key.account))
     await using host = await api()
@@ -178,7 +178,7 @@ describe('a key that was taken away', () => {
   )
 })
 
-describe('a host that is cut off', () => {
+describe('a host that is disconnected', () => {
   it('uses its copy of the keys for an hour, and then says why it does not', async () => {
     const key = await firstKey()
     let nowMs = Date.now()

@@ -151,7 +151,7 @@ it('a reader that is stopped is not waited for, and memory stays bounded', async
   }
 })
 
-it('a reader that is gone does not end the daemon', async () => {
+it('a reader that has exited does not end the daemon', async () => {
   const logger = await startLogger('cat')
   await report(logger, ({ lines }) => lines > 500)
   process.kill(Number(await readFile(join(directory, 'pid'), 'utf8')), 'SIGKILL')

@@ -18,7 +18,7 @@ import { type QemuFixture, startQemuFixture } from '../kit/machines.ts'
 
 const FIRST_USER = 1_900_000_000
 
-describe.skipIf(!canRunMachines())('a QEMU that was taken over (needs root and QEMU)', () => {
+describe.skipIf(!canRunMachines())('a compromised QEMU (needs root and QEMU)', () => {
   let ground: QemuFixture
   let want: InstanceWant
   let pid = 0
@@ -106,7 +106,7 @@ describe.skipIf(!canRunMachines())('a QEMU that was taken over (needs root and Q
     expect(Number(threads)).toBeLessThan(256)
   })
 
-  it('fills no disk with what it says', async () => {
+  it('fills no disk with its output', async () => {
     const files = createMachineFiles(ground.stateDir)
     const { log, console: serial } = files.paths(want.id)
     for (const file of [log, serial])

@@ -172,7 +172,7 @@ it('an endpoint that is switched off gives neither data nor token', async () => 
   expect((await curl(neighbour, id)).status).toBe(200)
 })
 
-it('tags are told only where they are enabled', async () => {
+it('tags are shown only where they are enabled', async () => {
   await pass({ tokens: 'optional' })
   expect((await curl(guest, '/latest/meta-data/tags/instance/Name')).status).toBe(404)
   expect((await curl(guest, '/latest/meta-data/')).body).not.toContain('tags')
@@ -180,8 +180,8 @@ it('tags are told only where they are enabled', async () => {
   expect((await curl(guest, '/latest/meta-data/tags/instance/Name')).body).toBe('web')
 })
 
-describe('who is behind an instance', () => {
-  it('is not reached by answers with a hop limit of 1, and is with 2', async () => {
+describe('a machine behind an instance', () => {
+  it('is not reached by answers with a hop limit of 1, but with 2', async () => {
     await pass({ hopLimit: 2 })
     await eventually('two hops', async () => (await token(inner)).status === 200)
     await pass({ hopLimit: 1 })

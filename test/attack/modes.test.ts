@@ -83,7 +83,7 @@ it('files with secrets are closed by themselves, too', async () => {
   expect(open).toStrictEqual([])
 })
 
-it('nobody finds the secret of an instance, by name or by search', async () => {
+it('no user finds the secret of an instance, by name or by search', async () => {
   const search = await execute('/usr/bin/setpriv', [
     ...[`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--'],
     ...['grep', '-rsl', SECRET, cloud.dir],

@@ -45,7 +45,7 @@ it.each([
   expect(existsSync(volumeHome(state, volume))).toBe(false)
 })
 
-it('a directory that is a link leads nowhere', async () => {
+it('a directory that is a link is not followed', async () => {
   await mkdir(join(root, 'victim', volume))
   await rm(join(state, 'volumes'), { recursive: true })
   await symlink(join(root, 'victim'), join(state, 'volumes'))
@@ -53,7 +53,7 @@ it('a directory that is a link leads nowhere', async () => {
   expect(existsSync(join(root, 'victim', volume))).toBe(true)
 })
 
-it.each(['../../victim', '..', '.', '', '/', 'vol-\0'])('the name %j is none', async (name) => {
+it.each(['../../victim', '..', '.', '', '/', 'vol-\0'])('the name %j is refused', async (name) => {
   await expect(removeVolumeHome(state, name as typeof volume)).rejects.toThrow(RangeError)
   expect(existsSync(join(root, 'victim/kept'))).toBe(true)
   expect(existsSync(volumeHome(state, volume))).toBe(true)

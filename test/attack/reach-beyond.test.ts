@@ -95,13 +95,13 @@ test.each([
 })
 
 test.each([OUTSIDE_ADDRESS, '203.0.113.9'])(
-  'it reaches %s, out by the way of the world',
+  'it reaches %s through the default route',
   async (address) => {
     expect(await reaches(alice, address)).toBe(true)
   },
 )
 
-test('a way out that comes is taken with the next look, and one that goes is shut at once', async () => {
+test('a new default route is used from the next pass on, and one that goes is closed at once', async () => {
   const swap = `ip route replace default via 10.9.0.2`
   await office.must(['sh', '-ec', 'ip addr add 203.0.113.9/32 dev lo'])
   await testbed.machine.must(['sh', '-ec', swap])
@@ -114,7 +114,7 @@ test('a way out that comes is taken with the next look, and one that goes is shu
   expect(await reaches(alice, '203.0.113.9')).toBe(true)
 })
 
-test('where the way out has no gateway, as a tunnel’s has not, connected networks stay shut', async () => {
+test('behind a default route without a gateway, such as a tunnel’s, connected networks stay closed', async () => {
   await testbed.machine.must(['sh', '-ec', 'ip route replace default dev mgmt0'])
   await office.must([
     'sh',
@@ -155,7 +155,7 @@ except TimeoutError:
     print("silence", end="")
 `
 
-test('nobody on the uplink is answered for what every host carries, and the host is', async () => {
+test('no ARP request on the uplink is answered for the service addresses, but for the host’s own', async () => {
   const asked = (address: string) =>
     testbed.outside.must(['python3', '-c', ARP, address, OUTSIDE_ADDRESS])
   expect(await asked('169.254.169.254')).toBe('silence')
@@ -165,7 +165,7 @@ test('nobody on the uplink is answered for what every host carries, and the host
   expect(await asked(UPLINK_ADDRESS)).toBe('answered')
 })
 
-test('an instance is answered for its own network, and not for the host’s others', async () => {
+test('ARP of an instance is answered for its own network, and not for the host’s others', async () => {
   const asked = (address: string) => alice.must(['python3', '-c', ARP, address, '172.31.0.11'])
   expect(await asked('172.31.0.12')).toBe('answered')
   expect(await asked('169.254.169.254')).toBe('answered')
@@ -195,7 +195,7 @@ raw.send(bytes.fromhex("0261746f6c6c") + mac + sys.argv[8].encode("latin1").deco
 const forge = (from: Netns, ...args: readonly string[]) =>
   from.must(['python3', '-c', FORGE, ...args, ''])
 
-test('a fragment in another’s name is dropped where it comes in, and counted', async () => {
+test('a fragment with another’s source is dropped at its NIC, and counted', async () => {
   const listen = bob.spawn(
     [
       'python3',

@@ -186,7 +186,7 @@ describe('an instance whose record becomes unreadable', () => {
     ['volume', (tx) => tx.insertVolume({ ...volumeRecord(1, first), state: 'lost' as never })],
   ]
 
-  it.each(spoil)('by its %s stays as it was, and so does everybody else', async (_what, write) => {
+  it.each(spoil)('by its %s stays as it was, and so do all others', async (_what, write) => {
     await using host = await openHost()
     const before = host.wants.at(-1)
     const want = await host.after(write)
@@ -227,7 +227,7 @@ describe('an instance whose record becomes unreadable', () => {
   })
 })
 
-describe('one bad row of what all share', () => {
+describe('one bad row that all hosts share', () => {
   const spoil: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
     [
       'a malformed network',
@@ -275,7 +275,7 @@ describe('one bad row of what all share', () => {
     ],
   ]
 
-  it.each(spoil)('stops nobody: %s', async (_what, write) => {
+  it.each(spoil)('stops no host: %s', async (_what, write) => {
     const before = await (async () => {
       await using host = await openHost()
       return host.wants.at(-1)
@@ -308,7 +308,7 @@ describe('one bad row of what all share', () => {
     expect(want?.shared.peers).toStrictEqual(before?.peers)
   })
 
-  it('of this host itself leaves it with what it knew', async () => {
+  it('of this host itself leaves it with its last want', async () => {
     await using host = await openHost()
     const before = host.wants.at(-1)
     const want = await host.after(async (tx) => {

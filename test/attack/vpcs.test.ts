@@ -133,7 +133,7 @@ describe('an instance', () => {
     expect(await arrives('to-where')).toBe(false)
   })
 
-  it('answers ARP for everybody', async () => {
+  it('answers ARP for all addresses', async () => {
     const arping =
       'for a in 10.0.0.1 10.0.0.10 10.0.0.11 10.0.0.12; do busybox arping -c1 -U -I eth0 $a; done'
     await testbed.guest(RED).run(['sh', '-c', arping])
@@ -173,7 +173,7 @@ describe('an instance', () => {
   })
 })
 
-describe('a packet that is wrapped with the number of another VPC', () => {
+describe('a packet encapsulated with the number of another VPC', () => {
   const bytes = (mac: string) => `bytes.fromhex("${mac.replaceAll(':', '')}")`
   const frame = (mark: string) =>
     `${bytes(fabricMac(ipv4(FABRIC)))} + ${bytes(fabricMac(ipv4(PEER_FABRIC)))} + b"\\x08\\x00" + packet("10.0.0.12", "10.0.0.10", b"${mark}")`
@@ -209,7 +209,7 @@ wire.sendto(struct.pack("!II", 0x08000000, ${number} << 8) + ${frame(mark)}, ("$
   })
 })
 
-describe('who has taken over the namespace of a VPC', () => {
+describe('an attacker who controls the namespace of a VPC', () => {
   it('sends in its own name to the outside only', async () => {
     await inRed(`send("100.64.0.3", "${OUTSIDE}", b"own name")`)
     await eventually('it arrives', () => heard.some((line) => line.includes('own name')))
@@ -241,7 +241,7 @@ describe('who has taken over the namespace of a VPC', () => {
   })
 })
 
-describe('while the daemon is dead and the rules of the host are gone', () => {
+describe('while no daemon runs and the rules of the host are gone', () => {
   it.each(['nft delete table inet atoll', 'nft flush ruleset'])('%s', async (damage) => {
     await testbed.host(0).kill()
     const { netns } = testbed.host(0)

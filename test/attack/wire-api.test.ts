@@ -97,7 +97,7 @@ describe('a stranger on the network', () => {
     expect(await counted('atoll_api_plain_refused_total')).toBe(4)
   })
 
-  it('is not taken for a client of this host by what it says', async () => {
+  it('cannot claim to be a client of this host', async () => {
     const said = [
       '-H',
       'Host: 127.0.0.1',
@@ -119,7 +119,7 @@ describe('a stranger on the network', () => {
     expect(stdout).toMatch(/<Code>MissingAuthenticationToken<.*\n403$/s)
   })
 
-  it('cannot have less than TLS 1.2', async () => {
+  it('gets nothing below TLS 1.2', async () => {
     const url = `https://${HOST}:${api.port}/`
     const old = await curl('-k', '--tls-max', '1.1', '--ciphers', 'DEFAULT:@SECLEVEL=0', url)
     expect(old.stdout).toMatch(/\n000$/)
@@ -139,7 +139,7 @@ describe('a stranger on the network', () => {
     ['begins a handshake and stops', '\x16\x03\x01'],
     ['ends at once', null],
   ])(
-    'that %s is cut off in time',
+    'that %s is disconnected in time',
     async (_what, bytes) => {
       const socket = connect(api.port, '127.0.0.1')
       socket.on('error', () => undefined)
@@ -151,7 +151,7 @@ describe('a stranger on the network', () => {
     20_000,
   )
 
-  it('that begins handshakes without end is turned away, and this host itself is not', async () => {
+  it('that begins endless handshakes is refused, and this host itself is not', async () => {
     const script = `
       const { connect } = require('node:tls'); let failed = 0, done = 0
       const next = () => { const s = connect({ host: '${HOST}', port: ${api.port}, rejectUnauthorized: false, maxVersion: 'TLSv1.2' }, () => s.destroy())
@@ -171,7 +171,7 @@ const curlHere = (...args: readonly string[]) =>
   host.run(['curl', '-s', '-m', '5', '--cacert', ca(), '-w', '\n%{http_code}', ...args])
 
 describe('a client on this host', () => {
-  it('may use either on the one port', async () => {
+  it('may use either on the same port', async () => {
     expect((await curlHere(`http://127.0.0.1:${api.port}/`)).stdout).toMatch(/\n403$/)
     expect((await curlHere(`https://127.0.0.1:${api.port}/`)).stdout).toMatch(/\n403$/)
     expect((await curlHere(`https://localhost:${api.port}/`)).stdout).toMatch(/\n403$/)

@@ -67,14 +67,14 @@ describe('a database with the certificate of another host', () => {
       log: silentLog,
     })
 
-  it('is not believed by its address, again and again', async () => {
+  it('is refused by its address, at every attempt', async () => {
     const store = await open(mariadb.node)
     for (let round = 0; round < 3; round += 1)
       await expect(store.read((tx) => tx.hosts())).rejects.toMatchObject({ kind: 'unavailable' })
     await store.close()
   })
 
-  it('is believed by a name that it is for', async () => {
+  it('is accepted for a name in its certificate', async () => {
     const store = await open(mariadb.node.replace('127.0.0.1', 'localhost'))
     await store.migrate()
     expect((await store.read((tx) => tx.instanceTypes())).length).toBeGreaterThan(0)
@@ -83,7 +83,7 @@ describe('a database with the certificate of another host', () => {
 })
 
 describe('a broker with the certificate of another host', () => {
-  it('is not believed by its address', async () => {
+  it('is refused by its address', async () => {
     const tried: string[] = []
     const note = (_fields: object, message: string) => tried.push(message)
     const log = { debug: note, info: note, warn: note, error: note, child: () => log }
@@ -93,7 +93,7 @@ describe('a broker with the certificate of another host', () => {
     await end.bus.close()
   })
 
-  it('is believed by a name that it is for', async () => {
+  it('is accepted for a name in its certificate', async () => {
     const address = broker.address.replace('127.0.0.1', 'localhost')
     const end = openTestBus('host-1', [address], { tls: { to: 'all', ...own } })
     await eventually('it is connected', () => end.bus.node() !== null, 30_000)

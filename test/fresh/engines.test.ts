@@ -17,12 +17,12 @@ install -d -o mysql /var/log/mysql; install -d -o rabbitmq /var/log/rabbitmq
 mariadb-install-db --user=mysql --datadir=/var/lib/mysql --skip-test-db --auth-root-authentication-method=socket >/dev/null
 ip address add 10.99.0.1/32 dev lo
 export ATOLL_ENGINES_SECONDS=300
-well() { for round in $(seq 300); do curl -sf -m 2 http://127.0.0.1:9773/healthz >/dev/null && return; sleep 1; done; echo 'failed: not well'; }
+healthy() { for round in $(seq 300); do curl -sf -m 2 http://127.0.0.1:9773/healthz >/dev/null && return; sleep 1; done; echo 'failed: not well'; }
 listening() { ss -Hltn | awk '{ print $4 }' | grep -E ':(3306|4369|4567|5671|5672|25672)$' | sort; }
 
 echo "== first"
 scripts/install --hosts 10.99.0.1 --address 10.99.0.1 --engines --new-cluster || echo "failed with $?"
-well
+healthy
 echo "== ports"
 listening
 nft list table inet atoll_engines
@@ -36,7 +36,7 @@ id=$(e run-instances --image-id $image --instance-type t3.micro --query 'Instanc
 e wait instance-running --instance-ids $id && echo running
 echo "== again"
 scripts/install || echo "failed with $?"
-well
+healthy
 atoll instances
 echo "== removed"
 scripts/install --uninstall || echo "failed with $?"

@@ -18,13 +18,13 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import { createKeptImages } from '../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
+import { MIB } from '../../src/model/sizes.ts'
 import type { ImageWant } from '../../src/model/want.ts'
 import type { ImageStatus } from '../../src/plan/workloads.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { fastClock } from './fast-clock.ts'
 import { outboundTo } from './outbound.ts'
 
-const MIB = 1024 * 1024
 /** The longest that an image takes. */
 export const SETTLE_MS = 30_000
 

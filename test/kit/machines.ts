@@ -19,6 +19,7 @@ import { createMachineFiles } from '../../src/machines/files.ts'
 import { createQemuDriver } from '../../src/machines/qemu.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { GATEWAY_LINK } from '../../src/model/names.ts'
+import { MIB } from '../../src/model/sizes.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
 import type { WorkloadDriver } from '../../src/workloads/driver.ts'
@@ -35,7 +36,6 @@ export interface QemuFixture extends WorkloadMachine<MachineImages> {
 
 const MTU_BYTES = 1450
 const FIRST_USER = 1_900_000_000
-const MIB = 1024 * 1024
 const SETTLE_DEADLINE_MS = 60_000
 /** An emulated shell on a busy machine. */
 const SHELL_DEADLINE_MS = 60_000

@@ -109,7 +109,7 @@ it('hosts reach each other over different brokers', async () => {
     for (const { host } of hosts) expect(await ask(from, host)).toEqual(ANSWER)
 })
 
-it('when a broker loses its power, hosts on others notice nothing and its own hosts find another', async () => {
+it('when a broker loses its power, hosts on others are not affected and its own hosts find another', async () => {
   const [own, second, third] = [hostAt(0), hostAt(1), hostAt(2)]
   const { connection, publish } = await openPublisher(nodeAt(1))
   const bells: Bell[] = []
@@ -159,7 +159,7 @@ it('when a broker loses its power, hosts on others notice nothing and its own ho
 }, 240_000)
 
 it(
-  'when all are lost, hosts go on by themselves, and come together again when one is back',
+  'when all are lost, hosts go on alone, and connect again when one is back',
   async () => {
     const [first, second] = [hostAt(0), hostAt(1)]
     const before = await openPublisher(nodeAt(1))

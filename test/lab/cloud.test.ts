@@ -10,7 +10,7 @@ import {
   createCloud,
   execute,
   HOST_ADDRESS,
-  isWell,
+  isHealthyDaemon,
   OUTSIDE_ADDRESS,
   smallType,
 } from '../../tools/kit/cloud.ts'
@@ -65,7 +65,7 @@ describe('two instances', () => {
     expect((await cloud.inside(id, ['hostname'])).stdout.trim()).toBe(id)
   })
 
-  it.each(KINDS)('%s: says by tags of ours how it is held', async (kind) => {
+  it.each(KINDS)('%s: has tags of ours that say how it is confined', async (kind) => {
     const held = async () => {
       const { Tags = [] } = await ask.look(ids[kind] ?? '')
       return Tags.filter(({ Key }) => Key?.startsWith('atoll:')).map(({ Value }) => Value)
@@ -98,7 +98,7 @@ describe('two instances', () => {
   })
 
   it.each(KINDS)(
-    '%s: reaches the world outside under the address of the host, and is not reached from there',
+    '%s: reaches the outside with the address of the host, and is not reached from there',
     async (kind) => {
       const id = ids[kind] ?? ''
       const { PrivateIpAddress: address = '' } = await ask.look(id)
@@ -231,7 +231,7 @@ async function leftovers(): Promise<readonly string[]> {
   return [...links, ...containers, ...directories]
 }
 
-describe('whatever dies', () => {
+describe('failures', () => {
   let id: string
   let address: string
   beforeAll(async () => {
@@ -355,5 +355,5 @@ it('the command shows the same as the API', async () => {
     `export AWS_ACCESS_KEY_ID=${cloud.credentials.accessKeyId}`,
   )
   expect((await cloud.atoll('instances')).stdout).toMatch(/^INSTANCE +NAME +STATE/)
-  expect(await isWell()).toBe(true)
+  expect(await isHealthyDaemon()).toBe(true)
 })

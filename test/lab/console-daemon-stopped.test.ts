@@ -5,6 +5,7 @@
 import { appendFile, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { KIB, MIB } from '../../src/model/sizes.ts'
 import { type Cloud, createCloud } from '../../tools/kit/cloud.ts'
 import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
@@ -13,8 +14,6 @@ import { type Pty, startPty } from '../kit/pty.ts'
 
 const ATOLL = resolve(import.meta.dirname, '../../bin/atoll')
 const DEADLINE_MS = 300_000
-const MIB = 1024 * 1024
-const KIB = 1024
 /** What all buffers between the guest and a terminal hold is less. */
 const MUCH_BYTES = MIB
 /** Where the log is cut. */

@@ -183,11 +183,11 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
       ]
       for (const change of changes) {
         await change()
-        const isAnew = async () => {
+        const isRestarted = async () => {
           const boot = await bootOf()
           return boot !== '' && !boots.has(boot)
         }
-        await eventually('it was booted again', isAnew, BOOT_DEADLINE_MS)
+        await eventually('it was booted again', isRestarted, BOOT_DEADLINE_MS)
         boots.add(await bootOf())
         expect((await ssh(id, 'cat kept')).stdout).toContain('kept')
         expect((await ask.look(id)).PrivateIpAddress).toBe(address)

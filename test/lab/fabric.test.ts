@@ -145,7 +145,7 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
     expect(await reaches(guest('alice'), addressOf('dave'), ...whole(mtu + 1))).toBe(false)
   })
 
-  test('a narrower link behind the other host is told to the sender', async () => {
+  test('the sender learns of a link with a smaller MTU behind the other host', async () => {
     const dave = (await fixture.host(1).host.nics()).find(
       (nic) => nic.routes[0]?.ip === addressOf('dave'),
     )
@@ -197,7 +197,7 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
     server.kill('SIGKILL')
   })
 
-  test('an instance that is gone is not looked for anywhere else', async () => {
+  test('packets to an instance that is gone are sent to no other host', async () => {
     const [before] = fixture.wants
     const [without] = fixture.wantsWithout('dave')
     if (without === undefined) throw new Error('host 0 has a want')
@@ -210,7 +210,7 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
     await eventually('dave is back', () => reaches(guest('alice'), addressOf('dave')))
   })
 
-  test('instances of a host that is cut off are unreachable, all others are as before', async () => {
+  test('instances of a disconnected host are unreachable, all others are as before', async () => {
     await fixture.testbed.wire.must(['ip', 'link', 'set', 'port3', 'down'])
     expect(await reaches(guest('alice'), addressOf('frank'))).toBe(false)
     expect(await reaches(guest('alice'), addressOf('dave'))).toBe(true)

@@ -144,7 +144,7 @@ describe('who reaches whom', () => {
   })
 })
 
-describe('who one is', () => {
+describe('sources', () => {
   test('a foreign Ethernet source is dropped', async () => {
     const { alice } = guests
     const [nic] = WANTS.alice.nics
@@ -287,7 +287,7 @@ describe('change and damage', () => {
     await testbed.pass(want)
   })
 
-  test('whoever alters or removes the rules is undone by the next pass and counted', async () => {
+  test('altered or removed rules are repaired by the next pass, and counted', async () => {
     await testbed.pass(want, { resync: true })
     const damages = [
       ['nft', 'flush', 'chain', 'inet', 'atoll', 'prerouting'],

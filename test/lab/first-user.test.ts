@@ -146,7 +146,7 @@ describe('archives', () => {
     return head
   }
 
-  it('that are no good fail with one clear sentence, and say nothing of the host', async () => {
+  it('that are invalid fail with one clear sentence, and say nothing of the host', async () => {
     const dir = join(cloud.dir, 'state/images')
     const empty = tarHead(1_000_000)
     await Promise.all([
@@ -202,7 +202,7 @@ it('the AWS CLI registers an archive by its bare path, as it reads file:// itsel
   await cloud.start()
 })
 
-it('one instance hammered by many at once ends as the last one wanted it', async () => {
+it('one instance changed by many clients at once ends as the last one wanted it', async () => {
   const id = await run(await ask.register('storm', 'docker://atoll-sample:latest'))
   await ask.untilState(id, 'running')
   const InstanceIds = [id]
@@ -281,7 +281,7 @@ describe('a daemon that cannot start says why, and what to change', () => {
     expect(stderr).toMatch(/port 9773: .* setting metrics\.port: .*EADDRINUSE/)
   })
 
-  it('records that are not a database are told of, and the daemon goes on without them', async () => {
+  it('a file that is no database is reported, and the daemon goes on without records', async () => {
     await mkdir(join(cloud.dir, 'junk/state'), { recursive: true })
     const file = join(cloud.dir, 'junk/state/atoll.db')
     await writeFile(file, 'this is no database '.repeat(100))

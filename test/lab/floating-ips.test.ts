@@ -114,7 +114,7 @@ test('is the source of what the instance sends out', async () => {
   expect(await seenAs(b, OUTSIDE)).toBe(testbed.hosts[0]?.uplink)
 })
 
-test('leads to oneself, to a neighbour, and back from the host itself', async () => {
+test('works from the instance itself, from a neighbour, and from the host', async () => {
   const [a, b] = guests as [Netns, Netns]
   await pass(wants([FLOAT_A, FLOAT_B]))
   expect(await seenAs(a, FLOAT_A)).toBe(FLOAT_A)
@@ -125,7 +125,7 @@ test('leads to oneself, to a neighbour, and back from the host itself', async ()
   expect(await seenAs(testbed.hosts[0]?.netns as Netns, FLOAT_B)).not.toBeNull()
 })
 
-test('moves to another host: whoever knew the old one follows', async () => {
+test('moves to another host: ARP caches outside follow', async () => {
   await pass(wants([FLOAT_A]))
   expect(await seenAs(testbed.outside, FLOAT_A)).toBe(OUTSIDE)
   const neighbour = () => testbed.outside.must(['ip', 'neigh', 'show', FLOAT_A])

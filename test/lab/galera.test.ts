@@ -312,7 +312,7 @@ describe('a read of the latest records', () => {
     await holding
   })
 
-  it('costs one round through the group', async () => {
+  it('takes one round through the cluster', async () => {
     const [store] = (await settledStores(1)).stores
     const timed = async (sees: 'local' | 'latest', atOnce: number) => {
       const times: number[] = []
@@ -356,7 +356,7 @@ describe('a read of the latest records', () => {
     }
   })
 
-  it('is never answered from before by a node that has lost its peers', async () => {
+  it('is never answered with old rows by a node that has lost its peers', async () => {
     const database = await freshDatabase()
     const here = await open(database, [0, 1, 2])
     const there = await open(database, [2, 1, 0])
@@ -390,7 +390,7 @@ describe('a node that is lost under load', () => {
     ['its network', (lost: GaleraNode) => lost.cut(), (lost: GaleraNode) => lost.heal()],
     ['its peers', (lost: GaleraNode) => lost.isolate(), (lost: GaleraNode) => lost.rejoin()],
   ])(
-    'with %s takes nothing with it, and is preferred again when it is back',
+    'with %s loses nothing, and is preferred again when it is back',
     async (what, lose, bringBack) => {
       const { stores, inUse } = await settledStores(3)
       const load = startLoad(stores)
@@ -424,7 +424,7 @@ describe('a node that is lost under load', () => {
 })
 
 describe('all nodes', () => {
-  it('that lose their power at once lose nothing that was promised; meanwhile nobody waits', async () => {
+  it('that lose their power at once lose nothing that was committed; meanwhile nobody waits', async () => {
     const { database, stores } = await settledStores(2)
     const load = startLoad(stores)
     await passed(1_000)

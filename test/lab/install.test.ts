@@ -129,7 +129,7 @@ it('does nothing when there is nothing to do', () => {
   expect(machine.part('again')).not.toContain('Start atolld')
 })
 
-it('takes other settings only when it is told to and they are right, and keeps the old ones', () => {
+it('changes settings only when asked to and when they are valid, and keeps the old ones', () => {
   const said = machine.part('reconfigured')
   expect(said).toContain('--reconfigure writes it from these options')
   expect(machine.ran.stderr).toContain('this version refuses /etc/atoll/atoll.yaml.new')
@@ -154,12 +154,12 @@ it('goes back to the version before when the new one does not start', () => {
   expect(machine.part('broken')).toMatch(/^9\.9\.1$/m)
 })
 
-it('takes up again what it left with --keep-state', () => {
+it('continues with what --keep-state has kept', () => {
   expect(machine.part('kept')).toContain('1 received')
   expect(machine.part('kept')).toMatch(/i-[0-9a-f]+ .* running/)
 })
 
-it('refuses what cannot be, with what to do', () => {
+it('refuses invalid settings, with what to do', () => {
   expect(machine.part('wrong').match(/^exit 1$/gm)).toHaveLength(3)
   for (const why of [
     'is not in --hosts',

@@ -106,7 +106,7 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     expect(outside).toContain('reached')
   })
 
-  it('reads its own metadata, told from others by its link', async () => {
+  it('reads its own metadata, distinguished from others by its link', async () => {
     for (const id of machines) {
       const page = await inside(
         id,
@@ -184,8 +184,8 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
 
     const pid = await processOf(id)
     await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))
-    const isAnew = async () => ![pid, undefined].includes(await processOf(id))
-    await eventually('it was restarted', isAnew, DEADLINE_MS)
+    const isRestarted = async () => ![pid, undefined].includes(await processOf(id))
+    await eventually('it was restarted', isRestarted, DEADLINE_MS)
     await ask.untilItAnswers(id)
     expect(await inside(id, 'cat /data/kept')).toContain('kept')
   })

@@ -155,7 +155,7 @@ describe.skipIf(cannot !== null)('systemd-networkd', () => {
     await cloud.netns.must(['ip', 'link', 'delete', 'other'])
   }
 
-  it('takes away what it does not know, and that comes back', async () => {
+  it('removes what it does not know, and that comes back', async () => {
     const before = await ours()
     const deleted = await deletedWhile(() =>
       withManager({ start: NETWORKD, notes: false }, async (home) => {
@@ -170,7 +170,7 @@ describe.skipIf(cannot !== null)('systemd-networkd', () => {
   it.each([
     ['a link of its own', ''],
     ['every link there is', everyLink],
-  ])('told by our notes it takes nothing away, where it has %s', async (_what, more) => {
+  ])('with our configuration files it removes nothing, where it has %s', async (_what, more) => {
     const before = await ours()
     const start = `mkdir -p /run/systemd/network\n${more}\n${NETWORKD}`
     const deleted = await deletedWhile(() => withManager({ start, notes: true }, configures))
@@ -186,7 +186,7 @@ mkdir -p /var/lib/NetworkManager
 mount -t tmpfs tmpfs /var/lib/NetworkManager
 exec env ${packageLibraries()} ${unpackedPackages()}/usr/sbin/NetworkManager --no-daemon --config=/run/nm.conf`
 
-  it('told by our notes it manages no link of ours, and what else it was told holds', async () => {
+  it('with our configuration files it manages no link of ours, and its other settings hold', async () => {
     const before = await ours()
     await cloud.netns.must(['ip', 'link', 'add', 'other', 'type', 'bridge'])
     await withManager({ start, notes: true }, async (_home, pid) => {

@@ -97,7 +97,7 @@ describe('DNS is answered', () => {
 describe('a Name tag', () => {
   const asked = () => resolved(`web.${ZONE}`)
 
-  it('answers for those that run, and its own name and the way back for a stopped one, too', async () => {
+  it('resolves to those that run; a stopped one has its own name and its reverse name, too', async () => {
     expect(await asked()).toEqual({ status: 'NOERROR', found: addresses.slice(0, 2).toSorted() })
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [ids[1] ?? ''] }))
     await ask.untilState(ids[1] ?? '', 'stopped')
@@ -114,7 +114,7 @@ describe('a Name tag', () => {
     await eventually('both', async () => (await asked()).found.length === 2, DEADLINE_MS)
   })
 
-  it('that nobody has who runs does not exist', async () => {
+  it('that no running instance has does not exist', async () => {
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [ids[2] ?? ''] }))
     const solo = async () => (await resolved(`solo.${ZONE}`)).status
     await eventually('it is gone', async () => (await solo()) === 'NXDOMAIN', DEADLINE_MS)

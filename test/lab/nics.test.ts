@@ -206,7 +206,7 @@ test('repairs what a guest did to its own end', async () => {
   }
 })
 
-test('a process that is gone is refused, and nothing is lost by it', async () => {
+test('a process that has exited is refused, and nothing is lost', async () => {
   const { spec, setup } = nic(51)
   await host.ensureNic(spec)
   await expect(host.plugNic(spec, 2 ** 22 + 1, setup)).rejects.toMatchObject({

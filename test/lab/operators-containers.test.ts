@@ -48,7 +48,7 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
   }, TEST_MS)
   afterAll(() => cloud?.destroy())
 
-  it('whose program is no init has its orphans reaped, and ends by SIGTERM', async () => {
+  it('whose program is no init has its orphans reaped, and ends with SIGTERM', async () => {
     const id = await up('plain', { Cmd: ['sleep', '1000000'] }, '#!/bin/sh\necho ran >/ran\n')
     const states = () => inside(id, 'cat /ran; cat /proc/[0-9]*/stat')
     await eventually('user data ran', async () => (await states()).includes('ran'), DEADLINE_MS)
@@ -57,8 +57,8 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
     const container = cloud.docker.docker.getContainer(`atoll-${id}`)
     const { StartedAt } = (await container.inspect()).State
     await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))
-    const isAnew = async () => (await container.inspect()).State.StartedAt !== StartedAt
-    await eventually('it was restarted', isAnew, DEADLINE_MS)
+    const isRestarted = async () => (await container.inspect()).State.StartedAt !== StartedAt
+    await eventually('it was restarted', isRestarted, DEADLINE_MS)
     await ask.untilItAnswers(id)
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
     await ask.untilState(id, 'stopped')
@@ -150,7 +150,7 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
     for (let count = 0; count < 330; count += 1) await image.tag({ repo: 'busy', tag: 'latest' })
   }
 
-  it('that ended by itself while no daemon ran is stopped, however much the engine forgot', async () => {
+  it('that exited while no daemon ran is stopped, even if the engine has forgotten it', async () => {
     const command = 'until [ -e /end ]; do sleep 0.1; done; rm /end; exit 3'
     const id = await up('itself', { Cmd: ['sh', '-c', command] })
     const graceful = await up('graceful', {

@@ -113,7 +113,7 @@ describe.skipIf(!canRunDocker() || !canRunRegistry())('a registry', { timeout: T
     await rm(dir, { recursive: true, force: true })
   })
 
-  it('is asked with what docker login has left, by file and by helper, and nobody is told of it', async () => {
+  it('is asked with the credentials of docker login, by file and by helper, and no client sees them', async () => {
     const id = await publish('first')
     const strange = { auths: { 'other.example': { auth } } }
     const wrong = {

@@ -157,8 +157,8 @@ it('a VPN that goes up later is named by healthz while it is there', async () =>
 it('rules of others that drop DHCP are named by healthz while they are there, of iptables-legacy too', async () => {
   start()
   const named = async (what: RegExp) => what.test((await condition('other-firewalls'))?.value ?? '')
-  const isWell = async () => (await condition('other-firewalls'))?.ok === true
-  await eventually('it is healthy', isWell, DEADLINE_MS)
+  const isHealthyDaemon = async () => (await condition('other-firewalls'))?.ok === true
+  await eventually('it is healthy', isHealthyDaemon, DEADLINE_MS)
   await sh(
     'nft add table inet mine; nft add chain inet mine in "{ type filter hook input priority 0; }"; nft add rule inet mine in udp dport 67 drop',
   )
@@ -176,7 +176,7 @@ it('rules of others that drop DHCP are named by healthz while they are there, of
   )
   await sh('iptables-legacy -F')
   // Of these rules nothing notifies: it is looked at once a minute.
-  await eventually('it is healthy again', isWell, 2 * DEADLINE_MS)
+  await eventually('it is healthy again', isHealthyDaemon, 2 * DEADLINE_MS)
 }, 300_000)
 
 it('another machine with the fabric address is named by healthz and by the doctor', async () => {

@@ -65,11 +65,11 @@ it("the environment's, in a file that only root reads, for docker.service as wel
   expect(part('environment')).toContain('NO_PROXY="mine.example,\\"\\`\\\\odd"')
 })
 
-it('which a shell reads as it was, and systemd by the same rules', () => {
+it('which shells and systemd read alike', () => {
   expect(part('environment')).toContain('read mine.example,"`\\odd')
 })
 
-it('refuses what is no URL by its name', () => {
+it('refuses a value that is no URL, and names its variable', () => {
   expect(part('wrong')).toMatch(/HTTPS_PROXY is no URL.*exit 1/s)
 })
 

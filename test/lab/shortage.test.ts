@@ -169,7 +169,7 @@ it('the disk is full: launches are refused, what runs goes on, and nothing accep
   )
 })
 
-it('a host with less room on its disk than it keeps is full: it says why, takes nothing new, and keeps what it has', async () => {
+it('a host with less free disk than its reserve is full: it says why, takes nothing new, and keeps what it has', async () => {
   const roomy = await readFile(cloud.configFile, 'utf8')
   const restart = async (config: string) => {
     await cloud.stop('SIGTERM')

@@ -271,7 +271,7 @@ beforeAll(async () => {
   for (const state of states) scratch.set(state, await fromScratch(state))
 })
 
-test('the walk goes from each state to each, and the states differ', () => {
+test('the walk has each pair of states, and the states differ', () => {
   const walk = walkOfPairs(states.length)
   const steps = walk.slice(1).map((to, at) => `${walk[at]} ${to}`)
   expect(new Set(steps).size).toBe(states.length ** 2)

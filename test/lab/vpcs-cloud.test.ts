@@ -160,7 +160,7 @@ describeLife('after SIGKILL')
 describe('in the end', () => {
   const names = () => readdir(join(cloud.dir, 'run/netns'))
 
-  it('nothing is left of a VPC whose instances are gone, and the other lives', async () => {
+  it('nothing is left of a VPC whose instances are gone, and the other works', async () => {
     expect((await names()).toSorted()).toEqual(['atoll-vpc-1', 'atoll-vpc-2'])
     await calls.terminate(blue.first, blue.second, ...machines)
     await eventually(

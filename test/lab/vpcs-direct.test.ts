@@ -29,7 +29,7 @@ it('each reaches its own on the other host, and no other', async () => {
   expect(await reaches(testbed.guest(PLAIN), '172.31.0.12')).toBe(true)
 })
 
-it('packets too large to be wrapped are refused, or sent in pieces', async () => {
+it('packets too large to be encapsulated are refused, or fragmented', async () => {
   const large = ['-s', '1472']
   expect(await reaches(testbed.guest(RED), '10.0.0.12', ...large, '-M', 'dont')).toBe(true)
   const { stdout } = await testbed
@@ -38,7 +38,7 @@ it('packets too large to be wrapped are refused, or sent in pieces', async () =>
   expect(stdout).toMatch(/(?:frag needed|message too long).*mtu ?= ?1450/i)
 })
 
-it('only hosts may send wrapped packets', async () => {
+it('only hosts may send encapsulated packets', async () => {
   const { netns } = testbed.host(0)
   const rules = await netns.must(['nft', 'list', 'chain', 'inet', 'atoll', 'input'])
   expect(rules).toContain('udp dport 4789 ip saddr != @peers')

@@ -54,7 +54,7 @@ beforeAll(async () => {
 afterAll(() => testbed.destroy())
 
 it.each(['first', 'after a restart'])(
-  'each leads to its own, and is its source: %s',
+  'each leads to its own instance, and is its source: %s',
   async (when) => {
     if (when !== 'first') await testbed.pass({ restart: true })
     const { outside } = testbed.fabric

@@ -113,7 +113,7 @@ async function dig(from: Netns, name: string, more: readonly string[] = []): Pro
 /** Everything that an instance of any VPC has. All at the same time, as none waits for another. */
 function describeLife(when: string) {
   describe(when, () => {
-    it('each reaches its own, and nobody answers in its place', async () => {
+    it('each reaches its own, and no other answers in its place', async () => {
       const ways = NEIGHBOURS.flatMap(([one, other]) => [
         [one, other],
         [other, one],

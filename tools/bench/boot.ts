@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import { configSchema, instanceMtuBytes } from '../../src/config.ts'
 import { findProcesses, machineHomes } from '../../src/host/processes/processes.ts'
+import { KIB } from '../../src/model/sizes.ts'
 import { type Cloud, withCloud } from '../kit/cloud.ts'
 import { instanceCalls } from '../kit/instance-calls.ts'
 import { eventually } from '../kit/netns.ts'
@@ -30,7 +31,6 @@ const ADDED_MAX_MS = 100
 const ADDED_MAX_SHARE = 0.05
 /** So that a small machine has room for all. Both sides use emulation on every machine. */
 const CONFIG = 'capacity: {vcpuRatio: 64}\nqemu: {accel: tcg, stopSeconds: 1}\n'
-const KIB = 1024
 
 /** The benchmark `boot`. Needs root. */
 export const boot: Benchmark = {

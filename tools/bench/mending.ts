@@ -131,7 +131,7 @@ async function launchOne(cloud: Cloud): Promise<string> {
  * without differences.
  */
 async function mendedAfterMs(cloud: Cloud, probe: KernelProbe, damage: string): Promise<number> {
-  const well = await quiet(probe)
+  const intact = await quiet(probe)
   const beganAt = now()
   const seen = { damaged: false, over: false }
   const watching = (async () => {
@@ -139,8 +139,9 @@ async function mendedAfterMs(cloud: Cloud, probe: KernelProbe, damage: string): 
       // Read after the change was over, so it shows the later state.
       const { over } = seen
       const state = await probe.state()
-      if (now() - beganAt > DEADLINE_MS) throw new Error(`${damage}: not mended: ${well}, ${state}`)
-      if (state !== well) seen.damaged = true
+      if (now() - beganAt > DEADLINE_MS)
+        throw new Error(`${damage}: not repaired: ${intact}, ${state}`)
+      if (state !== intact) seen.damaged = true
       else if (seen.damaged || over) return now()
       await delay(LOOK_MS)
     }

@@ -23,7 +23,7 @@ const DOCKER_MS = 4000
 const FULL_MS = 12_000
 const JUMP_MS = 12_000
 
-async function isWell(host: LabHost): Promise<boolean> {
+async function isHealthyDaemon(host: LabHost): Promise<boolean> {
   return (await daemonState(host))?.healthy === true
 }
 
@@ -86,8 +86,8 @@ async function killDaemons(context: DrillContext): Promise<number> {
     const excused = excuse(host.name, 'services')
     await host.service('atolld').crash()
     deaths += 1
-    await until(`atolld on ${host.name} is well`, HEALTHY_MS, async () =>
-      (await isWell(host)) ? true : null,
+    await until(`atolld on ${host.name} is healthy`, HEALTHY_MS, async () =>
+      (await isHealthyDaemon(host)) ? true : null,
     )
     excused()
   }
@@ -240,7 +240,7 @@ export const clockJump: Drill = {
 
 async function restartDaemon(host: LabHost): Promise<void> {
   await host.service('atolld').crash()
-  await until(`atolld on ${host.name} is well`, HEALTHY_MS, async () =>
-    (await isWell(host)) ? true : null,
+  await until(`atolld on ${host.name} is healthy`, HEALTHY_MS, async () =>
+    (await isHealthyDaemon(host)) ? true : null,
   )
 }

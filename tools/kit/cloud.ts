@@ -191,7 +191,7 @@ function createDaemon(
         detached: true,
       })
       await log.close()
-      await eventually('atolld is healthy', isWell, DEADLINE_MS)
+      await eventually('atolld is healthy', isHealthyDaemon, DEADLINE_MS)
     },
     async stop(signal) {
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
@@ -202,7 +202,8 @@ function createDaemon(
   }
 }
 
-function clientOf(credentials: Cloud['credentials'], authority: Buffer): EC2Client {
+/** An EC2 client of this cloud, which trusts its authority only. */
+export function clientOf(credentials: Cloud['credentials'], authority: Buffer): EC2Client {
   return new EC2Client({
     endpoint: credentials.endpoint,
     region: credentials.region,
@@ -227,7 +228,7 @@ async function killMachines(stateDir: string): Promise<void> {
 }
 
 /** Whether the daemon in this namespace reports that it is healthy. */
-export async function isWell(): Promise<boolean> {
+export async function isHealthyDaemon(): Promise<boolean> {
   try {
     return (await fetch('http://127.0.0.1:9773/healthz')).ok
   } catch {

@@ -60,7 +60,7 @@ export async function untilReady(
     ...on.map((host) => ({
       host,
       service: 'atolld',
-      what: 'is well',
+      what: 'is healthy',
       holds: async () => (await daemonState(host))?.healthy === true,
     })),
   ]

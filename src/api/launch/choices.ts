@@ -106,8 +106,8 @@ function hostsWith(image: Image, hosts: readonly Host[]): readonly Host[] {
   }
   const only = keptBy(image.location)
   if (only === null) return hosts
-  const keeper = hosts.filter(({ name }) => name === only)
-  if (keeper.length > 0) return keeper
+  const holder = hosts.filter(({ name }) => name === only)
+  if (holder.length > 0) return holder
   throw refused(
     'InsufficientInstanceCapacity',
     `The image '${image.id}' exists only on the host '${only}', which takes no instances now: it is lost, draining or full; ` +

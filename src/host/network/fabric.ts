@@ -75,10 +75,10 @@ async function ensureDevice(
     changed.push('device')
   }
   if (device === undefined) throw new Error(`${name} vanished while it was being made`)
-  const isWell = device.up && device.mtu === mtu && device.mac === mac
-  if (!isWell && !changed.includes('device')) changed.push('link')
+  const isRight = device.up && device.mtu === mtu && device.mac === mac
+  if (!isRight && !changed.includes('device')) changed.push('link')
   // Before the settings: a larger MTU can start IPv6 on the device, with default settings.
-  if (!isWell) await ip.setLink(device.index, { mtu, mac })
+  if (!isRight) await ip.setLink(device.index, { mtu, mac })
   // Before `up`: the device must never send IPv6.
   changed.push(...ip.inside(() => ensureRoutedLink(name, [['rp_filter', LOOSE]])))
   if (!device.up) await ip.setLink(device.index, { up: true })

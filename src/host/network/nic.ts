@@ -12,7 +12,7 @@ import type { LinkState, NeighbourState, RouteState } from '../netlink/ip-decode
 
 /**
  * The Ethernet address of every host end. The same on every link and every host, so that a guest's
- * ARP cache stays right when its pair is made anew. Locally administered (IEEE 802 clause 8.2).
+ * ARP cache stays right when its pair is made again. Locally administered (IEEE 802 clause 8.2).
  */
 export const HOST_END_MAC = '02:61:74:6f:6c:6c' as Mac
 

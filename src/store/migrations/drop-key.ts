@@ -8,7 +8,7 @@ export async function dropKey(db: Kysely<unknown>, table: string, name: string):
 }
 
 /**
- * SQLite cannot drop a key, so the table is made anew from its own text without it
+ * SQLite cannot drop a key, so the table is made again from its own text without it
  * (https://www.sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes"). The
  * procedure there switches foreign keys off, which a transaction cannot. With deferred ones, rows
  * that are put back under the same name satisfy those that refer to them again.

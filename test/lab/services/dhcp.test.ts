@@ -205,7 +205,7 @@ describe('dhclient', () => {
     await guest.run(dhclient('first', '-x'))
   })
 
-  test('that remembers another address is told no, and gets the right one', async () => {
+  test('that remembers another address gets a NAK, and then the right one', async () => {
     const { dhcp, metrics } = serve()
     const guest = await guestOf()
     await dhcp.apply(passWith(one))
@@ -259,7 +259,7 @@ print(client.recvfrom(2000)[1][0], end="")
 `
 
 describe('the service', () => {
-  test('a broadcast answer comes from the server that it names, whatever other addresses the host has', async () => {
+  test('a broadcast reply has the source that it names as server, whatever other addresses the host has', async () => {
     const { dhcp } = serve()
     const guest = await guestOf()
     await dhcp.apply(passWith(one))

@@ -15,13 +15,13 @@ import { createMetrics } from '../../../src/lib/metrics.ts'
 import { createKeptImages } from '../../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
+import { MIB } from '../../../src/model/sizes.ts'
 import type { ImageStatus } from '../../../src/plan/workloads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { fastClock } from '../../kit/fast-clock.ts'
 import { outboundTo } from '../../kit/outbound.ts'
 import { type Swift, startSwift } from '../../kit/swift.ts'
 
-const MIB = 1024 * 1024
 const content = bootable(24 * MIB)
 const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
 const LOCATION = 's3://images/team/debian.img'
@@ -102,7 +102,7 @@ function fetched(images: MachineImages, bytes: number): Promise<number> {
 }
 
 test.each(['SIGKILL', 'SIGSTOP'] as const)(
-  'an endpoint that ends by %s in the middle is gone on without',
+  'the download goes on when an endpoint ends with %s',
   async (signal) => {
     await using images = open()
     const before = await fetched(images, 2 * MIB)
@@ -115,7 +115,7 @@ test.each(['SIGKILL', 'SIGSTOP'] as const)(
   },
 )
 
-test('an image that is replaced in the middle is fetched as it is then', async () => {
+test('an image that is replaced meanwhile is fetched again', async () => {
   const other = bootable(3 * MIB)
   await using images = open()
   await fetched(images, 2 * MIB)
@@ -130,7 +130,7 @@ test('an image that is replaced in the middle is fetched as it is then', async (
   })
 })
 
-test('what the daemon before had fetched is not fetched again', async () => {
+test('what an earlier daemon has fetched is not fetched again', async () => {
   let before: number
   {
     await using images = open()
@@ -141,7 +141,7 @@ test('what the daemon before had fetched is not fetched again', async () => {
   expect(await settled(images)).toMatchObject({ kind: 'ready', digest })
 })
 
-test('what is not there, and whoever may not have it', async () => {
+test('missing objects, and missing permission', async () => {
   await using images = open()
   for (const name of ['images/none.img', 'none/debian.img'])
     expect(await settled(images, `s3://${name}`)).toMatchObject({
@@ -155,7 +155,7 @@ test('what is not there, and whoever may not have it', async () => {
   })
 })
 
-test('endpoints that nobody answers at are passed over, and not told of to clients', async () => {
+test('endpoints that do not answer are skipped, and not shown to clients', async () => {
   const nobody = ['http://127.0.0.1:1', 'http://127.0.0.1:2']
   const [first = ''] = swift.settings.endpoints
   await using images = open({ ...swift.settings, endpoints: [...nobody, first] })

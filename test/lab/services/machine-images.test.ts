@@ -14,11 +14,11 @@ import { createMetrics } from '../../../src/lib/metrics.ts'
 import { createKeptImages } from '../../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
+import { GIB } from '../../../src/model/sizes.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { must } from '../../../tools/lab/run.ts'
 import { outboundTo } from '../../kit/outbound.ts'
 
-const GIB = 1024 ** 3
 const SETTLE_MS = 60_000
 
 let dir: string

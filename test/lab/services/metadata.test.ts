@@ -164,7 +164,7 @@ time.sleep(60)`,
     )
   })
 
-  test('one that asks too much is told so, and the others are served', async () => {
+  test('one that asks too often is throttled, and the others are served', async () => {
     const urls = Array.from({ length: 900 }, () => `${ORIGIN}/latest/`)
     const ran = await guests[0]?.run([
       'curl',

@@ -183,7 +183,7 @@ describe('DHCP beside the package dhcp', () => {
     await host?.removeNic(hostLink)
   })
 
-  it('its client comes to its lease', async () => {
+  it('its client gets a lease', async () => {
     // It asks for the address that it had before the offer, which is none: it is told of the new
     // one in time.
     const script = `
@@ -302,7 +302,7 @@ describe('DHCP beside the package dhcp', () => {
     }
   }
 
-  it('what it sends at random is answered as the RFC says, and it reads each answer as it was meant', async () => {
+  it('random messages of it are answered as the RFC says, and it decodes each answer as we do', async () => {
     await openSocket()
     const well = {
       op: 1 as const,

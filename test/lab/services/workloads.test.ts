@@ -78,7 +78,7 @@ async function end(want: InstanceWant): Promise<void> {
 
 const container = (want: InstanceWant) => machine.engine.docker.getContainer(containerName(want.id))
 
-describe('what others do', () => {
+describe('interference', () => {
   test('docker kill, docker stop and SIGKILL are repaired, with the NIC', async () => {
     const want = await launch(1)
     const harms: readonly (() => Promise<unknown>)[] = [
@@ -115,7 +115,7 @@ describe('what others do', () => {
     await end(want)
   })
 
-  test('whose record cannot be read runs on, and goes when there is none', async () => {
+  test('whose record cannot be read runs on, and is removed when there is none', async () => {
     const want = await launch(40)
     const { State } = await container(want).inspect()
     const pass = passWith()
@@ -162,7 +162,7 @@ describe('what others do', () => {
     }
   })
 
-  test('what no record knows is removed', async () => {
+  test('one without a record is removed', async () => {
     const want = await launch(6)
     const gone = async () => {
       await service.apply(passWith())
@@ -177,7 +177,7 @@ describe('what others do', () => {
   })
 })
 
-describe('what dies', () => {
+describe('crashes', () => {
   test('after a power failure and after an engine restart the instance runs again with its disk', async () => {
     const want = await launch(7)
     await machine.inside(want, 'echo kept > /kept')

@@ -7,12 +7,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createSerialLines, type SerialLines } from '../../../src/consoles/serial-lines.ts'
 import type { Terminal } from '../../../src/lib/terminal.ts'
+import { MIB } from '../../../src/model/sizes.ts'
 import { execute } from '../../../tools/kit/cloud.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { instanceId } from '../../kit/records.ts'
 
 const INSTANCE = instanceId(1)
-const MIB = 1024 * 1024
 let dir: string
 let path: string
 let server: Server

@@ -5,13 +5,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type DiskMeter, excessOf, startDiskMeter } from '../../../src/containers/disk.ts'
 import { type Runner, systemRunner } from '../../../src/lib/runner.ts'
 import type { InstanceId } from '../../../src/model/ids.ts'
-import { MIB } from '../../../src/model/sizes.ts'
+import { GIB, MIB } from '../../../src/model/sizes.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
-import { hurriedClock } from '../../kit/hurried.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
 import { instanceId } from '../../kit/records.ts'
 
-const GIB = 1024 ** 3
 const DEADLINE_MS = 20_000
 
 test('a container may write what its type allows, and make as many files as fit', () => {
@@ -50,7 +49,7 @@ describe('the meter, with real files', () => {
   }
   /** A meter whose programs need `ms` if they are to read this place. */
   function meterWith(slow: string | null, ms: number): DiskMeter {
-    const clock = hurriedClock(100)
+    const clock = fastClock(100)
     const run: Runner = async (program, args, settings = {}) => {
       runs.push([...args])
       const isSlow = args.some((arg) => arg === slow)
@@ -94,7 +93,7 @@ describe('the meter, with real files', () => {
       return systemRunner(...args)
     }
     const exceeded = (instance: InstanceId) => void isFull.add(instance)
-    const clock = hurriedClock(100)
+    const clock = fastClock(100)
     const meter = startDiskMeter({ run, clock, log: silentLog, signal: end.signal, exceeded })
     meter.follow(instanceId(1), await container(1, 40))
     await eventually('it is found', () => isFull.has(instanceId(1)), DEADLINE_MS)

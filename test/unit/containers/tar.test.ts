@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { tarEnd, tarFile } from '../../../src/containers/tar.ts'
-
-const GIB = 1024 ** 3
+import { GIB } from '../../../src/model/sizes.ts'
 
 /** The sum of a header as tar(5) has it: its own place counts as blanks. */
 function sumOf(header: Buffer): number {

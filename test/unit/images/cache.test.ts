@@ -3,6 +3,7 @@ import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { MachineImagesOptions } from '../../../src/images/machine-images.ts'
+import { MIB } from '../../../src/model/sizes.ts'
 import { startFileServer } from '../../kit/file-server.ts'
 import {
   failure,
@@ -14,7 +15,6 @@ import {
   sha256,
 } from '../../kit/machine-images.ts'
 
-const MIB = 1024 * 1024
 const HOUR_MS = 3_600_000
 
 const fixture = imageFixtureOfEachTest()

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { MachineImages } from '../../../src/images/machine-images.ts'
+import { MIB } from '../../../src/model/sizes.ts'
 import type { ImageWant } from '../../../src/model/want.ts'
 import { fastClock } from '../../kit/fast-clock.ts'
 import { serveFile, startFileServer } from '../../kit/file-server.ts'
@@ -18,8 +19,6 @@ import {
   noise,
   SETTLE_MS,
 } from '../../kit/machine-images.ts'
-
-const MIB = 1024 * 1024
 
 const fixture = imageFixtureOfEachTest()
 

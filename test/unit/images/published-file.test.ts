@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { MIB } from '../../../src/model/sizes.ts'
 import { bzImage, cpio } from '../../kit/image-contents.ts'
 import {
   failure,
@@ -13,8 +14,6 @@ import {
   settled,
   sha256,
 } from '../../kit/machine-images.ts'
-
-const MIB = 1024 * 1024
 
 const fixture = imageFixtureOfEachTest()
 

@@ -6,10 +6,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isQcow, parseOverlay, parseQcow2, QCOW2_HEAD_BYTES } from '../../../src/images/qcow2.ts'
 import { AtollError } from '../../../src/model/errors.ts'
+import { GIB } from '../../../src/model/sizes.ts'
 
 const CLUSTER = 65_536
 const FILE_BYTES = 4 * CLUSTER
-const GIB = 1024 ** 3
 
 /**
  * A sound header, as `qemu-img create` writes it, with some bytes written over: [offset, bytes of

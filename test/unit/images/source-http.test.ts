@@ -7,12 +7,12 @@ import { describe, expect, test } from 'vitest'
 import type { Log } from '../../../src/lib/log.ts'
 import { explain } from '../../../src/model/errors.ts'
 import { parseAccountId } from '../../../src/model/ids.ts'
+import { MIB } from '../../../src/model/sizes.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { fastClock } from '../../kit/fast-clock.ts'
 import { type FileServer, serveFile, startFileServer } from '../../kit/file-server.ts'
 import { failure, image, imageFixtureOfEachTest, noise, settled } from '../../kit/machine-images.ts'
 
-const MIB = 1024 * 1024
 /**
  * Where somebody must fall silent, half a minute is a second: a request of ours must have arrived
  * within it.

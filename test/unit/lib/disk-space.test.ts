@@ -20,12 +20,12 @@ it('names the first directory with too little room, and passes over what is not 
 it('is enough again only when there is clearly enough', async () => {
   let freeMiB = 0
   const watch = createDiskWatch(1000, async () => freeMiB * 1024 * 1024)
-  const isWell = async (free: number) => {
+  const shortageOf = async (free: number) => {
     freeMiB = free
     return (await watch(['/'])) === null
   }
   const said: boolean[] = []
-  for (const free of [1000, 999, 1000, 1099, 1100, 1000, 999]) said.push(await isWell(free))
+  for (const free of [1000, 999, 1000, 1099, 1100, 1000, 999]) said.push(await shortageOf(free))
   expect(said).toEqual([true, false, false, false, true, true, false])
 })
 

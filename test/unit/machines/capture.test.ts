@@ -14,6 +14,7 @@ import { createMachineCapturer } from '../../../src/machines/capture.ts'
 import { createKeptImages } from '../../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
+import { MIB } from '../../../src/model/sizes.ts'
 import type { CaptureWant } from '../../../src/model/want.ts'
 import type { Capturer } from '../../../src/workloads/driver.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
@@ -23,7 +24,6 @@ import { createMachineProcesses, type MachineProcesses } from '../../kit/machine
 import { instanceId } from '../../kit/records.ts'
 
 const execute = promisify(execFile)
-const MIB = 1024 * 1024
 const DEADLINE_MS = 60_000
 const isRoot = process.getuid?.() === 0
 const ID = instanceId(1)

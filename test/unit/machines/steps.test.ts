@@ -14,6 +14,7 @@ import { createQemuSteps } from '../../../src/machines/steps.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
+import { GIB, MIB } from '../../../src/model/sizes.ts'
 import type { InstanceWant } from '../../../src/model/want.ts'
 import type { WorkloadSteps } from '../../../src/workloads/driver.ts'
 import { instance } from '../../../tools/kit/instance.ts'
@@ -22,8 +23,6 @@ import { createImageFixture, type ImageFixture, kept, noise } from '../../kit/ma
 import { createMachineProcesses, type MachineProcesses } from '../../kit/machine-process.ts'
 
 const execute = promisify(execFile)
-const MIB = 1024 * 1024
-const GIB = 1024 * MIB
 const never = new AbortController().signal
 const want = machineWant('')
 const DISK = { volume: formatId('vol', Buffer.alloc(ID_BYTES, 1)), keep: false }

@@ -86,13 +86,13 @@ test.each([
   ['a later view of two is known to one only', ['v3', 'v2', null], []],
   ['the later view of two is complete', [null, 'v2', 'v2'], ['10.0.0.2']],
   ['one alone of three', ['v3', null, null], []],
-  ['those who are there left in good order', ['well', 'well', null], []],
+  ['those who are there left in good order', ['healthy', 'healthy', null], []],
 ] as const)('patience ends: %s', (_what, kinds, expected) => {
   const members = ['m1', 'm2', 'm3']
   const positions = new Map(
     kinds.flatMap((kind, index): [string, Position][] => {
       const me = members[index] ?? ''
-      const of = { v3: view('v3', me, members), v2: view('v2', me, ['m2', 'm3']), well: null }
+      const of = { v3: view('v3', me, members), v2: view('v2', me, ['m2', 'm3']), healthy: null }
       return kind === null ? [] : [[NODES[index] ?? '', crashed(index === 1 ? 8 : 7, of[kind])]]
     }),
   )

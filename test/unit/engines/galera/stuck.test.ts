@@ -45,7 +45,7 @@ const heardOne = new Map([['b', synced]])
 describe('after a long time', () => {
   test.each([
     // What it is, what becomes of it beside two healthy ones, beside one, and alone.
-    ['well', synced, ['well', 'well', 'well']],
+    ['healthy', synced, ['healthy', 'healthy', 'healthy']],
     ['voted out', votedOut, ['restart', 'restart', 'restart']],
     ['a donor that does not serve', unreadyDonor, ['restart', 'restart', 'wait']],
     // One of three is not heard: it may be the one that is fed.
@@ -122,10 +122,10 @@ test('whatever is seen: a member is restarted only beside a healthy one, and a h
       const isMember =
         own === null || !(own.state === 'Inconsistent' || own.component === 'Disconnected')
       const others = [...heard].filter(([node]) => node !== self).map(([, one]) => one)
-      const isWell = (one: NodeStatus) =>
+      const isServing = (one: NodeStatus) =>
         one.component === 'Primary' && one.state === 'Synced' && one.ready
-      expect(own !== null && isWell(own)).toBe(false)
-      if (isMember) expect(others.some(isWell)).toBe(true)
+      expect(own !== null && isServing(own)).toBe(false)
+      if (isMember) expect(others.some(isServing)).toBe(true)
     }),
     { numRuns: 1000 },
   )
