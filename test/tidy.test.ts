@@ -238,7 +238,6 @@ describe('time and chance', () => {
     'api/http/server.ts': 3,
     'consoles/serial-lines.ts': 2,
     'consoles/serial-relay.ts': 1,
-    'containers/disk.ts': 1,
     'containers/docker.ts': 2,
     'containers/read.ts': 1,
     'engines.ts': 1,
@@ -292,7 +291,11 @@ describe('comments', () => {
   it.each(beside)('%s has comments of 100 columns at most', (path) => {
     const text = readFileSync(join(root, path), 'utf8')
     const code = path.endsWith('.ts') ? codeOf(text) : text.replace(/(?<=^|\s)# .*$/gm, '')
-    expect(wideComments(text, code)).toEqual([])
+    const wide = wideComments(text, code)
+    // Scripts in strings of tests have `//` and `/*`, too.
+    expect(
+      path.startsWith('test/') ? wide.filter((line) => /^\s*(?:\/\/|\/?\*)/.test(line)) : wide,
+    ).toEqual([])
   })
 })
 
