@@ -97,8 +97,7 @@ export function startDiskMeter(tools: DiskTools): DiskMeter {
       const use = sum(await measure(tools, places, ALONE_TIMEOUT_MS), places)
       if (use !== null) keepUse(instance, use)
       // Its directories may have gone with it. Many that follow it in a batch are not large at all.
-      if (!all.has(instance) || clock.monotonic() - beganMs < LARGE_MS)
-        large.delete(instance)
+      if (!all.has(instance) || clock.monotonic() - beganMs < LARGE_MS) large.delete(instance)
     }
   }
   async function repeat(look: () => Promise<void>): Promise<void> {
