@@ -3,6 +3,7 @@
  * the API's port.
  */
 import { z } from 'zod'
+import { quotas } from './config-quotas.ts'
 import { absolutePath, dnsName, ipv4Text, port } from './config-values.ts'
 
 /** This host's certificates. */
@@ -79,49 +80,6 @@ const apiTls = z
         path: ['keyFile'],
         message: 'is needed together with certificateFile',
       })
-  })
-  .prefault({})
-
-/** EC2's own, but for VPCs, of which EC2 has 5 until more are asked for: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html */
-const quotas = z
-  .strictObject({
-    vpcs: z.int().min(1).max(10_000).default(100).describe('Maximum number of VPCs of one account'),
-    subnetsPerVpc: z
-      .int()
-      .min(1)
-      .max(1000)
-      .default(200)
-      .describe('Maximum number of subnets of one VPC'),
-    dhcpOptions: z
-      .int()
-      .min(1)
-      .max(10_000)
-      .default(100)
-      .describe('Maximum number of sets of DHCP options of one account'),
-    securityGroupsPerVpc: z
-      .int()
-      .min(1)
-      .max(10_000)
-      .default(2500)
-      .describe('Maximum number of security groups of one VPC'),
-    rulesPerSecurityGroup: z
-      .int()
-      .min(1)
-      .max(1000)
-      .default(60)
-      .describe('Maximum number of rules of one security group in each direction'),
-    securityGroupsPerInterface: z
-      .int()
-      .min(1)
-      .max(16)
-      .default(5)
-      .describe('Most security groups of one NIC'),
-    addresses: z
-      .int()
-      .min(0)
-      .max(65_536)
-      .default(5)
-      .describe('Most floating IPs that one account may have allocated'),
   })
   .prefault({})
 

@@ -18,7 +18,7 @@ import {
 import { NO_PREFERENCE } from '../model/metadata-options.ts'
 import type { AccessKey } from '../model/records.ts'
 import { freeNetwork } from '../plan/free-network.ts'
-import { insertWholeVpc } from '../store/new-vpc.ts'
+import { completeOlderVpcs, insertWholeVpc } from '../store/new-vpc.ts'
 import type { ReadTx, Store, Tx } from '../store/store.ts'
 
 const ADMIN = 'admin'
@@ -59,6 +59,7 @@ export async function bootstrap(
       if (isNew && (await tx.insertAccount(first)) === 'exists') return undefined
       const made = await makeNetwork(tx, account, settings, newIds(random), isNew)
       if (made === 'exists') return undefined
+      await completeOlderVpcs(tx)
       return await adminKey(tx, account, random, protection, preferred)
     })
     // Another host has just created the same; the next transaction sees it.

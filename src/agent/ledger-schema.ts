@@ -27,6 +27,7 @@ import {
 } from '../model/ids.ts'
 import { driverByLocation, driverOf } from '../model/image-location.ts'
 import { metadataFields, OLDER_METADATA } from '../model/metadata-options.ts'
+import { ACL_NUMBER_MAX } from '../model/network-acl.ts'
 import { VPC_NETWORK_MAX } from '../model/records.ts'
 import type { HostWant, RuleWant } from '../model/want.ts'
 
@@ -179,8 +180,47 @@ function olderRules(group: GroupId): readonly RuleWant[] {
   }))
 }
 
+/** A way that only a newer daemon knows leads nowhere. */
+const route = z.object({
+  destination: network,
+  to: z
+    .discriminatedUnion('kind', [
+      z.object({ kind: z.literal('internet') }),
+      z.object({ kind: z.literal('nat') }),
+      z.object({ kind: z.literal('blackhole') }),
+    ])
+    .catch({ kind: 'blackhole' }),
+})
+
+const acl = z.object({
+  id: id('acl'),
+  rules: z.array(
+    z
+      .object({
+        egress: z.boolean(),
+        number: z.int().min(1).max(ACL_NUMBER_MAX),
+        allow: z.boolean(),
+        protocol: z.int().min(ANY_PROTOCOL).max(ICMP_MAX),
+        fromPort: z.int(),
+        toPort: z.int(),
+        peer: z.discriminatedUnion('kind', [
+          z.object({ kind: z.literal('ipv4'), cidr: network }),
+          z.object({ kind: z.literal('ipv6'), cidr: z.string() }),
+        ]),
+      })
+      .refine(isPortRange, 'ports of another protocol'),
+  ),
+})
+
 const shared = z.object({
-  subnets: z.array(z.object({ id: id('subnet'), cidr: network, gateway: ip, vpc })),
+  subnets: z.array(
+    z.object({
+      ...{ id: id('subnet'), cidr: network, gateway: ip, vpc },
+      // Older daemons knew neither.
+      routes: z.array(route).optional(),
+      acl: acl.optional(),
+    }),
+  ),
   vpcs: z.array(z.object({ id: id('vpc'), cidr: network, network: vpcNumber })),
   groups: z.array(group),
   names: z.array(z.object({ name: z.string(), ip, primary: z.boolean(), vpc })),

@@ -7,7 +7,7 @@
  *
  * - its own part: its row, instances, NICs, volumes, tags, and the images and key pairs of these;
  * - of each VPC that it has instances in: the members on every host, with their groups and names,
- *   and the groups themselves with their rules;
+ *   the groups themselves with their rules, and how packets leave it;
  * - of the whole cloud, because its services need all of them: the networks (every host has the
  *   gateways of all subnets, answers for the zones of all VPCs, masquerades only what leaves all of
  *   them, and fetches images from none of them), the other hosts (the fabric takes packets from no
@@ -353,6 +353,7 @@ function knownFrom(
       ? before.snapshot.groupRules
       : byId(parts.flatMap(({ groupRules }) => groupRules)),
     vpcDns: isSame ? before.snapshot.vpcDns : parts.flatMap(({ dns }) => dns),
+    routing: isSame ? before.snapshot.routing : parts.flatMap(({ routing }) => routing),
     nics: isSame ? before.snapshot.nics : membersOf(parts),
     unreadable,
   }

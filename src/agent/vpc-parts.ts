@@ -1,11 +1,13 @@
 /**
  * Reads what a host keeps of the VPCs that it has instances in: their groups, how they resolve
- * names, and their members.
+ * names, how packets leave them, and their members.
  */
 import type { VpcDns } from '../model/dhcp-options.ts'
 import { byId, type HostName, type VpcId } from '../model/ids.ts'
 import type { Group, GroupRule, PeerHost, PlacedNic } from '../model/records.ts'
+import type { VpcRouting } from '../model/vpc-routing.ts'
 import type { Snapshot } from '../plan/want.ts'
+import { readRouting } from '../store/routing.ts'
 import type { Scope } from '../store/scope.ts'
 import type { ReadTx } from '../store/store.ts'
 
@@ -14,6 +16,7 @@ export interface VpcPart {
   readonly groups: readonly Group[]
   readonly groupRules: readonly GroupRule[]
   readonly dns: readonly VpcDns[]
+  readonly routing: readonly VpcRouting[]
   /** NICs by their host. */
   readonly members: ReadonlyMap<HostName, readonly PlacedNic[]>
 }
@@ -70,13 +73,14 @@ export async function readVpcs(
 }
 
 async function withSettings(
-  tx: Pick<ReadTx, 'groups' | 'groupRules' | 'vpcDns'>,
+  tx: ReadTx,
   vpcs: ReadonlyMap<VpcId, VpcPart>,
   ids: readonly VpcId[],
 ): Promise<ReadonlyMap<VpcId, VpcPart>> {
   const groupsOf = Map.groupBy(await tx.groups({ vpcs: ids }), ({ vpc }) => vpc)
   const rulesOf = Map.groupBy(await tx.groupRules({ vpcs: ids }), ({ vpc }) => vpc)
   const dnsOf = Map.groupBy(await tx.vpcDns(ids), ({ vpc }) => vpc)
+  const routingOf = Map.groupBy(await readRouting(tx, ids), ({ vpc }) => vpc)
   const read = new Map(vpcs)
   for (const id of ids) {
     const { members = new Map() } = read.get(id) ?? {}
@@ -85,6 +89,7 @@ async function withSettings(
       groups: groupsOf.get(id) ?? [],
       groupRules: rulesOf.get(id) ?? [],
       dns: dnsOf.get(id) ?? [],
+      routing: routingOf.get(id) ?? [],
     })
   }
   return read
@@ -99,7 +104,7 @@ export async function readWholeVpcs(
   const parts = new Map(
     ids.map((id) => {
       const members = Map.groupBy(nics.get(id) ?? [], ({ host }) => host)
-      return [id, { groups: [], groupRules: [], dns: [], members }]
+      return [id, { groups: [], groupRules: [], dns: [], routing: [], members }]
     }),
   )
   return await withSettings(tx, parts, ids)

@@ -81,6 +81,14 @@ interface Quotas {
   readonly vpcs: number
   readonly subnetsPerVpc: number
   readonly dhcpOptions: number
+  readonly internetGateways: number
+  readonly natGatewaysPerZone: number
+  readonly routeTablesPerVpc: number
+  /** Beside `local`. */
+  readonly routesPerTable: number
+  readonly networkAclsPerVpc: number
+  /** In each direction. */
+  readonly entriesPerNetworkAcl: number
   readonly securityGroupsPerVpc: number
   /** In each direction. */
   readonly rulesPerSecurityGroup: number

@@ -14,6 +14,8 @@ import { DOCUMENTED_FILTERS } from './generated/filters.ts'
 /** The parameters of a Describe request that concern its list. */
 export interface DescribeRequest {
   readonly Filters?: readonly Filter[] | undefined
+  /** The name of `Filters` in some actions. */
+  readonly Filter?: readonly Filter[] | undefined
   readonly MaxResults?: number | undefined
   readonly NextToken?: string | undefined
 }
@@ -56,7 +58,10 @@ export async function describe<T>(
 ): Promise<Page<T>> {
   const { action } = listing
   const documented = DOCUMENTED_FILTERS[action] ?? []
-  const passes = await compileFilters(budget, request.Filters ?? [], { ...listing, documented })
+  const passes = await compileFilters(budget, request.Filters ?? request.Filter ?? [], {
+    ...listing,
+    documented,
+  })
   const after = request.NextToken === undefined ? '' : parseToken(request.NextToken, action)
   const passed: { readonly item: T; readonly key: string }[] = []
   for (const item of items) {

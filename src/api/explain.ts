@@ -1,10 +1,12 @@
 /** Answers `atoll explain` from the records of the whole cloud. */
 import { refused } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
-import { type Explanation, explainPacket, type Surroundings } from '../plan/explain.ts'
+import { explainPacket, type Surroundings } from '../plan/explain.ts'
 import { explainName, parseName } from '../plan/explain-dns.ts'
 import { type CloudRecords, findEnd, type Parsed, parseTraffic } from '../plan/explain-question.ts'
+import type { Explanation } from '../plan/explain-step.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
+import { readRouting } from '../store/routing.ts'
 import type { ReadTx } from '../store/store.ts'
 
 /** The document of `atoll explain`. */
@@ -66,6 +68,7 @@ async function readCloud(tx: ReadTx): Promise<CloudRecords> {
     subnets: await tx.subnets({}),
     groups: await tx.groups({}),
     groupRules: await tx.groupRules({}),
+    routing: await readRouting(tx),
     nameTags: new Map(
       tags.flatMap(({ key, resource, resourceType, value }) =>
         key === 'Name' && resourceType === 'instance' ? [[resource as InstanceId, value]] : [],

@@ -228,7 +228,7 @@ function oneRule(
       'MissingParameter',
       'Missing source specification: include source security group or CIDR information',
     )
-  const match = matchOf(parseProtocol(given.IpProtocol), given.FromPort, given.ToPort)
+  const match = askedTraffic(given.IpProtocol, given.FromPort, given.ToPort)
   return peers.map(({ peer, description }) => ({ ...match, peer, description }))
 }
 
@@ -238,7 +238,20 @@ export function protocolName(protocol: number): string {
   return named?.[0] ?? String(protocol)
 }
 
-function parseProtocol(text: string): number {
+/**
+ * The packets that a protocol, by name or number, and ports mean; for ICMP, type and code. Errors:
+ * `InvalidParameterValue`.
+ */
+export function askedTraffic(
+  protocol: string,
+  from: number | undefined,
+  to: number | undefined,
+): Pick<RuleMatch, 'protocol' | 'fromPort' | 'toPort'> {
+  return matchOf(parseProtocol(protocol), from, to)
+}
+
+/** The number of a protocol. Errors: `InvalidParameterValue`. */
+export function parseProtocol(text: string): number {
   const name = text.trim().toLowerCase()
   if (Object.hasOwn(PROTOCOLS, name)) return PROTOCOLS[name as keyof typeof PROTOCOLS]
   if (name === 'all' || name === '-1') return ANY_PROTOCOL
@@ -289,13 +302,15 @@ function invalid(message: string): Error {
   return refused('InvalidParameterValue', message)
 }
 
-function ipv4Peer(text: string): AskedPeer {
+/** A network. Errors: `InvalidParameterValue`. */
+export function ipv4Peer(text: string): Exclude<RulePeer, { readonly kind: 'group' }> {
   const cidr = maskedCidr(text)
   if (cidr === undefined) throw invalid(`CIDR block ${text} is malformed`)
   return { kind: 'ipv4', cidr }
 }
 
-function ipv6Peer(text: string): AskedPeer {
+/** An IPv6 network. Errors: `InvalidParameterValue`. */
+export function ipv6Peer(text: string): Exclude<RulePeer, { readonly kind: 'group' }> {
   const cidr = canonicalIpv6Cidr(text)
   if (cidr === undefined) throw invalid(`CIDR block ${text} is malformed`)
   return { kind: 'ipv6', cidr }

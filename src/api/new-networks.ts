@@ -7,17 +7,20 @@ import { insertWholeVpc } from '../store/new-vpc.ts'
 import type { Tx } from '../store/store.ts'
 import type { ApiSettings } from './action.ts'
 import type { Changing } from './change.ts'
+import { refuseUnrouted } from './routing.ts'
 import { requireWhole } from './vpcs.ts'
 
 /**
- * Makes a VPC with its default group. Errors: `VpcLimitExceeded`, and `CidrConflict` when the range
- * cannot be used.
+ * Makes a VPC with what each comes with. Errors: `VpcLimitExceeded`; `CidrConflict` when the range
+ * cannot be used; `OperationNotPermitted` beside an older host.
  */
 export async function makeVpc(
   tx: Tx,
   asked: { readonly cidr: Cidr } & Pick<Vpc, 'isDefault' | 'dnsHostnames'>,
   { account, newId, settings }: Pick<Changing, 'account' | 'newId' | 'settings'>,
 ): Promise<Vpc> {
+  // There the new VPC would have a way out.
+  await refuseUnrouted(tx, settings)
   const vpcs = await tx.vpcs({})
   requireWhole(tx, 'vpcs')
   const { quotas, vpcPlace: place, host: self } = settings

@@ -25,6 +25,7 @@ const FILTER_NAME_MAX_LENGTH = 256
 const FILTER_VALUE_MAX_LENGTH = 1024
 const NEXT_TOKEN_MAX_LENGTH = 2048
 const TEXT_MAX_LENGTH = 255
+const CLIENT_TOKEN_MAX_LENGTH = 64
 
 /** For `refine` and `addIssue`: the code of `parseInput`'s refusal. */
 export function withCode(code: ErrorCode): { readonly params: { readonly code: ErrorCode } } {
@@ -88,6 +89,9 @@ export function printable(maxLength: number) {
 
 /** A short free text or name. */
 export const textSchema = printable(TEXT_MAX_LENGTH)
+
+/** `ClientToken`. */
+export const clientTokenSchema = printable(CLIENT_TOKEN_MAX_LENGTH).optional()
 
 /** A list of few names. */
 export const namesSchema = z.array(textSchema).max(IDS_MAX).default([])

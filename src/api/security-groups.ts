@@ -4,11 +4,12 @@ import { refused } from '../model/errors.ts'
 import { formatPeer, type RuleMatch } from '../model/group-rule.ts'
 import type { AccountId, GroupId, VpcId } from '../model/ids.ts'
 import type { Group, GroupRule, Nic } from '../model/records.ts'
-import { olderThan, type Version } from '../model/version.ts'
+import type { Version } from '../model/version.ts'
 import type { ReadTx, Tx } from '../store/store.ts'
 import type { ApiSettings } from './action.ts'
 import { refuseMissing } from './describe.ts'
 import { type AskedRule, type NamedGroup, protocolName } from './group-permissions.ts'
+import { refuseOlderHosts } from './older-hosts.ts'
 import { idSchema, notFound, textSchema } from './schemas.ts'
 
 /** A group by its id, or by its name in the default VPC. */
@@ -24,14 +25,9 @@ const RULES_VERSION: Version = [0, 3]
 /** Errors: `OperationNotPermitted` while a host would not have changed rules in force. */
 export async function refuseForOlderHosts(
   tx: ReadTx,
-  { host }: Pick<ApiSettings, 'host'>,
+  settings: Pick<ApiSettings, 'host'>,
 ): Promise<void> {
-  const [older] = olderThan(RULES_VERSION, await tx.hosts(), host)
-  if (older !== undefined)
-    throw refused(
-      'OperationNotPermitted',
-      `The host ${older} has an older version, which knows no rules of security groups: upgrade it, or forget it if it is gone`,
-    )
+  await refuseOlderHosts(tx, settings, RULES_VERSION, 'rules of security groups')
 }
 
 /** The VPC when none is named. Errors: `VPCIdNotSpecified`. */

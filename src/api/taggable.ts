@@ -1,10 +1,17 @@
 /** Resources that can have tags: the account's resources of all kinds, by id. */
+
+import { derivedId } from '../model/derived-ids.ts'
 import { refused } from '../model/errors.ts'
 import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
 import { allocated, missingAllocations } from './addresses.ts'
-import { derivedId } from './derived-ids.ts'
 import { missingDhcpOptions } from './dhcp-options.ts'
+import {
+  missingInternetGateways,
+  missingNatGateways,
+  missingNetworkAcls,
+  missingRouteTables,
+} from './routing.ts'
 import { missingImages, missingVolumes, notFound } from './schemas.ts'
 
 export interface Taggable {
@@ -68,24 +75,30 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
   },
   igw: {
     type: 'internet-gateway',
-    missing: (ids) => notFound('InvalidInternetGatewayID.NotFound', 'internetGateway ID', ids),
-    list: vpcParts('igw'),
+    missing: missingInternetGateways,
+    list: (tx, account) => tx.internetGateways({ account }),
   },
   rtb: {
     type: 'route-table',
-    missing: (ids) => notFound('InvalidRouteTableID.NotFound', 'routeTable ID', ids),
-    list: vpcParts('rtb'),
+    missing: missingRouteTables,
+    list: (tx, account) => tx.routeTables({ account }),
   },
   acl: {
     type: 'network-acl',
-    missing: (ids) => notFound('InvalidNetworkAclID.NotFound', 'networkAcl ID', ids),
-    list: vpcParts('acl'),
+    missing: missingNetworkAcls,
+    list: (tx, account) => tx.networkAcls({ account }),
+  },
+  nat: {
+    type: 'natgateway',
+    missing: missingNatGateways,
+    list: async (tx, account) => (await tx.natGateways({ account })).map(({ id }) => ({ id })),
   },
   dopt: {
     type: 'dhcp-options',
     missing: (ids) => missingDhcpOptions(ids),
     list: async (tx, account) => [
-      ...(await vpcParts('dopt')(tx, account)),
+      // The cloud's own set of each VPC.
+      ...(await tx.vpcs({ account })).map(({ id }) => ({ id: derivedId('dopt', id) })),
       ...(await tx.dhcpOptions({ account })).map(({ id }) => ({ id })),
     ],
   },
@@ -105,12 +118,6 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     missing: (ids) => notFound('InvalidKeyPair.NotFound', 'key pair', ids),
     list: (tx, account) => tx.keyPairs({ account }),
   },
-}
-
-/** What each VPC has one of, by its derived id. */
-function vpcParts(prefix: IdPrefix): Kind['list'] {
-  return async (tx, account) =>
-    (await tx.vpcs({ account })).map(({ id }) => ({ id: derivedId(prefix, id) }))
 }
 
 /**

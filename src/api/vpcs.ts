@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Cidr, formatCidr, maskedCidr } from '../model/addr.ts'
 import { type ErrorCode, refused, unavailable } from '../model/errors.ts'
-import type { AccountId, IdPrefix, SubnetId, VpcId } from '../model/ids.ts'
+import type { AccountId, SubnetId, VpcId } from '../model/ids.ts'
 import type { Subnet, Vpc } from '../model/records.ts'
 import { EC2_PREFIX_MAX, EC2_PREFIX_MIN, isVpcRange } from '../model/vpc-range.ts'
 import type { ReadTx } from '../store/store.ts'
@@ -11,8 +11,6 @@ import { idSchema, notFound, withCode } from './schemas.ts'
 
 /** `VpcId`. */
 export const vpcIdSchema = idSchema('vpc', 'InvalidVpcID.Malformed')
-/** What every VPC has one of, whose ids are derived from its own (`derived-ids.ts`). */
-export const VPC_PARTS = ['igw', 'rtb', 'acl', 'dopt'] as const satisfies readonly IdPrefix[]
 /** `SubnetId`. */
 export const subnetIdSchema = idSchema('subnet', 'InvalidSubnetID.Malformed')
 

@@ -19,9 +19,12 @@ export type NicId = Branded<'NicId'>
 export type GroupId = Branded<'GroupId'>
 export type KeyPairId = Branded<'KeyPairId'>
 export type VolumeId = Branded<'VolumeId'>
-type InternetGatewayId = Branded<'InternetGatewayId'>
-type RouteTableId = Branded<'RouteTableId'>
-type NetworkAclId = Branded<'NetworkAclId'>
+export type InternetGatewayId = Branded<'InternetGatewayId'>
+export type RouteTableId = Branded<'RouteTableId'>
+export type RouteTableAssociationId = Branded<'RouteTableAssociationId'>
+export type NatGatewayId = Branded<'NatGatewayId'>
+export type NetworkAclAssociationId = Branded<'NetworkAclAssociationId'>
+export type NetworkAclId = Branded<'NetworkAclId'>
 export type DhcpOptionsId = Branded<'DhcpOptionsId'>
 export type SecurityGroupRuleId = Branded<'SecurityGroupRuleId'>
 export type AllocationId = Branded<'AllocationId'>
@@ -44,7 +47,10 @@ interface IdTypes {
   vol: VolumeId
   igw: InternetGatewayId
   rtb: RouteTableId
+  rtbassoc: RouteTableAssociationId
+  nat: NatGatewayId
   acl: NetworkAclId
+  aclassoc: NetworkAclAssociationId
   dopt: DhcpOptionsId
   sgr: SecurityGroupRuleId
   eipalloc: AllocationId

@@ -16,6 +16,7 @@ import type {
   HostName,
   ImageId,
   InstanceId,
+  NetworkAclId,
   NicId,
   ReservationId,
   SecurityGroupRuleId,
@@ -24,6 +25,7 @@ import type {
   VpcId,
 } from './ids.ts'
 import type { MetadataOptions } from './metadata-options.ts'
+import type { AclRule } from './network-acl.ts'
 import type { ReservedTag } from './reserved-tags.ts'
 import type { Transit } from './transit.ts'
 
@@ -179,6 +181,13 @@ export interface SharedWant {
     readonly cidr: Cidr
     readonly gateway: Ipv4
     readonly vpc?: VpcId | undefined
+    /**
+     * Its ways out of the VPC, in the order in which they are looked at: what no route has does not
+     * go out. Absent: everything goes out, as in wants of older daemons.
+     */
+    readonly routes?: readonly RouteWant[] | undefined
+    /** Absent: no network ACL restricts it. */
+    readonly acl?: AclWant | undefined
   }[]
   /** The network of every VPC. Traffic inside a VPC is routed and never masqueraded. */
   readonly vpcs: readonly {
@@ -210,6 +219,34 @@ export interface SharedWant {
     readonly via: Ipv4
     readonly vpc?: VpcId | undefined
   }[]
+}
+
+/** A way out of a VPC. */
+export interface RouteWant {
+  readonly destination: Cidr
+  readonly to: WayOut
+}
+
+/**
+ * Where a route leads.
+ *
+ * - `internet`: out, with the floating IP of the NIC, or else the address of its host. What comes
+ *   from there reaches the NIC.
+ * - `nat`: out, always with the address of the host. Nothing comes in by it.
+ * - `blackhole`: nowhere.
+ *
+ * `plan/route-rules.ts` says what each does with a packet.
+ */
+export type WayOut =
+  | { readonly kind: 'internet' }
+  | { readonly kind: 'nat' }
+  | { readonly kind: 'blackhole' }
+
+/** The network ACL of a subnet. */
+export interface AclWant {
+  readonly id: NetworkAclId
+  /** In the order in which they are looked at, for each direction. */
+  readonly rules: readonly AclRule[]
 }
 
 /** Another host on the fabric. */

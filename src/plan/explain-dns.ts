@@ -2,8 +2,9 @@
 import { parseIpv4 } from '../model/addr.ts'
 import { nameTagLabel, publicHostAddress } from '../model/hostname.ts'
 import { parseId } from '../model/ids.ts'
-import { conclude, type Explanation, type Step, stateSteps, step } from './explain.ts'
+import { stateSteps } from './explain.ts'
 import type { CloudRecords, End, Parsed } from './explain-question.ts'
+import { conclude, type Explanation, type Step, step } from './explain-step.ts'
 import { sharedWant } from './want.ts'
 
 /** RFC 1035, section 2.3.4. */

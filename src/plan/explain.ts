@@ -7,50 +7,24 @@
  */
 import { cidrContains, type Ipv4, METADATA_ADDRESS } from '../model/addr.ts'
 import type { Flow } from '../model/flow.ts'
-import {
-  ANY_PORT,
-  ANY_PROTOCOL,
-  formatPeer,
-  hasPorts,
-  PORT_MAX,
-  PROTOCOLS,
-} from '../model/group-rule.ts'
+import { PROTOCOLS } from '../model/group-rule.ts'
 import type { HostRouting } from '../model/host-routing.ts'
-import type { HostName, SecurityGroupRuleId, VpcId } from '../model/ids.ts'
-import type { Instance, PlacedNic } from '../model/records.ts'
-import type { RuleWant, SharedWant } from '../model/want.ts'
+import type { HostName, VpcId } from '../model/ids.ts'
+import type { Instance } from '../model/records.ts'
+import type { SharedWant } from '../model/want.ts'
+import { groupStep } from './explain-groups.ts'
 import {
   type CloudRecords,
   type End,
   SOME_ADDRESS_OUTSIDE,
   type Traffic,
 } from './explain-question.ts'
-import { groupPermissions, permittingRule, rulesForPeer } from './permits.ts'
+import { answerOf, judgeArriving, judgeByAcl, judgeLeaving } from './explain-routes.ts'
+import { conclude, type Explanation, type Step, step } from './explain-step.ts'
 import { judgeReach, type ReachSettings } from './reach.ts'
 import { serviceAddresses } from './service-addresses.ts'
 import { sharedBeside } from './vpc-wants.ts'
 import { sharedWant } from './want.ts'
-
-/** The checks, in the order in which a packet passes them. */
-export type StepName = 'source' | 'egress' | 'route' | 'ingress' | 'destination' | 'answer' | 'name'
-
-/** One check. */
-export interface Step {
-  readonly step: StepName
-  readonly passes: boolean
-  /** A sentence. */
-  readonly text: string
-  /** The rule of a security group that decides; null when another thing does, or a missing rule. */
-  readonly rule: SecurityGroupRuleId | null
-}
-
-/** The answer. The first step that does not pass decides. */
-export interface Explanation {
-  readonly passes: boolean
-  /** The answer in one sentence. */
-  readonly text: string
-  readonly steps: readonly Step[]
-}
 
 /** What decides besides the records. */
 export interface Surroundings extends ReachSettings {
@@ -60,18 +34,6 @@ export interface Surroundings extends ReachSettings {
   readonly routing: HostRouting
   /** The DNS zone of instances. */
   readonly zone: string
-}
-
-/** A step without a rule. */
-export function step(name: StepName, passes: boolean, text: string): Step {
-  return { step: name, passes, text, rule: null }
-}
-
-/** The result of these steps. */
-export function conclude(subject: string, steps: readonly Step[]): Explanation {
-  const stopped = steps.find(({ passes }) => !passes)
-  const text = stopped === undefined ? `${subject}: yes.` : `${subject}: no. ${stopped.text}`
-  return { passes: stopped === undefined, text, steps }
 }
 
 /**
@@ -113,12 +75,10 @@ export function explainPacket(
     return conclude(subject, [...dead, step('route', true, 'It does not leave the instance.')])
   const steps = [...dead.filter((one) => one.step === 'source'), ...pathSteps(packet)]
   const all = [...steps, ...dead.filter((one) => one.step === 'destination')]
-  const answer = step(
-    'answer',
-    true,
-    'Answers pass: connections are tracked, and what belongs to one needs no rule.',
+  return conclude(
+    subject,
+    all.every(({ passes }) => passes) ? [...all, ...answerSteps(packet)] : all,
   )
-  return conclude(subject, all.every(({ passes }) => passes) ? [...all, answer] : all)
 }
 
 interface Packet {
@@ -130,6 +90,37 @@ interface Packet {
   readonly surroundings: Surroundings
   /** The shared want of the source's host. */
   readonly shared: SharedWant
+}
+
+/** Answers are tracked, but network ACLs ask every packet. */
+function answerSteps({ flow, source, destination, records }: Packet): readonly Step[] {
+  const there = floatingIpOf(destination) ?? flow.destination
+  const answer = answerOf({ ...flow, destination: there })
+  const asked = [
+    ...aclSteps({ ...answer, source: flow.destination }, true, destination, records),
+    ...aclSteps(answer, false, source, records),
+  ]
+  const denied = asked.find(({ passes }) => !passes)
+  const text =
+    denied === undefined
+      ? 'Answers pass: connections are tracked, and what belongs to one needs no rule.'
+      : `Answers do not pass, because network ACLs track no connections. ${denied.text}`
+  return [step('answer', denied === undefined, text)]
+}
+
+/** What the network ACL of the end's subnet says; nothing when it is not asked. */
+function aclSteps(packet: Flow, egress: boolean, end: End, records: CloudRecords): readonly Step[] {
+  if (end.kind === 'address' || end.nic === null) return []
+  const judged = judgeByAcl(packet, egress, end.nic, records)
+  return judged === undefined ? [] : [step('acl', judged.passes, judged.text)]
+}
+
+/** Whether routes let what comes from outside the VPC in. */
+function arrivingSteps(from: Ipv4, { destination, records }: Packet): readonly Step[] {
+  if (destination.kind === 'address' || destination.nic === null) return []
+  const judged = judgeArriving(destination.nic, from, records)
+  if (judged === null || judged.passes) return []
+  return [step('route', false, `Its answers would not go back to ${from}: ${judged.why}.`)]
 }
 
 /** Rules and routes on the way. */
@@ -155,17 +146,25 @@ function pathSteps(packet: Packet): readonly Step[] {
           true,
           `Host ${hostOf(destination)} answers for ${floatingIp}, and translates it to ${flow.destination}.`,
         ),
+        ...arrivingSteps(flow.source, packet),
         ...ingressSteps(packet),
       ]
     const text = `The sender outside must send it to host ${hostOf(destination)} by a route of its own: private addresses are announced nowhere.`
-    return [step('route', true, text), ...ingressSteps(packet)]
+    return [
+      step('route', true, text),
+      ...arrivingSteps(flow.source, packet),
+      ...ingressSteps(packet),
+    ]
   }
   const floatingIp = floatingIpOf(destination)
   if (floatingIp !== null) return floatingSteps(packet, source, floatingIp)
   const local = hostServiceSteps(packet)
   if (local !== null) return local
-  const egress = groupStep(packet, source.nic, true)
-  return [egress, ...routeSteps(packet), ...ingressSteps(packet)]
+  const egress = [
+    groupStep(packet, source.nic, true),
+    ...aclSteps(flow, true, source, packet.records),
+  ]
+  return [...egress, ...routeSteps(packet), ...ingressSteps(packet)]
 }
 
 /**
@@ -179,71 +178,46 @@ function floatingSteps(
 ): readonly Step[] {
   const { destination, flow, records, surroundings } = packet
   const [host, there] = [hostOf(source), hostOf(destination)]
+  const leaving = source.nic === null ? null : judgeLeaving(source.nic, floatingIp, records)
+  const away = leaving?.passes === false ? [noWayStep(floatingIp, leaving.why)] : []
   if (host === there) {
     const text = `Host ${host} has both, and translates ${floatingIp} to ${flow.destination}.`
-    return [groupStep(packet, source.nic, true), step('route', true, text), ...ingressSteps(packet)]
+    return [
+      groupStep(packet, source.nic, true),
+      ...aclSteps(flow, true, source, records),
+      ...away,
+      step('route', true, text),
+      ...arrivingSteps(floatingIp, packet),
+      ...ingressSteps(packet),
+    ]
   }
   const { passes, why } = judgeReach(floatingIp, surroundings, surroundings.routing)
   const sender = records.hosts.find(({ name }) => name === host)
-  const outside = source.nic?.publicIp ?? sender?.fabricAddress ?? SOME_ADDRESS_OUTSIDE
-  const as = source.nic?.publicIp ? 'its floating IP' : `an address of host ${host}`
+  const own = leaving?.to === 'nat' ? null : source.nic?.publicIp
+  const outside = own ?? sender?.fabricAddress ?? SOME_ADDRESS_OUTSIDE
+  const as = own ? 'its floating IP' : `an address of host ${host}`
   const text = passes
     ? `It goes out with ${as} to host ${there}, which translates ${floatingIp} to ${flow.destination}.`
     : `Instances do not reach ${floatingIp}: ${why}.`
+  const outwards = { ...flow, destination: floatingIp }
   return [
-    groupStep({ ...packet, flow: { ...flow, destination: floatingIp } }, source.nic, true),
+    groupStep({ ...packet, flow: outwards }, source.nic, true),
+    ...aclSteps(outwards, true, source, records),
+    ...away,
     step('route', passes, text),
+    ...arrivingSteps(outside, packet),
     ...ingressSteps({ ...packet, flow: { ...flow, source: outside } }),
   ]
 }
 
 function ingressSteps(packet: Packet): readonly Step[] {
-  const { destination } = packet
-  return destination.kind === 'instance' ? [groupStep(packet, destination.nic, false)] : []
+  const { destination, flow, records } = packet
+  if (destination.kind === 'address') return []
+  return [...aclSteps(flow, false, destination, records), groupStep(packet, destination.nic, false)]
 }
 
-/** The result of the rules of the NIC's groups. */
-function groupStep(packet: Packet, nic: PlacedNic | null, egress: boolean): Step {
-  const { flow, traffic, shared, records } = packet
-  const name = egress ? 'egress' : 'ingress'
-  const direction = egress ? 'out' : 'in'
-  const other = egress ? flow.destination : flow.source
-  const toOther = egress ? `to ${other}` : `from ${other}`
-  const ids = nic?.groups ?? []
-  const own = { groups: ids.map((id) => ({ id })) }
-  const groups = groupPermissions(shared.groups)
-  const called = (id: string) => {
-    const group = records.groups.find((one) => one.id === id)
-    return group === undefined ? id : `${group.name} (${id})`
-  }
-  const permit = permittingRule(flow, egress, own, groups)
-  if (permit !== undefined) {
-    const { rule, group } = permit
-    const text = `Rule ${rule.id} of group ${called(group)} lets it ${direction}: ${ruleText(rule)}.`
-    return { step: name, passes: true, text, rule: rule.id }
-  }
-  const some = rulesForPeer(other, egress, own, groups)
-  const only =
-    some.length === 0
-      ? ''
-      : ` What they let ${direction} ${toOther}: ${some.map(({ rule }) => `${ruleText(rule)} (${rule.id})`).join('; ')}.`
-  const where = ids.length === 0 ? 'it is in no group' : `of ${ids.map(called).join(', ')}`
-  const text = `No rule lets ${traffic.text} ${direction} ${toOther}: ${where}.${only}`
-  return step(name, false, text)
-}
-
-/** The packets that a rule allows, in words. */
-function ruleText({ protocol, fromPort, toPort, peer, egress }: RuleWant): string {
-  const whom = `${egress ? 'to' : 'from'} ${formatPeer(peer)}`
-  if (protocol === ANY_PROTOCOL) return `everything ${whom}`
-  const [known] = Object.entries(PROTOCOLS).find(([, number]) => number === protocol) ?? []
-  const name = known ?? `protocol ${protocol}`
-  if (hasPorts(protocol)) {
-    if (fromPort === 0 && toPort === PORT_MAX) return `every ${name} port ${whom}`
-    return `${name} ${fromPort === toPort ? fromPort : `${fromPort}-${toPort}`} ${whom}`
-  }
-  if (fromPort === ANY_PORT) return `${name} ${whom}`
-  return `${name} type ${fromPort}${toPort === ANY_PORT ? '' : ` code ${toPort}`} ${whom}`
+function noWayStep(destination: Ipv4, why: string): Step {
+  return step('route', false, `Instances of its subnet do not reach ${destination}: ${why}.`)
 }
 
 /** The route between two instances, or out of the cloud. */
@@ -260,15 +234,19 @@ function routeSteps(packet: Packet): readonly Step[] {
       return [
         step('route', false, `${flow.destination} is in ${other.id}, which it does not reach.`),
       ]
+    const nic = source.kind === 'instance' ? source.nic : null
+    const leaving = nic === null ? null : judgeLeaving(nic, flow.destination, records)
+    if (leaving?.passes === false) return [noWayStep(flow.destination, leaving.why)]
     const { passes, why } = judgeReach(flow.destination, surroundings, surroundings.routing)
     const whose =
       host === surroundings.host
         ? ''
         : ` This is as seen from host ${surroundings.host}; ask on ${host}, too.`
-    const own = source.kind === 'instance' ? source.nic?.publicIp : null
+    const own = leaving?.to === 'nat' ? null : nic?.publicIp
     const outwards = own ? `its floating IP ${own}` : `an address of host ${host}`
+    const by = leaving === null ? '' : `${leaving.why}; `
     const text = passes
-      ? `It goes out with ${outwards}: ${why}.${whose}`
+      ? `It goes out with ${outwards}: ${by}${why}.${whose}`
       : `Instances do not reach ${flow.destination}: ${why}.${whose}`
     return [step('route', passes, text)]
   }
@@ -303,7 +281,8 @@ function routeSteps(packet: Packet): readonly Step[] {
 }
 
 /** Packets to a host itself, which no group checks. Null when the destination is not a host. */
-function hostServiceSteps({ flow, shared, records, surroundings }: Packet): readonly Step[] | null {
+function hostServiceSteps(packet: Packet): readonly Step[] | null {
+  const { source, flow, shared, records, surroundings } = packet
   const { destination, protocol, port } = flow
   const isOpen = protocol === PROTOCOLS.tcp && surroundings.instanceToHostPorts.includes(port)
   const open = `the setting network.instanceToHostPorts ${isOpen ? 'has' : 'does not have'} it`
@@ -319,6 +298,11 @@ function hostServiceSteps({ flow, shared, records, surroundings }: Packet): read
   }
   const host = records.hosts.find(({ fabricAddress }) => fabricAddress === destination)
   if (host === undefined || host.state === 'forgotten') return null
+  const leaving =
+    source.kind === 'address' || source.nic === null
+      ? null
+      : judgeLeaving(source.nic, destination, records)
+  if (isOpen && leaving?.passes === false) return [noWayStep(destination, leaving.why)]
   const text = `${destination} is host ${host.name} itself: ${open}.`
   return [step('route', isOpen, text)]
 }

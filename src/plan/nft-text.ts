@@ -29,6 +29,10 @@ export const DROP_REASONS = [
   'host',
   /** From an instance to a destination that is not allowed (`plan/reach.ts`). */
   'reach',
+  /** No route of its subnet leads there, or a blackhole does; nor would its answers come back. */
+  'route',
+  /** A network ACL denies it. */
+  'acl',
   /** No security group lets it out of its source or into its destination. */
   'group',
   'arp',

@@ -104,7 +104,11 @@ function isPeer({ peer }: RuleWant, address: Ipv4, groups: Permissions['groups']
   }
 }
 
-function isProtocol({ protocol, fromPort, toPort }: RuleWant, flow: Flow): boolean {
+/** Whether a rule is for the protocol and the port of a packet. */
+export function isProtocol(
+  { protocol, fromPort, toPort }: Pick<RuleWant, 'protocol' | 'fromPort' | 'toPort'>,
+  flow: Flow,
+): boolean {
   if (protocol === ANY_PROTOCOL) return true
   if (protocol !== flow.protocol) return false
   if (hasPorts(protocol)) return fromPort <= flow.port && flow.port <= toPort

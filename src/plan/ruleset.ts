@@ -18,6 +18,7 @@ import { FABRIC_LINK, GUARD_TABLE, NFT_TABLE, nicLinkName, WORLD_LINK } from '..
 import type { TypeRate } from '../model/network-rates.ts'
 import { TRANSIT_RANGE } from '../model/transit.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
+import { aclRules } from './acl-rules.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { type FloatingRules, floatingRules, servedFloatingIps } from './floating.ts'
 import { guardTable } from './guard.ts'
@@ -34,6 +35,7 @@ import {
 } from './nft-tables.ts'
 import { ACCEPT, ACCEPT_VERIFIED, ANY_NIC, DROP_REASONS, drop, dropCounter } from './nft-text.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
+import { type RouteRules, routeRules } from './route-rules.ts'
 import { securityGroupChains } from './security-groups.ts'
 import { serviceAddresses } from './service-addresses.ts'
 import { ANY_TRANSIT, FIT_SEGMENTS, NO_TRANSIT, transitRules } from './transit-rules.ts'
@@ -147,9 +149,13 @@ function inetTable(
   const floating = floatingRules(servedFloatingIps(want, routing))
   const hasFloats = floating.objects.length > 0
   const reach = reachRules(settings, routing, vpcs, openPorts(settings))
+  const routes = routeRules(want, nics, vpcs, hasFloats)
   const isOwn = settings.inVpc !== true
   const transit = isOwn
-    ? transitRules(want.transits ?? [], vpcs, openPorts(settings), hasFloats)
+    ? transitRules(want.transits ?? [], vpcs, openPorts(settings), {
+        hasFloatingIps: hasFloats,
+        entering: routes.entering,
+      })
     : NO_TRANSIT
   const objects = [
     ...DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason)).map(dropCounter),
@@ -166,11 +172,13 @@ function inetTable(
     ...floating.objects,
     preroutingChain(settings, vpcs, floating),
     reach.chain,
-    ...securityGroupChains(want, nics, 'leave_host'),
+    ...routes.objects,
+    ...securityGroupChains(want, nics, routes.leaving),
     ...transit.chains,
-    ...hostChains(settings, want),
-    ...forwardChains(settings, vpcs),
-    ...natChains(settings, vpcs, floating),
+    ...hostChains(settings, want, routes),
+    ...forwardChains(settings, vpcs, routes),
+    ...aclRules(want, nics),
+    ...natChains(settings, vpcs, floating, routes),
     ...metadataHopRules(want.local.instances),
   ]
   return { family: 'inet', name: NFT_TABLE, objects }
@@ -245,6 +253,7 @@ function fromFabric(vpcs: Networks): readonly NftObject[] {
 function hostChains(
   settings: FirewallSettings,
   { transits = [] }: Pick<HostWant, 'transits'>,
+  routes: RouteRules,
 ): readonly NftObject[] {
   const { fabric, inVpc } = settings
   // VPCs with a namespace have VXLAN in both modes.
@@ -262,7 +271,10 @@ function hostChains(
       `ip daddr @services tcp dport 53 ${ACCEPT}`,
       `ip daddr ${METADATA_ADDRESS} tcp dport 80 ${ACCEPT}`,
       `ip daddr @services icmp type echo-request ${ACCEPT}`,
-      ...openPorts(settings).map((ports) => `${ports} ${ACCEPT}`),
+      ...openPorts(settings).flatMap((ports) => [
+        ...routes.toHost.map((route) => `${ports} ${route}`),
+        `${ports} ${ACCEPT}`,
+      ]),
       drop('host'),
     ]),
     baseChain('input', 'type filter hook input priority filter; policy accept;', [
@@ -300,7 +312,11 @@ function openPorts({ instanceToHostPorts }: FirewallSettings): readonly string[]
   return ports.length === 0 ? [] : [`tcp dport { ${ports.join(', ')} }`]
 }
 
-function forwardChains({ inVpc }: FirewallSettings, vpcs: Networks): readonly NftObject[] {
+function forwardChains(
+  { inVpc }: FirewallSettings,
+  vpcs: Networks,
+  routes: RouteRules,
+): readonly NftObject[] {
   return [
     chain('instances', [
       FIT_SEGMENTS,
@@ -310,6 +326,7 @@ function forwardChains({ inVpc }: FirewallSettings, vpcs: Networks): readonly Nf
       // A connection begins with SYN. What looks like the middle of one belongs to a connection
       // that was ended because its permission was withdrawn. Its answers must not begin it again.
       `tcp flags & (fin | syn | rst | ack) != syn ${drop('invalid')}`,
+      ...routes.beginning,
       `iifname ${ANY_NIC} goto check_egress`,
       'goto check_ingress',
     ]),
@@ -330,10 +347,12 @@ function natChains(
   { inVpc }: FirewallSettings,
   vpcs: Networks,
   floating: FloatingRules,
+  routes: RouteRules,
 ): readonly NftObject[] {
   return [
     chain('outbound', [
       ...vpcs.match('ip daddr').map((ours) => `${ours} accept`),
+      ...routes.outbound,
       ...floating.outbound,
       'masquerade',
     ]),

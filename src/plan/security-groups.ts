@@ -133,7 +133,12 @@ function networkMatch(field: string, network: Cidr): readonly string[] {
   return network.prefix === 0 ? [] : [`${field} ${formatCidr(network)}`]
 }
 
-function protocolMatch({ protocol, fromPort, toPort }: RuleWant): readonly string[] {
+/** What matches the protocol and the ports of a rule. */
+export function protocolMatch({
+  protocol,
+  fromPort,
+  toPort,
+}: Pick<RuleWant, 'protocol' | 'fromPort' | 'toPort'>): readonly string[] {
   if (protocol === ANY_PROTOCOL) return []
   if (hasPorts(protocol)) {
     const name = protocol === PROTOCOLS.tcp ? 'tcp' : 'udp'

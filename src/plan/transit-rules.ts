@@ -35,7 +35,14 @@ export function transitRules(
   transits: readonly Transit[],
   vpcs: Networks,
   openPorts: readonly string[],
-  hasFloatingIps: boolean,
+  {
+    hasFloatingIps,
+    entering,
+  }: {
+    readonly hasFloatingIps: boolean
+    /** Lines for what enters a subnet of the machine's own namespace. */
+    readonly entering: readonly string[]
+  },
 ): TransitRules {
   const sources = transits.flatMap(({ link, address, floatingIps = [] }) =>
     [address, ...floatingIps].map((source) => `"${link}" . ${source}`),
@@ -59,6 +66,7 @@ export function transitRules(
         ...toFloatingIp.map((rule) => `oifname ${ANY_TRANSIT} ${rule}`),
         `oifname ${ANY_TRANSIT} ${drop('transit')}`,
         // To a floating IP of an instance in the machine's own namespace.
+        ...entering.map((rule) => `oifname "${NIC_LINK_PREFIX}*" ct status dnat ${rule}`),
         `oifname "${NIC_LINK_PREFIX}*" ct status dnat goto check_ingress`,
         ...vpcs.match('ip daddr').map((ours) => `${ours} ${drop('transit')}`),
         'goto leave_host',

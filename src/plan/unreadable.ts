@@ -24,6 +24,18 @@ const NEEDED: Readonly<Record<string, 'image' | 'type'>> = {
 /** Tables whose rows belong to an instance. Tags and keys are left out: missing ones do no harm. */
 const PARTS: ReadonlySet<string> = new Set(['instances', 'nics', 'placedNics', 'volumes'])
 
+/** Tables that say how packets enter and leave subnets. */
+const ROUTING: ReadonlySet<string> = new Set([
+  'internetGateways',
+  'natGateways',
+  'routeTables',
+  'routes',
+  'routeTableAssociations',
+  'networkAcls',
+  'networkAclEntries',
+  'networkAclAssociations',
+])
+
 /** A function that tells whether an instance depends on one of these unreadable rows. */
 export function unreadablePart(
   rows: readonly UnreadableRow[],
@@ -96,9 +108,13 @@ function withKnownShared(
   const lostGroups = lostOf(read.groups, known.groups, keysOf('securityGroups'))
   const lostRules = keysOf('securityGroupRules')
   const knownGroups = new Map(known.groups.map((group) => [group.id, group]))
+  const isRoutingLost = rows.some(({ table }) => ROUTING.has(table))
   const named = new Set(read.names.map(({ name, ip }) => `${name} ${ip}`))
   return {
-    subnets: [...read.subnets, ...lostOf(read.subnets, known.subnets, keysOf('subnets'))],
+    subnets: [
+      ...(isRoutingLost ? withKnownRouting(read.subnets, known.subnets) : read.subnets),
+      ...lostOf(read.subnets, known.subnets, keysOf('subnets')),
+    ],
     vpcs: [...read.vpcs, ...lostOf(read.vpcs, known.vpcs, keysOf('vpcs'))],
     groups: [...read.groups, ...lostGroups].map((group) => {
       const before = knownGroups.get(group.id)
@@ -113,6 +129,20 @@ function withKnownShared(
       (a, b) => ipv4ToNumber(a.ip) - ipv4ToNumber(b.ip),
     ),
   }
+}
+
+/** The subnets, with the routes and ACLs that they had: a rule that is missing now may restrict. */
+function withKnownRouting(
+  read: SharedWant['subnets'],
+  known: SharedWant['subnets'],
+): SharedWant['subnets'] {
+  const before = new Map(known.map((subnet) => [subnet.id, subnet]))
+  return read.map((subnet) => {
+    const { routes: _routes, acl: _acl, ...rest } = subnet
+    const was = before.get(subnet.id)
+    if (was?.routes === undefined) return subnet
+    return { ...rest, routes: was.routes, ...(was.acl === undefined ? {} : { acl: was.acl }) }
+  })
 }
 
 /** The group with the members and rules that cannot be read and are known. */

@@ -23,6 +23,7 @@ import type {
   Volume,
   Vpc,
 } from '../model/records.ts'
+import type { VpcRouting } from '../model/vpc-routing.ts'
 import type {
   CaptureWant,
   DiskWant,
@@ -35,6 +36,7 @@ import type {
   SharedWant,
   VolumeWant,
 } from '../model/want.ts'
+import { subnetRouting } from './routes.ts'
 import { unreadableInstances, unreadablePart, withUnreadable } from './unreadable.ts'
 
 /** The records that one host's want is made from. */
@@ -52,6 +54,8 @@ export interface Snapshot {
   readonly groupRules: readonly GroupRule[]
   /** Of those VPCs. */
   readonly vpcDns: readonly VpcDns[]
+  /** Of those VPCs. */
+  readonly routing: readonly VpcRouting[]
   /** Those of the host's instances, and those that it inspects, makes or keeps. */
   readonly images: readonly Image[]
   readonly types: readonly InstanceType[]
@@ -67,7 +71,7 @@ export interface Snapshot {
 /** The records that `sharedWant` reads. */
 export type SharedRecords = Pick<
   Snapshot,
-  'hosts' | 'nics' | 'vpcs' | 'subnets' | 'groups' | 'groupRules'
+  'hosts' | 'nics' | 'vpcs' | 'subnets' | 'groups' | 'groupRules' | 'routing'
 >
 
 /**
@@ -276,12 +280,14 @@ function dnsWant(dns: VpcDns | undefined): Pick<NicWant, 'dhcp' | 'resolver'> {
 export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
   const members = membersOf(records.nics)
   const rules = Map.groupBy(records.groupRules, ({ group }) => group)
+  const routing = new Map(records.routing.map((one) => [one.vpc, one]))
   return {
     subnets: records.subnets.map(({ id, vpc, cidr }) => ({
       id,
       cidr,
       gateway: gatewayOf(cidr),
       vpc,
+      ...subnetRouting({ id }, routing.get(vpc)),
     })),
     vpcs: records.vpcs.map((vpc) => ({ id: vpc.id, cidr: vpc.cidr, ...numberOf(vpc) })),
     groups: records.groups.map(({ id, vpc }) => ({

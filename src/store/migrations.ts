@@ -34,6 +34,7 @@ import { groupRules } from './migrations/0017-group-rules.ts'
 import { addresses } from './migrations/0018-addresses.ts'
 import { vpcNetworks } from './migrations/0019-vpc-networks.ts'
 import { dhcpOptions } from './migrations/0020-dhcp-options.ts'
+import { routes } from './migrations/0021-routes.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -56,6 +57,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0018-addresses': addresses,
   '0019-vpc-networks': vpcNetworks,
   '0020-dhcp-options': dhcpOptions,
+  '0021-routes': routes,
 }
 const GENERATION = '0'
 

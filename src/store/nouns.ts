@@ -8,6 +8,7 @@ import { addresses } from './records/address.ts'
 import { clientTokens } from './records/client-token.ts'
 import { commits } from './records/commit.ts'
 import { dhcpOptions } from './records/dhcp-options.ts'
+import { gateways } from './records/gateway.ts'
 import { generations } from './records/generation.ts'
 import { groups } from './records/group.ts'
 import { groupRules } from './records/group-rule.ts'
@@ -17,8 +18,10 @@ import { instances } from './records/instance.ts'
 import { instanceTypes } from './records/instance-type.ts'
 import { keyPairs } from './records/key-pair.ts'
 import { networks } from './records/network.ts'
+import { networkAcls } from './records/network-acl.ts'
 import { nics } from './records/nic.ts'
 import type { Noun, RowsOf } from './records/noun.ts'
+import { routeTables } from './records/route-table.ts'
 import { tags } from './records/tag.ts'
 import { volumes } from './records/volume.ts'
 
@@ -30,6 +33,9 @@ export const NOUNS = [
   instanceTypes,
   networks,
   dhcpOptions,
+  gateways,
+  routeTables,
+  networkAcls,
   groups,
   groupRules,
   instances,

@@ -4,12 +4,15 @@
  * datagrams, the other's metadata token; and so does somebody who has taken over the namespace of a
  * VPC, behind all rules in it.
  *
- * Before: there were no such VPCs. Without the rules of `plan/transit-rules.ts`, what is sent out
- * of a namespace reaches the host, its instances and other VPCs' links, and leaves the host with
- * forged sources.
+ * An instance of a subnet whose routes lead nowhere tries to get out by the rest of a connection,
+ * by fragments and by other protocols.
+ *
+ * Before: there were no such VPCs, and every subnet had a way out. Without the rules of
+ * `plan/transit-rules.ts`, what is sent out of a namespace reaches the host, its instances and
+ * other VPCs' links, and leaves the host with forged sources.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ipv4 } from '../../src/model/addr.ts'
+import { cidr, ipv4 } from '../../src/model/addr.ts'
 import { fabricMac } from '../../src/model/fabric.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { reaches } from '../kit/fabric-fixture.ts'
@@ -38,6 +41,15 @@ print("ready", flush=True)
 while True:
     data, peer = heard.recvfrom(4000)
     print(data.decode("latin1").strip("x"), "from", peer[0], flush=True)
+`
+/** Says what of the attempts to get out is in any packet, a line each. */
+const SNIFF = `
+import re, socket
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+print("ready", flush=True)
+while True:
+    found = re.search(rb"(after-)?out by [a-z ]*", wire.recv(4000))
+    if found: print(found.group(0).decode(), flush=True)
 `
 /** IP and UDP headers around a payload. */
 const PACKET = `
@@ -68,11 +80,15 @@ beforeAll(async () => {
     netns,
     testbed.fabric.outside,
   ]
+  const hearers = [
+    ...all.map((one) => [one, LISTEN] as const),
+    [testbed.fabric.outside, SNIFF] as const,
+  ]
   let ready = 0
-  for (const one of all) {
+  for (const [one, program] of hearers) {
     // A line may come in pieces.
     let begun = ''
-    one.spawn(['python3', '-c', LISTEN], (text) => {
+    one.spawn(['python3', '-c', program], (text) => {
       const lines = (begun + text).split('\n')
       begun = lines.pop() ?? ''
       for (const line of lines)
@@ -80,7 +96,7 @@ beforeAll(async () => {
         else heard.push(line)
     })
   }
-  await eventually('all listen', () => ready === all.length, DEADLINE_MS)
+  await eventually('all listen', () => ready === hearers.length, DEADLINE_MS)
 })
 afterAll(() => testbed?.destroy())
 
@@ -170,6 +186,43 @@ describe('an instance', () => {
     const show = [...get, '-H', `X-aws-ec2-metadata-token: ${token}`, `${url}/meta-data/`]
     expect(await testbed.guest(BLUE).must(show)).toBe('200')
     expect(await testbed.guest(RED).must(show)).toBe('401')
+  })
+})
+
+describe('an instance of a subnet without a way out', () => {
+  const BEGIN = `heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+heard.bind(("0.0.0.0", 40000))
+send("10.0.0.10", "${OUTSIDE}", b"while it may")`
+
+  it.each([
+    ['no route', []],
+    ['a blackhole', [{ destination: cidr('0.0.0.0/0'), to: { kind: 'blackhole' } }]],
+    ['a route to another place', [{ destination: cidr('192.0.2.0/24'), to: { kind: 'internet' } }]],
+  ] as const)('with %s sends all the same', async (what, routes) => {
+    await testbed.pass()
+    const mark = `out by ${what}`
+    await inGuest(RED, BEGIN)
+    await testbed.pass({ routes: { red: routes } })
+    // What goes on with a connection, other protocols, fragments, what looks like an answer.
+    await inGuest(
+      RED,
+      `send("10.0.0.10", "${OUTSIDE}", b"${mark}")
+send("10.0.0.10", "${OUTSIDE}", b"${mark}", number=9, fragment=0x2000)
+for protocol, kind in ((6, b"\\x50\\x10"), (6, b"\\x50\\x12"), (6, b"\\x50\\x04"), (132, b""), (47, b""), (4, b""), (1, b"")):
+    for to in ("${OUTSIDE}", "100.64.0.2", "255.255.255.255"):
+        body = b"\\0" * 12 + kind + b"\\0" * 6 + b"${mark}"
+        data = packet("10.0.0.10", to, body, udp=False)
+        data = data[:9] + bytes([protocol]) + b"\\0\\0" + data[12:]
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        try: raw.sendto(data, (to, 0))
+        except OSError as error: print(error)`,
+    )
+    expect(await arrives(mark)).toBe(false)
+    expect(await reaches(testbed.guest(RED), OUTSIDE)).toBe(false)
+    expect(await reaches(testbed.guest(RED), '10.0.0.11')).toBe(true)
+    expect(await reaches(testbed.guest(BLUE), OUTSIDE)).toBe(true)
+    await testbed.pass()
+    expect(await reaches(testbed.guest(RED), OUTSIDE)).toBe(true)
   })
 })
 

@@ -13,6 +13,7 @@ import { describeHosts, describeLabels, describeUniqueness } from './store/keys.
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
 import { describeNetworks } from './store/networks.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
+import { describeRouting } from './store/routing.ts'
 import { describeScopes } from './store/scopes.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
 import { describeUnreadable } from './store/unreadable.ts'
@@ -27,6 +28,7 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreFi
     describeVolumes(begin)
     describeGroups(begin)
     describeNetworks(begin)
+    describeRouting(begin)
     describeAddresses(begin)
     describeUniqueness(begin)
     describeUnusedImages(begin)

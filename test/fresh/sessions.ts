@@ -22,6 +22,8 @@ const PLACEHOLDERS: readonly (readonly [string, string])[] = [
   ['subnet-…', '$subnet'],
   ['sg-…', '$group'],
   ['dopt-…', '$options'],
+  ['igw-…', '$gateway'],
+  ['rtb-…', '$table'],
   ['ami-…', '$image'],
   ['i-…', '$instance'],
   ['INSTANCE', '$instance'],
@@ -103,6 +105,15 @@ const ONE_HOST: readonly Step[] = [
   shown('ec2 create-subnet --vpc-id vpc-… --cidr-block 10.7.1.0/24 --availability-zone atoll-1a', {
     says: /subnet-[0-9a-f]{17}/,
   }),
+  shown('ec2 create-internet-gateway', { says: /igw-[0-9a-f]{17}/ }),
+  also(
+    'gateway=$(ec2 describe-internet-gateways --query "InternetGateways[?!Attachments].InternetGatewayId" --output text); table=$(ec2 describe-route-tables --filters Name=vpc-id,Values=$vpc --query "RouteTables[0].RouteTableId" --output text)',
+  ),
+  shown('ec2 attach-internet-gateway --vpc-id vpc-… --internet-gateway-id igw-…'),
+  shown(
+    'ec2 create-route --route-table-id rtb-… --destination-cidr-block 0.0.0.0/0 --gateway-id igw-…',
+    { says: /true/i },
+  ),
   shown('ec2 create-security-group --vpc-id vpc-… --group-name web --description "Web servers"', {
     says: /sg-[0-9a-f]{17}/,
   }),

@@ -31,6 +31,7 @@ import {
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
+import { completeOlderVpcs } from '../../src/store/new-vpc.ts'
 import { type InformedStore, withoutReplica } from '../../src/store/replica-reads.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
@@ -58,6 +59,12 @@ export const LIMITS: Pick<
     securityGroupsPerVpc: 2500,
     rulesPerSecurityGroup: 60,
     securityGroupsPerInterface: 5,
+    internetGateways: 100,
+    natGatewaysPerZone: 5,
+    routeTablesPerVpc: 200,
+    routesPerTable: 50,
+    networkAclsPerVpc: 200,
+    entriesPerNetworkAcl: 20,
     addresses: 5,
   },
   pools: [],
@@ -251,6 +258,7 @@ async function fill(
     await tx.insertSubnet(subnet)
     await tx.insertGroup(group)
     for (const rule of defaultRules(group)) await tx.insertGroupRule(rule)
+    await completeOlderVpcs(tx)
     await tx.insertImage({
       id: image,
       account: ALICE,
@@ -283,7 +291,7 @@ export function hostRow(
   return {
     name: host(name),
     zone: ZONE,
-    version: '0.3.0',
+    version: '0.4.0',
     diskGiB: null,
     ...capacity,
     fabricAddress: null,

@@ -170,6 +170,7 @@ function state(
     groups,
     groupRules: groups.flatMap(defaultRules),
     vpcDns: [],
+    routing: [],
     images: [image],
     types: [
       { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },

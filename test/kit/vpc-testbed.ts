@@ -21,7 +21,7 @@ import type { FabricSettings } from '../../src/model/fabric.ts'
 import { PROTOCOLS } from '../../src/model/group-rule.ts'
 import { formatId } from '../../src/model/ids.ts'
 import { namespaceName } from '../../src/model/names.ts'
-import type { HostWant, InstanceWant, RuleWant } from '../../src/model/want.ts'
+import type { HostWant, InstanceWant, RouteWant, RuleWant } from '../../src/model/want.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
 import { createDns } from '../../src/services/dns/dns.ts'
@@ -60,6 +60,8 @@ const VPCS = {
   blue: { network: 2, number: 2, ...SAME },
 } as const satisfies Record<string, TestVpc>
 type VpcName = keyof typeof VPCS
+/** The ways out of VPCs; one that is left out has one. */
+type RoutesOfVpcs = Partial<Readonly<Record<VpcName, readonly RouteWant[]>>>
 
 /** A guest: its VPC, its host, and its number, which is also that of its address in the subnet. */
 export interface GuestSpec {
@@ -117,6 +119,7 @@ const TO_ALL: RuleWant = {
 function wantsOf(
   hosts: readonly FabricHost[],
   guestSpecs: readonly GuestSpec[],
+  routes: RoutesOfVpcs,
 ): readonly HostWant[] {
   const names = [...new Set(guestSpecs.map(({ vpc }) => vpc))]
   const placed = guestSpecs.map((spec) => ({ ...spec, want: vpcInstance(spec) }))
@@ -138,11 +141,12 @@ function wantsOf(
         ...{ id, cidr },
         ...(network === undefined ? {} : { network }),
       })),
-      subnets: vpcs.map(({ id, number, subnet }) => ({
+      subnets: vpcs.map(({ id, name, number, subnet }) => ({
         id: formatId('subnet', bytes(number)),
         cidr: subnet,
         gateway: gatewayOf(subnet),
         vpc: id,
+        ...(routes[name] === undefined ? {} : { routes: routes[name] }),
       })),
       groups: vpcs.map(({ id, name, number }) => ({
         id: formatId('sg', bytes(number)),
@@ -249,6 +253,7 @@ export interface VpcTestbed {
   pass(options?: {
     readonly restart?: boolean
     readonly guestSpecs?: readonly GuestSpec[]
+    readonly routes?: RoutesOfVpcs
   }): Promise<void>
   /** Runs a program inside the namespace of a VPC on a host. */
   inVpc(index: number, network: number, command: string): Promise<string>
@@ -272,8 +277,9 @@ export async function createVpcTestbed(
   const pass: VpcTestbed['pass'] = async ({
     restart = false,
     guestSpecs: now = guestSpecs,
+    routes = {},
   } = {}) => {
-    for (const [index, want] of wantsOf(fabric.hosts, now).entries())
+    for (const [index, want] of wantsOf(fabric.hosts, now, routes).entries())
       await host(index).pass(want, { restart })
   }
   await pass()

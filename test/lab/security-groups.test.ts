@@ -1,15 +1,18 @@
 /**
  * Security groups on the real kernel: packets of every kind between instances and to and from
- * outside pass exactly if the pure `isPermitted` says so, for any rules. A rule that is revoked
- * ends the connections that only it had allowed.
+ * outside pass exactly if the pure `isPermitted` says so, for any rules, and so for routes and
+ * network ACLs. A rule that is revoked, and a route that goes, end the connections that only they
+ * had allowed.
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
+import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import type { Flow } from '../../src/model/flow.ts'
 import { ALL_OUT, type RuleMatch } from '../../src/model/group-rule.ts'
 import { isPermitted, permissionsOf } from '../../src/plan/permits.ts'
+import { isRouted, waysOf } from '../../src/plan/route-rules.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { anyRouting, passesAcls, withRouting } from '../kit/any-routing.ts'
 import { anyRulesOf, NO_PORTS_PROTOCOL, withRules } from '../kit/group-rules.ts'
 import {
   createTestbed,
@@ -22,6 +25,8 @@ import {
 } from '../kit/testbed.ts'
 
 const ROUNDS = 12
+const FROM_ALL: RuleMatch = { ...ALL_OUT, egress: false }
+const OPEN_TO_ALL = Object.fromEntries([1, 2, 3].map((group) => [group, [ALL_OUT, FROM_ALL]]))
 const GUESTS = [testInstance(11, [1]), testInstance(12, [1, 2]), testInstance(13, [3])]
 const ADDRESSES = GUESTS.flatMap(({ nics }) => nics.map(({ ip }) => ip))
 
@@ -108,8 +113,19 @@ const KINDS = [
 
 let lastNumber = 0
 
-/** Tries every kind of packet between every two ends; gives the flows that arrived, and all. */
-async function tryAll(): Promise<{ readonly passed: Set<string>; readonly all: readonly Flow[] }> {
+/** Where packets go: an address, and the end that gets them. */
+interface Target {
+  readonly ip: Ipv4
+  readonly to: number
+}
+
+/**
+ * Tries every kind of packet from every end to every other one, or to these targets; gives the
+ * flows that arrived, and all.
+ */
+async function tryAll(
+  targets: readonly Target[] = ends.map(({ ip }, to) => ({ ip, to })),
+): Promise<{ readonly passed: Set<string>; readonly all: readonly Flow[] }> {
   const heard = ends.map(() => '')
   const hearers = ends.map(({ machine }, at) =>
     machine.spawn(['python3', '-c', HEAR], (text) => {
@@ -119,11 +135,13 @@ async function tryAll(): Promise<{ readonly passed: Set<string>; readonly all: r
   await eventually('everybody listens', () => heard.every((text) => text.startsWith('ready')))
   const flows = new Map<number, { readonly flow: Flow; readonly to: number }>()
   for (const [from, { ip: source, machine }] of ends.entries()) {
-    const packets = ends.flatMap(({ ip: destination }, to) =>
+    const packets = targets.flatMap(({ ip: destination, to }) =>
       destination === source
         ? []
         : KINDS.filter(
-            ([protocol]) => protocol !== NO_PORTS_PROTOCOL || (from < to && to < GUESTS.length),
+            ([protocol]) =>
+              protocol !== NO_PORTS_PROTOCOL ||
+              (from < to && to < GUESTS.length && destination === ADDRESSES[to]),
           ).map(([protocol, port, code]) => {
             lastNumber += 1
             flows.set(lastNumber, { flow: { source, destination, protocol, port, code }, to })
@@ -149,6 +167,46 @@ test('packets pass exactly if the rules permit it', async () => {
       const permissions = permissionsOf(want)
       const { passed, all } = await tryAll()
       const expected = all.filter((flow) => isPermitted(flow, permissions))
+      expect(all.filter((flow) => passed.has(JSON.stringify(flow)))).toEqual(expected)
+    }),
+    { numRuns: ROUNDS, endOnFailure: true },
+  )
+}, 240_000)
+
+test('packets pass exactly if routes and network ACLs let them, too', async () => {
+  await fc.assert(
+    fc.asyncProperty(anyRouting, async (routing) => {
+      const open = withRules(testWant(...GUESTS), OPEN_TO_ALL)
+      const want = withRouting(open, routing)
+      await testbed.pass(want)
+      const [permissions, ways] = [permissionsOf(want), waysOf(want)]
+      const { passed, all } = await tryAll()
+      const expected = all.filter(
+        (flow) => isPermitted(flow, permissions) && isRouted(flow, ways) && passesAcls(flow, want),
+      )
+      expect(all.filter((flow) => passed.has(JSON.stringify(flow)))).toEqual(expected)
+    }),
+    { numRuns: ROUNDS, endOnFailure: true },
+  )
+}, 240_000)
+
+test('packets to floating IPs pass exactly if routes and network ACLs let them', async () => {
+  const floats = [ipv4('198.51.100.11'), null, ipv4('198.51.100.13')]
+  const floating = GUESTS.map((guest, at) => ({
+    ...guest,
+    nics: guest.nics.map((nic) => ({ ...nic, publicIp: floats[at] ?? null })),
+  }))
+  const targets = floats.flatMap((ip, to) => (ip === null ? [] : [{ ip, to }]))
+  await fc.assert(
+    fc.asyncProperty(anyRouting, async (routing) => {
+      const want = withRouting(withRules(testWant(...floating), OPEN_TO_ALL), routing)
+      await testbed.pass(want)
+      const ways = waysOf(want)
+      const { passed, all } = await tryAll(targets)
+      const expected = all.filter((flow) => {
+        const destination = ways.floats.get(flow.destination) ?? flow.destination
+        return isRouted(flow, ways) && passesAcls({ ...flow, destination }, want)
+      })
       expect(all.filter((flow) => passed.has(JSON.stringify(flow)))).toEqual(expected)
     }),
     { numRuns: ROUNDS, endOnFailure: true },
@@ -209,5 +267,33 @@ test('what is withdrawn ends the connections that only it had permitted', async 
   await testbed.pass(rulesWith(tcpFrom(2)))
   expect((await ended).stderr).toMatch(/timed out/i)
   expect((await kept).stdout).toBe('done')
+  server.kill('SIGKILL')
+}, 60_000)
+
+test('a route that goes ends the connections that went by it', async () => {
+  const [first] = ends
+  if (first === undefined) throw new Error('ends')
+  const route = { destination: cidr('0.0.0.0/0'), to: { kind: 'internet' } } as const
+  const routed = (...routes: readonly (typeof route)[]) =>
+    withRouting(withRules(testWant(...GUESTS), OPEN_TO_ALL), [
+      [routes, null],
+      [[route], null],
+    ])
+  await testbed.pass(routed(route))
+  let served = ''
+  const server = testbed.outside.spawn(['python3', '-c', SERVE], (text) => {
+    served += text
+  })
+  await eventually('the server serves', () => served.includes('serving'))
+  const talk = (seconds: number) =>
+    first.machine.run(['python3', '-c', TALK_ON, OUTSIDE_ADDRESS, `${seconds}`], {
+      timeoutMs: 60_000,
+    })
+  const ended = talk(30)
+  await eventually('it is connected', () => served.includes('accepted'), 10_000)
+  await testbed.pass(routed())
+  expect((await ended).stderr).toMatch(/timed out/i)
+  await testbed.pass(routed(route))
+  expect((await talk(0.1)).stdout).toBe('done')
   server.kill('SIGKILL')
 }, 60_000)

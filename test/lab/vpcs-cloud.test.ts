@@ -1,14 +1,28 @@
 /**
  * Two VPCs with the same range through the API and the real daemon: containers and a virtual
  * machine with the same addresses in both, again after SIGKILL, and nothing left in the end.
+ * Routes, gateways and network ACLs of one do not touch the other.
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  AttachInternetGatewayCommand,
+  CreateInternetGatewayCommand,
+  CreateNatGatewayCommand,
+  CreateNetworkAclEntryCommand,
+  CreateRouteCommand,
   CreateSubnetCommand,
   CreateVpcCommand,
+  DeleteInternetGatewayCommand,
+  DeleteNatGatewayCommand,
+  DeleteNetworkAclEntryCommand,
+  DeleteRouteCommand,
   DeleteSubnetCommand,
   DeleteVpcCommand,
+  DescribeNetworkAclsCommand,
+  DescribeRouteTablesCommand,
+  DetachInternetGatewayCommand,
+  ReplaceRouteCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cloud, createCloud, HOST_ADDRESS, OUTSIDE_ADDRESS } from '../../tools/kit/cloud.ts'
@@ -19,6 +33,7 @@ import { isLong } from '../long-files.ts'
 
 const DEADLINE_MS = 90_000
 const [FIRST, SECOND, MACHINE] = ['10.0.0.10', '10.0.0.11', '10.0.0.12'] as const
+const EVERYWHERE = { DestinationCidrBlock: '0.0.0.0/0' }
 const METADATA = 'http://169.254.169.254/latest/meta-data/instance-id'
 
 /** The long mode has virtual machines, too, at the same address in both VPCs. */
@@ -28,6 +43,8 @@ const hasMachines = isLong && canRunMachines()
 interface Made {
   readonly vpc: string
   readonly subnet: string
+  readonly gateway: string
+  readonly table: string
   readonly first: string
   readonly second: string
 }
@@ -74,6 +91,7 @@ async function make(name: string): Promise<Made> {
     new CreateSubnetCommand({ VpcId: vpc, CidrBlock: '10.0.0.0/24' }),
   )
   const subnet = Subnet?.SubnetId ?? ''
+  const { gateway, table } = await leadOut(vpc)
   const launch = async (address: string) => {
     const tags = [
       { ResourceType: 'instance' as const, Tags: [{ Key: 'Name', Value: `only-${name}` }] },
@@ -81,7 +99,21 @@ async function make(name: string): Promise<Made> {
     const more = { SubnetId: subnet, PrivateIpAddress: address, TagSpecifications: tags }
     return (await calls.launch(image, more))[0] ?? ''
   }
-  return { vpc, subnet, first: await launch(FIRST), second: await launch(SECOND) }
+  return { vpc, subnet, gateway, table, first: await launch(FIRST), second: await launch(SECOND) }
+}
+
+/** A gateway for the VPC, and the route to it. */
+async function leadOut(vpc: string): Promise<Pick<Made, 'gateway' | 'table'>> {
+  const made = await cloud.ec2.send(new CreateInternetGatewayCommand({}))
+  const gateway = made.InternetGateway?.InternetGatewayId ?? ''
+  await cloud.ec2.send(new AttachInternetGatewayCommand({ InternetGatewayId: gateway, VpcId: vpc }))
+  const Filters = [{ Name: 'vpc-id', Values: [vpc] }]
+  const { RouteTables } = await cloud.ec2.send(new DescribeRouteTablesCommand({ Filters }))
+  const table = RouteTables?.[0]?.RouteTableId ?? ''
+  await cloud.ec2.send(
+    new CreateRouteCommand({ ...EVERYWHERE, RouteTableId: table, GatewayId: gateway }),
+  )
+  return { gateway, table }
 }
 
 async function says(instance: string, ...argv: readonly string[]): Promise<string> {
@@ -157,6 +189,84 @@ describe('the daemon', () => {
 
 describeLife('after SIGKILL')
 
+describe('the way out of a VPC', () => {
+  const out = () => pings(red.first, OUTSIDE_ADDRESS)
+  const becomes = (isOut: boolean) =>
+    eventually(`out: ${isOut}`, async () => (await out()) === isOut, DEADLINE_MS)
+  const attachment = () => ({ InternetGatewayId: red.gateway, VpcId: red.vpc })
+  const route = () => ({ ...EVERYWHERE, RouteTableId: red.table })
+
+  it('is a route, and there is none without', async () => {
+    await cloud.ec2.send(new DeleteRouteCommand(route()))
+    await becomes(false)
+    expect(await pings(red.first, SECOND)).toBe(true)
+    expect(await says(red.first, 'wget', '-qO-', METADATA)).toBe(red.first)
+    expect(await pings(blue.first, OUTSIDE_ADDRESS)).toBe(true)
+    const told = await cloud.atoll('explain', red.first, OUTSIDE_ADDRESS, 'icmp')
+    expect(told.stdout).toContain(`no route of ${red.table}`)
+    await cloud.ec2.send(new CreateRouteCommand({ ...route(), GatewayId: red.gateway }))
+    await becomes(true)
+  })
+
+  it('is a blackhole without the gateway, also after SIGKILL', async () => {
+    await cloud.ec2.send(new DetachInternetGatewayCommand(attachment()))
+    await becomes(false)
+    const told = await cloud.atoll('explain', red.first, OUTSIDE_ADDRESS, 'icmp')
+    expect(told.stdout).toContain('is a blackhole')
+    await cloud.stop('SIGKILL')
+    expect(await out()).toBe(false)
+    await cloud.start()
+    await eventually(
+      'metadata answers',
+      async () => {
+        return (await says(red.first, 'wget', '-qO-', METADATA)) === red.first
+      },
+      DEADLINE_MS,
+    )
+    expect(await out()).toBe(false)
+    await cloud.ec2.send(new AttachInternetGatewayCommand(attachment()))
+    await becomes(true)
+  })
+
+  it('may be a NAT gateway', async () => {
+    const { NatGateway } = await cloud.ec2.send(
+      new CreateNatGatewayCommand({ SubnetId: red.subnet }),
+    )
+    const NatGatewayId = NatGateway?.NatGatewayId ?? ''
+    // Its own subnet goes by the same table, so it leads back to itself.
+    await cloud.ec2.send(new ReplaceRouteCommand({ ...route(), NatGatewayId }))
+    await becomes(false)
+    const host = `${OUTSIDE_ADDRESS}/32`
+    const more = { RouteTableId: red.table, DestinationCidrBlock: host }
+    await cloud.ec2.send(new CreateRouteCommand({ ...more, GatewayId: red.gateway }))
+    await becomes(true)
+    await cloud.ec2.send(new DeleteRouteCommand(more))
+    await becomes(false)
+    await cloud.ec2.send(new DeleteNatGatewayCommand({ NatGatewayId }))
+    await cloud.ec2.send(new ReplaceRouteCommand({ ...route(), GatewayId: red.gateway }))
+    await becomes(true)
+  })
+
+  it('may be closed by the network ACL of the subnet', async () => {
+    const Filters = [{ Name: 'vpc-id', Values: [red.vpc] }]
+    const { NetworkAcls } = await cloud.ec2.send(new DescribeNetworkAclsCommand({ Filters }))
+    const entry = {
+      ...{ NetworkAclId: NetworkAcls?.[0]?.NetworkAclId ?? '', RuleNumber: 50, Egress: false },
+    }
+    // The answers are denied: an ACL tracks no connections.
+    const CidrBlock = `${OUTSIDE_ADDRESS}/32`
+    await cloud.ec2.send(
+      new CreateNetworkAclEntryCommand({ ...entry, CidrBlock, Protocol: '-1', RuleAction: 'deny' }),
+    )
+    await becomes(false)
+    expect(await pings(red.first, SECOND)).toBe(true)
+    const told = await cloud.atoll('explain', red.first, OUTSIDE_ADDRESS, 'icmp/8')
+    expect(told.stdout).toContain('The ingress entry 50 of')
+    await cloud.ec2.send(new DeleteNetworkAclEntryCommand(entry))
+    await becomes(true)
+  })
+})
+
 describe('in the end', () => {
   const names = () => readdir(join(cloud.dir, 'run/netns'))
 
@@ -170,6 +280,9 @@ describe('in the end', () => {
     )
     expect(await cloud.netns.must(['ip', '-o', 'link'])).not.toContain('at-t-2')
     await cloud.ec2.send(new DeleteSubnetCommand({ SubnetId: blue.subnet }))
+    const InternetGatewayId = blue.gateway
+    await cloud.ec2.send(new DetachInternetGatewayCommand({ InternetGatewayId, VpcId: blue.vpc }))
+    await cloud.ec2.send(new DeleteInternetGatewayCommand({ InternetGatewayId }))
     await cloud.ec2.send(new DeleteVpcCommand({ VpcId: blue.vpc }))
     expect(await pings(red.first, SECOND)).toBe(true)
   })

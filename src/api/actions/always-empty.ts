@@ -54,7 +54,6 @@ const ADDRESSES: readonly AlwaysEmpty[] = [
 ]
 
 const GATEWAYS: readonly AlwaysEmpty[] = [
-  none('DescribeNatGateways', 'NatGateways', { NatGatewayIds: 'NatGatewayNotFound' }),
   none('DescribeEgressOnlyInternetGateways', 'EgressOnlyInternetGateways', {
     EgressOnlyInternetGatewayIds: 'InvalidEgressOnlyInternetGatewayId.NotFound',
   }),

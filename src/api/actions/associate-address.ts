@@ -13,6 +13,7 @@ import type { ReadTx, Tx } from '../../store/store.ts'
 import { addressShape, clearAddresses, requireAllocated, serves } from '../addresses.ts'
 import { type Changing, changeAction } from '../change.ts'
 import { requireInstance } from '../instances.ts'
+import { routingOf } from '../routing.ts'
 import { idSchema, ipv4Schema, notFound } from '../schemas.ts'
 
 const schema = z.strictObject({
@@ -50,6 +51,13 @@ async function associate(tx: Tx, asked: Asked, { account, newId, settings }: Cha
     throw refused(
       'InvalidParameterCombination',
       `The address '${address.id}' is of the pool '${pool.name}', which is not for the zone '${zone}' of '${instance.id}'`,
+    )
+  const routing = await routingOf(tx, nic)
+  // In a VPC that an older daemon made there is always a way out.
+  if (routing.tables.length > 0 && routing.internetGateways.length === 0)
+    throw refused(
+      'Gateway.NotAttached',
+      `Network ${nic.vpc} is not attached to any internet gateway`,
     )
   if (!asked.AllowReassociation) await refuseReassociation(tx, address, nic)
   if (association !== null) await tx.associateAddress(address.id, null)

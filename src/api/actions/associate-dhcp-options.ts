@@ -1,7 +1,7 @@
 /** AssociateDhcpOptions: gives a VPC a set of DHCP options, or the cloud's own back. */
 import { z } from 'zod'
+import { derivedId } from '../../model/derived-ids.ts'
 import { changeAction } from '../change.ts'
-import { derivedId } from '../derived-ids.ts'
 import { dhcpOptionsIdSchema, missingDhcpOptions, requireDhcpOptions } from '../dhcp-options.ts'
 import { requireVpc, vpcIdSchema } from '../vpcs.ts'
 

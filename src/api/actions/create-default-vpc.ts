@@ -1,11 +1,10 @@
-/** CreateDefaultVpc: with a default subnet in each zone. */
+/** CreateDefaultVpc: with a default subnet in each zone, and a way out. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { freeNetwork } from '../../plan/free-network.ts'
 import { changeAction } from '../change.ts'
 import { makeVpc } from '../new-networks.ts'
 import { vpcView } from '../views/network.ts'
-
 import { zoneNames } from '../zone-names.ts'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateDefaultVpc.html */

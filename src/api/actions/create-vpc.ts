@@ -1,4 +1,4 @@
-/** CreateVpc: with its default security group. */
+/** CreateVpc: with its default security group, main route table and default network ACL. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
 import { makeVpc } from '../new-networks.ts'
@@ -10,7 +10,7 @@ import { rangeSchema } from '../vpcs.ts'
 const NO_IPV6 = 'AmazonProvidedIpv6CidrBlock: there are no IPv6 addresses'
 
 /**
- * As on EC2 it has no subnet, and DNS host names are off.
+ * As on EC2 it has no subnet and no way out, and DNS host names are off.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html
  */
 export const createVpc = changeAction({

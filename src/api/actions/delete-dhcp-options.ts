@@ -1,7 +1,7 @@
 /** DeleteDhcpOptions. */
 import { z } from 'zod'
+import { derivedId } from '../../model/derived-ids.ts'
 import { changeAction } from '../change.ts'
-import { derivedId } from '../derived-ids.ts'
 import { dhcpOptionsIdSchema, requireDhcpOptions } from '../dhcp-options.ts'
 import { dependencies } from '../vpcs.ts'
 

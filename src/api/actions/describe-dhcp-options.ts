@@ -1,7 +1,7 @@
 /** DescribeDhcpOptions. */
 import { z } from 'zod'
+import { derivedId } from '../../model/derived-ids.ts'
 import { type DhcpOptions, OWN_RESOLVER } from '../../model/dhcp-options.ts'
-import { derivedId } from '../derived-ids.ts'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { missingDhcpOptions } from '../dhcp-options.ts'
 import { describeAction } from '../read.ts'

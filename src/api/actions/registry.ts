@@ -23,6 +23,12 @@ export {
 export { associateAddress } from './associate-address.ts'
 export { associateDhcpOptions } from './associate-dhcp-options.ts'
 export {
+  associateRouteTable,
+  disassociateRouteTable,
+  replaceRouteTableAssociation,
+} from './associate-route-table.ts'
+export { attachInternetGateway, detachInternetGateway } from './attach-internet-gateway.ts'
+export {
   authorizeSecurityGroupEgress,
   authorizeSecurityGroupIngress,
 } from './authorize-security-group.ts'
@@ -30,13 +36,27 @@ export { createDefaultSubnet } from './create-default-subnet.ts'
 export { createDefaultVpc } from './create-default-vpc.ts'
 export { createDhcpOptions } from './create-dhcp-options.ts'
 export { createImage } from './create-image.ts'
+export { createInternetGateway } from './create-internet-gateway.ts'
 export { createKeyPair } from './create-key-pair.ts'
+export { createNatGateway } from './create-nat-gateway.ts'
+export { createNetworkAcl } from './create-network-acl.ts'
+export {
+  createNetworkAclEntry,
+  deleteNetworkAclEntry,
+  replaceNetworkAclEntry,
+} from './create-network-acl-entry.ts'
+export { createRoute, deleteRoute, replaceRoute } from './create-route.ts'
+export { createRouteTable } from './create-route-table.ts'
 export { createSecurityGroup } from './create-security-group.ts'
 export { createSubnet } from './create-subnet.ts'
 export { createTags } from './create-tags.ts'
 export { createVpc } from './create-vpc.ts'
 export { deleteDhcpOptions } from './delete-dhcp-options.ts'
+export { deleteInternetGateway } from './delete-internet-gateway.ts'
 export { deleteKeyPair } from './delete-key-pair.ts'
+export { deleteNatGateway } from './delete-nat-gateway.ts'
+export { deleteNetworkAcl } from './delete-network-acl.ts'
+export { deleteRouteTable } from './delete-route-table.ts'
 export { deleteSecurityGroup } from './delete-security-group.ts'
 export { deleteSubnet } from './delete-subnet.ts'
 export { deleteTags } from './delete-tags.ts'
@@ -56,11 +76,15 @@ export { describeInstanceStatus } from './describe-instance-status.ts'
 export { describeInstanceTypeOfferings } from './describe-instance-type-offerings.ts'
 export { describeInstanceTypes } from './describe-instance-types.ts'
 export { describeInstances } from './describe-instances.ts'
+export { describeInternetGateways } from './describe-internet-gateways.ts'
 export { describeKeyPairs } from './describe-key-pairs.ts'
+export { describeNatGateways } from './describe-nat-gateways.ts'
+export { describeNetworkAcls } from './describe-network-acls.ts'
 export { describeNetworkInterfaceAttribute } from './describe-network-interface-attribute.ts'
 export { describeNetworkInterfaces } from './describe-network-interfaces.ts'
 export { describePublicIpv4Pools } from './describe-public-ipv4-pools.ts'
 export { describeRegions } from './describe-regions.ts'
+export { describeRouteTables } from './describe-route-tables.ts'
 export { describeSecurityGroupRules } from './describe-security-group-rules.ts'
 export { describeSecurityGroups } from './describe-security-groups.ts'
 export { describeSubnets } from './describe-subnets.ts'
@@ -90,6 +114,7 @@ export { monitorInstances, unmonitorInstances } from './monitor-instances.ts'
 export { rebootInstances } from './reboot-instances.ts'
 export { registerImage } from './register-image.ts'
 export { releaseAddress } from './release-address.ts'
+export { replaceNetworkAclAssociation } from './replace-network-acl-association.ts'
 export {
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,
@@ -102,8 +127,3 @@ export {
   updateSecurityGroupRuleDescriptionsEgress,
   updateSecurityGroupRuleDescriptionsIngress,
 } from './update-security-group-rule-descriptions.ts'
-export {
-  describeInternetGateways,
-  describeNetworkAcls,
-  describeRouteTables,
-} from './vpc-parts.ts'

@@ -12,19 +12,33 @@ export const EC2_MODEL: WireModel = {
     AllocateAddress: ['AllocateAddressRequest', 'AllocateAddressResult'],
     AssociateAddress: ['AssociateAddressRequest', 'AssociateAddressResult'],
     AssociateDhcpOptions: ['AssociateDhcpOptionsRequest', 'unit'],
+    AssociateRouteTable: ['AssociateRouteTableRequest', 'AssociateRouteTableResult'],
+    AttachInternetGateway: ['AttachInternetGatewayRequest', 'unit'],
     AuthorizeSecurityGroupEgress: ['AuthorizeSecurityGroupEgressRequest', 'AuthorizeSecurityGroupEgressResult'],
     AuthorizeSecurityGroupIngress: ['AuthorizeSecurityGroupIngressRequest', 'AuthorizeSecurityGroupIngressResult'],
     CreateDefaultSubnet: ['CreateDefaultSubnetRequest', 'CreateDefaultSubnetResult'],
     CreateDefaultVpc: ['CreateDefaultVpcRequest', 'CreateDefaultVpcResult'],
     CreateDhcpOptions: ['CreateDhcpOptionsRequest', 'CreateDhcpOptionsResult'],
     CreateImage: ['CreateImageRequest', 'CreateImageResult'],
+    CreateInternetGateway: ['CreateInternetGatewayRequest', 'CreateInternetGatewayResult'],
     CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
+    CreateNatGateway: ['CreateNatGatewayRequest', 'CreateNatGatewayResult'],
+    CreateNetworkAcl: ['CreateNetworkAclRequest', 'CreateNetworkAclResult'],
+    CreateNetworkAclEntry: ['CreateNetworkAclEntryRequest', 'unit'],
+    CreateRoute: ['CreateRouteRequest', 'CreateRouteResult'],
+    CreateRouteTable: ['CreateRouteTableRequest', 'CreateRouteTableResult'],
     CreateSecurityGroup: ['CreateSecurityGroupRequest', 'CreateSecurityGroupResult'],
     CreateSubnet: ['CreateSubnetRequest', 'CreateSubnetResult'],
     CreateTags: ['CreateTagsRequest', 'unit'],
     CreateVpc: ['CreateVpcRequest', 'CreateVpcResult'],
     DeleteDhcpOptions: ['DeleteDhcpOptionsRequest', 'unit'],
+    DeleteInternetGateway: ['DeleteInternetGatewayRequest', 'unit'],
     DeleteKeyPair: ['DeleteKeyPairRequest', 'DeleteKeyPairResult'],
+    DeleteNatGateway: ['DeleteNatGatewayRequest', 'DeleteNatGatewayResult'],
+    DeleteNetworkAcl: ['DeleteNetworkAclRequest', 'unit'],
+    DeleteNetworkAclEntry: ['DeleteNetworkAclEntryRequest', 'unit'],
+    DeleteRoute: ['DeleteRouteRequest', 'unit'],
+    DeleteRouteTable: ['DeleteRouteTableRequest', 'unit'],
     DeleteSecurityGroup: ['DeleteSecurityGroupRequest', 'DeleteSecurityGroupResult'],
     DeleteSubnet: ['DeleteSubnetRequest', 'unit'],
     DeleteTags: ['DeleteTagsRequest', 'unit'],
@@ -147,7 +161,9 @@ export const EC2_MODEL: WireModel = {
     DescribeVpcs: ['DescribeVpcsRequest', 'DescribeVpcsResult'],
     DescribeVpnConnections: ['DescribeVpnConnectionsRequest', 'DescribeVpnConnectionsResult'],
     DescribeVpnGateways: ['DescribeVpnGatewaysRequest', 'DescribeVpnGatewaysResult'],
+    DetachInternetGateway: ['DetachInternetGatewayRequest', 'unit'],
     DisassociateAddress: ['DisassociateAddressRequest', 'unit'],
+    DisassociateRouteTable: ['DisassociateRouteTableRequest', 'unit'],
     GetAllowedImagesSettings: ['GetAllowedImagesSettingsRequest', 'GetAllowedImagesSettingsResult'],
     GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
     GetEbsEncryptionByDefault: ['GetEbsEncryptionByDefaultRequest', 'GetEbsEncryptionByDefaultResult'],
@@ -173,6 +189,10 @@ export const EC2_MODEL: WireModel = {
     RebootInstances: ['RebootInstancesRequest', 'unit'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
     ReleaseAddress: ['ReleaseAddressRequest', 'unit'],
+    ReplaceNetworkAclAssociation: ['ReplaceNetworkAclAssociationRequest', 'ReplaceNetworkAclAssociationResult'],
+    ReplaceNetworkAclEntry: ['ReplaceNetworkAclEntryRequest', 'unit'],
+    ReplaceRoute: ['ReplaceRouteRequest', 'unit'],
+    ReplaceRouteTableAssociation: ['ReplaceRouteTableAssociationRequest', 'ReplaceRouteTableAssociationResult'],
     RevokeSecurityGroupEgress: ['RevokeSecurityGroupEgressRequest', 'RevokeSecurityGroupEgressResult'],
     RevokeSecurityGroupIngress: ['RevokeSecurityGroupIngressRequest', 'RevokeSecurityGroupIngressResult'],
     RunInstances: ['RunInstancesRequest', 'Reservation'],
@@ -208,6 +228,18 @@ export const EC2_MODEL: WireModel = {
       VpcId: 'VpcId string',
       DryRun: 'DryRun boolean'
     },
+    AssociateRouteTableRequest: {
+      RouteTableId: 'RouteTableId string',
+      GatewayId: 'GatewayId string',
+      PublicIpv4Pool: 'PublicIpv4Pool string',
+      DryRun: 'DryRun boolean',
+      SubnetId: 'SubnetId string'
+    },
+    AttachInternetGatewayRequest: {
+      InternetGatewayId: 'InternetGatewayId string',
+      VpcId: 'VpcId string',
+      DryRun: 'DryRun boolean'
+    },
     AttributeBooleanValue: {
       Value: 'Value boolean'
     },
@@ -238,6 +270,11 @@ export const EC2_MODEL: WireModel = {
       ToPort: 'ToPort number',
       TagSpecification: 'TagSpecifications TagSpecification[]',
       DryRun: 'DryRun boolean'
+    },
+    AvailabilityZoneAddress: {
+      AvailabilityZone: 'AvailabilityZone string',
+      AvailabilityZoneId: 'AvailabilityZoneId string',
+      AllocationId: 'AllocationIds string[]'
     },
     BlockDeviceMapping: {
       Ebs: 'Ebs EbsBlockDevice',
@@ -289,11 +326,73 @@ export const EC2_MODEL: WireModel = {
       NoReboot: 'NoReboot boolean',
       BlockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[]'
     },
+    CreateInternetGatewayRequest: {
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean'
+    },
     CreateKeyPairRequest: {
       KeyName: 'KeyName string',
       KeyType: 'KeyType string',
       TagSpecification: 'TagSpecifications TagSpecification[]',
       KeyFormat: 'KeyFormat string',
+      DryRun: 'DryRun boolean'
+    },
+    CreateNatGatewayRequest: {
+      AvailabilityMode: 'AvailabilityMode string',
+      AllocationId: 'AllocationId string',
+      ClientToken: 'ClientToken string',
+      DryRun: 'DryRun boolean',
+      SubnetId: 'SubnetId string',
+      VpcId: 'VpcId string',
+      AvailabilityZoneAddress: 'AvailabilityZoneAddresses AvailabilityZoneAddress[]',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      ConnectivityType: 'ConnectivityType string',
+      PrivateIpAddress: 'PrivateIpAddress string',
+      SecondaryAllocationId: 'SecondaryAllocationIds string[]',
+      SecondaryPrivateIpAddress: 'SecondaryPrivateIpAddresses string[]',
+      SecondaryPrivateIpAddressCount: 'SecondaryPrivateIpAddressCount number'
+    },
+    CreateNetworkAclEntryRequest: {
+      NetworkAclId: 'NetworkAclId string',
+      RuleNumber: 'RuleNumber number',
+      Protocol: 'Protocol string',
+      RuleAction: 'RuleAction string',
+      Egress: 'Egress boolean',
+      DryRun: 'DryRun boolean',
+      CidrBlock: 'CidrBlock string',
+      Ipv6CidrBlock: 'Ipv6CidrBlock string',
+      Icmp: 'IcmpTypeCode IcmpTypeCode',
+      PortRange: 'PortRange PortRange'
+    },
+    CreateNetworkAclRequest: {
+      VpcId: 'VpcId string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      ClientToken: 'ClientToken string',
+      DryRun: 'DryRun boolean'
+    },
+    CreateRouteRequest: {
+      RouteTableId: 'RouteTableId string',
+      DestinationPrefixListId: 'DestinationPrefixListId string',
+      VpcEndpointId: 'VpcEndpointId string',
+      TransitGatewayId: 'TransitGatewayId string',
+      LocalGatewayId: 'LocalGatewayId string',
+      CarrierGatewayId: 'CarrierGatewayId string',
+      CoreNetworkArn: 'CoreNetworkArn string',
+      OdbNetworkArn: 'OdbNetworkArn string',
+      DryRun: 'DryRun boolean',
+      DestinationCidrBlock: 'DestinationCidrBlock string',
+      GatewayId: 'GatewayId string',
+      DestinationIpv6CidrBlock: 'DestinationIpv6CidrBlock string',
+      EgressOnlyInternetGatewayId: 'EgressOnlyInternetGatewayId string',
+      InstanceId: 'InstanceId string',
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      NatGatewayId: 'NatGatewayId string'
+    },
+    CreateRouteTableRequest: {
+      VpcId: 'VpcId string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      ClientToken: 'ClientToken string',
       DryRun: 'DryRun boolean'
     },
     CreateSecurityGroupRequest: {
@@ -345,9 +444,38 @@ export const EC2_MODEL: WireModel = {
       DhcpOptionsId: 'DhcpOptionsId string',
       DryRun: 'DryRun boolean'
     },
+    DeleteInternetGatewayRequest: {
+      InternetGatewayId: 'InternetGatewayId string',
+      DryRun: 'DryRun boolean'
+    },
     DeleteKeyPairRequest: {
       KeyName: 'KeyName string',
       KeyPairId: 'KeyPairId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteNatGatewayRequest: {
+      NatGatewayId: 'NatGatewayId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteNetworkAclEntryRequest: {
+      NetworkAclId: 'NetworkAclId string',
+      RuleNumber: 'RuleNumber number',
+      Egress: 'Egress boolean',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteNetworkAclRequest: {
+      NetworkAclId: 'NetworkAclId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteRouteRequest: {
+      RouteTableId: 'RouteTableId string',
+      DestinationPrefixListId: 'DestinationPrefixListId string',
+      DryRun: 'DryRun boolean',
+      DestinationCidrBlock: 'DestinationCidrBlock string',
+      DestinationIpv6CidrBlock: 'DestinationIpv6CidrBlock string'
+    },
+    DeleteRouteTableRequest: {
+      RouteTableId: 'RouteTableId string',
       DryRun: 'DryRun boolean'
     },
     DeleteSecurityGroupRequest: {
@@ -1169,9 +1297,18 @@ export const EC2_MODEL: WireModel = {
       VpnGatewayId: 'VpnGatewayIds string[]',
       DryRun: 'DryRun boolean'
     },
+    DetachInternetGatewayRequest: {
+      InternetGatewayId: 'InternetGatewayId string',
+      VpcId: 'VpcId string',
+      DryRun: 'DryRun boolean'
+    },
     DisassociateAddressRequest: {
       AssociationId: 'AssociationId string',
       PublicIp: 'PublicIp string',
+      DryRun: 'DryRun boolean'
+    },
+    DisassociateRouteTableRequest: {
+      AssociationId: 'AssociationId string',
       DryRun: 'DryRun boolean'
     },
     EbsBlockDevice: {
@@ -1275,6 +1412,10 @@ export const EC2_MODEL: WireModel = {
     IamInstanceProfileSpecification: {
       Arn: 'Arn string',
       Name: 'Name string'
+    },
+    IcmpTypeCode: {
+      Code: 'Code number',
+      Type: 'Type number'
     },
     ImportKeyPairRequest: {
       KeyName: 'KeyName string',
@@ -1493,6 +1634,10 @@ export const EC2_MODEL: WireModel = {
       GroupId: 'GroupId string',
       AvailabilityZone: 'AvailabilityZone string'
     },
+    PortRange: {
+      From: 'From number',
+      To: 'To number'
+    },
     PrefixListId: {
       Description: 'Description string',
       PrefixListId: 'PrefixListId string'
@@ -1534,6 +1679,48 @@ export const EC2_MODEL: WireModel = {
       AllocationId: 'AllocationId string',
       PublicIp: 'PublicIp string',
       NetworkBorderGroup: 'NetworkBorderGroup string',
+      DryRun: 'DryRun boolean'
+    },
+    ReplaceNetworkAclAssociationRequest: {
+      AssociationId: 'AssociationId string',
+      NetworkAclId: 'NetworkAclId string',
+      DryRun: 'DryRun boolean'
+    },
+    ReplaceNetworkAclEntryRequest: {
+      NetworkAclId: 'NetworkAclId string',
+      RuleNumber: 'RuleNumber number',
+      Protocol: 'Protocol string',
+      RuleAction: 'RuleAction string',
+      Egress: 'Egress boolean',
+      DryRun: 'DryRun boolean',
+      CidrBlock: 'CidrBlock string',
+      Ipv6CidrBlock: 'Ipv6CidrBlock string',
+      Icmp: 'IcmpTypeCode IcmpTypeCode',
+      PortRange: 'PortRange PortRange'
+    },
+    ReplaceRouteRequest: {
+      RouteTableId: 'RouteTableId string',
+      DestinationPrefixListId: 'DestinationPrefixListId string',
+      VpcEndpointId: 'VpcEndpointId string',
+      LocalTarget: 'LocalTarget boolean',
+      TransitGatewayId: 'TransitGatewayId string',
+      LocalGatewayId: 'LocalGatewayId string',
+      CarrierGatewayId: 'CarrierGatewayId string',
+      CoreNetworkArn: 'CoreNetworkArn string',
+      OdbNetworkArn: 'OdbNetworkArn string',
+      DryRun: 'DryRun boolean',
+      DestinationCidrBlock: 'DestinationCidrBlock string',
+      GatewayId: 'GatewayId string',
+      DestinationIpv6CidrBlock: 'DestinationIpv6CidrBlock string',
+      EgressOnlyInternetGatewayId: 'EgressOnlyInternetGatewayId string',
+      InstanceId: 'InstanceId string',
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      NatGatewayId: 'NatGatewayId string'
+    },
+    ReplaceRouteTableAssociationRequest: {
+      AssociationId: 'AssociationId string',
+      RouteTableId: 'RouteTableId string',
       DryRun: 'DryRun boolean'
     },
     RevokeSecurityGroupEgressRequest: {
@@ -1760,6 +1947,10 @@ export const EC2_MODEL: WireModel = {
     AssociateAddressResult: {
       associationId: 'AssociationId string'
     },
+    AssociateRouteTableResult: {
+      associationId: 'AssociationId string',
+      associationState: 'AssociationState RouteTableAssociationState'
+    },
     AttachmentEnaSrdSpecification: {
       enaSrdEnabled: 'EnaSrdEnabled boolean',
       enaSrdUdpSpecification: 'EnaSrdUdpSpecification AttachmentEnaSrdUdpSpecification'
@@ -1855,6 +2046,24 @@ export const EC2_MODEL: WireModel = {
     CreateImageResult: {
       imageId: 'ImageId string'
     },
+    CreateInternetGatewayResult: {
+      internetGateway: 'InternetGateway InternetGateway'
+    },
+    CreateNatGatewayResult: {
+      clientToken: 'ClientToken string',
+      natGateway: 'NatGateway NatGateway'
+    },
+    CreateNetworkAclResult: {
+      networkAcl: 'NetworkAcl NetworkAcl',
+      clientToken: 'ClientToken string'
+    },
+    CreateRouteResult: {
+      return: 'Return boolean'
+    },
+    CreateRouteTableResult: {
+      routeTable: 'RouteTable RouteTable',
+      clientToken: 'ClientToken string'
+    },
     CreateSecurityGroupResult: {
       groupId: 'GroupId string',
       tagSet: 'Tags Tag[item]',
@@ -1877,6 +2086,9 @@ export const EC2_MODEL: WireModel = {
     DeleteKeyPairResult: {
       return: 'Return boolean',
       keyPairId: 'KeyPairId string'
+    },
+    DeleteNatGatewayResult: {
+      natGatewayId: 'NatGatewayId string'
     },
     DeleteSecurityGroupResult: {
       return: 'Return boolean',
@@ -2095,7 +2307,7 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeNatGatewaysResult: {
-      natGatewaySet: 'NatGateways Nothing[item]',
+      natGatewaySet: 'NatGateways NatGateway[item]',
       nextToken: 'NextToken string'
     },
     DescribeNetworkAclsResult: {
@@ -3032,6 +3244,46 @@ export const EC2_MODEL: WireModel = {
       state: 'State string',
       metricCategoryIdSet: 'MetricCategoryIds string[item]'
     },
+    NatGateway: {
+      createTime: 'CreateTime timestamp',
+      deleteTime: 'DeleteTime timestamp',
+      failureCode: 'FailureCode string',
+      failureMessage: 'FailureMessage string',
+      natGatewayAddressSet: 'NatGatewayAddresses NatGatewayAddress[item]',
+      natGatewayId: 'NatGatewayId string',
+      provisionedBandwidth: 'ProvisionedBandwidth ProvisionedBandwidth',
+      state: 'State string',
+      subnetId: 'SubnetId string',
+      vpcId: 'VpcId string',
+      tagSet: 'Tags Tag[item]',
+      connectivityType: 'ConnectivityType string',
+      availabilityMode: 'AvailabilityMode string',
+      autoScalingIps: 'AutoScalingIps string',
+      autoProvisionZones: 'AutoProvisionZones string',
+      attachedApplianceSet: 'AttachedAppliances NatGatewayAttachedAppliance[item]',
+      routeTableId: 'RouteTableId string'
+    },
+    NatGatewayAddress: {
+      allocationId: 'AllocationId string',
+      networkInterfaceId: 'NetworkInterfaceId string',
+      privateIp: 'PrivateIp string',
+      publicIp: 'PublicIp string',
+      associationId: 'AssociationId string',
+      isPrimary: 'IsPrimary boolean',
+      failureMessage: 'FailureMessage string',
+      status: 'Status string',
+      availabilityZone: 'AvailabilityZone string',
+      availabilityZoneId: 'AvailabilityZoneId string'
+    },
+    NatGatewayAttachedAppliance: {
+      type: 'Type string',
+      applianceArn: 'ApplianceArn string',
+      vpcEndpointId: 'VpcEndpointId string',
+      attachmentState: 'AttachmentState string',
+      modificationState: 'ModificationState string',
+      failureCode: 'FailureCode string',
+      failureMessage: 'FailureMessage string'
+    },
     NetworkAcl: {
       networkAclId: 'NetworkAclId string',
       vpcId: 'VpcId string',
@@ -3232,6 +3484,13 @@ export const EC2_MODEL: WireModel = {
     PropagatingVgw: {
       gatewayId: 'GatewayId string'
     },
+    ProvisionedBandwidth: {
+      provisionTime: 'ProvisionTime timestamp',
+      provisioned: 'Provisioned string',
+      requestTime: 'RequestTime timestamp',
+      requested: 'Requested string',
+      status: 'Status string'
+    },
     PtrUpdateStatus: {
       value: 'Value string',
       status: 'Status string',
@@ -3276,6 +3535,13 @@ export const EC2_MODEL: WireModel = {
     },
     RegisterImageResult: {
       imageId: 'ImageId string'
+    },
+    ReplaceNetworkAclAssociationResult: {
+      newAssociationId: 'NewAssociationId string'
+    },
+    ReplaceRouteTableAssociationResult: {
+      newAssociationId: 'NewAssociationId string',
+      associationState: 'AssociationState RouteTableAssociationState'
     },
     Reservation: {
       reservationId: 'ReservationId string',

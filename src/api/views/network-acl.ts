@@ -1,58 +1,77 @@
-/**
- * A VPC's network ACL in the terms of the SDK, and the filters of DescribeNetworkAcls. It follows
- * from the VPC. Pure.
- */
+/** Network ACLs in the terms of the SDK, and the filters of DescribeNetworkAcls. Pure. */
 import type {
-  NetworkAclAssociation,
-  NetworkAclEntry,
+  NetworkAclAssociation as NetworkAclAssociationOutput,
+  NetworkAclEntry as NetworkAclEntryOutput,
   NetworkAcl as NetworkAclOutput,
   Tag as TagOutput,
 } from '@aws-sdk/client-ec2'
-import type { Subnet, Vpc } from '../../model/records.ts'
-import { derivedId } from '../derived-ids.ts'
+import { formatCidr } from '../../model/addr.ts'
+import { hasPorts, isIcmp } from '../../model/group-rule.ts'
+import {
+  ACL_END,
+  type AclRule,
+  byNumber,
+  type NetworkAcl,
+  type NetworkAclAssociation,
+} from '../../model/network-acl.ts'
 import type { Comparables, FilterTable } from '../filters.ts'
 
-/** The number of EC2's last rule, which always denies. */
-const LAST_RULE = 32_767
-const FIRST_RULE = 100
-
-/**
- * The default ACL, which lets everything pass: what is filtered, groups say. All of the VPC's
- * subnets have it.
- */
+/** One ACL. Each direction ends with the rule that denies what no other has decided. */
 export function networkAclView(
-  vpc: Vpc,
-  subnets: readonly Subnet[],
-  tags: TagOutput[],
+  { id, vpc, account, isDefault }: NetworkAcl,
+  {
+    entries,
+    associations,
+    tags,
+  }: {
+    readonly entries: readonly AclRule[]
+    readonly associations: readonly NetworkAclAssociation[]
+    readonly tags: TagOutput[]
+  },
 ): NetworkAclOutput {
-  const id = derivedId('acl', vpc.id)
   return {
-    Associations: subnets.map((subnet) => ({
-      NetworkAclAssociationId: derivedId('aclassoc', subnet.id),
+    Associations: associations.map((one) => ({
+      NetworkAclAssociationId: one.id,
       NetworkAclId: id,
-      SubnetId: subnet.id,
+      SubnetId: one.subnet,
     })),
     Entries: [true, false].flatMap((egress) => [
-      entry(egress, FIRST_RULE, 'allow'),
-      entry(egress, LAST_RULE, 'deny'),
+      ...byNumber(entries.filter((entry) => entry.egress === egress)).map(entryView),
+      {
+        CidrBlock: '0.0.0.0/0',
+        Egress: egress,
+        Protocol: '-1',
+        RuleAction: 'deny' as const,
+        RuleNumber: ACL_END,
+      },
     ]),
-    IsDefault: true,
+    IsDefault: isDefault,
     NetworkAclId: id,
     Tags: tags,
-    VpcId: vpc.id,
-    OwnerId: vpc.account,
+    VpcId: vpc,
+    OwnerId: account,
   }
 }
 
-function entry(Egress: boolean, RuleNumber: number, RuleAction: 'allow' | 'deny'): NetworkAclEntry {
-  return { CidrBlock: '0.0.0.0/0', Egress, Protocol: '-1', RuleAction, RuleNumber }
+function entryView(rule: AclRule): NetworkAclEntryOutput {
+  const { egress, number, allow, protocol, fromPort, toPort, peer } = rule
+  return {
+    ...(peer.kind === 'ipv4' ? { CidrBlock: formatCidr(peer.cidr) } : { Ipv6CidrBlock: peer.cidr }),
+    Egress: egress,
+    // Unlike rules of groups, it is always a number.
+    Protocol: `${protocol}`,
+    RuleAction: allow ? 'allow' : 'deny',
+    RuleNumber: number,
+    ...(hasPorts(protocol) ? { PortRange: { From: fromPort, To: toPort } } : {}),
+    ...(isIcmp(protocol) ? { IcmpTypeCode: { Type: fromPort, Code: toPort } } : {}),
+  }
 }
 
-function ofEntries(read: (entry: NetworkAclEntry) => Comparables) {
+function ofEntries(read: (entry: NetworkAclEntryOutput) => Comparables) {
   return (acl: NetworkAclOutput): Comparables => acl.Entries?.flatMap(read)
 }
 
-function ofAssociations(read: (association: NetworkAclAssociation) => Comparables) {
+function ofAssociations(read: (association: NetworkAclAssociationOutput) => Comparables) {
   return (acl: NetworkAclOutput): Comparables => acl.Associations?.flatMap(read)
 }
 
@@ -65,6 +84,11 @@ export const NETWORK_ACL_FILTERS: FilterTable<NetworkAclOutput> = {
   'association.subnet-id': ofAssociations((one) => one.SubnetId),
   default: (acl) => acl.IsDefault,
   'entry.cidr': ofEntries((one) => one.CidrBlock),
+  'entry.icmp.code': ofEntries((one) => one.IcmpTypeCode?.Code),
+  'entry.icmp.type': ofEntries((one) => one.IcmpTypeCode?.Type),
+  'entry.ipv6-cidr': ofEntries((one) => one.Ipv6CidrBlock),
+  'entry.port-range.from': ofEntries((one) => one.PortRange?.From),
+  'entry.port-range.to': ofEntries((one) => one.PortRange?.To),
   'entry.egress': ofEntries((one) => one.Egress),
   'entry.protocol': ofEntries((one) => one.Protocol),
   'entry.rule-action': ofEntries((one) => one.RuleAction),

@@ -5,10 +5,10 @@ import type {
   Vpc as VpcOutput,
 } from '@aws-sdk/client-ec2'
 import { formatCidr } from '../../model/addr.ts'
+import { derivedId } from '../../model/derived-ids.ts'
 import type { Subnet, Vpc } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import { assignableCount } from '../../plan/placement.ts'
-import { derivedId } from '../derived-ids.ts'
 import type { FilterTable } from '../filters.ts'
 import { tagged } from './tags.ts'
 

@@ -1,14 +1,22 @@
 /**
- * Ends the connections that a withdrawn permission had let begin; all others go on.
+ * Ends the connections that a withdrawn permission or a route had let begin; all others go on.
  *
- * The rules accept what belongs to an established connection without looking at groups. So after
- * rules are loaded that permit less, the kernel's table of connections is gone through once, and
- * what could not begin any more is removed from it. A fresh daemon does not know what was
+ * The rules accept what belongs to an established connection without looking at groups and routes.
+ * So after rules are loaded that permit less, the kernel's table of connections is gone through
+ * once, and what could not begin any more is removed from it. A fresh daemon does not know what was
  * withdrawn just before it began, so it does the same after its first load.
  */
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { HostWant } from '../../model/want.ts'
 import { isPermitted, isWithdrawn, type Permissions, permissionsOf } from '../../plan/permits.ts'
+import { isRerouted, isRouted, type Ways, waysOf } from '../../plan/route-rules.ts'
+
+/** What the rules in force say. */
+interface Enforced {
+  readonly want: HostWant
+  readonly permissions: Permissions
+  readonly ways: Ways
+}
 
 /**
  * A function that is called with each want whose rules are in force, and ends what they do not
@@ -18,18 +26,25 @@ import { isPermitted, isWithdrawn, type Permissions, permissionsOf } from '../..
 export function createFlowEnding(
   host: Pick<Host, 'endFlows'>,
 ): (want: HostWant) => Promise<number> {
-  let enforced: { readonly want: HostWant; readonly permissions: Permissions } | null = null
+  let enforced: Enforced | null = null
   return async (want) => {
     const before = enforced
     if (before?.want === want) return 0
     const permissions = permissionsOf(want)
+    const ways = waysOf(want)
     let ended = 0
-    if (before === null || isWithdrawn(before.permissions, permissions)) {
+    if (
+      before === null ||
+      isWithdrawn(before.permissions, permissions) ||
+      isRerouted(before.ways, ways)
+    ) {
       // Until all are ended, what was withdrawn counts as not yet done.
       enforced = null
-      ended = await host.endFlows((flow) => !isPermitted(flow, permissions))
+      ended = await host.endFlows(
+        (flow) => !isPermitted(flow, permissions) || !isRouted(flow, ways),
+      )
     }
-    enforced = { want, permissions }
+    enforced = { want, permissions, ways }
     return ended
   }
 }

@@ -39,6 +39,19 @@ export async function insertOr<
   return unless('duplicate', otherwise, () => db.insertInto(table).values(row).execute())
 }
 
+/**
+ * Runs a write of a row that refers to another which this transaction has just seen. If the engine
+ * reports that it is gone, the transaction is run again.
+ */
+export async function orConflict<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write()
+  } catch (error) {
+    if (isEngineError(error, 'referenced')) throw new EngineError('conflict', error, {})
+    throw error
+  }
+}
+
 /** Columns of groups, for rows that refer to them. */
 export interface GroupIds {
   readonly securityGroups: Pick<Group, 'id'>

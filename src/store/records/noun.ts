@@ -113,3 +113,11 @@ export const always = async (): Promise<boolean> => true
 export async function isThere(rows: Promise<readonly unknown[]>): Promise<boolean> {
   return (await rows).length > 0
 }
+
+/** Whether there is a row with this id. */
+export async function hasId(
+  rows: Promise<readonly { readonly id: string }[]>,
+  id: string,
+): Promise<boolean> {
+  return (await rows).some((row) => row.id === id)
+}

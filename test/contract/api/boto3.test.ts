@@ -148,6 +148,45 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
     })
   })
 
+  it('makes, changes and removes gateways, routes and ACLs as Terraform does', {
+    timeout: 120_000,
+  }, async () => {
+    const web = [false, 100, '6', 'allow', { From: 80, To: 80 }]
+    const everything = [true, 100, '-1', 'allow', null]
+    expect(await python('routes.py')).toEqual({
+      routes: {
+        read: [
+          ['10.9.0.0/16', 'local', 'active'],
+          ['0.0.0.0/0', expect.stringMatching(/^igw-/), 'active'],
+        ],
+        again: 'RouteAlreadyExists',
+        missing: 'InvalidRoute.NotFound',
+      },
+      associations: { held: 'DependencyViolation', gone: 'InvalidAssociationID.NotFound' },
+      acl: {
+        entries: [everything, web],
+        replaced: [everything, [false, 100, '6', 'deny', { From: 80, To: 81 }]],
+        again: 'NetworkAclEntryAlreadyExists',
+        held: 'DependencyViolation',
+        gone: 'InvalidNetworkAclID.NotFound',
+      },
+      nat: {
+        elastic: 'UnsupportedOperation',
+        read: ['available', 'public', []],
+        routed: ['0.0.0.0/0', expect.stringMatching(/^nat-/), 'active'],
+        lost: ['0.0.0.0/0', expect.stringMatching(/^nat-/), 'blackhole'],
+        gone: 'NatGatewayNotFound',
+      },
+      held: 'DependencyViolation',
+      vpc: 'DependencyViolation',
+      gone: [
+        'InvalidInternetGatewayID.NotFound',
+        'InvalidRouteTableID.NotFound',
+        'InvalidInternetGatewayID.NotFound',
+      ],
+    })
+  })
+
   it('allocates, associates and releases addresses as Terraform does', {
     timeout: 120_000,
   }, async () => {

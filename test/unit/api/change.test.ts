@@ -9,6 +9,7 @@ import { createRecordsReader, type RecordsReader } from '../../../src/agent/read
 import { allActions } from '../../../src/api/actions/all.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { cidr, cidrAddress, ipv4 } from '../../../src/model/addr.ts'
+import { derivedId } from '../../../src/model/derived-ids.ts'
 import {
   type AccountId,
   type HostName,
@@ -249,6 +250,127 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { before: keepZone, input: () => ({ AvailabilityZone: OTHER_ZONE }), sees: PLACES },
   ],
   DeleteSubnet: [{ before: keepSubnet, input: () => ({ SubnetId: SUBNET }), sees: PLACES }],
+  // It is attached to nothing.
+  CreateInternetGateway: [{ input: () => ({}), sees: [] }],
+  DeleteInternetGateway: [
+    { before: keepGateway, input: () => ({ InternetGatewayId: GATEWAY }), sees: [] },
+  ],
+  AttachInternetGateway: [
+    {
+      before: async (fixture) => {
+        await keepGateway(fixture)
+        await detachOwn(fixture)
+      },
+      input: ({ vpc: VpcId }) => ({ InternetGatewayId: GATEWAY, VpcId }),
+      // No route leads to it.
+      sees: [],
+      rungInVain: ['own', 'near'],
+    },
+  ],
+  DetachInternetGateway: [
+    {
+      input: ({ vpc: VpcId }) => ({ InternetGatewayId: derivedId('igw', VpcId), VpcId }),
+      sees: ['own', 'near'],
+    },
+  ],
+  // No route leads to it.
+  CreateNatGateway: [
+    {
+      input: ({ cloud }) => ({ SubnetId: cloud.subnet.id }),
+      sees: [],
+      rungInVain: ['own', 'near'],
+    },
+  ],
+  DeleteNatGateway: [
+    {
+      before: keepNatGateway,
+      input: () => ({ NatGatewayId: NAT_GATEWAY }),
+      sees: [],
+      rungInVain: ['own', 'near'],
+    },
+  ],
+  // No subnet goes by it.
+  CreateRouteTable: [{ input: ({ vpc: VpcId }) => ({ VpcId }), sees: [] }],
+  DeleteRouteTable: [{ before: keepTable, input: () => ({ RouteTableId: TABLE }), sees: [] }],
+  CreateRoute: [
+    {
+      input: ({ vpc }) => ({
+        ...mainRoute(vpc),
+        DestinationCidrBlock: '203.0.113.0/24',
+        GatewayId: derivedId('igw', vpc),
+      }),
+      sees: ['own', 'near'],
+    },
+  ],
+  ReplaceRoute: [
+    {
+      before: keepNatGateway,
+      input: ({ vpc }) => ({ ...mainRoute(vpc), NatGatewayId: NAT_GATEWAY }),
+      sees: ['own', 'near'],
+    },
+  ],
+  DeleteRoute: [{ input: ({ vpc }) => mainRoute(vpc), sees: ['own', 'near'] }],
+  AssociateRouteTable: [
+    {
+      before: keepTable,
+      input: ({ cloud }) => ({ RouteTableId: TABLE, SubnetId: cloud.subnet.id }),
+      sees: ['own', 'near'],
+    },
+  ],
+  DisassociateRouteTable: [
+    {
+      before: async (fixture) => {
+        await keepTable(fixture)
+        const { vpc, subnet } = { vpc: fixture.vpc, subnet: fixture.cloud.subnet.id }
+        const made = { id: TABLE_ASSOCIATION, table: TABLE, vpc, subnet }
+        await fixture.cloud.store.change((tx) => tx.insertRouteTableAssociation(made))
+      },
+      input: () => ({ AssociationId: TABLE_ASSOCIATION }),
+      sees: ['own', 'near'],
+    },
+  ],
+  ReplaceRouteTableAssociation: [
+    {
+      before: keepTable,
+      input: ({ vpc }) => ({
+        AssociationId: derivedId('rtbassoc', vpc),
+        RouteTableId: TABLE,
+      }),
+      sees: ['own', 'near'],
+    },
+  ],
+  // No subnet has it.
+  CreateNetworkAcl: [{ input: ({ vpc: VpcId }) => ({ VpcId }), sees: [] }],
+  DeleteNetworkAcl: [{ before: keepAcl, input: () => ({ NetworkAclId: ACL }), sees: [] }],
+  CreateNetworkAclEntry: [
+    {
+      input: ({ vpc }) => ({ ...aclEntry(vpc), RuleNumber: 50, RuleAction: 'deny' }),
+      sees: ['own', 'near'],
+    },
+  ],
+  ReplaceNetworkAclEntry: [
+    { input: ({ vpc }) => ({ ...aclEntry(vpc), RuleAction: 'deny' }), sees: ['own', 'near'] },
+  ],
+  DeleteNetworkAclEntry: [
+    {
+      input: ({ vpc }) => ({
+        NetworkAclId: derivedId('acl', vpc),
+        Egress: true,
+        RuleNumber: 100,
+      }),
+      sees: ['own', 'near'],
+    },
+  ],
+  ReplaceNetworkAclAssociation: [
+    {
+      before: keepAcl,
+      input: ({ cloud }) => ({
+        AssociationId: derivedId('aclassoc', cloud.subnet.id),
+        NetworkAclId: ACL,
+      }),
+      sees: ['own', 'near'],
+    },
+  ],
   // The next launch uses it.
   ModifySubnetAttribute: [
     {
@@ -381,6 +503,49 @@ async function keepVpc({ cloud: { store, vpc } }: Fixture): Promise<void> {
 async function keepSubnet({ cloud: { store, subnet } }: Fixture): Promise<void> {
   const kept = { ...subnet, id: SUBNET, cidr: cidr('172.31.64.0/20'), isDefault: false }
   await store.change((tx) => tx.insertSubnet(kept))
+}
+
+const GATEWAY = numbered('igw', 7)
+const NAT_GATEWAY = numbered('nat', 7)
+const TABLE = numbered('rtb', 7)
+const TABLE_ASSOCIATION = numbered('rtbassoc', 7)
+const ACL = numbered('acl', 7)
+
+const mainRoute = (vpc: VpcId) => ({
+  RouteTableId: derivedId('rtb', vpc),
+  DestinationCidrBlock: '0.0.0.0/0',
+})
+const aclEntry = (vpc: VpcId) => ({
+  NetworkAclId: derivedId('acl', vpc),
+  RuleNumber: 100,
+  Egress: false,
+  Protocol: '-1',
+  CidrBlock: '0.0.0.0/0',
+})
+
+async function keepGateway({ cloud: { store } }: Fixture): Promise<void> {
+  await store.change((tx) => tx.insertInternetGateway({ id: GATEWAY, account: ALICE, vpc: null }))
+}
+
+async function detachOwn({ cloud: { store }, vpc }: Fixture): Promise<void> {
+  const id = derivedId('igw', vpc) as typeof GATEWAY
+  await store.change((tx) => tx.detachInternetGateway(id, { vpc }))
+}
+
+async function keepNatGateway({ cloud: { store, subnet } }: Fixture): Promise<void> {
+  const of = { account: ALICE, vpc: subnet.vpc, subnet: subnet.id }
+  const createdAt = '2026-11-22T08:00:00.000Z'
+  await store.change((tx) => tx.insertNatGateway({ id: NAT_GATEWAY, ...of, createdAt }))
+}
+
+async function keepTable({ cloud: { store }, vpc }: Fixture): Promise<void> {
+  await store.change((tx) => tx.insertRouteTable({ id: TABLE, account: ALICE, vpc }))
+}
+
+async function keepAcl({ cloud: { store }, vpc }: Fixture): Promise<void> {
+  await store.change((tx) =>
+    tx.insertNetworkAcl({ id: ACL, account: ALICE, vpc, isDefault: false }),
+  )
 }
 
 const DHCP_SET = numbered('dopt', 7)

@@ -37,6 +37,7 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     groups: [network.group],
     groupRules: defaultRules(network.group),
     vpcDns: [],
+    routing: [],
     images: [image],
     types: [],
     keyPairs: [],

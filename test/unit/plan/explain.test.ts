@@ -3,7 +3,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import { ALL_OUT, PROTOCOLS, type RuleMatch } from '../../../src/model/group-rule.ts'
+import type { NetworkAclEntry } from '../../../src/model/network-acl.ts'
 import type { GroupRule, Host, Instance, PlacedNic } from '../../../src/model/records.ts'
+import { parseRouteTarget } from '../../../src/model/route-table.ts'
+import type { VpcRouting } from '../../../src/model/vpc-routing.ts'
 import { explainPacket, type Surroundings } from '../../../src/plan/explain.ts'
 import { explainName, parseName } from '../../../src/plan/explain-dns.ts'
 import { type CloudRecords, findEnd, parseTraffic } from '../../../src/plan/explain-question.ts'
@@ -80,6 +83,7 @@ function cloud(
     subnets: [network.subnet],
     groups: [1, 2, 3].map(group),
     groupRules: rules,
+    routing: [],
     nameTags: new Map(instances.map(({ id }, at) => [id, `web-${at + 1}`])),
   }
 }
@@ -203,6 +207,98 @@ describe('the verdict', () => {
       { numRuns: 500 },
     )
     expect(Math.min(seen.passes, seen.not)).toBeGreaterThan(20)
+  })
+})
+
+/** `OPEN`, with these routes in the main table and these entries in the default ACL of its VPC. */
+function routed(
+  routes: Readonly<Record<string, string>>,
+  entries: readonly Partial<NetworkAclEntry>[] = [],
+): CloudRecords {
+  const { id: vpc, account } = network.vpc
+  const [table, acl] = [numbered('rtb', 1), numbered('acl', 1)]
+  const all = [...entries, { egress: true }, { egress: false }]
+  const routing: VpcRouting = {
+    vpc,
+    internetGateways: [{ id: numbered('igw', 1), account, vpc }],
+    natGateways: [
+      { id: numbered('nat', 1), account, vpc, subnet: network.subnet.id, createdAt: '' },
+    ],
+    tables: [{ id: table, account, vpc }],
+    routes: Object.entries(routes).flatMap(([destination, id]) => {
+      const target = parseRouteTarget(id)
+      return target === undefined ? [] : [{ table, vpc, destination: cidr(destination), target }]
+    }),
+    associations: [{ id: numbered('rtbassoc', 1), table, vpc, subnet: null }],
+    acls: [{ id: acl, account, vpc, isDefault: true }],
+    aclEntries: all.map((entry, at) => ({
+      ...{ acl, vpc, egress: false, number: 10 * (at + 1), allow: true, protocol: -1 },
+      ...{ fromPort: -1, toPort: -1, peer: { kind: 'ipv4', cidr: cidr('0.0.0.0/0') } },
+      ...entry,
+    })),
+    aclAssociations: [],
+  }
+  const ssh = rule(4, 2, { ...SSH_IN, peer: { kind: 'ipv4', cidr: cidr('0.0.0.0/0') } })
+  return { ...OPEN, groupRules: [...OPEN.groupRules, ssh], routing: [routing] }
+}
+
+describe('routes and network ACLs', () => {
+  const GATEWAY = numbered('igw', 1)
+  const out = { '0.0.0.0/0': GATEWAY }
+  it.each([
+    ['web-1', 'outside', 'tcp/443', routed({}), /no route of rtb-.* leads to 203\.0\.113\.1/],
+    [
+      ...([
+        'web-1',
+        'outside',
+        'tcp/443',
+        routed({ ...out, '203.0.113.0/24': 'igw-00000000' }),
+      ] as const),
+      /route 203\.0\.113\.0\/24 of rtb-.* to igw-00000000 is a blackhole: igw-00000000 is not attached/,
+    ],
+    [
+      ...(['web-1', 'outside', 'tcp/443', routed({ '0.0.0.0/0': numbered('nat', 1) })] as const),
+      /nat-.* is gone, or its own subnet has no way there/,
+    ],
+    ['outside', 'web-2', 'tcp/22', routed({}), /answers would not go back/],
+    ['web-1', '10.0.0.3', 'tcp/8773', routed({}), /no route of rtb-/],
+    [
+      ...(['web-1', 'outside', 'tcp/443', routed(out, [{ egress: true, allow: false }])] as const),
+      /egress entry 10 of acl-.* denies it: deny everything to 0\.0\.0\.0\/0/,
+    ],
+    [
+      ...([
+        'outside',
+        'web-2',
+        'tcp/22',
+        routed(out, [{ allow: false, protocol: 6, fromPort: 22, toPort: 22 }]),
+      ] as const),
+      /ingress entry 10 of acl-.* denies it: deny tcp 22 from/,
+    ],
+    [
+      ...([
+        'outside',
+        'web-2',
+        'tcp/22',
+        routed(out, [{ egress: true, allow: false, protocol: 6, fromPort: 1024, toPort: 65_535 }]),
+      ] as const),
+      /Answers do not pass, because network ACLs track no connections.*egress entry 10/,
+    ],
+  ])('no from %s to %s with %s', (from, to, what, records, why) => {
+    const answer = ask(records, from, to, what)
+    expect(answer.passes).toBe(false)
+    expect(answer.text).toMatch(why)
+  })
+
+  it.each([
+    ['web-1', 'outside', 'tcp/443', routed(out), /route 0\.0\.0\.0\/0 of rtb-.* to igw-/],
+    ['outside', 'web-2', 'tcp/22', routed(out), /ingress entry 20 of acl-.* allows it/],
+    // Within a subnet neither is asked.
+    ['web-1', 'web-2', 'tcp/22', routed({}, [{ allow: false }]), /^(?!.*acl-)/s],
+  ])('yes from %s to %s with %s', (from, to, what, records, why) => {
+    const answer = ask(records, from, to, what)
+    expect(answer.passes, answer.text).toBe(true)
+    expect(answer.steps.map(({ text }) => text).join('\n')).toMatch(why)
   })
 })
 

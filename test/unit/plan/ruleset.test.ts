@@ -14,6 +14,7 @@ import type { HostRouting } from '../../../src/model/host-routing.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
 import { changeScript, loadScript, planRuleset } from '../../../src/plan/ruleset.ts'
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
+import { anyRouting, withRouting } from '../../kit/any-routing.ts'
 import { anyRulesOf, withRules } from '../../kit/group-rules.ts'
 import { renderRuleset } from '../../kit/rules-text.ts'
 import { testInstance, testWant } from '../../kit/testbed.ts'
@@ -25,6 +26,37 @@ const ROUTING: HostRouting = {
   addresses: [],
   engineBridges: [],
   forwardedBefore: true,
+}
+
+/** One subnet with a floating IP and routes of all kinds, and one with an ACL and no way out. */
+function routedWant(): HostWant {
+  const [first = testInstance(11, [1]), second = testInstance(12, [1])] = [11, 12].map((number) => {
+    const { nics, ...rest } = testInstance(number, [1])
+    const publicIp = number === 11 ? ipv4('192.0.2.200') : null
+    return { ...rest, nics: nics.map((nic) => ({ ...nic, publicIp })) }
+  })
+  const port = { fromPort: 80, toPort: 81 }
+  const everywhere = { kind: 'ipv4', cidr: cidr('0.0.0.0/0') } as const
+  return withRouting(testWant(first, second), [
+    [
+      [
+        { destination: cidr('203.0.113.0/24'), to: { kind: 'blackhole' } },
+        { destination: cidr('198.51.0.0/16'), to: { kind: 'nat' } },
+        { destination: cidr('0.0.0.0/0'), to: { kind: 'internet' } },
+      ],
+      null,
+    ],
+    [
+      [],
+      [
+        { number: 1, egress: false, allow: true, protocol: 6, ...port, peer: everywhere },
+        {
+          ...{ number: 2, egress: false, allow: false, protocol: -1, fromPort: -1, toPort: -1 },
+          peer: { kind: 'ipv4', cidr: cidr('172.31.0.8/30') },
+        },
+      ],
+    ],
+  ])
 }
 
 function golden(name: string) {
@@ -45,6 +77,7 @@ describe('golden files', () => {
       ),
       [8080, 22, 22],
     ],
+    ['routes', routedWant(), [8080]],
   ]
   test.each(wants)('%s', async (name, want, instanceToHostPorts) => {
     await expect(
@@ -128,6 +161,7 @@ describe('properties', () => {
     connected: anyNetworks,
     hasTunnel: fc.boolean(),
     rules: anyRulesOf([1, 2, 3]),
+    routing: fc.option(anyRouting, { nil: null }),
   })
   const rulesetOf = ({
     instances,
@@ -136,9 +170,10 @@ describe('properties', () => {
     reach,
     connected,
     hasTunnel,
-    rules,
+    ...more
   }: RulesetInput) => {
-    const want = withRules(testWant(...instances), rules)
+    const groups = withRules(testWant(...instances), more.rules)
+    const want = more.routing === null ? groups : withRouting(groups, more.routing)
     const [first] = want.shared.vpcs
     const shared = {
       ...want.shared,

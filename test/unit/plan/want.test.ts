@@ -47,6 +47,7 @@ function snapshot(
     groups: [network.group],
     groupRules: defaultRules(network.group),
     vpcDns: [],
+    routing: [],
     images: [image],
     types: [{ name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 }],
     keyPairs: [],

@@ -122,6 +122,34 @@ it('keys of networks and addresses become those of their VPC, and nothing is los
   database.close()
 })
 
+it('existing VPCs get what theirs have had until now, by the ids that clients know', async () => {
+  const before = Object.entries(MIGRATIONS).filter(([name]) => name < '0021')
+  const db = open()
+  await migrateToLatest(db, silentLog, Object.fromEntries(before))
+  const database = new DatabaseSync(file, { enableForeignKeyConstraints: true })
+  database.exec(`
+    insert into accounts (id, name) values ('a', '');
+    insert into vpcs (id, account, cidr, isDefault) values ('vpc-1', 'a', '10.0.0.0/8', 1);
+  `)
+  await migrateToLatest(db, silentLog)
+  const rows = (table: string) => database.prepare(`select * from ${table}`).all()
+  const of = { account: 'a', vpc: 'vpc-1' }
+  expect(rows('internetGateways')).toMatchObject([{ id: 'igw-1', ...of }])
+  expect(rows('routeTables')).toMatchObject([{ id: 'rtb-1', ...of }])
+  expect(rows('routes')).toMatchObject([
+    { table: 'rtb-1', destination: '0.0.0.0/0', target: 'igw-1' },
+  ])
+  expect(rows('routeTableAssociations')).toMatchObject([
+    { id: 'rtbassoc-1', table: 'rtb-1', subnet: null },
+  ])
+  expect(rows('networkAcls')).toMatchObject([{ id: 'acl-1', ...of, defaultOf: 'vpc-1' }])
+  expect(rows('networkAclEntries')).toMatchObject([
+    { acl: 'acl-1', egress: 0, number: 100, allow: 1, peer: '0.0.0.0/0' },
+    { acl: 'acl-1', egress: 1, number: 100, allow: 1, peer: '0.0.0.0/0' },
+  ])
+  database.close()
+})
+
 const OLDER_RECORDS = `
   create table floats (id text primary key, nic text references nics (id) on delete set null);
   insert into accounts (id, name) values ('a', '');

@@ -52,7 +52,6 @@ it.each([
   ['DescribeMovingAddresses', { PublicIps: ['192.0.2.1'] }, 'InvalidAddress.NotFound'],
   ['DescribeAddressTransfers', { AllocationIds: ['eipalloc-1'] }, 'InvalidAllocationID.NotFound'],
   ['DescribeSnapshots', { SnapshotIds: ['snap-00000000'] }, 'InvalidSnapshot.NotFound'],
-  ['DescribeNatGateways', { NatGatewayIds: ['nat-1'] }, 'NatGatewayNotFound'],
   ['DescribePlacementGroups', { GroupNames: ['x'] }, 'InvalidPlacementGroup.Unknown'],
   [
     'DescribeLaunchTemplateVersions',
@@ -63,7 +62,7 @@ it.each([
   ['DescribeSnapshotAttribute', { SnapshotId: 'snap-1' }, 'InvalidSnapshot.NotFound'],
   ['GetManagedPrefixListEntries', { PrefixListId: 'pl-1' }, 'InvalidPrefixListId.NotFound'],
   ...OF_ONE.map((name): [string, object, string] => [name, {}, 'MissingParameter']),
-  ['DescribeNatGateways', { Filter: [{ Name: 'x', Values: ['y'] }] }, 'InvalidParameterValue'],
+  ['DescribeFlowLogs', { Filter: [{ Name: 'x', Values: ['y'] }] }, 'InvalidParameterValue'],
 ])('%s of %j is refused with %s', async (name, input, code) => {
   await using cloud = await openCloud()
   expect(await cloud.refusal(action(name), input)).toBe(code)

@@ -7,7 +7,7 @@ import { deleteDhcpOptions } from '../../../../src/api/actions/delete-dhcp-optio
 import { deleteVpc } from '../../../../src/api/actions/delete-vpc.ts'
 import { describeDhcpOptions } from '../../../../src/api/actions/describe-dhcp-options.ts'
 import { describeVpcs } from '../../../../src/api/actions/describe-vpcs.ts'
-import { derivedId } from '../../../../src/api/derived-ids.ts'
+import { derivedId } from '../../../../src/model/derived-ids.ts'
 import { BOB, type Cloud, LIMITS, openCloud } from '../../../kit/api-cloud.ts'
 
 const RESOLVERS = ['10.0.0.53', 'AmazonProvidedDNS']

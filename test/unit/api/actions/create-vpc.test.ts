@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { detachInternetGateway } from '../../../../src/api/actions/attach-internet-gateway.ts'
 import { createDefaultVpc } from '../../../../src/api/actions/create-default-vpc.ts'
 import { createSecurityGroup } from '../../../../src/api/actions/create-security-group.ts'
 import { createSubnet } from '../../../../src/api/actions/create-subnet.ts'
@@ -6,15 +7,16 @@ import { createTags } from '../../../../src/api/actions/create-tags.ts'
 import { createVpc } from '../../../../src/api/actions/create-vpc.ts'
 import { deleteSubnet } from '../../../../src/api/actions/delete-subnet.ts'
 import { deleteVpc } from '../../../../src/api/actions/delete-vpc.ts'
+import { describeRouteTables } from '../../../../src/api/actions/describe-route-tables.ts'
 import { describeSecurityGroups } from '../../../../src/api/actions/describe-security-groups.ts'
 import { describeSubnets } from '../../../../src/api/actions/describe-subnets.ts'
 import { describeTags } from '../../../../src/api/actions/describe-tags.ts'
 import { describeVpcAttribute } from '../../../../src/api/actions/describe-vpc-attribute.ts'
 import { describeVpcs } from '../../../../src/api/actions/describe-vpcs.ts'
 import { modifyVpcAttribute } from '../../../../src/api/actions/modify-vpc-attribute.ts'
-import { derivedId } from '../../../../src/api/derived-ids.ts'
 import type { Cidr } from '../../../../src/model/addr.ts'
 import { cidr, ipv4 } from '../../../../src/model/addr.ts'
+import { derivedId } from '../../../../src/model/derived-ids.ts'
 import { BOB, type Cloud, hostRow, LIMITS, openCloud } from '../../../kit/api-cloud.ts'
 
 async function make(cloud: Cloud, CidrBlock = '10.7.0.0/16', more: object = {}): Promise<string> {
@@ -46,7 +48,11 @@ it('makes a VPC with its default group, and removes both with all tags', async (
     },
   ])
   const group = (SecurityGroups as { GroupId: string }[])[0]?.GroupId
-  await cloud.run(createTags, { Resources: [VpcId, group, derivedId('rtb', VpcId)], Tags: tags })
+  const { RouteTables } = await cloud.run(describeRouteTables, { Filters: where })
+  const [table] = RouteTables as { RouteTableId: string; Routes: object[] }[]
+  // It has no way out yet.
+  expect(table?.Routes).toMatchObject([{ GatewayId: 'local' }])
+  await cloud.run(createTags, { Resources: [VpcId, group, table?.RouteTableId], Tags: tags })
   await cloud.run(deleteVpc, { VpcId })
   expect(await cloud.refusal(describeVpcs, { VpcIds: [VpcId] })).toBe('InvalidVpcID.NotFound')
   expect(await groups()).toMatchObject({ SecurityGroups: [] })
@@ -129,8 +135,8 @@ it('gives VPCs networks of their own where they may overlap', async () => {
   await cloud.run(deleteVpc, { VpcId: first })
   // A host that takes all VPCs for one would mix them up.
   await cloud.store.change((tx) => tx.upsertHost(peer, 60_000))
-  expect(await cloud.refusal(createVpc, { CidrBlock: '10.0.0.0/16' })).toBe('CidrConflict')
-  await cloud.store.change((tx) => tx.upsertHost({ ...peer, version: '0.3.0' }, 60_000))
+  expect(await cloud.refusal(createVpc, { CidrBlock: '10.0.0.0/16' })).toBe('OperationNotPermitted')
+  await cloud.store.change((tx) => tx.upsertHost({ ...peer, version: '0.4.0' }, 60_000))
   await make(cloud, '10.0.0.0/16')
   expect((await networks()).sort()).toEqual([
     [1, '10.0.0.0'],
@@ -168,8 +174,15 @@ it('makes the default VPC again once it is gone, with a subnet in each zone', as
   await cloud.store.change((tx) => tx.upsertHost(far, 60_000))
   expect(await cloud.refusal(createDefaultVpc)).toBe('DefaultVpcAlreadyExists')
   await cloud.run(deleteSubnet, { SubnetId: cloud.subnet.id })
-  await cloud.run(deleteVpc, { VpcId: cloud.vpc.id })
+  const of = { VpcId: cloud.vpc.id, InternetGatewayId: derivedId('igw', cloud.vpc.id) }
+  expect(await cloud.refusal(deleteVpc, { VpcId: of.VpcId })).toBe('DependencyViolation')
+  await cloud.run(detachInternetGateway, of)
+  await cloud.run(deleteVpc, { VpcId: of.VpcId })
   const { Vpc } = await cloud.run(createDefaultVpc)
+  const Filters = [{ Name: 'route.destination-cidr-block', Values: ['0.0.0.0/0'] }]
+  expect(await cloud.run(describeRouteTables, { Filters })).toMatchObject({
+    RouteTables: [{ Routes: [{}, { State: 'active' }] }],
+  })
   expect(Vpc).toMatchObject({ IsDefault: true, CidrBlock: '172.31.0.0/16' })
   const { Subnets } = await cloud.run(describeSubnets)
   const rows = (Subnets as { AvailabilityZone: string; CidrBlock: string }[]).map((one) => [

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { networkAclView } from '../../../../src/api/views/network-acl.ts'
+import { DEFAULT_ACL_RULES } from '../../../../src/model/network-acl.ts'
 import { network, numbered } from '../../../kit/records.ts'
 import { RUNS, seenBySdk, someTags } from '../../../kit/views.ts'
 
@@ -9,8 +10,15 @@ it('is all that a client reads', async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat(3), someTags, async (count, tags) => {
       const numbers = Array.from({ length: count }, (_, index) => index + 1)
-      const subnets = numbers.map((one) => ({ ...network.subnet, id: numbered('subnet', one) }))
-      const view = networkAclView(network.vpc, subnets, tags)
+      const acl = { ...network.vpc, id: numbered('acl', 1), vpc: network.vpc.id }
+      const view = networkAclView(acl, {
+        entries: DEFAULT_ACL_RULES,
+        associations: numbers.map((one) => ({
+          ...{ id: numbered('aclassoc', one), acl: acl.id, vpc: acl.vpc },
+          subnet: numbered('subnet', one),
+        })),
+        tags,
+      })
       const all = { CidrBlock: '0.0.0.0/0', Protocol: '-1' }
       expect(await seenBySdk('DescribeNetworkAcls', { NetworkAcls: [view] })).toStrictEqual({
         NetworkAcls: [

@@ -1,7 +1,9 @@
 /**
- * Ids of resources without a record, which are derived from another resource: each VPC has one
- * route table, internet gateway, network ACL and set of DHCP options. They are the same on every
+ * Ids that are derived from another resource's, of which it has one. They are the same on every
  * host and at any time. Pure.
+ *
+ * So are those of a VPC's own set of DHCP options, and of the gateway, main route table and ACL of
+ * a VPC that an older daemon made.
  */
 
 /**

@@ -2,12 +2,10 @@ import { describe, expect, it } from 'vitest'
 import type { Action } from '../../../../src/api/action.ts'
 import { createTags } from '../../../../src/api/actions/create-tags.ts'
 import { describeDhcpOptions } from '../../../../src/api/actions/describe-dhcp-options.ts'
+import { describeInternetGateways } from '../../../../src/api/actions/describe-internet-gateways.ts'
+import { describeNetworkAcls } from '../../../../src/api/actions/describe-network-acls.ts'
+import { describeRouteTables } from '../../../../src/api/actions/describe-route-tables.ts'
 import { describeVpcs } from '../../../../src/api/actions/describe-vpcs.ts'
-import {
-  describeInternetGateways,
-  describeNetworkAcls,
-  describeRouteTables,
-} from '../../../../src/api/actions/vpc-parts.ts'
 import { BOB, openCloud } from '../../../kit/api-cloud.ts'
 
 type Part = Readonly<Record<string, unknown>>

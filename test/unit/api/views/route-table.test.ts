@@ -1,15 +1,35 @@
 /** A VPC's internet gateway and main route table as a client reads them. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { internetGatewayView, routeTableView } from '../../../../src/api/views/routing.ts'
+import { internetGatewayView } from '../../../../src/api/views/internet-gateway.ts'
+import { routeTableView } from '../../../../src/api/views/route-table.ts'
 import { cidr } from '../../../../src/model/addr.ts'
-import { network } from '../../../kit/records.ts'
+import type { VpcRouting } from '../../../../src/model/vpc-routing.ts'
+import { network, numbered } from '../../../kit/records.ts'
 import { RUNS, seenBySdk, someTags } from '../../../kit/views.ts'
+
+const { id: vpc, account } = network.vpc
+const gateway = { id: numbered('igw', 1), account, vpc }
+const table = { id: numbered('rtb', 1), account, vpc }
+const routing: VpcRouting = {
+  vpc,
+  internetGateways: [gateway],
+  natGateways: [],
+  tables: [table],
+  routes: [
+    {
+      ...{ table: table.id, vpc, destination: cidr('0.0.0.0/0') },
+      target: { kind: 'internet-gateway', id: gateway.id },
+    },
+  ],
+  associations: [{ id: numbered('rtbassoc', 1), table: table.id, vpc, subnet: null }],
+  ...{ acls: [], aclEntries: [], aclAssociations: [] },
+}
 
 it('is all that a client reads of the gateway', async () => {
   await fc.assert(
     fc.asyncProperty(someTags, async (tags) => {
-      const view = internetGatewayView(network.vpc, tags)
+      const view = internetGatewayView(gateway, tags)
       expect(
         await seenBySdk('DescribeInternetGateways', { InternetGateways: [view] }),
       ).toStrictEqual({
@@ -31,7 +51,7 @@ it('is all that a client reads of the route table', async () => {
   const blocks = fc.constantFrom('172.31.0.0/16', '10.0.0.0/28', '100.64.0.0/16')
   await fc.assert(
     fc.asyncProperty(blocks, someTags, async (block, tags) => {
-      const view = routeTableView({ ...network.vpc, cidr: cidr(block) }, tags)
+      const view = routeTableView(table, { cidr: cidr(block), routing, tags })
       expect(await seenBySdk('DescribeRouteTables', { RouteTables: [view] })).toStrictEqual({
         RouteTables: [
           {

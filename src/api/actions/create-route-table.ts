@@ -1,0 +1,50 @@
+/** CreateRouteTable: with `local` only, and without subnets. */
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import { changeAction } from '../change.ts'
+import { requireRouteTable, routingOf } from '../routing.ts'
+import { clientTokenSchema, specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
+import { routeTableView } from '../views/route-table.ts'
+import { tagsView } from '../views/tags.ts'
+import { requireVpc, vpcIdSchema } from '../vpcs.ts'
+
+const input = z.strictObject({
+  VpcId: vpcIdSchema,
+  ClientToken: clientTokenSchema,
+  TagSpecifications: tagSpecificationsSchema(['route-table']),
+})
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRouteTable.html */
+export const createRouteTable = changeAction({
+  name: 'CreateRouteTable',
+  input,
+  prepare: (asked, { newId }) => ({ ...asked, id: newId('rtb') }),
+  once: ({ ClientToken: token = null, id }, { account }) => ({
+    token,
+    result: id,
+    repeat: async (tx, known) => {
+      const table = await requireRouteTable(tx, account, known as typeof id)
+      const vpc = await requireVpc(tx, account, table.vpc)
+      const tags = await tx.tags({ account, resources: [table.id] })
+      return { table, vpc, routing: await routingOf(tx, table), tags }
+    },
+  }),
+  async change(tx, { VpcId, TagSpecifications, id }, { account, settings }) {
+    const vpc = await requireVpc(tx, account, VpcId)
+    const limit = settings.quotas.routeTablesPerVpc
+    if ((await tx.routeTables({ vpcs: [vpc.id] })).length >= limit)
+      throw refused(
+        'RouteTableLimitExceeded',
+        `The maximum number of route tables of a VPC has been reached: ${limit}`,
+      )
+    const table = { id, account, vpc: vpc.id }
+    await tx.insertRouteTable(table)
+    const of = { account, resource: id, resourceType: 'route-table' }
+    const tags = specifiedTags(TagSpecifications, of)
+    await tx.putTags(tags)
+    return { table, vpc, routing: await routingOf(tx, table), tags }
+  },
+  view: ({ table, vpc: { cidr }, routing, tags }) => ({
+    RouteTable: routeTableView(table, { cidr, routing, tags: tagsView(tags, table.id) }),
+  }),
+})

@@ -1,0 +1,43 @@
+/** DescribeRouteTables. */
+import { z } from 'zod'
+import { readRouting } from '../../store/routing.ts'
+import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { describeAction } from '../read.ts'
+import { missingRouteTables } from '../routing.ts'
+import { idListSchema, pagedShape } from '../schemas.ts'
+import { ROUTE_TABLE_FILTERS, routeTableView } from '../views/route-table.ts'
+import { tagsIndex } from '../views/tags.ts'
+
+/** The account's, with the main table of each VPC. */
+export const describeRouteTables = describeAction({
+  name: 'DescribeRouteTables',
+  input: z.strictObject({
+    ...pagedShape(5, 100, { larger: 'refused' }),
+    RouteTableIds: idListSchema('rtb', 'InvalidRouteTableId.Malformed').default([]),
+  }),
+  check: (asked) => refuseIdsWithMaxResults('RouteTableIds', asked.RouteTableIds, asked),
+  rows: ({ RouteTableIds: ids }, { account, read }) =>
+    read(async (tx) => {
+      const vpcs = await tx.vpcs({ account })
+      const routings = await readRouting(
+        tx,
+        vpcs.map(({ id }) => id),
+      )
+      const cidrs = new Map(vpcs.map(({ id, cidr }) => [id, cidr]))
+      const all = routings.flatMap((routing) => {
+        const cidr = cidrs.get(routing.vpc)
+        return cidr === undefined ? [] : routing.tables.map((table) => ({ table, routing, cidr }))
+      })
+      refuseMissing(ids, new Set(all.map(({ table }) => table.id)), missingRouteTables)
+      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const isWanted = isAmong(ids)
+      return all
+        .filter(({ table }) => isWanted(table.id))
+        .map((one) => ({ ...one, tags: tagsOf(one.table.id) }))
+    }),
+  view: ({ table, ...more }) => routeTableView(table, more),
+  key: (table) => table.RouteTableId ?? '',
+  filters: ROUTE_TABLE_FILTERS,
+  tags: (table) => table.Tags ?? [],
+  answer: (RouteTables) => ({ RouteTables }),
+})

@@ -1,0 +1,76 @@
+/**
+ * What the routes of a request lead to. A new kind of target takes a member in `targetShape` and a
+ * line in `requireTarget`.
+ */
+import { cidrHolds, formatCidr } from '../model/addr.ts'
+import { refused } from '../model/errors.ts'
+import type { Route, RouteTable, RouteTarget } from '../model/route-table.ts'
+import type { ReadTx } from '../store/store.ts'
+import { natGatewayFor, natGatewayIdSchema } from './routing.ts'
+import { idSchema, notFound } from './schemas.ts'
+import { requireVpc } from './vpcs.ts'
+
+/** The parameters that name a target, of which a request has one. */
+export const targetShape = {
+  GatewayId: idSchema('igw', 'InvalidGatewayID.NotFound').optional(),
+  NatGatewayId: natGatewayIdSchema.optional(),
+}
+
+/** A request's target. */
+interface AskedTarget {
+  readonly GatewayId?: Extract<RouteTarget, { kind: 'internet-gateway' }>['id'] | undefined
+  readonly NatGatewayId?: Extract<RouteTarget, { kind: 'nat-gateway' }>['id'] | undefined
+}
+
+/**
+ * The target, which must be of the table's VPC. Errors: `MissingParameter` and
+ * `InvalidParameterCombination` for none and for several; the NotFound of its kind;
+ * `InvalidParameterValue` for one of another VPC.
+ */
+export async function requireTarget(
+  tx: ReadTx,
+  table: RouteTable,
+  { GatewayId, NatGatewayId }: AskedTarget,
+): Promise<RouteTarget> {
+  const given = [GatewayId, NatGatewayId].filter((id) => id !== undefined)
+  if (given.length > 1)
+    throw refused(
+      'InvalidParameterCombination',
+      'The parameters for the target of a route exclude each other: give one',
+    )
+  if (GatewayId !== undefined) {
+    const gateways = await tx.internetGateways({ account: table.account })
+    const gateway = gateways.find(({ id }) => id === GatewayId)
+    if (gateway === undefined)
+      throw notFound('InvalidGatewayID.NotFound', 'gateway ID', [GatewayId])
+    if (gateway.vpc === table.vpc) return { kind: 'internet-gateway', id: GatewayId }
+    throw refused(
+      'InvalidParameterValue',
+      `route table ${table.id} and network gateway ${GatewayId} belong to different networks`,
+    )
+  }
+  if (NatGatewayId !== undefined) {
+    const { id } = await natGatewayFor(tx, table, NatGatewayId)
+    return { kind: 'nat-gateway', id }
+  }
+  throw refused(
+    'MissingParameter',
+    `The request must contain exactly one of ${Object.keys(targetShape).join(', ')}`,
+  )
+}
+
+/**
+ * Refuses a destination inside the VPC, where `local` leads. Errors: `InvalidParameterValue`.
+ */
+export async function refuseLocal(
+  tx: ReadTx,
+  { vpc: id, account }: RouteTable,
+  { destination }: Pick<Route, 'destination'>,
+): Promise<void> {
+  const vpc = await requireVpc(tx, account, id)
+  if (cidrHolds(vpc.cidr, destination))
+    throw refused(
+      'InvalidParameterValue',
+      `The destination CIDR block ${formatCidr(destination)} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
+    )
+}

@@ -1,0 +1,93 @@
+/**
+ * Route tables, what their routes lead to, and the gateways that they may lead to. Pure.
+ *
+ * Each subnet goes by the table that it is associated with, or by the main table of its VPC.
+ * Every table has the route to its own VPC (`local`). It always counts first, so it is no record.
+ * https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html
+ */
+import type { Cidr } from './addr.ts'
+import {
+  type AccountId,
+  type InternetGatewayId,
+  type NatGatewayId,
+  parseId,
+  type RouteTableAssociationId,
+  type RouteTableId,
+  type SubnetId,
+  type VpcId,
+} from './ids.ts'
+
+/**
+ * What a route leads to. In the records it is the id, whose prefix says the kind. So a new kind
+ * takes a member here, a line in `parseRouteTarget`, and its meaning in `plan/routes.ts`
+ * (`wayOf`), in `api/route-targets.ts` and in `api/views/route-table.ts`.
+ */
+export type RouteTarget =
+  | { readonly kind: 'internet-gateway'; readonly id: InternetGatewayId }
+  | { readonly kind: 'nat-gateway'; readonly id: NatGatewayId }
+  /** Only a newer daemon knows it. Here it is a blackhole. */
+  | { readonly kind: 'unknown'; readonly id: string }
+
+/** The target with this id; undefined when the text is no id. */
+export function parseRouteTarget(id: string): RouteTarget | undefined {
+  const internetGateway = parseId('igw', id)
+  if (internetGateway !== undefined) return { kind: 'internet-gateway', id: internetGateway }
+  const natGateway = parseId('nat', id)
+  if (natGateway !== undefined) return { kind: 'nat-gateway', id: natGateway }
+  return /^[a-z]{1,16}-[0-9a-f]{17}$/.test(id) ? { kind: 'unknown', id } : undefined
+}
+
+/** The way out of at most one VPC. */
+export interface InternetGateway {
+  readonly id: InternetGatewayId
+  readonly account: AccountId
+  /** Null: it is attached to no VPC. A VPC has at most one. */
+  readonly vpc: VpcId | null
+}
+
+/**
+ * A way out with the address of each instance's own host, also for instances with a floating IP.
+ * It goes on as its subnet's own routes say.
+ */
+export interface NatGateway {
+  readonly id: NatGatewayId
+  readonly account: AccountId
+  readonly vpc: VpcId
+  readonly subnet: SubnetId
+  readonly createdAt: string
+}
+
+export interface RouteTable {
+  readonly id: RouteTableId
+  readonly account: AccountId
+  readonly vpc: VpcId
+}
+
+/** A route beside `local`. Its target may be gone: then it is a blackhole. */
+export interface Route {
+  readonly table: RouteTableId
+  /** The VPC of the table. */
+  readonly vpc: VpcId
+  /** Unique in its table. */
+  readonly destination: Cidr
+  readonly target: RouteTarget
+}
+
+export interface RouteTableAssociation {
+  readonly id: RouteTableAssociationId
+  readonly table: RouteTableId
+  readonly vpc: VpcId
+  /** Null: it makes the table the main one of its VPC. */
+  readonly subnet: SubnetId | null
+}
+
+/** The longest prefix first, then by address: the order in which routes are looked at. */
+export function byDestination<T extends { readonly destination: Cidr }>(
+  routes: readonly T[],
+): readonly T[] {
+  return routes.toSorted(
+    (a, b) =>
+      b.destination.prefix - a.destination.prefix ||
+      (a.destination.network < b.destination.network ? -1 : 1),
+  )
+}

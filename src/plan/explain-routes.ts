@@ -1,0 +1,126 @@
+/**
+ * What route tables and network ACLs say of a packet, in sentences. Pure: the same answers as the
+ * rules of `route-rules.ts` and `acl-rules.ts` give in the kernel.
+ */
+import { cidrContains, type Ipv4 } from '../model/addr.ts'
+import type { Flow } from '../model/flow.ts'
+import { hasPorts, PROTOCOLS } from '../model/group-rule.ts'
+import { type AclRule, byNumber, formatAclPeer } from '../model/network-acl.ts'
+import type { PlacedNic } from '../model/records.ts'
+import type { WayOut } from '../model/want.ts'
+import { judgeAcl } from './acl-rules.ts'
+import type { CloudRecords } from './explain-question.ts'
+import { aclOf, routesOf, routeText, routeTo, tableOf } from './routes.ts'
+
+/** A judgement, as the end of a sentence. */
+interface RouteJudgement {
+  readonly passes: boolean
+  readonly why: string
+  /** Undefined: there is no route. */
+  readonly to?: WayOut['kind']
+}
+
+/**
+ * Whether the NIC's subnet has a way to an address outside its VPC. Null: the VPC has no route
+ * tables, so it has (an older daemon made it).
+ */
+export function judgeLeaving(
+  nic: PlacedNic,
+  destination: Ipv4,
+  { routing }: Pick<CloudRecords, 'routing'>,
+): RouteJudgement | null {
+  const own = routing.find(({ vpc }) => vpc === nic.vpc)
+  const routes = routesOf(nic.subnet, own)
+  if (own === undefined || routes === undefined) return null
+  const route = routeTo(destination, routes)
+  if (route === undefined)
+    return {
+      passes: false,
+      why: `no route of ${tableOf(nic.subnet, own)}, by which ${nic.subnet} goes, leads to ${destination}`,
+    }
+  const { kind } = route.to
+  if (kind !== 'blackhole') return { passes: true, why: routeText(route), to: kind }
+  return {
+    passes: false,
+    why: `${routeText(route)} is a blackhole: ${lostText(nic, route)}`,
+    to: kind,
+  }
+}
+
+function lostText(
+  { vpc }: PlacedNic,
+  { target }: { readonly target: { readonly kind: string; readonly id: string } },
+): string {
+  switch (target.kind) {
+    case 'internet-gateway':
+      return `${target.id} is not attached to ${vpc}`
+    case 'nat-gateway':
+      return `${target.id} is gone, or its own subnet has no way there`
+    default:
+      return `this version does not know ${target.id}`
+  }
+}
+
+/** Whether what comes from an address outside the VPC may reach the NIC, whose answers go there. */
+export function judgeArriving(
+  nic: PlacedNic,
+  source: Ipv4,
+  records: Pick<CloudRecords, 'routing'>,
+): RouteJudgement | null {
+  const judged = judgeLeaving(nic, source, records)
+  if (judged === null || judged.to !== 'nat') return judged
+  return { ...judged, passes: false, why: `${judged.why} is a way out only` }
+}
+
+/** A judgement of an ACL; undefined where none is asked. */
+export interface AclJudgement {
+  readonly passes: boolean
+  /** A sentence. */
+  readonly text: string
+}
+
+/** What the ACL of the NIC's subnet says of a packet that leaves it (`egress`) or enters it. */
+export function judgeByAcl(
+  packet: Flow,
+  egress: boolean,
+  nic: PlacedNic,
+  { routing, subnets }: Pick<CloudRecords, 'routing' | 'subnets'>,
+): AclJudgement | undefined {
+  const own = routing.find(({ vpc }) => vpc === nic.vpc)
+  const subnet = subnets.find(({ id }) => id === nic.subnet)
+  const acl = own === undefined ? undefined : aclOf(nic.subnet, own)
+  if (own === undefined || acl === undefined || subnet === undefined) return undefined
+  const other = egress ? packet.destination : packet.source
+  if (cidrContains(subnet.cidr, other)) return undefined
+  const rules = byNumber(own.aclEntries.filter((entry) => entry.acl === acl.id))
+  const rule = judgeAcl(packet, egress, rules)
+  const direction = egress ? 'egress' : 'ingress'
+  const where = `${acl.id}, the network ACL of ${nic.subnet}`
+  if (rule === undefined)
+    return { passes: false, text: `No ${direction} entry of ${where}, allows it.` }
+  const verb = rule.allow ? 'allows' : 'denies'
+  const text = `The ${direction} entry ${rule.number} of ${where}, ${verb} it: ${entryText(rule)}.`
+  return { passes: rule.allow, text }
+}
+
+function entryText({ protocol, fromPort, toPort, peer, egress, allow }: AclRule): string {
+  const [name = protocol === -1 ? 'everything' : `protocol ${protocol}`] =
+    Object.entries(PROTOCOLS).find(([, number]) => number === protocol) ?? []
+  const ports = hasPorts(protocol)
+    ? ` ${fromPort === toPort ? fromPort : `${fromPort}-${toPort}`}`
+    : ''
+  const whom = `${egress ? 'to' : 'from'} ${formatAclPeer(peer)}`
+  return `${allow ? 'allow' : 'deny'} ${name}${ports} ${whom}`
+}
+
+/** Where the ephemeral ports of Linux begin, to which answers go (ip_local_port_range). */
+const ANSWER_PORT = 32_768
+const ECHO_REQUEST = 8
+
+/** The first packet of the answer. Its port is one that the client chose. */
+export function answerOf({ source, destination, protocol, port, code }: Flow): Flow {
+  const answer = { source: destination, destination: source, protocol }
+  if (hasPorts(protocol)) return { ...answer, port: ANSWER_PORT, code: 0 }
+  if (protocol === PROTOCOLS.icmp && port === ECHO_REQUEST) return { ...answer, port: 0, code: 0 }
+  return { ...answer, port, code }
+}

@@ -1,0 +1,216 @@
+/**
+ * Routes of subnets as nft rules: which packets may leave a VPC, and which may come in from
+ * outside. Pure: `isRouted` gives the same answer as the rules.
+ *
+ * Only the first packet of a connection is looked at. Subnets with the same routes share chains:
+ *
+ * - `routes_N` for what leaves: the longest prefix that has the destination decides.
+ * - `routes_back_N` for what comes from outside: answers must go out by an internet gateway.
+ * - `routes_float_N` and `routes_float_back_N` for a floating IP of the same host, by which a
+ *   packet would leave the VPC and come in again if the host did not translate it at once.
+ * - `routes_nat_N`, before floating IPs become sources: what goes by a NAT gateway is masqueraded.
+ *
+ * Each returns what may pass. Between subnets of a VPC there is always a route (`local`).
+ */
+import { type Cidr, cidr, cidrContains, formatCidr, type Ipv4 } from '../model/addr.ts'
+import type { Flow, TrackedFlow } from '../model/flow.ts'
+import type { HostWant, NicWant, RouteWant, WayOut } from '../model/want.ts'
+import { type Networks, networks } from './networks.ts'
+import { chain, type NftObject } from './nft-tables.ts'
+import { ANY_NIC, drop } from './nft-text.ts'
+import { routeTo, subnetsById } from './routes.ts'
+
+/** Chains, and the lines of others that lead to them. */
+export interface RouteRules {
+  /** In an order in which they can be created. */
+  readonly objects: readonly NftObject[]
+  /** The chain for what leaves the host. */
+  readonly leaving: string
+  /** Of a packet that begins a connection between an instance and whomever. */
+  readonly beginning: readonly string[]
+  /** Of a packet from another VPC to a floating IP. */
+  readonly entering: readonly string[]
+  /** Of a packet to the host itself at an open port. */
+  readonly toHost: readonly string[]
+  /** Before a source becomes a floating IP. */
+  readonly outbound: readonly string[]
+}
+
+const NONE: RouteRules = {
+  objects: [],
+  leaving: 'leave_host',
+  beginning: [],
+  entering: [],
+  toHost: [],
+  outbound: [],
+}
+
+/** Subnets with the same routes. */
+interface Alike {
+  readonly name: string
+  readonly routes: readonly RouteWant[]
+  readonly subnets: Networks
+}
+
+/** What a way out does with a packet, by what is asked. */
+const PASSES = {
+  /** From an instance to outside. */
+  leaves: ({ kind }: WayOut) => kind === 'internet' || kind === 'nat',
+  /** From outside to an instance. */
+  arrives: ({ kind }: WayOut) => kind === 'internet',
+} as const
+
+/** The rules. Without routes in the want, as an older daemon wrote it, there are none. */
+export function routeRules(
+  want: HostWant,
+  nics: readonly NicWant[],
+  vpcs: Networks,
+  hasFloatingIps: boolean,
+): RouteRules {
+  const alike = alikeSubnets(want, nics)
+  if (alike.length === 0) return NONE
+  const byNat = hasFloatingIps
+    ? alike.filter(({ routes }) => routes.some(({ to }) => to.kind === 'nat'))
+    : []
+  const to = (
+    all: readonly Alike[],
+    field: 'ip saddr' | 'ip daddr',
+    more: string,
+    verdict: string,
+  ) =>
+    all.flatMap(({ name, subnets }) =>
+      subnets.match(field).map((own) => `${own} ${more}jump ${verdict}_${name}`),
+    )
+  const hairpin = 'ct status dnat '
+  return {
+    objects: [
+      ...alike.flatMap(({ subnets }) => subnets.sets),
+      ...alike.flatMap((one) => chainsOf(one, hasFloatingIps)),
+      ...byNat.map(natChain),
+      chain('leave_subnet', [
+        ...vpcs.match('ip daddr').map((ours) => `${ours} goto leave_host`),
+        ...to(alike, 'ip saddr', '', 'routes'),
+        'goto leave_host',
+      ]),
+      chain('enter_subnet', [
+        ...vpcs.match('ip saddr').map((ours) => `${ours} return`),
+        ...to(alike, 'ip daddr', '', 'routes_back'),
+      ]),
+    ],
+    leaving: 'leave_subnet',
+    beginning: [
+      ...(hasFloatingIps
+        ? [
+            ...to(alike, 'ip saddr', `iifname ${ANY_NIC} ${hairpin}`, 'routes_float'),
+            ...to(alike, 'ip daddr', `iifname ${ANY_NIC} ${hairpin}`, 'routes_float_back'),
+          ]
+        : []),
+      `iifname != ${ANY_NIC} jump enter_subnet`,
+    ],
+    entering: ['jump enter_subnet'],
+    toHost: to(alike, 'ip saddr', 'ip daddr != @services ', 'routes'),
+    outbound: to(byNat, 'ip saddr', '', 'routes_nat'),
+  }
+}
+
+/** The subnets of these NICs, by their routes. */
+function alikeSubnets(want: HostWant, nics: readonly NicWant[]): readonly Alike[] {
+  const used = new Set(nics.map(({ subnet }) => subnet))
+  const subnets = want.shared.subnets.flatMap(({ id, cidr, routes }) =>
+    routes !== undefined && used.has(id) ? [{ cidr, routes }] : [],
+  )
+  return [...Map.groupBy(subnets, ({ routes }) => JSON.stringify(routes))]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, same], index) => ({
+      name: `${index}`,
+      routes: same[0]?.routes ?? [],
+      subnets: networks(
+        `routed_${index}`,
+        same.map(({ cidr }) => cidr),
+      ),
+    }))
+}
+
+function chainsOf({ name, routes }: Alike, hasFloatingIps: boolean): readonly NftObject[] {
+  const judged = (field: string, passes: (to: WayOut) => boolean) => [
+    ...routes.map(({ destination, to }) => {
+      const there = destination.prefix === 0 ? '' : `${field} ${formatCidr(destination)} `
+      return `${there}${passes(to) ? 'return' : drop('route')}`
+    }),
+    drop('route'),
+  ]
+  const { leaves, arrives } = PASSES
+  return [
+    chain(`routes_${name}`, judged('ip daddr', leaves)),
+    chain(`routes_back_${name}`, judged('ip saddr', arrives)),
+    ...(hasFloatingIps
+      ? [
+          chain(`routes_float_${name}`, judged('ct original ip daddr', leaves)),
+          chain(`routes_float_back_${name}`, judged('ct original ip daddr', arrives)),
+        ]
+      : []),
+  ]
+}
+
+function natChain({ name, routes }: Alike): NftObject {
+  const lines = routes.map(({ destination, to }) => {
+    const there = destination.prefix === 0 ? '' : `ip daddr ${formatCidr(destination)} `
+    return `${there}${to.kind === 'nat' ? 'masquerade' : 'return'}`
+  })
+  return chain(`routes_nat_${name}`, lines)
+}
+
+/** What decides whether a flow is routed. */
+export interface Ways {
+  /** The networks of the namespace's VPCs. */
+  readonly vpcs: readonly Cidr[]
+  /** The routes of each NIC; undefined: it has a way out. */
+  readonly routes: ReadonlyMap<Ipv4, readonly RouteWant[] | undefined>
+  /** Private addresses by floating IPs of these NICs. */
+  readonly floats: ReadonlyMap<Ipv4, Ipv4>
+}
+
+/** The hosts' own services, which need no route. */
+const LINK_LOCAL = cidr('169.254.0.0/16')
+
+/** The ways of a host's NICs. */
+export function waysOf(want: HostWant): Ways {
+  const nics = want.local.instances.flatMap((instance) => instance.nics)
+  const subnets = subnetsById(want.shared)
+  return {
+    vpcs: want.shared.vpcs.map(({ cidr }) => cidr),
+    routes: new Map(nics.map(({ ip, subnet }) => [ip, subnets.get(subnet)?.routes])),
+    floats: new Map(nics.flatMap(({ ip, publicIp }) => (publicIp ? [[publicIp, ip]] : []))),
+  }
+}
+
+/** Whether the routes of this host's NICs let the flow begin, with the translation that it has. */
+export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
+  const { vpcs, routes, floats } = ways
+  const isInside = (ip: Ipv4) =>
+    cidrContains(LINK_LOCAL, ip) || vpcs.some((net) => cidrContains(net, ip))
+  const to = floats.get(flow.destination) ?? flow.destination
+  const own = routes.get(flow.source)
+  const other = routes.get(to)
+  if (own !== undefined && !isInside(flow.destination)) {
+    const way = routeTo(flow.destination, own)?.to
+    if (way === undefined || !PASSES.leaves(way)) return false
+    // A route to a NAT gateway has come since it began.
+    const isFloating = 'answerTo' in flow && floats.get(flow.answerTo) === flow.source
+    if (way.kind === 'nat' && isFloating) return false
+  }
+  if (other === undefined) return true
+  const isOfNic = routes.has(flow.source)
+  if (isOfNic && isInside(flow.destination)) return true
+  if (!isOfNic && isInside(flow.source)) return true
+  const back = routeTo(isOfNic ? flow.destination : flow.source, other)?.to
+  return back !== undefined && PASSES.arrives(back)
+}
+
+/** Whether `now` may forbid a flow that `before` let begin. */
+export function isRerouted(before: Ways, now: Ways): boolean {
+  return [...before.routes].some(([ip, routes]) => {
+    if (!now.routes.has(ip)) return false
+    return JSON.stringify(routes) !== JSON.stringify(now.routes.get(ip))
+  })
+}
