@@ -1,0 +1,130 @@
+/**
+ * What scripts/atolld.service allows the daemon suffices for what it does.
+ *
+ * - System calls: systemd answers all others with EPERM. Without bpf(2) no NIC was ever locked, and only a line of the log said so.
+ * - Names of VPCs' network namespaces: the daemon has a mount namespace of its own, in which files are read-only and that ends with it
+ *   (systemd.exec(5), "ProtectSystem"), few capabilities and no new privileges. The names are the machine's: they outlive the daemon, the
+ *   next one finds them, and when they go, no other service's mount namespace keeps one.
+ */
+import { execFile, execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { packageLibraries, unpackedPackages } from '../kit/debian-packages.ts'
+
+const run = promisify(execFile)
+const ROOT = join(import.meta.dirname, '../..')
+const UNIT = readFileSync(join(ROOT, 'scripts/atolld.service'), 'utf8')
+const ANALYZE = ['/usr/bin/systemd-analyze', `${unpackedPackages()}/usr/bin/systemd-analyze`].find(
+  existsSync,
+)
+if (ANALYZE === undefined)
+  process.stderr.write('skipped: the unit of the daemon: there is no systemd-analyze\n')
+
+/** By whom each is called. */
+const CALLS = {
+  setns: 'host/network/netns.ts, and nsenter',
+  unshare: 'host/network/netns.ts',
+  mount: 'host/network/vpc-namespaces.ts',
+  umount2: 'host/network/vpc-namespaces.ts',
+  open_tree: 'mount(8)',
+  move_mount: 'mount(8)',
+  bpf: 'host/network/bpf.ts',
+  pidfd_open: 'host/network/lost-namespaces.ts',
+  pidfd_getfd: 'host/network/lost-namespaces.ts',
+  ioctl: 'host/sockets/descriptors.ts',
+  flock: 'host/files/directory-lock.ts',
+  setdomainname: 'host/processes/tables.ts',
+  seccomp: 'host/processes/jail.ts',
+  setresuid: 'host/processes/cell.ts',
+} as const
+
+/** The system calls of a set. Its members are indented; sets among them begin with @. */
+function callsOf(name: string): readonly string[] {
+  const libraries = ANALYZE?.startsWith('/usr/bin') === true ? '' : `env ${packageLibraries()} `
+  const text = execFileSync(
+    'sh',
+    ['-c', `${libraries}${ANALYZE} syscall-filter --no-pager ${name}`],
+    { encoding: 'utf8' },
+  )
+  const words = text
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim())
+  return words
+    .filter((word) => word !== '' && !word.startsWith('#'))
+    .flatMap((word) => (word.startsWith('@') ? callsOf(word) : [word]))
+}
+
+it.skipIf(ANALYZE === undefined)('every system call is allowed', () => {
+  const lines = UNIT.match(/^SystemCallFilter=.*$/gm) ?? []
+  const words = lines.flatMap((line) => line.replace('SystemCallFilter=', '').split(' '))
+  const allowed = new Set(words.flatMap((word) => (word.startsWith('@') ? callsOf(word) : [word])))
+  expect(Object.keys(CALLS).filter((call) => !allowed.has(call))).toEqual([])
+})
+
+it('no namespace is forbidden, and those of others see its mounts go', () => {
+  expect(UNIT).not.toMatch(
+    /^(RestrictNamespaces|PrivateNetwork|PrivateUsers|MountFlags|ProtectProc|PrivatePIDs)=/m,
+  )
+  for (const needed of ['CAP_SYS_ADMIN', 'CAP_SYS_PTRACE', 'CAP_SYS_CHROOT'])
+    expect(/^CapabilityBoundingSet=(.*)$/m.exec(UNIT)?.[1]?.split(' ')).toContain(needed)
+})
+
+const BOUNDS = /^CapabilityBoundingSet=(.*)$/m.exec(UNIT)?.[1]?.split(' ') ?? []
+const LIMIT_MS = 60_000
+
+/** One run of a daemon: makes the namespace of VPC 7, or removes it, and ends. */
+const DAEMON = `
+const [, what] = process.argv
+const { createLinuxHost } = await import('${ROOT}/src/host/linux.ts')
+const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const host = createLinuxHost({ log: silent })
+if (what === 'make') console.log((await host.vpcs.ensure(7)).changed.filter((one) => one === 'namespace' || one === 'name').join())
+else await host.vpcs.remove(7)
+await host.close()
+`
+/** Process 1 of a machine with a service manager: what is mounted there is seen by services. */
+const MACHINE = `
+set -eu
+mount --make-rshared /
+mount -t tmpfs tmpfs /run
+mount --make-shared /run
+cat >/run/service <<'SERVICE'
+mount -o remount,bind,ro /
+exec setpriv --no-new-privs --bounding-set=-all,${BOUNDS.map((name) => `+${name.slice('CAP_'.length).toLowerCase()}`).join()} "$@"
+SERVICE
+service() { unshare --mount --propagation slave sh /run/service "$@"; }
+daemon() { service ${process.execPath} --disable-warning=ExperimentalWarning --input-type=module -e "$0" "$1"; }
+seen() { grep -c atoll-vpc-7 "/proc/$1/mountinfo" || true; }
+daemon make
+echo "here: $(seen self)"
+stat --dereference --format=%i /run/netns/atoll-vpc-7 >/run/before
+unshare --mount --propagation slave sh /run/service sleep infinity &
+neighbour=$!
+until [ "$(seen $neighbour)" != 0 ] && [ "$(readlink /proc/$neighbour/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ]; do sleep 0.05; done
+daemon make
+stat --dereference --format=%i /run/netns/atoll-vpc-7 | cmp - /run/before && echo 'the same'
+daemon remove
+echo "left: $(ls /run/netns) here $(seen self), in a service $(seen $neighbour)"
+kill $neighbour
+`
+
+it.skipIf(process.getuid?.() !== 0)(
+  'are made, found and removed by a daemon that systemd has shut in',
+  async () => {
+    const own = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc']
+    const { stdout } = await run('unshare', [...own, 'bash', '-c', MACHINE, DAEMON], {
+      timeout: LIMIT_MS,
+    })
+    expect(stdout.trim().split('\n')).toEqual([
+      'namespace',
+      'here: 1',
+      '',
+      'the same',
+      'left:  here 0, in a service 0',
+    ])
+  },
+  LIMIT_MS,
+)
