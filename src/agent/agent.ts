@@ -372,9 +372,9 @@ class HostAgent {
   async #purge(): Promise<void> {
     const { store, clock, log, random } = this.#parts
     try {
-      // Client tokens belong to no host. On average one host per interval deletes the old ones.
-      const tokens = random() * this.hosts() < 1
-      const count = await purge(store, this.#host, clock, tokens)
+      // On average one host per interval deletes what belongs to no host.
+      const ofAll = random() * this.hosts() < 1
+      const count = await purge(store, this.#host, clock, ofAll)
       if (count > 0) log.info({ count }, 'removed terminated instances from the records')
     } catch (error) {
       log.warn({ error }, 'could not remove terminated instances')

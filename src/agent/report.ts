@@ -27,6 +27,8 @@ import type { OwnWrite } from './reader.ts'
  * requests").
  */
 const CLIENT_TOKEN_MS = 24 * 60 * 60 * 1000
+/** Much longer than a host takes to read a change. */
+const GONE_VPC_MS = 3_600_000
 
 /** The outcome of a report. */
 export interface Reported {
@@ -258,15 +260,15 @@ function isNameChange({ id, state }: Instance, to: InstanceChange, { tags }: Kno
 
 /**
  * Removes this host's instances that have been terminated for long enough, and its deregistered
- * images that no instance uses. Returns the number of instances. With `tokens` it also removes the
- * client tokens of the whole cloud that are older than a day. Launches wait for that, so only one
- * of all hosts should do it.
+ * images that no instance uses. Returns the number of instances. With `ofAll` it also removes what
+ * belongs to no host: client tokens that are older than a day, and what deleted VPCs have left.
+ * Launches wait for that, so only one of all hosts should do it.
  */
 export async function purge(
   store: Store,
   host: HostName,
   clock: Clock,
-  tokens: boolean,
+  ofAll: boolean,
 ): Promise<number> {
   const { storeMs, instances, images } = await store.read(async (tx) => ({
     storeMs: (await tx.changedScopes(Number.MAX_SAFE_INTEGER, { host, vpcs: [] })).nowMs,
@@ -277,7 +279,7 @@ export async function purge(
   const nowMs = Math.min(clock.now(), storeMs)
   const old = instances.filter((one) => isPurgeable(one, nowMs))
   const hasImages = images.some((one) => one.host === host && one.state === 'deregistered')
-  if (old.length === 0 && !hasImages && !tokens) return 0
+  if (old.length === 0 && !hasImages && !ofAll) return 0
   await store.change(async (tx) => {
     if (hasImages) await tx.deleteUnusedImages(host)
     // Older daemons, which know no volumes, left these.
@@ -287,7 +289,9 @@ export async function purge(
       await tx.deleteTagsOf(instance.id)
       await tx.deleteInstance(instance.id)
     }
-    if (tokens) await tx.deleteClientTokensBefore(isoTime(nowMs - CLIENT_TOKEN_MS))
+    if (!ofAll) return
+    await tx.deleteClientTokensBefore(isoTime(nowMs - CLIENT_TOKEN_MS))
+    await tx.deleteGenerationsOfGoneVpcs(GONE_VPC_MS)
   })
   return old.length
 }

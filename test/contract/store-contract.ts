@@ -11,6 +11,7 @@ import { describeGroups } from './store/groups.ts'
 import { describeUnusedImages } from './store/images.ts'
 import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
+import { describeLimits } from './store/limits.ts'
 import { describeNetworks } from './store/networks.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeRouting } from './store/routing.ts'
@@ -30,6 +31,7 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreFi
     describeNetworks(begin)
     describeRouting(begin)
     describeAddresses(begin)
+    describeLimits(begin)
     describeUniqueness(begin)
     describeUnusedImages(begin)
     describeHosts(begin)

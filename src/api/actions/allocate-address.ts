@@ -33,6 +33,7 @@ export const allocateAddress = changeAction({
         'InvalidParameterValue',
         `NetworkBorderGroup '${border}' does not exist; the only one is '${settings.region}'`,
       )
+    await tx.takeTurn(account)
     if ((await allocated(tx, account)).length >= settings.quotas.addresses)
       throw refused(
         'AddressLimitExceeded',

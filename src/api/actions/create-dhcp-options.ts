@@ -17,6 +17,7 @@ export const createDhcpOptions = changeAction({
   async change(tx, { DhcpConfigurations, TagSpecifications }, { account, newId, settings }) {
     const said = parseDhcpConfigurations(DhcpConfigurations)
     const limit = settings.quotas.dhcpOptions
+    await tx.takeTurn(account)
     if ((await tx.dhcpOptions({ account })).length >= limit)
       throw refused(
         'DhcpOptionsLimitExceeded',

@@ -26,6 +26,7 @@ export const createTags = changeAction({
         return { account, resource: id, resourceType: type, key: Key, value: Value }
       }),
     )
+    await tx.takeTurn(account)
     refuseTooMany([...(await tx.tags({ account, resources })), ...tags])
     for (const tag of tags) {
       await writeOne(budget)

@@ -8,7 +8,7 @@ import { driverFor } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { IMAGE_LOCATION_MAX_LENGTH } from '../../model/image-location.ts'
-import type { ReadTx } from '../../store/store.ts'
+import type { Tx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
 import { imageNameSchema, insertPendingImage } from '../images.ts'
 import {
@@ -70,11 +70,9 @@ export const registerImage = changeAction({
   view: (ImageId) => ({ ImageId }),
 })
 
-/**
- * Each pending image makes work for a host. Two concurrent requests may both pass this check, and a
- * few more images do no harm.
- */
-async function refuseTooManyPending(tx: ReadTx, account: AccountId): Promise<void> {
+/** Each pending image makes work for a host. */
+async function refuseTooManyPending(tx: Tx, account: AccountId): Promise<void> {
+  await tx.takeTurn(account)
   const pending = (await tx.images({ account })).filter(({ state }) => state === 'pending')
   if (pending.length < PENDING_MAX) return
   throw refused(

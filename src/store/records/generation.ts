@@ -16,19 +16,27 @@ import { account, count, host, id } from './columns.ts'
 import { advancedBy, type HostTables, PEERS } from './host.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
-import { noun, type RowsOf, type Session, table } from './noun.ts'
+import { nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 
 const ALL = 'all'
 /** The host of a scope that belongs to no single host. */
 const NO_HOST = ''
 
+/** No scope: nobody reads these rows (`takeTurn`). */
+const TURN = 'turn '
+type Turn = `${typeof TURN}${AccountId}`
+
 interface GenerationRow {
-  readonly scope: VpcId | AccountId | typeof ALL
+  readonly scope: VpcId | AccountId | typeof ALL | Turn
   readonly host: HostName | typeof NO_HOST
   readonly generation: number
   readonly changedAtMs: number
 }
 
+const turn = z
+  .string()
+  .regex(new RegExp(`^${TURN}\\d+$`))
+  .transform((text) => text as Turn)
 const tables = {
   generations: table<GenerationRow>({
     name: 'generations',
@@ -36,14 +44,14 @@ const tables = {
     // Readers of a copy do not ask for changes.
     copied: 'never',
     schema: z.object({
-      scope: z.union([id('vpc'), account, z.literal(ALL)]),
+      scope: z.union([id('vpc'), account, z.literal(ALL), turn]),
       host: z.union([host, z.literal(NO_HOST)]),
       generation: count,
       changedAtMs: count,
     }),
   }),
 }
-type Tables = RowsOf<typeof tables> & HostTables
+type Tables = RowsOf<typeof tables> & HostTables & { readonly vpcs: { readonly id: VpcId } }
 
 /** The scopes that a reader depends on. */
 interface ScopesOf {
@@ -114,9 +122,32 @@ export const generations = noun({
       return session.rows.parse(PEERS, found)
     },
   }),
-  writes: () => ({}),
-  touches: {},
-  inCopy: {},
+  writes: (session: Session<Tables>) => ({
+    /**
+     * Call it before counting an account's records against a limit. Of two transactions that do so
+     * at the same moment, one is run again and counts what the other has made.
+     */
+    async takeTurn(account: AccountId): Promise<void> {
+      await advanceRows(session, [{ scope: `${TURN}${account}`, host: NO_HOST }])
+    },
+    /**
+     * Deletes those of VPCs that are no more, and have not changed for so long: a host may read for
+     * some time what has just been deleted.
+     */
+    async deleteGenerationsOfGoneVpcs(unchangedForMs: number): Promise<void> {
+      const { db, nowMs } = session
+      await db
+        .deleteFrom('generations')
+        .where('scope', 'like', 'vpc-%' as VpcId)
+        .where('changedAtMs', '<', sql<number>`${nowMs} - ${unchangedForMs}`)
+        .where(({ not, exists, selectFrom }) =>
+          not(exists(selectFrom('vpcs').select('id').whereRef('id', '=', 'generations.scope'))),
+        )
+        .execute()
+    },
+  }),
+  touches: { takeTurn: nobody, deleteGenerationsOfGoneVpcs: nobody },
+  inCopy: { takeTurn: null, deleteGenerationsOfGoneVpcs: null },
 })
 
 /**

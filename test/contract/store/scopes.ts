@@ -274,6 +274,26 @@ export function describeScopes(begin: () => Promise<StoreFixture>): void {
       expect((await generations()).own?.generation).toBe(1)
     })
 
+    it('of a VPC go some time after it, and those of others stay', async () => {
+      const gone = given.nth('vpc', 4)
+      const one = {
+        ...{ ...given.vpc, id: gone, network: 4, isDefault: false },
+        cidr: { ...given.vpc.cidr, network: '10.4.0.0' as never },
+      }
+      await world.store.change((tx) => tx.insertVpc(one))
+      await world.store.change((tx) => tx.deleteVpc(one))
+      const of = { host: given.HOST, vpcs: [gone, given.vpc.id] }
+      const seen = async () =>
+        (await world.peer.single((tx) => tx.changedScopes(0, of))).scopes.map(({ scope }) => scope)
+      await world.store.change((tx) => tx.deleteGenerationsOfGoneVpcs(LONG_MS))
+      const before = await seen()
+      expect(before).toContainEqual(ofVpc(gone))
+      await world.store.change((tx) => tx.deleteGenerationsOfGoneVpcs(-1))
+      expect(await seen()).toEqual(
+        before.filter((scope) => scope.kind !== 'vpc' || scope.vpc !== gone),
+      )
+    })
+
     it('show a reader what changed in its VPCs, and nothing of others', async () => {
       const elsewhere = given.nth('vpc', 3)
       await fixture.store.change((tx) => tx.upsertHost(other, LONG_MS))
