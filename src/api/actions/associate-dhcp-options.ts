@@ -1,12 +1,16 @@
 /** AssociateDhcpOptions: gives a VPC a set of DHCP options, or the cloud's own back. */
 import { z } from 'zod'
+import type { Version } from '../../model/version.ts'
 import { derivedId } from '../../model/derived-ids.ts'
 import { changeAction } from '../change.ts'
 import { dhcpOptionsIdSchema, missingDhcpOptions, requireDhcpOptions } from '../dhcp-options.ts'
+import { refuseOlderHosts } from '../older-hosts.ts'
 import { requireVpc, vpcIdSchema } from '../vpcs.ts'
 
 /** What stands for the cloud's own set. */
 const DEFAULT = 'default'
+/** Older hosts give their instances the cloud's own. */
+const OPTIONS_VERSION: Version = [0, 3]
 
 /**
  * Instances hear of it with their next lease, at the latest; containers that do not ask by DHCP
@@ -19,12 +23,13 @@ export const associateDhcpOptions = changeAction({
     VpcId: vpcIdSchema,
     DhcpOptionsId: z.union([z.literal(DEFAULT), dhcpOptionsIdSchema]),
   }),
-  async change(tx, { VpcId, DhcpOptionsId: id }, { account }) {
+  async change(tx, { VpcId, DhcpOptionsId: id }, { account, settings }) {
     const vpc = await requireVpc(tx, account, VpcId)
     if (id === DEFAULT || id === derivedId('dopt', vpc.id)) {
       await tx.associateDhcpOptions(vpc.id, null)
       return
     }
+    await refuseOlderHosts(tx, settings, OPTIONS_VERSION, 'sets of DHCP options')
     await requireDhcpOptions(tx, account, id)
     if ((await tx.associateDhcpOptions(vpc.id, id)) === 'no-options') throw missingDhcpOptions([id])
   },

@@ -7,8 +7,9 @@ import { deleteDhcpOptions } from '../../../../src/api/actions/delete-dhcp-optio
 import { deleteVpc } from '../../../../src/api/actions/delete-vpc.ts'
 import { describeDhcpOptions } from '../../../../src/api/actions/describe-dhcp-options.ts'
 import { describeVpcs } from '../../../../src/api/actions/describe-vpcs.ts'
+import { modifyVpcAttribute } from '../../../../src/api/actions/modify-vpc-attribute.ts'
 import { derivedId } from '../../../../src/model/derived-ids.ts'
-import { BOB, type Cloud, LIMITS, openCloud } from '../../../kit/api-cloud.ts'
+import { BOB, type Cloud, hostRow, LIMITS, openCloud } from '../../../kit/api-cloud.ts'
 
 const RESOLVERS = ['10.0.0.53', 'AmazonProvidedDNS']
 
@@ -107,4 +108,24 @@ it('refuses what no host would carry out, and what is another account’s', asyn
   expect(await cloud.refusal(associateDhcpOptions, { VpcId, DhcpOptionsId: 'x' })).toMatch(
     /^Invalid/,
   )
+})
+
+it('is not what a cloud has whose hosts would not do it', async () => {
+  await using cloud = await openCloud()
+  const id = await make(cloud, { 'domain-name': ['corp.example'] })
+  const VpcId = cloud.vpc.id
+  const older = { ...hostRow('older', { vcpus: 1, memoryMiB: 1 }), version: '0.2.9' }
+  await cloud.store.change((tx) => tx.upsertHost(older, 60_000))
+  const [associate, silent] = [
+    { VpcId, DhcpOptionsId: id },
+    { VpcId, EnableDnsSupport: { Value: false } },
+  ]
+  expect(await cloud.refusal(associateDhcpOptions, associate)).toBe('OperationNotPermitted')
+  expect(await cloud.refusal(modifyVpcAttribute, silent)).toBe('OperationNotPermitted')
+  // What older hosts do anyway.
+  await cloud.run(associateDhcpOptions, { VpcId, DhcpOptionsId: 'default' })
+  await cloud.run(modifyVpcAttribute, { VpcId, EnableDnsSupport: { Value: true } })
+  await cloud.store.change((tx) => tx.upsertHost({ ...older, version: '0.3.0' }, 60_000))
+  await cloud.run(associateDhcpOptions, associate)
+  await cloud.run(modifyVpcAttribute, silent)
 })
