@@ -1,11 +1,24 @@
 /** DescribeSecurityGroups. */
 import { z } from 'zod'
+import type { AccountId } from '../../model/ids.ts'
+import type { Group } from '../../model/records.ts'
+import type { ReadTx } from '../../store/store.ts'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
 import { IDS_MAX, idListSchema, pagedShape, textSchema } from '../schemas.ts'
 import { missingGroups } from '../security-groups.ts'
 import { GROUP_FILTERS, groupView } from '../views/security-group.ts'
 import { tagsIndex } from '../views/tags.ts'
+
+/** A name alone is one of the default VPC, as in EC2. */
+async function inDefaultVpc(
+  tx: ReadTx,
+  account: AccountId,
+  groups: readonly Group[],
+): Promise<readonly Group[]> {
+  const vpc = (await tx.vpcs({ account })).find(({ isDefault }) => isDefault)
+  return groups.filter((group) => group.vpc === vpc?.id)
+}
 
 /** The account's security groups with their rules. */
 export const describeSecurityGroups = describeAction({
@@ -21,11 +34,13 @@ export const describeSecurityGroups = describeAction({
     read(async (tx) => {
       const groups = await tx.groups({ account })
       refuseMissing(GroupIds, new Set(groups.map(({ id }) => id)), missingGroups)
-      refuseMissing(GroupNames, new Set(groups.map(({ name }) => name)), missingGroups)
+      const named = GroupNames.length === 0 ? [] : await inDefaultVpc(tx, account, groups)
+      refuseMissing(GroupNames, new Set(named.map(({ name }) => name)), missingGroups)
       const tagsOf = tagsIndex(await tx.tags({ account }))
       const isWanted = isAmong(GroupIds)
       const isNamed = isAmong(GroupNames)
-      const wanted = groups.filter(({ id, name }) => isWanted(id) && isNamed(name))
+      const shown = GroupNames.length === 0 ? groups : named
+      const wanted = shown.filter(({ id, name }) => isWanted(id) && isNamed(name))
       const one = wanted.length === 1 ? { groups: wanted.map(({ id }) => id) } : {}
       const rules = Map.groupBy(await tx.groupRules({ account, ...one }), (rule) => rule.group)
       const names = new Map<string, string>(groups.map(({ id, name }) => [id, name]))

@@ -1,5 +1,7 @@
 /** The network is what the records say. */
 import { describe, expect, it } from 'vitest'
+import { createSecurityGroup } from '../../../../src/api/actions/create-security-group.ts'
+import { createVpc } from '../../../../src/api/actions/create-vpc.ts'
 import { describeSecurityGroups } from '../../../../src/api/actions/describe-security-groups.ts'
 import { describeSubnets } from '../../../../src/api/actions/describe-subnets.ts'
 import { describeVpcs } from '../../../../src/api/actions/describe-vpcs.ts'
@@ -33,6 +35,28 @@ describe('the network', () => {
         },
       ],
     })
+  })
+
+  it('has a group by its name alone in the default VPC only', async () => {
+    await using cloud = await openCloud()
+    const { Vpc } = await cloud.run(createVpc, { CidrBlock: '10.0.0.0/16' })
+    const { VpcId } = Vpc as { readonly VpcId: string }
+    const other = await cloud.run(createSecurityGroup, {
+      ...{ GroupName: 'web', Description: 'elsewhere', VpcId },
+    })
+    expect(await cloud.refusal(describeSecurityGroups, { GroupNames: ['web'] })).toBe(
+      'InvalidGroup.NotFound',
+    )
+    const own = await cloud.run(createSecurityGroup, { GroupName: 'web', Description: 'here' })
+    const ids = async (input: object) => {
+      const { SecurityGroups } = await cloud.run(describeSecurityGroups, input)
+      return (SecurityGroups as { readonly GroupId: string }[]).map(({ GroupId }) => GroupId)
+    }
+    expect(await ids({ GroupNames: ['web'] })).toEqual([own['GroupId']])
+    expect(await ids({ GroupNames: ['default'] })).toEqual([cloud.group.id])
+    const named = [{ Name: 'group-name', Values: ['web'] }]
+    const both = [String(own['GroupId']), String(other['GroupId'])]
+    expect((await ids({ Filters: named })).toSorted()).toEqual(both.toSorted())
   })
 
   it.each([
