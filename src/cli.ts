@@ -211,9 +211,9 @@ function buildProgram(): Command {
     .requiredOption('--yes', 'confirm that instances and their disks are deleted')
     .action(async () => {
       const { DRIVER_TEARDOWNS } = await import('./drivers.ts')
-      const { namespaceDirectory } = await import('./settings.ts')
+      const { namespaceDirectory } = await import('./host/network/vpc-namespaces.ts')
       const config = configuration(program)
-      const lines = await teardown(config, DRIVER_TEARDOWNS, namespaceDirectory(config))
+      const lines = await teardown(config, DRIVER_TEARDOWNS, namespaceDirectory(config.runtimeDir))
       for (const line of lines) print(line)
     })
   return program

@@ -160,12 +160,7 @@ async function startHost(
       bus,
       ledger: context.ledger,
       services: (wake) => createHostServices(hostParts, vpcs, wake),
-      watchKernel: (heard) => {
-        const endings = [context.host.watchKernel(heard), vpcs.watchKernel(heard)]
-        return () => {
-          for (const end of endings) end()
-        }
-      },
+      watchKernel: (heard) => vpcs.watchKernel(heard),
       onRecordsChanged: records.changed,
       clock,
       log,

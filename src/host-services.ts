@@ -7,6 +7,7 @@ import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { memoryForInstances } from './machine-record.ts'
 import { ec2Architecture } from './model/architecture.ts'
+import type { HostRouting } from './model/host-routing.ts'
 import type { HostMonitors } from './preconditions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
@@ -27,7 +28,7 @@ export interface HostServicesParts {
   readonly clock: Clock
   readonly host: Host
   readonly monitors: HostMonitors
-  readonly drivers: Drivers
+  readonly drivers: Pick<Drivers, 'declarations' | 'services'>
   /** Secret that signs tokens of the metadata service. */
   readonly metadataKey: Uint8Array
 }
@@ -39,6 +40,7 @@ function namespaceServices(
   metrics: Metrics,
   network?: number,
 ) {
+  const { surroundings, read } = sharedSurroundings(host)
   const { zone } = config.dns
   const mtu = instanceMtuBytes(config)
   const { region } = config.host
@@ -47,7 +49,7 @@ function namespaceServices(
   return {
     packets: [
       createFirewall({
-        host,
+        host: { ...host, surroundings: read },
         metrics,
         settings: network === undefined ? firewallSettings(config) : vpcFirewallSettings(config),
         instanceMemoryMiB: memoryForInstances(config),
@@ -56,7 +58,7 @@ function namespaceServices(
         ...{ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations },
         ...(network === undefined ? {} : { network }),
       }),
-      createFloatingIpFlows({ host }),
+      createFloatingIpFlows({ host: { ...host, surroundings } }),
     ],
     answers: [
       createDhcp({
@@ -69,17 +71,33 @@ function namespaceServices(
         settings: { zone, region, architecture },
       }),
     ],
+    surroundings,
   }
+}
+
+/**
+ * The firewall reads what else is on the network, first in each pass. What follows uses the same
+ * reading: it must not differ from the rules.
+ */
+function sharedSurroundings({ surroundings }: NamespaceHost) {
+  let last: Promise<HostRouting> | null = null
+  const read = () => {
+    last = surroundings()
+    return last
+  }
+  return { read, surroundings: () => last ?? read() }
 }
 
 /** The namespaces of VPCs. */
 export function createHostVpcs(parts: HostServicesParts): Vpcs {
   return createVpcs({
     vpcs: parts.host.vpcs,
+    machine: parts.host,
     clock: parts.clock,
     open: (host, network) => {
       const metrics = parts.metrics.share()
-      return { ...namespaceServices(parts, host, metrics, network), end: () => metrics.end() }
+      const { packets, answers } = namespaceServices(parts, host, metrics, network)
+      return { packets, answers, end: () => metrics.end() }
     },
   })
 }
@@ -94,14 +112,14 @@ export function createHostServices(
   wake: () => void,
 ): readonly HostService[] {
   const { config, metrics, host, monitors, drivers } = parts
-  const { packets, answers } = namespaceServices(parts, host, metrics.share())
+  const { packets, answers, surroundings } = namespaceServices(parts, host, metrics.share())
   return [
     ...packets.map(vpcs.own),
     ...monitors.services.map(vpcs.own),
     ...answers.map(vpcs.own),
-    ...vpcs.services,
+    ...vpcs.services(wake),
     // After the links to the namespaces of VPCs.
-    vpcs.own(createFloatingIps({ host, clock: parts.clock })),
+    vpcs.own(createFloatingIps({ host: { ...host, surroundings }, clock: parts.clock })),
     ...drivers.services(wake),
     createVolumes({ stateDir: config.stateDir, metrics }),
   ]

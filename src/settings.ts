@@ -5,7 +5,7 @@ import type { HostRuntimeSettings } from './agent/host-runtime.ts'
 import type { ApiSettings } from './api/action.ts'
 import type { Config, Environment } from './config.ts'
 import type { Host } from './host/host.ts'
-import { NAMESPACE_DIRECTORY } from './host/network/vpc-namespaces.ts'
+import { namespaceDirectory } from './host/network/vpc-namespaces.ts'
 import type { OutboundSettings } from './images/outbound.ts'
 import { parseReach } from './images/outbound-policy.ts'
 import { certificateFiles } from './lib/certificates.ts'
@@ -24,8 +24,6 @@ import type { HostAnnouncement } from './store/records/host.ts'
  * because renewals are most of an idle host's load.
  */
 const CLUSTER_LEASE = { leaseMs: 4_300, renewMs: 1_400 }
-/** Of the daemon that is installed on a machine. */
-const USUAL_RUNTIME_DIRECTORY = '/run/atoll'
 /** On a single host nobody waits for its loss. */
 const LONE_LEASE = { leaseMs: 60_000, renewMs: 15_000 }
 
@@ -136,14 +134,6 @@ export function hostFiles(config: Config): {
 } {
   return {
     forwardingFile: join(config.stateDir, FORWARDING_FILE),
-    namespaceDirectory: namespaceDirectory(config),
+    namespaceDirectory: namespaceDirectory(config.runtimeDir),
   }
-}
-
-/**
- * Where network namespaces of VPCs have their names: where ip-netns(8) looks, unless this is not
- * the machine's usual daemon.
- */
-export function namespaceDirectory({ runtimeDir }: Config): string {
-  return runtimeDir === USUAL_RUNTIME_DIRECTORY ? NAMESPACE_DIRECTORY : join(runtimeDir, 'netns')
 }

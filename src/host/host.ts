@@ -277,11 +277,12 @@ export interface Host extends NamespaceHost {
 export interface VpcNamespaces {
   /** Those that there are. */
   list(): Promise<readonly number[]>
+  /** Those of the given whose namespace, as this process has it open, still has its name. */
+  named(networks: readonly number[]): ReadonlySet<number>
   /**
-   * Those of the given that need no look: named, and with their link to the machine's own namespace
-   * as it should be on this side.
+   * Those of the given whose link to the machine's own namespace is as it should be on this side.
    */
-  intact(networks: readonly number[]): Promise<ReadonlySet<number>>
+  linked(networks: readonly number[]): Promise<ReadonlySet<number>>
   /**
    * Makes a namespace, its name, and its link to the machine's own (`model/transit.ts`), or repairs
    * them. Returns the port in it, which is the same as long as the namespace is, and what it

@@ -13,6 +13,7 @@ import { createIp } from './netlink/ip.ts'
 import { openRouteNetlink } from './netlink/netlink.ts'
 import { createAnnouncer, ensureFloatingIps } from './network/floating-ips.ts'
 import { createForwarding } from './network/forwarding.ts'
+import { createLockPrograms } from './network/lock.ts'
 import { listenUnix } from './network/tap.ts'
 import { createVpcNamespaces, NAMESPACE_DIRECTORY } from './network/vpc-namespaces.ts'
 import { createDockerUser } from './nftables/docker-user.ts'
@@ -34,7 +35,8 @@ export function createLinuxHost(options: {
   const ip = createIp(openRouteNetlink())
   const dockerUser = createDockerUser(runner)
   const announcer = createAnnouncer(ip, libc)
-  const shared = { libc, descriptors, runner, log }
+  const lockPrograms = createLockPrograms()
+  const shared = { libc, descriptors, lockPrograms, runner, log }
   const own = createNamespaceHost({
     ...shared,
     ip,
@@ -75,6 +77,7 @@ export function createLinuxHost(options: {
       announcer.close()
       await vpcs.close()
       await own.close()
+      lockPrograms.end()
     },
   }
 }

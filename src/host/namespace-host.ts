@@ -23,7 +23,7 @@ import type { Forwarding } from './network/forwarding.ts'
 import { attachGuest, isGuestAttached } from './network/guest.ts'
 import { readHostRouting } from './network/host-routing.ts'
 import { watchKernel } from './network/kernel-watch.ts'
-import { createNicLock, type NicLock } from './network/lock.ts'
+import { createNicLock, type LockPrograms, type NicLock } from './network/lock.ts'
 import type { Inside } from './network/netns.ts'
 import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './network/nics.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './network/routes.ts'
@@ -46,6 +46,7 @@ export interface NamespaceParts {
   readonly coexistWithDocker: (patterns: readonly string[]) => Promise<boolean>
   readonly libc: Libc
   readonly descriptors: Descriptors
+  readonly lockPrograms: LockPrograms
   /** Starts nft. */
   readonly runner: Runner
   readonly log: Log
@@ -56,7 +57,7 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
   const { ip, forwarding, makeVxlan, libc, descriptors, runner } = parts
   const { inside } = ip
   const conntrack = createConntrack({ inside })
-  const lock = createNicLock(ip, parts.log)
+  const lock = createNicLock(ip, parts.lockPrograms, parts.log)
   const rules = openRules(inside, within(inside, runner))
   const path = packetPath({ ip, rulesWatch: rules.watch, lock, conntrack, forwarding })
   return {
@@ -77,7 +78,6 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
       ),
     sockets: createServiceSockets(inside, libc),
     close: async () => {
-      lock.end()
       ip.close()
       rules.close()
       conntrack.close()

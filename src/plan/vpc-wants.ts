@@ -7,7 +7,7 @@
  */
 import type { VpcId } from '../model/ids.ts'
 import { nextHopOf, type Transit, transitOf } from '../model/transit.ts'
-import type { HostWant, SharedWant } from '../model/want.ts'
+import type { HostWant, InstanceWant, SharedWant } from '../model/want.ts'
 
 /** The parts. */
 export interface VpcWants {
@@ -22,21 +22,40 @@ interface VpcWant {
   readonly want: HostWant
 }
 
-/** The parts of the want. Without numbered VPCs the machine's own part is the want itself. */
+/**
+ * The parts of the want. Without numbered VPCs the machine's own part is the want itself.
+ * Everything is looked at once, however many VPCs there are.
+ */
 export function wantsByVpc(want: HostWant): VpcWants {
   const { local, shared } = want
   const nics = local.instances.flatMap((instance) => instance.nics)
   if ([...shared.vpcs, ...nics].every(({ network }) => network === undefined))
     return { own: want, vpcs: new Map() }
   const numbers = new Map(shared.vpcs.map(({ id, network }) => [id, network]))
-  const used = new Set(nics.map(({ network }) => network))
+  const instances = instancesByNetwork(local.instances)
+  const partOfVpc = createParts(shared)
+  const peers = shared.peers.map(({ host, address }) => ({
+    ...{ host, address: nextHopOf(address), underlay: address },
+  }))
   const vpcs = new Map<number, VpcWant>()
-  for (const [vpc, network] of numbers)
-    if (network !== undefined && used.has(network))
-      vpcs.set(network, { vpc, want: vpcWant(want, vpc, network) })
+  for (const [vpc, network] of numbers) {
+    const here = network === undefined ? undefined : instances.get(network)
+    if (network === undefined || here === undefined) continue
+    const part = partOfVpc(vpc)
+    const routes = part.routes.map((route) => ({ ...route, via: nextHopOf(route.via) }))
+    // What is not of the network is the machine's own.
+    const rest = { images: [], volumes: [], captures: [], keptImages: null }
+    vpcs.set(network, {
+      vpc,
+      want: {
+        local: { ...local, instances: here, ...rest },
+        shared: { ...part, peers, routes },
+      },
+    })
+  }
   return {
     own: {
-      local: { ...local, instances: instancesIn(want, undefined) },
+      local: { ...local, instances: instances.get(undefined) ?? [] },
       shared: partOf(shared, (vpc) => vpc === undefined || numbers.get(vpc) === undefined),
       transits: [...vpcs]
         .toSorted(([a], [b]) => a - b)
@@ -52,38 +71,44 @@ function floatingIpsOf({ want }: VpcWant): Pick<Transit, 'floatingIps'> {
   return floatingIps.length === 0 ? {} : { floatingIps }
 }
 
-function vpcWant(want: HostWant, id: VpcId, network: number): HostWant {
-  const { local, shared } = want
-  const part = partOf(shared, (vpc) => vpc === id)
-  return {
-    // What is not of the network is the machine's own.
-    local: {
-      ...local,
-      instances: instancesIn(want, network),
-      ...{ images: [], volumes: [], captures: [], keptImages: null },
-    },
-    shared: {
-      ...part,
-      peers: shared.peers.map(({ host, address }) => ({
-        host,
-        address: nextHopOf(address),
-        underlay: address,
-      })),
-      routes: part.routes.map((route) => ({ ...route, via: nextHopOf(route.via) })),
-    },
-  }
-}
-
 /**
- * The instances with NICs in a namespace, with these NICs. Those without any NIC are in the
+ * The instances with NICs in each namespace, with these NICs. Those without any NIC are in the
  * machine's own.
  */
-function instancesIn({ local }: HostWant, network: number | undefined) {
-  return local.instances.flatMap((instance) => {
-    const nics = instance.nics.filter((nic) => nic.network === network)
-    if (nics.length === instance.nics.length && (nics.length > 0 || network === undefined))
-      return [instance]
-    return nics.length === 0 ? [] : [{ ...instance, nics }]
+function instancesByNetwork(
+  instances: readonly InstanceWant[],
+): ReadonlyMap<number | undefined, readonly InstanceWant[]> {
+  const found = new Map<number | undefined, InstanceWant[]>()
+  const add = (network: number | undefined, instance: InstanceWant) => {
+    const there = found.get(network)
+    if (there === undefined) found.set(network, [instance])
+    else there.push(instance)
+  }
+  for (const instance of instances) {
+    const nics = Map.groupBy(instance.nics, ({ network }) => network)
+    if (nics.size === 0) add(undefined, instance)
+    for (const [network, own] of nics)
+      add(network, nics.size === 1 ? instance : { ...instance, nics: own })
+  }
+  return found
+}
+
+/** A function that gives what is of one VPC, and all peers. */
+function createParts(shared: SharedWant): (vpc: VpcId) => SharedWant {
+  const byVpc = <T extends { readonly vpc?: VpcId | undefined }>(all: readonly T[]) => {
+    const found = Map.groupBy(all, ({ vpc }) => vpc)
+    return (vpc: VpcId): readonly T[] => found.get(vpc) ?? []
+  }
+  const vpcs = Map.groupBy(shared.vpcs, ({ id }) => id)
+  const [subnets, groups] = [byVpc(shared.subnets), byVpc(shared.groups)]
+  const [names, routes] = [byVpc(shared.names), byVpc(shared.routes)]
+  return (vpc) => ({
+    subnets: subnets(vpc),
+    vpcs: vpcs.get(vpc) ?? [],
+    groups: groups(vpc),
+    names: names(vpc),
+    peers: shared.peers,
+    routes: routes(vpc),
   })
 }
 

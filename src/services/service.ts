@@ -45,6 +45,11 @@ export interface HostService {
    * succeeded.
    */
   hanging?(): readonly string[]
+  /**
+   * Whether it lost something since its last `apply`, or what it reads has changed. Asked of
+   * services in namespaces of VPCs, which are not applied in every pass. Absent: never.
+   */
+  isDue?(): boolean
   /** Closes sockets and timers. Instances, links and rules stay. */
   close(): Promise<void>
 }

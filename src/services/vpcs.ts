@@ -10,24 +10,34 @@
  *   that is in it; one that has no name yet is gone.
  * - A VPC that is as it should be costs nothing in a pass. It is looked at when its part of the
  *   want or something in its namespace changes, and at each resync.
+ * - Each VPC is served as soon as it is ready. A pass waits a moment for all, so that an instance
+ *   in a new VPC starts in the same pass; then it goes on, and the work does, too.
  */
-import { isDeepStrictEqual } from 'node:util'
 import type { NamespaceHost, VpcNamespaces } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
-import { createLimit, createQueues } from '../lib/queue.ts'
+import { inTime } from '../lib/deadline.ts'
+import { createLimit } from '../lib/queue.ts'
 import { createIntervalCheck } from '../lib/throttle.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
+import type { VpcId } from '../model/ids.ts'
 import type { HostWant } from '../model/want.ts'
-import { type VpcWants, wantsByVpc } from '../plan/vpc-wants.ts'
+import type { VpcWants } from '../plan/vpc-wants.ts'
 import type { HostService, Pass } from './service.ts'
+import { createDivision } from './vpc-division.ts'
 
-/**
- * How often the sockets of each VPC are looked at: DHCP closes that of a NIC that floods it until
- * then.
- */
+/** How often the services that answer are asked whether they lost a socket. */
 const ANSWERS_MS = 5_000
 /** Namespaces that are worked at at the same time: each waits for programs most of the time. */
 const AT_ONCE = 4
+/** Of these, how many for changes, and how many only to look whether everything is still there. */
+const AT_ONCE_OF_ONE = AT_ONCE - 1
+/**
+ * How long a pass waits for the namespaces. A few are made in less. With hundreds the pass goes on
+ * to what is ready, and another one follows.
+ */
+const WAIT_MS = 1_000
+/** Work in one namespace takes a fraction of a second. */
+const HANGING_MS = 15_000
 
 /** The services in one namespace. */
 export interface VpcServices {
@@ -41,11 +51,17 @@ export interface VpcServices {
 
 /** What `createVpcs` returns. */
 export interface Vpcs {
-  /** To be applied after the machine's own firewall, and before workloads. */
-  readonly services: readonly HostService[]
+  /**
+   * To be applied after the machine's own firewall, and before workloads. They ask for a pass while
+   * there is work that no pass waits for.
+   */
+  services(wake: () => void): readonly HostService[]
   /** The service, which is given the machine's own part of the want. */
   own(service: HostService): HostService
-  /** Calls back at kernel changes in any namespace, until the returned function is called. */
+  /**
+   * Calls back at kernel changes in all namespaces, the machine's own, too, until the returned
+   * function is called.
+   */
   watchKernel(heard: () => void): () => void
 }
 
@@ -60,11 +76,24 @@ interface Running extends VpcServices {
   readonly stopWatching: () => void
 }
 
+/** What is to be done in one namespace. */
+interface Task {
+  readonly pass: Pass
+  /** Null: the namespace is to be removed. */
+  readonly part: { readonly vpc: VpcId; readonly want: HostWant } | null
+  /** Whether also what lets packets pass is applied, and not only what answers. */
+  readonly packets: boolean
+}
+
 /** `open` makes the services of a VPC. */
 export function createVpcs(options: {
   readonly vpcs: VpcNamespaces
+  /** The machine's own namespace. */
+  readonly machine: Pick<NamespaceHost, 'watchKernel'>
   readonly open: (host: NamespaceHost, network: number) => VpcServices
-  readonly clock: Pick<Clock, 'monotonic'>
+  readonly clock: Pick<Clock, 'monotonic' | 'after'>
+  /** How long a pass waits, in milliseconds. */
+  readonly waitMs?: number
 }): Vpcs {
   const divide = createDivision()
   const set = new RunningVpcs(options)
@@ -81,15 +110,16 @@ export function createVpcs(options: {
       close: () => service.close(),
     }),
     watchKernel: (heard) => set.watchKernel(heard),
-    services: [
+    services: (wake) => [
       {
         name: 'vpc-networks',
         gate: false,
         watchesKernel: true,
         apply: async (pass) => {
-          await set.applyPackets(divide(pass.want), pass)
+          await set.applyPackets(divide(pass.want), pass, wake)
           return []
         },
+        hanging: () => set.hanging(),
         close: () => set.close(),
       },
       {
@@ -106,39 +136,25 @@ export function createVpcs(options: {
   }
 }
 
-/** Divides wants. A part that has not changed is the same object. */
-function createDivision(): (want: HostWant) => VpcWants {
-  let last: { readonly want: HostWant; readonly parts: VpcWants } | null = null
-  return (want) => {
-    if (last?.want === want) return last.parts
-    const before = last?.parts
-    const fresh = wantsByVpc(want)
-    const same = <T>(was: T | undefined, is: T): T =>
-      isDeepStrictEqual(was, is) ? (was ?? is) : is
-    const parts: VpcWants =
-      fresh.own === want
-        ? fresh
-        : {
-            own: same(before?.own, fresh.own),
-            vpcs: new Map(
-              [...fresh.vpcs].map(([network, part]) => [
-                network,
-                same(before?.vpcs.get(network), part),
-              ]),
-            ),
-          }
-    last = { want, parts }
-    return parts
-  }
-}
-
 class RunningVpcs {
   readonly #options: Parameters<typeof createVpcs>[0]
   readonly #running = new Map<number, Running>()
-  /** What is done in one namespace, one after the other. */
-  readonly #inTurn = createQueues<number>()
-  readonly #places = createLimit({ places: AT_ONCE })
+  /** What has not begun. The newest replaces what waits. */
+  readonly #tasks = new Map<number, Task>()
+  /** Since when (monotonic) a namespace is worked at, and for which want. */
+  readonly #busy = new Map<number, { readonly since: number; readonly want: HostWant | null }>()
+  /** Which wait for a place, with what they wait for. */
+  readonly #waiting = new Set<string>()
+  /** Why the last work in a namespace failed. */
+  readonly #failed = { packets: new Map<number, unknown>(), answers: new Map<number, unknown>() }
+  readonly #places = createLimit({ places: AT_ONCE, ofOne: AT_ONCE_OF_ONE })
+  readonly #pending = new Set<Promise<void>>()
   #heard: () => void = () => undefined
+  #isWatched = false
+  /** Whether something in the machine's own namespace may have changed. */
+  #isMachineDirty = true
+  #cancelWake: () => void = () => undefined
+  #isClosed = false
 
   constructor(options: Parameters<typeof createVpcs>[0]) {
     this.#options = options
@@ -146,70 +162,161 @@ class RunningVpcs {
 
   watchKernel(heard: () => void): () => void {
     this.#heard = heard
+    this.#isWatched = true
+    const unwatch = this.#options.machine.watchKernel(() => {
+      this.#isMachineDirty = true
+      heard()
+    })
     return () => {
+      unwatch()
+      this.#isWatched = false
+      this.#isMachineDirty = true
       this.#heard = () => undefined
     }
   }
 
-  /** Makes and removes namespaces, and applies what lets packets pass in each. */
-  async applyPackets({ vpcs }: VpcWants, pass: Pass): Promise<void> {
-    const errors: unknown[] = []
-    const attempt = async (network: number, work: () => Promise<void>) => {
-      const inTurn = async () => {
-        if (!pass.signal.aborted) await this.#inTurn(network, work)
-      }
-      await this.#places.run({}, inTurn).catch((error: unknown) => errors.push(error))
-    }
+  /**
+   * Makes and removes namespaces, and applies what lets packets pass in each, then what answers.
+   */
+  async applyPackets({ vpcs }: VpcWants, pass: Pass, wake: () => void): Promise<void> {
     const { ids, any } = pass.want.local.unreadable
     // Of instances whose rows cannot be read nobody knows where their NICs are.
     const found = ids.length === 0 && !any ? await this.#options.vpcs.list() : []
-    const unwanted = found.filter((network) => !vpcs.has(network))
-    await Promise.all(
-      unwanted.map((network) => attempt(network, () => this.#remove(network, pass))),
-    )
-    const intact =
-      vpcs.size === 0 ? new Set<number>() : await this.#options.vpcs.intact([...vpcs.keys()])
-    const due = [...vpcs].filter(([network, { want }]) => {
+    const asked: Promise<void>[] = []
+    for (const network of found)
+      if (!vpcs.has(network))
+        asked.push(...this.#ask(network, { pass, part: null, packets: true }, true))
+    const intact = await this.#intact([...vpcs.keys()], pass.resync)
+    for (const [network, part] of vpcs) {
       const one = this.#running.get(network)
-      return one?.applied !== want || one.isDirty || pass.resync || !intact.has(network)
-    })
-    await Promise.all(
-      due.map(([network, { vpc, want }]) => {
-        const log = pass.log.child({ vpc })
-        return attempt(network, () => this.#apply(network, { ...pass, want, log }))
-      }),
-    )
-    throwAll(errors, 'VPCs have no network as they should')
+      const hasChanged = one?.applied !== part.want || one.isDirty || !intact.has(network)
+      const isUnderWay = this.#busy.get(network)?.want === part.want && one?.isDirty !== true
+      if (isUnderWay && !pass.resync) continue
+      if (hasChanged || pass.resync)
+        asked.push(...this.#ask(network, { pass, part, packets: true }, hasChanged))
+    }
+    for (const failed of Object.values(this.#failed))
+      for (const network of failed.keys())
+        if (!vpcs.has(network) && !found.includes(network)) failed.delete(network)
+    await this.#settle(asked)
+    if (this.#pending.size > 0) {
+      this.#cancelWake()
+      this.#cancelWake = this.#options.clock.after(WAIT_MS, wake)
+    }
+    throwAll(this.#failed.packets, 'VPCs have no network as they should')
   }
 
-  /** Applies what answers instances, where it is due. */
-  async applyAnswers({ vpcs }: VpcWants, pass: Pass, areAllDue: boolean): Promise<void> {
-    const errors: unknown[] = []
-    for (const [network, { vpc, want }] of vpcs) {
+  /**
+   * Those whose names and links are as they should be. Links are read when something has changed.
+   */
+  async #intact(networks: readonly number[], isResync: boolean): Promise<ReadonlySet<number>> {
+    const named = this.#options.vpcs.named(networks)
+    if (named.size === 0 || !(this.#isMachineDirty || isResync)) return named
+    this.#isMachineDirty = !this.#isWatched
+    const linked = await this.#options.vpcs.linked([...named])
+    // Those that are not are looked at again, until they are.
+    if (linked.size < named.size) this.#isMachineDirty = true
+    return linked
+  }
+
+  /**
+   * Applies what answers instances where it is due. Where packets are worked at, it follows anyway.
+   */
+  async applyAnswers({ vpcs }: VpcWants, pass: Pass, askThem: boolean): Promise<void> {
+    const asked: Promise<void>[] = []
+    for (const [network, part] of vpcs) {
       const one = this.#running.get(network)
-      if (one === undefined || !(one.areAnswersDue || areAllDue || pass.resync)) continue
-      one.areAnswersDue = false
-      const log = pass.log.child({ vpc })
-      await this.#inTurn(network, async () => {
-        for (const service of one.answers) {
-          // It may have been removed meanwhile.
-          if (pass.signal.aborted || this.#running.get(network) !== one) return
-          await service.apply({ ...pass, want, log }).catch((error: unknown) => {
-            one.areAnswersDue = true
-            errors.push(error)
-          })
-        }
-      })
+      if (one === undefined || this.#busy.has(network) || this.#tasks.has(network)) continue
+      const isDue =
+        one.areAnswersDue || (askThem && one.answers.some((service) => service.isDue?.() === true))
+      if (isDue || pass.resync)
+        asked.push(...this.#ask(network, { pass, part, packets: false }, isDue))
     }
-    throwAll(errors, 'services of VPCs do not answer as they should')
+    await this.#settle(asked)
+    throwAll(this.#failed.answers, 'services of VPCs do not answer as they should')
+  }
+
+  /** The namespaces in which work takes much too long. */
+  hanging(): readonly string[] {
+    const now = this.#options.clock.monotonic()
+    return [...this.#busy].flatMap(([network, { since }]) =>
+      now - since < HANGING_MS ? [] : [`a program does not answer for VPC number ${network}`],
+    )
   }
 
   async close(): Promise<void> {
-    for (const network of [...this.#running.keys()])
-      await this.#inTurn(network, () => this.#stop(network))
+    this.#isClosed = true
+    this.#cancelWake()
+    await Promise.all(this.#pending)
+    for (const network of [...this.#running.keys()]) await this.#stop(network)
   }
 
-  async #apply(network: number, pass: Pass): Promise<void> {
+  /** Waits a moment for what was asked for. What was asked for before has been waited for. */
+  async #settle(asked: readonly Promise<void>[]): Promise<void> {
+    const { clock, waitMs = WAIT_MS } = this.#options
+    if (asked.length > 0) await inTime(clock, waitMs, Promise.all(asked))
+  }
+
+  /**
+   * Asks for work in a namespace: one piece at a time in each. What is urgent does not wait for
+   * looks at all others. Returns nothing when it waits for its turn already.
+   */
+  #ask(network: number, task: Task, isUrgent: boolean): readonly Promise<void>[] {
+    const waiting = this.#tasks.get(network)
+    const isResync = task.pass.resync || waiting?.pass.resync === true
+    this.#tasks.set(network, {
+      ...task,
+      packets: task.packets || waiting?.packets === true,
+      pass: { ...task.pass, resync: isResync },
+    })
+    const owner = isUrgent ? 'change' : 'look'
+    const key = `${owner} ${network}`
+    if (this.#waiting.has(key)) return []
+    this.#waiting.add(key)
+    const work = async () => {
+      this.#waiting.delete(key)
+      await this.#work(network)
+    }
+    const done = this.#places
+      .run({ owner, key: `${network}` }, work)
+      .finally(() => this.#pending.delete(done))
+    this.#pending.add(done)
+    return [done]
+  }
+
+  /** Does what was asked for last, if nobody has done it yet. Never rejects. */
+  async #work(network: number): Promise<void> {
+    const task = this.#tasks.get(network)
+    this.#tasks.delete(network)
+    if (task === undefined || task.pass.signal.aborted || this.#isClosed) return
+    const { part, packets } = task
+    const pass =
+      part === null
+        ? task.pass
+        : { ...task.pass, want: part.want, log: task.pass.log.child({ vpc: part.vpc }) }
+    const since = this.#options.clock.monotonic()
+    this.#busy.set(network, { since, want: packets ? (part?.want ?? null) : null })
+    if (part === null) await this.#attempt('packets', network, () => this.#remove(network, pass))
+    else if (packets)
+      await this.#attempt('packets', network, () => this.#applyPackets(network, pass))
+    await this.#attempt('answers', network, () => this.#applyAnswers(network, pass))
+    this.#busy.delete(network)
+  }
+
+  async #attempt(
+    what: 'packets' | 'answers',
+    network: number,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await work()
+      this.#failed[what].delete(network)
+    } catch (error) {
+      this.#failed[what].set(network, error)
+    }
+  }
+
+  async #applyPackets(network: number, pass: Pass): Promise<void> {
     const { host, changed } = await this.#options.vpcs.ensure(network)
     if (changed.length > 0)
       pass.log.info({ network, changed }, 'network namespace made or repaired')
@@ -219,6 +326,18 @@ class RunningVpcs {
     one.areAnswersDue = true
     for (const service of one.packets) await service.apply(pass)
     one.applied = pass.want
+  }
+
+  async #applyAnswers(network: number, pass: Pass): Promise<void> {
+    const one = this.#running.get(network)
+    if (one === undefined) return
+    one.areAnswersDue = false
+    const errors: unknown[] = []
+    for (const service of one.answers)
+      await service.apply(pass).catch((error: unknown) => errors.push(error))
+    if (errors.length === 0) return
+    one.areAnswersDue = true
+    throw errors[0]
   }
 
   /** The services in the namespace; new ones when it is another one. */
@@ -254,8 +373,9 @@ class RunningVpcs {
   }
 }
 
-function throwAll(errors: readonly unknown[], what: string): void {
-  const [first] = errors
+function throwAll(failed: ReadonlyMap<number, unknown>, what: string): void {
+  const [first] = failed.values()
   if (first === undefined) return
-  throw unavailable(`${errors.length} ${what}: ${messageOf(first)}`, new AggregateError(errors))
+  const all = new AggregateError(failed.values())
+  throw unavailable(`${failed.size} ${what}: ${messageOf(first)}`, all)
 }

@@ -220,6 +220,9 @@ const buildServices: BuildServices = (host, fabric, mtu) => {
   })
   const vpcs = createVpcs({
     vpcs: host.vpcs,
+    machine: host,
+    // The thread leaves the host's namespace after a pass.
+    waitMs: WHOLE_PASS_MS,
     clock: systemClock,
     open: (at, network) => {
       const share = metrics.share()
@@ -230,7 +233,7 @@ const buildServices: BuildServices = (host, fabric, mtu) => {
   const floatingIps = createFloatingIps({ host, clock: systemClock })
   return [
     ...[...own.packets, ...own.answers].map(vpcs.own),
-    ...vpcs.services,
+    ...vpcs.services(() => undefined),
     vpcs.own(floatingIps),
   ]
 }
@@ -243,6 +246,7 @@ function inVpc(fabric: FabricSettings): FirewallSettings {
 }
 
 const KEY = randomBytes(32)
+const WHOLE_PASS_MS = 60_000
 
 export interface VpcTestbed {
   readonly fabric: FabricTestbed

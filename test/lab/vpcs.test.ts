@@ -55,6 +55,20 @@ for _ in range(10):
         break
     except OSError: pass
 `
+/** Python: holds a tap in the namespace of a file, as a machine does, from outside. */
+const HOLD_TAP = `
+import ctypes, fcntl, os, struct, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+home = os.open("/proc/self/ns/net", os.O_RDONLY)
+there = os.open(sys.argv[1], os.O_RDONLY)
+assert libc.setns(there, 0) == 0
+os.close(there)
+tap = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tap, 0x400454ca, struct.pack("16sH22x", b"at-h0123456789a", 0x1002))
+assert libc.setns(home, 0) == 0
+print("ready", flush=True)
+time.sleep(600)
+`
 /** Python: a TCP server that says who it is. */
 const SERVE_TCP = `
 import socket, sys
@@ -255,6 +269,27 @@ describe('damage is repaired', () => {
     })
     expect(await testbed.inVpc(0, 1, 'nft list tables')).toContain('table inet atoll_guard')
     expect(await dig(testbed.guest(RED), `web-12.${DNS_ZONE}`)).toBe(addressOf(RED_FAR))
+  })
+})
+
+describe('a name that is removed while no daemon runs', () => {
+  it('is given back to the namespace, which a machine keeps alive by its tap', async () => {
+    const { netns, namespaceDirectory } = town.host(0)
+    const name = `${namespaceDirectory}/atoll-vpc-1`
+    const inode = () => netns.must(['stat', '--dereference', '--format=%i', name])
+    const before = await inode()
+    let said = ''
+    const machine = netns.spawn(['python3', '-c', HOLD_TAP, name], (text) => {
+      said += text
+    })
+    await eventually('it holds the tap', () => said.includes('ready'))
+    await town.host(0).kill()
+    await netns.must(['sh', '-ec', `umount -l ${name}; rm ${name}`])
+    await town.pass({ restart: true })
+    expect(await inode()).toBe(before)
+    for (const to of [RED_NEAR, RED_FAR])
+      expect(await reaches(town.guest(RED), addressOf(to)), nameOf(to)).toBe(true)
+    machine.kill('SIGKILL')
   })
 })
 

@@ -17,7 +17,7 @@ import type { Flow, TrackedFlow } from '../../model/flow.ts'
 import { uint32 } from '../netlink/attributes.ts'
 import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
-import { openThreadedNetlink } from '../netlink/threaded-netlink.ts'
+import { openThreadedNetlink, type ThreadedNetlink } from '../netlink/threaded-netlink.ts'
 import { here, type Inside } from './netns.ts'
 import { readSetting } from './sysctl.ts'
 
@@ -77,14 +77,22 @@ export function createConntrack(
   options: { readonly isOld?: boolean; readonly inside?: Inside } = {},
 ): Conntrack {
   const { inside = here } = options
-  const netlink = inside(openNetfilterNetlink)
-  const threaded = inside(openThreadedNetlink)
+  let sockets: { readonly netlink: Netlink; readonly threaded: ThreadedNetlink } | null = null
+  // Opened when they are needed: a host may have hundreds of namespaces.
+  const open = () => {
+    sockets ??= inside(() => ({
+      netlink: openNetfilterNetlink(),
+      threaded: openThreadedNetlink(),
+    }))
+    return sockets
+  }
   const isEmpty = () => inside(() => readSetting('netfilter/nf_conntrack_count')) === '0'
   let isOld = options.isOld ?? false
   return {
     async forget({ address }) {
       // An empty table need not be walked.
       if (isEmpty()) return
+      const { netlink, threaded } = open()
       for (const [side, end] of PLACES) {
         const query = encode(side, end, address)
         if (!isOld)
@@ -101,14 +109,15 @@ export function createConntrack(
     },
     async end(isOver) {
       if (isEmpty()) return 0
+      const { netlink } = open()
       return await deleteWhere(netlink, await netlink.dump(GET, [HEADER]), (entry) => {
         const flow = flowOf(entry)
         return flow !== undefined && isOver(flow)
       })
     },
     close() {
-      netlink.close()
-      threaded.close()
+      sockets?.netlink.close()
+      sockets?.threaded.close()
     },
   }
 }

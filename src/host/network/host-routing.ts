@@ -2,9 +2,10 @@
  * Reads what else is on the host's network: default routes, connected networks, bridges of a Docker
  * Engine. Errors: the kernel's own.
  */
-import type { Cidr } from '../../model/addr.ts'
+import { type Cidr, cidrContains } from '../../model/addr.ts'
 import type { HostRouting } from '../../model/host-routing.ts'
 import { isNicLink, ROUTE_PROTOCOL } from '../../model/names.ts'
+import { TRANSIT_PREFIX, TRANSIT_RANGE } from '../../model/transit.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { HopState } from '../netlink/ip-decode.ts'
 
@@ -27,7 +28,8 @@ export async function readHostRouting(ip: Ip): Promise<Omit<HostRouting, 'forwar
   const connected = hops
     .filter(({ prefix, gateway }) => prefix > WORLD_PREFIX_LIMIT && gateway === null)
     .slice(0, CONNECTED_LIMIT)
-  const names = await namesOf(ip, [...world, ...connected])
+  const named = connected.filter((hop) => !isTransit(hop))
+  const names = await namesOf(ip, [...world, ...named])
   const defaultRoutes = world.flatMap(({ index, gateway }) => {
     const link = names.get(index)
     return link === undefined || isNicLink(link) ? [] : [{ link, gateway }]
@@ -46,6 +48,11 @@ export async function readHostRouting(ip: Ip): Promise<Omit<HostRouting, 'forwar
       String,
     ),
   }
+}
+
+/** Of a link to a VPC. There may be hundreds, and each name is a question to the kernel. */
+function isTransit({ network, prefix }: HopState): boolean {
+  return prefix === TRANSIT_PREFIX && cidrContains(TRANSIT_RANGE, network)
 }
 
 function networkOf({ network, prefix }: HopState): Cidr {

@@ -30,7 +30,13 @@ export interface NicLock {
   invalidate(index: number | null): void
   /** Whether each change of a classifier is from now on reported by `invalidate`. */
   watched(isWatched: boolean): void
-  /** Releases the descriptors of the programs. The programs stay on their links. */
+}
+
+/** The programs of locks, which are of no namespace. */
+export interface LockPrograms {
+  /** Loads them at the first call. Errors: the kernel's own. */
+  load(): { readonly fromGuest: number; readonly toGuest: number }
+  /** Releases their descriptors. The programs stay on their links. */
   end(): void
 }
 
@@ -94,9 +100,28 @@ const TO_GUEST: readonly Instruction[] = [
 /** Kernels and containers without BPF or without its classifier. */
 const UNAVAILABLE = ['EPERM', 'ENOSYS', 'ENOENT', 'EOPNOTSUPP', 'EINVAL']
 
-/** Loads the programs when the first link is locked. */
-export function createNicLock(ip: Ip, log: Log): NicLock {
-  let programs: { readonly fromGuest: number; readonly toGuest: number } | null = null
+/** The programs, for locks in any number of namespaces. */
+export function createLockPrograms(): LockPrograms {
+  let loaded: ReturnType<LockPrograms['load']> | null = null
+  return {
+    load() {
+      loaded ??= {
+        fromGuest: loadClassifier('atoll_from', FROM_GUEST),
+        toGuest: loadClassifier('atoll_to', TO_GUEST),
+      }
+      return loaded
+    },
+    end() {
+      if (loaded === null) return
+      closeSync(loaded.fromGuest)
+      closeSync(loaded.toGuest)
+      loaded = null
+    },
+  }
+}
+
+/** The lock on links of the namespace of `ip`. */
+export function createNicLock(ip: Ip, programs: LockPrograms, log: Log): NicLock {
   let isAvailable = true
   let isWatched = false
   const seenClosed = new Set<number>()
@@ -125,11 +150,7 @@ export function createNicLock(ip: Ip, log: Log): NicLock {
     async close(index) {
       if (!isAvailable) return false
       try {
-        programs ??= {
-          fromGuest: loadClassifier('atoll_from', FROM_GUEST),
-          toGuest: loadClassifier('atoll_to', TO_GUEST),
-        }
-        await ip.addClassifiers(index, programs)
+        await ip.addClassifiers(index, programs.load())
         return true
       } catch (error) {
         if (errnoOf(error) === 'ENODEV') throw error
@@ -152,12 +173,6 @@ export function createNicLock(ip: Ip, log: Log): NicLock {
     watched(watched) {
       isWatched = watched
       seenClosed.clear()
-    },
-    end() {
-      if (programs === null) return
-      closeSync(programs.fromGuest)
-      closeSync(programs.toGuest)
-      programs = null
     },
   }
 }

@@ -4,7 +4,8 @@
  * A name is a bind mount of the namespace, as ip-netns(8) makes it, so the namespace outlives this
  * process and is found again. It is made in the mount namespace of process 1, because a service
  * manager may give this process one that ends with it. A namespace whose name somebody removes
- * while this process runs gets it back: the sockets inside keep it alive.
+ * while this process runs gets it back: the sockets inside keep it alive. So does one in which a
+ * virtual machine runs, whenever its name was removed.
  */
 import {
   closeSync,
@@ -20,9 +21,10 @@ import { errnoOf } from '../../lib/errno.ts'
 import type { Log } from '../../lib/log.ts'
 import { createQueues } from '../../lib/queue.ts'
 import { failureOf, type Runner } from '../../lib/runner.ts'
+import type { Ipv4 } from '../../model/addr.ts'
 import { unavailable } from '../../model/errors.ts'
 import { isNicLink, namespaceName, networkOfNamespace, passingLinkName } from '../../model/names.ts'
-import { transitOf } from '../../model/transit.ts'
+import { TRANSIT_PREFIX, transitOf } from '../../model/transit.ts'
 import type { NamespaceHost, VpcNamespaces } from '../host.ts'
 import type { Libc } from '../libc.ts'
 import { attempt, createNamespaceHost } from '../namespace-host.ts'
@@ -30,7 +32,8 @@ import { createIp, type Ip } from '../netlink/ip.ts'
 import { openRouteNetlink } from '../netlink/netlink.ts'
 import type { Descriptors } from '../sockets/descriptors.ts'
 import { createVpcForwarding } from './forwarding.ts'
-import { createNicLock } from './lock.ts'
+import { createNicLock, type LockPrograms } from './lock.ts'
+import { openTapNamespaces } from './lost-namespaces.ts'
 import { inNamespace, makeNamespace, type NamespaceHandle, withoutName } from './netns.ts'
 import { removeLink, retryWhileVanishing } from './nics.ts'
 import { ensureSetting } from './sysctl.ts'
@@ -38,9 +41,19 @@ import { ensureTransit, intactTransits } from './transit-link.ts'
 
 /** Where ip-netns(8) keeps names. */
 export const NAMESPACE_DIRECTORY = '/run/netns'
+/** Of the daemon that is installed on a machine. */
+const USUAL_RUNTIME_DIRECTORY = '/run/atoll'
 /** File system type of mounted namespaces (NSFS_MAGIC of linux/magic.h). */
 const NSFS = 0x6e73_6673
 const LOOPBACK_INDEX = 1
+
+/**
+ * Where the names are that the daemon with this runtime directory makes: where ip-netns(8) looks,
+ * unless it is not the machine's usual daemon.
+ */
+export function namespaceDirectory(runtimeDir: string): string {
+  return runtimeDir === USUAL_RUNTIME_DIRECTORY ? NAMESPACE_DIRECTORY : join(runtimeDir, 'netns')
+}
 
 interface Parts {
   /** Of the machine's own namespace. */
@@ -49,6 +62,7 @@ interface Parts {
   readonly directory: string
   readonly libc: Libc
   readonly descriptors: Descriptors
+  readonly lockPrograms: LockPrograms
   readonly runner: Runner
   readonly log: Log
 }
@@ -57,6 +71,7 @@ interface Parts {
 interface Opened {
   readonly handle: NamespaceHandle
   readonly inode: number
+  readonly device: number
   readonly ip: Ip
   readonly host: NamespaceHost
 }
@@ -70,7 +85,7 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
   const names = createNames(parts.runner, parts.directory)
   const open = new Map<number, Opened>()
   const inTurn = createQueues<number>()
-  const lock = createNicLock(parts.machine, parts.log)
+  const lock = createNicLock(parts.machine, parts.lockPrograms, parts.log)
 
   const shut = async (network: number) => {
     const one = open.get(network)
@@ -89,13 +104,15 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
       changed.push('name')
       return known
     }
-    const handle = named === null ? makeNamespace(parts.libc) : withoutName(parts.libc, named)
+    const lost = named === null ? await findLost(parts, network) : null
+    const handle =
+      named === null ? (lost ?? makeNamespace(parts.libc)) : withoutName(parts.libc, named)
     if (named === null) {
       await names.set(network, handle).catch((error: unknown) => {
         handle.close()
         throw error
       })
-      changed.push('namespace')
+      changed.push(lost === null ? 'namespace' : 'name')
     }
     const one = openIn(parts, network, handle)
     open.set(network, one)
@@ -105,10 +122,14 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
   return {
     opened: (network) => open.get(network)?.host,
     list: async () => names.list(),
-    intact: async (networks) => {
-      const named = networks.filter((one) => open.get(one)?.inode === names.inode(one))
-      return await intactTransits(parts.machine, named)
-    },
+    named: (networks) =>
+      new Set(
+        networks.filter((one) => {
+          const known = open.get(one)
+          return known !== undefined && names.leadsTo(one, known)
+        }),
+      ),
+    linked: (networks) => intactTransits(parts.machine, networks),
     ensure: (network) =>
       inTurn(network, () =>
         attempt(`the network namespace of VPC number ${network} cannot be made`, async () => {
@@ -136,7 +157,6 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
         }),
       ),
     async close() {
-      lock.end()
       for (const network of [...open.keys()]) await shut(network)
     },
   }
@@ -157,6 +177,33 @@ export async function removeVpcNamespaces(
       removeNamespace(parts, names, network),
     )
   return found.map(namespaceName)
+}
+
+/** The namespace of the VPC that has lost its name, if a virtual machine keeps it alive. */
+async function findLost(
+  { machine, libc }: Pick<Parts, 'machine' | 'libc'>,
+  network: number,
+): Promise<NamespaceHandle | null> {
+  const { link, address } = transitOf(network)
+  // Its other end is in there, or there is no such namespace.
+  if ((await machine.link(link))?.peerElsewhere !== true) return null
+  let found: NamespaceHandle | null = null
+  for (const handle of openTapNamespaces()) {
+    const isIt = found === null && (await hasAddress(libc, handle, address))
+    if (isIt) found = handle
+    else handle.close()
+  }
+  return found
+}
+
+async function hasAddress(libc: Libc, handle: NamespaceHandle, address: Ipv4): Promise<boolean> {
+  const ip = createIp(inNamespace(libc, handle.fd, openRouteNetlink))
+  try {
+    const found = await ip.addresses()
+    return found.some((one) => one.ip === address && one.prefix === TRANSIT_PREFIX)
+  } finally {
+    ip.close()
+  }
 }
 
 async function removeNamespace(
@@ -187,7 +234,7 @@ async function removeNics(ip: Ip): Promise<void> {
 
 /** Opens the port inside. What is made there never sends IPv6. */
 function openIn(
-  { machine, libc, descriptors, runner, log }: Parts,
+  { machine, libc, descriptors, lockPrograms, runner, log }: Parts,
   network: number,
   handle: NamespaceHandle,
 ): Opened {
@@ -198,7 +245,7 @@ function openIn(
   const ip = createIp(inside(openRouteNetlink), inside)
   const passing = passingLinkName(network)
   const host = createNamespaceHost({
-    ...{ ip, libc, descriptors, runner, log },
+    ...{ ip, libc, descriptors, lockPrograms, runner, log },
     forwarding: createVpcForwarding(inside),
     // Its socket and its outer packets stay where it is made.
     makeVxlan: async (device) => {
@@ -211,7 +258,8 @@ function openIn(
     // Docker has no chains inside.
     coexistWithDocker: async () => false,
   })
-  return { handle, inode: fstatSync(handle.fd).ino, ip, host }
+  const { ino: inode, dev: device } = fstatSync(handle.fd)
+  return { handle, inode, device, ip, host }
 }
 
 /** Names of namespaces. */
@@ -219,8 +267,8 @@ interface Names {
   list(): readonly number[]
   /** Null when there is none of that name. */
   open(network: number): (NamespaceHandle & { readonly inode: number }) | null
-  /** Which namespace has the name; null: none. */
-  inode(network: number): number | null
+  /** Whether it is the name of this namespace. */
+  leadsTo(network: number, namespace: Pick<Opened, 'inode' | 'device'>): boolean
   /** Gives the name to a namespace, and takes it from another. */
   set(network: number, handle: NamespaceHandle): Promise<void>
   clear(network: number): Promise<void>
@@ -251,7 +299,10 @@ function createNames(run: Runner, directory: string): Names {
     }
   }
   return {
-    inode,
+    leadsTo(network, { inode, device }) {
+      const found = statSync(path(network), { throwIfNoEntry: false })
+      return found?.ino === inode && found.dev === device
+    },
     list() {
       try {
         return readdirSync(seen).flatMap((name) => networkOfNamespace(name) ?? [])

@@ -88,6 +88,8 @@ class DhcpService implements HostService {
     | { readonly instances: readonly InstanceWant[]; readonly clients: ReadonlyMap<string, Client> }
     | undefined
   #closed = false
+  /** Whether a socket was closed that is wanted. */
+  #hasLost = false
 
   constructor(parts: DhcpParts) {
     this.#parts = parts
@@ -102,6 +104,7 @@ class DhcpService implements HostService {
 
   async apply(pass: Pass): Promise<readonly []> {
     const { host, settings } = this.#parts
+    this.#hasLost = false
     const indexes = await host.nicIndexes()
     // Options are built once for each want, not in each pass.
     if (this.#served?.instances !== pass.want.local.instances)
@@ -131,6 +134,10 @@ class DhcpService implements HostService {
     return []
   }
 
+  isDue(): boolean {
+    return this.#hasLost
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     for (const listener of [...this.#listeners.values()]) this.#closeListener(listener)
@@ -154,6 +161,7 @@ class DhcpService implements HostService {
     server.socket.on('error', (error) => {
       const { instance } = listener.client
       this.#log.warn({ link, instance, error }, 'DHCP socket failed; reopened next pass')
+      this.#hasLost = true
       this.#closeListener(listener)
     })
     this.#listeners.set(link, listener)
@@ -178,6 +186,7 @@ class DhcpService implements HostService {
         { link, instance: client.instance },
         'DHCP flood from an instance; ignored until the next pass',
       )
+      this.#hasLost = true
       this.#closeListener(listener)
       return
     }

@@ -11,6 +11,7 @@
  * - Each pass compares the open sockets with the wanted addresses, and opens or closes what
  *   differs. It builds the zone again when names or networks have changed.
  */
+import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceSockets } from '../../host/host.ts'
@@ -100,6 +101,8 @@ class DnsService implements HostService {
   #served: Pick<SharedWant, 'names' | 'vpcs'> = { names: [], vpcs: [] }
   #zone: Zone
   #servers: readonly Server[] | null = null
+  /** What resolv.conf was when it was read last. */
+  #resolvConfSeen = ''
   #rotation = 0
 
   constructor(parts: DnsParts) {
@@ -139,6 +142,12 @@ class DnsService implements HostService {
     return []
   }
 
+  isDue(): boolean {
+    return (
+      this.#settings.forwarders === null && versionOf(this.#resolvConf) !== this.#resolvConfSeen
+    )
+  }
+
   async close(): Promise<void> {
     const listeners = [...this.#listeners.values()]
     this.#listeners.clear()
@@ -160,6 +169,7 @@ class DnsService implements HostService {
 
   async #updateServers(ownAddresses: ReadonlySet<string>): Promise<void> {
     const { forwarders } = this.#settings
+    if (forwarders === null) this.#resolvConfSeen = versionOf(this.#resolvConf)
     const wanted =
       forwarders === null
         ? serversInResolvConf(await readFile(this.#resolvConf, 'utf8').catch(() => ''))
@@ -250,6 +260,16 @@ class DnsService implements HostService {
 const RESULT_OF_RCODE: ReadonlyMap<number, string> = new Map(
   Object.entries(RCODE).map(([name, code]) => [code, name.toLowerCase()]),
 )
+
+/** Changes with each change of the file. Empty: it cannot be read. */
+function versionOf(file: string): string {
+  try {
+    const { ino, size, mtimeMs } = statSync(file)
+    return `${ino} ${size} ${mtimeMs}`
+  } catch {
+    return ''
+  }
+}
 
 function replyFrom(outcome: Outcome, query: Query, transport: Transport): Buffer {
   if (outcome.kind === 'failure') return failureReply(query, transport)

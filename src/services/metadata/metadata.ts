@@ -142,6 +142,7 @@ export function createMetadata(parts: MetadataParts): HostService {
       if (!server.listening) await startListening(server, sockets, listen)
       return []
     },
+    isDue: () => !server.listening,
     async close() {
       if (!server.listening) return
       const ended = once(server, 'close')
