@@ -1,16 +1,20 @@
 /**
- * NICs on the real kernel: created, connected, repaired, removed; each case in namespaces of its
- * own.
+ * The port to one network namespace on the real kernel, the machine's own and that of a VPC: NICs
+ * are created, connected, repaired, removed; routes, addresses and sockets. Each case has
+ * namespaces of its own.
  */
 
 import { once } from 'node:events'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { GuestSetup, Host, NicSpec } from '../../src/host/host.ts'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { GuestSetup, Host, NamespaceHost, NicSpec } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences } from '../../src/host/network/nic.ts'
 import { cidr, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import { formatId } from '../../src/model/ids.ts'
-import { GATEWAY_LINK, guestLinkName, nicLinkName } from '../../src/model/names.ts'
+import { GATEWAY_LINK, guestLinkName, namespaceName, nicLinkName } from '../../src/model/names.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
 import { createNetns, eventually } from '../../tools/kit/netns.ts'
@@ -26,27 +30,14 @@ sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 sender.sendto(sys.argv[1].encode(), ("255.255.255.255", 67))
 `
 
-let machine: Netns
-let host: Host
-let leave: () => void
+/** The port in both kinds of network namespace. */
+const PLACES = [
+  ['the machine itself', null],
+  ['the namespace of a VPC', 7],
+] as const
+
+let host: NamespaceHost
 const guests: Netns[] = []
-
-beforeAll(async () => {
-  machine = await createNetns('host')
-  leave = machine.enter()
-  host = createLinuxHost({ log: silentLog })
-  await host.ensureForwarding()
-  await host.applyRules(OPEN_RULES)
-  await host.ensureGateway(GATEWAY_LINK, [GATEWAY])
-  await host.ensureRoutes([], [cidr('10.0.0.0/16')])
-})
-
-afterAll(async () => {
-  await host.close()
-  leave()
-  for (const guest of guests) await guest.destroy()
-  await machine.destroy()
-})
 
 function nic(number: number): { spec: NicSpec; setup: GuestSetup } {
   const id = formatId('eni', Uint8Array.of(number, 1, 2, 3, 4, 5, 6, 7, 8))
@@ -74,51 +65,6 @@ async function guest(): Promise<Netns> {
 async function stateOf(spec: NicSpec) {
   return (await host.nics()).find((each) => each.hostLink === spec.hostLink)
 }
-
-test('a plugged NIC reaches the gateway and another instance, and an address nobody has is silent', async () => {
-  const [a, b] = [nic(11), nic(12)]
-  const [inA, inB] = [await guest(), await guest()]
-  for (const [each, there] of [
-    [a, inA],
-    [b, inB],
-  ] as const) {
-    expect(await host.ensureNic(each.spec)).toEqual(['link'])
-    expect(await host.ensureNic(each.spec)).toEqual([])
-    expect(nicDifferences(each.spec, await stateOf(each.spec))).toEqual([])
-    expect((await stateOf(each.spec))?.guestAtHome).toBe(true)
-    expect(await host.isPlugged(each.spec, there.pid, each.setup)).toBe(false)
-    await host.plugNic(each.spec, there.pid, each.setup)
-    expect(await host.isPlugged(each.spec, there.pid, each.setup)).toBe(true)
-    expect((await stateOf(each.spec))?.guestAtHome).toBe(false)
-  }
-  expect(await inA.must(['ip', '-br', 'link', 'show', 'eth0'])).toContain(a.spec.mac)
-  await inA.must(['ping', '-c1', '-W1', GATEWAY])
-  await inA.must(['ping', '-c1', '-W1', b.spec.ip])
-  expect((await inA.run(['ping', '-c1', '-W1', '10.0.1.99'])).exitCode).not.toBe(0)
-  expect(await inA.must(['ip', 'neigh'])).toMatch(/10\.0\.1\.99 dev eth0 +(INCOMPLETE|FAILED)/)
-})
-
-test('a NIC follows its instance from namespace to namespace', async () => {
-  const { spec, setup } = nic(21)
-  await host.ensureNic(spec)
-  const first = await guest()
-  await host.plugNic(spec, first.pid, setup)
-  const second = await guest()
-  await host.plugNic(spec, second.pid, setup)
-  expect(await host.isPlugged(spec, first.pid, setup)).toBe(false)
-  expect(await host.isPlugged(spec, second.pid, setup)).toBe(true)
-  // The namespace dies at once or a little later: plugging must work either way, at any moment.
-  const third = await guest()
-  await second.destroy()
-  await host.plugNic(spec, third.pid, setup)
-  await third.must(['ping', '-c1', '-W1', GATEWAY])
-  await third.destroy()
-  await eventually(
-    'the dead namespace takes its link away',
-    async () => (await stateOf(spec)) === undefined,
-  )
-  expect(await host.ensureNic(spec)).toEqual(['link'])
-})
 
 /** What somebody might do to a NIC behind our back, and the repair that must be reported. */
 const damage: readonly (readonly [
@@ -176,97 +122,173 @@ const damage: readonly (readonly [
   ],
 ]
 
-test.each(damage)('repairs %s', async (_name, command, expected) => {
-  const { spec, setup } = nic(31)
-  await host.ensureNic(spec)
-  const there = await guest()
-  await host.plugNic(spec, there.pid, setup)
-  await machine.must(command(spec))
-  expect(await host.ensureNic(spec)).toEqual(expected)
-  expect(await host.ensureNic(spec)).toEqual([])
-  await there.must(['ping', '-c1', '-W1', GATEWAY])
-  await there.destroy()
-})
+describe.each(PLACES)('%s', (_where, network) => {
+  let machine: Netns
+  let whole: Host
+  let leave: () => void
+  let directory: string
+  /** Runs a program in the namespace of the port. */
+  let must: (argv: readonly string[]) => Promise<string>
 
-test('repairs what a guest did to its own end', async () => {
-  const { spec, setup } = nic(41)
-  await host.ensureNic(spec)
-  const there = await guest()
-  await host.plugNic(spec, there.pid, setup)
-  for (const command of [
-    'ip addr flush dev eth0',
-    'ip link set eth0 down',
-    'ip route del default',
-    'ip link set lo down',
-  ]) {
-    await there.must(command.split(' '))
-    expect(await host.isPlugged(spec, there.pid, setup), command).toBe(false)
-    await host.plugNic(spec, there.pid, setup)
-    await there.must(['ping', '-c1', '-W1', GATEWAY])
-  }
-})
-
-test('a process that has exited is refused, and nothing is lost', async () => {
-  const { spec, setup } = nic(51)
-  await host.ensureNic(spec)
-  await expect(host.plugNic(spec, 2 ** 22 + 1, setup)).rejects.toMatchObject({
-    kind: 'unavailable',
+  beforeAll(async () => {
+    machine = await createNetns('host')
+    leave = machine.enter()
+    directory = await mkdtemp(join(tmpdir(), 'atoll-nics-'))
+    whole = createLinuxHost({ log: silentLog, namespaceDirectory: directory })
+    host = network === null ? whole : (await whole.vpcs.ensure(network)).host
+    const name = network === null ? null : join(directory, namespaceName(network))
+    const inside = name === null ? [] : ['nsenter', `--net=${name}`, '--']
+    must = (argv) => machine.must([...inside, ...argv])
+    await host.ensureForwarding()
+    await host.applyRules(OPEN_RULES)
+    await host.ensureGateway(GATEWAY_LINK, [GATEWAY])
+    await host.ensureRoutes([], [cidr('10.0.0.0/16')])
   })
-  expect(await host.isPlugged(spec, 2 ** 22 + 1, setup)).toBe(false)
-  expect(await host.ensureNic(spec)).toEqual([])
-})
 
-test('removing is repeatable and leaves no route', async () => {
-  const { spec } = nic(61)
-  await host.ensureNic(spec)
-  await host.removeNic(spec.hostLink)
-  await host.removeNic(spec.hostLink)
-  expect(await stateOf(spec)).toBeUndefined()
-  expect(await machine.must(['ip', 'route'])).not.toContain(spec.ip)
-})
+  afterAll(async () => {
+    for (const guest of guests.splice(0)) await guest.destroy()
+    if (network !== null) await whole.vpcs.remove(network)
+    await whole.close()
+    leave()
+    await machine.destroy()
+    await rm(directory, { recursive: true, force: true })
+  })
 
-test('a device-bound socket receives its own link only, broadcast included', async () => {
-  const [a, b] = [nic(71), nic(72)]
-  const sockets = []
-  const heard: string[] = []
-  for (const each of [a, b]) {
-    await host.ensureNic(each.spec)
+  test('a plugged NIC reaches the gateway and another instance, and an address nobody has is silent', async () => {
+    const [a, b] = [nic(11), nic(12)]
+    const [inA, inB] = [await guest(), await guest()]
+    for (const [each, there] of [
+      [a, inA],
+      [b, inB],
+    ] as const) {
+      expect(await host.ensureNic(each.spec)).toEqual(['link'])
+      expect(await host.ensureNic(each.spec)).toEqual([])
+      expect(nicDifferences(each.spec, await stateOf(each.spec))).toEqual([])
+      expect((await stateOf(each.spec))?.guestAtHome).toBe(true)
+      expect(await host.isPlugged(each.spec, there.pid, each.setup)).toBe(false)
+      await host.plugNic(each.spec, there.pid, each.setup)
+      expect(await host.isPlugged(each.spec, there.pid, each.setup)).toBe(true)
+      expect((await stateOf(each.spec))?.guestAtHome).toBe(false)
+    }
+    expect(await inA.must(['ip', '-br', 'link', 'show', 'eth0'])).toContain(a.spec.mac)
+    await inA.must(['ping', '-c1', '-W1', GATEWAY])
+    await inA.must(['ping', '-c1', '-W1', b.spec.ip])
+    expect((await inA.run(['ping', '-c1', '-W1', '10.0.1.99'])).exitCode).not.toBe(0)
+    expect(await inA.must(['ip', 'neigh'])).toMatch(/10\.0\.1\.99 dev eth0 +(INCOMPLETE|FAILED)/)
+  })
+
+  test('a NIC follows its instance from namespace to namespace', async () => {
+    const { spec, setup } = nic(21)
+    await host.ensureNic(spec)
+    const first = await guest()
+    await host.plugNic(spec, first.pid, setup)
+    const second = await guest()
+    await host.plugNic(spec, second.pid, setup)
+    expect(await host.isPlugged(spec, first.pid, setup)).toBe(false)
+    expect(await host.isPlugged(spec, second.pid, setup)).toBe(true)
+    // The namespace dies at once or a little later: plugging must work either way, at any moment.
+    const third = await guest()
+    await second.destroy()
+    await host.plugNic(spec, third.pid, setup)
+    await third.must(['ping', '-c1', '-W1', GATEWAY])
+    await third.destroy()
+    await eventually(
+      'the dead namespace takes its link away',
+      async () => (await stateOf(spec)) === undefined,
+    )
+    expect(await host.ensureNic(spec)).toEqual(['link'])
+  })
+
+  test.each(damage)('repairs %s', async (_name, command, expected) => {
+    const { spec, setup } = nic(31)
+    await host.ensureNic(spec)
     const there = await guest()
-    await host.plugNic(each.spec, there.pid, each.setup)
-    const { socket } = await host.bindUdp(each.spec.hostLink, 67)
-    socket.on('message', (message) => heard.push(`${each.spec.ip} heard ${message}`))
-    sockets.push({ socket, there, spec: each.spec })
-  }
-  for (const { socket, there, spec } of sockets) {
-    const arrived = once(socket, 'message')
-    const text = `hello-${spec.ip}`
-    await there.must(['python3', '-c', SEND_BROADCAST, text])
-    await arrived
-  }
-  expect(heard).toEqual([a, b].map(({ spec }) => `${spec.ip} heard hello-${spec.ip}`))
-  for (const { socket } of sockets) socket.close()
-  await expect(host.bindUdp('at-hnothing', 67)).rejects.toMatchObject({ kind: 'unavailable' })
-})
+    await host.plugNic(spec, there.pid, setup)
+    await must(command(spec))
+    expect(await host.ensureNic(spec)).toEqual(expected)
+    expect(await host.ensureNic(spec)).toEqual([])
+    await there.must(['ping', '-c1', '-W1', GATEWAY])
+    await there.destroy()
+  })
 
-test('routes to other hosts and unreachable networks are made equal, and foreign routes are left alone', async () => {
-  const vpc = cidr('10.0.0.0/16')
-  await machine.must(['ip', 'route', 'add', '192.0.2.0/24', 'dev', GATEWAY_LINK])
-  const remote = [{ ip: ipv4('10.0.2.5'), via: ipv4('192.0.2.9') }]
-  expect(await host.ensureRoutes(remote, [vpc])).toEqual(['+unicast 10.0.2.5/32 via 192.0.2.9'])
-  expect(await host.ensureRoutes(remote, [vpc])).toEqual([])
-  const moved = [{ ip: ipv4('10.0.2.5'), via: ipv4('192.0.2.10') }]
-  expect(await host.ensureRoutes(moved, [vpc])).toHaveLength(2)
-  expect(await host.ensureRoutes([], [vpc])).toEqual(['-unicast 10.0.2.5/32 via 192.0.2.10'])
-  expect(await machine.must(['ip', 'route'])).toContain('192.0.2.0/24')
-})
+  test('repairs what a guest did to its own end', async () => {
+    const { spec, setup } = nic(41)
+    await host.ensureNic(spec)
+    const there = await guest()
+    await host.plugNic(spec, there.pid, setup)
+    for (const command of [
+      'ip addr flush dev eth0',
+      'ip link set eth0 down',
+      'ip route del default',
+      'ip link set lo down',
+    ]) {
+      await there.must(command.split(' '))
+      expect(await host.isPlugged(spec, there.pid, setup), command).toBe(false)
+      await host.plugNic(spec, there.pid, setup)
+      await there.must(['ping', '-c1', '-W1', GATEWAY])
+    }
+  })
 
-test('the gateway device has exactly the addresses asked for', async () => {
-  const second = ipv4('10.0.2.1')
-  await host.ensureGateway(GATEWAY_LINK, [GATEWAY, second])
-  await host.ensureGateway(GATEWAY_LINK, [GATEWAY, second])
-  expect(await machine.must(['ip', '-br', 'addr', 'show', GATEWAY_LINK])).toContain('10.0.2.1/32')
-  await host.ensureGateway(GATEWAY_LINK, [GATEWAY])
-  expect(await machine.must(['ip', '-br', 'addr', 'show', GATEWAY_LINK])).not.toContain(
-    '10.0.2.1/32',
-  )
+  test('a process that has exited is refused, and nothing is lost', async () => {
+    const { spec, setup } = nic(51)
+    await host.ensureNic(spec)
+    await expect(host.plugNic(spec, 2 ** 22 + 1, setup)).rejects.toMatchObject({
+      kind: 'unavailable',
+    })
+    expect(await host.isPlugged(spec, 2 ** 22 + 1, setup)).toBe(false)
+    expect(await host.ensureNic(spec)).toEqual([])
+  })
+
+  test('removing is repeatable and leaves no route', async () => {
+    const { spec } = nic(61)
+    await host.ensureNic(spec)
+    await host.removeNic(spec.hostLink)
+    await host.removeNic(spec.hostLink)
+    expect(await stateOf(spec)).toBeUndefined()
+    expect(await must(['ip', 'route'])).not.toContain(spec.ip)
+  })
+
+  test('a device-bound socket receives its own link only, broadcast included', async () => {
+    const [a, b] = [nic(71), nic(72)]
+    const sockets = []
+    const heard: string[] = []
+    for (const each of [a, b]) {
+      await host.ensureNic(each.spec)
+      const there = await guest()
+      await host.plugNic(each.spec, there.pid, each.setup)
+      const { socket } = await host.bindUdp(each.spec.hostLink, 67)
+      socket.on('message', (message) => heard.push(`${each.spec.ip} heard ${message}`))
+      sockets.push({ socket, there, spec: each.spec })
+    }
+    for (const { socket, there, spec } of sockets) {
+      const arrived = once(socket, 'message')
+      const text = `hello-${spec.ip}`
+      await there.must(['python3', '-c', SEND_BROADCAST, text])
+      await arrived
+    }
+    expect(heard).toEqual([a, b].map(({ spec }) => `${spec.ip} heard hello-${spec.ip}`))
+    for (const { socket } of sockets) socket.close()
+    await expect(host.bindUdp('at-hnothing', 67)).rejects.toMatchObject({ kind: 'unavailable' })
+  })
+
+  test('routes to other hosts and unreachable networks are made equal, and foreign routes are left alone', async () => {
+    const vpc = cidr('10.0.0.0/16')
+    await must(['ip', 'route', 'add', '192.0.2.0/24', 'dev', GATEWAY_LINK])
+    const remote = [{ ip: ipv4('10.0.2.5'), via: ipv4('192.0.2.9') }]
+    expect(await host.ensureRoutes(remote, [vpc])).toEqual(['+unicast 10.0.2.5/32 via 192.0.2.9'])
+    expect(await host.ensureRoutes(remote, [vpc])).toEqual([])
+    const moved = [{ ip: ipv4('10.0.2.5'), via: ipv4('192.0.2.10') }]
+    expect(await host.ensureRoutes(moved, [vpc])).toHaveLength(2)
+    expect(await host.ensureRoutes([], [vpc])).toEqual(['-unicast 10.0.2.5/32 via 192.0.2.10'])
+    expect(await must(['ip', 'route'])).toContain('192.0.2.0/24')
+  })
+
+  test('the gateway device has exactly the addresses asked for', async () => {
+    const second = ipv4('10.0.2.1')
+    await host.ensureGateway(GATEWAY_LINK, [GATEWAY, second])
+    await host.ensureGateway(GATEWAY_LINK, [GATEWAY, second])
+    expect(await must(['ip', '-br', 'addr', 'show', GATEWAY_LINK])).toContain('10.0.2.1/32')
+    await host.ensureGateway(GATEWAY_LINK, [GATEWAY])
+    expect(await must(['ip', '-br', 'addr', 'show', GATEWAY_LINK])).not.toContain('10.0.2.1/32')
+  })
 })
