@@ -177,15 +177,18 @@ function watchInterference(
   const { network, fabric } = config
   const resolver = resolverOf(network.vpc)
   const services = [gatewayOf(network.subnet), ...(resolver === undefined ? [] : [resolver])]
-  const addresses = probeAddresses(network.subnet, config.store.kind !== 'sqlite')
+  const hasPeers = config.store.kind !== 'sqlite'
   return createInterferenceWatch({
     host,
     clock,
     read: {
       isForeignTable,
       hasLegacyRules,
-      firewalls: async (signal) =>
-        findBlockingChains(await readForeignRules(until(signal)), addresses)
+      firewalls: async (signal, { transits = [] }) =>
+        findBlockingChains(
+          await readForeignRules(until(signal)),
+          probeAddresses(network.subnet, { hasPeers, hasVpcs: transits.length > 0 }),
+        )
           .filter(({ isVital }) => isVital)
           .map(explainBlockingChain),
       addresses: (signal, want) =>

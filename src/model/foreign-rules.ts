@@ -13,7 +13,8 @@ import {
   RESERVED_AT_START,
   RESOLVER_ADDRESS,
 } from './addr.ts'
-import { FABRIC_LINK, NIC_LINK_PREFIX } from './names.ts'
+import { FABRIC_LINK, NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX, WORLD_LINK } from './names.ts'
+import { transitOf } from './transit.ts'
 
 /** Where the kernel calls a chain (nft(8), "netfilter hooks"). */
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
@@ -83,10 +84,17 @@ export interface BlockingChain {
  */
 const DOCKER_CHAIN = 'DOCKER-USER'
 const FROM_PEERS = 'what instances on other hosts send'
+/** What passes links to the namespaces of VPCs. */
+const OF_VPCS = {
+  out: 'what instances of VPCs send to the internet',
+  back: 'what the internet answers instances of VPCs',
+} as const
 const DEPTH_LIMIT = 16
 const CONTINUE: Verdict = { kind: 'continue' }
 
 const NIC = `${NIC_LINK_PREFIX}0123456789`
+/** An example of a link to a VPC. Which one a rule names is not known before. */
+const { link: TRANSIT, address: BEHIND_TRANSIT } = transitOf(1)
 const ANY = ipv4('0.0.0.0')
 const EVERYBODY = ipv4('255.255.255.255')
 const NOTHING = { sport: null, dport: null, state: 'new', icmp: null, isVital: true } as const
@@ -98,15 +106,29 @@ interface ProbeAddresses {
   readonly resolver: Ipv4
   /** Whether there may be instances on other hosts. */
   readonly hasPeers: boolean
+  /** Whether VPCs with a namespace of their own are here. */
+  readonly hasVpcs: boolean
+  /** The link to the internet; null: one of the host's uplinks. */
+  readonly world: string | null
 }
 
-/** Example addresses in a subnet. */
-export function probeAddresses(subnet: Cidr, hasPeers: boolean): ProbeAddresses {
+/**
+ * Example addresses in a subnet. `inVpc`: in the namespace of a VPC; else in the machine's own.
+ */
+export function probeAddresses(
+  subnet: Cidr,
+  {
+    hasPeers,
+    hasVpcs = false,
+    inVpc = false,
+  }: { readonly hasPeers: boolean; readonly hasVpcs?: boolean; readonly inVpc?: boolean },
+): ProbeAddresses {
   const [instance, other] = [
     cidrAddress(subnet, RESERVED_AT_START),
     cidrAddress(subnet, RESERVED_AT_START + 1),
   ]
-  return { instance, other, resolver: RESOLVER_ADDRESS, hasPeers }
+  const world = inVpc ? WORLD_LINK : null
+  return { instance, other, resolver: RESOLVER_ADDRESS, hasPeers, hasVpcs, world }
 }
 
 interface Probe extends Packet {
@@ -150,7 +172,8 @@ function fromHost({ instance, resolver }: ProbeAddresses): readonly Probe[] {
 }
 
 /** Packets that this host forwards. */
-function through({ instance, other, hasPeers }: ProbeAddresses): readonly Probe[] {
+function through(places: ProbeAddresses): readonly Probe[] {
+  const { instance, other, hasPeers, hasVpcs, world } = places
   const any = { ...NOTHING, hook: 'forward', from: instance, to: other, sport: 40_000 } as const
   const tcp = { ...any, protocol: 'tcp', dport: 4_000 } as const
   const ping = { ...any, protocol: 'icmp', icmp: 'echo-request', sport: null } as const
@@ -161,6 +184,7 @@ function through({ instance, other, hasPeers }: ProbeAddresses): readonly Probe[
     dport: 40_000,
     state: 'established',
   } as const
+  const leaving = { from: BEHIND_TRANSIT, to: null, dport: 443 } as const
   const out = 'what instances send to other hosts'
   return [
     { ...tcp, name: 'what instances send each other', iif: NIC, oif: NIC },
@@ -169,12 +193,18 @@ function through({ instance, other, hasPeers }: ProbeAddresses): readonly Probe[
       ...tcp,
       name: 'what instances send to the internet',
       iif: NIC,
-      oif: null,
+      oif: world,
       to: null,
       dport: 443,
     },
-    { ...tcp, ...back, name: 'what the internet answers instances', iif: null, oif: NIC },
-    ...[FABRIC_LINK, null].flatMap((link): Probe[] =>
+    { ...tcp, ...back, name: 'what the internet answers instances', iif: world, oif: NIC },
+    ...(hasVpcs
+      ? [
+          { ...tcp, ...leaving, name: OF_VPCS.out, iif: TRANSIT, oif: null },
+          { ...tcp, ...back, name: OF_VPCS.back, iif: null, oif: TRANSIT, to: BEHIND_TRANSIT },
+        ]
+      : []),
+    ...[FABRIC_LINK, ...(world === null ? [null] : [])].flatMap((link): Probe[] =>
       hasPeers
         ? [
             { ...tcp, name: FROM_PEERS, iif: link, oif: NIC },
@@ -226,29 +256,47 @@ export function explainBlockingChain(obstacle: BlockingChain): {
 }
 
 function fixOf({ table, chain, rule, hook, loses }: BlockingChain): string {
+  const links = lostLinks(loses)
   if (/ufw/.test(rule ?? ''))
-    return `ufw allow in on ${NIC_LINK_PREFIX}+; ufw route allow in on ${NIC_LINK_PREFIX}+; ufw route allow out on ${NIC_LINK_PREFIX}+`
-  if (/firewalld/.test(table)) return firewalldOrders(loses.includes(FROM_PEERS))
+    return links
+      .flatMap((link) => [
+        ...(link === NIC_LINK_PREFIX ? [`ufw allow in on ${link}+`] : []),
+        `ufw route allow in on ${link}+`,
+        `ufw route allow out on ${link}+`,
+      ])
+      .join('; ')
+  if (/firewalld/.test(table)) return firewalldOrders(links, loses.includes(FROM_PEERS))
   const [, program, name] = /^(iptables\S*) (\S+)$/.exec(table) ?? []
   const isGoing = hook === 'output' || hook === 'postrouting'
   const ways = hook === 'forward' ? ['i', 'o'] : [isGoing ? 'o' : 'i']
-  const orders = ways.map((way) =>
-    program === undefined
-      ? `nft insert rule ${table} ${chain} ${way}ifname '"${NIC_LINK_PREFIX}*"' accept`
-      : `${program} -t ${name} -I ${chain} -${way} ${NIC_LINK_PREFIX}+ -j ACCEPT`,
+  const orders = links.flatMap((link) =>
+    ways.map((way) =>
+      program === undefined
+        ? `nft insert rule ${table} ${chain} ${way}ifname '"${link}*"' accept`
+        : `${program} -t ${name} -I ${chain} -${way} ${link}+ -j ACCEPT`,
+    ),
   )
   return `${orders.join('; ')}; and the same in what loads these rules`
+}
+
+/** How the names of the links begin whose packets are lost. */
+function lostLinks(loses: readonly string[]): readonly string[] {
+  const ofVpcs: readonly string[] = Object.values(OF_VPCS)
+  return [
+    ...(loses.some((name) => !ofVpcs.includes(name)) ? [NIC_LINK_PREFIX] : []),
+    ...(loses.some((name) => ofVpcs.includes(name)) ? [TRANSIT_LINK_PREFIX] : []),
+  ]
 }
 
 /**
  * Packets from other hosts arrive on a link of another zone, so they need a policy
  * (firewalld.policies(5)).
  */
-function firewalldOrders(hasPeers: boolean): string {
+function firewalldOrders(links: readonly string[], hasPeers: boolean): string {
   const set = 'firewall-cmd --permanent'
   const policy = ['--add-ingress-zone=ANY', '--add-egress-zone=trusted', '--set-target=ACCEPT']
   return [
-    `${set} --zone=trusted --add-interface=${NIC_LINK_PREFIX}+`,
+    ...links.map((link) => `${set} --zone=trusted --add-interface=${link}+`),
     ...(hasPeers ? [`${set} --new-policy=atoll`] : []),
     ...(hasPeers ? policy.map((option) => `${set} --policy=atoll ${option}`) : []),
     'firewall-cmd --reload',

@@ -1,25 +1,52 @@
 /**
- * Check of `atoll doctor`: rules of other firewalls that drop packets of instances. ufw, firewalld
- * and similar programs drop what they do not know. Changes nothing.
+ * Check of `atoll doctor`: rules of other firewalls that drop packets of instances, on the machine
+ * and in the network namespaces of VPCs. ufw, firewalld and similar programs drop what they do not
+ * know. Changes nothing.
  */
+import { readdir } from 'node:fs/promises'
 import type { Config } from '../config.ts'
+import { namespaceDirectory } from '../host/network/vpc-namespaces.ts'
 import { readForeignRules } from '../host/nftables/foreign-rules.ts'
-import { systemRunner } from '../lib/runner.ts'
+import { below } from '../lib/paths.ts'
+import { type Runner, systemRunner } from '../lib/runner.ts'
 import { explainBlockingChain, findBlockingChains, probeAddresses } from '../model/foreign-rules.ts'
+import { networkOfNamespace } from '../model/names.ts'
 import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
 /** Reads all rules of nftables, iptables-nft and iptables-legacy. */
-export async function checkForeignFirewall({
-  network,
-  store,
-}: Pick<Config, 'network' | 'store'>): Promise<CheckResult> {
-  const found = findBlockingChains(
-    await readForeignRules(systemRunner),
-    probeAddresses(network.subnet, store.kind !== 'sqlite'),
+export async function checkForeignFirewall(
+  config: Pick<Config, 'network' | 'store' | 'runtimeDir'>,
+): Promise<CheckResult> {
+  const { subnet } = config.network
+  const hasPeers = config.store.kind !== 'sqlite'
+  const directory = namespaceDirectory(config.runtimeDir)
+  const namespaces = (await readdir(directory).catch(() => [])).filter(
+    (name) => networkOfNamespace(name) !== undefined,
   )
+  const own = findBlockingChains(
+    await readForeignRules(systemRunner),
+    probeAddresses(subnet, { hasPeers, hasVpcs: namespaces.length > 0 }),
+  )
+  const found = [...own]
+  const said = own.map(explainBlockingChain)
+  for (const name of namespaces) {
+    const rules = await readForeignRules(within(below(directory, name)))
+    const there = findBlockingChains(rules, probeAddresses(subnet, { hasPeers, inVpc: true }))
+    found.push(...there)
+    for (const { what, fix } of there.map(explainBlockingChain))
+      said.push({
+        what: `in the network namespace ${name}: ${what}`,
+        fix: `in there (ip netns exec ${name} sh): ${fix}`,
+      })
+  }
   if (found.length === 0) return ok('no other firewall drops packets of instances')
-  const said = found.map(explainBlockingChain)
   const what = said.map((one) => one.what).join('; ')
   const fix = said.map((one) => one.fix).join('; ')
   return found.some(({ isVital }) => isVital) ? fail(what, fix) : warn(what, fix)
+}
+
+/** Programs in a network namespace. */
+function within(namespace: string): Runner {
+  return (program, args, run) =>
+    systemRunner('nsenter', [`--net=${namespace}`, '--', program, ...args], run)
 }

@@ -38,7 +38,7 @@ export interface InterferenceWatch extends HostService {
 /** The checks. Each ends when its signal aborts. */
 export interface InterferenceReaders {
   /** Rules of others that drop packets of instances. */
-  firewalls(signal: AbortSignal): Promise<readonly Finding[]>
+  firewalls(signal: AbortSignal, want: HostWant): Promise<readonly Finding[]>
   /** Other machines that use our addresses. */
   addresses(signal: AbortSignal, want: HostWant): Promise<readonly Finding[]>
   /** Whether iptables-legacy has rules. */
@@ -71,7 +71,7 @@ export function createInterferenceWatch(options: {
     kind: (typeof kinds)[number],
     { log, want }: Pick<Pass, 'log' | 'want'>,
   ): Promise<void> {
-    if (!(await kind.isDue())) return
+    if (!(await kind.isDue(want))) return
     const before = new Set(found[kind.name].map(({ what }) => what))
     found[kind.name] = await kind.look(ended.signal, want)
     for (const { what, fix } of found[kind.name])
@@ -105,25 +105,30 @@ export function createInterferenceWatch(options: {
 
 /**
  * Returns a function that says whether rules of others may have changed since it last returned
- * true.
+ * true, or the first VPC with a namespace has come.
  */
 function createRulesTurn(
   host: Pick<Host, 'rulesGeneration' | 'rulesChanged'>,
   read: Pick<InterferenceReaders, 'hasLegacyRules' | 'isForeignTable'>,
   clock: Pick<Clock, 'monotonic'>,
-): () => Promise<boolean> {
+): (want: HostWant) => Promise<boolean> {
   const isTime = createIntervalCheck(clock, RULES_MS)
   const isLegacyTime = createIntervalCheck(clock, LEGACY_MS)
   let seen: number | null = null
   let hadLegacy = false
-  return async () => {
+  let hadVpcs = false
+  return async ({ transits = [] }) => {
     if (!isTime()) return false
+    const hasVpcs = transits.length > 0
+    const isFirstVpc = hasVpcs && !hadVpcs
+    hadVpcs = hasVpcs
     const now = await host.rulesGeneration()
     const changed = seen === null ? null : await host.rulesChanged(seen, now)
     const hasLegacy = await read.hasLegacyRules()
     const isLegacyDue = hasLegacy !== hadLegacy || (hasLegacy && isLegacyTime())
     seen = now
     hadLegacy = hasLegacy
-    return changed === null || [...changed].some(read.isForeignTable) || isLegacyDue
+    const haveChanged = changed === null || [...changed].some(read.isForeignTable)
+    return haveChanged || isLegacyDue || isFirstVpc
   }
 }

@@ -25,9 +25,9 @@ import {
 } from '../kit/testbed.ts'
 
 const DEADLINE_MS = 60_000
-const { network, store } = configSchema.parse({})
+const { network, store, runtimeDir } = configSchema.parse({ runtimeDir: '/run/no-atoll' })
 /** Of a host that is not alone. */
-const CONFIG = { network, store: { ...store, kind: 'mariadb' } } as const
+const CONFIG = { network, runtimeDir, store: { ...store, kind: 'mariadb' } } as const
 const ALICE = testInstance(11, [1])
 const BOB = testInstance(12, [1])
 const want = testWant(ALICE, BOB)
@@ -49,7 +49,7 @@ cat >/mnt/bus.conf <<X
 <busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>
 X
-$P/usr/bin/dbus-daemon --config-file=/mnt/bus.conf --nofork --nopidfile &
+setpriv --pdeathsig KILL $P/usr/bin/dbus-daemon --config-file=/mnt/bus.conf --nofork --nopidfile &
 echo ready
 wait
 `

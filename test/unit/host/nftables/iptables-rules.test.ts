@@ -11,7 +11,7 @@ import {
   probeAddresses,
 } from '../../../../src/model/foreign-rules.ts'
 
-const places = probeAddresses(cidr('172.31.0.0/16'), true)
+const places = probeAddresses(cidr('172.31.0.0/16'), { hasPeers: true })
 const look = (text: string) => findBlockingChains(parseIptables(text, 'iptables-legacy'), places)
 const filter = (...lines: readonly string[]) =>
   [
@@ -52,6 +52,39 @@ test('the advice is for the program and the ways that are shut', () => {
   expect(found === undefined ? null : explainBlockingChain(found)).toMatchObject({
     fix: 'iptables-legacy -t filter -I FORWARD -i at-h+ -j ACCEPT; iptables-legacy -t filter -I FORWARD -o at-h+ -j ACCEPT; and the same in what loads these rules',
   })
+})
+
+const OF_VPCS = [
+  'what instances of VPCs send to the internet',
+  'what the internet answers instances of VPCs',
+]
+
+test.each([
+  ['-A FORWARD -i at-t-+ -j DROP', OF_VPCS.slice(0, 1)],
+  ['-A FORWARD -d 100.64.0.0/10 -j DROP', OF_VPCS.slice(1)],
+  [
+    '-A FORWARD -s 100.64.0.0/10 -j REJECT --reject-with icmp-port-unreachable',
+    OF_VPCS.slice(0, 1),
+  ],
+  ['-A FORWARD -i at-h+ -j ACCEPT\n-A FORWARD -o at-h+ -j ACCEPT\n-A FORWARD -j DROP', OF_VPCS],
+  ['-A FORWARD -i at-t-+ -j ACCEPT\n-A FORWARD -o at-t-+ -j ACCEPT', []],
+])('links to VPCs are packets, too: %s', (rules, lost) => {
+  const withVpcs = probeAddresses(cidr('172.31.0.0/16'), { hasPeers: true, hasVpcs: true })
+  const found = findBlockingChains(parseIptables(filter(rules), 'iptables-legacy'), withVpcs)
+  expect(found.flatMap(({ loses }) => loses)).toEqual(lost)
+  for (const { fix } of found.map(explainBlockingChain)) {
+    expect(fix).toContain('FORWARD -i at-t-+ -j ACCEPT')
+    expect(fix).not.toContain('at-h')
+  }
+  // Where there are none, nothing is lost.
+  expect(look(filter(rules)).flatMap(({ loses }) => loses)).toEqual([])
+})
+
+test('in the namespace of a VPC the world is behind one link', () => {
+  const inside = probeAddresses(cidr('172.31.0.0/16'), { hasPeers: false, inVpc: true })
+  const rules = filter('-A FORWARD -o at-world -j DROP')
+  const found = findBlockingChains(parseIptables(rules, 'iptables-legacy'), inside)
+  expect(found.flatMap(({ loses }) => loses)).toEqual(['what instances send to the internet'])
 })
 
 test("Docker's own policy is none: it lets us through by DOCKER-USER", () => {

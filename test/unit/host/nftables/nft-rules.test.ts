@@ -7,7 +7,7 @@ import { parseNftRules } from '../../../../src/host/nftables/nft-rules.ts'
 import { cidr } from '../../../../src/model/addr.ts'
 import { findBlockingChains, probeAddresses } from '../../../../src/model/foreign-rules.ts'
 
-const places = probeAddresses(cidr('172.31.0.0/16'), false)
+const places = probeAddresses(cidr('172.31.0.0/16'), { hasPeers: false })
 const chain = (name: string, hook: string, policy: string, family = 'inet') => ({
   chain: { family, table: 'f', name, hook, type: 'filter', policy },
 })
