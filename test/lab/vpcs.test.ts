@@ -274,7 +274,7 @@ describe('damage is repaired', () => {
 
 describe('a name that is removed while no daemon runs', () => {
   it('is given back to the namespace, which a machine keeps alive by its tap', async () => {
-    const { netns, namespaceDirectory } = town.host(0)
+    const { netns, namespaceDirectory } = testbed.host(0)
     const name = `${namespaceDirectory}/atoll-vpc-1`
     const inode = () => netns.must(['stat', '--dereference', '--format=%i', name])
     const before = await inode()
@@ -283,12 +283,12 @@ describe('a name that is removed while no daemon runs', () => {
       said += text
     })
     await eventually('it holds the tap', () => said.includes('ready'))
-    await town.host(0).kill()
+    await testbed.host(0).kill()
     await netns.must(['sh', '-ec', `umount -l ${name}; rm ${name}`])
-    await town.pass({ restart: true })
+    await testbed.pass({ restart: true })
     expect(await inode()).toBe(before)
     for (const to of [RED_NEAR, RED_FAR])
-      expect(await reaches(town.guest(RED), addressOf(to)), nameOf(to)).toBe(true)
+      expect(await reaches(testbed.guest(RED), addressOf(to)), nameOf(to)).toBe(true)
     machine.kill('SIGKILL')
   })
 })

@@ -1,7 +1,7 @@
 /** AssociateDhcpOptions: gives a VPC a set of DHCP options, or the cloud's own back. */
 import { z } from 'zod'
-import type { Version } from '../../model/version.ts'
 import { derivedId } from '../../model/derived-ids.ts'
+import type { Version } from '../../model/version.ts'
 import { changeAction } from '../change.ts'
 import { dhcpOptionsIdSchema, missingDhcpOptions, requireDhcpOptions } from '../dhcp-options.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'

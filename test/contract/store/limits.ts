@@ -9,8 +9,8 @@ import { describe, expect, it } from 'vitest'
 import { ipv4 } from '../../../src/model/addr.ts'
 import { ALL_OUT } from '../../../src/model/group-rule.ts'
 import type { Tx } from '../../../src/store/store.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
-import { type StoreWorld, settledWorld } from './world.ts'
 
 const RACES = 3
 const AT_ONCE = 4
@@ -99,23 +99,23 @@ const KINDS: readonly Kind[] = [
 ]
 
 /** Limits. */
-export function describeLimits(begin: () => Promise<StoreWorld>): void {
+export function describeLimits(begin: () => Promise<StoreFixture>): void {
   describe('limits', () => {
-    const world = settledWorld(begin)
+    const fixture = storeFixture(begin)
 
     it('hold when several create something at once', async () => {
       const above: string[] = []
       for (const { what, count, insert } of KINDS)
         for (let race = 0; race < RACES; race += 1) {
-          const before = await world.store.change(count)
+          const before = await fixture.store.change(count)
           const create = (at: number) =>
-            (at % 2 === 0 ? world.store : world.peer).change(async (tx) => {
+            (at % 2 === 0 ? fixture.store : fixture.peer).change(async (tx) => {
               if ((await count(tx)) > before) return 'refused'
               await insert(tx, 1 + race * AT_ONCE + at)
               return 'made'
             })
           await Promise.all(Array.from({ length: AT_ONCE }, (_, at) => create(at)))
-          const more = (await world.peer.change(count)) - before
+          const more = (await fixture.peer.change(count)) - before
           if (more !== 1) above.push(`${more} ${what} instead of 1`)
         }
       expect(above).toEqual([])

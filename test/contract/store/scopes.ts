@@ -280,15 +280,17 @@ export function describeScopes(begin: () => Promise<StoreFixture>): void {
         ...{ ...given.vpc, id: gone, network: 4, isDefault: false },
         cidr: { ...given.vpc.cidr, network: '10.4.0.0' as never },
       }
-      await world.store.change((tx) => tx.insertVpc(one))
-      await world.store.change((tx) => tx.deleteVpc(one))
+      await fixture.store.change((tx) => tx.insertVpc(one))
+      await fixture.store.change((tx) => tx.deleteVpc(one))
       const of = { host: given.HOST, vpcs: [gone, given.vpc.id] }
       const seen = async () =>
-        (await world.peer.single((tx) => tx.changedScopes(0, of))).scopes.map(({ scope }) => scope)
-      await world.store.change((tx) => tx.deleteGenerationsOfGoneVpcs(LONG_MS))
+        (await fixture.peer.single((tx) => tx.changedScopes(0, of))).scopes.map(
+          ({ scope }) => scope,
+        )
+      await fixture.store.change((tx) => tx.deleteGenerationsOfGoneVpcs(LONG_MS))
       const before = await seen()
       expect(before).toContainEqual(ofVpc(gone))
-      await world.store.change((tx) => tx.deleteGenerationsOfGoneVpcs(-1))
+      await fixture.store.change((tx) => tx.deleteGenerationsOfGoneVpcs(-1))
       expect(await seen()).toEqual(
         before.filter((scope) => scope.kind !== 'vpc' || scope.vpc !== gone),
       )
