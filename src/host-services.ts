@@ -17,7 +17,7 @@ import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import type { HostService } from './services/service.ts'
 import { createVolumes } from './services/volumes.ts'
-import { createVpcs, type Vpcs } from './services/vpcs.ts'
+import { createVpcs, type Vpcs } from './services/vpcs/vpcs.ts'
 import { firewallSettings, vpcFirewallSettings } from './settings.ts'
 
 /** What the services are made of. */

@@ -1,10 +1,12 @@
 /**
  * What scripts/atolld.service allows the daemon suffices for what it does.
  *
- * - System calls: systemd answers all others with EPERM. Without bpf(2) no NIC was ever locked, and only a line of the log said so.
- * - Names of VPCs' network namespaces: the daemon has a mount namespace of its own, in which files are read-only and that ends with it
- *   (systemd.exec(5), "ProtectSystem"), few capabilities and no new privileges. The names are the machine's: they outlive the daemon, the
- *   next one finds them, and when they go, no other service's mount namespace keeps one.
+ * - System calls: systemd answers all others with EPERM. Without bpf(2) no NIC was ever locked, and
+ *   only a line of the log said so.
+ * - Names of VPCs' network namespaces: the daemon has a mount namespace of its own, in which files
+ *   are read-only and that ends with it (systemd.exec(5), "ProtectSystem"), few capabilities and no
+ *   new privileges. The names are the machine's: they outlive the daemon, the next one finds them,
+ *   and when they go, no other service's mount namespace keeps one.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'

@@ -1,15 +1,17 @@
-/** Many VPCs on one host: each is served when it is ready, and none waits for another that hangs. */
+/**
+ * Many VPCs on one host: each is served when it is ready, and none waits for another that hangs.
+ */
 import { expect, it, onTestFinished } from 'vitest'
-import type { NamespaceHost } from '../../../src/host/host.ts'
-import { systemClock } from '../../../src/lib/clock.ts'
-import { cidr } from '../../../src/model/addr.ts'
-import { formatId } from '../../../src/model/ids.ts'
-import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
-import type { HostService, Pass } from '../../../src/services/service.ts'
-import { createVpcs } from '../../../src/services/vpcs.ts'
-import { hostWant, instance } from '../../../tools/kit/instance.ts'
-import { silentLog } from '../../../tools/kit/log.ts'
-import { eventually } from '../../../tools/kit/netns.ts'
+import type { NamespaceHost } from '../../../../src/host/host.ts'
+import { systemClock } from '../../../../src/lib/clock.ts'
+import { cidr } from '../../../../src/model/addr.ts'
+import { formatId } from '../../../../src/model/ids.ts'
+import type { HostWant, InstanceWant } from '../../../../src/model/want.ts'
+import type { HostService, Pass } from '../../../../src/services/service.ts'
+import { createVpcs } from '../../../../src/services/vpcs/vpcs.ts'
+import { hostWant, instance } from '../../../../tools/kit/instance.ts'
+import { silentLog } from '../../../../tools/kit/log.ts'
+import { eventually } from '../../../../tools/kit/netns.ts'
 
 const WAIT_MS = 30
 const CIDR = cidr('10.0.0.0/16')

@@ -13,17 +13,17 @@
  * - Each VPC is served as soon as it is ready. A pass waits a moment for all, so that an instance
  *   in a new VPC starts in the same pass; then it goes on, and the work does, too.
  */
-import type { NamespaceHost, VpcNamespaces } from '../host/host.ts'
-import type { Clock } from '../lib/clock.ts'
-import { inTime } from '../lib/deadline.ts'
-import { createLimit } from '../lib/queue.ts'
-import { createIntervalCheck } from '../lib/throttle.ts'
-import { messageOf, unavailable } from '../model/errors.ts'
-import type { VpcId } from '../model/ids.ts'
-import type { HostWant } from '../model/want.ts'
-import type { VpcWants } from '../plan/vpc-wants.ts'
-import type { HostService, Pass } from './service.ts'
-import { createDivision } from './vpc-division.ts'
+import type { NamespaceHost, VpcNamespaces } from '../../host/host.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { inTime } from '../../lib/deadline.ts'
+import { createLimit } from '../../lib/queue.ts'
+import { createIntervalCheck } from '../../lib/throttle.ts'
+import { messageOf, unavailable } from '../../model/errors.ts'
+import type { VpcId } from '../../model/ids.ts'
+import type { HostWant } from '../../model/want.ts'
+import type { VpcWants } from '../../plan/vpc-wants.ts'
+import type { HostService, Pass } from '../service.ts'
+import { createDivision } from './division.ts'
 
 /** How often the services that answer are asked whether they lost a socket. */
 const ANSWERS_MS = 5_000

@@ -1,7 +1,7 @@
 /** Divides each want by network namespaces (`plan/vpc-wants.ts`), and notices what has changed. */
 import { isDeepStrictEqual } from 'node:util'
-import type { HostWant } from '../model/want.ts'
-import { type VpcWants, wantsByVpc } from '../plan/vpc-wants.ts'
+import type { HostWant } from '../../model/want.ts'
+import { type VpcWants, wantsByVpc } from '../../plan/vpc-wants.ts'
 
 /** Divides wants. A part that has not changed is the same object. */
 export function createDivision(): (want: HostWant) => VpcWants {
