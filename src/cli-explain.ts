@@ -1,12 +1,14 @@
-/** `atoll explain`: whether a packet passes, and why. */
+/** `atoll explain`: whether a packet passes, and why; and `atoll trace`, which sends one. */
 import type { Command } from 'commander'
 import type { ExplainReport } from './api/explain.ts'
 import { type Output, show } from './cli-output.ts'
+import { addTrace } from './cli-trace.ts'
 import { AtollError } from './model/errors.ts'
 import { readAdmin } from './operator/admin-client.ts'
 
-/** Adds the command. Exit codes: 0 it passes, 1 it does not, 2 the question is invalid. */
+/** Adds both commands. Exit codes: 0 it passes, 1 it does not, 2 the question is invalid. */
 export function addExplain(program: Command, runtimeDir: () => string): void {
+  addTrace(program, runtimeDir)
   program
     .command('explain <from> <to> <what>')
     .description(

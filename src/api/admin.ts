@@ -15,6 +15,7 @@ import { type HostName, parseHostName, parseId } from '../model/ids.ts'
 import type { Host, Instance, Nic, UnreadableRow } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
 import type { Surroundings } from '../plan/explain.ts'
+import type { TraceReport } from '../plan/trace-report.ts'
 import { announcing } from '../store/announce.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx } from '../store/store.ts'
@@ -91,6 +92,8 @@ export interface AdminOptions {
   readonly health: () => readonly HealthCondition[]
   /** The properties of this host that decide where packets go. */
   readonly surroundings: () => Promise<Surroundings>
+  /** Sends a packet and says where it went. */
+  readonly trace: (question: Question) => Promise<TraceReport>
   /** Accepts connections of consoles. */
   readonly upgrader: Upgrader
   readonly consoleLocator: ConsoleLocator
@@ -243,7 +246,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
         )
       }),
   )
-  addExplainRoute(server, options)
+  addPacketRoutes(server, options)
   addHostRoutes(server, options)
   if (options.keys !== undefined) addKeyRoutes(server, { ...options, ...options.keys })
   server.post<{ Params: { id: string } }>(
@@ -261,18 +264,22 @@ function guardedServer(options: AdminOptions): FastifyInstance {
   return server
 }
 
-/** Explains where packets go, and why they do not. */
-function addExplainRoute(
+/** Explains where packets go, and why they do not, and sends one to see it. */
+function addPacketRoutes(
   server: FastifyInstance,
-  { store, surroundings }: Pick<AdminOptions, 'store' | 'surroundings'>,
+  { store, surroundings, trace }: Pick<AdminOptions, 'store' | 'surroundings' | 'trace'>,
 ): void {
+  // A parameter that is given twice is a list.
+  const asked = ({ from = '', to = '', what = '' }: Partial<Question>): Question => ({
+    ...{ from: String(from), to: String(to), what: String(what) },
+  })
   server.get<{ Querystring: Partial<Question> }>(
     '/v1/explain',
-    async ({ query: { from = '', to = '', what = '' } }): Promise<ExplainReport> => {
-      // A parameter that is given twice is a list.
-      const question = { from: String(from), to: String(to), what: String(what) }
-      return explain(question, store, await surroundings())
-    },
+    async ({ query }): Promise<ExplainReport> => explain(asked(query), store, await surroundings()),
+  )
+  server.post<{ Querystring: Partial<Question> }>(
+    '/v1/trace',
+    async ({ query }): Promise<TraceReport> => trace(asked(query)),
   )
 }
 

@@ -3,7 +3,13 @@ import { refused } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { explainPacket, type Surroundings } from '../plan/explain.ts'
 import { explainName, parseName } from '../plan/explain-dns.ts'
-import { type CloudRecords, findEnd, type Parsed, parseTraffic } from '../plan/explain-question.ts'
+import {
+  type CloudRecords,
+  type End,
+  findEnd,
+  type Parsed,
+  parseTraffic,
+} from '../plan/explain-question.ts'
 import type { Explanation } from '../plan/explain-step.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import { readRouting } from '../store/routing.ts'
@@ -32,24 +38,35 @@ export async function explain(
   surroundings: Surroundings,
 ): Promise<ExplainReport> {
   const { value: records, asOf } = await store.read(readCloud)
-  const target = to === 'dns' ? undefined : findEnd(to, records)
-  const near = target !== undefined && 'value' in target ? target.value : undefined
-  const source = understood(findEnd(from, records, near))
   if (to === 'dns') {
+    const source = understood(findEnd(from, records))
     if (source.kind !== 'instance') throw refusal('only an instance can ask for a name')
     return {
       ...explainName(source, understood(parseName(what)), records, surroundings.zone),
       asOf,
     }
   }
-  const destination = understood(findEnd(to, records, source))
+  const { source, destination } = endsOf(from, to, records)
   const traffic = understood(parseTraffic(what))
-  if (source.kind !== 'instance' && destination.kind !== 'instance')
-    throw refusal('one of the two must be an instance')
   return { ...explainPacket(source, destination, traffic, records, surroundings), asOf }
 }
 
-function understood<T>(parsed: Parsed<T>): T {
+/** Who sends, and to whom. Errors: `refused` when that is unclear, or neither is an instance. */
+export function endsOf(
+  from: string,
+  to: string,
+  records: CloudRecords,
+): { readonly source: End; readonly destination: End } {
+  const target = findEnd(to, records)
+  const source = understood(findEnd(from, records, 'value' in target ? target.value : undefined))
+  const destination = understood(findEnd(to, records, source))
+  if (source.kind !== 'instance' && destination.kind !== 'instance')
+    throw refusal('one of the two must be an instance')
+  return { source, destination }
+}
+
+/** What a text means. Errors: `refused`. */
+export function understood<T>(parsed: Parsed<T>): T {
   if ('problem' in parsed) throw refusal(parsed.problem)
   return parsed.value
 }
@@ -58,7 +75,8 @@ function refusal(problem: string) {
   return refused('InvalidParameterValue', problem)
 }
 
-async function readCloud(tx: ReadTx): Promise<CloudRecords> {
+/** The records of the whole cloud. */
+export async function readCloud(tx: ReadTx): Promise<CloudRecords> {
   const tags = await tx.tags({})
   return {
     hosts: await tx.hosts(),

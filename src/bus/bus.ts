@@ -6,6 +6,7 @@
  * suite: in process, and RabbitMQ.
  */
 import type { HostName, InstanceId, VpcId } from '../model/ids.ts'
+import type { TraceAnswer, TraceAsk } from '../model/trace.ts'
 
 /** The questions that one host may ask another, with the types of their answers. */
 export interface Questions {
@@ -24,6 +25,10 @@ export interface Questions {
      */
     readonly answer: { readonly address: string; readonly port: number; readonly ticket: string }
   }
+  /**
+   * One step of a trace: look out for a packet, send it, or say what was seen of it (`api/trace.ts`).
+   */
+  readonly trace: { readonly ask: TraceAsk; readonly answer: TraceAnswer }
 }
 export type Question = keyof Questions
 

@@ -9,10 +9,12 @@
 import type { Socket } from 'node:dgram'
 import type { Server } from 'node:net'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
+import type { Count, CounterTable, CounterValues, ElementCount } from '../model/counters.ts'
 import type { LinkType } from '../model/driver.ts'
-import type { TrackedFlow } from '../model/flow.ts'
+import type { FlowTraffic, TrackedFlow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import type { InstanceLimits } from '../model/limits.ts'
+import type { TraceEvent } from '../model/trace.ts'
 import type { FlowFilter } from './network/conntrack.ts'
 
 /** A NIC as the kernel needs it. The names of both ends come from `model/names.ts`. */
@@ -195,8 +197,29 @@ export interface NamespaceHost {
    * `now`, which `rulesGeneration` has just returned. Null when that is not known.
    */
   rulesChanged(from: number, now: number): Promise<ReadonlySet<string> | null>
-  /** Packets counted by each named counter of a table; empty when there is no such table. */
-  ruleCounters(family: 'inet' | 'arp', table: string): Promise<ReadonlyMap<string, number>>
+  /** What the named counters of all tables have counted. */
+  ruleCounters(): Promise<CounterValues>
+  /**
+   * What the elements of a set with counters have counted, by the names of the links that they are;
+   * empty when there is no such set.
+   */
+  linkCounters(table: CounterTable, set: string): Promise<ReadonlyMap<string, Count>>
+  /** The same of a set with keys of any type, as bytes. */
+  elementCounters(table: CounterTable, set: string): Promise<readonly ElementCount[]>
+  /** Rules of a table as nft(8) prints them, by their handles; empty when there is none. */
+  ruleTexts(family: string, table: string): Promise<ReadonlyMap<number, string>>
+  /**
+   * Calls `heard` for what rules do with traced packets (`meta nftrace set 1`), until the returned
+   * function is called. Some events may be missing.
+   */
+  watchTrace(heard: (event: TraceEvent) => void): () => void
+  /**
+   * Lets an Ethernet frame arrive on a link as if its other end had sent it. The twelve bytes of
+   * its addresses are overwritten: it is sent to the link, by `from`.
+   */
+  injectFrame(link: string, from: Mac, frame: Uint8Array): Promise<void>
+  /** Names of the links of the namespace, by index. */
+  linkNames(): Promise<ReadonlyMap<number, string>>
   /**
    * Accepts traffic of links that match a pattern (iptables(8) -i) in Docker's DOCKER-USER chain,
    * if there is one. Returns whether it added something.
@@ -213,6 +236,8 @@ export interface NamespaceHost {
    * Connections of the host itself stay. Returns the number of entries.
    */
   endFlows(isOver: (flow: TrackedFlow) => boolean): Promise<number>
+  /** What IPv4 connections through this namespace have carried; those before the first call not. */
+  flowTraffic(): Promise<readonly FlowTraffic[]>
   /**
    * Calls `heard` when another program may have changed rules, routes, addresses or Atoll's links,
    * until the returned function is called. It is also called for some changes of this port itself.
@@ -292,6 +317,8 @@ export interface VpcNamespaces {
     readonly host: NamespaceHost
     readonly changed: readonly string[]
   }>
+  /** The port in a namespace that `ensure` has made or found; undefined before. */
+  opened(network: number): NamespaceHost | undefined
   /** Closes the port in a namespace, removes its NICs, its link and its name. */
   remove(network: number): Promise<void>
 }

@@ -22,6 +22,7 @@ import { ensureFabricLink, type MakeVxlan } from './network/fabric.ts'
 import type { Forwarding } from './network/forwarding.ts'
 import { attachGuest, isGuestAttached } from './network/guest.ts'
 import { readHostRouting } from './network/host-routing.ts'
+import { injectFrame } from './network/inject.ts'
 import { watchKernel } from './network/kernel-watch.ts'
 import { createNicLock, type LockPrograms, type NicLock } from './network/lock.ts'
 import type { Inside } from './network/netns.ts'
@@ -32,6 +33,7 @@ import { openTap, tapMaker } from './network/tap.ts'
 import { createNft } from './nftables/nft.ts'
 import { createNftState } from './nftables/nft-state.ts'
 import { openRulesWatch, type RulesWatch } from './nftables/rules-watch.ts'
+import { openTraceWatch } from './nftables/trace-watch.ts'
 import type { Descriptors } from './sockets/descriptors.ts'
 import { createServiceSockets } from './sockets/listen.ts'
 import { bindUdpToDevice } from './sockets/udp.ts'
@@ -72,6 +74,16 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
       attempt('routes cannot be set', () => ensureFabricRoutes(ip, routes, vpcs, link)),
     ...rules.port,
     ensureDockerCoexistence: parts.coexistWithDocker,
+    injectFrame: (link, from, frame) =>
+      attempt(`no packet can be sent from ${link}`, async () => {
+        const found = await ip.link(link)
+        if (found === undefined) throw unavailable(`there is no link ${link}`)
+        const addressed = Uint8Array.from(frame)
+        addressed.set([...macBytes(found.mac), ...macBytes(from)])
+        inside(() => injectFrame(found.index, addressed))
+      }),
+    linkNames: async () =>
+      new Map((await ip.links()).map(({ index, name }) => [index, name] as const)),
     bindUdp: (link, port) =>
       attempt(`UDP port ${port} cannot be bound on ${link}`, () =>
         bindUdpToDevice(libc, inside, link, port),
@@ -83,6 +95,10 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
       conntrack.close()
     },
   }
+}
+
+function macBytes(mac: string): readonly number[] {
+  return mac.split(':').map((part) => Number.parseInt(part, 16))
 }
 
 /** A runner whose programs are started inside. */
@@ -132,7 +148,15 @@ interface OpenRules {
   readonly watch: RulesWatch
   readonly port: Pick<
     NamespaceHost,
-    'applyRules' | 'listTable' | 'rulesGeneration' | 'rulesChanged' | 'ruleCounters'
+    | 'applyRules'
+    | 'listTable'
+    | 'rulesGeneration'
+    | 'rulesChanged'
+    | 'ruleCounters'
+    | 'linkCounters'
+    | 'elementCounters'
+    | 'ruleTexts'
+    | 'watchTrace'
   >
   close(): void
 }
@@ -149,8 +173,13 @@ function openRules(inside: Inside, runner: Runner): OpenRules {
       rulesGeneration: () =>
         attempt('the generation of the rules cannot be read', () => state.generation()),
       rulesChanged: (from, now) => watch.changed(from, now),
-      ruleCounters: (family, table) =>
-        attempt('counters cannot be read', () => state.counters(family, table)),
+      ruleCounters: () => attempt('counters cannot be read', () => state.counters()),
+      elementCounters: (table, set) =>
+        attempt('counters cannot be read', () => state.elementCounters(table, set)),
+      ruleTexts: (family, table) => nft.ruleTexts(family, table),
+      watchTrace: (heard) => inside(() => openTraceWatch(heard)),
+      linkCounters: (table, set) =>
+        attempt('counters cannot be read', () => state.linkCounters(table, set)),
     },
     close() {
       watch.close()
@@ -180,6 +209,7 @@ function packetPath({
   | 'watchKernel'
   | 'forgetFlows'
   | 'endFlows'
+  | 'flowTraffic'
 > {
   return {
     ensureForwarding: () =>
@@ -195,6 +225,7 @@ function packetPath({
         const isOwn = ({ source, destination }: Flow) => own.has(source) || own.has(destination)
         return await conntrack.end((flow) => !isOwn(flow) && isOver(flow))
       }),
+    flowTraffic: () => attempt('connections cannot be read', () => conntrack.traffic()),
     watchKernel: (heard) => watchKernel(ip, rulesWatch, lock, heard),
     surroundings: () =>
       attempt('routes cannot be read', async () => ({

@@ -22,6 +22,11 @@ export interface Metrics {
   /** All metrics in Prometheus's text format. */
   render(): Promise<string>
   /**
+   * Calls `read` each time before metrics are rendered, and waits for it, until the returned
+   * function is called. It must not reject.
+   */
+  beforeRender(read: () => Promise<void>): () => void
+  /**
    * For one of several parts that declare the same: they count together, and a gauge is the sum of
    * theirs. What is declared through a share is declared through shares only.
    */
@@ -50,6 +55,7 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
       eventLoopMonitoringPrecision: LOOP_SAMPLE_MS,
     })
   const registers = [registry]
+  const readers = new Set<() => Promise<void>>()
   const metrics: Omit<Metrics, 'share'> = {
     counter: (name, help, labels = []) =>
       new Counter({ name, help, labelNames: [...labels], registers }),
@@ -57,7 +63,14 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
       new Gauge({ name, help, labelNames: [...labels], registers }),
     histogram: (name, help, labels = [], buckets = LATENCY_BUCKETS_SECONDS) =>
       new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers }),
-    render: () => registry.metrics(),
+    render: async () => {
+      await Promise.all([...readers].map((read) => read()))
+      return await registry.metrics()
+    },
+    beforeRender: (read) => {
+      readers.add(read)
+      return () => readers.delete(read)
+    },
   }
   return { ...metrics, share: createShares(registry, metrics) }
 }
@@ -95,6 +108,7 @@ function createShares(registry: Registry, metrics: Omit<Metrics, 'share'>): () =
         return part
       },
       render: metrics.render,
+      beforeRender: metrics.beforeRender,
       share,
       end: () => {
         for (const end of endings) end()

@@ -85,6 +85,8 @@ export const NFT_TABLE = 'atoll'
 export const BUDGETS_TABLE = 'atoll_budgets'
 /** The table that drops what the main table has not accepted (`plan/guard.ts`). */
 export const GUARD_TABLE = 'atoll_guard'
+/** The table that marks the packet of `atoll trace`, for a second (`plan/trace-rules.ts`). */
+export const TRACE_TABLE = 'atoll_trace'
 /**
  * Bit of the packet mark: the source is not verified. The lock on a NIC sets it, and the source
  * check clears it. Few programs use the upper bits; Calico uses 0xffff0000 by default.

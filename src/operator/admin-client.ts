@@ -30,14 +30,23 @@ export function readAdmin(runtimeDir: string, path: string): Promise<unknown> {
  * Sends an order to the daemon and returns its answer. Errors: those of `readAdmin`, and the
  * daemon's reason for a refusal.
  */
-export function orderAdmin(runtimeDir: string, path: string): Promise<unknown> {
-  return ask(runtimeDir, path, 'POST')
+export function orderAdmin(
+  runtimeDir: string,
+  path: string,
+  timeoutMs = TIMEOUT_MS,
+): Promise<unknown> {
+  return ask(runtimeDir, path, 'POST', timeoutMs)
 }
 
-async function ask(runtimeDir: string, path: string, method: 'GET' | 'POST'): Promise<unknown> {
+async function ask(
+  runtimeDir: string,
+  path: string,
+  method: 'GET' | 'POST',
+  timeoutMs = TIMEOUT_MS,
+): Promise<unknown> {
   const socketPath = adminSocketFile(runtimeDir)
   const body = await new Promise<string>((resolve, reject) => {
-    const outgoing = request({ socketPath, path, method, timeout: TIMEOUT_MS }, (incoming) => {
+    const outgoing = request({ socketPath, path, method, timeout: timeoutMs }, (incoming) => {
       const chunks: Buffer[] = []
       let size = 0
       incoming.on('data', (chunk: Buffer) => {
@@ -55,7 +64,7 @@ async function ask(runtimeDir: string, path: string, method: 'GET' | 'POST'): Pr
         else reject(new Error(refusal ?? `atolld answered ${incoming.statusCode}: ${text}`))
       })
     })
-    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer in ${TIMEOUT_MS / 1000} s`)))
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)))
     outgoing.on('error', (error) => reject(unavailable(explain(error, socketPath), error)))
     outgoing.end()
   })

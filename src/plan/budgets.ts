@@ -13,6 +13,7 @@
  * Traffic between an instance and the services of its host is not tracked, so it takes no entry of
  * the connection table.
  */
+import type { CounterValues } from '../model/counters.ts'
 import { BUDGETS_TABLE, nicLinkName } from '../model/names.ts'
 import type { TypeRate } from '../model/network-rates.ts'
 import type { HostWant } from '../model/want.ts'
@@ -27,6 +28,15 @@ import {
   tableText,
 } from './nft-tables.ts'
 import { ANY_NIC } from './nft-text.ts'
+import {
+  acceptedChains,
+  dropBy,
+  dropChain,
+  dropCounted,
+  dropCounterOf,
+  NIC_COUNTER_SETS,
+  nicCounterSets,
+} from './nic-counters.ts'
 import { MAX_NICS, RATE_DROP_REASONS, RATE_SETS, rateObjects } from './rates.ts'
 import { serviceAddresses } from './service-addresses.ts'
 
@@ -49,6 +59,9 @@ export const BUDGET_DROP_REASONS = [
   ...RATE_DROP_REASONS,
 ] as const
 export type BudgetDropReason = (typeof BUDGET_DROP_REASONS)[number]
+
+/** The reasons of the table `inet`. */
+const DROPPED_HERE = BUDGET_DROP_REASONS.filter((reason) => reason !== 'budget_arp')
 
 /** Family and name of the tables that the script updates. */
 export const BUDGET_TABLES = [
@@ -136,19 +149,26 @@ export function budgetTables(want: HostWant, limits: BudgetLimits): readonly Nft
     {
       ...inet,
       objects: [
-        ...BUDGET_DROP_REASONS.filter((reason) => reason !== 'budget_arp').map(counter),
+        ...DROPPED_HERE.map(counter),
+        ...nicCounterSets(want, 'dropped'),
+        ...nicCounterSets(want, 'accepted'),
+        ...DROPPED_HERE.map(dropChain),
         set('services', ['type ipv4_addr'], serviceAddresses(want.shared)),
         ...serviceChains(serviceRates(classes.length)),
         ...connectionChains(classes),
         ...rateObjects(want, limits.rates, drop),
+        ...acceptedChains(),
       ],
     },
     { ...arp, objects: [counter('budget_arp'), ...arpChain()] },
   ]
 }
 
-/** The script that makes the tables, or brings up to date what is there. It is safe to repeat. */
-export function loadBudgets(tables: readonly NftTable[]): string {
+/**
+ * The script that makes the tables, or brings up to date what is there. It is safe to repeat.
+ * Counters begin with the values in `counted`.
+ */
+export function loadBudgets(tables: readonly NftTable[], counted: CounterValues): string {
   return [
     ...BUDGET_TABLES.flatMap(({ family, name }) => [
       `add table ${family} ${name}`,
@@ -161,12 +181,12 @@ export function loadBudgets(tables: readonly NftTable[]): string {
     ]),
     `add set inet ${BUDGETS_TABLE} services { type ipv4_addr; }`,
     `flush set inet ${BUDGETS_TABLE} services`,
-    ...RATE_SETS.flatMap(({ name, head }) => [
+    ...[...RATE_SETS, ...NIC_COUNTER_SETS].flatMap(({ name, head }) => [
       `add set inet ${BUDGETS_TABLE} ${name} { ${head.join('; ')}; }`,
       `flush set inet ${BUDGETS_TABLE} ${name}`,
     ]),
     ...removeOtherRates(new Set(tables.flatMap(({ objects }) => objects.map(({ name }) => name)))),
-    ...tables.flatMap(tableText),
+    ...tables.flatMap((table) => tableText(table, counted)),
     '',
   ].join('\n')
 }
@@ -368,15 +388,10 @@ function above(
   return `update @${bucketName(name, rate)} { ${link} ${limit} } ${drop(reason)}`
 }
 
-/** Name of the counter of a reason. */
-export function budgetCounterName(reason: BudgetDropReason): string {
-  return `dropped_${reason}`
-}
-
 function counter(reason: BudgetDropReason): NftObject {
-  return namedCounter(budgetCounterName(reason))
+  return namedCounter(dropCounterOf(reason))
 }
 
 function drop(reason: BudgetDropReason): string {
-  return `counter name "${budgetCounterName(reason)}" drop`
+  return reason === 'budget_arp' ? dropCounted(reason) : dropBy(reason)
 }

@@ -15,7 +15,7 @@ import { type Cidr, formatCidr } from '../model/addr.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import { FABRIC_LINK, GUARD_TABLE, TRANSIT_LINK_PREFIX } from '../model/names.ts'
 import { baseChain, type NftObject, set, tableText } from './nft-tables.ts'
-import { ANY_NIC, drop, dropCounter, NOT_ACCEPTED } from './nft-text.ts'
+import { ANY_NIC, dropUnattributed as drop, dropCounter, NOT_ACCEPTED } from './nft-text.ts'
 
 /** After every other filter chain: the highest named priority of nft(8) is 300. */
 const AFTER_ALL = 450

@@ -7,6 +7,8 @@
  * values. Syntax: nft(8).
  */
 
+import { type CounterValues, counterKey } from '../model/counters.ts'
+
 /** A named object of a table. */
 export interface NftObject {
   readonly kind: 'counter' | 'set' | 'map' | 'chain' | 'ct timeout'
@@ -58,17 +60,44 @@ function unique(elements: readonly string[]): readonly string[] {
   return [...new Set(elements)]
 }
 
-/** The table as text. It creates the table, or adds to an existing one. */
-export function tableText({ family, name, objects }: NftTable): readonly string[] {
-  return block(`table ${family} ${name}`, objects.flatMap(objectText))
+/**
+ * The table as text. It creates the table, or adds to an existing one. New counters begin with the
+ * values in `counted`.
+ */
+export function tableText(table: NftTable, counted: CounterValues = new Map()): readonly string[] {
+  const { family, name, objects } = table
+  return block(
+    `table ${family} ${name}`,
+    objects.flatMap((object) => objectText(object, table, counted)),
+  )
 }
 
 /** The object as text inside its table. */
-function objectText({ kind, name, head, items }: NftObject): readonly string[] {
-  const isList = kind === 'set' || kind === 'map'
+function objectText(
+  { kind, name, head, items }: NftObject,
+  table: NftTable,
+  counted: CounterValues,
+): readonly string[] {
+  const value = (element?: string) => {
+    const count = counted.get(counterKey(table, name, element))
+    return count === undefined ? '' : `packets ${count.packets} bytes ${count.bytes}`
+  }
+  const of = `${kind} ${name}`
+  if (kind === 'counter')
+    return block(
+      of,
+      [value()].filter((text) => text !== ''),
+    )
+  if (kind !== 'set' && kind !== 'map') return block(of, [...head, ...items])
+  const elements = items.map((item) => {
+    const text = value(item)
+    return text === '' ? item : `${item} counter ${text}`
+  })
   // nft takes no empty list of elements.
-  const list = isList && items.length > 0 ? [`elements = { ${items.join(', ')} }`] : []
-  return block(`${kind} ${name}`, [...head, ...(isList ? list : items)])
+  return block(of, [
+    ...head,
+    ...(items.length > 0 ? [`elements = { ${elements.join(', ')} }`] : []),
+  ])
 }
 
 /** A statement with a body in braces. */

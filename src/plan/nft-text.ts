@@ -1,6 +1,7 @@
 /** Verdicts that all tables share, and why packets are dropped. Pure. */
 import { ACCEPTED_MARK, NIC_LINK_PREFIX, UNVERIFIED_MARK } from '../model/names.ts'
 import { type NftObject, namedCounter } from './nft-tables.ts'
+import { dropBy, dropCounted, dropCounterOf } from './nic-counters.ts'
 
 /** Why a packet was dropped; each has a counter. */
 export const DROP_REASONS = [
@@ -45,7 +46,7 @@ export type DropReason = (typeof DROP_REASONS)[number]
 
 /** Name of the counter of a reason. */
 export function dropCounterName(reason: DropReason): string {
-  return `dropped_${reason}`
+  return dropCounterOf(reason)
 }
 
 /** Matches the link of every NIC. */
@@ -69,7 +70,12 @@ export function dropCounter(reason: DropReason): NftObject {
   return namedCounter(dropCounterName(reason))
 }
 
-/** Counts and drops. */
+/** Drops, and counts for the NICs and by the reason. */
 export function drop(reason: DropReason): string {
-  return `counter name "${dropCounterName(reason)}" drop`
+  return dropBy(reason)
+}
+
+/** Drops in a table that does not count for NICs. */
+export function dropUnattributed(reason: DropReason): string {
+  return dropCounted(reason)
 }

@@ -12,13 +12,22 @@
  * Syntax: nft(8).
  */
 import { formatCidr, METADATA_ADDRESS } from '../model/addr.ts'
+import type { CounterValues } from '../model/counters.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import type { HostRouting } from '../model/host-routing.ts'
-import { FABRIC_LINK, GUARD_TABLE, NFT_TABLE, nicLinkName, WORLD_LINK } from '../model/names.ts'
+import {
+  FABRIC_LINK,
+  GUARD_TABLE,
+  NFT_TABLE,
+  nicLinkName,
+  TRACE_TABLE,
+  WORLD_LINK,
+} from '../model/names.ts'
 import type { TypeRate } from '../model/network-rates.ts'
 import { TRANSIT_RANGE } from '../model/transit.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
 import { aclRules } from './acl-rules.ts'
+import { arpTable, type Senders, type SharedAddresses } from './arp-table.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { type FloatingRules, floatingRules, servedFloatingIps } from './floating.ts'
 import { guardTable } from './guard.ts'
@@ -34,6 +43,7 @@ import {
   updateScript,
 } from './nft-tables.ts'
 import { ACCEPT, ACCEPT_VERIFIED, ANY_NIC, DROP_REASONS, drop, dropCounter } from './nft-text.ts'
+import { dropChain, nicCounterSets } from './nic-counters.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
 import { type RouteRules, routeRules } from './route-rules.ts'
 import { securityGroupChains } from './security-groups.ts'
@@ -49,6 +59,8 @@ export interface FirewallSettings extends ReachSettings {
   readonly inVpc?: boolean
   /** How fast NICs may be, by instance type. */
   readonly rates: readonly TypeRate[]
+  /** Most rules of security groups that have counters. */
+  readonly countedRules: number
 }
 
 /** Family and name of the tables that the script replaces. */
@@ -65,6 +77,7 @@ export const RULESET_TABLES = [...REPLACED, { family: 'inet', name: GUARD_TABLE 
 export const RECREATE_GUARD = `add table inet ${GUARD_TABLE}\ndelete table inet ${GUARD_TABLE}\n`
 /** Reasons whose counters are in other tables. */
 const COUNTED_ELSEWHERE: readonly string[] = ['arp', 'unjudged', 'stranger']
+const DROPPED_HERE = DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason))
 
 const SOURCE_CHECK = -450
 
@@ -99,15 +112,19 @@ export function planRuleset(
   }
 }
 
-/** The script that replaces whatever is there by this ruleset. */
-export function loadScript({ tables, guard }: Ruleset): string {
+/**
+ * The script that replaces whatever is there by this ruleset. Counters begin with the values in
+ * `counted`.
+ */
+export function loadScript({ tables, guard }: Ruleset, counted: CounterValues = new Map()): string {
   const script = [
-    ...REPLACED.flatMap(({ family, name }) => [
+    // That of a trace stays behind when the daemon is killed.
+    ...[...REPLACED, { family: 'inet', name: TRACE_TABLE }].flatMap(({ family, name }) => [
       // Only an existing table can be deleted, so add it first.
       `add table ${family} ${name}`,
       `delete table ${family} ${name}`,
     ]),
-    ...tables.flatMap(tableText),
+    ...tables.flatMap((table) => tableText(table, counted)),
   ]
   return `${script.join('\n')}\n${guard}`
 }
@@ -121,19 +138,6 @@ export function changeScript(before: Ruleset, now: Ruleset): string | null {
   if (changes === null) return null
   const lines = changes.map((line) => `${line}\n`).join('')
   return before.guard === now.guard ? lines : `${lines}${now.guard}`
-}
-
-/** Addresses that are the same on every host. */
-interface SharedAddresses {
-  /** Where the hosts' own services answer. */
-  readonly services: readonly string[]
-  readonly vpcs: Networks
-}
-
-/** Who may send on a link, as elements of sets. */
-interface Senders extends SharedAddresses {
-  readonly sources: readonly string[]
-  readonly macs: readonly string[]
 }
 
 function inetTable(
@@ -158,7 +162,9 @@ function inetTable(
       })
     : NO_TRANSIT
   const objects = [
-    ...DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason)).map(dropCounter),
+    ...DROPPED_HERE.map(dropCounter),
+    ...nicCounterSets(want, 'dropped'),
+    ...DROPPED_HERE.map(dropChain),
     set('nic_links', ['type ifname'], links),
     set('nic_macs', ['type ifname . ether_addr'], macs),
     set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
@@ -173,7 +179,7 @@ function inetTable(
     preroutingChain(settings, vpcs, floating),
     reach.chain,
     ...routes.objects,
-    ...securityGroupChains(want, nics, routes.leaving),
+    ...securityGroupChains(want, nics, routes.leaving, settings.countedRules),
     ...transit.chains,
     ...hostChains(settings, want, routes),
     ...forwardChains(settings, vpcs, routes),
@@ -364,36 +370,4 @@ function natChains(
         : [`iifname ${ANY_TRANSIT} ip saddr ${formatCidr(TRANSIT_RANGE)} masquerade`]),
     ]),
   ]
-}
-
-/**
- * ARP rules. A guest on a routed link can only attack the host's ARP cache, whose entries for
- * guests are permanent; these rules are the second protection. Proxy ARP answers a guest only for
- * its own network and for service addresses. On other links nobody gets an answer for a service
- * address, because every host has it.
- */
-function arpTable({ sources, macs, services, vpcs }: Senders): NftTable {
-  const objects = [
-    dropCounter('arp'),
-    set('nic_macs', ['type ifname . ether_addr'], macs),
-    set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
-    set('services', ['type ipv4_addr'], services),
-    ...vpcs.sets,
-    baseChain('input', 'type filter hook input priority filter; policy accept;', [
-      `iifname ${ANY_NIC} goto from_nic`,
-      `arp daddr ip @services ${drop('arp')}`,
-    ]),
-    chain('from_nic', [
-      'arp daddr ip @services goto check_sender',
-      ...vpcs.match('arp daddr ip').map((ours) => `${ours} goto check_sender`),
-      drop('arp'),
-    ]),
-    chain('check_sender', [
-      'iifname . arp saddr ether . arp saddr ip @nic_sources accept',
-      // A probe before an address is used has no sender address (RFC 5227, section 1.1).
-      'arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @nic_macs accept',
-      drop('arp'),
-    ]),
-  ]
-  return { family: 'arp', name: NFT_TABLE, objects }
 }

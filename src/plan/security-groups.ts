@@ -6,13 +6,16 @@
  * Each group has two chains with its rules, `out_sg_…` and `in_sg_…`. NICs in the same combination
  * of groups share the chains `egress_N` and `ingress_N`, which jump to those of their groups. The
  * maps `egress` and `ingress` lead from the address of a NIC to its chain.
+ *
+ * A rule has a named counter, which keeps its value when the chain of its group is written anew.
  */
 import { type Cidr, formatCidr } from '../model/addr.ts'
 import { ANY_PORT, ANY_PROTOCOL, hasPorts, PORT_MAX, PROTOCOLS } from '../model/group-rule.ts'
-import type { GroupId } from '../model/ids.ts'
+import type { GroupId, SecurityGroupRuleId } from '../model/ids.ts'
 import { NIC_LINK_PREFIX } from '../model/names.ts'
 import type { GroupWant, HostWant, NicWant, RuleWant } from '../model/want.ts'
-import { chain, map, type NftObject, set } from './nft-tables.ts'
+import { refusalChains, refuse } from './flow-log-rules.ts'
+import { chain, map, type NftObject, namedCounter, set } from './nft-tables.ts'
 import { ACCEPT, drop } from './nft-text.ts'
 
 /** NICs in the same groups. */
@@ -31,27 +34,37 @@ const OWN_ADDRESS = { egress: 'ip saddr', ingress: 'ip daddr' } as const
 const PEER_ADDRESS = { egress: 'ip daddr', ingress: 'ip saddr' } as const
 
 /**
- * Sets, maps and chains for these NICs. What begins a connection goes to the chain `check_egress`
+ * Sets, maps and chains for these NICs. The first `countedRules` of their rules, by id, have counters. What begins a connection goes to the chain `check_egress`
  * when it is from one of them, else to `check_ingress`. What leaves the host goes on to `leaving`.
  */
 export function securityGroupChains(
   want: HostWant,
   nics: readonly NicWant[],
   leaving: string,
+  countedRules: number,
 ): readonly NftObject[] {
   const groups = new Map(want.shared.groups.map((group) => [group.id, group]))
   const combinations = combine(nics)
   const used = [...new Set(combinations.flatMap((one) => one.groups))].toSorted()
   const rules = used.flatMap((id) => groups.get(id)?.rules ?? [])
+  const counted = new Set(
+    rules
+      .filter(({ peer }) => peer.kind !== 'ipv6')
+      .map(({ id }) => id)
+      .toSorted()
+      .slice(0, countedRules),
+  )
   const away = `oifname != "${NIC_LINK_PREFIX}*" goto ${leaving}`
   return [
+    ...[...counted].map((id) => namedCounter(ruleCounterName(id))),
+    ...refusalChains(want, drop('group')),
     ...memberSets(rules, groups),
     ...combinations.map(({ name, nics }) => {
       const addresses = nics.map(({ ip }) => ip)
       return set(nicSetName(name), ['type ipv4_addr'], addresses)
     }),
-    ...direction('ingress', used, groups, combinations, [away]),
-    ...direction('egress', used, groups, combinations, []),
+    ...direction('ingress', used, groups, counted, combinations, [away]),
+    ...direction('egress', used, groups, counted, combinations, []),
   ]
 }
 
@@ -82,6 +95,7 @@ function direction(
   way: Direction,
   used: readonly GroupId[],
   groups: ReadonlyMap<GroupId, GroupWant>,
+  counted: ReadonlySet<SecurityGroupRuleId>,
   combinations: readonly Combination[],
   before: readonly string[],
 ): readonly NftObject[] {
@@ -91,14 +105,11 @@ function direction(
       const rules = groups.get(id)?.rules.filter(({ egress }) => egress === (way === 'egress'))
       return chain(
         chainOf(id),
-        (rules ?? []).flatMap((rule) => ruleLines(rule, way)),
+        (rules ?? []).flatMap((rule) => ruleLines(rule, way, counted)),
       )
     }),
     ...combinations.map((one) =>
-      chain(`${way}_${one.name}`, [
-        ...one.groups.map((id) => `jump ${chainOf(id)}`),
-        drop('group'),
-      ]),
+      chain(`${way}_${one.name}`, [...one.groups.map((id) => `jump ${chainOf(id)}`), refuse(way)]),
     ),
     map(
       way,
@@ -114,19 +125,24 @@ function direction(
       ...combinations.map(
         ({ name }) => `${OWN_ADDRESS[way]} @${nicSetName(name)} goto ${way}_${name}`,
       ),
-      drop('group'),
+      refuse(way),
     ]),
   ]
 }
 
 /** The rule as nft(8) has it; none for IPv6, which instances do not have. */
-function ruleLines(rule: RuleWant, way: Direction): readonly string[] {
+function ruleLines(
+  rule: RuleWant,
+  way: Direction,
+  counted: ReadonlySet<SecurityGroupRuleId>,
+): readonly string[] {
   if (rule.peer.kind === 'ipv6') return []
   const peer =
     rule.peer.kind === 'group'
       ? [`${PEER_ADDRESS[way]} @${memberSetName(rule.peer.group)}`]
       : networkMatch(PEER_ADDRESS[way], rule.peer.cidr)
-  return [[...peer, ...protocolMatch(rule), VERDICT[way]].join(' ')]
+  const count = counted.has(rule.id) ? [`counter name "${ruleCounterName(rule.id)}"`] : []
+  return [[...peer, ...protocolMatch(rule), ...count, VERDICT[way]].join(' ')]
 }
 
 function networkMatch(field: string, network: Cidr): readonly string[] {
@@ -149,6 +165,11 @@ export function protocolMatch({
   return [`icmp type ${fromPort}`, ...(toPort === ANY_PORT ? [] : [`icmp code ${toPort}`])]
 }
 
+/** Name of the counter of the packets that a rule lets begin a connection. */
+export function ruleCounterName(id: SecurityGroupRuleId): string {
+  return `rule_${chainSuffix(id)}`
+}
+
 function nicSetName(combination: string): string {
   return `nics_${combination}`
 }
@@ -157,6 +178,6 @@ function memberSetName(id: GroupId): string {
   return `members_${chainSuffix(id)}`
 }
 
-function chainSuffix(id: GroupId): string {
+function chainSuffix(id: GroupId | SecurityGroupRuleId): string {
   return id.replaceAll('-', '_')
 }

@@ -78,8 +78,8 @@ async function reaches(from: Netns, to: string): Promise<boolean> {
 }
 
 async function drops(reason: string): Promise<number> {
-  const counted = await testbed.host.ruleCounters('inet', NFT_TABLE)
-  return counted.get(`dropped_${reason}`) ?? 0
+  const counted = await testbed.host.ruleCounters()
+  return counted.get(`inet ${NFT_TABLE} dropped_${reason}`)?.packets ?? 0
 }
 
 test.each([

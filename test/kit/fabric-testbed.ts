@@ -236,7 +236,8 @@ async function createHost(
         renderRuleset(want, firewallOf(made.settings), await made.host.surroundings()),
       ),
     drops: async (reason) =>
-      (await made.host.ruleCounters('inet', NFT_TABLE)).get(dropCounterName(reason)) ?? 0,
+      (await made.host.ruleCounters()).get(`inet ${NFT_TABLE} ${dropCounterName(reason)}`)
+        ?.packets ?? 0,
   }
   return made
 }

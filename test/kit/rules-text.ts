@@ -5,9 +5,9 @@ import { type BudgetLimits, budgetTables, loadBudgets } from '../../src/plan/bud
 import { loadScript, planRuleset } from '../../src/plan/ruleset.ts'
 
 export function renderRuleset(...given: Parameters<typeof planRuleset>): string {
-  return loadScript(planRuleset(...given))
+  return loadScript(planRuleset(...given), new Map())
 }
 
 export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
-  return loadBudgets(budgetTables(want, limits))
+  return loadBudgets(budgetTables(want, limits), new Map())
 }

@@ -14,6 +14,7 @@ import { isRouted, waysOf } from '../../src/plan/route-rules.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { anyRouting, passesAcls, withRouting } from '../kit/any-routing.ts'
 import { anyRulesOf, NO_PORTS_PROTOCOL, withRules } from '../kit/group-rules.ts'
+import { sendProbes } from '../kit/probe-packets.ts'
 import {
   createTestbed,
   OUTSIDE_ADDRESS,
@@ -45,60 +46,6 @@ beforeAll(async () => {
 })
 afterAll(() => testbed.destroy())
 
-/**
- * Sends packets that begin a flow each: argv is JSON, a list of [destination, protocol, port, code,
- * number].
- */
-const SEND = `
-import json, socket, struct, sys
-def checksum(data):
-    data += b"\\0" * (len(data) % 2)
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    total = (total >> 16) + (total & 0xffff)
-    return ~(total + (total >> 16)) & 0xffff
-source = socket.inet_aton(sys.argv[1])
-for destination, protocol, port, code, number in json.loads(sys.argv[2]):
-    to = socket.inet_aton(destination)
-    mark = b"atoll%08d" % number
-    if protocol == 6:
-        body = struct.pack("!HHIIBBHHH", 1024 + number % 60000, port, number, 0, 5 << 4, 2, 1024, 0, 0) + mark
-    elif protocol == 17:
-        body = struct.pack("!HHHH", 1024 + number % 60000, port, 8 + len(mark), 0) + mark
-    elif protocol == 1:
-        body = struct.pack("!BBHHH", port, code, 0, number % 65536, 1) + mark
-    else:
-        body = mark
-    if protocol == 6:
-        sum_ = checksum(source + to + struct.pack("!BBH", 0, protocol, len(body)) + body)
-        body = body[:16] + struct.pack("!H", sum_) + body[18:]
-    elif protocol == 1:
-        body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
-    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), number % 65536, 0, 64, protocol, 0, source, to)
-    raw.sendto(header + body, (destination, 0))
-    raw.close()
-`
-
-/** Prints the number of each such packet that arrives, until SIGUSR1 and 0.3 s of silence. */
-const HEAR = `
-import os, re, select, signal, socket
-inner, outer = os.pipe()
-signal.signal(signal.SIGUSR1, lambda *_: os.write(outer, b"x"))
-raw = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-print("ready", flush=True)
-over = False
-while True:
-    ready, _, _ = select.select([raw] + ([] if over else [inner]), [], [], 0.3 if over else None)
-    if not ready: break
-    if raw in ready:
-        data, (_, _, kind, *_) = raw.recvfrom(65535)
-        # PACKET_OUTGOING is what this machine sends; an ICMP error quotes what did not arrive.
-        found = re.search(rb"atoll(\\d{8})", data)
-        if kind != 4 and found and not (data[9] == 1 and data[20] in (3, 11)): print(int(found.group(1)), flush=True)
-    elif inner in ready: over = True
-`
-
 /** The kinds of packet that are tried between each two ends: protocol, port or type, code. */
 const KINDS = [
   [6, 22, 0],
@@ -110,8 +57,6 @@ const KINDS = [
   [1, 13, 0],
   [NO_PORTS_PROTOCOL, 0, 0],
 ] as const
-
-let lastNumber = 0
 
 /** Where packets go: an address, and the end that gets them. */
 interface Target {
@@ -126,37 +71,29 @@ interface Target {
 async function tryAll(
   targets: readonly Target[] = ends.map(({ ip }, to) => ({ ip, to })),
 ): Promise<{ readonly passed: Set<string>; readonly all: readonly Flow[] }> {
-  const heard = ends.map(() => '')
-  const hearers = ends.map(({ machine }, at) =>
-    machine.spawn(['python3', '-c', HEAR], (text) => {
-      heard[at] += text
-    }),
-  )
-  await eventually('everybody listens', () => heard.every((text) => text.startsWith('ready')))
-  const flows = new Map<number, { readonly flow: Flow; readonly to: number }>()
-  for (const [from, { ip: source, machine }] of ends.entries()) {
-    const packets = targets.flatMap(({ ip: destination, to }) =>
+  const probes = ends.flatMap(({ ip: source }, from) =>
+    targets.flatMap(({ ip: destination, to }) =>
       destination === source
         ? []
         : KINDS.filter(
             ([protocol]) =>
               protocol !== NO_PORTS_PROTOCOL ||
               (from < to && to < GUESTS.length && destination === ADDRESSES[to]),
-          ).map(([protocol, port, code]) => {
-            lastNumber += 1
-            flows.set(lastNumber, { flow: { source, destination, protocol, port, code }, to })
-            return [destination, protocol, port, code, lastNumber]
-          }),
-    )
-    await machine.must(['python3', '-c', SEND, source, JSON.stringify(packets)])
+          ).map(([protocol, port, code]) => ({ from, to, destination, protocol, port, code })),
+    ),
+  )
+  const arrived = await sendProbes(ends, probes)
+  const flows = probes.map((probe) => {
+    const { from, destination, protocol, port, code } = probe
+    const source = ends[from]?.ip ?? ipv4('0.0.0.0')
+    return { probe, flow: { source, destination, protocol, port, code } }
+  })
+  return {
+    passed: new Set(
+      flows.flatMap(({ probe, flow }) => (arrived.has(probe) ? JSON.stringify(flow) : [])),
+    ),
+    all: flows.map(({ flow }) => flow),
   }
-  const gone = hearers.map((hearer) => new Promise((resolve) => hearer.once('close', resolve)))
-  for (const hearer of hearers) hearer.kill('SIGUSR1')
-  await Promise.all(gone)
-  const passed = new Set<string>()
-  for (const [number, { flow, to }] of flows)
-    if (heard[to]?.split('\n').includes(`${number}`) === true) passed.add(JSON.stringify(flow))
-  return { passed, all: [...flows.values()].map(({ flow }) => flow) }
 }
 
 test('packets pass exactly if the rules permit it', async () => {

@@ -94,6 +94,7 @@ export const LONE_FIREWALL: FirewallSettings = {
   engines: [],
   fabric: NO_FABRIC,
   rates: [],
+  countedRules: 1000,
 }
 
 /** A want with these instances and nothing shared. */

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { AtollError, ERROR_STATUS, type ErrorCode } from '../../model/errors.ts'
 import { parseHostName, parseId } from '../../model/ids.ts'
 import { KIB } from '../../model/sizes.ts'
+import { traceAnswerSchema, traceAskSchema } from '../../model/trace.ts'
 import type { Question, Questions } from '../bus.ts'
 
 /** Longest message in bytes: console output of 64 KiB in base64, and some more. */
@@ -121,6 +122,7 @@ export const QUESTION_SCHEMAS: {
       ticket: z.string().max(128).describe('Valid once, for some seconds'),
     }),
   },
+  trace: { ask: traceAskSchema, answer: traceAnswerSchema },
 }
 
 /** Whether this version knows this kind of question. */

@@ -17,6 +17,7 @@ export interface Instruction {
 
 const SYSCALL_NUMBERS: Readonly<Record<string, number>> = { x86_64: 321, aarch64: 280 }
 const BPF_PROG_LOAD = 5
+const BPF_PROG_RUN = 10
 const BPF_PROG_TYPE_SCHED_CLS = 3
 const INSTRUCTION_BYTES = 8
 /** Of the part of union bpf_attr that is used here (linux/bpf.h). */
@@ -43,8 +44,6 @@ export function loadClassifier(name: string, program: readonly Instruction[]): n
     koffi.pointer(attributes),
     'uint32_t',
   ])
-  const number = SYSCALL_NUMBERS[machine()]
-  if (number === undefined) throw new Error(`no bpf(2) is known for ${machine()}`)
   const request = {
     type: BPF_PROG_TYPE_SCHED_CLS,
     count: program.length,
@@ -57,7 +56,40 @@ export function loadClassifier(name: string, program: readonly Instruction[]): n
     flags: 0,
     name: [...Buffer.from(name.padEnd(16, '\0'))],
   }
-  return checked('bpf', syscall(number, BPF_PROG_LOAD, request, ATTRIBUTE_BYTES))
+  return checked('bpf', syscall(syscallNumber(), BPF_PROG_LOAD, request, ATTRIBUTE_BYTES))
+}
+
+/** Runs the program once with this frame, in the calling thread's network namespace. */
+export function runClassifier(descriptor: number, frame: Uint8Array): void {
+  const library = koffi.load('libc.so.6')
+  const attributes = koffi.struct({
+    descriptor: 'uint32_t',
+    result: 'uint32_t',
+    bytesIn: 'uint32_t',
+    bytesOut: 'uint32_t',
+    in: 'const uint8_t *',
+    out: 'const uint8_t *',
+    repeat: 'uint32_t',
+    duration: 'uint32_t',
+    rest: koffi.array('uint8_t', 24),
+  })
+  const syscall = library.func('syscall', 'long', [
+    'long',
+    'int',
+    koffi.pointer(attributes),
+    'uint32_t',
+  ])
+  const request = {
+    ...{ descriptor, result: 0, bytesIn: frame.length, bytesOut: 0, in: frame, out: null },
+    ...{ repeat: 1, duration: 0, rest: Array.from({ length: 24 }, () => 0) },
+  }
+  checked('bpf', syscall(syscallNumber(), BPF_PROG_RUN, request, ATTRIBUTE_BYTES))
+}
+
+function syscallNumber(): number {
+  const number = SYSCALL_NUMBERS[machine()]
+  if (number === undefined) throw new Error(`no bpf(2) is known for ${machine()}`)
+  return number
 }
 
 function encode(program: readonly Instruction[]): Buffer {

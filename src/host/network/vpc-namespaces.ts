@@ -78,8 +78,6 @@ interface Opened {
 
 /** The namespaces, and what this process has open in them. */
 export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
-  /** The port in a namespace that `ensure` has returned. */
-  opened(network: number): NamespaceHost | undefined
   close(): Promise<void>
 } {
   const names = createNames(parts.runner, parts.directory)

@@ -38,5 +38,5 @@ const VOLATILE = new Set(['handle', 'packets', 'bytes', 'metainfo'])
 function withoutVolatile(key: string, value: unknown): unknown {
   if (VOLATILE.has(key)) return undefined
   if (key !== 'elem' || !Array.isArray(value)) return value
-  return value.map((element) => JSON.stringify(element)).sort()
+  return value.map((element) => JSON.stringify(element, withoutVolatile)).sort()
 }

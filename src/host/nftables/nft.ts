@@ -32,6 +32,8 @@ export interface Nft {
   apply(script: string): Promise<void>
   /** The table as `nft -j` prints it. Null if it does not exist. */
   list(family: string, table: string): Promise<string | null>
+  /** The rules of a table as nft prints them, by handle. Empty if it does not exist. */
+  ruleTexts(family: string, table: string): Promise<ReadonlyMap<number, string>>
   /** Removes a table. Does nothing if it does not exist. */
   remove(family: string, table: string): Promise<void>
   /** Family and name of every table. */
@@ -72,11 +74,21 @@ export function createNft(run: Runner): Nft {
       if (!known.some((each) => each.family === family && each.name === table)) return null
       throw unavailable('nft cannot list a table', failure(result))
     },
+    ruleTexts: async (family, table) => {
+      const result = await nft(['-a', '-s', 'list', 'table', family, table])
+      return new Map(result.exitCode === 0 ? result.stdout.split('\n').flatMap(ruleOf) : [])
+    },
     // Adding the table first makes the deletion succeed even if it did not exist (nft(8); "destroy"
     // is newer).
     remove: (family, table) =>
       apply(`add table ${family} ${table}\ndelete table ${family} ${table}\n`),
   }
+}
+
+/** The rule in a line of `nft -a list`. Objects have handles, too, but end with a brace. */
+function ruleOf(line: string): readonly (readonly [number, string])[] {
+  const [, rule, handle] = /^\s*(.*\S) # handle (\d+)$/.exec(line) ?? []
+  return rule === undefined || rule.endsWith('{') ? [] : [[Number(handle), rule]]
 }
 
 function failure({ exitCode, stoppedBy, stderr }: RunResult): Error {

@@ -13,16 +13,11 @@
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX } from '../../model/names.ts'
-import {
-  BUDGET_DROP_REASONS,
-  budgetCounterName,
-  budgetTables,
-  CONNECTIONS_PER_MIB,
-} from '../../plan/budgets.ts'
-import { DROP_REASONS, dropCounterName } from '../../plan/nft-text.ts'
+import { budgetTables, CONNECTIONS_PER_MIB } from '../../plan/budgets.ts'
 import { type FirewallSettings, planRuleset } from '../../plan/ruleset.ts'
 import type { HostService, Pass } from '../service.ts'
-import { createRules, TABLES } from './rules.ts'
+import { type CounterRooms, counterRooms, createCounters } from './counters.ts'
+import { createRules } from './rules.ts'
 import { createFlowEnding } from './withdrawn-flows.ts'
 
 /** iptables(8) writes a prefix of interface names with a plus sign. */
@@ -32,7 +27,7 @@ const LINK_PATTERNS = [`${NIC_LINK_PREFIX}+`, `${TRANSIT_LINK_PREFIX}+`]
 const DOCKER_TABLE = 'ip filter'
 /**
  * The firewall service. `atoll_firewall_…` metrics count replacements, drift and dropped packets by
- * reason.
+ * reason; others count packets of NICs and of rules (`counters.ts`).
  */
 export function createFirewall(options: {
   readonly host: Host
@@ -40,12 +35,14 @@ export function createFirewall(options: {
   readonly settings: FirewallSettings
   /** Memory that this host hands out to instances. Each gets its share of the connection table. */
   readonly instanceMemoryMiB: number
+  /** Absent: every NIC and rule has metrics. */
+  readonly rooms?: CounterRooms
 }): HostService {
   const { host, metrics, settings, instanceMemoryMiB } = options
   const sizeSharedTables = createSharedTables(host, metrics, instanceMemoryMiB)
-  const drops = createDropCounts(host, metrics)
+  const counters = createCounters(host, metrics, options.rooms ?? counterRooms())
   const endWithdrawnFlows = createFlowEnding(host)
-  const update = createRules(host, metrics, drops)
+  const update = createRules(host, metrics, counters.read)
   const coexist = createCoexistence(host)
 
   return {
@@ -62,13 +59,13 @@ export function createFirewall(options: {
         budgets: budgetTables(pass.want, limits),
       }
       await update(rules, pass)
+      counters.follow(pass.want)
       const ended = await endWithdrawnFlows(pass.want)
       if (ended > 0) pass.log.info({ ended }, 'connections ended: their permission was withdrawn')
       await coexist(await host.rulesGeneration(), pass)
-      await drops.read()
       return []
     },
-    close: async () => {},
+    close: async () => counters.close(),
   }
 }
 
@@ -113,46 +110,5 @@ function createCoexistence(host: Host) {
         'could not change the DOCKER-USER chain; Docker may drop traffic of instances',
       )
     }
-  }
-}
-
-/** The counters of the guard, which is not replaced. */
-const KEPT_COUNTERS = (['unjudged', 'stranger'] as const).map(dropCounterName)
-
-/** Every reason with the name of its counter. */
-const COUNTERS: readonly (readonly [string, string])[] = [
-  ...DROP_REASONS.map((reason) => [reason, dropCounterName(reason)] as const),
-  ...BUDGET_DROP_REASONS.map((reason) => [reason, budgetCounterName(reason)] as const),
-]
-
-/**
- * Adds the kernel's drop counters, which each replacement resets, to metrics that never go back.
- */
-function createDropCounts(host: Host, metrics: Metrics) {
-  const dropped = metrics.counter(
-    'atoll_firewall_dropped_packets_total',
-    'Packets from or to instances that were dropped, by reason',
-    ['reason'],
-  )
-  let last: ReadonlyMap<string, number> = new Map()
-  return {
-    read: async () => {
-      const counts = await Promise.all(
-        TABLES.map(({ family, name }) => host.ruleCounters(family, name)),
-      )
-      const now = new Map(counts.flatMap((table) => [...table]))
-      for (const [reason, name] of COUNTERS) {
-        const packets = now.get(name) ?? 0
-        const before = last.get(name) ?? 0
-        // Somebody else may have reset the counter.
-        dropped.inc({ reason }, packets >= before ? packets - before : packets)
-      }
-      last = now
-    },
-    /** Call after a replacement: the counters of replaced tables are zero, the others go on. */
-    restart: () => {
-      const kept = new Set([...KEPT_COUNTERS, ...BUDGET_DROP_REASONS.map(budgetCounterName)])
-      last = new Map([...last].filter(([name]) => kept.has(name)))
-    },
   }
 }

@@ -8,6 +8,7 @@
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import { tableFingerprint } from '../../host/nftables/nft-listing.ts'
 import type { Metrics } from '../../lib/metrics.ts'
+import type { CounterValues } from '../../model/counters.ts'
 import { BUDGET_TABLES, loadBudgets, removeBudgets } from '../../plan/budgets.ts'
 import { type NftTable, updateScript } from '../../plan/nft-tables.ts'
 import {
@@ -44,8 +45,8 @@ export interface Rules {
   readonly budgets: readonly NftTable[]
 }
 
-function loadingScript({ ruleset, budgets }: Rules): string {
-  return loadScript(ruleset) + loadBudgets(budgets)
+function loadingScript({ ruleset, budgets }: Rules, counted: CounterValues): string {
+  return loadScript(ruleset, counted) + loadBudgets(budgets, counted)
 }
 
 /** The script that changes the rules in place; empty: they are the same; null: there is none. */
@@ -56,31 +57,24 @@ function changingScript(before: Rules, now: Rules): string | null {
   return changes + ofBudgets.map((line) => `${line}\n`).join('')
 }
 
-/** What counts packets, and has to know when the counters begin again. */
-interface Counters {
-  read(): Promise<void>
-  restart(): void
-}
-
 /**
- * A function that makes the rules in the kernel equal to those that it is given. Errors:
- * `unavailable`; then the kernel has the rules of before.
+ * A function that makes the rules in the kernel equal to those that it is given. `counted` reads
+ * what counters have counted, with which they go on in new tables. Errors: `unavailable`; then the
+ * kernel has the rules of before.
  */
 export function createRules(
   host: Host,
   metrics: Metrics,
-  counters: Counters,
+  counted: () => Promise<CounterValues>,
 ): (rules: Rules, pass: Pass) => Promise<void> {
   const { replacements, updates, drift } = createCounters(metrics)
   let loaded: Loaded | null = null
 
   const load = async (rules: Rules): Promise<Loaded> => {
-    // Replacing the tables resets their counters, so read them first.
-    await counters.read()
+    const script = loadingScript(rules, await counted())
     loaded = null
-    const generation = await applyAlone(host, loadingScript(rules))
+    const generation = await applyAlone(host, script)
     replacements.inc()
-    counters.restart()
     loaded = { rules, generation, fingerprint: null }
     return loaded
   }

@@ -59,6 +59,7 @@ beforeAll(async () => {
     agentStatus: () => ({}),
     unreadable: () => [],
     health: () => [],
+    trace: () => Promise.reject(new Error('there is no packet')),
     surroundings: async () => ({
       host: HERE,
       zone: 'atoll.internal',

@@ -24,9 +24,17 @@ function listing(changes: Partial<Table> = {}): string {
       { table: { family: 'inet', name: 'atoll', handle } },
       { counter: { name: 'dropped', handle, packets, bytes: packets * 60 } },
       { set: { name: 'services', handle, elem: elements } },
+      {
+        set: { name: 'nics', elem: ['at-h1', 'at-h2'].map((val, at) => counted(val, packets, at)) },
+      },
       { rule: { chain: 'input', handle, expr: [{ [verdict]: null }] } },
     ],
   })
+}
+
+/** The second element comes first when it has counted more. */
+function counted(val: string, packets: number, at: number) {
+  return { elem: { counter: { packets: packets * at, bytes: 1 }, val } }
 }
 
 test.each<[string, Partial<Table>]>([

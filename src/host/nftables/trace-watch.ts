@@ -1,0 +1,111 @@
+/**
+ * Listens for what rules do with packets that are traced (nft(8), `meta nftrace set 1`), in one
+ * network namespace. The kernel sends such messages only while somebody listens, and drops them
+ * when they are too many. Message layout: linux/netfilter/nf_tables.h, `nft_trace_attributes`.
+ */
+import { Protocol, RawNetlinkSocket } from 'netlink'
+import { KIB } from '../../model/sizes.ts'
+import type { TraceEvent } from '../../model/trace.ts'
+import { attributesOf } from '../netlink/attributes.ts'
+
+/** NFNLGRP_NFTRACE of linux/nfnetlink.h. */
+const TRACE_GROUP = 9
+const BUFFER_BYTES = 256 * KIB
+const SEND_BUFFER_BYTES = 16 * KIB
+/** NFNL_SUBSYS_NFTABLES and NFT_MSG_TRACE. */
+const TRACE_MESSAGE = (10 << 8) | 17
+/** struct nlmsghdr, followed by struct nfgenmsg. */
+const MESSAGE_HEADER_BYTES = 16
+const HEADER_BYTES = 20
+const TRACE = { table: 1, chain: 2, handle: 3, type: 4, verdict: 5, from: 10, to: 12, policy: 17 }
+const VERDICT_CODE = 1
+const VERDICT_CHAIN = 2
+/** `nft_trace_types`. */
+const POLICY = 1
+const RULE = 3
+/** NFPROTO_…, in the first byte of struct nfgenmsg. */
+const FAMILIES: ReadonlyMap<number, string> = new Map([
+  [1, 'inet'],
+  [2, 'ip'],
+  [3, 'arp'],
+  [5, 'netdev'],
+  [7, 'bridge'],
+  [10, 'ip6'],
+])
+/** `nft_verdicts`, and netfilter's own. */
+const VERDICTS: ReadonlyMap<number, string> = new Map([
+  [0, 'drop'],
+  [1, 'accept'],
+  [3, 'queue'],
+  [-1, 'continue'],
+  [-2, 'continue'],
+  [-3, 'jump'],
+  [-4, 'goto'],
+  [-5, 'return'],
+])
+
+/** Opens a socket in the calling thread's network namespace, synchronously. Call what it returns. */
+export function openTraceWatch(heard: (event: TraceEvent) => void): () => void {
+  const socket = new RawNetlinkSocket(Protocol.NETFILTER, {
+    recvBufferSize: BUFFER_BYTES,
+    sendBufferSize: SEND_BUFFER_BYTES,
+  })
+  socket.unref()
+  socket.on('message', (bytes) => {
+    for (const event of parseTrace(bytes)) heard(event)
+  })
+  // What is missing then is only not shown.
+  socket.on('truncatedMessage', () => undefined)
+  socket.on('error', () => undefined)
+  socket.addMembership(TRACE_GROUP)
+  return () => socket.close()
+}
+
+/** The events in what a socket has received. */
+function parseTrace(bytes: Buffer): readonly TraceEvent[] {
+  const events: TraceEvent[] = []
+  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
+    const length = bytes.readUInt32LE(at)
+    if (length < MESSAGE_HEADER_BYTES || at + length > bytes.length) break
+    if (bytes.readUInt16LE(at + 4) === TRACE_MESSAGE && length >= HEADER_BYTES)
+      events.push(...eventOf(bytes.subarray(at, at + length)))
+    at += (length + 3) & ~3
+  }
+  return events
+}
+
+function eventOf(message: Buffer): readonly TraceEvent[] {
+  const found = attributesOf(message.subarray(HEADER_BYTES))
+  const family = FAMILIES.get(message.readUInt8(MESSAGE_HEADER_BYTES)) ?? 'unknown'
+  const table = text(found.get(TRACE.table))
+  const chain = text(found.get(TRACE.chain))
+  if (table === undefined || chain === undefined) return []
+  const kind = found.get(TRACE.type)?.readUInt32BE()
+  const handle = found.get(TRACE.handle)?.readBigUInt64BE()
+  const index = (type: number) => found.get(type)?.readUInt32BE() ?? null
+  return [
+    {
+      ...{ table: `${family} ${table}`, chain },
+      handle: kind === RULE && handle !== undefined ? Number(handle) : null,
+      verdict:
+        kind === POLICY
+          ? (VERDICTS.get(found.get(TRACE.policy)?.readInt32BE() ?? 1) ?? 'accept')
+          : verdictOf(found.get(TRACE.verdict)),
+      from: index(TRACE.from),
+      to: index(TRACE.to),
+    },
+  ]
+}
+
+function verdictOf(nested: Buffer | undefined): string {
+  if (nested === undefined) return 'continue'
+  const verdict = attributesOf(nested)
+  const code = verdict.get(VERDICT_CODE)?.readInt32BE() ?? -1
+  const chain = text(verdict.get(VERDICT_CHAIN))
+  const name = VERDICTS.get(code) ?? `verdict ${code}`
+  return chain === undefined ? name : `${name} ${chain}`
+}
+
+function text(bytes: Buffer | undefined): string | undefined {
+  return bytes?.toString('utf8').replace(/\0.*$/s, '')
+}
