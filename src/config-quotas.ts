@@ -10,6 +10,7 @@ export const quotas = z
     vpcs: most(1, 10_000, 100, 'Maximum number of VPCs of one account'),
     subnetsPerVpc: most(1, 1000, 200, 'Maximum number of subnets of one VPC'),
     dhcpOptions: most(1, 10_000, 100, 'Maximum number of sets of DHCP options of one account'),
+    flowLogs: most(1, 10_000, 100, 'Maximum number of flow logs of one account'),
     internetGateways: most(1, 10_000, 100, 'Maximum number of internet gateways of one account'),
     natGatewaysPerZone: most(0, 1000, 5, 'Maximum number of NAT gateways of one account in a zone'),
     routeTablesPerVpc: most(1, 1000, 200, 'Maximum number of route tables of one VPC'),

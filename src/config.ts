@@ -7,8 +7,10 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { fabric } from './config-fabric.ts'
+import { flowLogs } from './config-flow-logs.ts'
 import { refusePrivateDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
+import { metrics } from './config-metrics.ts'
 import { pools, refuseTakenPools } from './config-pools.ts'
 import { rates } from './config-rates.ts'
 import {
@@ -294,12 +296,8 @@ const sections = z.strictObject({
         .describe('Longest time between two full checks of the kernel state, in seconds'),
     })
     .prefault({}),
-  metrics: z
-    .strictObject({
-      listen: ipv4Text.prefault('127.0.0.1').describe('Address of /metrics and /healthz'),
-      port: port.default(9773).describe('TCP port of /metrics and /healthz'),
-    })
-    .prefault({}),
+  metrics,
+  flowLogs,
   log: z
     .strictObject({
       level: z

@@ -17,6 +17,7 @@ import { createConsoleServer, type Upgrader } from './api/console/server.ts'
 import { type Api, createApi } from './api/http/server.ts'
 import { createKeyGeneration } from './api/key-generation.ts'
 import { createCatalogue } from './api/launch/catalogue.ts'
+import { createTracer } from './api/trace.ts'
 import type { Bus } from './bus/bus.ts'
 import type { Config, Environment } from './config.ts'
 import { createDrivers, type Drivers } from './drivers.ts'
@@ -25,6 +26,7 @@ import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
 import { createHostServices, createHostVpcs } from './host-services.ts'
 import { type Identity, openIdentity } from './identity.ts'
+import { createS3, readS3Settings } from './images/source-s3.ts'
 import type { Clock } from './lib/clock.ts'
 import { createDiskWatch } from './lib/disk-space.ts'
 import type { Log } from './lib/log.ts'
@@ -41,7 +43,16 @@ import {
   lockDirectories,
   requireFreeAddresses,
 } from './preconditions.ts'
-import { apiSettings, hostFiles, hostRuntimeSettings, surroundingsOf } from './settings.ts'
+import { counterRooms } from './services/firewall/counters.ts'
+import { createSink } from './services/flow-logs/sinks.ts'
+import { createTracing } from './services/tracing.ts'
+import {
+  apiSettings,
+  flowLogSettings,
+  hostFiles,
+  hostRuntimeSettings,
+  surroundingsOf,
+} from './settings.ts'
 import { openRunHistory, requireUniqueHost } from './unique-host.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * KIB
@@ -150,7 +161,13 @@ async function startHost(
 ): Promise<HostRuntime> {
   const { config, log, metrics, clock } = context
   const metadataKey = await readSecret(join(config.stateDir, 'metadata.key'))
-  const hostParts = { ...context, drivers, metadataKey }
+  const s3Settings = await readS3Settings(config.images.s3)
+  const s3 = s3Settings === null ? null : createS3(s3Settings)
+  parts.defer(() => s3?.close())
+  const hostParts = {
+    ...{ ...context, drivers, metadataKey, rooms: counterRooms(config.metrics) },
+    writeFlowLogs: createSink(flowLogSettings(config), s3 === null ? null : s3.put),
+  }
   const vpcs = createHostVpcs(hostParts)
   const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
   const keeper = startHostRuntime(
@@ -255,6 +272,10 @@ export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
     unreadable: () => records.rows.list(),
     health,
     surroundings: () => surroundingsOf(config, host),
+    trace: createTracer({
+      ...{ ...calls, host: config.host.name },
+      trace: createTracing({ host, clock, log }),
+    }),
     upgrader: consoles.server,
     consoleLocator: consoles.consoleLocator,
     keys: records.keys.orders,

@@ -11,8 +11,11 @@ import type { HostRouting } from './model/host-routing.ts'
 import type { HostMonitors } from './preconditions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
+import type { CounterRooms } from './services/firewall/counters.ts'
 import { createFirewall } from './services/firewall/firewall.ts'
 import { createFloatingIpFlows, createFloatingIps } from './services/floating-ips.ts'
+import { createFlowLogs } from './services/flow-logs/flow-logs.ts'
+import type { Batch } from './services/flow-logs/sinks.ts'
 import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import type { HostService } from './services/service.ts'
@@ -31,11 +34,13 @@ export interface HostServicesParts {
   readonly drivers: Pick<Drivers, 'declarations' | 'services'>
   /** Secret that signs tokens of the metadata service. */
   readonly metadataKey: Uint8Array
+  readonly rooms: CounterRooms
+  readonly writeFlowLogs: (batch: Batch) => Promise<void>
 }
 
 /** The services in one network namespace; `network` is the number of the VPC whose it is. */
 function namespaceServices(
-  { config, log, clock, drivers, metadataKey: key }: HostServicesParts,
+  { config, log, clock, drivers, metadataKey: key, rooms, writeFlowLogs }: HostServicesParts,
   host: NamespaceHost,
   metrics: Metrics,
   network?: number,
@@ -53,12 +58,14 @@ function namespaceServices(
         metrics,
         settings: network === undefined ? firewallSettings(config) : vpcFirewallSettings(config),
         instanceMemoryMiB: memoryForInstances(config),
+        rooms,
       }),
       createLinks({
         ...{ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations },
         ...(network === undefined ? {} : { network }),
       }),
       createFloatingIpFlows({ host: { ...host, surroundings } }),
+      createFlowLogs({ host, clock, log, metrics, write: writeFlowLogs }),
     ],
     answers: [
       createDhcp({

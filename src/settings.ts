@@ -14,8 +14,10 @@ import type { DriverDeclaration } from './model/driver.ts'
 import { FORWARDING_FILE } from './model/names.ts'
 import { networksOfPools } from './model/pools.ts'
 import { chooseProxies } from './model/proxies.ts'
+import { MIB } from './model/sizes.ts'
 import type { Surroundings } from './plan/explain.ts'
 import type { FirewallSettings } from './plan/ruleset.ts'
+import type { FlowLogSettings } from './services/flow-logs/sinks.ts'
 import type { HostAnnouncement } from './store/records/host.ts'
 
 /**
@@ -85,8 +87,24 @@ export function hostRuntimeSettings(
   }
 }
 
+/** Where flow logs go. */
+export function flowLogSettings({ flowLogs, stateDir, host }: Config): FlowLogSettings {
+  return {
+    directory: flowLogs.directory ?? join(stateDir, 'flow-logs'),
+    fileBytes: flowLogs.fileMiB * MIB,
+    totalBytes: flowLogs.totalMiB * MIB,
+    region: host.region,
+  }
+}
+
 /** What instances may reach, what may reach them, and how fast. */
-export function firewallSettings({ network, fabric, store, bus }: Config): FirewallSettings {
+export function firewallSettings({
+  network,
+  fabric,
+  store,
+  bus,
+  metrics,
+}: Config): FirewallSettings {
   const nodes = [...store.nodes, ...bus.nodes].flatMap(
     (node) => parseIpv4(node.split(':')[0] ?? '') ?? [],
   )
@@ -97,11 +115,12 @@ export function firewallSettings({ network, fabric, store, bus }: Config): Firew
     engines: [...new Set(nodes)].toSorted(),
     fabric,
     rates: network.rates,
+    countedRules: metrics.rules,
   }
 }
 
 /** The same inside the namespace of a VPC, where what is outside is behind one link. */
-export function vpcFirewallSettings({ fabric, network }: Config): FirewallSettings {
+export function vpcFirewallSettings({ fabric, network, metrics }: Config): FirewallSettings {
   return {
     ...{ instanceToHostPorts: [], reach: [], pools: [], engines: [], inVpc: true },
     // Other hosts are behind VXLAN in both modes. The outer packets are in the machine's own
@@ -112,6 +131,7 @@ export function vpcFirewallSettings({ fabric, network }: Config): FirewallSettin
       encryption: 'none',
     },
     rates: network.rates,
+    countedRules: metrics.rules,
   }
 }
 

@@ -10,6 +10,15 @@ import { formatCidr, parseCidr, parseIpv4, parseMac } from '../model/addr.ts'
 import { isDomainName, OWN_RESOLVER } from '../model/dhcp-options.ts'
 import { type DriverName, parseDriverName } from '../model/driver.ts'
 import {
+  AGGREGATION_SECONDS,
+  DEFAULT_FIELDS,
+  isBucket,
+  isKeyPrefix,
+  isLogGroup,
+  MORE_FIELDS,
+  TRAFFIC_TYPES,
+} from '../model/flow-log.ts'
+import {
   ALL_OUT,
   ANY_PROTOCOL,
   allFromMembers,
@@ -73,6 +82,21 @@ function withDriver<
   return { ...image, driver: image.driver ?? driverByLocation(image.location) }
 }
 
+const flowLog = z.object({
+  id: id('fl'),
+  trafficType: z.enum(TRAFFIC_TYPES),
+  destination: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('files'), group: z.string().refine(isLogGroup) }),
+    z.object({
+      kind: z.literal('s3'),
+      bucket: z.string().refine(isBucket),
+      prefix: z.string().refine(isKeyPrefix),
+    }),
+  ]),
+  fields: z.array(z.enum([...DEFAULT_FIELDS, ...MORE_FIELDS])),
+  aggregationSeconds: z.union(AGGREGATION_SECONDS.map((one) => z.literal(one))),
+})
+
 const nic = z.object({
   id: id('eni'),
   deviceIndex: count,
@@ -95,6 +119,7 @@ const nic = z.object({
     })
     .optional(),
   resolver: z.literal(false).optional(),
+  flowLogs: z.array(flowLog).optional(),
 })
 
 const disk = z.object({ volume: id('vol'), sizeGiB: count, keep: z.boolean() })

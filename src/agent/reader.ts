@@ -354,6 +354,7 @@ function knownFrom(
       : byId(parts.flatMap(({ groupRules }) => groupRules)),
     vpcDns: isSame ? before.snapshot.vpcDns : parts.flatMap(({ dns }) => dns),
     routing: isSame ? before.snapshot.routing : parts.flatMap(({ routing }) => routing),
+    flowLogs: isSame ? before.snapshot.flowLogs : parts.flatMap(({ flowLogs }) => flowLogs),
     nics: isSame ? before.snapshot.nics : membersOf(parts),
     unreadable,
   }

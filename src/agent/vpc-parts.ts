@@ -1,8 +1,9 @@
 /**
  * Reads what a host keeps of the VPCs that it has instances in: their groups, how they resolve
- * names, how packets leave them, and their members.
+ * names, how packets leave them, their flow logs, and their members.
  */
 import type { VpcDns } from '../model/dhcp-options.ts'
+import type { FlowLog } from '../model/flow-log.ts'
 import { byId, type HostName, type VpcId } from '../model/ids.ts'
 import type { Group, GroupRule, PeerHost, PlacedNic } from '../model/records.ts'
 import type { VpcRouting } from '../model/vpc-routing.ts'
@@ -17,6 +18,7 @@ export interface VpcPart {
   readonly groupRules: readonly GroupRule[]
   readonly dns: readonly VpcDns[]
   readonly routing: readonly VpcRouting[]
+  readonly flowLogs: readonly FlowLog[]
   /** NICs by their host. */
   readonly members: ReadonlyMap<HostName, readonly PlacedNic[]>
 }
@@ -81,6 +83,7 @@ async function withSettings(
   const rulesOf = Map.groupBy(await tx.groupRules({ vpcs: ids }), ({ vpc }) => vpc)
   const dnsOf = Map.groupBy(await tx.vpcDns(ids), ({ vpc }) => vpc)
   const routingOf = Map.groupBy(await readRouting(tx, ids), ({ vpc }) => vpc)
+  const logsOf = Map.groupBy(await tx.flowLogsIn(ids), ({ vpc }) => vpc)
   const read = new Map(vpcs)
   for (const id of ids) {
     const { members = new Map() } = read.get(id) ?? {}
@@ -90,6 +93,7 @@ async function withSettings(
       groupRules: rulesOf.get(id) ?? [],
       dns: dnsOf.get(id) ?? [],
       routing: routingOf.get(id) ?? [],
+      flowLogs: logsOf.get(id) ?? [],
     })
   }
   return read
@@ -104,7 +108,7 @@ export async function readWholeVpcs(
   const parts = new Map(
     ids.map((id) => {
       const members = Map.groupBy(nics.get(id) ?? [], ({ host }) => host)
-      return [id, { groups: [], groupRules: [], dns: [], routing: [], members }]
+      return [id, { groups: [], groupRules: [], dns: [], routing: [], flowLogs: [], members }]
     }),
   )
   return await withSettings(tx, parts, ids)

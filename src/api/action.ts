@@ -89,6 +89,7 @@ interface Quotas {
   readonly networkAclsPerVpc: number
   /** In each direction. */
   readonly entriesPerNetworkAcl: number
+  readonly flowLogs: number
   readonly securityGroupsPerVpc: number
   /** In each direction. */
   readonly rulesPerSecurityGroup: number

@@ -6,6 +6,7 @@ import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/
 import type { ReadTx } from '../store/store.ts'
 import { allocated, missingAllocations } from './addresses.ts'
 import { missingDhcpOptions } from './dhcp-options.ts'
+import { missingFlowLogs } from './flow-logs.ts'
 import {
   missingInternetGateways,
   missingNatGateways,
@@ -112,6 +113,11 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     type: 'elastic-ip',
     missing: missingAllocations,
     list: async (tx, account) => (await allocated(tx, account)).map(({ id }) => ({ id })),
+  },
+  fl: {
+    type: 'vpc-flow-log',
+    missing: missingFlowLogs,
+    list: async (tx, account) => (await tx.flowLogs({ account })).map(({ id }) => ({ id })),
   },
   key: {
     type: 'key-pair',

@@ -1,10 +1,16 @@
 /**
- * Image files from an S3-compatible service with several endpoints. Any that answers is used. When
+ * Image files from an S3-compatible service with several endpoints, and flow logs to it. Any that answers is used. When
  * one fails during a transfer, the next one continues it: the entity tag belongs to the object, not
  * to the endpoint.
  */
+import { readFile } from 'node:fs/promises'
 import { addAbortSignal, Readable } from 'node:stream'
-import type { GetObjectCommandInput, GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
+import type {
+  GetObjectCommandInput,
+  GetObjectCommandOutput,
+  PutObjectCommandInput,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { AtollError, explain, refused, unavailable } from '../model/errors.ts'
 import {
   NOT_SATISFIABLE,
@@ -25,9 +31,27 @@ export interface S3Settings {
   readonly secretAccessKey: string
 }
 
+/** As in the configuration. */
+export interface S3Config {
+  readonly endpoints: readonly string[]
+  readonly region: string
+  readonly accessKeyId: string | null
+  readonly secretFile: string | null
+}
+
+/** The settings with the secret; null: the configuration names no service. */
+export async function readS3Settings(config: S3Config): Promise<S3Settings | null> {
+  const { endpoints, region, accessKeyId, secretFile } = config
+  if (accessKeyId === null || secretFile === null || endpoints.length === 0) return null
+  const secretAccessKey = (await readFile(secretFile, 'utf8')).trim()
+  return { endpoints, region, accessKeyId, secretAccessKey }
+}
+
 /** The client of the service. */
 export interface S3 {
   source(bucket: string, key: string): Source
+  /** Stores an object. Errors: `unavailable` when no endpoint takes it. */
+  put(bucket: string, key: string, body: Buffer): Promise<void>
   close(): void
 }
 
@@ -71,6 +95,18 @@ export function createS3(settings: S3Settings): S3 {
         },
       }
     },
+    async put(bucket, key, body) {
+      const failures: string[] = []
+      for (const endpoint of settings.endpoints) {
+        try {
+          const client = await clientOf(endpoint)
+          return await client.put({ Bucket: bucket, Key: key, Body: body })
+        } catch (error) {
+          failures.push(`${endpoint}: ${explain(error)}`)
+        }
+      }
+      throw unavailable(`s3://${bucket}/${key} cannot be stored at ${failures.join('; ')}`)
+    },
     close() {
       for (const client of clients.values())
         void client.then(
@@ -89,11 +125,14 @@ interface Client {
     from: Position | null,
     signal: AbortSignal,
   ): Promise<Opened>
+  put(object: PutObjectCommandInput): Promise<void>
   close(): void
 }
 
 async function connect(endpoint: string, settings: S3Settings): Promise<Client> {
-  const { GetObjectCommand, S3Client, S3ServiceException } = await import('@aws-sdk/client-s3')
+  const { GetObjectCommand, PutObjectCommand, S3Client, S3ServiceException } = await import(
+    '@aws-sdk/client-s3'
+  )
   const { region, accessKeyId, secretAccessKey } = settings
   const client: S3Client = new S3Client({
     endpoint,
@@ -133,7 +172,11 @@ async function connect(endpoint: string, settings: S3Settings): Promise<Client> 
     }
   }
 
-  return { get, close: () => client.destroy() }
+  async function put(object: PutObjectCommandInput): Promise<void> {
+    await client.send(new PutObjectCommand(object))
+  }
+
+  return { get, put, close: () => client.destroy() }
 }
 
 function openedOf(

@@ -1,10 +1,10 @@
 /** Creates the driver of QEMU and its images from the configuration. */
-import { readFile } from 'node:fs/promises'
 import { keepConsoles } from '../consoles/kept.ts'
 import type { Host } from '../host/host.ts'
 import { createAccelerator } from '../host/kvm/kvm.ts'
 import { createMachineImages } from '../images/machine-images.ts'
 import type { Outbound } from '../images/outbound.ts'
+import { readS3Settings, type S3Config } from '../images/source-s3.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
@@ -45,13 +45,6 @@ interface MachinesContext {
   readonly outbound: Outbound
 }
 
-interface S3Config {
-  readonly endpoints: readonly string[]
-  readonly region: string
-  readonly accessKeyId: string | null
-  readonly secretFile: string | null
-}
-
 /**
  * Reads the state of no machine before it is needed. Errors: those of reading the file with the S3
  * service's secret.
@@ -69,7 +62,7 @@ export async function openMachines(context: MachinesContext): Promise<OpenDriver
     maxBytes,
     cacheBytes: cacheGiB * GIB,
     inUse: () => files.origins(),
-    s3: await s3Settings(s3),
+    s3: await readS3Settings(s3),
     clock,
     log,
     metrics,
@@ -87,11 +80,4 @@ export async function openMachines(context: MachinesContext): Promise<OpenDriver
     log,
   })
   return { declaration: QEMU, driver: keepConsoles(driver, { stateDir, clock, log }), images }
-}
-
-/** The S3 service of the configuration. Null if there is none. */
-async function s3Settings({ endpoints, region, accessKeyId, secretFile }: S3Config) {
-  if (accessKeyId === null || secretFile === null || endpoints.length === 0) return null
-  const secretAccessKey = (await readFile(secretFile, 'utf8')).trim()
-  return { endpoints, region, accessKeyId, secretAccessKey }
 }

@@ -1,5 +1,6 @@
 /** Flows: connections as the packet filter sees them. Pure. */
 import type { Ipv4 } from './addr.ts'
+import type { Count } from './counters.ts'
 
 /** The first packet of a connection, before any address translation. */
 export interface Flow {
@@ -13,6 +14,15 @@ export interface Flow {
   readonly port: number
   /** ICMP: the code. Otherwise 0. */
   readonly code: number
+}
+
+/** What a tracked connection has carried. */
+export interface FlowTraffic extends TrackedFlow {
+  /** The same as long as the kernel tracks it. */
+  readonly id: string
+  readonly sourcePort: number
+  readonly sent: Count
+  readonly answered: Count
 }
 
 /** A connection that the kernel tracks. */

@@ -28,6 +28,7 @@ export type NetworkAclId = Branded<'NetworkAclId'>
 export type DhcpOptionsId = Branded<'DhcpOptionsId'>
 export type SecurityGroupRuleId = Branded<'SecurityGroupRuleId'>
 export type AllocationId = Branded<'AllocationId'>
+export type FlowLogId = Branded<'FlowLogId'>
 export type AssociationId = Branded<'AssociationId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
@@ -55,6 +56,7 @@ interface IdTypes {
   sgr: SecurityGroupRuleId
   eipalloc: AllocationId
   eipassoc: AssociationId
+  fl: FlowLogId
 }
 export type IdPrefix = keyof IdTypes
 

@@ -9,6 +9,7 @@
 import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type { DhcpConfiguration } from './dhcp-options.ts'
 import type { DriverName } from './driver.ts'
+import type { FlowLogWant } from './flow-log.ts'
 import type { RuleMatch } from './group-rule.ts'
 import type {
   AccountId,
@@ -168,6 +169,8 @@ export interface NicWant {
   readonly dhcp?: DhcpConfiguration | undefined
   /** Absent: it has the cloud's resolver. */
   readonly resolver?: false | undefined
+  /** Its own flow logs, and those of its subnet and VPC. Absent: none. */
+  readonly flowLogs?: readonly FlowLogWant[] | undefined
 }
 
 /**

@@ -2,8 +2,9 @@
 
 import { gatewayOf, type Ipv4 } from '../model/addr.ts'
 import type { VpcDns } from '../model/dhcp-options.ts'
+import type { FlowLog, FlowLogWant } from '../model/flow-log.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../model/hostname.ts'
-import type { GroupId, HostName, ImageId, InstanceId } from '../model/ids.ts'
+import { byId, type GroupId, type HostName, type ImageId, type InstanceId } from '../model/ids.ts'
 import { driverOf, keptBy } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { OLDER_METADATA } from '../model/metadata-options.ts'
@@ -56,6 +57,8 @@ export interface Snapshot {
   readonly vpcDns: readonly VpcDns[]
   /** Of those VPCs. */
   readonly routing: readonly VpcRouting[]
+  /** Of those VPCs. */
+  readonly flowLogs: readonly FlowLog[]
   /** Those of the host's instances, and those that it inspects, makes or keeps. */
   readonly images: readonly Image[]
   readonly types: readonly InstanceType[]
@@ -133,6 +136,8 @@ interface Index {
   readonly nics: ReadonlyMap<InstanceId, readonly PlacedNic[]>
   readonly vpcs: ReadonlyMap<string, Vpc>
   readonly dns: ReadonlyMap<string, VpcDns>
+  /** By the VPC, subnet or NIC. */
+  readonly flowLogs: ReadonlyMap<string, readonly FlowLog[]>
   readonly subnets: ReadonlyMap<string, Subnet>
   readonly groups: ReadonlyMap<string, Group>
   readonly images: ReadonlyMap<ImageId, Image>
@@ -148,6 +153,7 @@ function indexRecords(host: HostName, records: Snapshot): Index {
     nics: Map.groupBy(own, (nic) => nic.instance),
     vpcs: new Map(records.vpcs.map((vpc) => [vpc.id, vpc])),
     dns: new Map(records.vpcDns.map((dns) => [dns.vpc, dns])),
+    flowLogs: Map.groupBy(records.flowLogs, ({ resource }) => resource),
     subnets: new Map(records.subnets.map((subnet) => [subnet.id, subnet])),
     groups: new Map(records.groups.map((group) => [group.id, group])),
     images: new Map(records.images.map((image) => [image.id, image])),
@@ -259,8 +265,23 @@ function nicWant(nic: PlacedNic, index: Index): readonly NicWant[] {
       ...(nic.publicIp ? { publicIp: nic.publicIp } : {}),
       groups: nic.groups.map((id) => ({ id, name: index.groups.get(id)?.name ?? '' })),
       ...dnsWant(index.dns.get(vpc.id)),
+      ...flowLogWants(nic, index),
     },
   ]
+}
+
+/** The flow logs of a NIC, its subnet and its VPC. */
+function flowLogWants(
+  { id, subnet, vpc }: PlacedNic,
+  { flowLogs }: Index,
+): { readonly flowLogs?: readonly FlowLogWant[] } {
+  const logs = [vpc, subnet, id].flatMap((one) => flowLogs.get(one) ?? [])
+  if (logs.length === 0) return {}
+  return {
+    flowLogs: byId(logs).map(({ id, trafficType, destination, fields, aggregationSeconds }) => ({
+      ...{ id, trafficType, destination, fields, aggregationSeconds },
+    })),
+  }
 }
 
 /** Nothing for a VPC without a namespace of its own. */

@@ -9,6 +9,7 @@ import { clientTokens } from './records/client-token.ts'
 import { commits } from './records/commit.ts'
 import { dhcpOptions } from './records/dhcp-options.ts'
 import { gateways } from './records/gateway.ts'
+import { flowLogs } from './records/flow-log.ts'
 import { generations } from './records/generation.ts'
 import { groups } from './records/group.ts'
 import { groupRules } from './records/group-rule.ts'
@@ -41,6 +42,7 @@ export const NOUNS = [
   instances,
   nics,
   addresses,
+  flowLogs,
   volumes,
   keyPairs,
   tags,

@@ -56,6 +56,7 @@ export const LIMITS: Pick<
     vpcs: 100,
     subnetsPerVpc: 200,
     dhcpOptions: 100,
+    flowLogs: 100,
     securityGroupsPerVpc: 2500,
     rulesPerSecurityGroup: 60,
     securityGroupsPerInterface: 5,

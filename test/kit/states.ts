@@ -171,6 +171,7 @@ function state(
     groupRules: groups.flatMap(defaultRules),
     vpcDns: [],
     routing: [],
+    flowLogs: [],
     images: [image],
     types: [
       { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },

@@ -136,7 +136,6 @@ const NETWORKS: readonly AlwaysEmpty[] = [
   none('DescribeVerifiedAccessInstances', 'VerifiedAccessInstances', {
     VerifiedAccessInstanceIds: 'InvalidVerifiedAccessInstanceId.NotFound',
   }),
-  none('DescribeFlowLogs', 'FlowLogs', { FlowLogIds: 'InvalidFlowLogId.NotFound' }),
   none('DescribeClassicLinkInstances', 'Instances', { InstanceIds: 'InvalidInstanceID.NotFound' }),
   none('DescribeTrafficMirrorFilters', 'TrafficMirrorFilters', {
     TrafficMirrorFilterIds: 'InvalidTrafficMirrorFilterId.NotFound',

@@ -19,6 +19,7 @@ export const EC2_MODEL: WireModel = {
     CreateDefaultSubnet: ['CreateDefaultSubnetRequest', 'CreateDefaultSubnetResult'],
     CreateDefaultVpc: ['CreateDefaultVpcRequest', 'CreateDefaultVpcResult'],
     CreateDhcpOptions: ['CreateDhcpOptionsRequest', 'CreateDhcpOptionsResult'],
+    CreateFlowLogs: ['CreateFlowLogsRequest', 'CreateFlowLogsResult'],
     CreateImage: ['CreateImageRequest', 'CreateImageResult'],
     CreateInternetGateway: ['CreateInternetGatewayRequest', 'CreateInternetGatewayResult'],
     CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
@@ -314,6 +315,23 @@ export const EC2_MODEL: WireModel = {
       DhcpConfiguration: 'DhcpConfigurations NewDhcpConfiguration[]',
       TagSpecification: 'TagSpecifications TagSpecification[]',
       DryRun: 'DryRun boolean'
+    },
+    CreateFlowLogsRequest: {
+      ResourceId: 'ResourceIds string[]',
+      ResourceType: 'ResourceType string',
+      DryRun: 'DryRun boolean',
+      ClientToken: 'ClientToken string',
+      DeliverLogsPermissionArn: 'DeliverLogsPermissionArn string',
+      DeliverCrossAccountRole: 'DeliverCrossAccountRole string',
+      LogGroupName: 'LogGroupName string',
+      TrafficType: 'TrafficType string',
+      LogDestinationType: 'LogDestinationType string',
+      LogDestination: 'LogDestination string',
+      LogFormat: 'LogFormat string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      MaxAggregationInterval: 'MaxAggregationInterval number',
+      DestinationOptions: 'DestinationOptions DestinationOptionsRequest',
+      TagFieldSpecification: 'TagFieldSpecifications TagFieldSpecificationRequest[]'
     },
     CreateImageRequest: {
       InstanceId: 'InstanceId string',
@@ -1846,6 +1864,10 @@ export const EC2_MODEL: WireModel = {
       Key: 'Key string',
       Value: 'Value string'
     },
+    TagFieldSpecificationRequest: {
+      ResourceType: 'ResourceType string',
+      TagKey: 'TagKeys string[]'
+    },
     TagSpecification: {
       ResourceType: 'ResourceType string',
       Tag: 'Tags Tag[]'
@@ -2043,6 +2065,11 @@ export const EC2_MODEL: WireModel = {
     CreateDhcpOptionsResult: {
       dhcpOptions: 'DhcpOptions DhcpOptions'
     },
+    CreateFlowLogsResult: {
+      clientToken: 'ClientToken string',
+      flowLogIdSet: 'FlowLogIds string[item]',
+      unsuccessful: 'Unsuccessful UnsuccessfulItem[item]'
+    },
     CreateImageResult: {
       imageId: 'ImageId string'
     },
@@ -2082,6 +2109,9 @@ export const EC2_MODEL: WireModel = {
       defaultTcpEstablishedTimeout: 'DefaultTcpEstablishedTimeout number',
       defaultUdpTimeout: 'DefaultUdpTimeout number',
       defaultUdpStreamTimeout: 'DefaultUdpStreamTimeout number'
+    },
+    DeleteFlowLogsResult: {
+      unsuccessful: 'Unsuccessful UnsuccessfulItem[item]'
     },
     DeleteKeyPairResult: {
       return: 'Return boolean',
@@ -2189,7 +2219,7 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeFlowLogsResult: {
-      flowLogSet: 'FlowLogs Nothing[item]',
+      flowLogSet: 'FlowLogs FlowLog[item]',
       nextToken: 'NextToken string'
     },
     DescribeFpgaImagesResult: {
@@ -2555,6 +2585,11 @@ export const EC2_MODEL: WireModel = {
     DescribeVpnGatewaysResult: {
       vpnGatewaySet: 'VpnGateways Nothing[item]'
     },
+    DestinationOptionsResponse: {
+      fileFormat: 'FileFormat string',
+      hiveCompatiblePartitions: 'HiveCompatiblePartitions boolean',
+      perHourPartition: 'PerHourPartition boolean'
+    },
     DhcpConfiguration: {
       key: 'Key string',
       valueSet: 'Values AttributeValue[item]'
@@ -2648,6 +2683,25 @@ export const EC2_MODEL: WireModel = {
     },
     EnclaveOptions: {
       enabled: 'Enabled boolean'
+    },
+    FlowLog: {
+      creationTime: 'CreationTime timestamp',
+      deliverLogsErrorMessage: 'DeliverLogsErrorMessage string',
+      deliverLogsPermissionArn: 'DeliverLogsPermissionArn string',
+      deliverCrossAccountRole: 'DeliverCrossAccountRole string',
+      deliverLogsStatus: 'DeliverLogsStatus string',
+      flowLogId: 'FlowLogId string',
+      flowLogStatus: 'FlowLogStatus string',
+      logGroupName: 'LogGroupName string',
+      resourceId: 'ResourceId string',
+      trafficType: 'TrafficType string',
+      logDestinationType: 'LogDestinationType string',
+      logDestination: 'LogDestination string',
+      logFormat: 'LogFormat string',
+      tagSet: 'Tags Tag[item]',
+      maxAggregationInterval: 'MaxAggregationInterval number',
+      destinationOptions: 'DestinationOptions DestinationOptionsResponse',
+      tagFieldSpecificationSet: 'TagFieldSpecifications TagFieldSpecificationResponse[item]'
     },
     FpgaDeviceInfo: {
       name: 'Name string',
@@ -3766,11 +3820,23 @@ export const EC2_MODEL: WireModel = {
       key: 'Key string',
       value: 'Value string'
     },
+    TagFieldSpecificationResponse: {
+      resourceType: 'ResourceType string',
+      tagKeySet: 'TagKeys string[item]'
+    },
     TerminateInstancesResult: {
       instancesSet: 'TerminatingInstances InstanceStateChange[item]'
     },
     UnmonitorInstancesResult: {
       instancesSet: 'InstanceMonitorings InstanceMonitoring[item]'
+    },
+    UnsuccessfulItem: {
+      error: 'Error UnsuccessfulItemError',
+      resourceId: 'ResourceId string'
+    },
+    UnsuccessfulItemError: {
+      code: 'Code string',
+      message: 'Message string'
     },
     UpdateSecurityGroupRuleDescriptionsEgressResult: {
       return: 'Return boolean'

@@ -13,13 +13,14 @@ import { nextTurn } from '../../lib/clock.ts'
 import { errnoOf } from '../../lib/errno.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4FromBytes, ipv4ToBytes } from '../../model/addr.ts'
-import type { Flow, TrackedFlow } from '../../model/flow.ts'
-import { uint32 } from '../netlink/attributes.ts'
+import type { Count } from '../../model/counters.ts'
+import type { Flow, FlowTraffic, TrackedFlow } from '../../model/flow.ts'
+import { attributesOf, uint32 } from '../netlink/attributes.ts'
 import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
 import { openThreadedNetlink, type ThreadedNetlink } from '../netlink/threaded-netlink.ts'
 import { here, type Inside } from './netns.ts'
-import { readSetting } from './sysctl.ts'
+import { ensureSetting, readSetting } from './sysctl.ts'
 
 /**
  * Connections of an address, in whichever part they have it, before address translation or after.
@@ -33,10 +34,11 @@ const SUBSYSTEM = 1 << 8
 const GET = SUBSYSTEM | 1
 const DELETE = SUBSYSTEM | 2
 const NESTED = 0x8000
-const CTA = { original: 1, reply: 2, id: 12, zone: 18, filter: 25 } as const
+const CTA = { original: 1, reply: 2, sent: 9, answered: 10, id: 12, zone: 18, filter: 25 } as const
+const COUNTER = { packets: 1, bytes: 2 } as const
 const TUPLE_IP = 1
 const TUPLE_PROTOCOL = 2
-const PROTOCOL = { number: 1, destinationPort: 3, icmpType: 5, icmpCode: 6 } as const
+const PROTOCOL = { number: 1, sourcePort: 2, destinationPort: 3, icmpType: 5, icmpCode: 6 } as const
 const IP = { source: 1, destination: 2 } as const
 const FILTER = { original: 1, reply: 2 } as const
 /** Which part of a tuple counts: bits of net/netfilter/nf_internals.h. */
@@ -66,6 +68,11 @@ export interface Conntrack {
    * own.
    */
   end(isOver: (flow: TrackedFlow) => boolean): Promise<number>
+  /**
+   * Every IPv4 entry that has counters, and has those counted from now on that begin. Errors: the
+   * kernel's own.
+   */
+  traffic(): Promise<readonly FlowTraffic[]>
   close(): void
 }
 
@@ -114,6 +121,20 @@ export function createConntrack(
         const flow = flowOf(entry)
         return flow !== undefined && isOver(flow)
       })
+    },
+    async traffic() {
+      inside(() => ensureSetting('netfilter/nf_conntrack_acct', '1'))
+      if (isEmpty()) return []
+      const found: FlowTraffic[] = []
+      const entries = await netlink.dump(GET, [HEADER])
+      for (let at = 0; at < entries.length; at += PORTION) {
+        for (const entry of entries.slice(at, at + PORTION)) {
+          const traffic = trafficOf(entry)
+          if (traffic !== undefined) found.push(traffic)
+        }
+        await nextTurn()
+      }
+      return found
     },
     close() {
       sockets?.netlink.close()
@@ -175,6 +196,34 @@ function flowOf(entry: Buffer): TrackedFlow | undefined {
   if (source === undefined || destination === undefined || protocol === undefined) return undefined
   const { source: answerFrom = destination, destination: answerTo = source } = reply
   return { source, destination, protocol, port, code, answerFrom, answerTo }
+}
+
+/** The entry with its counters; undefined when it has none, or is not one of IPv4. */
+function trafficOf(entry: Buffer): FlowTraffic | undefined {
+  const flow = flowOf(entry)
+  const found = attributesOf(entry.subarray(HEADER_BYTES))
+  const [id, sent, answered] = [found.get(CTA.id), found.get(CTA.sent), found.get(CTA.answered)]
+  if (flow === undefined || id === undefined || sent === undefined || answered === undefined)
+    return undefined
+  return {
+    ...flow,
+    id: id.toString('hex'),
+    sourcePort: sourcePortOf(found.get(CTA.original)),
+    sent: countOf(sent),
+    answered: countOf(answered),
+  }
+}
+
+function countOf(nested: Buffer): Count {
+  const found = attributesOf(nested)
+  const number = (type: number) => Number(found.get(type)?.readBigUInt64BE() ?? 0)
+  return { packets: number(COUNTER.packets), bytes: number(COUNTER.bytes) }
+}
+
+function sourcePortOf(tuple: Buffer | undefined): number {
+  const protocol = tuple === undefined ? undefined : attributesOf(tuple).get(TUPLE_PROTOCOL)
+  if (protocol === undefined) return 0
+  return attributesOf(protocol).get(PROTOCOL.sourcePort)?.readUInt16BE() ?? 0
 }
 
 /** One direction of an entry. */

@@ -38,6 +38,7 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     groupRules: defaultRules(network.group),
     vpcDns: [],
     routing: [],
+    flowLogs: [],
     images: [image],
     types: [],
     keyPairs: [],

@@ -48,6 +48,7 @@ function snapshot(
     groupRules: defaultRules(network.group),
     vpcDns: [],
     routing: [],
+    flowLogs: [],
     images: [image],
     types: [{ name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 }],
     keyPairs: [],

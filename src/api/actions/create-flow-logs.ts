@@ -1,0 +1,109 @@
+/** CreateFlowLogs. */
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import { AGGREGATION_SECONDS, type FlowLog, TRAFFIC_TYPES } from '../../model/flow-log.ts'
+import { type AccountId, parseId, type VpcId } from '../../model/ids.ts'
+import type { ReadTx } from '../../store/store.ts'
+import { changeAction } from '../change.ts'
+import { existingFlowLogs, parseDestination, parseFormat } from '../flow-logs.ts'
+import { onlySchema, specifiedTags, tagSpecificationsSchema, textSchema } from '../schemas.ts'
+
+/** EC2: 25 for this action. */
+const RESOURCES_MAX = 25
+const KINDS = { VPC: 'vpc', Subnet: 'subnet', NetworkInterface: 'eni' } as const
+const NO_IAM = 'Atoll has no IAM: leave it out'
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html */
+const schema = z.strictObject({
+  ResourceIds: z.array(textSchema).min(1).max(RESOURCES_MAX),
+  ResourceType: z.enum(['VPC', 'Subnet', 'NetworkInterface'], {
+    error: 'ResourceType: use VPC, Subnet or NetworkInterface',
+  }),
+  TrafficType: z.enum(TRAFFIC_TYPES),
+  LogDestinationType: textSchema.optional(),
+  LogDestination: textSchema.optional(),
+  LogGroupName: textSchema.optional(),
+  LogFormat: z.string().max(512).optional(),
+  MaxAggregationInterval: z
+    .union(AGGREGATION_SECONDS.map((seconds) => z.literal(seconds)))
+    .default(600),
+  DeliverLogsPermissionArn: onlySchema('', `DeliverLogsPermissionArn: ${NO_IAM}`),
+  DeliverCrossAccountRole: onlySchema('', `DeliverCrossAccountRole: ${NO_IAM}`),
+  DestinationOptions: z
+    .strictObject({
+      FileFormat: onlySchema('plain-text', 'FileFormat: use plain-text'),
+      HiveCompatiblePartitions: onlySchema(false, 'HiveCompatiblePartitions: use false'),
+      PerHourPartition: onlySchema(false, 'PerHourPartition: use false'),
+    })
+    .optional(),
+  ClientToken: textSchema.optional(),
+  TagSpecifications: tagSpecificationsSchema(['vpc-flow-log']),
+})
+
+/** Makes a flow log for each resource. What cannot be is listed with the reason. */
+export const createFlowLogs = changeAction({
+  name: 'CreateFlowLogs',
+  input: schema,
+  async change(tx, asked, { account, newId, now, settings }) {
+    const destination = parseDestination(asked)
+    const fields = parseFormat(asked.LogFormat)
+    const { existing, orphans } = await existingFlowLogs(tx, account)
+    for (const orphan of orphans) await tx.deleteFlowLog(orphan)
+    const limit = settings.quotas.flowLogs
+    if (existing.length + asked.ResourceIds.length > limit)
+      throw refused(
+        'FlowLogsLimitExceeded',
+        `The maximum number of flow logs has been reached: ${limit}`,
+      )
+    const vpcs = await vpcsOf(tx, account, asked.ResourceType)
+    const made: FlowLog[] = []
+    const unsuccessful: { ResourceId: string; Error: { Code: string; Message: string } }[] = []
+    for (const id of new Set(asked.ResourceIds)) {
+      const resource = parseId(KINDS[asked.ResourceType], id)
+      const vpc = vpcs.get(id)
+      if (resource === undefined || vpc === undefined) {
+        unsuccessful.push({ ResourceId: id, Error: missing(asked.ResourceType, id) })
+        continue
+      }
+      const log: FlowLog = {
+        ...{ id: newId('fl'), account, vpc, resource, destination, fields, createdAt: now },
+        trafficType: asked.TrafficType,
+        aggregationSeconds: asked.MaxAggregationInterval,
+      }
+      if ((await tx.insertFlowLog(log)) === 'exists')
+        throw refused(
+          'FlowLogAlreadyExists',
+          `There is an existing Flow Log with the same configuration and log destination for ${id}`,
+        )
+      const of = { account, resource: log.id, resourceType: 'vpc-flow-log' }
+      await tx.putTags(specifiedTags(asked.TagSpecifications, of))
+      made.push(log)
+    }
+    return { made, unsuccessful, token: asked.ClientToken }
+  },
+  view: ({ made, unsuccessful, token }) => ({
+    ...(token === undefined ? {} : { ClientToken: token }),
+    FlowLogIds: made.map(({ id }) => id),
+    Unsuccessful: unsuccessful,
+  }),
+})
+
+/** The account's resources of a type, with their VPCs. */
+async function vpcsOf(
+  tx: Pick<ReadTx, 'vpcs' | 'subnets' | 'nics'>,
+  account: AccountId,
+  type: keyof typeof KINDS,
+): Promise<ReadonlyMap<string, VpcId>> {
+  if (type === 'VPC') return new Map((await tx.vpcs({ account })).map(({ id }) => [id, id]))
+  const found = type === 'Subnet' ? await tx.subnets({ account }) : await tx.nics({ account })
+  return new Map(found.map(({ id, vpc }) => [id, vpc]))
+}
+
+function missing(type: keyof typeof KINDS, id: string): { Code: string; Message: string } {
+  const [code, name] = {
+    VPC: ['InvalidVpcID.NotFound', 'vpc ID'],
+    Subnet: ['InvalidSubnetID.NotFound', 'subnet ID'],
+    NetworkInterface: ['InvalidNetworkInterfaceID.NotFound', 'networkInterface ID'],
+  }[type] as [string, string]
+  return { Code: code, Message: `The ${name} '${id}' does not exist` }
+}

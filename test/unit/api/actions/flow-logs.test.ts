@@ -1,0 +1,116 @@
+import { expect, it } from 'vitest'
+import { createFlowLogs } from '../../../../src/api/actions/create-flow-logs.ts'
+import { createSubnet } from '../../../../src/api/actions/create-subnet.ts'
+import { createTags } from '../../../../src/api/actions/create-tags.ts'
+import { createVpc } from '../../../../src/api/actions/create-vpc.ts'
+import { deleteFlowLogs } from '../../../../src/api/actions/delete-flow-logs.ts'
+import { deleteSubnet } from '../../../../src/api/actions/delete-subnet.ts'
+import { describeFlowLogs } from '../../../../src/api/actions/describe-flow-logs.ts'
+import { DEFAULT_FIELDS, formatOf } from '../../../../src/model/flow-log.ts'
+import { BOB, type Cloud, LIMITS, openCloud } from '../../../kit/api-cloud.ts'
+
+const FILES = { TrafficType: 'ALL', LogGroupName: 'web' }
+const S3 = {
+  ...{ TrafficType: 'REJECT', LogDestinationType: 's3' },
+  LogDestination: 'arn:aws:s3:::logs/net',
+}
+
+async function make(cloud: Cloud, more: object): Promise<string> {
+  const ofVpc = { ResourceType: 'VPC', ResourceIds: [cloud.vpc.id] }
+  const { FlowLogIds } = await cloud.run(createFlowLogs, { ...ofVpc, ...more })
+  return (FlowLogIds as string[])[0] ?? ''
+}
+
+it('makes flow logs, shows them, and removes them', async () => {
+  await using cloud = await openCloud()
+  const tags = [{ Key: 'Name', Value: 'all' }]
+  const TagSpecifications = [{ ResourceType: 'vpc-flow-log', Tags: tags }]
+  const files = await make(cloud, { ...FILES, TagSpecifications })
+  const s3 = await make(cloud, { ...S3, MaxAggregationInterval: 60 })
+  const show = async (asked: object = {}) => (await cloud.run(describeFlowLogs, asked))['FlowLogs']
+  const common = { ResourceId: cloud.vpc.id, FlowLogStatus: 'ACTIVE' }
+  const madeFiles = {
+    ...{ ...common, FlowLogId: files, LogGroupName: 'web', LogDestinationType: 'cloud-watch-logs' },
+    ...{ TrafficType: 'ALL', MaxAggregationInterval: 600, LogFormat: formatOf(DEFAULT_FIELDS) },
+    Tags: tags,
+  }
+  const madeS3 = {
+    ...{ ...common, FlowLogId: s3, ...S3, MaxAggregationInterval: 60 },
+    Tags: [],
+  }
+  expect(await show({ FlowLogIds: [files] })).toMatchObject([madeFiles])
+  expect(await show({ Filter: [{ Name: 'traffic-type', Values: ['REJECT'] }] })).toMatchObject([
+    madeS3,
+  ])
+  expect(await show({ Filter: [{ Name: 'tag:Name', Values: ['all'] }] })).toMatchObject([madeFiles])
+  await cloud.run(createTags, { Resources: [s3], Tags: [{ Key: 'a', Value: 'b' }] })
+  const gone = `fl-${'0'.repeat(17)}`
+  expect(await cloud.run(deleteFlowLogs, { FlowLogIds: [files, gone] })).toMatchObject({
+    Unsuccessful: [{ ResourceId: gone, Error: { Code: 'InvalidFlowLogId.NotFound' } }],
+  })
+  expect(await show()).toMatchObject([{ FlowLogId: s3 }])
+  expect(await cloud.refusal(describeFlowLogs, { FlowLogIds: [files] })).toBe(
+    'InvalidFlowLogId.NotFound',
+  )
+})
+
+it('says what could not be made, and makes the rest', async () => {
+  await using cloud = await openCloud()
+  const gone = `vpc-${'0'.repeat(17)}`
+  const ResourceIds = [gone, cloud.vpc.id, 'vpc-rubbish']
+  const made = await cloud.run(createFlowLogs, { ResourceType: 'VPC', ResourceIds, ...FILES })
+  expect(made).toMatchObject({
+    FlowLogIds: [expect.stringMatching(/^fl-/)],
+    Unsuccessful: [
+      { ResourceId: gone, Error: { Code: 'InvalidVpcID.NotFound' } },
+      { ResourceId: 'vpc-rubbish' },
+    ],
+  })
+  const again = { ResourceType: 'VPC', ResourceIds: [cloud.vpc.id], ...FILES }
+  expect(await cloud.refusal(createFlowLogs, again)).toBe('FlowLogAlreadyExists')
+  // Another account has neither the VPC nor the flow log.
+  expect(await cloud.run(createFlowLogs, again, BOB)).toMatchObject({ FlowLogIds: [] })
+  expect(await cloud.run(describeFlowLogs, {}, BOB)).toMatchObject({ FlowLogs: [] })
+})
+
+it.each([
+  [
+    'Kinesis',
+    { TrafficType: 'ALL', LogDestinationType: 'kinesis-data-firehose' },
+    'UnsupportedOperation',
+  ],
+  ['a bucket that is none', { ...S3, LogDestination: 'arn:aws:s3:::..' }, 'InvalidParameterValue'],
+  ['a folder above', { ...S3, LogDestination: 'arn:aws:s3:::logs/../x' }, 'InvalidParameterValue'],
+  ['a group above', { TrafficType: 'ALL', LogGroupName: '../../etc' }, 'InvalidParameterValue'],
+  ['no destination', { TrafficType: 'ALL' }, 'InvalidParameterValue'],
+  ['both destinations', { ...S3, LogGroupName: 'web' }, 'InvalidParameterCombination'],
+  ['an unknown field', { ...FILES, LogFormat: '\u0024{tcp-flags}' }, 'InvalidParameterValue'],
+  ['another interval', { ...FILES, MaxAggregationInterval: 300 }, 'InvalidParameterValue'],
+  [
+    'a role',
+    { ...FILES, DeliverLogsPermissionArn: 'arn:aws:iam::1:role/x' },
+    'UnsupportedOperation',
+  ],
+  ['Parquet', { ...S3, DestinationOptions: { FileFormat: 'parquet' } }, 'UnsupportedOperation'],
+])('refuses %s', async (_, asked, code) => {
+  await using cloud = await openCloud()
+  const ofVpc = { ResourceType: 'VPC', ResourceIds: [cloud.vpc.id] }
+  expect(await cloud.refusal(createFlowLogs, { ...ofVpc, ...asked })).toBe(code)
+})
+
+it('go with what they are of, and are limited', async () => {
+  await using cloud = await openCloud({
+    settings: { quotas: { ...LIMITS.quotas, flowLogs: 1 } },
+  })
+  const { Vpc } = await cloud.run(createVpc, { CidrBlock: '10.7.0.0/16' })
+  const { VpcId } = Vpc as { VpcId: string }
+  const { Subnet } = await cloud.run(createSubnet, { VpcId, CidrBlock: '10.7.0.0/24' })
+  const { SubnetId } = Subnet as { SubnetId: string }
+  await make(cloud, { ResourceType: 'Subnet', ResourceIds: [SubnetId], ...FILES })
+  const more = { ResourceType: 'VPC', ResourceIds: [VpcId], ...FILES }
+  expect(await cloud.refusal(createFlowLogs, more)).toBe('FlowLogsLimitExceeded')
+  await cloud.run(deleteSubnet, { SubnetId })
+  expect(await cloud.run(describeFlowLogs)).toMatchObject({ FlowLogs: [] })
+  await make(cloud, more)
+  expect(await cloud.run(describeFlowLogs)).toMatchObject({ FlowLogs: [{ ResourceId: VpcId }] })
+})
