@@ -11,7 +11,7 @@ import { parseReach } from './images/outbound-policy.ts'
 import { certificateFiles } from './lib/certificates.ts'
 import { parseIpv4 } from './model/addr.ts'
 import type { DriverDeclaration } from './model/driver.ts'
-import { FORWARDING_FILE } from './model/names.ts'
+import { FLOW_LOG_DIRECTORY, FORWARDING_FILE } from './model/names.ts'
 import { networksOfPools } from './model/pools.ts'
 import { chooseProxies } from './model/proxies.ts'
 import { MIB } from './model/sizes.ts'
@@ -90,7 +90,7 @@ export function hostRuntimeSettings(
 /** Where flow logs go. */
 export function flowLogSettings({ flowLogs, stateDir, host }: Config): FlowLogSettings {
   return {
-    directory: flowLogs.directory ?? join(stateDir, 'flow-logs'),
+    directory: flowLogs.directory ?? join(stateDir, FLOW_LOG_DIRECTORY),
     fileBytes: flowLogs.fileMiB * MIB,
     totalBytes: flowLogs.totalMiB * MIB,
     region: host.region,

@@ -26,7 +26,8 @@ export interface Questions {
     readonly answer: { readonly address: string; readonly port: number; readonly ticket: string }
   }
   /**
-   * One step of a trace: look out for a packet, send it, or say what was seen of it (`api/trace.ts`).
+   * One step of a trace: look out for a packet, send it, or say what was seen of it
+   * (`api/trace.ts`).
    */
   readonly trace: { readonly ask: TraceAsk; readonly answer: TraceAnswer }
 }

@@ -1,7 +1,7 @@
 /**
- * Image files from an S3-compatible service with several endpoints, and flow logs to it. Any that answers is used. When
- * one fails during a transfer, the next one continues it: the entity tag belongs to the object, not
- * to the endpoint.
+ * Image files from an S3-compatible service with several endpoints, and flow logs to it. Any that
+ * answers is used. When one fails during a transfer, the next one continues it: the entity tag
+ * belongs to the object, not to the endpoint.
  */
 import { readFile } from 'node:fs/promises'
 import { addAbortSignal, Readable } from 'node:stream'

@@ -5,6 +5,7 @@
  */
 import type { AccountId, FlowLogId, NicId, SubnetId, VpcId } from './ids.ts'
 
+/** Which traffic is recorded. */
 export const TRAFFIC_TYPES = ['ACCEPT', 'REJECT', 'ALL'] as const
 type TrafficType = (typeof TRAFFIC_TYPES)[number]
 /** Seconds that one record may cover. */
@@ -73,7 +74,7 @@ export type FlowLogWant = Pick<
   'id' | 'trafficType' | 'destination' | 'fields' | 'aggregationSeconds'
 >
 
-/** Name of a log group (CloudWatch Logs, `CreateLogGroup`). Each part is the name of a directory. */
+/** Whether it names a log group (CloudWatch Logs, `CreateLogGroup`). Each part is a directory. */
 export function isLogGroup(name: string): boolean {
   return (
     /^[\w./#-]{1,200}$/.test(name) &&
@@ -81,11 +82,12 @@ export function isLogGroup(name: string): boolean {
   )
 }
 
-/** Name of a bucket (Amazon S3 user guide, "Bucket naming rules"), and the beginning of keys. */
+/** Whether it names a bucket (Amazon S3 user guide, "Bucket naming rules"). */
 export function isBucket(name: string): boolean {
   return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)
 }
 
+/** Whether keys of objects may begin with it: names with slashes between them, or nothing. */
 export function isKeyPrefix(prefix: string): boolean {
   const parts = prefix.split('/')
   const isPart = (part: string) => /^[\w!.*'()-]+$/.test(part) && !/^\.+$/.test(part)

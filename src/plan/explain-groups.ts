@@ -53,7 +53,7 @@ export function groupStep(packet: Judged, nic: PlacedNic | null, egress: boolean
 }
 
 /** The packets that a rule allows, in words. */
-function ruleText({ protocol, fromPort, toPort, peer, egress }: RuleWant): string {
+export function ruleText({ protocol, fromPort, toPort, peer, egress }: RuleWant): string {
   const whom = `${egress ? 'to' : 'from'} ${formatPeer(peer)}`
   if (protocol === ANY_PROTOCOL) return `everything ${whom}`
   const [known] = Object.entries(PROTOCOLS).find(([, number]) => number === protocol) ?? []

@@ -34,8 +34,9 @@ const OWN_ADDRESS = { egress: 'ip saddr', ingress: 'ip daddr' } as const
 const PEER_ADDRESS = { egress: 'ip daddr', ingress: 'ip saddr' } as const
 
 /**
- * Sets, maps and chains for these NICs. The first `countedRules` of their rules, by id, have counters. What begins a connection goes to the chain `check_egress`
- * when it is from one of them, else to `check_ingress`. What leaves the host goes on to `leaving`.
+ * Sets, maps and chains for these NICs. The first `countedRules` of their rules, by id, have
+ * counters. What begins a connection goes to the chain `check_egress` when it is from one of them,
+ * else to `check_ingress`. What leaves the host goes on to `leaving`.
  */
 export function securityGroupChains(
   want: HostWant,

@@ -102,7 +102,7 @@ function bodyOf({ protocol, token }: TracedPacket, { port, code }: TraceSending)
   return body
 }
 
-/** With the checksum of its protocol (RFC 792, 768, 9293), which covers the addresses but in ICMP. */
+/** With the checksum of its protocol (RFC 792, 768, 9293). That of ICMP covers no addresses. */
 function withChecksum(
   body: Uint8Array,
   protocol: TracedPacket['protocol'],

@@ -4,7 +4,7 @@ import { FABRIC_LINK, nicLinkName, TRANSIT_LINK_PREFIX, WORLD_LINK } from '../mo
 import type { PlacedNic } from '../model/records.ts'
 import type { TracePart, TraceStep } from '../model/trace.ts'
 import type { BudgetDropReason } from './budgets.ts'
-import { ruleText } from './explain.ts'
+import { ruleText } from './explain-groups.ts'
 import type { CloudRecords, End } from './explain-question.ts'
 import type { DropReason } from './nft-text.ts'
 

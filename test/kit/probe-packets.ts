@@ -4,7 +4,10 @@
  */
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 
-/** Sends packets that begin a flow each: argv is JSON, a list of [destination, protocol, port, code, number]. */
+/**
+ * Sends packets that begin a flow each: argv is JSON, a list of [destination, protocol, port, code,
+ * number].
+ */
 const SEND = `
 import json, socket, struct, sys
 def checksum(data):

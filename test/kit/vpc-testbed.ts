@@ -180,7 +180,7 @@ function hostNameOf(index: number) {
 }
 
 /** All services, as `host-services.ts` puts them together. */
-export const buildServices: BuildServices = (host, fabric, mtu) => {
+const buildServices: BuildServices = (host, fabric, mtu) => {
   const metrics = createMetrics()
   const common = { clock: systemClock, log: silentLog }
   const inside = (

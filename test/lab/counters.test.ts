@@ -1,6 +1,7 @@
 /**
- * Counters of NICs and of rules on the real kernel, as metrics: they are what real packets were, survive updates, replacements and a
- * new daemon, end with what they are of, and cost little to read on a host with many instances.
+ * Counters of NICs and of rules on the real kernel, as metrics: they are what real packets were,
+ * survive updates, replacements and a new daemon, end with what they are of, and cost little to
+ * read on a host with many instances.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -56,8 +57,8 @@ function ofRule(group: string, direction: 'in' | 'out'): Promise<number> {
   )
 }
 
-const ping = (from: Netns, to: string, count = 1) =>
-  from.run(['ping', '-c', `${count}`, '-i', '0.01', '-s', '100', '-W', '0.5', to])
+const ping = (from: Netns, to: string, count = 1, wait = '0.5') =>
+  from.run(['ping', '-c', `${count}`, '-i', '0.01', '-s', '100', '-W', wait, to])
 
 test('packets and bytes of a NIC are counted both ways, accepted and dropped', async () => {
   const before = await Promise.all([
@@ -68,7 +69,7 @@ test('packets and bytes of a NIC are counted both ways, accepted and dropped', a
     packets(ALICE, 'out', 'dropped'),
     packets(CAROL, 'in', 'dropped'),
   ])
-  await ping(alice, ipOf(BOB), 5)
+  await ping(alice, ipOf(BOB), 5, '5')
   await ping(alice, ipOf(CAROL), 3)
   const after = await Promise.all([
     packets(ALICE, 'out', 'accepted'),

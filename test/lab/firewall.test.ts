@@ -77,8 +77,8 @@ async function dropsDuring(reason: DropReason, act: () => Promise<unknown>): Pro
 /** The kernel's own counter, without a pass. */
 async function dropCounter(reason: DropReason): Promise<number> {
   return (
-    (await testbed.host.ruleCounters()).get(`inet ${NFT_TABLE} ${dropCounterName(reason)}`)?.packets ??
-    0
+    (await testbed.host.ruleCounters()).get(`inet ${NFT_TABLE} ${dropCounterName(reason)}`)
+      ?.packets ?? 0
   )
 }
 

@@ -1,6 +1,6 @@
 /**
- * Flow logs of real packets: what is accepted and what is refused is recorded at each interface, and a flood of refused packets is
- * neither many lines nor work.
+ * Flow logs of real packets: what is accepted and what is refused is recorded at each interface,
+ * and a flood of refused packets is neither many lines nor work.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,13 @@ import { silentLog } from '../../tools/kit/log.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { numbered } from '../kit/records.ts'
 import { connectUntilAnswered, SERVE_PEER_ADDRESS } from '../kit/talk.ts'
-import { createTown, OUTSIDE_ADDRESS, type Town, townInstance, townWant } from '../kit/town.ts'
+import {
+  createTestbed,
+  OUTSIDE_ADDRESS,
+  type Testbed,
+  testInstance,
+  testWant,
+} from '../kit/testbed.ts'
 
 const LOG: FlowLogWant = {
   id: numbered('fl', 1),
@@ -27,11 +33,11 @@ const LOG: FlowLogWant = {
   aggregationSeconds: 60,
 }
 const logged = (number: number, group: number): InstanceWant => {
-  const made = townInstance(number, [group])
+  const made = testInstance(number, [group])
   return { ...made, nics: made.nics.map((nic) => ({ ...nic, flowLogs: [LOG] })) }
 }
 const [ALICE, BOB, CAROL] = [logged(11, 1), logged(12, 1), logged(13, 2)]
-const want = townWant(ALICE, BOB, CAROL)
+const want = testWant(ALICE, BOB, CAROL)
 
 /** A clock whose timers run when the test says so. */
 function steppedClock() {
@@ -58,7 +64,7 @@ function steppedClock() {
   }
 }
 
-let town: Town
+let testbed: Testbed
 let guests: Record<'alice' | 'bob' | 'carol', Netns>
 let directory: string
 let service: HostService
@@ -66,16 +72,16 @@ const time = steppedClock()
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'atoll-flow-logs-'))
-  town = await createTown()
-  await town.pass(want)
+  testbed = await createTestbed()
+  await testbed.pass(want)
   guests = {
-    alice: await town.plug(ALICE),
-    bob: await town.plug(BOB),
-    carol: await town.plug(CAROL),
+    alice: await testbed.plug(ALICE),
+    bob: await testbed.plug(BOB),
+    carol: await testbed.plug(CAROL),
   }
   const settings = { directory, fileBytes: 1e6, totalBytes: 1e8, region: 'atoll-1' }
   service = createFlowLogs({
-    ...{ host: town.host, clock: time.clock, log: silentLog, metrics: createMetrics() },
+    ...{ host: testbed.host, clock: time.clock, log: silentLog, metrics: createMetrics() },
     write: createSink(settings, null),
   })
   const signal = new AbortController().signal
@@ -85,7 +91,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await service.close()
-  await town.destroy()
+  await testbed.destroy()
   await rm(directory, { recursive: true, force: true })
 })
 
@@ -166,12 +172,12 @@ test('a flood of refused packets is limited, and that is said', async () => {
 })
 
 test('without flow logs nothing is collected', async () => {
-  const bare = townWant(townInstance(11, [1]), townInstance(12, [1]), townInstance(13, [2]))
-  await town.pass(bare)
+  const bare = testWant(testInstance(11, [1]), testInstance(12, [1]), testInstance(13, [2]))
+  await testbed.pass(bare)
   const signal = new AbortController().signal
   await service.apply({ want: bare, resync: false, signal, log: silentLog })
   expect(time.pending()).toBe(0)
-  expect(await town.machine.must(['nft', 'list', 'table', 'inet', 'atoll'])).not.toContain(
+  expect(await testbed.machine.must(['nft', 'list', 'table', 'inet', 'atoll'])).not.toContain(
     'refused_',
   )
 })

@@ -1,6 +1,7 @@
 /**
- * Tracing a packet on real hosts: it takes the way of every other packet, the hosts that it crosses say where it went and why it was
- * dropped, in VPCs with the same addresses, too, and nothing of it is left.
+ * Tracing a packet on real hosts: it takes the way of every other packet, the hosts that it crosses
+ * say where it went and why it was dropped, in VPCs with the same addresses, too, and nothing of it
+ * is left.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -10,7 +11,12 @@ import type { TraceAsk, TracedPacket, TracePart, TraceSending } from '../../src/
 import { createTracing } from '../../src/services/tracing.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
-import { createVpcTestbed, type GuestSpec, type VpcTestbed, vpcInstance } from '../kit/vpc-testbed.ts'
+import {
+  createVpcTestbed,
+  type GuestSpec,
+  type VpcTestbed,
+  vpcInstance,
+} from '../kit/vpc-testbed.ts'
 
 const FLOAT = ipv4('198.51.100.201')
 const GUEST_SPECS = {

@@ -33,6 +33,7 @@ export const EC2_MODEL: WireModel = {
     CreateTags: ['CreateTagsRequest', 'unit'],
     CreateVpc: ['CreateVpcRequest', 'CreateVpcResult'],
     DeleteDhcpOptions: ['DeleteDhcpOptionsRequest', 'unit'],
+    DeleteFlowLogs: ['DeleteFlowLogsRequest', 'DeleteFlowLogsResult'],
     DeleteInternetGateway: ['DeleteInternetGatewayRequest', 'unit'],
     DeleteKeyPair: ['DeleteKeyPairRequest', 'DeleteKeyPairResult'],
     DeleteNatGateway: ['DeleteNatGatewayRequest', 'DeleteNatGatewayResult'],
@@ -460,6 +461,10 @@ export const EC2_MODEL: WireModel = {
     },
     DeleteDhcpOptionsRequest: {
       DhcpOptionsId: 'DhcpOptionsId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteFlowLogsRequest: {
+      FlowLogId: 'FlowLogIds string[]',
       DryRun: 'DryRun boolean'
     },
     DeleteInternetGatewayRequest: {
@@ -1314,6 +1319,11 @@ export const EC2_MODEL: WireModel = {
       Filter: 'Filters Filter[]',
       VpnGatewayId: 'VpnGatewayIds string[]',
       DryRun: 'DryRun boolean'
+    },
+    DestinationOptionsRequest: {
+      FileFormat: 'FileFormat string',
+      HiveCompatiblePartitions: 'HiveCompatiblePartitions boolean',
+      PerHourPartition: 'PerHourPartition boolean'
     },
     DetachInternetGatewayRequest: {
       InternetGatewayId: 'InternetGatewayId string',

@@ -44,7 +44,10 @@ const VERDICTS: ReadonlyMap<number, string> = new Map([
   [-5, 'return'],
 ])
 
-/** Opens a socket in the calling thread's network namespace, synchronously. Call what it returns. */
+/**
+ * Opens a socket in the calling thread's network namespace, synchronously. The returned function
+ * closes it.
+ */
 export function openTraceWatch(heard: (event: TraceEvent) => void): () => void {
   const socket = new RawNetlinkSocket(Protocol.NETFILTER, {
     recvBufferSize: BUFFER_BYTES,

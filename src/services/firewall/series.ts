@@ -5,6 +5,7 @@
 import type { Counter } from '../../lib/metrics.ts'
 import { type Count, increase } from '../../model/counters.ts'
 
+/** Labels of a metric. */
 export type Labels = Readonly<Record<string, string>>
 
 export interface CountMetrics {

@@ -12,6 +12,7 @@ import { allActions } from '../../../src/api/actions/all.ts'
 import { createKeyPair } from '../../../src/api/actions/create-key-pair.ts'
 import { runInstances } from '../../../src/api/actions/run-instances.ts'
 import { ipv4 } from '../../../src/model/addr.ts'
+import { DEFAULT_FIELDS, formatOf } from '../../../src/model/flow-log.ts'
 import { formatId, type InstanceId } from '../../../src/model/ids.ts'
 import { releaseInstance } from '../../../src/store/release.ts'
 import { KEY, known, type RunningApi, runApi } from '../../kit/api.ts'
@@ -119,6 +120,16 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
       subnet: ['10.8.1.0/24', 251, false, false],
       launched: [true, true, 'web'],
       overlap: 'InvalidSubnet.Conflict',
+      flowLogs: [
+        {
+          ResourceId: made.made[2],
+          TrafficType: 'ALL',
+          LogDestination: 'arn:aws:s3:::logs/net',
+          LogFormat: formatOf(DEFAULT_FIELDS),
+          Tags: [{ Key: 'Name', Value: 'all' }],
+        },
+        'InvalidFlowLogId.NotFound',
+      ],
       dhcp: {
         said: {
           'domain-name': ['corp.example'],

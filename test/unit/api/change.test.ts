@@ -9,7 +9,14 @@ import { createRecordsReader, type RecordsReader } from '../../../src/agent/read
 import { allActions } from '../../../src/api/actions/all.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { cidr, cidrAddress, ipv4 } from '../../../src/model/addr.ts'
+
+
 import { derivedId } from '../../../src/model/derived-ids.ts'
+
+
+import { DEFAULT_FIELDS } from '../../../src/model/flow-log.ts'
+
+
 import {
   type AccountId,
   type HostName,
@@ -230,6 +237,17 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       sees: [],
       rungInVain: ['own', 'near'],
     },
+  ],
+  CreateFlowLogs: [
+    {
+      input: ({ vpc }) => ({
+        ...{ ResourceType: 'VPC', ResourceIds: [vpc], TrafficType: 'ALL', LogGroupName: 'web' },
+      }),
+      sees: ['own', 'near'],
+    },
+  ],
+  DeleteFlowLogs: [
+    { before: keepFlowLog, input: () => ({ FlowLogIds: [FLOW_LOG] }), sees: ['own', 'near'] },
   ],
   // No VPC has it yet, or any more.
   CreateDhcpOptions: [{ input: () => DHCP_OPTIONS, sees: [] }],
@@ -551,6 +569,16 @@ async function keepAcl({ cloud: { store }, vpc }: Fixture): Promise<void> {
 const DHCP_SET = numbered('dopt', 7)
 const DHCP_OPTIONS = { DhcpConfigurations: [{ Key: 'domain-name', Values: ['corp.example'] }] }
 
+async function keepFlowLog({ cloud: { store, vpc } }: Fixture): Promise<void> {
+  await store.change((tx) =>
+    tx.insertFlowLog({
+      ...{ id: FLOW_LOG, account: vpc.account, vpc: vpc.id, resource: vpc.id },
+      ...{ trafficType: 'ALL', destination: { kind: 'files', group: 'web' } },
+      ...{ fields: DEFAULT_FIELDS, aggregationSeconds: 60, createdAt: '2026-11-22T08:00:00.000Z' },
+    }),
+  )
+}
+
 async function keepDhcpOptions({ cloud: { store, vpc } }: Fixture): Promise<void> {
   const said = { domainNames: ['corp.example'], nameServers: [], timeServers: [] }
   const set = { id: DHCP_SET, account: vpc.account, ...said }
@@ -561,6 +589,8 @@ async function keepZone({ cloud: { store } }: Fixture): Promise<void> {
   const row = { ...hostRow('elsewhere', NONE), zone: OTHER_ZONE }
   await store.change((tx) => tx.upsertHost(row, 60_000))
 }
+
+const FLOW_LOG = numbered('fl', 1)
 
 const ADDRESS: Address = {
   id: numbered('eipalloc', 1),

@@ -48,6 +48,20 @@ def read_vpc(vpc):
     return {'block': read['CidrBlock'], 'tenancy': read['InstanceTenancy'], 'tags': read['Tags'], **attributes}, group['GroupId']
 
 
+def flow_logs(vpc):
+    """resource "aws_flow_log": create, read, tag, delete, and wait until it is not found."""
+    made = client.create_flow_logs(
+        ResourceIds=[vpc], ResourceType='VPC', TrafficType='ALL', LogDestinationType='s3',
+        LogDestination='arn:aws:s3:::logs/net', MaxAggregationInterval=60,
+        TagSpecifications=named('vpc-flow-log', 'all'))
+    assert made['Unsuccessful'] == [], made
+    log = only(made['FlowLogIds'])
+    read = only(client.describe_flow_logs(FlowLogIds=[log])['FlowLogs'])
+    assert client.delete_flow_logs(FlowLogIds=[log])['Unsuccessful'] == []
+    gone = code_of(client.describe_flow_logs, FlowLogIds=[log])
+    return {name: read[name] for name in ('ResourceId', 'TrafficType', 'LogDestination', 'LogFormat', 'Tags')}, gone
+
+
 def dhcp(vpc):
     """resource "aws_vpc_dhcp_options" and its association: create, read, back to the default, delete."""
     said = [
@@ -102,6 +116,7 @@ def make():
         'launched': [launched['VpcId'] == vpc, launched['SubnetId'] == subnet, launched['SecurityGroups'][0]['GroupName']],
         'overlap': overlap,
         'dhcp': dhcp(vpc),
+        'flowLogs': flow_logs(vpc),
         'inUse': in_use,
         'made': [launched['InstanceId'], subnet, vpc],
     }
