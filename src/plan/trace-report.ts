@@ -46,6 +46,8 @@ const REASONS: Readonly<Partial<Record<DropReason | BudgetDropReason, string>>> 
   fabric: 'it did not come from where hosts send from',
   transit: 'this host does not route that',
   host: 'this port of the host is not open to instances',
+  route: 'no route of its subnet leads there and back',
+  acl: 'the network ACL of a subnet refuses it',
   reach: 'instances do not reach that network from here',
   group: 'no rule of a security group lets it pass',
   unjudged: 'the rules of Atoll are missing or damaged',

@@ -10,12 +10,9 @@ import { allActions } from '../../../src/api/actions/all.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { cidr, cidrAddress, ipv4 } from '../../../src/model/addr.ts'
 
-
 import { derivedId } from '../../../src/model/derived-ids.ts'
 
-
 import { DEFAULT_FIELDS } from '../../../src/model/flow-log.ts'
-
 
 import {
   type AccountId,
