@@ -126,7 +126,7 @@ export function createConntrack(
       inside(() => ensureSetting('netfilter/nf_conntrack_acct', '1'))
       if (isEmpty()) return []
       const found: FlowTraffic[] = []
-      const entries = await netlink.dump(GET, [HEADER])
+      const entries = await open().netlink.dump(GET, [HEADER])
       for (let at = 0; at < entries.length; at += PORTION) {
         for (const entry of entries.slice(at, at + PORTION)) {
           const traffic = trafficOf(entry)

@@ -66,6 +66,7 @@ function createMachine(ready: (network: number) => Promise<void>) {
         there.set(network, host)
         return { host, changed: [] }
       },
+      opened: (network) => there.get(network),
       remove: async (network) => void there.delete(network),
     },
   })
