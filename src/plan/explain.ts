@@ -280,7 +280,10 @@ function routeSteps(packet: Packet): readonly Step[] {
   ]
 }
 
-/** Packets to a host itself, which no group checks. Null when the destination is not a host. */
+/**
+ * Packets to a host itself. Groups and ACLs are asked only of what leaves the namespace of the
+ * instance. Null when the destination is not a host.
+ */
 function hostServiceSteps(packet: Packet): readonly Step[] | null {
   const { source, flow, shared, records, surroundings } = packet
   const { destination, protocol, port } = flow
@@ -298,13 +301,17 @@ function hostServiceSteps(packet: Packet): readonly Step[] | null {
   }
   const host = records.hosts.find(({ fabricAddress }) => fabricAddress === destination)
   if (host === undefined || host.state === 'forgotten') return null
-  const leaving =
-    source.kind === 'address' || source.nic === null
-      ? null
-      : judgeLeaving(source.nic, destination, records)
-  if (isOpen && leaving?.passes === false) return [noWayStep(destination, leaving.why)]
+  const nic = source.kind === 'address' ? null : source.nic
+  const vpc = records.vpcs.find(({ id }) => id === nic?.vpc)
+  const isForwarded = host.name !== hostOf(source) || (vpc?.network ?? null) !== null
+  const asked =
+    nic !== null && isForwarded
+      ? [groupStep(packet, nic, true), ...aclSteps(flow, true, source, records)]
+      : []
+  const leaving = nic === null ? null : judgeLeaving(nic, destination, records)
+  if (isOpen && leaving?.passes === false) return [...asked, noWayStep(destination, leaving.why)]
   const text = `${destination} is host ${host.name} itself: ${open}.`
-  return [step('route', isOpen, text)]
+  return [...asked, step('route', isOpen, text)]
 }
 
 /** Whether the end is a running instance on a live host. */

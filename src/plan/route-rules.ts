@@ -209,8 +209,13 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
 
 /** Whether `now` may forbid a flow that `before` let begin. */
 export function isRerouted(before: Ways, now: Ways): boolean {
+  // NICs of one subnet share its list.
+  const compared = new Map<unknown, unknown>()
   return [...before.routes].some(([ip, routes]) => {
-    if (!now.routes.has(ip)) return false
-    return JSON.stringify(routes) !== JSON.stringify(now.routes.get(ip))
+    const after = now.routes.get(ip)
+    if (!now.routes.has(ip) || (compared.has(routes) && compared.get(routes) === after))
+      return false
+    compared.set(routes, after)
+    return JSON.stringify(routes) !== JSON.stringify(after)
   })
 }
