@@ -12,6 +12,7 @@ export const createInternetGateway = changeAction({
   input: z.strictObject({ TagSpecifications: tagSpecificationsSchema(['internet-gateway']) }),
   async change(tx, { TagSpecifications }, { account, newId, settings }) {
     const limit = settings.quotas.internetGateways
+    await tx.takeTurn(account)
     if ((await tx.internetGateways({ account })).length >= limit)
       throw refused(
         'InternetGatewayLimitExceeded',

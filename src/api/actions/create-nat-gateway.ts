@@ -69,6 +69,7 @@ export const createNatGateway = changeAction({
       .filter(({ zone }) => zone === subnet.zone)
       .map((one) => one.id)
     const limit = settings.quotas.natGatewaysPerZone
+    await tx.takeTurn(account)
     if ((await tx.natGateways({ subnets: inZone })).length >= limit)
       throw refused(
         'NatGatewayLimitExceeded',

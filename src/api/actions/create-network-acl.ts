@@ -30,6 +30,7 @@ export const createNetworkAcl = changeAction({
   async change(tx, { VpcId, TagSpecifications, id }, { account, settings }) {
     const vpc = await requireVpc(tx, account, VpcId)
     const limit = settings.quotas.networkAclsPerVpc
+    await tx.takeTurn(account)
     if ((await tx.networkAcls({ vpcs: [vpc.id] })).length >= limit)
       throw refused(
         'NetworkAclLimitExceeded',

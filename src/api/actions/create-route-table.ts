@@ -32,6 +32,7 @@ export const createRouteTable = changeAction({
   async change(tx, { VpcId, TagSpecifications, id }, { account, settings }) {
     const vpc = await requireVpc(tx, account, VpcId)
     const limit = settings.quotas.routeTablesPerVpc
+    await tx.takeTurn(account)
     if ((await tx.routeTables({ vpcs: [vpc.id] })).length >= limit)
       throw refused(
         'RouteTableLimitExceeded',
