@@ -14,6 +14,7 @@ export function natGatewayView(
     SubnetId: subnet,
     State: 'available',
     ConnectivityType: 'public',
+    AvailabilityMode: 'zonal',
     NatGatewayAddresses: [],
     CreateTime: new Date(createdAt),
     Tags: tags,
