@@ -8,13 +8,19 @@ import { allActions } from '../../../src/api/actions/all.ts'
 import { allocateAddress } from '../../../src/api/actions/allocate-address.ts'
 import { alwaysEmptyActions } from '../../../src/api/actions/always-empty.ts'
 import { associateAddress } from '../../../src/api/actions/associate-address.ts'
+import { associateRouteTable } from '../../../src/api/actions/associate-route-table.ts'
 import { createKeyPair } from '../../../src/api/actions/create-key-pair.ts'
+import { createNatGateway } from '../../../src/api/actions/create-nat-gateway.ts'
+import { createNetworkAclEntry } from '../../../src/api/actions/create-network-acl-entry.ts'
+import { createRoute } from '../../../src/api/actions/create-route.ts'
+import { createRouteTable } from '../../../src/api/actions/create-route-table.ts'
 import { createTags } from '../../../src/api/actions/create-tags.ts'
 import { describeNetworkInterfaces } from '../../../src/api/actions/describe-network-interfaces.ts'
 import { describeTags } from '../../../src/api/actions/describe-tags.ts'
 import { runInstances } from '../../../src/api/actions/run-instances.ts'
 import { DOCUMENTED_FILTERS } from '../../../src/api/generated/filters.ts'
 import { ipv4 } from '../../../src/model/addr.ts'
+import { derivedId } from '../../../src/model/derived-ids.ts'
 import { formatId } from '../../../src/model/ids.ts'
 import { known } from '../../kit/api.ts'
 import { ALICE, type Cloud, openCloud } from '../../kit/api-cloud.ts'
@@ -84,11 +90,31 @@ async function fill(): Promise<void> {
     ...records,
     ...parts,
     ...rules,
+    ...(await fillRouting()),
     cloud.vpc.id,
     cloud.subnet.id,
     cloud.group.id,
   ]
   await cloud.run(createTags, { Resources, Tags: [{ Key: 'Name', Value: 'value' }] })
+}
+
+/** A NAT gateway with a route to it, and entries of all kinds. Returns what can have tags. */
+async function fillRouting(): Promise<readonly string[]> {
+  const { NatGateway } = await cloud.run(createNatGateway, { SubnetId: cloud.subnet.id })
+  const { NatGatewayId } = NatGateway as { NatGatewayId: string }
+  const { RouteTable } = await cloud.run(createRouteTable, { VpcId: cloud.vpc.id })
+  const { RouteTableId } = RouteTable as { RouteTableId: string }
+  await cloud.run(associateRouteTable, { RouteTableId, SubnetId: cloud.subnet.id })
+  const DestinationCidrBlock = '198.51.100.0/24'
+  await cloud.run(createRoute, { RouteTableId, DestinationCidrBlock, NatGatewayId })
+  const NetworkAclId = derivedId('acl', cloud.vpc.id)
+  const entry = { NetworkAclId, Egress: false, RuleAction: 'deny' }
+  for (const [at, more] of [
+    { Protocol: '6', PortRange: { From: 22, To: 23 }, CidrBlock: '198.51.100.0/24' },
+    { Protocol: '1', IcmpTypeCode: { Type: 8, Code: -1 }, Ipv6CidrBlock: '::/0' },
+  ].entries())
+    await cloud.run(createNetworkAclEntry, { ...entry, RuleNumber: at + 1, ...more })
+  return [NatGatewayId, RouteTableId]
 }
 
 async function firstInstance(): Promise<string> {
@@ -107,12 +133,16 @@ function action(name: string) {
   return known(allActions.find((one) => one.name === name))
 }
 
+/** Actions whose list of filters has another name. */
+const CALL_IT_FILTER: ReadonlySet<string> = new Set(['DescribeNatGateways', 'DescribeFlowLogs'])
+
 const filterOf = (name: string) => [{ Name: name === 'tag:' ? 'tag:Name' : name, Values: ['*'] }]
 
 /** An action's input with the filter, and what else the action requires. */
 function inputWith(name: string, filter: string) {
   const required = name === 'GetSecurityGroupsForVpc' ? { VpcId: cloud.vpc.id } : {}
-  return { ...required, Filters: filterOf(filter) }
+  const parameter = CALL_IT_FILTER.has(name) ? 'Filter' : 'Filters'
+  return { ...required, [parameter]: filterOf(filter) }
 }
 
 /** How many things an action shows. */

@@ -62,7 +62,7 @@ it.each([
   ['DescribeSnapshotAttribute', { SnapshotId: 'snap-1' }, 'InvalidSnapshot.NotFound'],
   ['GetManagedPrefixListEntries', { PrefixListId: 'pl-1' }, 'InvalidPrefixListId.NotFound'],
   ...OF_ONE.map((name): [string, object, string] => [name, {}, 'MissingParameter']),
-  ['DescribeFlowLogs', { Filter: [{ Name: 'x', Values: ['y'] }] }, 'InvalidParameterValue'],
+  ['DescribeHosts', { Filter: [{ Name: 'x', Values: ['y'] }] }, 'InvalidParameterValue'],
 ])('%s of %j is refused with %s', async (name, input, code) => {
   await using cloud = await openCloud()
   expect(await cloud.refusal(action(name), input)).toBe(code)
