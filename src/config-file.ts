@@ -212,6 +212,7 @@ function plain(config: Config): unknown {
         ...pool,
         ranges: pool.ranges.map(formatRange),
       })),
+      nat: { ...config.network.nat, exceptions: config.network.nat.exceptions.map(text) },
     },
   }
 }

@@ -3,14 +3,16 @@
  * nothing else has them.
  */
 import { z } from 'zod'
-import { label, zoneName } from './config-values.ts'
-import { type Cidr, cidr, formatCidr, type Ipv4, parseIpv4 } from './model/addr.ts'
+import { absolutePath, ipv4Text, label, zoneName } from './config-values.ts'
+import { type Cidr, cidr, cidrContains, formatCidr, type Ipv4, parseIpv4 } from './model/addr.ts'
+import { type NatSettings, namedSources } from './model/nat.ts'
 import {
   type AddressRange,
   formatRange,
   type Pool,
   parseRange,
   poolSize,
+  rangeContains,
   rangesOverlap,
   wholeRange,
 } from './model/pools.ts'
@@ -42,10 +44,15 @@ const pool = z
     name: label,
     ranges: z.array(range).min(1).max(RANGES_MAX),
     zones: z.array(zoneName).min(1).max(ZONES_MAX).nullable().default(null),
+    gateway: ipv4Text.nullable().default(null),
   })
-  .superRefine(({ ranges }, context) => {
+  .superRefine(({ ranges, gateway }, context) => {
     const refuse = (message: string) =>
       context.addIssue({ code: 'custom', path: ['ranges'], message })
+    if (gateway !== null && ranges.some((one) => rangeContains(one, gateway)))
+      refuse(`has its own gateway ${gateway}: it would be handed out`)
+    if (gateway !== null && NEVER_PUBLIC.some((net) => cidrContains(net, gateway)))
+      context.addIssue({ code: 'custom', path: ['gateway'], message: 'is no address of a router' })
     if (poolSize({ ranges }) > ADDRESSES_MAX) refuse(`has more than ${ADDRESSES_MAX} addresses`)
     for (const one of ranges)
       for (const net of NEVER_PUBLIC)
@@ -76,12 +83,24 @@ export const pools = z
     }
   })
   .describe(
-    'Pools of floating IPs, alike on all hosts: [{name: public, ranges: [203.0.113.16-203.0.113.40], zones: [atoll-1a]}] (docs/floating-ips.md)',
+    'Pools of floating IPs, alike on all hosts: [{name: public, ranges: [203.0.113.16-203.0.113.40], zones: [atoll-1a], gateway: 203.0.113.1}] (docs/floating-ips.md)',
+  )
+
+/** `network.nextHopHook`. */
+export const nextHopHook = absolutePath
+  .nullable()
+  .default(null)
+  .describe(
+    'Program that tells the routers of a routed network where floating IPs are: called with add or remove, the floating IP, and the address of this host (docs/floating-ips.md)',
   )
 
 /** What the pools are held against. */
 interface Settings {
-  readonly network: { readonly vpc: Cidr; readonly pools: readonly Pool[] }
+  readonly network: {
+    readonly vpc: Cidr
+    readonly pools: readonly Pool[]
+    readonly nat: NatSettings
+  }
   readonly fabric: { readonly address: Ipv4 | null }
   readonly store: { readonly nodes: readonly string[] }
   readonly bus: { readonly nodes: readonly string[] }
@@ -100,6 +119,10 @@ export function refuseTakenPools(config: Settings, context: z.RefinementCtx): vo
     ...(fabric.address === null
       ? []
       : [{ setting: 'fabric.address', range: { first: fabric.address, last: fabric.address } }]),
+    ...namedSources(network.nat).map((ip) => ({
+      setting: 'network.nat',
+      range: { first: ip, last: ip },
+    })),
     ...nodes('store.nodes', store.nodes),
     ...nodes('bus.nodes', bus.nodes),
   ]

@@ -11,7 +11,8 @@ import { flowLogs } from './config-flow-logs.ts'
 import { refusePrivateDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
 import { metrics } from './config-metrics.ts'
-import { pools, refuseTakenPools } from './config-pools.ts'
+import { nat } from './config-nat.ts'
+import { nextHopHook, pools, refuseTakenPools } from './config-pools.ts'
 import { rates } from './config-rates.ts'
 import {
   absolutePath,
@@ -144,6 +145,8 @@ const sections = z.strictObject({
         ),
       rates,
       pools,
+      nextHopHook,
+      nat,
     })
     .superRefine(({ vpc, subnet }, context) => {
       if (!cidrContains(vpc, subnet.network) || subnet.prefix < vpc.prefix)

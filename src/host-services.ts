@@ -1,13 +1,16 @@
 /** What a pass of the agent applies on this host. */
+import { join } from 'node:path'
 import { type Config, instanceMtuBytes } from './config.ts'
 import type { Drivers } from './drivers.ts'
 import type { Host, NamespaceHost } from './host/host.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
+import { systemRunner } from './lib/runner.ts'
 import { memoryForInstances } from './machine-record.ts'
 import { ec2Architecture } from './model/architecture.ts'
 import type { HostRouting } from './model/host-routing.ts'
+import { NEXT_HOPS_FILE } from './model/names.ts'
 import type { HostMonitors } from './preconditions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
@@ -18,6 +21,7 @@ import { createFlowLogs } from './services/flow-logs/flow-logs.ts'
 import type { Batch } from './services/flow-logs/sinks.ts'
 import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
+import { createNextHops } from './services/next-hops.ts'
 import type { HostService } from './services/service.ts'
 import { createVolumes } from './services/volumes.ts'
 import { createVpcs, type Vpcs } from './services/vpcs/vpcs.ts'
@@ -101,12 +105,26 @@ export function createHostVpcs(parts: HostServicesParts): Vpcs {
     vpcs: parts.host.vpcs,
     machine: parts.host,
     clock: parts.clock,
+    instanceMemoryMiB: memoryForInstances(parts.config),
     open: (host, network) => {
       const metrics = parts.metrics.share()
       const { packets, answers } = namespaceServices(parts, host, metrics, network)
       return { packets, answers, end: () => metrics.end() }
     },
   })
+}
+
+/** The pools, and who is told where their addresses are. */
+function floatingIpSettings({ config, host, clock, log }: HostServicesParts) {
+  const { pools, nextHopHook: program } = config.network
+  if (program === null) return { pools }
+  const hook = {
+    program,
+    hostAddress: async () => config.fabric.address ?? (await host.ownAddress()),
+    file: join(config.stateDir, NEXT_HOPS_FILE),
+    run: systemRunner,
+  }
+  return { pools, nextHops: createNextHops(hook, { clock, log }) }
 }
 
 /**
@@ -126,7 +144,12 @@ export function createHostServices(
     ...answers.map(vpcs.own),
     ...vpcs.services(wake),
     // After the links to the namespaces of VPCs.
-    vpcs.own(createFloatingIps({ host: { ...host, surroundings }, clock: parts.clock })),
+    vpcs.own(
+      createFloatingIps({
+        ...{ host: { ...host, surroundings }, clock: parts.clock },
+        ...floatingIpSettings(parts),
+      }),
+    ),
     ...drivers.services(wake),
     createVolumes({ stateDir: config.stateDir, metrics }),
   ]

@@ -29,6 +29,7 @@ import {
 import { type CloudNetwork, type Collision, findCollisions } from './model/collisions.ts'
 import { explainBlockingChain, findBlockingChains, probeAddresses } from './model/foreign-rules.ts'
 import { isNicLink, isTransitLink } from './model/names.ts'
+import { namedSources } from './model/nat.ts'
 import { wantedFloatingIps } from './plan/floating.ts'
 import { createCollisionWatch } from './services/collisions.ts'
 import {
@@ -83,7 +84,7 @@ function cloudNetwork({
   bus,
   network,
   host,
-}: Config): Omit<CloudNetwork, 'vpcs' | 'transits'> {
+}: Config): Omit<CloudNetwork, 'vpcs' | 'transits' | 'floatingIps'> {
   const needed = [
     ...store.nodes.map((node) => ['store.nodes', node] as const),
     ...bus.nodes.map((node) => ['bus.nodes', node] as const),
@@ -96,6 +97,7 @@ function cloudNetwork({
     needed,
     pools: network.pools,
     zone: host.zone,
+    natSources: namedSources(network.nat),
   }
 }
 
@@ -116,6 +118,7 @@ export async function requireFreeAddresses(
     vpcs: await knownVpcs(config, ledger),
     // Nothing of ours is here yet.
     transits: [],
+    floatingIps: [],
   }).filter(({ harmsHost }) => harmsHost)
   const services = [METADATA_ADDRESS, RESOLVER_ADDRESS, gatewayOf(config.network.subnet)]
   for (const { protocol, port, address, holder } of await readPortHolders(services, process.pid))

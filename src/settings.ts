@@ -12,6 +12,7 @@ import { certificateFiles } from './lib/certificates.ts'
 import { parseIpv4 } from './model/addr.ts'
 import type { DriverDeclaration } from './model/driver.ts'
 import { FLOW_LOG_DIRECTORY, FORWARDING_FILE } from './model/names.ts'
+import { PLAIN_NAT } from './model/nat.ts'
 import { networksOfPools } from './model/pools.ts'
 import { chooseProxies } from './model/proxies.ts'
 import { MIB } from './model/sizes.ts'
@@ -116,6 +117,7 @@ export function firewallSettings({
     fabric,
     rates: network.rates,
     countedRules: metrics.rules,
+    nat: network.nat,
   }
 }
 
@@ -132,6 +134,8 @@ export function vpcFirewallSettings({ fabric, network, metrics }: Config): Firew
     },
     rates: network.rates,
     countedRules: metrics.rules,
+    // The way out decides.
+    nat: PLAIN_NAT,
   }
 }
 

@@ -247,6 +247,8 @@ const shared = z.object({
     }),
   ),
   vpcs: z.array(z.object({ id: id('vpc'), cidr: network, network: vpcNumber })),
+  // Older daemons knew no peering.
+  peerings: z.array(z.object({ id: id('pcx'), vpcs: z.tuple([id('vpc'), id('vpc')]) })).optional(),
   groups: z.array(group),
   names: z.array(z.object({ name: z.string(), ip, primary: z.boolean(), vpc })),
   // Daemons of a single host did not write it.

@@ -32,6 +32,7 @@ function isSame(a: SharedRecords, b: SharedRecords): boolean {
     a.nics === b.nics &&
     a.subnets === b.subnets &&
     a.vpcs === b.vpcs &&
+    a.peerings === b.peerings &&
     a.groups === b.groups &&
     a.groupRules === b.groupRules &&
     a.hosts.length === b.hosts.length &&

@@ -6,8 +6,9 @@
  * reads only those again. A host holds:
  *
  * - its own part: its row, instances, NICs, volumes, tags, and the images and key pairs of these;
- * - of each VPC that it has instances in: the members on every host, with their groups and names,
- *   the groups themselves with their rules, and how packets leave it;
+ * - of each VPC that it has instances in, and of the VPCs that are peered with these: the members
+ *   on every host, with their groups and names, the groups themselves with their rules, and how
+ *   packets leave it;
  * - of the whole cloud, because its services need all of them: the networks (every host has the
  *   gateways of all subnets, answers for the zones of all VPCs, masquerades only what leaves all of
  *   them, and fetches images from none of them), the other hosts (the fabric takes packets from no
@@ -21,6 +22,7 @@ import type { Clock } from '../lib/clock.ts'
 import { unavailable } from '../model/errors.ts'
 import { byId, type HostName, type InstanceId, type VpcId } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
+import type { ActivePeering } from '../model/peering.ts'
 import type { InstanceType, PeerHost, Subnet, Vpc } from '../model/records.ts'
 import type { HostWant } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
@@ -35,6 +37,7 @@ import {
   readWholeVpcs,
   sameParts,
   type VpcPart,
+  withPeers,
 } from './vpc-parts.ts'
 
 /**
@@ -76,6 +79,7 @@ interface Cloud {
   readonly hosts: ReadonlyMap<HostName, PeerHost>
   readonly vpcs: readonly Vpc[]
   readonly subnets: readonly Subnet[]
+  readonly peerings: readonly ActivePeering[]
   readonly types: readonly InstanceType[]
 }
 
@@ -251,19 +255,21 @@ async function readChanged(
 ): Promise<Omit<Known, 'snapshot'>> {
   const cloud = await readCloud(tx, self, before?.cloud ?? null, changes)
   const generations = new Map(changes.generations)
-  if (!changes.isOwn && before !== null) {
+  const isPeered = cloud.peerings !== before?.cloud.peerings
+  if (!changes.isOwn && before !== null && !isPeered) {
     const vpcs = await readVpcs(tx, before.vpcs, changes)
     return { own: before.own, cloud, vpcs, generations }
   }
-  const own = await readOwn(tx, self)
+  const own = changes.isOwn || before === null ? await readOwn(tx, self) : before.own
   const nics = Map.groupBy(await tx.placedNics({ hosts: [self] }), ({ vpc }) => vpc)
+  const wanted = withPeers([...nics.keys()], cloud)
   const held = new Map<VpcId, VpcPart>()
-  for (const [vpc, part] of before?.vpcs ?? []) if (nics.has(vpc)) held.set(vpc, part)
+  for (const [vpc, part] of before?.vpcs ?? []) if (wanted.has(vpc)) held.set(vpc, part)
   for (const key of generations.keys()) {
     const vpc = /^vpc (\S+) /.exec(key)?.[1]
-    if (vpc !== undefined && !nics.has(vpc as VpcId)) generations.delete(key)
+    if (vpc !== undefined && !wanted.has(vpc as VpcId)) generations.delete(key)
   }
-  const added = [...nics.keys()].filter((vpc) => !held.has(vpc))
+  const added = [...wanted].filter((vpc) => !held.has(vpc))
   const read = new Map(await readVpcs(tx, held, changes))
   if (added.length > 0) {
     const { scopes } = await tx.changedScopes(0, { host: self, vpcs: added, all: false })
@@ -315,8 +321,18 @@ async function readCloud(
     hosts,
     vpcs: await tx.vpcs({}),
     subnets: await tx.subnets({}),
+    peerings: await readPeerings(tx, before?.peerings),
     types: await tx.instanceTypes(),
   }
+}
+
+/** The same list when it is the same. */
+async function readPeerings(
+  tx: ReadTx,
+  before: readonly ActivePeering[] | undefined,
+): Promise<readonly ActivePeering[]> {
+  const now = await tx.activePeerings()
+  return before !== undefined && isDeepStrictEqual(before, now) ? before : now
 }
 
 /** The state after this host's own write. */
@@ -347,6 +363,7 @@ function knownFrom(
     hosts: [...cloud.hosts.values()].filter(({ state }) => state !== 'forgotten'),
     vpcs: cloud.vpcs,
     subnets: cloud.subnets,
+    peerings: cloud.peerings,
     types: cloud.types,
     groups: isSame ? before.snapshot.groups : byId(parts.flatMap(({ groups }) => groups)),
     groupRules: isSame

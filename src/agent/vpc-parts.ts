@@ -5,6 +5,7 @@
 import type { VpcDns } from '../model/dhcp-options.ts'
 import type { FlowLog } from '../model/flow-log.ts'
 import { byId, type HostName, type VpcId } from '../model/ids.ts'
+import { peersOfVpc } from '../model/peering.ts'
 import type { Group, GroupRule, PeerHost, PlacedNic } from '../model/records.ts'
 import type { VpcRouting } from '../model/vpc-routing.ts'
 import type { Snapshot } from '../plan/want.ts'
@@ -30,9 +31,21 @@ interface VpcChanges {
   readonly older: readonly PeerHost[]
 }
 
-/** The VPCs that the host has instances in. */
-export function heldVpcs(host: HostName, { nics }: Pick<Snapshot, 'nics'>): readonly VpcId[] {
-  return [...new Set(nics.flatMap((nic) => (nic.host === host ? nic.vpc : [])))]
+/** The VPCs that the host has instances in, and those that are peered with them. */
+export function heldVpcs(
+  host: HostName,
+  { nics, peerings }: Pick<Snapshot, 'nics' | 'peerings'>,
+): readonly VpcId[] {
+  const own = nics.flatMap((nic) => (nic.host === host ? nic.vpc : []))
+  return [...withPeers(own, { peerings })]
+}
+
+/** These VPCs, and those that are peered with them. */
+export function withPeers(
+  vpcs: readonly VpcId[],
+  { peerings }: Pick<Snapshot, 'peerings'>,
+): ReadonlySet<VpcId> {
+  return new Set([...vpcs, ...vpcs.flatMap((vpc) => peersOfVpc(vpc, peerings))])
 }
 
 /** The number of all hosts, or of those with instances in a VPC. */

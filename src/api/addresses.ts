@@ -1,5 +1,5 @@
 /** What actions on floating IPs have in common. */
-import type { Ipv4 } from '../model/addr.ts'
+import { type Cidr, cidrContains, type Ipv4 } from '../model/addr.ts'
 import { refused } from '../model/errors.ts'
 import type { AccountId, NewId, NicId } from '../model/ids.ts'
 import { freeOfPool, type Pool, poolWith } from '../model/pools.ts'
@@ -111,7 +111,7 @@ export function addressSource(
   let free: Generator<{ readonly pool: string; readonly ip: Ipv4 }> | undefined
   return {
     async take(tx, { account, now, association, isAutomatic }) {
-      free ??= candidates(eligible, order, await takenAddresses(tx), draw.number())
+      free ??= candidates(eligible, order, await unusable(tx), draw.number())
       for (let next = free.next(); next.done !== true; next = free.next()) {
         const address: Address = {
           id: draw.id('eipalloc'),
@@ -129,22 +129,34 @@ export function addressSource(
   }
 }
 
-/** Of accounts and of hosts. */
-async function takenAddresses(tx: ReadTx): Promise<ReadonlySet<Ipv4>> {
+/** What accounts and hosts have, and networks in which an address would lead to nobody. */
+interface Unusable {
+  readonly taken: ReadonlySet<Ipv4>
+  /** Of the VPCs that are in the hosts' own network, as floating IPs are. */
+  readonly networks: readonly Cidr[]
+}
+
+async function unusable(tx: ReadTx): Promise<Unusable> {
   const hosts = (await tx.hosts()).flatMap(({ fabricAddress }) => fabricAddress ?? [])
-  return new Set([...hosts, ...(await tx.allocatedAddresses())])
+  const vpcs = await tx.vpcs({})
+  return {
+    taken: new Set([...hosts, ...(await tx.allocatedAddresses())]),
+    networks: vpcs.flatMap(({ network, cidr }) => (network === null ? cidr : [])),
+  }
 }
 
 function* candidates(
   pools: readonly Pool[],
   { ip: only }: AddressOrder,
-  taken: ReadonlySet<Ipv4>,
+  { taken, networks }: Unusable,
   from: number,
 ): Generator<{ readonly pool: string; readonly ip: Ipv4 }> {
+  const isUsable = (ip: Ipv4) => !networks.some((net) => cidrContains(net, ip))
   for (const pool of pools)
-    if (only === undefined)
-      for (const ip of freeOfPool(pool, taken, from)) yield { pool: pool.name, ip }
-    else if (!taken.has(only)) yield { pool: pool.name, ip: only }
+    if (only === undefined) {
+      for (const ip of freeOfPool(pool, taken, from))
+        if (isUsable(ip)) yield { pool: pool.name, ip }
+    } else if (!taken.has(only) && isUsable(only)) yield { pool: pool.name, ip: only }
 }
 
 /** There are no public addresses in this cloud. */

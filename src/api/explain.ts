@@ -84,6 +84,7 @@ export async function readCloud(tx: ReadTx): Promise<CloudRecords> {
     nics: await tx.placedNics({}),
     vpcs: await tx.vpcs({}),
     subnets: await tx.subnets({}),
+    peerings: await tx.activePeerings(),
     groups: await tx.groups({}),
     groupRules: await tx.groupRules({}),
     routing: await readRouting(tx),

@@ -23,10 +23,13 @@ export async function makeVpc(
   await refuseUnrouted(tx, settings)
   const vpcs = await tx.vpcs({})
   requireWhole(tx, 'vpcs')
-  const { quotas, vpcPlace: place, host: self } = settings
+  const { quotas, vpcPlace: place, host: self, pools } = settings
   if (vpcs.filter((vpc) => vpc.account === account).length >= quotas.vpcs)
     throw refused('VpcLimitExceeded', `The maximum number of VPCs has been reached: ${quotas.vpcs}`)
-  const chosen = newNetwork({ ...asked, account, place }, { vpcs, hosts: await tx.hosts(), self })
+  const chosen = newNetwork(
+    { ...asked, account, place },
+    { vpcs, hosts: await tx.hosts(), self, pools },
+  )
   if (chosen.network === undefined) throw refused('CidrConflict', chosen.why)
   const vpc = { ...asked, id: newId('vpc'), account, network: chosen.network, dnsSupport: true }
   if ((await insertWholeVpc(tx, vpc, newId)) === 'exists')

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'
+import { isoTime } from '../lib/clock.ts'
 import type { AccountId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
 import type { Action, ActionName, ApiSettings, Call, Caller } from './action.ts'
@@ -21,6 +22,8 @@ export interface Reading {
   readonly account: AccountId
   readonly caller: Caller
   readonly settings: ApiSettings
+  /** The time of the request (ISO 8601). */
+  readonly now: string
   /** Reads in one snapshot. */
   readonly read: <T>(work: (tx: ReadTx) => Promise<T>) => Promise<T>
   /** Asks a host over the bus. */
@@ -109,12 +112,13 @@ function parseAsked<S extends z.ZodType>(schema: S, call: Call): z.output<S> {
 }
 
 function readingOf({ caller, parts, records, authority, signal }: Call): Reading {
-  const { settings, bus } = parts
+  const { settings, bus, clock } = parts
   const { account } = caller
   return {
     account,
     caller,
     settings,
+    now: isoTime(clock.now()),
     read: (work) => records.read(work),
     ask: bus.ask,
     authority,

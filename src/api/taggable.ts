@@ -7,6 +7,7 @@ import type { ReadTx } from '../store/store.ts'
 import { allocated, missingAllocations } from './addresses.ts'
 import { missingDhcpOptions } from './dhcp-options.ts'
 import { missingFlowLogs } from './flow-logs.ts'
+import { missingPeerings } from './peerings.ts'
 import {
   missingInternetGateways,
   missingNatGateways,
@@ -118,6 +119,11 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     type: 'vpc-flow-log',
     missing: missingFlowLogs,
     list: async (tx, account) => (await tx.flowLogs({ account })).map(({ id }) => ({ id })),
+  },
+  pcx: {
+    type: 'vpc-peering-connection',
+    missing: missingPeerings,
+    list: async (tx, account) => (await tx.vpcPeerings({ account })).map(({ id }) => ({ id })),
   },
   key: {
     type: 'key-pair',

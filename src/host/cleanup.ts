@@ -15,6 +15,7 @@ import { removeProxies } from './network/floating-ips.ts'
 import { createForwarding } from './network/forwarding.ts'
 import { readHostRouting } from './network/host-routing.ts'
 import { removeLink } from './network/nics.ts'
+import { removePoolGateways } from './network/pool-gateways.ts'
 import { NAMESPACE_DIRECTORY, removeVpcNamespaces } from './network/vpc-namespaces.ts'
 import { createDockerUser } from './nftables/docker-user.ts'
 import { createNft } from './nftables/nft.ts'
@@ -49,6 +50,8 @@ export async function removeAllOfOurs(
       await ip.deleteRoute(route)
       removed.push(`route ${route.kind} ${route.destination}/${route.prefix}`)
     }
+    for (const change of await removePoolGateways(ip))
+      removed.push(`policy route ${change.slice(1)}`)
     await ip.deleteLockRule()
     const { engineBridges } = await readHostRouting(ip)
     if (engineBridges.length === 0 && createForwarding(forwardingFile).restore())

@@ -262,6 +262,14 @@ export interface FloatingIpRoute {
   readonly link: string
   /** The next hop, in the namespace of a VPC; null: none. */
   readonly via: Ipv4 | null
+  /** That of its pool. Where no network has the address, it is answered for on that link. */
+  readonly gateway?: Ipv4 | undefined
+}
+
+/** By which gateway the packets of a source leave. */
+export interface PoolGatewayRoute {
+  readonly source: Ipv4
+  readonly gateway: Ipv4
 }
 
 /**
@@ -277,8 +285,17 @@ export interface Host extends NamespaceHost {
   ensureFloatingIps(
     routes: readonly FloatingIpRoute[],
   ): Promise<{ readonly came: readonly Ipv4[]; readonly went: readonly Ipv4[] }>
+  /** An address of the link of the default route; null without one. */
+  ownAddress(): Promise<Ipv4 | null>
+  /**
+   * Makes packets of these sources leave by these gateways, and of no others. Returns what it
+   * changed.
+   */
+  ensurePoolGateways(routes: readonly PoolGatewayRoute[]): Promise<readonly string[]>
   /** Announces these of them once more: an announcement may be lost. */
-  announceFloatingIps(addresses: readonly Ipv4[]): Promise<void>
+  announceFloatingIps(
+    addresses: readonly Pick<FloatingIpRoute, 'address' | 'gateway'>[],
+  ): Promise<void>
 
   /**
    * Limits how much of the machine's shared tables the user namespace of process `pid` may use, and
@@ -296,6 +313,12 @@ export interface Host extends NamespaceHost {
    */
   listenUnix(path: string): Promise<OpenFile>
   readonly vpcs: VpcNamespaces
+}
+
+/** A VPC that is peered with another one, by its number. */
+export interface PeerNetwork {
+  readonly network: number
+  readonly cidr: Cidr
 }
 
 /** Network namespaces of VPCs, by the VPC's number. They outlive this process. */
@@ -319,6 +342,15 @@ export interface VpcNamespaces {
   }>
   /** The port in a namespace that `ensure` has made or found; undefined before. */
   opened(network: number): NamespaceHost | undefined
+  /**
+   * Makes the links of a namespace that `ensure` has returned to those of peers that are ready, and
+   * removes its links to all others but peers. Returns what it changed. If the kernel refuses some,
+   * the others are made first; then it rejects.
+   */
+  ensurePeerLinks(
+    own: PeerNetwork,
+    peers: readonly (PeerNetwork & { readonly isReady: boolean })[],
+  ): Promise<readonly string[]>
   /** Closes the port in a namespace, removes its NICs, its link and its name. */
   remove(network: number): Promise<void>
 }

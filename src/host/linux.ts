@@ -11,9 +11,10 @@ import { loadLibc } from './libc.ts'
 import { attempt, createNamespaceHost } from './namespace-host.ts'
 import { createIp } from './netlink/ip.ts'
 import { openRouteNetlink } from './netlink/netlink.ts'
-import { createAnnouncer, ensureFloatingIps } from './network/floating-ips.ts'
+import { createAnnouncer, ensureFloatingIps, ownAddress } from './network/floating-ips.ts'
 import { createForwarding } from './network/forwarding.ts'
 import { createLockPrograms } from './network/lock.ts'
+import { ensurePoolGateways } from './network/pool-gateways.ts'
 import { listenUnix } from './network/tap.ts'
 import { createVpcNamespaces, NAMESPACE_DIRECTORY } from './network/vpc-namespaces.ts'
 import { createDockerUser } from './nftables/docker-user.ts'
@@ -70,6 +71,9 @@ export function createLinuxHost(options: {
       attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),
     ensureFloatingIps: (routes) =>
       attempt('floating IPs cannot be set up', () => ensureFloatingIps(ip, announcer, routes)),
+    ownAddress: () => attempt('the address of this host cannot be read', () => ownAddress(ip)),
+    ensurePoolGateways: (routes) =>
+      attempt('gateways of pools cannot be set up', () => ensurePoolGateways(ip, routes)),
     announceFloatingIps: (addresses) =>
       attempt('floating IPs cannot be announced', () => announcer.announce(addresses)),
     vpcs,

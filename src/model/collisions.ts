@@ -1,5 +1,6 @@
 /**
- * Finds addresses that both the host's own network and the cloud use, with a fix for each. Pure.
+ * Finds addresses that both the host's own network and the cloud use, and those that the cloud
+ * needs and the host does not have, with a fix for each. Pure.
  */
 import {
   type Cidr,
@@ -30,6 +31,8 @@ export interface OwnNetwork {
   readonly routers: readonly Ipv4[]
   /** Resolvers of the host. */
   readonly resolvers: readonly Ipv4[]
+  /** Of the loopback device, where routed networks keep addresses of services. */
+  readonly loopback: readonly Ipv4[]
 }
 
 /** The addresses that the cloud uses. */
@@ -45,6 +48,10 @@ export interface CloudNetwork {
   readonly pools: readonly Pool[]
   /** Of this host. */
   readonly zone: string
+  /** That instances go out with (`network.nat`). */
+  readonly natSources: readonly Ipv4[]
+  /** Floating IPs of instances of this host. */
+  readonly floatingIps: readonly Ipv4[]
 }
 
 /** One collision. */
@@ -64,6 +71,8 @@ export function findCollisions(own: OwnNetwork, cloud: CloudNetwork): readonly C
     ...cloud.services.flatMap((ip) => serviceCollisions(ip, own)),
     ...cloud.transits.flatMap((transit) => transitCollisions(transit, own)),
     ...cloud.pools.flatMap((pool) => poolCollisions(pool, own, cloud)),
+    ...cloud.floatingIps.flatMap((ip) => outsideOfPools(ip, cloud)),
+    ...cloud.natSources.flatMap((ip) => missingSource(ip, own)),
   ]
   return found.toSorted((a, b) => Number(b.harmsHost) - Number(a.harmsHost))
 }
@@ -157,7 +166,7 @@ function transitCollisions(transit: Cidr, own: OwnNetwork): readonly Collision[]
 
 /** Addresses of a pool that are somebody's, and a pool that this host cannot serve. */
 function poolCollisions(pool: Pool, own: OwnNetwork, cloud: CloudNetwork): readonly Collision[] {
-  const { name, ranges, zones } = pool
+  const { name, ranges, zones, gateway } = pool
   const fix = `take it out of the ranges of the pool ${name} in network.pools, on all hosts`
   const taken = [
     ...own.addresses.map(({ link, ip }) => ({ ip, who: `${link} of this host` })),
@@ -169,6 +178,8 @@ function poolCollisions(pool: Pool, own: OwnNetwork, cloud: CloudNetwork): reado
   const networks = own.addresses.map(({ ip, prefix }) => wholeRange(networkOf(ip, prefix)))
   const isNear = ranges.some((one) => networks.some((net) => rangesOverlap(one, net)))
   const isServed = zones === null || zones.includes(cloud.zone)
+  const isGatewayNear =
+    !gateway || own.addresses.some((one) => cidrContains(networkOf(one.ip, one.prefix), gateway))
   return [
     ...taken.map(({ ip, who }) => ({
       what: `the pool ${name} has ${ip}, the address of ${who}: it would be handed out`,
@@ -180,6 +191,15 @@ function poolCollisions(pool: Pool, own: OwnNetwork, cloud: CloudNetwork): reado
       fix,
       harmsHost: false,
     })),
+    ...(isServed && !isGatewayNear
+      ? [
+          {
+            what: `the gateway ${gateway} of the pool ${name} is in no network of this host: packets from its addresses leave by the default route`,
+            fix: `give this host an address in the network of ${gateway}, or name the zones that have it in network.pools`,
+            harmsHost: false,
+          },
+        ]
+      : []),
     ...(isServed && !isNear && own.routers.length === 0
       ? [
           {
@@ -190,6 +210,22 @@ function poolCollisions(pool: Pool, own: OwnNetwork, cloud: CloudNetwork): reado
         ]
       : []),
   ]
+}
+
+/** An address that was handed out before the pools were changed. It works on. */
+function outsideOfPools(ip: Ipv4, { pools }: CloudNetwork): readonly Collision[] {
+  if (poolWith(pools, ip) !== undefined) return []
+  const what = `an instance has the floating IP ${ip}, which is in no pool of network.pools: it works on, and is not handed out again`
+  const fix = `give the instance another address and release ${ip}, or put it back into network.pools on all hosts`
+  return [{ what, fix, harmsHost: false }]
+}
+
+/** No answers come back to an address that this host does not have. */
+function missingSource(source: Ipv4, own: OwnNetwork): readonly Collision[] {
+  if (own.addresses.some(({ ip }) => ip === source) || own.loopback.includes(source)) return []
+  const what = `network.nat names ${source}, which no link of this host has: nothing goes out with it`
+  const fix = `give it to the link that leads outside (ip address add ${source}/32 dev LINK, and in the configuration of the network), or take it out of network.nat`
+  return [{ what, fix, harmsHost: false }]
 }
 
 /** The network that an address with a prefix is in. */

@@ -30,6 +30,7 @@ export type SecurityGroupRuleId = Branded<'SecurityGroupRuleId'>
 export type AllocationId = Branded<'AllocationId'>
 export type FlowLogId = Branded<'FlowLogId'>
 export type AssociationId = Branded<'AssociationId'>
+export type PeeringId = Branded<'PeeringId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
 /** A host's name: an RFC 1123 label, unique in the cluster. */
@@ -57,6 +58,7 @@ interface IdTypes {
   eipalloc: AllocationId
   eipassoc: AssociationId
   fl: FlowLogId
+  pcx: PeeringId
 }
 export type IdPrefix = keyof IdTypes
 

@@ -23,6 +23,10 @@ export const FABRIC_LINK = 'at-fabric'
  * Links to the namespaces of VPCs, by the VPC's number. Their other end, inside, is `WORLD_LINK`.
  */
 export const TRANSIT_LINK_PREFIX = 'at-t-'
+/**
+ * Links between the namespaces of two peered VPCs, by the number of the VPC at the other end.
+ */
+export const PEER_LINK_PREFIX = 'at-p-'
 /** The way out of the namespace of a VPC. */
 export const WORLD_LINK = 'at-world'
 /** The VXLAN device of a VPC on its way from the machine's own namespace to the VPC's. */
@@ -51,6 +55,16 @@ export function isNicLink(name: string): boolean {
 /** Whether a link leads to the namespace of a VPC. */
 export function isTransitLink(name: string): boolean {
   return name.startsWith(TRANSIT_LINK_PREFIX)
+}
+
+/** The link to the namespace of a peered VPC with this number. */
+export function peerLinkName(network: number): string {
+  return `${PEER_LINK_PREFIX}${network}`
+}
+
+/** Whether a link leads to the namespace of a peered VPC. */
+export function isPeerLink(name: string): boolean {
+  return name.startsWith(PEER_LINK_PREFIX)
 }
 
 /** What the VXLAN device of the VPC with this number is called before it is in its namespace. */
@@ -98,6 +112,11 @@ export const UNVERIFIED_MARK = 0x1000_0000
 export const ACCEPTED_MARK = 0x2000_0000
 /** Priority of our policy rule (`ip rule`), which rejects packets with `UNVERIFIED_MARK`. */
 export const LOCK_RULE_PRIORITY = 167
+/**
+ * Priority of the first of two policy rules for a source that leaves by the gateway of a pool; the
+ * second has the next (`host/network/pool-gateways.ts`).
+ */
+export const POLICY_RULE_PRIORITY = 168
 /**
  * Name of the traffic control programs that lock a NIC. The number changes with the programs, so
  * that older ones are replaced.
@@ -167,6 +186,11 @@ export const MACHINE_SOCKETS_DIRECTORY = 'vm'
  * (`host/network/forwarding.ts`), below the state directory.
  */
 export const FORWARDING_FILE = 'forwarding'
+/**
+ * File with the floating IPs that the operator's program has announced (`services/next-hops.ts`),
+ * below the state directory.
+ */
+export const NEXT_HOPS_FILE = 'next-hops.json'
 /**
  * Directory of disks that remain after their instance, below the state directory. Each has its own
  * directory.

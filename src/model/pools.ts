@@ -26,6 +26,8 @@ export interface Pool {
   readonly ranges: readonly AddressRange[]
   /** The zones whose instances may have its addresses; null: all. */
   readonly zones: readonly string[] | null
+  /** By which packets from its addresses leave; null or absent: by the default route. */
+  readonly gateway?: Ipv4 | null
 }
 
 const ADDRESS_BITS = 32
@@ -59,6 +61,12 @@ export function formatRange({ first, last }: AddressRange): string {
 /** Number of addresses. */
 export function rangeSize({ first, last }: AddressRange): number {
   return ipv4ToNumber(last) - ipv4ToNumber(first) + 1
+}
+
+/** Every address, in ascending order. */
+export function addressesOf(range: AddressRange): readonly Ipv4[] {
+  const first = ipv4ToNumber(range.first)
+  return Array.from({ length: rangeSize(range) }, (_, index) => ipv4FromNumber(first + index))
 }
 
 /** Whether the range has the address. */

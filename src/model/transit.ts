@@ -14,6 +14,7 @@ import {
   ipv4FromNumber,
   ipv4ToNumber,
 } from './addr.ts'
+import type { VpcId } from './ids.ts'
 import { TRANSIT_LINK_PREFIX } from './names.ts'
 
 /** All addresses of such links. */
@@ -29,6 +30,8 @@ export interface Transit {
   readonly gateway: Ipv4
   /** The VPC's address on it, behind which its instances are masqueraded. */
   readonly address: Ipv4
+  /** Whose it is; absent where nothing depends on it. */
+  readonly vpc?: VpcId
   /** Floating IPs of its instances on this host; absent: none. */
   readonly floatingIps?: readonly Ipv4[]
 }

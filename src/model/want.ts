@@ -26,7 +26,9 @@ import type {
   VpcId,
 } from './ids.ts'
 import type { MetadataOptions } from './metadata-options.ts'
+import type { NatShare } from './nat.ts'
 import type { AclRule } from './network-acl.ts'
+import type { ActivePeering, PeeredVpc } from './peering.ts'
 import type { ReservedTag } from './reserved-tags.ts'
 import type { Transit } from './transit.ts'
 
@@ -38,6 +40,15 @@ export interface HostWant {
    * links to the namespaces of VPCs on this host. Not in the ledger.
    */
   readonly transits?: readonly Transit[] | undefined
+  /**
+   * Of a want that is restricted to the namespace of a VPC: the VPCs that are peered with it. Not
+   * in the ledger.
+   */
+  readonly peered?: readonly PeeredVpc[] | undefined
+  /**
+   * The ports that its NICs go out with (`plan/nat-shares.ts`); absent: any. Not in the ledger.
+   */
+  readonly natShares?: readonly NatShare[] | undefined
 }
 
 export interface LocalWant {
@@ -202,6 +213,8 @@ export interface SharedWant {
      */
     readonly network?: number | undefined
   }[]
+  /** Pairs of VPCs whose instances reach each other. Absent: there are none. */
+  readonly peerings?: readonly ActivePeering[] | undefined
   readonly groups: readonly GroupWant[]
   /**
    * DNS names to serve, as first labels in lower case: instance ids, IP-based names and Name tags.

@@ -13,6 +13,7 @@ import { below } from '../lib/paths.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { gatewayOf, METADATA_ADDRESS, RESOLVER_ADDRESS, resolverOf } from '../model/addr.ts'
 import { findCollisions } from '../model/collisions.ts'
+import { namedSources } from '../model/nat.ts'
 import { readAdmin } from './admin-client.ts'
 import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
@@ -55,10 +56,10 @@ export async function checkNetwork(config: Config): Promise<CheckResult> {
     return fail(known.value, 'do what the brackets say; atolld keeps running meanwhile')
   if (known !== undefined) return ok(known.value)
   const services = [METADATA_ADDRESS, RESOLVER_ADDRESS]
-  const { vpc, pools } = config.network
+  const { vpc, pools, nat } = config.network
   const cloud = {
-    ...{ vpcs: [vpc], transits: [], services, needed: [] },
-    ...{ pools, zone: config.host.zone },
+    ...{ vpcs: [vpc], transits: [], services, needed: [], floatingIps: [] },
+    ...{ pools, zone: config.host.zone, natSources: namedSources(nat) },
   }
   const found = findCollisions(await readOwnNetwork(), cloud)
   const [first] = found

@@ -36,6 +36,7 @@ import {
 } from './doctor-host.ts'
 import { checkIsolation } from './doctor-isolation.ts'
 import { checkMachines } from './doctor-machines.ts'
+import { checkNatPorts } from './doctor-nat.ts'
 import { checkProxies } from './doctor-proxies.ts'
 
 const LEAST_FREE_BYTES = GIB
@@ -76,6 +77,7 @@ export async function runChecks(
       () => checkPort(config, config.metrics.listen, config.metrics.port, 'metrics.port'),
     ],
     ['DNS forwarders', () => checkForwarders(config)],
+    ['outbound ports', () => checkNatPorts(config)],
     ['records', () => checkRecords(config)],
     ['access keys', () => checkKeySealing(config)],
     ['certificates', () => checkCertificates(config)],

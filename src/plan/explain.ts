@@ -10,9 +10,12 @@ import type { Flow } from '../model/flow.ts'
 import { PROTOCOLS } from '../model/group-rule.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import type { HostName, VpcId } from '../model/ids.ts'
+import type { NatSettings } from '../model/nat.ts'
 import type { Instance } from '../model/records.ts'
 import type { SharedWant } from '../model/want.ts'
 import { groupStep } from './explain-groups.ts'
+import { outwardAddress } from './explain-nat.ts'
+import { judgePeering } from './explain-peering.ts'
 import {
   type CloudRecords,
   type End,
@@ -32,6 +35,7 @@ export interface Surroundings extends ReachSettings {
   readonly host: HostName
   readonly instanceToHostPorts: readonly number[]
   readonly routing: HostRouting
+  readonly nat: NatSettings
   /** The DNS zone of instances. */
   readonly zone: string
 }
@@ -63,13 +67,7 @@ export function explainPacket(
     destination,
     records,
     surroundings,
-    shared: sharedBeside(
-      sharedWant(hostOf(source) ?? surroundings.host, {
-        ...records,
-        hosts: records.hosts.filter(({ state }) => state !== 'forgotten'),
-      }),
-      vpcOf(source) ?? vpcOf(destination),
-    ),
+    shared: sharedOf(source, destination, records, surroundings.host),
   }
   if (from === to && vpcOf(source) === vpcOf(destination) && floatingIpOf(destination) === null)
     return conclude(subject, [...dead, step('route', true, 'It does not leave the instance.')])
@@ -121,6 +119,29 @@ function arrivingSteps(from: Ipv4, { destination, records }: Packet): readonly S
   const judged = judgeArriving(destination.nic, from, records)
   if (judged === null || judged.passes) return []
   return [step('route', false, `Its answers would not go back to ${from}: ${judged.why}.`)]
+}
+
+/**
+ * What the namespace of the source has of the shared want, and the groups and routes of the
+ * destination, if that is in another one.
+ */
+function sharedOf(
+  source: End,
+  destination: End,
+  records: CloudRecords,
+  host: HostName,
+): SharedWant {
+  const hosts = records.hosts.filter(({ state }) => state !== 'forgotten')
+  const whole = sharedWant(hostOf(source) ?? host, { ...records, hosts })
+  const own = sharedBeside(whole, vpcOf(source) ?? vpcOf(destination))
+  if (vpcOf(source) === null || vpcOf(destination) === null) return own
+  if (vpcOf(source) === vpcOf(destination)) return own
+  const isOther = ({ vpc }: { readonly vpc?: VpcId | undefined }) => vpc === vpcOf(destination)
+  return {
+    ...own,
+    groups: [...own.groups, ...whole.groups.filter(isOther)],
+    routes: [...own.routes, ...whole.routes.filter(isOther)],
+  }
 }
 
 /** Rules and routes on the way. */
@@ -242,24 +263,19 @@ function routeSteps(packet: Packet): readonly Step[] {
       host === surroundings.host
         ? ''
         : ` This is as seen from host ${surroundings.host}; ask on ${host}, too.`
-    const own = leaving?.to === 'nat' ? null : nic?.publicIp
-    const outwards = own ? `its floating IP ${own}` : `an address of host ${host}`
+    const isByNat = leaving?.to === 'nat'
+    const outwards = outwardAddress({ nic, isByNat }, flow, host, records, surroundings)
     const by = leaving === null ? '' : `${leaving.why}; `
     const text = passes
-      ? `It goes out with ${outwards}: ${by}${why}.${whose}`
+      ? `It ${outwards.passes ? 'goes' : 'would go'} out with ${outwards.text}: ${by}${why}.${whose}`
       : `Instances do not reach ${flow.destination}: ${why}.${whose}`
-    return [step('route', passes, text)]
+    return [step('route', passes && outwards.passes, text)]
   }
-  if (vpcOf(source) !== vpcOf(destination))
-    return [
-      step(
-        'route',
-        false,
-        `They are in different VPCs, ${vpcOf(source)} and ${vpcOf(destination)}, and nothing joins these.`,
-      ),
-    ]
+  const peering = judgePeering(vpcOf(source), vpcOf(destination), records)
+  const joined = peering === null ? [] : [step('route', peering.passes, peering.text)]
+  if (peering?.passes === false) return joined
   const there = hostOf(destination)
-  if (host === there) return [step('route', true, `Both are on host ${host}.`)]
+  if (host === there) return [...joined, step('route', true, `Both are on host ${host}.`)]
   for (const name of [host, there]) {
     const row = records.hosts.find((one) => one.name === name && one.state !== 'forgotten')
     if (row === undefined) return [step('route', false, `There is no host ${name} any more.`)]
@@ -274,6 +290,7 @@ function routeSteps(packet: Packet): readonly Step[] {
   }
   const via = shared.routes.find(({ ip }) => ip === flow.destination)?.via
   return [
+    ...joined,
     via === undefined
       ? step('route', false, `Host ${host} has no route to ${flow.destination}.`)
       : step('route', true, `Host ${host} has a route by ${via} to host ${there}.`),

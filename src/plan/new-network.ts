@@ -11,6 +11,7 @@ import {
   cidr as network,
 } from '../model/addr.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
+import { type Pool, rangesOverlap, wholeRange } from '../model/pools.ts'
 import { type Host, VPC_NETWORK_MAX, type Vpc } from '../model/records.ts'
 import { TRANSIT_RANGE } from '../model/transit.ts'
 import { areAllOf, type Version } from '../model/version.ts'
@@ -35,6 +36,8 @@ interface Known {
   readonly hosts: readonly Host[]
   /** The host that answers. */
   readonly self: HostName
+  /** Of floating IPs, which are in the root namespace. */
+  readonly pools: readonly Pool[]
 }
 
 type NewNetwork =
@@ -60,13 +63,18 @@ function ownNetwork({ vpcs, hosts, self }: Known): NewNetwork {
 }
 
 /** The root namespace: for private ranges that do not overlap, and hold no address of a host. */
-function rootNetwork({ cidr, account }: NewVpc, { vpcs, hosts }: Known): NewNetwork {
+function rootNetwork({ cidr, account }: NewVpc, { vpcs, hosts, pools }: Known): NewNetwork {
   const text = formatCidr(cidr)
   const other = vpcs.find((vpc) => vpc.network === null && cidrOverlaps(vpc.cidr, cidr))
   if (other?.account === account)
     return refusal(`${text} overlaps ${formatCidr(other.cidr)} of '${other.id}'`)
   if (!PRIVATE.some((block) => cidrHolds(block, cidr)))
     return refusal(`${text} is no private network (RFC 1918)`)
+  const pool = pools.find(({ ranges }) =>
+    ranges.some((one) => rangesOverlap(one, wholeRange(cidr))),
+  )
+  if (pool !== undefined)
+    return refusal(`${text} has addresses of the pool '${pool.name}' of floating IPs`)
   const hasHost = hosts.some(
     ({ fabricAddress }) => fabricAddress !== null && cidrContains(cidr, fabricAddress),
   )

@@ -24,6 +24,8 @@ export const DROP_REASONS = [
   'invalid',
   /** VXLAN from an address that is no peer's, or a packet out of it that no peer may send. */
   'fabric',
+  /** From the namespace of a peered VPC, and not from the peer to the VPC. */
+  'peering',
   /** To or from an instance on another host, from outside: a host routes for its own only. */
   'transit',
   /** From an instance to a host, at no port that is open to instances. */
@@ -34,6 +36,8 @@ export const DROP_REASONS = [
   'route',
   /** A network ACL denies it. */
   'acl',
+  /** To the outside, and no address is on this host that it may go out with (`plan/nat.ts`). */
+  'nat_source',
   /** No security group lets it out of its source or into its destination. */
   'group',
   'arp',

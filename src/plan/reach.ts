@@ -37,13 +37,15 @@ interface ReachRules {
 
 /**
  * Rules for packets from an instance to a link that is no NIC. `openPorts` matches the ports of
- * hosts that are open to instances.
+ * hosts that are open to instances; `more` has lines of others: the first ones, and those before
+ * whatever leaves the VPCs.
  */
 export function reachRules(
   settings: ReachSettings,
   routing: HostRouting,
   vpcs: Networks,
   openPorts: readonly string[],
+  more: { readonly first: readonly string[]; readonly outwards: readonly string[] },
 ): ReachRules {
   const reach = networks('reach', [...settings.reach, ...settings.pools])
   const martians = networks('martians', MARTIANS)
@@ -66,9 +68,11 @@ export function reachRules(
       ...connected.sets,
     ],
     chain: chain('leave_host', [
+      ...more.first,
       // To instances on other hosts, whose next hop is always a peer.
       ...into(vpcs, `rt ip nexthop @peers ${ACCEPT}`),
       ...into(vpcs, drop('reach')),
+      ...more.outwards,
       // Masqueraded, the packet would have this host's address, which other hosts and the engines
       // trust.
       ...openPorts.map((ports) => `ip daddr @peers ${ports} ${ACCEPT}`),

@@ -15,6 +15,7 @@
 import { type Cidr, cidr, cidrContains, formatCidr, type Ipv4 } from '../model/addr.ts'
 import type { Flow, TrackedFlow } from '../model/flow.ts'
 import type { HostWant, NicWant, RouteWant, WayOut } from '../model/want.ts'
+import { TRANSLATE } from './nat.ts'
 import { type Networks, networks } from './networks.ts'
 import { chain, type NftObject } from './nft-tables.ts'
 import { ANY_NIC, drop } from './nft-text.ts'
@@ -155,7 +156,7 @@ function chainsOf({ name, routes }: Alike, hasFloatingIps: boolean): readonly Nf
 function natChain({ name, routes }: Alike): NftObject {
   const lines = routes.map(({ destination, to }) => {
     const there = destination.prefix === 0 ? '' : `ip daddr ${formatCidr(destination)} `
-    return `${there}${to.kind === 'nat' ? 'masquerade' : 'return'}`
+    return `${there}${to.kind === 'nat' ? `goto ${TRANSLATE}` : 'return'}`
   })
   return chain(`routes_nat_${name}`, lines)
 }

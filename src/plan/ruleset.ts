@@ -11,7 +11,7 @@
  *
  * Syntax: nft(8).
  */
-import { formatCidr, METADATA_ADDRESS } from '../model/addr.ts'
+import { METADATA_ADDRESS } from '../model/addr.ts'
 import type { CounterValues } from '../model/counters.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import type { HostRouting } from '../model/host-routing.ts'
@@ -23,8 +23,8 @@ import {
   TRACE_TABLE,
   WORLD_LINK,
 } from '../model/names.ts'
+import type { NatSettings } from '../model/nat.ts'
 import type { TypeRate } from '../model/network-rates.ts'
-import { TRANSIT_RANGE } from '../model/transit.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
 import { aclRules } from './acl-rules.ts'
 import { arpTable, type Senders, type SharedAddresses } from './arp-table.ts'
@@ -32,6 +32,7 @@ import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { type FloatingRules, floatingRules, servedFloatingIps } from './floating.ts'
 import { guardTable } from './guard.ts'
 import { metadataHopRules } from './metadata-hop-limit.ts'
+import { natRules } from './nat.ts'
 import { type Networks, networks } from './networks.ts'
 import {
   baseChain,
@@ -44,6 +45,7 @@ import {
 } from './nft-tables.ts'
 import { ACCEPT, ACCEPT_VERIFIED, ANY_NIC, DROP_REASONS, drop, dropCounter } from './nft-text.ts'
 import { dropChain, nicCounterSets } from './nic-counters.ts'
+import { peeringRules } from './peering-rules.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
 import { type RouteRules, routeRules } from './route-rules.ts'
 import { securityGroupChains } from './security-groups.ts'
@@ -61,6 +63,7 @@ export interface FirewallSettings extends ReachSettings {
   readonly rates: readonly TypeRate[]
   /** Most rules of security groups that have counters. */
   readonly countedRules: number
+  readonly nat: NatSettings
 }
 
 /** Family and name of the tables that the script replaces. */
@@ -98,7 +101,8 @@ export function planRuleset(
   const nics = want.local.instances.flatMap((instance) => instance.nics)
   const sources = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac} . ${nic.ip}`)
   const macs = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac}`)
-  const cidrs = want.shared.vpcs.map((vpc) => vpc.cidr)
+  // What peers have is routed as what the VPC has itself.
+  const cidrs = [...want.shared.vpcs, ...(want.peered ?? [])].map(({ cidr }) => cidr)
   const addresses: SharedAddresses = {
     services: serviceAddresses(want.shared),
     vpcs: networks('vpcs', cidrs),
@@ -152,9 +156,18 @@ function inetTable(
   const peers = want.shared.peers.map((peer) => peer.address)
   const floating = floatingRules(servedFloatingIps(want, routing))
   const hasFloats = floating.objects.length > 0
-  const reach = reachRules(settings, routing, vpcs, openPorts(settings))
   const routes = routeRules(want, nics, vpcs, hasFloats)
   const isOwn = settings.inVpc !== true
+  const { addresses } = routing
+  const nat = natRules({
+    ...{ want, nics, settings: settings.nat, addresses, vpcs, floating, isOwn },
+    byNatGateway: routes.outbound,
+  })
+  const peering = peeringRules(want)
+  const reach = reachRules(settings, routing, vpcs, openPorts(settings), {
+    first: peering.leaving,
+    outwards: nat.leaving,
+  })
   const transit = isOwn
     ? transitRules(want.transits ?? [], vpcs, openPorts(settings), {
         hasFloatingIps: hasFloats,
@@ -172,19 +185,21 @@ function inetTable(
     ...vpcs.sets,
     set('peers', ['type ipv4_addr'], peers),
     ...reach.sets,
+    ...nat.before,
     fromNic(),
-    ...(fabric.mode === 'vxlan' ? fromFabric(vpcs) : []),
+    ...(fabric.mode === 'vxlan' ? fromFabric(vpcs, peering.fromFabric) : []),
     ...transit.arriving,
+    ...peering.objects,
     ...floating.objects,
-    preroutingChain(settings, vpcs, floating),
+    preroutingChain(settings, vpcs, floating, peering.arriving),
     reach.chain,
     ...routes.objects,
     ...securityGroupChains(want, nics, routes.leaving, settings.countedRules),
     ...transit.chains,
-    ...hostChains(settings, want, routes),
-    ...forwardChains(settings, vpcs, routes),
+    ...hostChains(settings, want, routes, peering.input),
+    ...forwardChains(settings, vpcs, routes, peering.forward),
     ...aclRules(want, nics),
-    ...natChains(settings, vpcs, floating, routes),
+    ...nat.objects,
     ...metadataHopRules(want.local.instances),
   ]
   return { family: 'inet', name: NFT_TABLE, objects }
@@ -199,6 +214,7 @@ function preroutingChain(
   { fabric, inVpc }: FirewallSettings,
   vpcs: Networks,
   floating: FloatingRules,
+  fromPeers: readonly string[],
 ): NftObject {
   return baseChain(
     'prerouting',
@@ -207,6 +223,7 @@ function preroutingChain(
       `iifname ${ANY_NIC} goto from_nic`,
       ...(fabric.mode === 'vxlan' ? [`iifname "${FABRIC_LINK}" goto from_fabric`] : []),
       ...(inVpc === true ? [] : [`iifname ${ANY_TRANSIT} goto from_transit`]),
+      ...fromPeers,
       'iifname "lo" accept',
       `ip daddr @services ${drop('service_outside')}`,
       ...vpcs
@@ -236,7 +253,7 @@ function fromNic(): NftObject {
  * peer, which connection tracking must know as related. `fib` checks in the routing table that the
  * source is reached through this device, and so is on a peer.
  */
-function fromFabric(vpcs: Networks): readonly NftObject[] {
+function fromFabric(vpcs: Networks, withPeers: readonly string[] | null): readonly NftObject[] {
   return [
     chain('from_fabric', [
       `meta nfproto ipv6 ${drop('ipv6')}`,
@@ -246,7 +263,8 @@ function fromFabric(vpcs: Networks): readonly NftObject[] {
     ]),
     chain('from_peer', [
       'ip saddr @peers icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
-      ...vpcs.match('ip saddr').map((ours) => `${ours} fib saddr . iif oif exists accept`),
+      ...(withPeers ??
+        vpcs.match('ip saddr').map((ours) => `${ours} fib saddr . iif oif exists accept`)),
       drop('fabric'),
     ]),
   ]
@@ -260,6 +278,7 @@ function hostChains(
   settings: FirewallSettings,
   { transits = [] }: Pick<HostWant, 'transits'>,
   routes: RouteRules,
+  fromPeers: readonly string[],
 ): readonly NftObject[] {
   const { fabric, inVpc } = settings
   // VPCs with a namespace have VXLAN in both modes.
@@ -292,6 +311,7 @@ function hostChains(
             `iifname "${WORLD_LINK}" ${drop('service_outside')}`,
           ]
         : [`iifname ${ANY_TRANSIT} goto host_from_transit`]),
+      ...fromPeers,
       // Not in prerouting: there it would match the answer to an instance that was masqueraded to
       // this port.
       ...(hasVxlan
@@ -322,6 +342,7 @@ function forwardChains(
   { inVpc }: FirewallSettings,
   vpcs: Networks,
   routes: RouteRules,
+  betweenPeers: readonly string[],
 ): readonly NftObject[] {
   return [
     chain('instances', [
@@ -338,36 +359,13 @@ function forwardChains(
     ]),
     baseChain('forward', 'type filter hook forward priority filter; policy accept;', [
       ...(inVpc === true ? [] : [`iifname ${ANY_TRANSIT} goto leave_vpc`]),
+      ...betweenPeers,
       `iifname ${ANY_NIC} goto instances`,
       `oifname ${ANY_NIC} goto instances`,
       ...(inVpc === true ? [] : [`oifname ${ANY_TRANSIT} goto enter_vpc`]),
       ...[...vpcs.match('ip saddr'), ...vpcs.match('ip daddr')].map(
         (ours) => `${ours} ${drop('transit')}`,
       ),
-    ]),
-  ]
-}
-
-/** Traffic that leaves the VPCs is masqueraded. Traffic inside them keeps its addresses. */
-function natChains(
-  { inVpc }: FirewallSettings,
-  vpcs: Networks,
-  floating: FloatingRules,
-  routes: RouteRules,
-): readonly NftObject[] {
-  return [
-    chain('outbound', [
-      ...vpcs.match('ip daddr').map((ours) => `${ours} accept`),
-      ...routes.outbound,
-      ...floating.outbound,
-      'masquerade',
-    ]),
-    baseChain('postrouting', 'type nat hook postrouting priority srcnat; policy accept;', [
-      ...floating.hairpin,
-      `iifname ${ANY_NIC} oifname != ${ANY_NIC} goto outbound`,
-      ...(inVpc === true
-        ? []
-        : [`iifname ${ANY_TRANSIT} ip saddr ${formatCidr(TRANSIT_RANGE)} masquerade`]),
     ]),
   ]
 }

@@ -2,10 +2,17 @@
  * A host's want, divided by network namespaces: one part for the machine's own, which has every VPC
  * without a number, and one for each other VPC that the host has instances in. Pure.
  *
+ * Of two peered VPCs, the one with the lower number crosses: its packets go over to the namespace
+ * of the other one on its own host, and from there on they travel as the other VPC's. So packets of
+ * both directions take the same way, and a host that has instances of the lower one only has the
+ * namespace of the other, too.
+ *
  * Each part is a want by itself, as if there were nothing else on the host. So two VPCs may have
  * the same addresses, and a service that is given one part knows nothing of any other.
  */
 import type { VpcId } from '../model/ids.ts'
+import { peerLinkName } from '../model/names.ts'
+import type { PeeredVpc } from '../model/peering.ts'
 import { nextHopOf, type Transit, transitOf } from '../model/transit.ts'
 import type { HostWant, InstanceWant, SharedWant } from '../model/want.ts'
 
@@ -34,20 +41,26 @@ export function wantsByVpc(want: HostWant): VpcWants {
   const numbers = new Map(shared.vpcs.map(({ id, network }) => [id, network]))
   const instances = instancesByNetwork(local.instances)
   const partOfVpc = createParts(shared)
+  const peersOf = createPeers(shared, (network) => instances.has(network))
   const peers = shared.peers.map(({ host, address }) => ({
     ...{ host, address: nextHopOf(address), underlay: address },
   }))
   const vpcs = new Map<number, VpcWant>()
   for (const [vpc, network] of numbers) {
-    const here = network === undefined ? undefined : instances.get(network)
-    if (network === undefined || here === undefined) continue
+    if (network === undefined) continue
+    const peered = peersOf(vpc, network)
+    const here = instances.get(network) ?? []
+    if (here.length === 0 && peered.every(({ link }) => link === null)) continue
     const part = partOfVpc(vpc)
-    const routes = part.routes.map((route) => ({ ...route, via: nextHopOf(route.via) }))
+    const routes = [part, ...crossing(peered, network).map(partOfVpc)]
+      .flatMap((one) => one.routes)
+      .map((route) => ({ ...route, via: nextHopOf(route.via) }))
     // What is not of the network is the machine's own.
     const rest = { images: [], volumes: [], captures: [], keptImages: null }
     vpcs.set(network, {
       vpc,
       want: {
+        ...(peered.length === 0 ? {} : { peered }),
         local: { ...local, instances: here, ...rest },
         shared: { ...part, peers, routes },
       },
@@ -59,7 +72,10 @@ export function wantsByVpc(want: HostWant): VpcWants {
       shared: partOf(shared, (vpc) => vpc === undefined || numbers.get(vpc) === undefined),
       transits: [...vpcs]
         .toSorted(([a], [b]) => a - b)
-        .map(([network, part]) => ({ ...transitOf(network), ...floatingIpsOf(part) })),
+        .map(([network, part]) => ({
+          ...{ ...transitOf(network), vpc: part.vpc },
+          ...floatingIpsOf(part),
+        })),
     },
     vpcs,
   }
@@ -69,6 +85,36 @@ function floatingIpsOf({ want }: VpcWant): Pick<Transit, 'floatingIps'> {
   const nics = want.local.instances.flatMap((instance) => instance.nics)
   const floatingIps = nics.flatMap(({ publicIp }) => publicIp ?? [])
   return floatingIps.length === 0 ? {} : { floatingIps }
+}
+
+/**
+ * A function that gives the VPCs that are peered with one, and the links to those that this host
+ * has a link to. `isUsed` tells whether the host has instances in a network.
+ */
+function createPeers(
+  { peerings = [], vpcs }: SharedWant,
+  isUsed: (network: number) => boolean,
+): (vpc: VpcId, network: number) => readonly PeeredVpc[] {
+  const known = new Map(vpcs.map((vpc) => [vpc.id, vpc]))
+  const pairs = Map.groupBy(
+    peerings.flatMap(({ id, vpcs: [a, b] }) => [
+      { id, own: a, other: b },
+      { id, own: b, other: a },
+    ]),
+    ({ own }) => own,
+  )
+  return (vpc, network) =>
+    (pairs.get(vpc) ?? []).flatMap(({ id, other }) => {
+      const peer = known.get(other)
+      if (peer?.network === undefined) return []
+      const link = isUsed(Math.min(network, peer.network)) ? peerLinkName(peer.network) : null
+      return [{ id, vpc: other, network: peer.network, cidr: peer.cidr, link }]
+    })
+}
+
+/** The peers that cross: what they have on other hosts comes and goes as this VPC's. */
+function crossing(peered: readonly PeeredVpc[], network: number): readonly VpcId[] {
+  return peered.flatMap((peer) => (peer.network < network ? peer.vpc : []))
 }
 
 /**

@@ -9,6 +9,7 @@ import { driverOf, keptBy } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { OLDER_METADATA } from '../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
+import { type ActivePeering, usablePeerings } from '../model/peering.ts'
 import type {
   Group,
   GroupRule,
@@ -45,10 +46,14 @@ export interface Snapshot {
   readonly hosts: readonly PeerHost[]
   /** The host's own that are not terminated. */
   readonly instances: readonly Instance[]
-  /** Of the instances on all hosts, in the VPCs that the host has instances in. */
+  /**
+   * Of the instances on all hosts, in the VPCs that the host has instances in, and in those that
+   * are peered with these.
+   */
   readonly nics: readonly PlacedNic[]
   readonly vpcs: readonly Vpc[]
   readonly subnets: readonly Subnet[]
+  readonly peerings: readonly ActivePeering[]
   /** Of those VPCs. */
   readonly groups: readonly Group[]
   /** Of those groups, by id in ascending order. */
@@ -74,7 +79,7 @@ export interface Snapshot {
 /** The records that `sharedWant` reads. */
 export type SharedRecords = Pick<
   Snapshot,
-  'hosts' | 'nics' | 'vpcs' | 'subnets' | 'groups' | 'groupRules' | 'routing'
+  'hosts' | 'nics' | 'vpcs' | 'subnets' | 'peerings' | 'groups' | 'groupRules' | 'routing'
 >
 
 /**
@@ -311,6 +316,7 @@ export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
       ...subnetRouting({ id }, routing.get(vpc)),
     })),
     vpcs: records.vpcs.map((vpc) => ({ id: vpc.id, cidr: vpc.cidr, ...numberOf(vpc) })),
+    ...peeringsWant(records),
     groups: records.groups.map(({ id, vpc }) => ({
       id,
       vpc,
@@ -321,6 +327,12 @@ export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
     peers: peersOf(host, records),
     routes: routesFrom(host, records),
   }
+}
+
+/** Nothing where there are none. */
+function peeringsWant({ peerings, vpcs }: SharedRecords): Pick<SharedWant, 'peerings'> {
+  const usable = usablePeerings(peerings, vpcs)
+  return usable.length === 0 ? {} : { peerings: usable }
 }
 
 function ruleWant({ id, egress, protocol, fromPort, toPort, peer }: GroupRule): RuleWant {

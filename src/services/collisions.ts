@@ -13,6 +13,7 @@ import {
   type OwnNetwork,
 } from '../model/collisions.ts'
 import { TRANSIT_PREFIX } from '../model/transit.ts'
+import { wantedFloatingIps } from '../plan/floating.ts'
 import type { HostService } from './service.ts'
 
 /** Shortest time between two checks. */
@@ -26,7 +27,7 @@ export interface CollisionWatch extends HostService {
 /** `read` returns the host's own network. */
 export function createCollisionWatch(options: {
   readonly read: () => Promise<OwnNetwork>
-  readonly cloud: Omit<CloudNetwork, 'vpcs' | 'transits'>
+  readonly cloud: Omit<CloudNetwork, 'vpcs' | 'transits' | 'floatingIps'>
   readonly clock: Pick<Clock, 'monotonic'>
 }): CollisionWatch {
   const { read, cloud, clock } = options
@@ -43,7 +44,8 @@ export function createCollisionWatch(options: {
         networkOf(gateway, TRANSIT_PREFIX),
       )
       const before = new Set(found.map(({ what }) => what))
-      found = findCollisions(await read(), { ...cloud, vpcs, transits })
+      const floatingIps = wantedFloatingIps(want)
+      found = findCollisions(await read(), { ...cloud, vpcs, transits, floatingIps })
       for (const { what, fix } of found)
         if (!before.has(what))
           log.error({ what, fix }, 'the host and the cloud use the same addresses')

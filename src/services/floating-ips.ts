@@ -14,6 +14,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { GATEWAY_LINK } from '../model/names.ts'
+import { type Pool, poolWith } from '../model/pools.ts'
 import type { HostWant } from '../model/want.ts'
 import {
   type FloatingIps,
@@ -62,19 +63,32 @@ export function createFloatingIpFlows(options: {
   }
 }
 
+/** Who is told which floating IPs are here (`next-hops.ts`). */
+interface Announcing {
+  announce(addresses: ReadonlySet<Ipv4>): void
+  close(): Promise<void>
+}
+
 /** What the network needs to know, in the machine's own namespace. */
 export function createFloatingIps(options: {
   readonly host: Pick<
     Host,
-    'surroundings' | 'ensureFloatingIps' | 'announceFloatingIps' | 'forgetFlows'
+    | 'surroundings'
+    | 'ensureFloatingIps'
+    | 'ensurePoolGateways'
+    | 'announceFloatingIps'
+    | 'forgetFlows'
   >
   readonly clock: Pick<Clock, 'after'>
+  readonly pools: readonly Pool[]
+  /** Absent: there is no program that wants to know. */
+  readonly nextHops?: Announcing
 }): HostService {
-  const { host, clock } = options
+  const { host, clock, pools, nextHops } = options
   let served: ReadonlySet<Ipv4> = new Set()
   /** Whether nothing is wanted, and what an older daemon left has been removed. */
   let isClear = false
-  const announcements = createAnnouncements(host, clock, () => served)
+  const announcements = createAnnouncements(host, clock, pools, () => served)
   const warnOfTaken = createTakenWarning()
   return {
     name: 'floating-ips',
@@ -82,12 +96,16 @@ export function createFloatingIps(options: {
     gate: false,
     apply: async ({ want, log, signal, resync }) => {
       const isWanted = wantedFloatingIps(want).length > 0
+      if (!isWanted) nextHops?.announce(new Set())
       if (isClear && !isWanted && !resync) return []
       const now = servedFloatingIps(want, await host.surroundings())
       served = new Set([...now.own.keys(), ...now.passed.keys()])
       warnOfTaken(want, served, log)
       isClear = false
-      const { came, went } = await host.ensureFloatingIps(routesOf(now))
+      const gateways = await host.ensurePoolGateways(gatewaysOf(now, pools))
+      if (gateways.length > 0) log.info({ changed: gateways }, 'gateways of pools changed')
+      const { came, went } = await host.ensureFloatingIps(routesOf(now, pools))
+      nextHops?.announce(served)
       isClear = !isWanted
       // Elsewhere, or with another owner, they had other connections.
       for (const address of new Set([...came, ...went])) await host.forgetFlows({ address })
@@ -96,26 +114,58 @@ export function createFloatingIps(options: {
       announcements.repeat(resync ? [...served] : came, log, signal)
       return []
     },
-    close: async () => announcements.close(),
+    close: async () => {
+      announcements.close()
+      await nextHops?.close()
+    },
   }
 }
 
-function routesOf({ own, passed }: FloatingIps) {
+function routesOf({ own, passed }: FloatingIps, pools: readonly Pool[]) {
+  const gateway = (address: Ipv4) => gatewayOf(address, pools)
   return [
-    ...[...own.keys()].map((address) => ({ address, link: GATEWAY_LINK, via: null })),
-    ...[...passed].map(([address, { link, address: via }]) => ({ address, link, via })),
+    ...[...own.keys()].map((address) => ({
+      ...{ address, link: GATEWAY_LINK, via: null },
+      gateway: gateway(address),
+    })),
+    ...[...passed].map(([address, { link, address: via }]) => ({
+      ...{ address, link, via },
+      gateway: gateway(address),
+    })),
   ]
+}
+
+/**
+ * By which gateways packets leave: those of VPCs with a namespace come from the floating IP, others
+ * still from the private address where they are routed.
+ */
+function gatewaysOf({ own, passed }: FloatingIps, pools: readonly Pool[]) {
+  const from = (source: Ipv4, floatingIp: Ipv4) => {
+    const gateway = gatewayOf(floatingIp, pools)
+    return gateway === undefined ? [] : [{ source, gateway }]
+  }
+  return [
+    ...[...own].flatMap(([floatingIp, ip]) => from(ip, floatingIp)),
+    ...[...passed.keys()].flatMap((floatingIp) => from(floatingIp, floatingIp)),
+  ]
+}
+
+function gatewayOf(address: Ipv4, pools: readonly Pool[]): Ipv4 | undefined {
+  return poolWith(pools, address)?.gateway ?? undefined
 }
 
 /** Announcements that are yet to be made. */
 function createAnnouncements(
   host: Pick<Host, 'announceFloatingIps'>,
   clock: Pick<Clock, 'after'>,
+  pools: readonly Pool[],
   served: () => ReadonlySet<Ipv4>,
 ) {
   const waiting = new Set<() => void>()
   const announce = async (addresses: readonly Ipv4[], log: Log, signal: AbortSignal) => {
-    const still = addresses.filter((address) => served().has(address))
+    const still = addresses
+      .filter((address) => served().has(address))
+      .map((address) => ({ address, gateway: gatewayOf(address, pools) }))
     if (signal.aborted || still.length === 0) return
     try {
       await host.announceFloatingIps(still)

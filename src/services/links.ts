@@ -136,7 +136,7 @@ function hostSteps(
   side: FabricSide,
 ): readonly (() => Promise<void>)[] {
   const spec = fabricSpec(want, side)
-  const vpcs = want.shared.vpcs.map((vpc) => vpc.cidr)
+  const vpcs = [...want.shared.vpcs, ...(want.peered ?? [])].map(({ cidr }) => cidr)
   return [
     () => host.ensureGateway(GATEWAY_LINK, serviceAddresses(want.shared)),
     async () => {

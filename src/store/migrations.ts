@@ -35,6 +35,7 @@ import { addresses } from './migrations/0018-addresses.ts'
 import { vpcNetworks } from './migrations/0019-vpc-networks.ts'
 import { dhcpOptions } from './migrations/0020-dhcp-options.ts'
 import { routes } from './migrations/0021-routes.ts'
+import { vpcPeerings } from './migrations/0024-vpc-peerings.ts'
 import { flowLogs } from './migrations/0025-flow-logs.ts'
 import type { Tables } from './nouns.ts'
 
@@ -59,6 +60,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0019-vpc-networks': vpcNetworks,
   '0020-dhcp-options': dhcpOptions,
   '0021-routes': routes,
+  '0024-vpc-peerings': vpcPeerings,
   '0025-flow-logs': flowLogs,
 }
 const GENERATION = '0'

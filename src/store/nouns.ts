@@ -25,6 +25,7 @@ import type { Noun, RowsOf } from './records/noun.ts'
 import { routeTables } from './records/route-table.ts'
 import { tags } from './records/tag.ts'
 import { volumes } from './records/volume.ts'
+import { vpcPeerings } from './records/vpc-peering.ts'
 
 /** All nouns. */
 export const NOUNS = [
@@ -37,6 +38,7 @@ export const NOUNS = [
   gateways,
   routeTables,
   networkAcls,
+  vpcPeerings,
   groups,
   groupRules,
   instances,

@@ -5,11 +5,13 @@
  * VPC, behind all rules in it.
  *
  * An instance of a subnet whose routes lead nowhere tries to get out by the rest of a connection,
- * by fragments and by other protocols.
+ * by fragments and by other protocols. Peers are tried, too: what comes out of the namespace of one
+ * must be its own, and for the other only.
  *
  * Before: there were no such VPCs, and every subnet had a way out. Without the rules of
  * `plan/transit-rules.ts`, what is sent out of a namespace reaches the host, its instances and
- * other VPCs' links, and leaves the host with forged sources.
+ * other VPCs' links, and leaves the host with forged sources. Without `plan/peering-rules.ts` a
+ * peer reaches other peers, and the outside, by way of its peer.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../src/model/addr.ts'
@@ -25,7 +27,12 @@ const BLUE = { vpc: 'blue', at: 0, number: 10 } as const
 const BLUE_NEAR = { vpc: 'blue', at: 0, number: 11 } as const
 const BLUE_FAR = { vpc: 'blue', at: 1, number: 12 } as const
 const PLAIN = { vpc: 'plain', at: 0, number: 10 } as const
-const GUEST_SPECS: readonly GuestSpec[] = [RED, RED_NEAR, BLUE, BLUE_NEAR, BLUE_FAR, PLAIN]
+/** Peered with red and with white, which are not peered with each other. */
+const GREEN = { vpc: 'green', at: 0, number: 20 } as const
+const WHITE = { vpc: 'white', at: 0, number: 30 } as const
+const GUEST_SPECS: readonly GuestSpec[] = [
+  ...[RED, RED_NEAR, BLUE, BLUE_NEAR, BLUE_FAR, PLAIN, GREEN, WHITE],
+]
 const [FABRIC, PEER_FABRIC] = ['10.77.1.2', '10.77.2.2'] as const
 const BLUE_VNI = 4198
 const PORT = 5555
@@ -104,11 +111,37 @@ async function inGuest(spec: GuestSpec, code: string): Promise<void> {
   await testbed.guest(spec).must(['python3', '-c', `${PACKET}\n${code}`])
 }
 
-/** Sends out of the namespace of red, as if nothing in it held one back. */
-async function inRed(code: string): Promise<void> {
+/** Sends out of the namespace of a VPC, as if nothing in it held one back. */
+async function inVpc(network: number, code: string): Promise<void> {
   const { netns, namespaceDirectory } = testbed.host(0)
-  const enter = ['nsenter', `--net=${namespaceDirectory}/atoll-vpc-1`]
+  const enter = ['nsenter', `--net=${namespaceDirectory}/atoll-vpc-${network}`]
   await netns.must([...enter, 'python3', '-c', `${PACKET}\n${code}`])
+}
+
+async function inRed(code: string): Promise<void> {
+  await inVpc(1, code)
+}
+
+/** Sends straight into the link to the namespace of a peer. */
+async function toPeer(
+  network: number,
+  peer: number,
+  { source, to, mark }: { readonly source: string; readonly to: string; readonly mark: string },
+): Promise<void> {
+  const mac = (own: number, other: number) => `0661${hex(own)}${hex(other)}`
+  await inVpc(
+    network,
+    `
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+wire.bind(("at-p-${peer}", 0))
+ends = bytes.fromhex("${mac(peer, network)}${mac(network, peer)}")
+wire.send(ends + b"\\x08\\x00" + packet("${source}", "${to}", b"${mark}"))
+`,
+  )
+}
+
+function hex(network: number): string {
+  return network.toString(16).padStart(4, '0')
 }
 
 /** Whether something with this mark arrives anywhere before what is sent afterwards. */
@@ -291,6 +324,50 @@ describe('an attacker who controls the namespace of a VPC', () => {
     const mark = `addressed ${to}`
     await inRed(`send("100.64.0.3", "${to}", b"${mark}")`)
     expect(await arrives(mark)).toBe(false)
+  })
+})
+
+describe('who has taken over the namespace of a peered VPC', () => {
+  const GREEN_ADDRESS = '10.8.0.20'
+
+  it('reaches the peer in its own name', async () => {
+    await inGuest(RED, `send("10.0.0.10", "${GREEN_ADDRESS}", b"to the peer")`)
+    await eventually('it arrives', () => heard.some((line) => line.includes('to the peer')))
+    expect(heard.find((line) => line.includes('to the peer'))).toContain('from 10.0.0.10')
+    await toPeer(1, 3, { source: '10.0.0.11', to: GREEN_ADDRESS, mark: 'on the link' })
+    await eventually('it arrives', () => heard.some((line) => line.includes('on the link')))
+  })
+
+  it.each([
+    ['as an instance of the peer', '10.8.0.21', GREEN_ADDRESS],
+    ['as another peer of the peer', '10.9.0.30', GREEN_ADDRESS],
+    ['as the outside', OUTSIDE, GREEN_ADDRESS],
+    ['as the default VPC', '172.31.0.10', GREEN_ADDRESS],
+    ['as the link of the VPC', '100.64.0.3', GREEN_ADDRESS],
+    ['to another peer of the peer', '10.0.0.10', '10.9.0.30'],
+    ['to the outside by way of the peer', '10.0.0.10', OUTSIDE],
+    ['to the host by way of the peer', '10.0.0.10', '198.51.100.1'],
+    ['to the default VPC by way of the peer', '10.0.0.10', '172.31.0.10'],
+    ['to the gateway of the peer', '10.0.0.10', '10.8.0.1'],
+    ['to the metadata of the peer', '10.0.0.10', '169.254.169.254'],
+    ['to itself, by way of the peer', '10.0.0.10', '10.0.0.11'],
+  ])('sends %s', async (what, source, to) => {
+    const mark = `peer ${what}`
+    await toPeer(1, 3, { source, to, mark })
+    expect(await arrives(mark)).toBe(false)
+  })
+
+  it('does not get from a peer of a peer to what that is peered with', async () => {
+    await toPeer(4, 3, { source: '10.9.0.30', to: '10.0.0.10', mark: 'two steps' })
+    await inGuest(WHITE, `send("10.9.0.30", "10.0.0.10", b"two steps")`)
+    expect(await arrives('two steps')).toBe(false)
+  })
+
+  it('is not reached from a VPC with the same range, whatever it sends', async () => {
+    await inGuest(BLUE, `send("10.0.0.10", "${GREEN_ADDRESS}", b"alike")`)
+    for (const source of ['10.0.0.10', '100.64.0.5', '100.64.0.3'])
+      await inVpc(2, `send("${source}", "${GREEN_ADDRESS}", b"alike")`)
+    expect(await arrives('alike')).toBe(false)
   })
 })
 

@@ -254,6 +254,12 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'aws ec2 create-flow-logs …': 'needs a minute: test/lab/flow-logs.test.ts, boto3/vpcs.py',
   'aws ec2 describe-flow-logs': 'as above',
   'aws ec2 delete-flow-logs …': 'as above',
+  'ec2 create-vpc-peering-connection …':
+    'needs two VPCs of two accounts: test/contract/api/boto3/peering.py',
+  'ec2 accept-vpc-peering-connection …': 'needs a request, as above',
+  'ec2 describe-vpc-peering-connections': 'needs a connection, as above',
+  'ip rule': 'needs a pool with a gateway: test/lab/vpcs-floating-ips.test.ts',
+  'ip route show table all': 'needs a pool with a gateway, as above',
   'ip netns …': 'needs a VPC with instances: test/lab/vpcs-cloud.test.ts',
   'atoll image publish': 'names the command without its files',
   'atoll keys': 'names a group of commands',

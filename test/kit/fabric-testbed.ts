@@ -253,7 +253,7 @@ function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly H
     createFirewall({ host, metrics, settings: firewallOf(fabric), instanceMemoryMiB: 2048 }),
     createLinks({ host, metrics, mtu, fabric, drivers: [DOCKER] }),
     createFloatingIpFlows({ host }),
-    createFloatingIps({ host, clock: systemClock }),
+    createFloatingIps({ host, clock: systemClock, pools: [] }),
   ]
 }
 

@@ -172,6 +172,7 @@ function state(
     vpcDns: [],
     routing: [],
     flowLogs: [],
+    peerings: [],
     images: [image],
     types: [
       { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },

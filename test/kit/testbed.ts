@@ -151,7 +151,7 @@ export async function createTestbed(
     }),
     createLinks({ host, metrics, mtu: TEST_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] }),
     createFloatingIpFlows({ host }),
-    createFloatingIps({ host, clock: systemClock }),
+    createFloatingIps({ host, clock: systemClock, pools: [] }),
   ]
   const guests: Netns[] = []
   return {

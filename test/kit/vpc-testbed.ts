@@ -1,8 +1,8 @@
 /**
  * Hosts with a fabric between them (`fabric.ts`) and VPCs with the same addresses on them: the
  * default VPC in each host's own network namespace, and `red` and `blue`, which have the same
- * range, subnet and instance addresses. All services of a host run, the real ones on the real
- * kernel.
+ * range, subnet and instance addresses; `green` is peered with `red` and `white`. All services of a
+ * host run, the real ones on the real kernel.
  */
 import { randomBytes } from 'node:crypto'
 import { DOCKER } from '../../src/containers/declaration.ts'
@@ -15,10 +15,11 @@ import {
   cidrAddress,
   gatewayOf,
   type Ipv4,
+  ipv4,
   macFromRandom,
 } from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
-import { PROTOCOLS } from '../../src/model/group-rule.ts'
+import { ANY_PROTOCOL, PROTOCOLS } from '../../src/model/group-rule.ts'
 import { formatId } from '../../src/model/ids.ts'
 import { namespaceName } from '../../src/model/names.ts'
 import type { HostWant, InstanceWant, RouteWant, RuleWant } from '../../src/model/want.ts'
@@ -42,6 +43,8 @@ import {
 } from './fabric-testbed.ts'
 import { defaultRuleWants, hostName, numbered } from './records.ts'
 
+/** So that few ports are a whole share. */
+const INSTANCE_MEMORY_MIB = 65_536
 export const DNS_ZONE = 'atoll.internal'
 
 /** A VPC of the testbed. */
@@ -58,10 +61,17 @@ const VPCS = {
   plain: { number: 9, cidr: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') },
   red: { network: 1, number: 1, ...SAME },
   blue: { network: 2, number: 2, ...SAME },
+  green: { network: 3, number: 3, cidr: cidr('10.8.0.0/16'), subnet: cidr('10.8.0.0/24') },
+  white: { network: 4, number: 4, cidr: cidr('10.9.0.0/16'), subnet: cidr('10.9.0.0/24') },
 } as const satisfies Record<string, TestVpc>
 type VpcName = keyof typeof VPCS
 /** The ways out of VPCs; one that is left out has one. */
 type RoutesOfVpcs = Partial<Readonly<Record<VpcName, readonly RouteWant[]>>>
+/** Those that are peered while both have instances. */
+const PEERED = [
+  ['red', 'green'],
+  ['green', 'white'],
+] as const satisfies readonly (readonly VpcName[])[]
 
 /** A guest: its VPC, its host, and its number, which is also that of its address in the subnet. */
 export interface GuestSpec {
@@ -85,6 +95,7 @@ export function vpcInstance({ vpc: name, at, number, publicIp }: GuestSpec): Ins
     ...base,
     id: formatId('i', bytes(vpc.number, at, number)),
     tags: [{ key: 'Name', value: `web-${number}` }],
+    type: { ...base.type, memoryMiB: 64 },
     nics: [
       {
         id: formatId('eni', bytes(vpc.number, at, number)),
@@ -115,11 +126,17 @@ const TO_ALL: RuleWant = {
   peer: { kind: 'ipv4', cidr: cidr('0.0.0.0/0') },
 }
 
+/** Lets in everything from where VPCs are: more than those that are peered. */
+const FROM_VPCS: RuleWant = {
+  ...{ id: numbered('sgr', 78), egress: false, protocol: ANY_PROTOCOL, fromPort: -1, toPort: -1 },
+  peer: { kind: 'ipv4', cidr: cidr('10.0.0.0/8') },
+}
+
 /** The want of each host, when the records say that these instances are. */
 function wantsOf(
   hosts: readonly FabricHost[],
   guestSpecs: readonly GuestSpec[],
-  routes: RoutesOfVpcs,
+  { routes, isPeered }: { readonly routes: RoutesOfVpcs; readonly isPeered: boolean },
 ): readonly HostWant[] {
   const names = [...new Set(guestSpecs.map(({ vpc }) => vpc))]
   const placed = guestSpecs.map((spec) => ({ ...spec, want: vpcInstance(spec) }))
@@ -128,6 +145,8 @@ function wantsOf(
     const vpc: TestVpc = VPCS[name]
     return { name, ...vpc, id: formatId('vpc', bytes(vpc.number)) }
   })
+  const idOf = (name: VpcName) => formatId('vpc', bytes(VPCS[name].number))
+  const peerings = PEERED.filter((pair) => isPeered && pair.every((name) => names.includes(name)))
   return hosts.map(({ address: own }, index) => ({
     local: {
       host: hostNameOf(index),
@@ -140,6 +159,10 @@ function wantsOf(
       vpcs: vpcs.map(({ id, cidr, network }) => ({
         ...{ id, cidr },
         ...(network === undefined ? {} : { network }),
+      })),
+      peerings: peerings.map(([a, b], at) => ({
+        id: numbered('pcx', at),
+        vpcs: [idOf(a), idOf(b)] as const,
       })),
       subnets: vpcs.map(({ id, name, number, subnet }) => ({
         id: formatId('subnet', bytes(number)),
@@ -154,6 +177,7 @@ function wantsOf(
         rules: [
           ...defaultRuleWants(formatId('sg', bytes(number))),
           ...(placed.some((one) => one.vpc === name && one.publicIp !== undefined) ? [TO_ALL] : []),
+          ...(names.includes('green') ? [FROM_VPCS] : []),
         ],
         vpc: id,
       })),
@@ -189,7 +213,7 @@ const buildServices: BuildServices = (host, fabric, mtu) => {
   ) => ({
     packets: [
       createFirewall({
-        ...{ host: at, metrics, instanceMemoryMiB: 2048 },
+        ...{ host: at, metrics, instanceMemoryMiB: INSTANCE_MEMORY_MIB },
         settings: network === undefined ? firewallOf(fabric) : inVpc(fabric),
       }),
       createLinks({
@@ -224,13 +248,14 @@ const buildServices: BuildServices = (host, fabric, mtu) => {
     // The thread leaves the host's namespace after a pass.
     waitMs: WHOLE_PASS_MS,
     clock: systemClock,
+    instanceMemoryMiB: INSTANCE_MEMORY_MIB,
     open: (at, network) => {
       const share = metrics.share()
       return { ...inside(at, { metrics: share, network }), end: () => share.end() }
     },
   })
   const own = inside(host, { metrics: metrics.share() })
-  const floatingIps = createFloatingIps({ host, clock: systemClock })
+  const floatingIps = createFloatingIps({ host, clock: systemClock, pools: [ROUTED] })
   return [
     ...[...own.packets, ...own.answers].map(vpcs.own),
     ...vpcs.services(() => undefined),
@@ -243,6 +268,13 @@ function inVpc(fabric: FabricSettings): FirewallSettings {
     ...firewallOf({ ...fabric, mode: 'vxlan', encryption: 'none' }),
     ...{ instanceToHostPorts: [], inVpc: true },
   }
+}
+
+/** A router on the network of the hosts, by which addresses of `ROUTED` leave. */
+export const GATEWAY = ipv4('198.51.100.99')
+const ROUTED = {
+  ...{ name: 'routed', zones: null, gateway: GATEWAY },
+  ranges: [{ first: ipv4('203.0.113.201'), last: ipv4('203.0.113.210') }],
 }
 
 const KEY = randomBytes(32)
@@ -258,6 +290,8 @@ export interface VpcTestbed {
     readonly restart?: boolean
     readonly guestSpecs?: readonly GuestSpec[]
     readonly routes?: RoutesOfVpcs
+    /** Whether VPCs are peered; they are by default. */
+    readonly isPeered?: boolean
   }): Promise<void>
   /** Runs a program inside the namespace of a VPC on a host. */
   inVpc(index: number, network: number, command: string): Promise<string>
@@ -278,12 +312,9 @@ export async function createVpcTestbed(
     if (found === undefined) throw new Error(`there is no host ${index}`)
     return found
   }
-  const pass: VpcTestbed['pass'] = async ({
-    restart = false,
-    guestSpecs: now = guestSpecs,
-    routes = {},
-  } = {}) => {
-    for (const [index, want] of wantsOf(fabric.hosts, now, routes).entries())
+  const pass: VpcTestbed['pass'] = async (options = {}) => {
+    const { restart = false, guestSpecs: now = guestSpecs, routes = {}, isPeered = true } = options
+    for (const [index, want] of wantsOf(fabric.hosts, now, { routes, isPeered }).entries())
       await host(index).pass(want, { restart })
   }
   await pass()

@@ -3,12 +3,13 @@
  * each leads to its own, from outside, from its VPC, from others, from another host and from
  * itself, and is the source of what its instance sends out.
  */
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'
-import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
+import { reaches } from '../kit/fabric-fixture.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { SERVE_PEER_ADDRESS } from '../kit/talk.ts'
-import { createVpcTestbed, type GuestSpec, type VpcTestbed } from '../kit/vpc-testbed.ts'
+import { createVpcTestbed, GATEWAY, type GuestSpec, type VpcTestbed } from '../kit/vpc-testbed.ts'
 
 const FLOATS = { red: '198.51.100.201', blue: '198.51.100.202', plain: '198.51.100.203' } as const
 const RED = { vpc: 'red', at: 0, number: 10, publicIp: ipv4(FLOATS.red) } as const
@@ -95,4 +96,43 @@ it('moves to an instance with the same private address in another VPC, and goes'
   const routes = await testbed.host(0).netns.must(['ip', 'route', 'show'])
   expect(routes).not.toContain(FLOATS.red)
   expect(routes).toContain(FLOATS.plain)
+})
+
+it('leaves by the gateway of its pool', async () => {
+  const { outside } = testbed.fabric
+  const { netns } = testbed.host(0)
+  /** Behind the gateway, and not behind the default route. */
+  const behind = '192.0.2.77'
+  const gate = await createNetns('gate')
+  onTestFinished(() => gate.destroy())
+  await outside.must(`ip link add gate type veth peer name eth0 netns ${gate.pid}`.split(' '))
+  await outside.must(['ip', 'link', 'set', 'gate', 'up', 'master', 'br0'])
+  await outside.must(['ip', 'route', 'add', '203.0.113.0/24', 'dev', 'br0'])
+  const setUp = `ip addr add ${GATEWAY}/24 dev eth0; ip link set eth0 up; ip addr add ${behind}/32 dev lo; ip route add 203.0.113.0/24 dev eth0`
+  await gate.must(['sh', '-ec', setUp])
+  const guestSpecs = [
+    { ...RED, publicIp: ipv4('203.0.113.201') },
+    RED_NEAR,
+    BLUE,
+    { ...PLAIN, publicIp: ipv4('203.0.113.202') },
+    PLAIN_FAR,
+  ]
+  await testbed.pass({ guestSpecs })
+  // The way out is a way that rules permit from the next pass on.
+  await testbed.pass({ guestSpecs })
+  for (const home of [RED, PLAIN]) {
+    expect(await reaches(testbed.guest(home), behind), home.vpc).toBe(true)
+    expect(await reaches(testbed.guest(home), OUTSIDE), home.vpc).toBe(true)
+  }
+  expect(await reaches(testbed.guest(PLAIN), '172.31.0.12')).toBe(true)
+  for (const home of [RED_NEAR, BLUE])
+    expect(await reaches(testbed.guest(home), behind)).toBe(false)
+  for (const float of ['203.0.113.201', '203.0.113.202'])
+    expect(await ask(gate, float)).toContain(` ${GATEWAY}`)
+  const rules = await netns.must(['ip', 'rule'])
+  expect(rules).toContain('from 203.0.113.201 lookup')
+  expect(rules).toContain('from 172.31.0.10 lookup')
+  await testbed.pass({ guestSpecs: [RED, RED_NEAR, BLUE, PLAIN, PLAIN_FAR] })
+  expect(await netns.must(['ip', 'rule'])).not.toContain('lookup main suppress')
+  expect(await netns.must(['ip', 'route', 'show', 'table', 'all'])).not.toContain(GATEWAY)
 })

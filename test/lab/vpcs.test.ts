@@ -204,6 +204,64 @@ async function reachesSoon(from: Netns, to: string): Promise<boolean> {
 
 describeLife('at first')
 
+/** Python: accepts connections on port 7004, says which port each has, and keeps them. */
+const KEEP = `
+import socket
+server = socket.create_server(("0.0.0.0", 7004), backlog=500)
+print("ready", flush=True)
+kept = []
+while True:
+    connection, peer = server.accept()
+    connection.sendall(str(peer[1]).encode())
+    kept.append(connection)
+`
+/** Python: opens connections until one fails, and prints the ports that the server has seen. */
+const USE_UP = `
+import signal, socket, sys
+kept, seen = [], []
+while len(seen) < 200:
+    one = socket.socket()
+    one.settimeout(1.5)
+    try:
+        one.connect((sys.argv[1], 7004))
+        seen.append(one.recv(10).decode())
+    except OSError: break
+    kept.append(one)
+print(" ".join(seen), flush=True)
+signal.pause()
+`
+
+describe('the ports of a host', () => {
+  it.each([
+    [RED, [RED_NEAR, BLUE, PLAIN]],
+    [PLAIN, [RED, BLUE]],
+  ] as const)('are not used up by one instance: %o', async (greedy, neighbours) => {
+    let heard = ''
+    const server = testbed.fabric.outside.spawn(['python3', '-c', KEEP], (text) => {
+      heard += text
+    })
+    await eventually('the server listens', () => heard !== '', DEADLINE_MS)
+    let said = ''
+    const client = testbed.guest(greedy).spawn(['python3', '-c', USE_UP, OUTSIDE], (text) => {
+      said += text
+    })
+    await eventually('it has used up its own', () => said.includes('\n'), DEADLINE_MS)
+    const ports = said.trim().split(' ').map(Number)
+    // 49,152 ports of a host with room for 1,024 of the smallest instances.
+    expect(ports.length).toBeGreaterThanOrEqual(44)
+    expect(Math.max(...ports) - Math.min(...ports)).toBeLessThan(48)
+    const others = neighbours.map((one) => tcp(testbed.guest(one), OUTSIDE, 7004))
+    for (const port of await Promise.all(others)) {
+      expect(port).toMatch(/^\d+$/)
+      expect(ports).not.toContain(Number(port))
+    }
+    // Elsewhere it may have as many again.
+    expect(await tcp(testbed.guest(greedy), OUTSIDE, 7000)).toBe(testbed.host(0).uplink)
+    client.kill()
+    server.kill()
+  })
+})
+
 describe('nothing passes between VPCs', () => {
   it('from one to another', async () => {
     const ways = [

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { configSchema, instanceMtuBytes } from '../../src/config.ts'
 
 const vxlan = { mode: 'vxlan', address: '10.0.0.1' }
@@ -32,6 +32,7 @@ it('reads ranges of pools: addresses, from one to another, networks without thei
     {
       name: 'public',
       zones: null,
+      gateway: null,
       ranges: [
         { first: '203.0.113.17', last: '203.0.113.30' },
         { first: '198.51.100.7', last: '198.51.100.7' },
@@ -72,4 +73,44 @@ it.each([
   expect(problemsOf([pool], more)).toEqual([
     `network.pools.0.ranges.0: 203.0.113.17-203.0.113.30 has addresses of ${setting}`,
   ])
+})
+
+describe('network.nat', () => {
+  const read = (nat: object) => configSchema.parse({ network: { nat } }).network.nat
+  const problems = (network: object) =>
+    configSchema
+      .safeParse({ network })
+      .error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? []
+  const VPC = 'vpc-0123456789abcdef0'
+
+  it('has no addresses by default, and takes one, several, and ranges', () => {
+    expect(read({})).toEqual({ source: [], vpcs: [], exceptions: [] })
+    expect(read({ source: '198.51.100.7' }).source).toEqual(['198.51.100.7'])
+    expect(
+      read({ vpcs: [{ vpc: VPC, source: ['198.51.100.8', '198.51.100.10-198.51.100.11'] }] }).vpcs,
+    ).toEqual([{ vpc: VPC, source: ['198.51.100.8', '198.51.100.10', '198.51.100.11'] }])
+  })
+
+  it.each([
+    [{ source: 'eth0' }, /must be addresses of this host/],
+    [{ source: '127.0.0.1' }, /127\.0\.0\.0\/8/],
+    [{ source: '10.0.0.0/8' }, /more than 256/],
+    [{ exceptions: ['10.0.0.1/8'] }, /without host bits/],
+    [{ vpcs: [{ vpc: 'vpc-1', source: [] }] }, /the id of a VPC/],
+    [{ vpcs: [1, 2].map(() => ({ vpc: VPC, source: [] })) }, /there twice/],
+    [{ sources: [] }, /sources/i],
+  ])('refuses %j', (nat, problem) => {
+    expect(problems({ nat }).join()).toMatch(problem)
+  })
+
+  it('has no address of a pool, which an instance elsewhere may have', () => {
+    const pools = [{ name: 'public', ranges: ['203.0.113.16-203.0.113.20'] }]
+    expect(problems({ pools, nat: { source: '203.0.113.17' } }).join()).toMatch(/network\.nat/)
+  })
+
+  it('a pool does not hand out its gateway', () => {
+    const pool = { name: 'public', ranges: ['203.0.113.16/28'], gateway: '203.0.113.17' }
+    expect(problems({ pools: [pool] }).join()).toMatch(/its own gateway/)
+    expect(problems({ pools: [{ ...pool, gateway: '203.0.113.31' }] })).toEqual([])
+  })
 })

@@ -6,6 +6,7 @@ import type { FabricSettings } from '../../src/model/fabric.ts'
 import type { HostRouting } from '../../src/model/host-routing.ts'
 import { formatId, type IdPrefix, parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
+import { PLAIN_NAT } from '../../src/model/nat.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import type { Pass } from '../../src/services/service.ts'
@@ -95,6 +96,7 @@ export const LONE_FIREWALL: FirewallSettings = {
   fabric: NO_FABRIC,
   rates: [],
   countedRules: 1000,
+  nat: PLAIN_NAT,
 }
 
 /** A want with these instances and nothing shared. */

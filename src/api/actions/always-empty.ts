@@ -100,9 +100,6 @@ const GATEWAYS: readonly AlwaysEmpty[] = [
 ]
 
 const NETWORKS: readonly AlwaysEmpty[] = [
-  none('DescribeVpcPeeringConnections', 'VpcPeeringConnections', {
-    VpcPeeringConnectionIds: 'InvalidVpcPeeringConnectionID.NotFound',
-  }),
   none('DescribeVpcEndpoints', 'VpcEndpoints', { VpcEndpointIds: 'InvalidVpcEndpointId.NotFound' }),
   none('DescribeVpcEndpointConnections', 'VpcEndpointConnections'),
   none('DescribeVpcEndpointConnectionNotifications', 'ConnectionNotificationSet', {

@@ -1,8 +1,12 @@
-/** DeleteVpc: its default group, its main route table, its default ACL and its tags go with it. */
+/**
+ * DeleteVpc: its default group, its main route table, its default ACL, its peering connections and
+ * its tags go with it.
+ */
 import { z } from 'zod'
 import { derivedId } from '../../model/derived-ids.ts'
 import { DEFAULT_GROUP } from '../../store/new-vpc.ts'
 import { changeAction } from '../change.ts'
+import { endPeeringsOf } from '../peerings.ts'
 import { routingOf } from '../routing.ts'
 import { removeGroup } from '../security-groups.ts'
 import { dependencies, requireVpc, vpcIdSchema } from '../vpcs.ts'
@@ -15,7 +19,7 @@ import { dependencies, requireVpc, vpcIdSchema } from '../vpcs.ts'
 export const deleteVpc = changeAction({
   name: 'DeleteVpc',
   input: z.strictObject({ VpcId: vpcIdSchema }),
-  async change(tx, { VpcId: id }, { account }) {
+  async change(tx, { VpcId: id }, { account, now }) {
     const vpc = await requireVpc(tx, account, id)
     const groups = await tx.groups({ vpcs: [id] })
     const { internetGateways, tables, associations, acls } = await routingOf(tx, { vpc: id })
@@ -35,6 +39,7 @@ export const deleteVpc = changeAction({
     for (const acl of acls)
       if ((await tx.deleteNetworkAcl(acl)) === 'in-use') throw dependencies('vpc', id)
     await tx.associateDhcpOptions(id, null)
+    await endPeeringsOf(tx, account, id, now)
     // The database also knows what is unreadable, and what others have just made.
     if ((await tx.deleteVpc(vpc)) === 'in-use') throw dependencies('vpc', id)
     const parts = [...tables, ...acls].map((part) => part.id)

@@ -4,6 +4,7 @@
  */
 // biome-ignore-all lint/performance/noBarrelFile: it is a list
 
+export { acceptVpcPeeringConnection } from './accept-vpc-peering-connection.ts'
 export {
   describeIdFormat,
   describeSpotDatafeedSubscription,
@@ -52,6 +53,7 @@ export { createSecurityGroup } from './create-security-group.ts'
 export { createSubnet } from './create-subnet.ts'
 export { createTags } from './create-tags.ts'
 export { createVpc } from './create-vpc.ts'
+export { createVpcPeeringConnection } from './create-vpc-peering-connection.ts'
 export { deleteDhcpOptions } from './delete-dhcp-options.ts'
 export { deleteFlowLogs } from './delete-flow-logs.ts'
 export { deleteInternetGateway } from './delete-internet-gateway.ts'
@@ -98,14 +100,20 @@ export { describeVolumes } from './describe-volumes.ts'
 export { describeVpcAttribute } from './describe-vpc-attribute.ts'
 export { describeVpcClassicLink } from './describe-vpc-classic-link.ts'
 export { describeVpcClassicLinkDnsSupport } from './describe-vpc-classic-link-dns-support.ts'
+export { describeVpcPeeringConnections } from './describe-vpc-peering-connections.ts'
 export { describeVpcs } from './describe-vpcs.ts'
 export { disassociateAddress } from './disassociate-address.ts'
+export {
+  deleteVpcPeeringConnection,
+  rejectVpcPeeringConnection,
+} from './end-vpc-peering-connection.ts'
 export { getCallerIdentity } from './get-caller-identity.ts'
 export { getConsoleOutput } from './get-console-output.ts'
 export { getInstanceMetadataDefaults } from './get-instance-metadata-defaults.ts'
 export { getPasswordData } from './get-password-data.ts'
 export { getSecurityGroupsForVpc } from './get-security-groups-for-vpc.ts'
 export { importKeyPair } from './import-key-pair.ts'
+export { modifyAddressAttribute, resetAddressAttribute } from './modify-address-attribute.ts'
 export { modifyInstanceAttribute } from './modify-instance-attribute.ts'
 export { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
 export { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
@@ -113,6 +121,7 @@ export { modifyNetworkInterfaceAttribute } from './modify-network-interface-attr
 export { modifySecurityGroupRules } from './modify-security-group-rules.ts'
 export { modifySubnetAttribute } from './modify-subnet-attribute.ts'
 export { modifyVpcAttribute } from './modify-vpc-attribute.ts'
+export { modifyVpcPeeringConnectionOptions } from './modify-vpc-peering-connection-options.ts'
 export { monitorInstances, unmonitorInstances } from './monitor-instances.ts'
 export { rebootInstances } from './reboot-instances.ts'
 export { registerImage } from './register-image.ts'

@@ -9,6 +9,7 @@ export const EC2_MODEL: WireModel = {
   namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
   wrapped: false,
   actions: {
+    AcceptVpcPeeringConnection: ['AcceptVpcPeeringConnectionRequest', 'AcceptVpcPeeringConnectionResult'],
     AllocateAddress: ['AllocateAddressRequest', 'AllocateAddressResult'],
     AssociateAddress: ['AssociateAddressRequest', 'AssociateAddressResult'],
     AssociateDhcpOptions: ['AssociateDhcpOptionsRequest', 'unit'],
@@ -32,6 +33,7 @@ export const EC2_MODEL: WireModel = {
     CreateSubnet: ['CreateSubnetRequest', 'CreateSubnetResult'],
     CreateTags: ['CreateTagsRequest', 'unit'],
     CreateVpc: ['CreateVpcRequest', 'CreateVpcResult'],
+    CreateVpcPeeringConnection: ['CreateVpcPeeringConnectionRequest', 'CreateVpcPeeringConnectionResult'],
     DeleteDhcpOptions: ['DeleteDhcpOptionsRequest', 'unit'],
     DeleteFlowLogs: ['DeleteFlowLogsRequest', 'DeleteFlowLogsResult'],
     DeleteInternetGateway: ['DeleteInternetGatewayRequest', 'unit'],
@@ -46,6 +48,7 @@ export const EC2_MODEL: WireModel = {
     DeleteTags: ['DeleteTagsRequest', 'unit'],
     DeleteVolume: ['DeleteVolumeRequest', 'unit'],
     DeleteVpc: ['DeleteVpcRequest', 'unit'],
+    DeleteVpcPeeringConnection: ['DeleteVpcPeeringConnectionRequest', 'DeleteVpcPeeringConnectionResult'],
     DeregisterImage: ['DeregisterImageRequest', 'DeregisterImageResult'],
     DescribeAccountAttributes: ['DescribeAccountAttributesRequest', 'DescribeAccountAttributesResult'],
     DescribeAddressTransfers: ['DescribeAddressTransfersRequest', 'DescribeAddressTransfersResult'],
@@ -180,6 +183,7 @@ export const EC2_MODEL: WireModel = {
     ImportKeyPair: ['ImportKeyPairRequest', 'ImportKeyPairResult'],
     ListImagesInRecycleBin: ['ListImagesInRecycleBinRequest', 'ListImagesInRecycleBinResult'],
     ListSnapshotsInRecycleBin: ['ListSnapshotsInRecycleBinRequest', 'ListSnapshotsInRecycleBinResult'],
+    ModifyAddressAttribute: ['ModifyAddressAttributeRequest', 'ModifyAddressAttributeResult'],
     ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
     ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
@@ -187,14 +191,17 @@ export const EC2_MODEL: WireModel = {
     ModifySecurityGroupRules: ['ModifySecurityGroupRulesRequest', 'ModifySecurityGroupRulesResult'],
     ModifySubnetAttribute: ['ModifySubnetAttributeRequest', 'unit'],
     ModifyVpcAttribute: ['ModifyVpcAttributeRequest', 'unit'],
+    ModifyVpcPeeringConnectionOptions: ['ModifyVpcPeeringConnectionOptionsRequest', 'ModifyVpcPeeringConnectionOptionsResult'],
     MonitorInstances: ['MonitorInstancesRequest', 'MonitorInstancesResult'],
     RebootInstances: ['RebootInstancesRequest', 'unit'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
+    RejectVpcPeeringConnection: ['RejectVpcPeeringConnectionRequest', 'RejectVpcPeeringConnectionResult'],
     ReleaseAddress: ['ReleaseAddressRequest', 'unit'],
     ReplaceNetworkAclAssociation: ['ReplaceNetworkAclAssociationRequest', 'ReplaceNetworkAclAssociationResult'],
     ReplaceNetworkAclEntry: ['ReplaceNetworkAclEntryRequest', 'unit'],
     ReplaceRoute: ['ReplaceRouteRequest', 'unit'],
     ReplaceRouteTableAssociation: ['ReplaceRouteTableAssociationRequest', 'ReplaceRouteTableAssociationResult'],
+    ResetAddressAttribute: ['ResetAddressAttributeRequest', 'ResetAddressAttributeResult'],
     RevokeSecurityGroupEgress: ['RevokeSecurityGroupEgressRequest', 'RevokeSecurityGroupEgressResult'],
     RevokeSecurityGroupIngress: ['RevokeSecurityGroupIngressRequest', 'RevokeSecurityGroupIngressResult'],
     RunInstances: ['RunInstancesRequest', 'Reservation'],
@@ -206,6 +213,10 @@ export const EC2_MODEL: WireModel = {
     UpdateSecurityGroupRuleDescriptionsIngress: ['UpdateSecurityGroupRuleDescriptionsIngressRequest', 'UpdateSecurityGroupRuleDescriptionsIngressResult']
   },
   inputs: {
+    AcceptVpcPeeringConnectionRequest: {
+      VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      DryRun: 'DryRun boolean'
+    },
     AllocateAddressRequest: {
       Domain: 'Domain string',
       Address: 'Address string',
@@ -441,6 +452,14 @@ export const EC2_MODEL: WireModel = {
       Tag: 'Tags Tag[]',
       DryRun: 'DryRun boolean'
     },
+    CreateVpcPeeringConnectionRequest: {
+      VpcId: 'VpcId string',
+      PeerRegion: 'PeerRegion string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean',
+      PeerVpcId: 'PeerVpcId string',
+      PeerOwnerId: 'PeerOwnerId string'
+    },
     CreateVpcRequest: {
       CidrBlock: 'CidrBlock string',
       Ipv6Pool: 'Ipv6Pool string',
@@ -517,6 +536,10 @@ export const EC2_MODEL: WireModel = {
     },
     DeleteVolumeRequest: {
       VolumeId: 'VolumeId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteVpcPeeringConnectionRequest: {
+      VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
       DryRun: 'DryRun boolean'
     },
     DeleteVpcRequest: {
@@ -1558,6 +1581,11 @@ export const EC2_MODEL: WireModel = {
       SnapshotId: 'SnapshotIds string[]',
       DryRun: 'DryRun boolean'
     },
+    ModifyAddressAttributeRequest: {
+      AllocationId: 'AllocationId string',
+      DomainName: 'DomainName string',
+      DryRun: 'DryRun boolean'
+    },
     ModifyInstanceAttributeRequest: {
       InstanceId: 'InstanceId string',
       SourceDestCheck: 'SourceDestCheck AttributeBooleanValue',
@@ -1632,6 +1660,12 @@ export const EC2_MODEL: WireModel = {
       EnableDnsSupport: 'EnableDnsSupport AttributeBooleanValue',
       EnableNetworkAddressUsageMetrics: 'EnableNetworkAddressUsageMetrics AttributeBooleanValue'
     },
+    ModifyVpcPeeringConnectionOptionsRequest: {
+      VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      AccepterPeeringConnectionOptions: 'AccepterPeeringConnectionOptions PeeringConnectionOptionsRequest',
+      DryRun: 'DryRun boolean',
+      RequesterPeeringConnectionOptions: 'RequesterPeeringConnectionOptions PeeringConnectionOptionsRequest'
+    },
     MonitorInstancesRequest: {
       InstanceId: 'InstanceIds string[]',
       MetricCategoryId: 'MetricCategoryIds string[]',
@@ -1649,6 +1683,11 @@ export const EC2_MODEL: WireModel = {
     },
     OperatorRequest: {
       Principal: 'Principal string'
+    },
+    PeeringConnectionOptionsRequest: {
+      AllowDnsResolutionFromRemoteVpc: 'AllowDnsResolutionFromRemoteVpc boolean',
+      AllowEgressFromLocalClassicLinkToRemoteVpc: 'AllowEgressFromLocalClassicLinkToRemoteVpc boolean',
+      AllowEgressFromLocalVpcToRemoteClassicLink: 'AllowEgressFromLocalVpcToRemoteClassicLink boolean'
     },
     Placement: {
       AvailabilityZoneId: 'AvailabilityZoneId string',
@@ -1703,6 +1742,10 @@ export const EC2_MODEL: WireModel = {
       SriovNetSupport: 'SriovNetSupport string',
       EnaSupport: 'EnaSupport boolean'
     },
+    RejectVpcPeeringConnectionRequest: {
+      VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      DryRun: 'DryRun boolean'
+    },
     ReleaseAddressRequest: {
       AllocationId: 'AllocationId string',
       PublicIp: 'PublicIp string',
@@ -1749,6 +1792,11 @@ export const EC2_MODEL: WireModel = {
     ReplaceRouteTableAssociationRequest: {
       AssociationId: 'AssociationId string',
       RouteTableId: 'RouteTableId string',
+      DryRun: 'DryRun boolean'
+    },
+    ResetAddressAttributeRequest: {
+      AllocationId: 'AllocationId string',
+      Attribute: 'Attribute string',
       DryRun: 'DryRun boolean'
     },
     RevokeSecurityGroupEgressRequest: {
@@ -1931,6 +1979,9 @@ export const EC2_MODEL: WireModel = {
     }
   },
   outputs: {
+    AcceptVpcPeeringConnectionResult: {
+      vpcPeeringConnection: 'VpcPeeringConnection VpcPeeringConnection'
+    },
     AccountAttribute: {
       attributeName: 'AttributeName string',
       attributeValueSet: 'AttributeValues AccountAttributeValue[item]'
@@ -2046,6 +2097,9 @@ export const EC2_MODEL: WireModel = {
       capacityReservationId: 'CapacityReservationId string',
       capacityReservationResourceGroupArn: 'CapacityReservationResourceGroupArn string'
     },
+    CidrBlock: {
+      cidrBlock: 'CidrBlock string'
+    },
     ClassicLinkDnsSupport: {
       vpcId: 'VpcId string',
       classicLinkDnsSupported: 'ClassicLinkDnsSupported boolean'
@@ -2109,6 +2163,9 @@ export const EC2_MODEL: WireModel = {
     CreateSubnetResult: {
       subnet: 'Subnet Subnet'
     },
+    CreateVpcPeeringConnectionResult: {
+      vpcPeeringConnection: 'VpcPeeringConnection VpcPeeringConnection'
+    },
     CreateVpcResult: {
       vpc: 'Vpc Vpc'
     },
@@ -2137,6 +2194,9 @@ export const EC2_MODEL: WireModel = {
     DeleteSnapshotReturnCode: {
       snapshotId: 'SnapshotId string',
       returnCode: 'ReturnCode string'
+    },
+    DeleteVpcPeeringConnectionResult: {
+      return: 'Return boolean'
     },
     DeprecationTimeCondition: {
       maximumDaysSinceDeprecated: 'MaximumDaysSinceDeprecated number'
@@ -2582,7 +2642,7 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeVpcPeeringConnectionsResult: {
-      vpcPeeringConnectionSet: 'VpcPeeringConnections Nothing[item]',
+      vpcPeeringConnectionSet: 'VpcPeeringConnections VpcPeeringConnection[item]',
       nextToken: 'NextToken string'
     },
     DescribeVpcsResult: {
@@ -3235,6 +3295,9 @@ export const EC2_MODEL: WireModel = {
     Ipv4PrefixSpecification: {
       ipv4Prefix: 'Ipv4Prefix string'
     },
+    Ipv6CidrBlock: {
+      ipv6CidrBlock: 'Ipv6CidrBlock string'
+    },
     Ipv6PrefixSpecification: {
       ipv6Prefix: 'Ipv6Prefix string'
     },
@@ -3291,6 +3354,9 @@ export const EC2_MODEL: WireModel = {
     MemoryInfo: {
       sizeInMiB: 'SizeInMiB number'
     },
+    ModifyAddressAttributeResult: {
+      address: 'Address AddressAttribute'
+    },
     ModifyInstanceMetadataDefaultsResult: {
       return: 'Return boolean'
     },
@@ -3300,6 +3366,10 @@ export const EC2_MODEL: WireModel = {
     },
     ModifySecurityGroupRulesResult: {
       return: 'Return boolean'
+    },
+    ModifyVpcPeeringConnectionOptionsResult: {
+      accepterPeeringConnectionOptions: 'AccepterPeeringConnectionOptions PeeringConnectionOptions',
+      requesterPeeringConnectionOptions: 'RequesterPeeringConnectionOptions PeeringConnectionOptions'
     },
     MonitorInstancesResult: {
       instancesSet: 'InstanceMonitorings InstanceMonitoring[item]'
@@ -3497,6 +3567,11 @@ export const EC2_MODEL: WireModel = {
       principal: 'Principal string',
       hiddenByDefault: 'HiddenByDefault boolean'
     },
+    PeeringConnectionOptions: {
+      allowDnsResolutionFromRemoteVpc: 'AllowDnsResolutionFromRemoteVpc boolean',
+      allowEgressFromLocalClassicLinkToRemoteVpc: 'AllowEgressFromLocalClassicLinkToRemoteVpc boolean',
+      allowEgressFromLocalVpcToRemoteClassicLink: 'AllowEgressFromLocalVpcToRemoteClassicLink boolean'
+    },
     PerformanceStatusSummary: {
       status: 'Status string',
       impairedSince: 'ImpairedSince timestamp',
@@ -3600,6 +3675,9 @@ export const EC2_MODEL: WireModel = {
     RegisterImageResult: {
       imageId: 'ImageId string'
     },
+    RejectVpcPeeringConnectionResult: {
+      return: 'Return boolean'
+    },
     ReplaceNetworkAclAssociationResult: {
       newAssociationId: 'NewAssociationId string'
     },
@@ -3613,6 +3691,9 @@ export const EC2_MODEL: WireModel = {
       groupSet: 'Groups GroupIdentifier[item]',
       instancesSet: 'Instances Instance[item]',
       requesterId: 'RequesterId string'
+    },
+    ResetAddressAttributeResult: {
+      address: 'Address AddressAttribute'
     },
     RevokeSecurityGroupEgressResult: {
       return: 'Return boolean',
@@ -4005,6 +4086,32 @@ export const EC2_MODEL: WireModel = {
       ipv6Pool: 'Ipv6Pool string',
       ipv6AddressAttribute: 'Ipv6AddressAttribute string',
       ipSource: 'IpSource string'
+    },
+    VpcPeeringConnection: {
+      accepterVpcInfo: 'AccepterVpcInfo VpcPeeringConnectionVpcInfo',
+      expirationTime: 'ExpirationTime timestamp',
+      requesterVpcInfo: 'RequesterVpcInfo VpcPeeringConnectionVpcInfo',
+      status: 'Status VpcPeeringConnectionStateReason',
+      tagSet: 'Tags Tag[item]',
+      vpcPeeringConnectionId: 'VpcPeeringConnectionId string'
+    },
+    VpcPeeringConnectionOptionsDescription: {
+      allowDnsResolutionFromRemoteVpc: 'AllowDnsResolutionFromRemoteVpc boolean',
+      allowEgressFromLocalClassicLinkToRemoteVpc: 'AllowEgressFromLocalClassicLinkToRemoteVpc boolean',
+      allowEgressFromLocalVpcToRemoteClassicLink: 'AllowEgressFromLocalVpcToRemoteClassicLink boolean'
+    },
+    VpcPeeringConnectionStateReason: {
+      code: 'Code string',
+      message: 'Message string'
+    },
+    VpcPeeringConnectionVpcInfo: {
+      cidrBlock: 'CidrBlock string',
+      ipv6CidrBlockSet: 'Ipv6CidrBlockSet Ipv6CidrBlock[item]',
+      cidrBlockSet: 'CidrBlockSet CidrBlock[item]',
+      ownerId: 'OwnerId string',
+      peeringOptions: 'PeeringOptions VpcPeeringConnectionOptionsDescription',
+      vpcId: 'VpcId string',
+      region: 'Region string'
     }
   }
 }

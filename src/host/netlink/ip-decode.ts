@@ -40,7 +40,7 @@ export interface AddressState {
 /** Whether packets are forwarded, or rejected with an ICMP error. */
 export type RouteKind = 'unicast' | 'unreachable'
 
-/** A route of the main table. */
+/** A route. */
 export interface RouteState {
   readonly kind: RouteKind
   readonly destination: Ipv4
@@ -50,6 +50,8 @@ export interface RouteState {
   readonly index: number
   readonly via: Ipv4 | null
   readonly source: Ipv4 | null
+  /** Absent: the main table. */
+  readonly table?: number
 }
 
 /** A next hop of a route, in any table. */
@@ -214,12 +216,24 @@ export function decodeAddress(message: Buffer): readonly AddressState[] {
 
 /** The route in a message. Nothing if it is not a plain one of the main table. */
 export function decodeRoute(message: Buffer): readonly RouteState[] {
+  return decodeAnyRoute(message).filter(({ table }) => table === undefined)
+}
+
+/** A route of ours in another table than the main one. */
+export function decodeTableRoute(message: Buffer): readonly RouteState[] {
+  return decodeAnyRoute(message).filter(
+    ({ table, protocol }) => table !== undefined && protocol === ROUTE_PROTOCOL,
+  )
+}
+
+function decodeAnyRoute(message: Buffer): readonly RouteState[] {
   const { data, attrs } = rt.parseRouteMessage(message)
-  const table = attrs.table ?? data.table
+  const table = Number(attrs.table ?? data.table)
   const kind = routeKind(data.type)
-  if (data.family !== AF_INET || table !== MAIN_TABLE || kind === undefined) return []
+  if (data.family !== AF_INET || kind === undefined) return []
   return [
     {
+      ...(table === MAIN_TABLE ? {} : { table }),
       kind,
       destination: ipv4FromBytes(attrs.dst ?? Buffer.alloc(4)),
       prefix: data.dstLen ?? 0,

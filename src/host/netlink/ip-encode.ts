@@ -12,7 +12,7 @@ import { uint32 } from './attributes.ts'
 import type { AddressState, RouteKind } from './ip-decode.ts'
 import { AF_BRIDGE, AF_INET, MAIN_TABLE } from './ip-decode.ts'
 
-/** A route to create in the main table. */
+/** A route to create, in the main table by default. */
 export interface RouteSpec {
   readonly kind: RouteKind
   readonly destination: Ipv4
@@ -25,6 +25,7 @@ export interface RouteSpec {
   readonly source?: Ipv4
   /** The lowest wins among routes to the same destination. 0 by default. */
   readonly metric?: number
+  readonly table?: number
 }
 
 /**
@@ -151,7 +152,8 @@ export function encodeRoute(route: RouteSpec): Payload {
   const data: rt.Route = {
     family: AF_INET,
     dstLen: route.prefix,
-    table: MAIN_TABLE,
+    // What does not fit in there is in the attribute.
+    table: route.table === undefined ? MAIN_TABLE : 0,
     protocol: route.protocol,
     scope: isDirect ? rt.RouteScope.LINK : rt.RouteScope.UNIVERSE,
     type: route.kind === 'unicast' ? rt.RouteType.UNICAST : rt.RouteType.UNREACHABLE,
@@ -163,6 +165,7 @@ export function encodeRoute(route: RouteSpec): Payload {
     ...(route.via === undefined ? {} : { gateway: addressBytes(route.via) }),
     ...(route.source === undefined ? {} : { prefsrc: addressBytes(route.source) }),
     ...(route.metric === undefined ? {} : { priority: route.metric }),
+    ...(route.table === undefined ? {} : { table: route.table }),
   }
   rt.formatRouteMessage({ kind: 'route', data, attrs }, out)
   return out.bufs

@@ -28,6 +28,7 @@ import {
   decodeNeighbour,
   decodeProxy,
   decodeRoute,
+  decodeTableRoute,
   decodeVxlan,
   readable,
 } from './ip-decode.ts'
@@ -56,6 +57,12 @@ import {
   encodeQdiscQuery,
 } from './lock-encode.ts'
 import type { Netlink } from './netlink.ts'
+import {
+  decodePolicyRule,
+  encodePolicyQuery,
+  encodePolicyRule,
+  type PolicyRule,
+} from './policy-encode.ts'
 
 /** The objects of a namespace. Methods with plural nouns read all of them, verbs change one. */
 export interface Ip {
@@ -71,6 +78,12 @@ export interface Ip {
   addresses(): Promise<readonly AddressState[]>
   /** Routes of the main table. */
   routes(): Promise<readonly RouteState[]>
+  /** Routes of ours in other tables than the main one. */
+  tableRoutes(): Promise<readonly RouteState[]>
+  /** Policy rules of ours that look sources up in a table. */
+  policyRules(): Promise<readonly PolicyRule[]>
+  addPolicyRule(rule: PolicyRule): Promise<void>
+  deletePolicyRule(rule: PolicyRule): Promise<void>
   /** Next hops of the unicast routes of all tables. */
   hops(): Promise<readonly HopState[]>
   neighbours(): Promise<readonly NeighbourState[]>
@@ -145,6 +158,7 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
   const linkMessage = (name: string) => linkNamed(encodeLinkQuery(name))
 
   return {
+    ...policyRulesOf(netlink),
     port: netlink.port,
     inside,
     links: () => all(MessageType.GETLINK, encodeLinkQuery(), decodeLink),
@@ -152,6 +166,7 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
     linkName: async (index) => (await linkNamed(encodeLinkAt(index))).flatMap(decodeLink)[0]?.name,
     addresses: () => all(MessageType.GETADDR, encodeQuery('address'), decodeAddress),
     routes: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeRoute),
+    tableRoutes: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeTableRoute),
     hops: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeHops),
     classified: async () =>
       new Set(await all(MessageType.GETQDISC, encodeQdiscQuery(), decodeClsact)),
@@ -197,6 +212,21 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
     },
     deleteLockRule: () => ignoreAbsent(request(MessageType.DELRULE, encodeLockRule())),
     close: () => netlink.close(),
+  }
+}
+
+/** The methods for policy rules. */
+function policyRulesOf({
+  dump,
+  request,
+}: Netlink): Pick<Ip, 'policyRules' | 'addPolicyRule' | 'deletePolicyRule'> {
+  const { MessageType } = rt
+  return {
+    policyRules: async () =>
+      (await dump(MessageType.GETRULE, encodePolicyQuery())).flatMap(readable(decodePolicyRule)),
+    addPolicyRule: (rule) =>
+      ignoreExisting(request(MessageType.NEWRULE, encodePolicyRule(rule), CREATE)),
+    deletePolicyRule: (rule) => ignoreAbsent(request(MessageType.DELRULE, encodePolicyRule(rule))),
   }
 }
 

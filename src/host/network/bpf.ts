@@ -4,6 +4,7 @@
  */
 import { machine } from 'node:os'
 import koffi from 'koffi'
+import { errnoOf } from '../../lib/errno.ts'
 import { checked } from '../libc.ts'
 
 /** One instruction: Documentation/bpf/standardization/instruction-set of the kernel. */
@@ -20,6 +21,8 @@ const BPF_PROG_LOAD = 5
 const BPF_PROG_RUN = 10
 const BPF_PROG_TYPE_SCHED_CLS = 3
 const INSTRUCTION_BYTES = 8
+/** As libbpf does. */
+const ATTEMPTS = 5
 /** Of the part of union bpf_attr that is used here (linux/bpf.h). */
 const ATTRIBUTE_BYTES = 64
 
@@ -56,7 +59,13 @@ export function loadClassifier(name: string, program: readonly Instruction[]): n
     flags: 0,
     name: [...Buffer.from(name.padEnd(16, '\0'))],
   }
-  return checked('bpf', syscall(syscallNumber(), BPF_PROG_LOAD, request, ATTRIBUTE_BYTES))
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      return checked('bpf', syscall(syscallNumber(), BPF_PROG_LOAD, request, ATTRIBUTE_BYTES))
+    } catch (error) {
+      // The kernel gives up when the thread has a signal pending.
+      if (errnoOf(error) !== 'EAGAIN' || attempt === ATTEMPTS) throw error
+    }
 }
 
 /** Runs the program once with this frame, in the calling thread's network namespace. */

@@ -36,7 +36,7 @@ export async function ensureFloatingIps(
 ): Promise<{ readonly came: readonly Ipv4[]; readonly went: readonly Ipv4[] }> {
   const indexes = new Map((await ip.links()).map(({ name, index }) => [name, index]))
   const addresses = routes.map(({ address }) => address)
-  const uplinks = await uplinksOf(ip, addresses)
+  const uplinks = await uplinksOf(ip, routes)
   const wanted = new Map(
     routes.map(({ address, link, via }) => [address, { index: indexes.get(link), via }]),
   )
@@ -65,7 +65,10 @@ export async function ensureFloatingIps(
       errors.push(error)
     }
   }
-  await announcer.announce(announced)
+  const gateways = new Map(routes.map(({ address, gateway }) => [address, gateway]))
+  await announcer.announce(
+    announced.map((address) => ({ address, gateway: gateways.get(address) })),
+  )
   if (errors.length > 0) throw new AggregateError(errors, `${errors.length} were refused`)
   return { came: addresses.filter((one) => !have.routed.has(one)), went: have.gone }
 }
@@ -117,13 +120,16 @@ export async function removeProxies(ip: Ip): Promise<readonly Ipv4[]> {
   return proxies.map((proxy) => proxy.ip)
 }
 
+/** An address, and the gateway of its pool. */
+type Announced = Pick<FloatingIpRoute, 'address' | 'gateway'>
+
 /** Tells neighbours who has an address. */
 export interface Announcer {
   /**
    * Announces the addresses on their links, as if they were the host's own (RFC 5227, section 3). A
    * link that takes nothing at the moment keeps no other from it.
    */
-  announce(addresses: readonly Ipv4[]): Promise<void>
+  announce(addresses: readonly Announced[]): Promise<void>
   close(): void
 }
 
@@ -152,17 +158,36 @@ export function createAnnouncer(ip: Ip, libc: Libc): Announcer {
   }
 }
 
+/** An address of the link of the default route; null without one. */
+export async function ownAddress(ip: Ip): Promise<Ipv4 | null> {
+  const own = await ip.addresses()
+  const world = await defaultRoutes(ip)
+  return own.find(({ index }) => world.some((hop) => hop.index === index))?.ip ?? null
+}
+
+/** Default routes of the machine itself, not those of pools' gateways. */
+async function defaultRoutes(ip: Ip) {
+  return (await ip.hops()).filter(
+    ({ prefix, protocol }) => prefix === 0 && protocol !== ROUTE_PROTOCOL,
+  )
+}
+
 /** The link on which each address is answered for; none without a link to the outside. */
-async function uplinksOf(ip: Ip, addresses: readonly Ipv4[]): Promise<ReadonlyMap<Ipv4, number>> {
+async function uplinksOf(
+  ip: Ip,
+  addresses: readonly Announced[],
+): Promise<ReadonlyMap<Ipv4, number>> {
   const ours = new Set(
     (await ip.links()).flatMap(({ name, index }) => (name.startsWith(LINK_PREFIX) ? index : [])),
   )
   const own = (await ip.addresses()).filter(({ index }) => !ours.has(index))
-  const world = (await ip.hops()).find(({ prefix, index }) => prefix === 0 && !ours.has(index))
+  const world = (await defaultRoutes(ip)).find(({ index }) => !ours.has(index))
   return new Map(
-    addresses.flatMap((address) => {
-      const near = own.find((one) => cidrContains(networkOf(one.ip, one.prefix), address))
-      const index = near?.index ?? world?.index
+    addresses.flatMap(({ address, gateway }) => {
+      const linkOf = (there: Ipv4) =>
+        own.find((one) => cidrContains(networkOf(one.ip, one.prefix), there))?.index
+      const behind = gateway === undefined ? undefined : linkOf(gateway)
+      const index = linkOf(address) ?? behind ?? world?.index
       return index === undefined ? [] : [[address, index] as const]
     }),
   )

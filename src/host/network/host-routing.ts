@@ -23,7 +23,10 @@ const CONNECTED_LIMIT = 4_096
 
 /** The current state. */
 export async function readHostRouting(ip: Ip): Promise<Omit<HostRouting, 'forwardedBefore'>> {
-  const hops = (await ip.hops()).filter(({ protocol }) => protocol !== ROUTE_PROTOCOL)
+  // A default route of ours is that of a pool's gateway, by which floating IPs leave.
+  const hops = (await ip.hops()).filter(
+    ({ protocol, prefix }) => protocol !== ROUTE_PROTOCOL || prefix === 0,
+  )
   const world = hops.filter(({ prefix }) => prefix <= WORLD_PREFIX_LIMIT)
   const connected = hops
     .filter(({ prefix, gateway }) => prefix > WORLD_PREFIX_LIMIT && gateway === null)

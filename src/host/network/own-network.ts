@@ -33,6 +33,7 @@ export async function readOwnNetwork(): Promise<{
   readonly routes: readonly Route[]
   readonly routers: readonly Ipv4[]
   readonly resolvers: readonly Ipv4[]
+  readonly loopback: readonly Ipv4[]
 }> {
   const ip = createIp(openRouteNetlink())
   try {
@@ -44,8 +45,12 @@ export async function readOwnNetwork(): Promise<{
     const hops = (await ip.hops())
       .filter(({ protocol, index }) => protocol !== ROUTE_PROTOCOL && isForeign(index))
       .slice(0, ROUTES_LIMIT)
-    const addresses = (await ip.addresses()).filter(({ index }) => isForeign(index))
+    const all = await ip.addresses()
+    const addresses = all.filter(({ index }) => isForeign(index))
     return {
+      loopback: all
+        .filter(({ index }) => names.get(index) === LOOPBACK)
+        .map(({ ip: address }) => address),
       addresses: addresses.map(({ index, ip: address, prefix }) => ({
         link: names.get(index) ?? `link ${index}`,
         ip: address,

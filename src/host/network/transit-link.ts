@@ -14,7 +14,8 @@ import { ensureRoutedLink } from './sysctl.ts'
 
 /** Packets of instances are never larger, whatever the MTU of their NICs is. */
 const MTU_BYTES = 65_535
-const DEFAULT_DESTINATION = ipv4('0.0.0.0')
+/** Of a default route. */
+export const DEFAULT_DESTINATION = ipv4('0.0.0.0')
 /** RTPROT_STATIC (rtnetlink(7)). Routes with our own number are those to instances. */
 const STATIC_PROTOCOL = 4
 

@@ -36,6 +36,7 @@ import { createNicLock, type LockPrograms } from './lock.ts'
 import { openTapNamespaces } from './lost-namespaces.ts'
 import { inNamespace, makeNamespace, type NamespaceHandle, withoutName } from './netns.ts'
 import { removeLink, retryWhileVanishing } from './nics.ts'
+import { createPeerLinks, type PeerNamespace } from './peer-link.ts'
 import { ensureSetting } from './sysctl.ts'
 import { ensureTransit, intactTransits } from './transit-link.ts'
 
@@ -145,6 +146,7 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
           return { host, changed }
         }),
       ),
+    ensurePeerLinks: createPeerLinks(() => sidesOf(open)),
     remove: (network) =>
       inTurn(network, () =>
         attempt(`the network namespace of VPC number ${network} cannot be removed`, async () => {
@@ -158,6 +160,11 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
       for (const network of [...open.keys()]) await shut(network)
     },
   }
+}
+
+/** The open namespaces by number, for links between them. */
+function sidesOf(open: ReadonlyMap<number, Opened>): ReadonlyMap<number, PeerNamespace> {
+  return new Map([...open].map(([network, { ip, handle }]) => [network, { ip, fd: handle.fd }]))
 }
 
 /**

@@ -17,6 +17,7 @@ import { budgetTables, CONNECTIONS_PER_MIB } from '../../plan/budgets.ts'
 import { type FirewallSettings, planRuleset } from '../../plan/ruleset.ts'
 import type { HostService, Pass } from '../service.ts'
 import { type CounterRooms, counterRooms, createCounters } from './counters.ts'
+import { createNatUse } from './nat-use.ts'
 import { createRules } from './rules.ts'
 import { createFlowEnding } from './withdrawn-flows.ts'
 
@@ -44,6 +45,7 @@ export function createFirewall(options: {
   const endWithdrawnFlows = createFlowEnding(host)
   const update = createRules(host, metrics, counters.read)
   const coexist = createCoexistence(host)
+  const countNatUse = createNatUse(host, metrics)
 
   return {
     name: 'firewall',
@@ -63,6 +65,7 @@ export function createFirewall(options: {
       const ended = await endWithdrawnFlows(pass.want)
       if (ended > 0) pass.log.info({ ended }, 'connections ended: their permission was withdrawn')
       await coexist(await host.rulesGeneration(), pass)
+      await countNatUse(pass)
       return []
     },
     close: async () => counters.close(),

@@ -1,29 +1,27 @@
 /** Divides each want by network namespaces (`plan/vpc-wants.ts`), and notices what has changed. */
 import { isDeepStrictEqual } from 'node:util'
 import type { HostWant } from '../../model/want.ts'
+import { withNatShares } from '../../plan/nat-shares.ts'
 import { type VpcWants, wantsByVpc } from '../../plan/vpc-wants.ts'
 
-/** Divides wants. A part that has not changed is the same object. */
-export function createDivision(): (want: HostWant) => VpcWants {
+/**
+ * Divides wants, and shares out the ports of a host that hands out this much memory. A part that
+ * has not changed is the same object.
+ */
+export function createDivision(instanceMemoryMiB: number): (want: HostWant) => VpcWants {
   let last: { readonly want: HostWant; readonly parts: VpcWants } | null = null
   return (want) => {
     if (last?.want === want) return last.parts
     const before = last?.parts
-    const fresh = wantsByVpc(want)
+    const fresh = withNatShares(wantsByVpc(want), want, instanceMemoryMiB)
     const same = <T>(was: T | undefined, is: T): T =>
       isDeepStrictEqual(was, is) ? (was ?? is) : is
-    const parts: VpcWants =
-      fresh.own === want
-        ? fresh
-        : {
-            own: same(before?.own, fresh.own),
-            vpcs: new Map(
-              [...fresh.vpcs].map(([network, part]) => [
-                network,
-                same(before?.vpcs.get(network), part),
-              ]),
-            ),
-          }
+    const parts: VpcWants = {
+      own: same(before?.own, fresh.own),
+      vpcs: new Map(
+        [...fresh.vpcs].map(([network, part]) => [network, same(before?.vpcs.get(network), part)]),
+      ),
+    }
     last = { want, parts }
     return parts
   }

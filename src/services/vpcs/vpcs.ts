@@ -24,6 +24,7 @@ import type { HostWant } from '../../model/want.ts'
 import type { VpcWants } from '../../plan/vpc-wants.ts'
 import type { HostService, Pass } from '../service.ts'
 import { createDivision } from './division.ts'
+import { linkPeers } from './peers.ts'
 
 /** How often the services that answer are asked whether they lost a socket. */
 const ANSWERS_MS = 5_000
@@ -92,10 +93,12 @@ export function createVpcs(options: {
   readonly machine: Pick<NamespaceHost, 'watchKernel'>
   readonly open: (host: NamespaceHost, network: number) => VpcServices
   readonly clock: Pick<Clock, 'monotonic' | 'after'>
+  /** Memory that this host hands out to instances, by which they share its ports. */
+  readonly instanceMemoryMiB: number
   /** How long a pass waits, in milliseconds. */
   readonly waitMs?: number
 }): Vpcs {
-  const divide = createDivision()
+  const divide = createDivision(options.instanceMemoryMiB)
   const set = new RunningVpcs(options)
   const areAnswersDue = createIntervalCheck(options.clock, ANSWERS_MS)
   return {
@@ -326,6 +329,13 @@ class RunningVpcs {
     one.areAnswersDue = true
     for (const service of one.packets) await service.apply(pass)
     one.applied = pass.want
+    try {
+      const isReady = (peer: number) => (this.#running.get(peer)?.applied ?? null) !== null
+      await linkPeers(this.#options.vpcs, network, pass, isReady)
+    } catch (error) {
+      one.applied = null
+      throw error
+    }
   }
 
   async #applyAnswers(network: number, pass: Pass): Promise<void> {

@@ -215,6 +215,21 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
     })
   })
 
+  it('peers VPCs as Terraform does', { timeout: 120_000 }, async () => {
+    expect(await python('peering.py')).toEqual({
+      first: 'pending-acceptance',
+      days: 7,
+      status: { Code: 'active', Message: 'Active' },
+      blocks: ['10.20.0.0/16', '10.21.0.0/16'],
+      options: false,
+      tags: [{ Key: 'Name', Value: 'both' }],
+      found: true,
+      again: 'VpcPeeringConnectionAlreadyExists',
+      after: 'deleted',
+      missing: 'InvalidVpcPeeringConnectionID.NotFound',
+    })
+  })
+
   it('is answered whatever Terraform asks', { timeout: 120_000 }, async () => {
     const read = (await python('terraform.py', instance)) as Record<string, unknown>
     expect(read).toEqual({

@@ -14,6 +14,7 @@ import { createLocalBus } from '../../../src/bus/local.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { ipv4 } from '../../../src/model/addr.ts'
+import { PLAIN_NAT } from '../../../src/model/nat.ts'
 import { adminSocketFile } from '../../../src/operator/admin-client.ts'
 import { withoutReplica } from '../../../src/store/replica-reads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
@@ -67,6 +68,7 @@ beforeAll(async () => {
       pools: [],
       engines: [],
       instanceToHostPorts: [],
+      nat: PLAIN_NAT,
       routing: {
         defaultRoutes: [{ link: 'eth0', gateway: ipv4('10.0.0.1') }],
         connected: [],

@@ -161,6 +161,58 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       sees: ['own', 'near'],
     },
   ],
+  // Of the name that an address has on the Internet no host knows.
+  ModifyAddressAttribute: [
+    {
+      before: (fixture) => keepAddress(fixture),
+      input: () => ({ AllocationId: ADDRESS.id }),
+      sees: [],
+    },
+  ],
+  ResetAddressAttribute: [
+    {
+      before: (fixture) => keepAddress(fixture),
+      input: () => ({ AllocationId: ADDRESS.id, Attribute: 'domain-name' }),
+      sees: [],
+    },
+  ],
+  // A request joins nobody yet.
+  CreateVpcPeeringConnection: [
+    {
+      before: (fixture) => keepPeering(fixture, null),
+      input: () => ({ VpcId: PEER_VPCS[0], PeerVpcId: PEER_VPCS[1] }),
+      sees: [],
+    },
+  ],
+  // Every host knows which VPCs are peered, as it knows the VPCs.
+  AcceptVpcPeeringConnection: [
+    {
+      before: (fixture) => keepPeering(fixture, 'pending-acceptance'),
+      input: () => ({ VpcPeeringConnectionId: PEERING }),
+      sees: PLACES,
+    },
+  ],
+  RejectVpcPeeringConnection: [
+    {
+      before: (fixture) => keepPeering(fixture, 'pending-acceptance'),
+      input: () => ({ VpcPeeringConnectionId: PEERING }),
+      sees: [],
+    },
+  ],
+  DeleteVpcPeeringConnection: [
+    {
+      before: (fixture) => keepPeering(fixture, 'active'),
+      input: () => ({ VpcPeeringConnectionId: PEERING }),
+      sees: PLACES,
+    },
+  ],
+  ModifyVpcPeeringConnectionOptions: [
+    {
+      before: (fixture) => keepPeering(fixture, 'active'),
+      input: () => ({ VpcPeeringConnectionId: PEERING }),
+      sees: [],
+    },
+  ],
   ReleaseAddress: [
     {
       before: (fixture) => keepAddress(fixture),
@@ -513,6 +565,30 @@ const OTHER_ZONE = 'atoll-1b'
 async function keepVpc({ cloud: { store, vpc } }: Fixture): Promise<void> {
   const kept = { ...vpc, id: VPC, cidr: cidr('10.7.0.0/16'), isDefault: false }
   await store.change((tx) => insertWholeVpc(tx, kept, newIds(randomBytes)))
+}
+
+/** Two VPCs with networks of their own, and a connection of them. */
+const PEER_VPCS = [numbered('vpc', 8), numbered('vpc', 9)] as const
+const PEERING = numbered('pcx', 8)
+
+async function keepPeering(
+  { cloud: { store, vpc } }: Fixture,
+  state: 'pending-acceptance' | 'active' | null,
+): Promise<void> {
+  const [a, b] = PEER_VPCS.map((id, at) => ({
+    ...{ ...vpc, id, isDefault: false },
+    ...{ network: 8 + at, cidr: cidr(`10.${8 + at}.0.0/16`) },
+  }))
+  if (a === undefined || b === undefined) throw new Error('there are two VPCs')
+  const side = (one: typeof a) => ({ account: one.account, vpc: one.id, cidr: one.cidr })
+  await store.change(async (tx) => {
+    for (const one of [a, b]) await insertWholeVpc(tx, one, newIds(randomBytes))
+    if (state !== null)
+      await tx.insertVpcPeering({
+        ...{ id: PEERING, requester: side(a), accepter: side(b), state, reason: '' },
+        ...{ createdAt: '2026-11-22T07:00:00Z', expiresAt: '2026-11-29T07:00:00Z', endedAt: null },
+      })
+  })
 }
 
 async function keepSubnet({ cloud: { store, subnet } }: Fixture): Promise<void> {

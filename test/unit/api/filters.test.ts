@@ -15,6 +15,8 @@ import { createNetworkAclEntry } from '../../../src/api/actions/create-network-a
 import { createRoute } from '../../../src/api/actions/create-route.ts'
 import { createRouteTable } from '../../../src/api/actions/create-route-table.ts'
 import { createTags } from '../../../src/api/actions/create-tags.ts'
+import { createVpc } from '../../../src/api/actions/create-vpc.ts'
+import { createVpcPeeringConnection } from '../../../src/api/actions/create-vpc-peering-connection.ts'
 import { describeNetworkInterfaces } from '../../../src/api/actions/describe-network-interfaces.ts'
 import { describeTags } from '../../../src/api/actions/describe-tags.ts'
 import { runInstances } from '../../../src/api/actions/run-instances.ts'
@@ -74,6 +76,11 @@ async function fill(): Promise<void> {
   })
   const { AllocationId } = await cloud.run(allocateAddress)
   await cloud.run(associateAddress, { AllocationId, InstanceId: await firstInstance() })
+  const { Vpc } = await cloud.run(createVpc, { CidrBlock: '10.7.0.0/16' })
+  const pair = { VpcId: cloud.vpc.id, PeerVpcId: (Vpc as { VpcId: string }).VpcId }
+  const { VpcPeeringConnection } = await cloud.run(createVpcPeeringConnection, pair)
+  const peering = (VpcPeeringConnection as { VpcPeeringConnectionId: string })
+    .VpcPeeringConnectionId
   const { nics, keys, images, instances, volumes } = await cloud.store.read(async (tx) => ({
     nics: await tx.nics({}),
     keys: await tx.keyPairs({ account: ALICE }),
@@ -87,6 +94,7 @@ async function fill(): Promise<void> {
   const rules = await rulesOf()
   const Resources = [
     String(AllocationId),
+    peering,
     ...records,
     ...parts,
     ...rules,

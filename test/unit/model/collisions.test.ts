@@ -6,7 +6,7 @@ import {
   type OwnNetwork,
 } from '../../../src/model/collisions.ts'
 
-const NOTHING: OwnNetwork = { addresses: [], routes: [], routers: [], resolvers: [] }
+const NOTHING: OwnNetwork = { addresses: [], routes: [], routers: [], resolvers: [], loopback: [] }
 const CLOUD: CloudNetwork = {
   vpcs: [cidr('172.31.0.0/16')],
   services: [METADATA_ADDRESS],
@@ -14,6 +14,8 @@ const CLOUD: CloudNetwork = {
   transits: [cidr('100.64.0.4/31')],
   pools: [],
   zone: 'atoll-1a',
+  natSources: [],
+  floatingIps: [],
 }
 const route = (network: string, link: string, gateway: string | null = null) => ({
   network: cidr(network),
@@ -149,4 +151,13 @@ it.each<[string, Partial<OwnNetwork>, RegExp]>([
   expect(first?.what).toMatch(said)
   expect(first?.harmsHost).toBe(false)
   expect(others).toEqual([])
+})
+
+it('names an address to go out with that no link of the host has', () => {
+  const natSources = [ipv4('198.51.100.7'), ipv4('198.51.100.8'), ipv4('198.51.100.9')]
+  const addresses = [{ link: 'eth0', ip: ipv4('198.51.100.7'), prefix: 24 }]
+  const collisions = found({ addresses, loopback: [ipv4('198.51.100.8')] }, { natSources })
+  expect(collisions).toMatchObject([
+    { what: expect.stringContaining('198.51.100.9'), harmsHost: false },
+  ])
 })

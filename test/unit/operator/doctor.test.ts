@@ -50,6 +50,7 @@ test('every prerequisite is looked at once', () => {
     'API port',
     'metrics port',
     'DNS forwarders',
+    'outbound ports',
     'records',
     'access keys',
     'certificates',

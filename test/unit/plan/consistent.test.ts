@@ -39,6 +39,7 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     vpcDns: [],
     routing: [],
     flowLogs: [],
+    peerings: [],
     images: [image],
     types: [],
     keyPairs: [],

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import { ALL_OUT, PROTOCOLS, type RuleMatch } from '../../../src/model/group-rule.ts'
+import { PLAIN_NAT } from '../../../src/model/nat.ts'
 import type { NetworkAclEntry } from '../../../src/model/network-acl.ts'
 import type { GroupRule, Host, Instance, PlacedNic } from '../../../src/model/records.ts'
 import { parseRouteTarget } from '../../../src/model/route-table.ts'
@@ -31,6 +32,7 @@ const SURROUNDINGS: Surroundings = {
   pools: [],
   engines: [ipv4('10.0.0.9')],
   instanceToHostPorts: [8773],
+  nat: PLAIN_NAT,
   routing: {
     defaultRoutes: [{ link: 'eth0', gateway: ipv4('10.0.0.1') }],
     connected: [cidr('10.0.0.0/24')],
@@ -84,6 +86,7 @@ function cloud(
     groups: [1, 2, 3].map(group),
     groupRules: rules,
     routing: [],
+    peerings: [],
     nameTags: new Map(instances.map(({ id }, at) => [id, `web-${at + 1}`])),
   }
 }

@@ -11,11 +11,13 @@ import { describe, expect, test } from 'vitest'
 import { nftObjects } from '../../../src/host/nftables/nft-listing.ts'
 import { type Cidr, cidr, formatCidr, ipv4, ipv4FromNumber } from '../../../src/model/addr.ts'
 import type { HostRouting } from '../../../src/model/host-routing.ts'
+import { transitOf } from '../../../src/model/transit.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
 import { changeScript, loadScript, planRuleset } from '../../../src/plan/ruleset.ts'
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
 import { anyRouting, withRouting } from '../../kit/any-routing.ts'
 import { anyRulesOf, withRules } from '../../kit/group-rules.ts'
+import { numbered } from '../../kit/records.ts'
 import { renderRuleset } from '../../kit/rules-text.ts'
 import { testInstance, testWant } from '../../kit/testbed.ts'
 
@@ -106,6 +108,72 @@ describe('across hosts', () => {
     const settings = { ...LONE_FIREWALL, fabric, instanceToHostPorts: [8773] }
     await expect(renderRuleset(hostOfThree(), settings, ROUTING)).toMatchFileSnapshot(golden(mode))
   })
+})
+
+describe('outbound', () => {
+  const want = testWant(testInstance(11, [1]), testInstance(12, [1]))
+  const natShares = want.local.instances.flatMap(({ nics }, at) =>
+    nics.map(({ id: nic }) => ({ nic, first: 16_384 + at * 96, last: 16_479 + at * 96 })),
+  )
+  const transits = [1, 2, 3].map((network) => ({
+    ...transitOf(network),
+    vpc: numbered('vpc', network),
+  }))
+  const at = (...addresses: readonly string[]) => addresses.map(ipv4)
+  const nat = {
+    source: at('198.51.100.7', '198.51.100.8'),
+    vpcs: [
+      { vpc: numbered('vpc', 1), source: at('198.51.100.9') },
+      { vpc: numbered('vpc', 2), source: at('203.0.113.9') },
+    ],
+    exceptions: [cidr('10.0.0.0/8')],
+  }
+  const routing = { ...ROUTING, addresses: at('198.51.100.7', '198.51.100.8', '198.51.100.9') }
+
+  test('with addresses of the host, shares and exceptions', async () => {
+    const settings = { ...LONE_FIREWALL, nat }
+    await expect(
+      renderRuleset({ ...want, natShares, transits }, settings, routing),
+    ).toMatchFileSnapshot(golden('nat'))
+  })
+
+  test('without an address nothing goes out, and nothing else changes', () => {
+    const lost = renderRuleset({ ...want, natShares }, { ...LONE_FIREWALL, nat }, ROUTING)
+    expect(lost).toContain('elements = { 172.31.0.11, 172.31.0.12 }')
+    expect(lost).toContain('ip saddr @unsourced')
+    const none = { ...nat, source: [] }
+    expect(
+      renderRuleset({ ...want, natShares }, { ...LONE_FIREWALL, nat: none }, ROUTING),
+    ).not.toContain('unsourced')
+  })
+
+  test('one more share changes nothing but elements and its own chain', () => {
+    const settings = { ...LONE_FIREWALL, nat }
+    const before = planRuleset({ ...want, natShares: natShares.slice(0, 1) }, settings, routing)
+    const script = changeScript(before, planRuleset({ ...want, natShares }, settings, routing))
+    expect(script?.trim().split('\n')).toEqual([
+      'add chain inet atoll share_16480_16575',
+      'add rule inet atoll share_16480_16575 meta l4proto { icmp, tcp, udp, sctp } snat ip to 198.51.100.7:16480-16575',
+      'add rule inet atoll share_16480_16575 snat ip to 198.51.100.7',
+      'add element inet atoll nat_shares { 172.31.0.12 : goto share_16480_16575 }',
+    ])
+  })
+})
+
+test('a VPC with a network of its own and two peers', async () => {
+  const want = testWant(testInstance(11, [1]))
+  const peered = [
+    { network: 3, range: '10.8.0.0/16', link: 'at-p-3' },
+    { network: 4, range: '10.9.0.0/16', link: null },
+  ].map(({ network, range, link }) => ({
+    ...{ network, link, cidr: cidr(range) },
+    ...{ id: numbered('pcx', network), vpc: numbered('vpc', network) },
+  }))
+  const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode: 'vxlan' as const }
+  const settings = { ...LONE_FIREWALL, fabric, inVpc: true }
+  await expect(renderRuleset({ ...want, peered }, settings, ROUTING)).toMatchFileSnapshot(
+    golden('peered'),
+  )
 })
 
 /** Up to 60 instances with up to four of six groups each. */

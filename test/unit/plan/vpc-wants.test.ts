@@ -114,7 +114,10 @@ describe('a want with numbered VPCs', () => {
 
   it("names the links to them in the machine's own part only", () => {
     const { own, vpcs } = wantsByVpc(want())
-    expect(own.transits).toEqual([transitOf(1), transitOf(2)])
+    expect(own.transits).toEqual([
+      { ...transitOf(1), vpc: RED },
+      { ...transitOf(2), vpc: BLUE },
+    ])
     for (const part of vpcs.values()) expect(part.want.transits).toBeUndefined()
   })
 
@@ -130,6 +133,46 @@ describe('a want with numbered VPCs', () => {
     const lost = hostWant(red)
     expect(wantsByVpc(lost).own.local.instances).toEqual([])
     expect(wantsByVpc(lost).vpcs.size).toBe(0)
+  })
+})
+
+describe('peered VPCs', () => {
+  const [LOW, HIGH] = [RED, AWAY]
+  const peering = { id: formatId('pcx', new Uint8Array(9).fill(1)), vpcs: [HIGH, LOW] as const }
+  const all = want()
+  const shared = {
+    ...all.shared,
+    vpcs: all.shared.vpcs.map((vpc) =>
+      vpc.id === HIGH ? { ...vpc, cidr: cidr('10.8.0.0/16') } : vpc,
+    ),
+    routes: [...all.shared.routes, { ip: ipv4('10.8.0.9'), via: peer, vpc: HIGH }],
+    peerings: [peering],
+  }
+  const routesOf = (part: HostWant | undefined) => part?.shared.routes.map((route) => route.ip)
+
+  it('with instances of the lower one, the host has the network of the higher one, too', () => {
+    const { vpcs } = wantsByVpc({ ...all, shared })
+    expect([...vpcs.keys()]).toEqual([1, 2, 3])
+    expect(vpcs.get(1)?.want.peered).toMatchObject([{ network: 3, link: 'at-p-3', vpc: HIGH }])
+    expect(vpcs.get(3)?.want.peered).toMatchObject([{ network: 1, link: 'at-p-1', vpc: LOW }])
+    expect(vpcs.get(2)?.want.peered).toBeUndefined()
+    // What crosses on its own host comes from there as the higher one's.
+    expect(routesOf(vpcs.get(3)?.want)).toEqual(['10.8.0.9', '10.0.0.9'])
+    expect(routesOf(vpcs.get(1)?.want)).toEqual(['10.0.0.9'])
+    expect(vpcs.get(3)?.want.local.instances).toEqual([])
+  })
+
+  it('with instances of the higher one only, there is no link', () => {
+    const { local } = hostWant(own, inVpc(2, HIGH, 3))
+    const { vpcs } = wantsByVpc({ local, shared })
+    expect([...vpcs.keys()]).toEqual([3])
+    expect(vpcs.get(3)?.want.peered).toMatchObject([{ network: 1, link: null }])
+    expect(routesOf(vpcs.get(3)?.want)).toEqual(['10.8.0.9', '10.0.0.9'])
+  })
+
+  it('are read back from the ledger as they were written', () => {
+    const written = { ...all, shared }
+    expect(parseLedger(JSON.stringify({ format: 1, want: written }))).toEqual(written)
   })
 })
 

@@ -49,6 +49,7 @@ function snapshot(
     vpcDns: [],
     routing: [],
     flowLogs: [],
+    peerings: [],
     images: [image],
     types: [{ name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 }],
     keyPairs: [],

@@ -67,8 +67,10 @@ function createMachine(ready: (network: number) => Promise<void>) {
         return { host, changed: [] }
       },
       opened: (network) => there.get(network),
+      ensurePeerLinks: async () => [],
       remove: async (network) => void there.delete(network),
     },
+    instanceMemoryMiB: 1024,
   })
   const services = vpcs.services(() => {
     wakes += 1

@@ -1,0 +1,126 @@
+/** CreateVpcPeeringConnection: a request, which the owner of the other VPC accepts or rejects. */
+import { z } from 'zod'
+import { isoTime } from '../../lib/clock.ts'
+import { type Cidr, cidrOverlaps, formatCidr } from '../../model/addr.ts'
+import { refused } from '../../model/errors.ts'
+import { type AccountId, parseAccountId } from '../../model/ids.ts'
+import { PEERING_REQUEST_MS, type PeeringSide, type VpcPeering } from '../../model/peering.ts'
+import type { Vpc } from '../../model/records.ts'
+import type { ReadTx, Tx } from '../../store/store.ts'
+import { changeAction } from '../change.ts'
+import { isListed, stateAt } from '../peerings.ts'
+import { specifiedTags, tagSpecificationsSchema, textSchema } from '../schemas.ts'
+import { tagsView } from '../views/tags.ts'
+import { peeringView } from '../views/vpc-peering.ts'
+import { requireVpc, vpcIdSchema } from '../vpcs.ts'
+
+const NOWHERE: Cidr = { network: '0.0.0.0' as Cidr['network'], prefix: 32 }
+
+const accountSchema = z.string().transform((text, context): AccountId => {
+  const account = parseAccountId(text)
+  if (account !== undefined) return account
+  context.addIssue('must be an account of twelve digits')
+  return z.NEVER
+})
+
+/**
+ * As on EC2, what cannot be peered gives a connection with the state `failed`, which says why.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcPeeringConnection.html
+ */
+export const createVpcPeeringConnection = changeAction({
+  name: 'CreateVpcPeeringConnection',
+  input: z.strictObject({
+    VpcId: vpcIdSchema,
+    PeerVpcId: vpcIdSchema,
+    PeerOwnerId: accountSchema.optional(),
+    PeerRegion: textSchema.optional(),
+    TagSpecifications: tagSpecificationsSchema(['vpc-peering-connection']),
+  }),
+  async change(tx, asked, { account, newId, now, settings }) {
+    const { VpcId, PeerVpcId, PeerOwnerId = account, PeerRegion: region } = asked
+    if (region !== undefined && region !== settings.region)
+      throw refused(
+        'InvalidParameterValue',
+        `PeerRegion '${region}' does not exist; the only one is '${settings.region}'`,
+      )
+    const own = await requireVpc(tx, account, VpcId)
+    const peer = (await tx.vpcs({ account: PeerOwnerId })).find(({ id }) => id === PeerVpcId)
+    const accepter = {
+      ...{ account: PeerOwnerId, vpc: PeerVpcId },
+      cidr: peer?.cidr ?? NOWHERE,
+    }
+    await tidyUp(tx, account, { now, pair: [own.id, PeerVpcId] })
+    const reason = await whyNot(tx, own, peer)
+    const peering: VpcPeering = {
+      ...{ id: newId('pcx'), requester: sideOf(own), accepter },
+      state: reason === null ? 'pending-acceptance' : 'failed',
+      reason: reason ?? '',
+      createdAt: now,
+      expiresAt: isoTime(Date.parse(now) + PEERING_REQUEST_MS),
+      endedAt: reason === null ? null : now,
+    }
+    if ((await tx.insertVpcPeering(peering)) === 'exists')
+      throw refused(
+        'VpcPeeringConnectionAlreadyExists',
+        `A VPC peering connection between '${own.id}' and '${PeerVpcId}' already exists`,
+      )
+    const of = { account, resource: peering.id, resourceType: 'vpc-peering-connection' }
+    const tags = specifiedTags(asked.TagSpecifications, of)
+    await tx.putTags(tags)
+    return { peering, tags }
+  },
+  view: ({ peering, tags }, { now, settings: { region } }) => ({
+    VpcPeeringConnection: peeringView(peering, {
+      ...{ now, region },
+      tags: tagsView(tags, peering.id),
+    }),
+  }),
+})
+
+function sideOf({ account, id, cidr }: Vpc): PeeringSide {
+  return { account, vpc: id, cidr }
+}
+
+/** Forgets what is not listed any more, and ends a request of these two that has expired. */
+async function tidyUp(
+  tx: Tx,
+  account: AccountId,
+  { now, pair }: { readonly now: string; readonly pair: readonly string[] },
+): Promise<void> {
+  for (const peering of await tx.vpcPeerings({ account })) {
+    const { requester, accepter, state } = peering
+    const isSame = pair.includes(requester.vpc) && pair.includes(accepter.vpc)
+    if (state === 'pending-acceptance' && isSame && stateAt(peering, now) === 'expired')
+      await tx.changeVpcPeering(peering, { from: state, to: 'deleted', at: now })
+    if (isListed(peering, now)) continue
+    await tx.forgetVpcPeering(peering.id)
+    await tx.deleteTagsOf(peering.id)
+  }
+}
+
+/** Why the two cannot be peered, as a sentence; null: they can. */
+export async function whyNot(tx: ReadTx, own: Vpc, peer: Vpc | undefined): Promise<string | null> {
+  const failed = (why: string) =>
+    `Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range: ${why}`
+  if (peer === undefined) return failed('there is no such VPC of that account')
+  for (const { id, network } of [own, peer])
+    if (network === null)
+      return failed(
+        `${id} is in the network of the hosts themselves; only VPCs with a network of their own can be peered`,
+      )
+  const overlap = (a: Vpc, b: Vpc, more = '') =>
+    failed(`${formatCidr(a.cidr)} of ${a.id}${more} overlaps ${formatCidr(b.cidr)} of ${b.id}`)
+  if (cidrOverlaps(own.cidr, peer.cidr)) return overlap(own, peer)
+  const vpcs = new Map((await tx.vpcs({})).map((vpc) => [vpc.id, vpc]))
+  const peerings = await tx.activePeerings()
+  for (const [one, other] of [
+    [own, peer],
+    [peer, own],
+  ] as const)
+    for (const { vpcs: pair } of peerings) {
+      const third = pair.includes(one.id) ? vpcs.get(pair[0] === one.id ? pair[1] : pair[0]) : null
+      if (third && third.id !== other.id && cidrOverlaps(third.cidr, other.cidr))
+        return overlap(third, other, `, a peer of ${one.id},`)
+    }
+  return null
+}

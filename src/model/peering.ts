@@ -1,0 +1,90 @@
+/**
+ * Peering of two VPCs, whose instances then reach each other at their private addresses. Pure.
+ * https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html
+ */
+import { type Cidr, cidrOverlaps } from './addr.ts'
+import type { AccountId, PeeringId, VpcId } from './ids.ts'
+import type { Vpc } from './records.ts'
+
+/**
+ * `expired` is no state of a record: it follows from the time.
+ */
+export type PeeringState = 'pending-acceptance' | 'active' | 'rejected' | 'deleted' | 'failed'
+
+/** One of the two VPCs. Its account and range stay known when it is gone. */
+export interface PeeringSide {
+  readonly account: AccountId
+  readonly vpc: VpcId
+  readonly cidr: Cidr
+}
+
+/** A peering connection. */
+export interface VpcPeering {
+  readonly id: PeeringId
+  readonly requester: PeeringSide
+  readonly accepter: PeeringSide
+  readonly state: PeeringState
+  /** Why it is `failed`; empty otherwise. */
+  readonly reason: string
+  readonly createdAt: string
+  /** When a request that nobody has accepted is over. */
+  readonly expiresAt: string
+  /** When it was rejected or deleted, or failed; null: it is pending or active. */
+  readonly endedAt: string | null
+}
+
+/** An active peering, as hosts need it. */
+export interface ActivePeering {
+  readonly id: PeeringId
+  readonly vpcs: readonly [VpcId, VpcId]
+}
+
+/** A VPC as the namespace of another one sees it, with which it is peered. */
+export interface PeeredVpc {
+  readonly id: PeeringId
+  readonly vpc: VpcId
+  /** The number of its network. */
+  readonly network: number
+  readonly cidr: Cidr
+  /**
+   * The link between the two namespaces on this host; null where there is none, and its instances
+   * are reached on other hosts.
+   */
+  readonly link: string | null
+}
+
+/** A request is over after seven days (VPC peering guide, "VPC peering connection lifecycle"). */
+export const PEERING_REQUEST_MS = 7 * 24 * 3600 * 1000
+
+/** The VPCs that are peered with this one. */
+export function peersOfVpc(vpc: VpcId, peerings: readonly ActivePeering[]): readonly VpcId[] {
+  return peerings.flatMap(({ vpcs: [a, b] }) => (a === vpc ? b : b === vpc ? a : []))
+}
+
+/**
+ * The peerings that hosts can make: both VPCs are there, each with a network of its own, and
+ * neither overlaps the other or another peer of the other. The database keeps most others from
+ * being there.
+ */
+export function usablePeerings(
+  peerings: readonly ActivePeering[],
+  vpcs: readonly Pick<Vpc, 'id' | 'cidr' | 'network'>[],
+): readonly ActivePeering[] {
+  const known = new Map(
+    vpcs.flatMap((vpc) => (vpc.network === null ? [] : [[vpc.id, vpc.cidr] as const])),
+  )
+  const reached = new Map<VpcId, Cidr[]>()
+  return peerings
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    .filter(({ vpcs: [a, b] }) => {
+      const [ofA, ofB] = [known.get(a), known.get(b)]
+      if (ofA === undefined || ofB === undefined) return false
+      const fromA = reached.get(a) ?? [ofA]
+      const fromB = reached.get(b) ?? [ofB]
+      if (fromA.some((net) => cidrOverlaps(net, ofB))) return false
+      if (fromB.some((net) => cidrOverlaps(net, ofA))) return false
+      reached.set(a, [...fromA, ofB])
+      reached.set(b, [...fromB, ofA])
+      return true
+    })
+}

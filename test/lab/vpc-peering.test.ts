@@ -1,0 +1,153 @@
+/**
+ * Peering with real packets, on one host and across two: red with green, and green with white. Blue
+ * has the range of red and is peered with nobody. Security groups let in more than the peering
+ * does. Again after the daemon was killed, and after the peering has ended.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { reaches } from '../kit/fabric-fixture.ts'
+import {
+  createVpcTestbed,
+  type GuestSpec,
+  type VpcTestbed,
+  vpcInstance,
+} from '../kit/vpc-testbed.ts'
+
+const RED = { vpc: 'red', at: 0, number: 10 } as const
+const RED_FAR = { vpc: 'red', at: 1, number: 12 } as const
+const BLUE = { vpc: 'blue', at: 0, number: 10 } as const
+const GREEN = { vpc: 'green', at: 0, number: 20 } as const
+const GREEN_FAR = { vpc: 'green', at: 1, number: 22 } as const
+/** Alone on its host, where green is, too. */
+const WHITE_FAR = { vpc: 'white', at: 1, number: 30 } as const
+const GUEST_SPECS: readonly GuestSpec[] = [RED, RED_FAR, BLUE, GREEN, GREEN_FAR, WHITE_FAR]
+const DEADLINE_MS = 30_000
+
+const JOINED = [
+  [RED, GREEN],
+  [RED, GREEN_FAR],
+  [RED_FAR, GREEN],
+  [RED_FAR, GREEN_FAR],
+  [WHITE_FAR, GREEN],
+  [WHITE_FAR, GREEN_FAR],
+] as const
+const APART = [
+  [RED, WHITE_FAR],
+  [RED_FAR, WHITE_FAR],
+  [BLUE, GREEN],
+  [BLUE, GREEN_FAR],
+  [BLUE, WHITE_FAR],
+] as const
+
+/** Python: says to each client which address it comes from, and who answers. */
+const SERVE = `
+import socket, sys
+server = socket.create_server(("0.0.0.0", 7003))
+while True:
+    connection, peer = server.accept()
+    connection.sendall((peer[0] + " " + sys.argv[1]).encode())
+    connection.close()
+`
+const ASK = `
+import socket, sys
+connection = socket.create_connection((sys.argv[1], 7003), 3)
+print(connection.recv(100).decode(), end="")
+`
+
+let testbed: VpcTestbed
+beforeAll(async () => {
+  testbed = await createVpcTestbed('vxlan', 2, GUEST_SPECS)
+  for (const home of GUEST_SPECS) testbed.guest(home).spawn(['python3', '-c', SERVE, home.vpc])
+  for (const home of GUEST_SPECS) await eventually('it answers', () => isUp(home), DEADLINE_MS)
+})
+afterAll(() => testbed?.destroy())
+
+async function isUp(home: GuestSpec): Promise<boolean> {
+  return (await ask(testbed.guest(home), addressOf(home))) !== ''
+}
+
+function addressOf(home: GuestSpec): string {
+  return vpcInstance(home).nics[0]?.ip ?? ''
+}
+
+async function ask(from: Netns, address: string): Promise<string> {
+  return (await from.run(['python3', '-c', ASK, address])).stdout
+}
+
+const bothWays = <T extends readonly (readonly [GuestSpec, GuestSpec])[]>(pairs: T) =>
+  pairs.flatMap(([a, b]) => [[a, b] as const, [b, a] as const])
+
+function describeLife(when: string) {
+  describe(when, () => {
+    it('instances of peered VPCs reach each other at their own addresses', async () => {
+      const ways = bothWays(JOINED)
+      const said = ways.map(async ([from, to]) => ask(testbed.guest(from), addressOf(to)))
+      expect(await Promise.all(said)).toEqual(
+        ways.map(([from, to]) => `${addressOf(from)} ${to.vpc}`),
+      )
+    })
+
+    it('no other VPC is reached by it, nor a peer of a peer', async () => {
+      const ways = bothWays(APART)
+      const reached = ways.map(async ([from, to]) => {
+        // At the address of blue, who is peered with red reaches red.
+        const answer = await ask(testbed.guest(from), addressOf(to))
+        return answer.endsWith(` ${to.vpc}`) ? [from, to, answer] : []
+      })
+      const wrong = (await Promise.all(reached)).flat()
+      expect(wrong).toEqual([])
+    })
+  })
+}
+
+describeLife('at first')
+
+describe('on each host', () => {
+  it('has links between the namespaces, and none in its own', async () => {
+    for (const [index, links] of [
+      [0, 'at-p-3'],
+      [1, 'at-p-3'],
+    ] as const) {
+      expect(await testbed.inVpc(index, 1, 'ip -o link')).toContain(links)
+      expect(await testbed.host(index).netns.must(['ip', '-o', 'link'])).not.toContain('at-p-')
+    }
+    expect(await testbed.inVpc(1, 3, 'ip -o link')).toContain('at-p-4')
+  })
+
+  it('drops what is too large for the way with an error that says so', async () => {
+    const ping = ['ping', '-c1', '-W2', '-M', 'do', '-s', '1472', addressOf(GREEN_FAR)]
+    const said = await testbed.guest(RED).run(ping)
+    expect(said.stdout + said.stderr).toMatch(/mtu = 1\d\d\d|message too long|1 received/i)
+  })
+})
+
+describe('after SIGKILL', () => {
+  it('it goes on without the daemon', async () => {
+    for (const index of [0, 1]) await testbed.host(index).kill()
+    expect(await ask(testbed.guest(RED), addressOf(GREEN_FAR))).toBe(`${addressOf(RED)} green`)
+    await testbed.pass({ restart: true })
+  })
+})
+
+describeLife('after the restart')
+
+describe('a link that is deleted', () => {
+  it('is made again', async () => {
+    await testbed.inVpc(0, 1, 'ip link del at-p-3')
+    await eventually('it is well again', async () => {
+      await testbed.pass()
+      return await reaches(testbed.guest(RED), addressOf(GREEN))
+    })
+  })
+})
+
+describe('a peering that has ended', () => {
+  it('joins nobody any more, and comes back', async () => {
+    await testbed.pass({ isPeered: false })
+    for (const [from, to] of bothWays(JOINED))
+      expect(await reaches(testbed.guest(from), addressOf(to)), `${from.vpc} ${to.vpc}`).toBe(false)
+    expect(await testbed.inVpc(0, 1, 'ip -o link')).not.toContain('at-p-')
+    await testbed.pass()
+    expect(await ask(testbed.guest(RED), addressOf(GREEN))).toBe(`${addressOf(RED)} green`)
+  })
+})
