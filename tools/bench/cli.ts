@@ -14,6 +14,7 @@ import { mending } from './mending.ts'
 import { parts } from './parts.ts'
 import { scale } from './scale.ts'
 import { traffic } from './traffic.ts'
+import { vpcs } from './vpcs.ts'
 
 const benchmarks: readonly Benchmark[] = [
   launch,
@@ -25,6 +26,7 @@ const benchmarks: readonly Benchmark[] = [
   firewall,
   parts,
   traffic,
+  vpcs,
 ]
 
 const program = new Command('scripts/bench')

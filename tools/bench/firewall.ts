@@ -1,9 +1,11 @@
 /**
  * `firewall`: how long until one more instance, and one more rule, take effect, on hosts with many
- * instances and with large groups; compared with the same rules by iptables-restore.
+ * instances, with large groups and with many VPCs; compared with the same rules by
+ * iptables-restore.
  *
- * It measures one pass of the firewall service on a real kernel, from the want to the kernel's
- * acknowledgement. The benchmarks `launch` and `bus` have what records and bus add.
+ * With many instances it measures one pass of the firewall service on a real kernel, from the want
+ * to the kernel's acknowledgement. The benchmarks `launch` and `bus` have what records and bus add.
+ * With many VPCs it measures the whole way, from the answer of the API.
  */
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -16,8 +18,14 @@ import { silentLog } from '../kit/log.ts'
 import { createNetns, type Netns } from '../kit/netns.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 import { addressOf, MEMBERS, wantOf } from './many-instances.ts'
+import { type Changes, measureChanges } from './vpc-changes.ts'
+import { createVpcHost } from './vpc-host.ts'
 
 const SIZES = [10, 100, 500] as const
+/** Each with one instance. */
+const VPCS = [1, 50, 500] as const
+const VPC_ROUNDS = 20
+const VPC_RATIO = 2
 const RULES = 22
 const ROUNDS = 30
 const MEMORY_MIB = 512 * 1024
@@ -28,30 +36,49 @@ const RULE_MS = 50
 /** The benchmark `firewall`. Needs root. */
 export const firewall: Benchmark = {
   name: 'firewall',
-  about: `time until one more instance or rule is in force, with ${SIZES.join(', ')} instances`,
+  about: `time until one more instance or rule is in force, with ${SIZES.join(', ')} instances, and with ${VPCS.join(', ')} VPCs`,
   async run(progress) {
-    const netns = await createNetns('bench')
-    const leave = netns.enter()
-    const host = createLinuxHost({ log: silentLog, runner: systemRunner })
-    try {
-      const rows: Row[] = []
-      for (const size of SIZES) {
-        progress(`${size} instances`)
-        const [settings, metrics] = [LONE_FIREWALL, createMetrics()]
-        const service = createFirewall({ host, metrics, settings, instanceMemoryMiB: MEMORY_MIB })
-        rows.push({
-          size,
-          ...(await measureOurs(service, size)),
-          peer: await measurePeer(netns, size),
-        })
+    const many = await measureInstances(progress)
+    const vpcs: VpcRow[] = []
+    for (const count of VPCS) {
+      progress(`${count} VPCs`)
+      const host = await createVpcHost(count)
+      try {
+        vpcs.push({ count, ...(await measureChanges(host, VPC_ROUNDS)) })
+      } finally {
+        await host.destroy()
       }
-      return resultOf(rows)
-    } finally {
-      await host.close()
-      leave()
-      await netns.destroy()
     }
+    return resultOf(many, vpcs)
   },
+}
+
+async function measureInstances(progress: (line: string) => void): Promise<readonly Row[]> {
+  const netns = await createNetns('bench')
+  const leave = netns.enter()
+  const host = createLinuxHost({ log: silentLog, runner: systemRunner })
+  try {
+    const rows: Row[] = []
+    for (const size of SIZES) {
+      progress(`${size} instances`)
+      const [settings, metrics] = [LONE_FIREWALL, createMetrics()]
+      const service = createFirewall({ host, metrics, settings, instanceMemoryMiB: MEMORY_MIB })
+      rows.push({
+        size,
+        ...(await measureOurs(service, size)),
+        peer: await measurePeer(netns, size),
+      })
+    }
+    return rows
+  } finally {
+    await host.close()
+    leave()
+    await netns.destroy()
+  }
+}
+
+interface VpcRow extends Changes {
+  readonly count: number
 }
 
 interface Row {
@@ -119,16 +146,23 @@ async function measurePeer(netns: Netns, size: number): Promise<readonly number[
   return took
 }
 
-function resultOf(rows: readonly Row[]): BenchResult {
+function resultOf(rows: readonly Row[], vpcs: readonly VpcRow[]): BenchResult {
   const ms = (value: number) => value.toFixed(1)
   const median = (figures: readonly number[]) => quantile(figures, 0.5)
   const [first, last] = [rows[0], rows.at(-1)]
   const [few, many] = [median(first?.instance ?? [0]), median(last?.instance ?? [0])]
   const rule = median(last?.rule ?? [0])
+  const halfAndMost = (...all: readonly (readonly number[])[]) =>
+    all
+      .flatMap((figures) => [median(figures), quantile(figures, 0.95)])
+      .map((value) => `${ms(value)} ms`)
+  const grown = (['instance', 'rule'] as const).map(
+    (what) => median(vpcs.at(-1)?.[what] ?? [0]) / median(vpcs[0]?.[what] ?? [0]),
+  )
   return {
     name: 'firewall',
     head: [
-      'instances',
+      'beside',
       'one more, p50',
       'p95',
       'one rule, p50',
@@ -136,14 +170,19 @@ function resultOf(rows: readonly Row[]): BenchResult {
       'all rules',
       'iptables-restore, one more, p50',
     ],
-    rows: rows.map(({ size, instance, rule, whole, peer }) => [
-      `${size}`,
-      ...[median(instance), quantile(instance, 0.95), median(rule), quantile(rule, 0.95)].map(
-        (value) => `${ms(value)} ms`,
-      ),
-      `${ms(whole)} ms`,
-      `${ms(median(peer))} ms`,
-    ]),
+    rows: [
+      ...rows.map(({ size, instance, rule, whole, peer }) => [
+        `${size} instances`,
+        ...halfAndMost(instance, rule),
+        `${ms(whole)} ms`,
+        `${ms(median(peer))} ms`,
+      ]),
+      ...vpcs.map(({ count, instance, rule }) => [
+        `${count} VPCs, from the answer of the API`,
+        ...halfAndMost(instance, rule),
+        ...['–', '–'],
+      ]),
+    ],
     targets: [
       {
         text: `one more instance beside ${last?.size} within ${ONE_MORE_MS} ms`,
@@ -160,14 +199,26 @@ function resultOf(rows: readonly Row[]): BenchResult {
         measured: `${ms(rule)} ms`,
         met: rule <= RULE_MS,
       },
+      {
+        text: `with ${vpcs.at(-1)?.count} VPCs at most ${VPC_RATIO} times what it is with ${vpcs[0]?.count}`,
+        measured: `instance ${grown[0]?.toFixed(2)}, rule ${grown[1]?.toFixed(2)}`,
+        met: grown.every((ratio) => ratio <= VPC_RATIO),
+      },
     ],
-    notes: [`each of ${ROUNDS} times; every instance has ${RULES} rules`],
-    raw: Object.fromEntries(
-      rows.flatMap(({ size, instance, rule, peer }) => [
+    notes: [
+      `each of ${ROUNDS} times; every instance has ${RULES} rules`,
+      `with VPCs: each of ${VPC_ROUNDS} times, one instance in each, SQLite`,
+    ],
+    raw: Object.fromEntries([
+      ...rows.flatMap(({ size, instance, rule, peer }) => [
         [`one more of ${size}`, instance],
         [`one rule at ${size}`, rule],
         [`iptables-restore at ${size}`, peer],
       ]),
-    ),
+      ...vpcs.flatMap(({ count, instance, rule }) => [
+        [`one more with ${count} VPCs`, instance],
+        [`one rule with ${count} VPCs`, rule],
+      ]),
+    ]),
   }
 }

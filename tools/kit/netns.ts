@@ -118,13 +118,14 @@ export async function createNetns(label: string): Promise<Netns> {
 }
 
 /**
- * Resolves once `holds` returns true, checking every few milliseconds. Throws `what` after the
+ * Resolves once `holds` returns true, checking every `everyMs`. Throws `what` after the
  * deadline.
  */
 export async function eventually(
   what: string,
   holds: () => Promise<boolean> | boolean,
   timeoutMs = 5_000,
+  everyMs = POLL_MS,
 ): Promise<void> {
-  await until(what, timeoutMs, async () => ((await holds()) ? true : null), POLL_MS)
+  await until(what, timeoutMs, async () => ((await holds()) ? true : null), everyMs)
 }

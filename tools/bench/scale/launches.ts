@@ -162,7 +162,8 @@ function createTally(hosts: readonly ApiParts[], { image, subnets }: Load) {
   }
 }
 
-async function call(parts: ApiParts, action: Action, input: object): Promise<object> {
+/** The answer of an action of the first account. */
+export async function call(parts: ApiParts, action: Action, input: object): Promise<object> {
   const account = parseAccountId(ACCOUNT)
   if (account === undefined) throw new RangeError('the account is malformed')
   const { output } = await answerWithFallback(action, {
