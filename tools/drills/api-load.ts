@@ -3,6 +3,11 @@
  * long either failed.
  */
 import {
+  AuthorizeSecurityGroupIngressCommand,
+  type EC2Client,
+  RevokeSecurityGroupIngressCommand,
+} from '@aws-sdk/client-ec2'
+import {
   type ApiClient,
   type ListClient,
   listClient,
@@ -10,6 +15,7 @@ import {
   statusOf,
   writeOnce,
 } from './api.ts'
+import { unless } from './tenants.ts'
 
 const LIST_READ_EVERY_MS = 100
 const LIST_WRITE_EVERY_MS = 200
@@ -22,6 +28,9 @@ const READ_MS = 800
 /** The same for writes, which may have to wait until the databases have given up a node. */
 const WRITE_MS = 3000
 const FAILURES_TOLD = 5
+const RULE_EVERY = 4
+/** Of a rule that nothing needs. */
+const RULE_PORT = 4444
 
 type Kind = 'read' | 'write'
 
@@ -58,12 +67,15 @@ interface Plan extends Pick<Caller, 'kind' | 'host'> {
   readonly isStale: () => boolean
 }
 
-/** Starts the load on one instance. */
-export function startApiLoad(clients: readonly ApiClient[], instance: string): ApiLoad {
+/** Starts the load on one instance, and on rules of one group. */
+export function startApiLoad(
+  clients: readonly ApiClient[],
+  { instance, group }: { readonly instance: string; readonly group: string },
+): ApiLoad {
   const stopping = new AbortController()
   let pause: PromiseWithResolvers<void> | null = null
   const pauses: { readonly from: number; readonly to: number }[] = []
-  const plans = plansFor(clients, instance)
+  const plans = plansFor(clients, instance, group)
   const callers = plans.map(({ kind, host }): Caller => ({ kind, host, calls: [] }))
   const loop = async ({ everyMs, call, isStale }: Plan, calls: Call[]) => {
     while (!stopping.signal.aborted) {
@@ -108,10 +120,18 @@ async function timed(at: number, call: Plan['call'], isStale: Plan['isStale']): 
 }
 
 /** Two callers for the list of all hosts, and two for each host. */
-function plansFor(clients: readonly ApiClient[], instance: string): readonly Plan[] {
+function plansFor(clients: readonly ApiClient[], instance: string, group: string): readonly Plan[] {
   const reader: ListClient = listClient(clients, READ_MS)
   const writer: ListClient = listClient(clients, WRITE_MS)
   const isStale = () => false
+  let writes = 0
+  // Each fourth changes a rule of a group.
+  const nextWrite = (ec2: EC2Client, signal: AbortSignal) => {
+    writes += 1
+    return writes % RULE_EVERY === 0
+      ? changeRule(ec2, group, (writes / RULE_EVERY) % 2 === 1, signal)
+      : writeOnce(ec2, instance, 'list', signal)
+  }
   const ofList: readonly Plan[] = [
     {
       ...{ kind: 'read', host: null, everyMs: LIST_READ_EVERY_MS, isStale },
@@ -119,7 +139,7 @@ function plansFor(clients: readonly ApiClient[], instance: string): readonly Pla
     },
     {
       ...{ kind: 'write', host: null, everyMs: LIST_WRITE_EVERY_MS, isStale },
-      call: () => writer.send((ec2, signal) => writeOnce(ec2, instance, 'list', signal)),
+      call: () => writer.send((ec2, signal) => nextWrite(ec2, signal)),
     },
   ]
   const ofHosts = clients.flatMap(({ host, ec2, asOf }): readonly Plan[] => [
@@ -133,6 +153,26 @@ function plansFor(clients: readonly ApiClient[], instance: string): readonly Pla
     },
   ])
   return [...ofList, ...ofHosts]
+}
+
+/** Authorizes a rule, or revokes it. What an answer that was lost has done is as good. */
+async function changeRule(
+  ec2: EC2Client,
+  group: string,
+  isThere: boolean,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  const ranges = [{ CidrIp: '203.0.113.0/24' }]
+  const rule = { IpProtocol: 'tcp', FromPort: RULE_PORT, ToPort: RULE_PORT, IpRanges: ranges }
+  const asked = { GroupId: group, IpPermissions: [rule] }
+  if (isThere)
+    await ec2
+      .send(new AuthorizeSecurityGroupIngressCommand(asked), { abortSignal })
+      .catch(unless('InvalidPermission.Duplicate'))
+  else
+    await ec2
+      .send(new RevokeSecurityGroupIngressCommand(asked), { abortSignal })
+      .catch(unless('InvalidPermission.NotFound'))
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -164,16 +164,19 @@ async function registered(
 }
 
 /**
- * Launches `count` instances in one request. A repetition with the same token is the same request.
+ * Launches `count` instances in one request, in the default subnet unless another is named. A
+ * repetition with the same token is the same request.
  */
 export async function launch(
   list: ListClient,
   image: string,
   count: number,
   token: string,
+  subnet?: string,
 ): Promise<readonly string[]> {
   const command = new RunInstancesCommand({
     ImageId: image,
+    ...(subnet === undefined ? {} : { SubnetId: subnet }),
     InstanceType: smallType,
     MinCount: count,
     MaxCount: count,

@@ -126,7 +126,9 @@ export async function runDrill(drill: Drill, lab: Lab, progress: Progress): Prom
     const list = listClient(clients, ATTEMPT_MS)
     const image = await sampleImage(list)
     const machine = canRunMachines() ? await machineImage(list, lab.hosts) : null
-    progress(`two containers and ${machine === null ? 'no' : 'a'} virtual machine on every host`)
+    progress(
+      `on every host two containers, ${machine === null ? 'no' : 'a'} virtual machine, and a container in each of two VPCs`,
+    )
     const fleet = await ensureFleet(lab, list, { container: image, machine })
     const { found } = await waitUntilHealthy(lab, CONVERGE_MS)
     if (found.length > 0) throw new Error(`the lab is not healthy: ${found.join('; ')}`)
@@ -147,7 +149,7 @@ async function underLoad(drill: Drill, setting: Setting): Promise<DrillRow> {
   const probes = createProbes(lab, fleet)
   for (const { name } of lab.hosts) await probes.attach(name)
   // On an instance of the host that only one drill removes.
-  const api = startApiLoad(clients, fleet.on('h2')[0].id)
+  const api = startApiLoad(clients, { instance: fleet.on('h2')[0].id, group: fleet.group })
   try {
     await delay(BASELINE_MS)
     const log = new Protocol()

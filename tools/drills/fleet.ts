@@ -1,6 +1,7 @@
 /**
- * The instances of a drill, two containers and a virtual machine on each host, and the probes
- * between them.
+ * The instances of a drill, and the probes between them: on each host two containers and a virtual
+ * machine in the default VPC, and a container in each of two VPCs with the same range. The first
+ * container of each host and those of one of the VPCs have floating IPs.
  */
 
 import type { Lab } from '../lab/lab.ts'
@@ -11,6 +12,14 @@ import { containersOf, netnsOf } from './host-state.ts'
 import { newSeries, type ProbeKind, type Series } from './probe-losses.ts'
 import { type Prober, startDnsQueries, startPings, startRenewals } from './probes.ts'
 import { readRecords } from './records.ts'
+import {
+  ensureFloatingIps,
+  ensureTenants,
+  TENANT_GATEWAY,
+  TENANTS,
+  type Tenant,
+  type TenantVpc,
+} from './tenants.ts'
 
 /** Containers on each host. The first one sends probes. */
 const CONTAINERS = 2
@@ -24,17 +33,32 @@ const LAUNCHES = 12
 const PING_EVERY_MS = 10
 /** An emulated guest answers slowly. */
 const MACHINE_PING_EVERY_MS = 100
+/** Of the VPCs, and from outside. */
+const TENANT_PING_EVERY_MS = 50
 const DNS_EVERY_MS = 100
+const TENANT_DNS_EVERY_MS = 200
 const DHCP_EVERY_MS = 1000
 /** The lab's subnet is the default one. */
 const GATEWAY = '172.31.0.1'
 const ZONE = 'atoll.internal'
+/** Of this process, which is outside. */
+const OWN_NETNS = '/proc/self/ns/net'
 
 interface Member {
   readonly id: string
   readonly host: string
   readonly ip: string
   readonly mac: string
+  /** Its floating IP. */
+  readonly publicIp: string | null
+}
+
+/** Instances of which each host has the same number. */
+interface Kind {
+  readonly image: string
+  readonly count: number
+  /** Where they are; null: in the default VPC. */
+  readonly tenant: TenantVpc | null
 }
 
 /** The images of the fleet. Without machines where they cannot run. */
@@ -45,10 +69,14 @@ export interface FleetImages {
 
 export interface Fleet {
   readonly members: readonly Member[]
+  /** The group of the instances of one VPC. */
+  readonly group: string
   /** The containers. */
   on(host: string): readonly [Member, Member]
   /** The virtual machine, if the fleet has any. */
   machineOn(host: string): Member | null
+  /** The container in a VPC. */
+  tenantOn(tenant: Tenant, host: string): Member
 }
 
 /**
@@ -56,8 +84,12 @@ export interface Fleet {
  * others.
  */
 export async function ensureFleet(lab: Lab, list: ListClient, images: FleetImages): Promise<Fleet> {
-  const perHost = new Map([[images.container, CONTAINERS]])
-  if (images.machine !== null) perHost.set(images.machine, MACHINES)
+  const tenants = await ensureTenants(list)
+  const kinds: Kind[] = [
+    { image: images.container, count: CONTAINERS, tenant: null },
+    ...TENANTS.map((name) => ({ image: images.container, count: 1, tenant: tenants[name] })),
+  ]
+  if (images.machine !== null) kinds.push({ image: images.machine, count: MACHINES, tenant: null })
   const settle = () =>
     until('every instance runs', RUNNING_MS, async () => {
       const all = await describe(list)
@@ -65,44 +97,74 @@ export async function ensureFleet(lab: Lab, list: ListClient, images: FleetImage
     })
   for (let attempt = 0; ; attempt++) {
     await settle()
-    const { instances = [] } = (await readRecords(lab)) ?? {}
+    const records = await readRecords(lab)
+    const { instances = [] } = records ?? {}
+    const vpcOf = new Map(records?.nics.map(({ instance, vpc }) => [instance, vpc]))
+    const tenantOf = (id: string) =>
+      Object.values(tenants).find(({ vpc }) => vpc === vpcOf.get(id)) ?? null
     const kept = new Set<string>()
-    const missing = new Map<string, number>()
-    for (const [image, count] of perHost)
+    const missing = new Map<Kind, number>()
+    for (const kind of kinds)
       for (const { name } of lab.hosts) {
-        const there = instances.filter((one) => one.host === name && one.image === image)
-        for (const { id } of there.slice(0, count)) kept.add(id)
-        missing.set(image, (missing.get(image) ?? 0) + Math.max(0, count - there.length))
+        const there = instances.filter(
+          ({ id, host, image }) =>
+            host === name && image === kind.image && tenantOf(id) === kind.tenant,
+        )
+        for (const { id } of there.slice(0, kind.count)) kept.add(id)
+        missing.set(kind, (missing.get(kind) ?? 0) + Math.max(0, kind.count - there.length))
       }
     const surplus = instances.flatMap(({ id }) => (kept.has(id) ? [] : id))
     const isComplete = [...missing.values()].every((count) => count === 0)
-    if (surplus.length === 0 && isComplete) return await fleetOf(lab, images)
+    if (surplus.length === 0 && isComplete) {
+      const fleet = await fleetOf(lab, images, tenants)
+      const withFloatingIp = lab.hosts.flatMap(({ name }) => [
+        fleet.on(name)[0].id,
+        fleet.tenantOn('red', name).id,
+      ])
+      await ensureFloatingIps(list, withFloatingIp)
+      return await fleetOf(lab, images, tenants)
+    }
     if (attempt === LAUNCHES) throw new Error('placement does not give every host its instances')
     await terminate(list, surplus)
     // Twice the missing number, because some are placed on hosts that need none.
-    for (const [image, count] of missing)
-      if (count > 0) await launch(list, image, 2 * count, `fleet-${image}-${Date.now()}`)
+    for (const [{ image, tenant }, count] of missing) {
+      const token = `fleet-${image}-${tenant?.vpc}-${Date.now()}`
+      if (count > 0) await launch(list, image, 2 * count, token, tenant?.subnet)
+    }
   }
 }
 
-async function fleetOf(lab: Lab, images: FleetImages): Promise<Fleet> {
+async function fleetOf(
+  lab: Lab,
+  images: FleetImages,
+  tenants: Readonly<Record<Tenant, TenantVpc>>,
+): Promise<Fleet> {
   const records = await readRecords(lab)
+  const floats = new Map(records?.addresses.map(({ nic, ip }) => [nic, ip]))
+  const own = new Set(Object.values(tenants).map(({ vpc }) => vpc))
   const nics = new Map(records?.nics.map((nic) => [nic.instance, nic]))
   const members = (records?.instances ?? []).map(({ id, host, image }) => {
     const nic = nics.get(id)
     if (nic === undefined) throw new Error(`${id} has no NIC`)
-    return { id, host, image, ip: nic.ip, mac: nic.mac }
+    const { ip, mac, vpc } = nic
+    return { id, host, image, ip, mac, vpc, publicIp: floats.get(nic.id) ?? null }
   })
   const of = (host: string, image: string | null) =>
-    members.filter((one) => one.host === host && one.image === image)
+    members.filter((one) => one.host === host && one.image === image && !own.has(one.vpc))
   return {
     members,
+    group: tenants.red.group,
     on(host) {
       const [first, second] = of(host, images.container)
       if (first === undefined || second === undefined) throw new Error(`${host} has not two`)
       return [first, second]
     },
     machineOn: (host) => of(host, images.machine)[0] ?? null,
+    tenantOn(tenant, host) {
+      const found = members.find((one) => one.host === host && one.vpc === tenants[tenant].vpc)
+      if (found === undefined) throw new Error(`${host} has nothing of ${tenant}`)
+      return found
+    },
   }
 }
 
@@ -110,6 +172,8 @@ export interface Probes {
   readonly series: readonly Series[]
   /** Starts the probes from instances of this host, or restarts them after it was off. */
   attach(host: string): Promise<void>
+  /** Pings an address from outside, for which these hosts are needed, until the probes stop. */
+  fromOutside(label: string, hosts: readonly string[], address: string): Promise<void>
   /** Ends the probes from this host. */
   detach(host: string): void
   /** Sends no more probes. */
@@ -132,8 +196,12 @@ export function createProbes(lab: Lab, fleet: Fleet): Probes {
     const others = lab.hosts
       .filter(({ name }) => name !== host)
       .map(({ name }) => fleet.on(name)[0])
-    const container = (await containersOf(lab, host)).find(({ instance }) => instance === from.id)
-    const place = { ...from, netnsFile: await netnsOf(lab, host, container?.pid ?? 0) }
+    const containers = await containersOf(lab, host)
+    const placeOf = async (member: Member) => {
+      const pid = containers.find(({ instance }) => instance === member.id)?.pid ?? 0
+      return { ...member, netnsFile: await netnsOf(lab, host, pid) }
+    }
+    const place = await placeOf(from)
     const ping = (label: string, hosts: readonly string[], ip: string, everyMs = PING_EVERY_MS) =>
       startPings(add('packets', `${host} to ${label}`, hosts), everyMs, place, ip)
     const machines = lab.hosts.flatMap(({ name }) => fleet.machineOn(name) ?? [])
@@ -150,6 +218,15 @@ export function createProbes(lab: Lab, fleet: Fleet): Probes {
       await startDnsQueries(add('dns', host, [host]), DNS_EVERY_MS, place, GATEWAY, names),
       await startRenewals(add('dhcp', host, [host]), DHCP_EVERY_MS, place, GATEWAY),
     ])
+    for (const tenant of TENANTS)
+      running.get(host)?.push(...(await tenantProbes({ lab, fleet, add, placeOf }, tenant, host)))
+    for (const { publicIp } of [from, fleet.tenantOn('red', host)])
+      if (publicIp !== null) running.get(host)?.push(await fromOutside(host, [host], publicIp))
+  }
+
+  const fromOutside = (label: string, hosts: readonly string[], address: string) => {
+    const series = add('packets', `outside to ${address} on ${label}`, hosts)
+    return startPings(series, TENANT_PING_EVERY_MS, { netnsFile: OWN_NETNS }, address)
   }
 
   const each = (work: (prober: Prober) => void) => {
@@ -158,6 +235,9 @@ export function createProbes(lab: Lab, fleet: Fleet): Probes {
   return {
     series,
     attach,
+    fromOutside: async (label, hosts, address) => {
+      running.set(label, [await fromOutside(label, hosts, address)])
+    },
     detach(host) {
       for (const prober of running.get(host) ?? []) prober.close()
       running.delete(host)
@@ -168,4 +248,33 @@ export function createProbes(lab: Lab, fleet: Fleet): Probes {
       running.clear()
     },
   }
+}
+
+/** Probes from the instance of a VPC on a host, to the other hosts and to the resolver. */
+async function tenantProbes(
+  parts: {
+    readonly lab: Lab
+    readonly fleet: Fleet
+    readonly add: (kind: ProbeKind, label: string, hosts: readonly string[]) => Series
+    readonly placeOf: (member: Member) => Promise<Member & { readonly netnsFile: string }>
+  },
+  tenant: Tenant,
+  host: string,
+): Promise<readonly Prober[]> {
+  const { lab, fleet, add, placeOf } = parts
+  const place = await placeOf(fleet.tenantOn(tenant, host))
+  const all = lab.hosts.map(({ name }) => fleet.tenantOn(tenant, name))
+  const names = all.map(({ id, ip }) => ({ name: `${id}.${ZONE}`, ip }))
+  const dns = add('dns', `${host} in ${tenant}`, [host])
+  const pings = all
+    .filter((one) => one.host !== host)
+    .map((one) => {
+      const label = `${host} to ${one.host} in ${tenant}`
+      const series = add('packets', label, [host, one.host])
+      return startPings(series, TENANT_PING_EVERY_MS, place, one.ip)
+    })
+  return [
+    ...(await Promise.all(pings)),
+    await startDnsQueries(dns, TENANT_DNS_EVERY_MS, place, TENANT_GATEWAY, names),
+  ]
 }

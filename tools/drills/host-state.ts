@@ -6,7 +6,12 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Docker from 'dockerode'
 import { z } from 'zod'
-import { INSTANCE_LABEL, machineName } from '../../src/model/names.ts'
+import {
+  INSTANCE_LABEL,
+  machineName,
+  namespaceName,
+  networkOfNamespace,
+} from '../../src/model/names.ts'
 import { ruleLinks as namedIn } from '../kit/rule-links.ts'
 import type { LabHost } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
@@ -76,6 +81,20 @@ export async function workloadsOf(lab: Lab, host: string): Promise<readonly Work
   return [...(await containersOf(lab, host)), ...(await machinesOf(lab, host))]
 }
 
+/** Where a host has the names of VPCs' namespaces. */
+const NAMESPACES = '/run/netns'
+
+/** The file of the network namespace of a VPC on a host, as this machine sees it. */
+export async function vpcNetnsOf(lab: Lab, host: string, network: number): Promise<string> {
+  return `${await rootOf(lab, host)}${NAMESPACES}/${namespaceName(network)}`
+}
+
+/** The numbers of the VPCs that have a namespace on a host. */
+export async function vpcsOf(host: LabHost): Promise<readonly number[]> {
+  const names = await host.must(['sh', '-c', `ls ${NAMESPACES} 2>/dev/null || true`])
+  return names.split('\n').flatMap((name) => networkOfNamespace(name) ?? [])
+}
+
 export interface KernelView {
   readonly links: readonly string[]
   /** Destinations of our unicast routes. */
@@ -84,12 +103,14 @@ export interface KernelView {
   readonly ruleLinks: readonly string[]
 }
 
-/** The state of a host's kernel. */
-export async function kernelOf(host: LabHost): Promise<KernelView> {
+/** The state of a host's kernel, in its own network namespace or in that of a VPC. */
+export async function kernelOf(host: LabHost, network: number | null): Promise<KernelView> {
+  const there =
+    network === null ? [] : ['nsenter', `--net=${NAMESPACES}/${namespaceName(network)}`, '--']
   const [links, routes, rules] = await Promise.all([
-    host.must(['ip', '-j', 'link']),
-    host.must(['ip', '-j', 'route', 'show', 'table', 'all', 'proto', '167']),
-    host.must(['nft', 'list', 'ruleset']),
+    host.must([...there, 'ip', '-j', 'link']),
+    host.must([...there, 'ip', '-j', 'route', 'show', 'table', 'all', 'proto', '167']),
+    host.must([...there, 'nft', 'list', 'ruleset']),
   ])
   return {
     links: linksSchema.parse(JSON.parse(links)).flatMap(({ ifname }) => ifname ?? []),

@@ -9,6 +9,7 @@ import type { Drill, DrillContext } from './drill.ts'
 import { netnsOf } from './host-state.ts'
 import { readRecords } from './records.ts'
 import { answersPing } from './sockets.ts'
+import { allocationOf, associate } from './tenants.ts'
 
 const ENGINES = ['mariadb', 'rabbitmq'] as const
 const ELSEWHERE_MS = 15_000
@@ -20,6 +21,10 @@ const CUT_MS = 15_000
 const CPU_WINDOW_MS = 8000
 const CPU_LIMIT_PERCENT = 5
 const PING_MS = 300
+const FLOAT_PING_MS = 50
+const MOVED_MS = 1000
+/** Of this process, which is outside. */
+const OWN_NETNS = '/proc/self/ns/net'
 
 /** A power failure. Losses of its instances do not count until it is switched on. */
 async function powerCut({ lab, probes, excuse, fault }: DrillContext, host: string): Promise<void> {
@@ -50,6 +55,7 @@ async function loseHost(context: DrillContext, victim: string, isHeld: boolean):
   )
   progress(`${orphans.length} instances were accepted for ${victim} and never started`)
   await known
+  await moveFloatingIp(context, victim)
   if (orphans.length === 0) note(`no instance was left unstarted on ${victim}`)
   const ids = new Set(orphans.map(({ id }) => id))
   await until('the unstarted instances run elsewhere', PATIENCE_MS, async () => {
@@ -78,6 +84,31 @@ async function loseHost(context: DrillContext, victim: string, isHeld: boolean):
   })
   await untilMachinesAnswer(context, [victim], on)
   await context.probes.attach(victim)
+}
+
+/**
+ * Gives the floating IP of an instance of the lost host to one of another host, as an operator
+ * would, and measures until it answers there. From then on nothing is lost, whatever the lost host
+ * does when it is back.
+ */
+async function moveFloatingIp(context: DrillContext, victim: string): Promise<void> {
+  const { lab, list, fleet, figure, probes } = context
+  const { publicIp } = fleet.on(victim)[0]
+  const heir = lab.hosts.find(({ name }) => name !== victim)?.name ?? ''
+  if (publicIp === null) throw new Error(`an instance of ${victim} has no floating IP`)
+  const allocation = await allocationOf(list, publicIp)
+  await associate(list, allocation, fleet.on(heir)[1].id)
+  const began = performance.now()
+  await until('the floating IP answers', PATIENCE_MS, async () =>
+    (await answersPing(OWN_NETNS, publicIp, FLOAT_PING_MS)) ? true : null,
+  )
+  figure({
+    label: 'a floating IP that is given to another host answers there after',
+    value: performance.now() - began,
+    unit: 'ms',
+    limit: MOVED_MS,
+  })
+  await probes.fromOutside(`${heir}, moved there`, [heir], publicIp)
 }
 
 /** Waits until a host's two instances of the fleet answer there. */

@@ -4,7 +4,15 @@ import { parseId } from '../../src/model/ids.ts'
 import { NIC_LINK_PREFIX, nicLinkName } from '../../src/model/names.ts'
 import type { LabHost } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
-import { type KernelView, kernelOf, netnsOf, type Workload, workloadsOf } from './host-state.ts'
+import {
+  type KernelView,
+  kernelOf,
+  netnsOf,
+  vpcNetnsOf,
+  vpcsOf,
+  type Workload,
+  workloadsOf,
+} from './host-state.ts'
 import { type Records, readRecords } from './records.ts'
 import { answersPing } from './sockets.ts'
 
@@ -22,10 +30,10 @@ function recordDifferences({ instances, nics, hosts, types }: Records): readonly
   const found: string[] = []
   const ids = new Set(instances.map(({ id }) => id))
   const addresses = new Map<string, string>()
-  for (const { instance, ip } of nics) {
+  for (const { instance, ip, vpc } of nics) {
     if (!ids.has(instance)) found.push(`leaked: address ${ip} of ${instance}, which is no more`)
-    if (addresses.has(ip)) found.push(`doubled: ${ip} in the records`)
-    addresses.set(ip, instance)
+    if (addresses.has(`${vpc} ${ip}`)) found.push(`doubled: ${ip} of ${vpc} in the records`)
+    addresses.set(`${vpc} ${ip}`, instance)
   }
   for (const { id, state, wanted } of instances)
     if (wanted === 'run' && state !== 'running') found.push(`missing: ${id} is ${state}`)
@@ -55,13 +63,14 @@ async function hostDifferences(
   const own = new Map(
     records.instances.filter((one) => one.host === name).map((one) => [one.id, one]),
   )
-  const [workloads, kernel] = await Promise.all([
+  const networks = [null, ...(await vpcsOf(host).catch(() => []))]
+  const [workloads, kernels] = await Promise.all([
     workloadsOf(lab, name).catch(() => null),
-    kernelOf(host).catch(() => null),
+    Promise.all(networks.map((network) => kernelOf(host, network))).catch(() => null),
   ])
-  if (workloads === null || kernel === null)
+  if (workloads === null || kernels === null)
     return [`missing: ${name} or its Docker does not answer`]
-  const found: string[] = []
+  const found = namespaceDifferences(name, networks, records)
   for (const { kind, instance, running } of workloads) {
     const record = own.get(instance)
     if (record === undefined) found.push(`leaked: ${kind} of ${instance} on ${name}`)
@@ -74,8 +83,46 @@ async function hostDifferences(
     if (runs(id) && !there.has(id)) found.push(`missing: workload of ${id} on ${name}`)
   return [
     ...found,
-    ...networkDifferences(name, kernel, records),
+    ...kernels.flatMap((kernel, at) =>
+      networkDifferences(name, kernel, recordsIn(records, networks[at] ?? null)),
+    ),
     ...(await silent(lab, host, workloads, records)),
+  ]
+}
+
+/** The number of the VPC of each NIC; null: it is in the host's own namespace. */
+function networkOf({ vpcs }: Records): (nic: Records['nics'][number]) => number | null {
+  const numbers = new Map(vpcs.map(({ id, network }) => [id, network]))
+  return ({ vpc }) => numbers.get(vpc) ?? null
+}
+
+/** The records, with the NICs of one namespace only. */
+function recordsIn(records: Records, network: number | null): Records {
+  const of = networkOf(records)
+  return {
+    ...records,
+    nics: records.nics.filter((nic) => of(nic) === network),
+    // Packets for all of them come to the host's own namespace.
+    addresses: network === null ? records.addresses : [],
+  }
+}
+
+/** A VPC has a namespace where it has instances. */
+function namespaceDifferences(
+  host: string,
+  networks: readonly (number | null)[],
+  records: Records,
+): string[] {
+  const here = new Set(records.instances.flatMap((one) => (one.host === host ? one.id : [])))
+  const own = records.nics.filter(({ instance }) => here.has(instance))
+  const wanted = new Set(own.map(networkOf(records)))
+  return [
+    ...networks
+      .filter((network) => network !== null && !wanted.has(network))
+      .map((network) => `leaked: namespace of VPC ${network} on ${host}`),
+    ...[...wanted]
+      .filter((network) => !networks.includes(network))
+      .map((network) => `missing: namespace of VPC ${network} on ${host}`),
   ]
 }
 
@@ -83,7 +130,7 @@ async function hostDifferences(
 function networkDifferences(
   host: string,
   kernel: KernelView,
-  { instances, nics }: Records,
+  { instances, nics, addresses: floating }: Records,
 ): readonly string[] {
   const found: string[] = []
   const byId = new Map(instances.map((one) => [one.id, one]))
@@ -101,7 +148,7 @@ function networkDifferences(
   for (const { id, instance } of own)
     if (byId.get(instance)?.wanted === 'run' && !kernel.links.includes(linkOf(id)))
       found.push(`missing: link ${linkOf(id)} of ${instance} on ${host}`)
-  const addresses = new Set(nics.map(({ ip }) => ip))
+  const addresses = new Set([...nics, ...floating].map(({ ip }) => ip))
   const routes = kernel.routes.filter((route) => !route.includes('/') && route !== 'default')
   for (const route of routes)
     if (!addresses.has(route)) found.push(`leaked: route to ${route} on ${host}`)
@@ -116,14 +163,16 @@ async function silent(
   lab: Lab,
   { name }: LabHost,
   workloads: readonly Workload[],
-  { nics }: Records,
+  records: Records,
 ): Promise<readonly string[]> {
   const found: string[] = []
-  const from = await netnsOf(lab, name, 1)
+  const own = await netnsOf(lab, name, 1)
   for (const { instance, running } of workloads) {
-    const ip = nics.find((nic) => nic.instance === instance)?.ip
-    if (!running || ip === undefined) continue
-    if (!(await answersPing(from, ip, PING_MS)))
+    const nic = records.nics.find((one) => one.instance === instance)
+    if (!running || nic === undefined) continue
+    const network = networkOf(records)(nic)
+    const from = network === null ? own : await vpcNetnsOf(lab, name, network)
+    if (!(await answersPing(from, nic.ip, PING_MS).catch(() => false)))
       found.push(`missing: ${instance} does not answer on ${name}`)
   }
   return found

@@ -12,7 +12,9 @@ const instanceSchema = z.object({
   type: text,
   image: text,
 })
-const nicSchema = z.object({ id: text, instance: text, ip: text, mac: text })
+const nicSchema = z.object({ id: text, instance: text, ip: text, mac: text, vpc: text })
+const vpcSchema = z.object({ id: text, network: z.number().nullable() })
+const addressSchema = z.object({ ip: text, nic: text.nullable() })
 const hostSchema = z.object({
   name: text,
   state: text,
@@ -25,6 +27,8 @@ const typeSchema = z.object({ name: text, vcpus: z.number(), memoryMiB: z.number
 const recordsSchema = z.object({
   instances: z.array(instanceSchema),
   nics: z.array(nicSchema),
+  vpcs: z.array(vpcSchema),
+  addresses: z.array(addressSchema),
   hosts: z.array(hostSchema),
   types: z.array(typeSchema),
 })
@@ -36,7 +40,9 @@ const list = (table: string, fields: readonly string[], where = '') =>
 const plain = (...names: readonly string[]) => names.map((name) => `'${name}', \`${name}\``)
 const QUERY = `SELECT JSON_OBJECT(
   'instances', JSON_COMPACT(${list('instances', [...plain('id', 'host', 'state', 'wanted', 'type', 'image'), "'claimed', claimed <> 0"], "WHERE state <> 'terminated'")}),
-  'nics', JSON_COMPACT(${list('nics', plain('id', 'instance', 'ip', 'mac'))}),
+  'nics', JSON_COMPACT(${list('nics', plain('id', 'instance', 'ip', 'mac', 'vpc'))}),
+  'vpcs', JSON_COMPACT(${list('vpcs', plain('id', 'network'))}),
+  'addresses', JSON_COMPACT(${list('addresses', plain('ip', 'nic'))}),
   'hosts', JSON_COMPACT(${list('hosts', plain('name', 'state', 'vcpus', 'memoryMiB', 'usedVcpus', 'usedMemoryMiB'))}),
   'types', JSON_COMPACT(${list('instanceTypes', plain('name', 'vcpus', 'memoryMiB'))}))`
 
