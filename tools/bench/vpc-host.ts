@@ -27,6 +27,7 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import { createTurns } from '../../src/lib/turns.ts'
 import type { HostWant } from '../../src/model/want.ts'
 import { createHostMonitors } from '../../src/preconditions.ts'
+import { counterRooms } from '../../src/services/firewall/counters.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { apiSettings, hostFiles, hostRuntimeSettings } from '../../src/settings.ts'
 import { silentLog } from '../kit/log.ts'
@@ -163,6 +164,8 @@ function startDaemon(config: Config, records: Records, bus: Bus) {
     ...{ config, log, metrics, clock: systemClock, host, metadataKey: randomBytes(32) },
     monitors: createHostMonitors(config, host, systemClock),
     drivers: { declarations: [DOCKER], services: () => [] },
+    rooms: counterRooms(config.metrics),
+    writeFlowLogs: async () => undefined,
   }
   const vpcs = createHostVpcs(parts)
   const waiting = new Set<{ fits(applied: Applied): boolean; resolve(): void }>()

@@ -5,11 +5,16 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
+import { attachInternetGateway } from '../../src/api/actions/attach-internet-gateway.ts'
+import { createInternetGateway } from '../../src/api/actions/create-internet-gateway.ts'
+import { createRoute } from '../../src/api/actions/create-route.ts'
+import { describeRouteTables } from '../../src/api/actions/describe-route-tables.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
 import { MIB } from '../../src/model/sizes.ts'
 import type { HostWant } from '../../src/model/want.ts'
-import { createNetns, type Netns } from '../kit/netns.ts'
+import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
+import { call as ask } from './scale/launches.ts'
 import { launchIn, sinceAnswer, wantOf } from './vpc-changes.ts'
 import { createVpcHost, OUTSIDE, type VpcHost } from './vpc-host.ts'
 
@@ -20,6 +25,7 @@ const PING_ROUNDS = 8
 const PINGS = 300
 const LATENCY_RATIO = 1.1
 const START_MS = 1_000
+const OUTSIDE_MS = 60_000
 
 /** The benchmark `vpcs`. Needs root. */
 export const vpcs: Benchmark = {
@@ -123,6 +129,7 @@ async function openPair(host: VpcHost): Promise<Pair> {
   await launchIn(host, subnet)
   await isSecondThere
   const [first, second] = there(await wantOf(host))
+  await openWayOut(host, first?.vpc)
   if (first === undefined || second === undefined) throw new Error('there are no two instances')
   const clients: Netns[] = []
   for (const nic of [first, second]) {
@@ -132,10 +139,26 @@ async function openPair(host: VpcHost): Promise<Pair> {
     await host.host().plugNic(spec, guest.pid, { name: 'eth0', address })
     clients.push(guest)
   }
-  await host.stop(clients)
   const [client] = clients
   if (client === undefined) throw new Error('there is no client')
+  const reaches = async () =>
+    (await client.run(['ping', '-c', '1', '-W', '1', OUTSIDE])).exitCode === 0
+  await eventually('it reaches the outside', reaches, OUTSIDE_MS)
+  await host.stop(clients)
   return { client, server: second.ip }
+}
+
+/** An internet gateway for the VPC. */
+async function openWayOut({ api, runtime }: VpcHost, vpc: string | undefined): Promise<void> {
+  const { InternetGateway } = await ask(api, createInternetGateway, {})
+  const GatewayId = (InternetGateway as { readonly InternetGatewayId: string }).InternetGatewayId
+  await ask(api, attachInternetGateway, { InternetGatewayId: GatewayId, VpcId: vpc })
+  const Filters = [{ Name: 'vpc-id', Values: [vpc] }]
+  const { RouteTables } = await ask(api, describeRouteTables, { Filters })
+  const [table] = RouteTables as { readonly RouteTableId: string }[]
+  const route = { DestinationCidrBlock: '0.0.0.0/0', GatewayId }
+  await ask(api, createRoute, { ...route, RouteTableId: table?.RouteTableId })
+  runtime().agent.wake()
 }
 
 /** Median round trips, in µs. */

@@ -163,7 +163,11 @@ function createTally(hosts: readonly ApiParts[], { image, subnets }: Load) {
 }
 
 /** The answer of an action of the first account. */
-export async function call(parts: ApiParts, action: Action, input: object): Promise<object> {
+export async function call(
+  parts: ApiParts,
+  action: Action,
+  input: object,
+): Promise<Readonly<Record<string, unknown>>> {
   const account = parseAccountId(ACCOUNT)
   if (account === undefined) throw new RangeError('the account is malformed')
   const { output } = await answerWithFallback(action, {
@@ -173,5 +177,5 @@ export async function call(parts: ApiParts, action: Action, input: object): Prom
     budget: createBudget(parts, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
     signal: AbortSignal.timeout(DEADLINE_MS),
   })
-  return output
+  return { ...output }
 }
