@@ -257,6 +257,16 @@ for protocol, kind in ((6, b"\\x50\\x10"), (6, b"\\x50\\x12"), (6, b"\\x50\\x04"
     await testbed.pass()
     expect(await reaches(testbed.guest(RED), OUTSIDE)).toBe(true)
   })
+
+  it('still reaches its VPC, also on another host, and is reached from there', async () => {
+    await testbed.pass({ routes: { blue: [], plain: [] } })
+    expect(await reaches(testbed.guest(BLUE), OUTSIDE)).toBe(false)
+    expect(await reaches(testbed.guest(PLAIN), OUTSIDE)).toBe(false)
+    for (const to of ['10.0.0.11', '10.0.0.12'])
+      expect(await reaches(testbed.guest(BLUE), to)).toBe(true)
+    expect(await reaches(testbed.guest(BLUE_FAR), '10.0.0.10')).toBe(true)
+    await testbed.pass()
+  })
 })
 
 describe('a packet encapsulated with the number of another VPC', () => {
