@@ -15,6 +15,7 @@ import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { anyRouting, passesAcls, withRouting } from '../kit/any-routing.ts'
 import { anyRulesOf, NO_PORTS_PROTOCOL, withRules } from '../kit/group-rules.ts'
 import { sendProbes } from '../kit/probe-packets.ts'
+import { connectUntilAnswered, SERVE_PEER_ADDRESS } from '../kit/talk.ts'
 import {
   createTestbed,
   OUTSIDE_ADDRESS,
@@ -233,5 +234,29 @@ test('a route that goes ends the connections that went by it', async () => {
   expect((await ended).stderr).toMatch(/timed out/i)
   await testbed.pass(routed(route))
   expect((await talk(0.1)).stdout).toBe('done')
+  server.kill('SIGKILL')
+}, 60_000)
+
+test('what goes by a NAT gateway has the address of the host, not its floating IP', async () => {
+  const [first] = ends
+  if (first === undefined) throw new Error('ends')
+  const float = ipv4('198.51.100.11')
+  const [guest = testInstance(11, [1]), ...others] = GUESTS
+  const nics = guest.nics.map((nic) => ({ ...nic, publicIp: float }))
+  const server = testbed.outside.spawn(['python3', '-c', SERVE_PEER_ADDRESS])
+  const seenBy = async (kind: 'internet' | 'nat') => {
+    const route = { destination: cidr('0.0.0.0/0'), to: { kind } }
+    const open = withRules(testWant({ ...guest, nics }, ...others), OPEN_TO_ALL)
+    await testbed.pass(
+      withRouting(open, [
+        [[route], null],
+        [[], null],
+      ]),
+    )
+    return await connectUntilAnswered(first.machine, OUTSIDE_ADDRESS)
+  }
+  expect(await seenBy('internet')).toBe(float)
+  expect(await seenBy('nat')).toBe(UPLINK_ADDRESS)
+  expect(await seenBy('internet')).toBe(float)
   server.kill('SIGKILL')
 }, 60_000)
