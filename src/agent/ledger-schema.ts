@@ -212,6 +212,7 @@ const route = z.object({
     .discriminatedUnion('kind', [
       z.object({ kind: z.literal('internet') }),
       z.object({ kind: z.literal('nat') }),
+      z.object({ kind: z.literal('peering'), peering: id('pcx') }),
       z.object({ kind: z.literal('blackhole') }),
     ])
     .catch({ kind: 'blackhole' }),

@@ -6,6 +6,7 @@ import { cidrHolds, formatCidr } from '../model/addr.ts'
 import { refused } from '../model/errors.ts'
 import type { Route, RouteTable, RouteTarget } from '../model/route-table.ts'
 import type { ReadTx } from '../store/store.ts'
+import { missingPeerings, peeringIdSchema } from './peerings.ts'
 import { natGatewayFor, natGatewayIdSchema } from './routing.ts'
 import { idSchema, notFound } from './schemas.ts'
 import { requireVpc } from './vpcs.ts'
@@ -14,12 +15,14 @@ import { requireVpc } from './vpcs.ts'
 export const targetShape = {
   GatewayId: idSchema('igw', 'InvalidGatewayID.NotFound').optional(),
   NatGatewayId: natGatewayIdSchema.optional(),
+  VpcPeeringConnectionId: peeringIdSchema.optional(),
 }
 
 /** A request's target. */
 interface AskedTarget {
   readonly GatewayId?: Extract<RouteTarget, { kind: 'internet-gateway' }>['id'] | undefined
   readonly NatGatewayId?: Extract<RouteTarget, { kind: 'nat-gateway' }>['id'] | undefined
+  readonly VpcPeeringConnectionId?: Extract<RouteTarget, { kind: 'peering' }>['id'] | undefined
 }
 
 /**
@@ -30,9 +33,9 @@ interface AskedTarget {
 export async function requireTarget(
   tx: ReadTx,
   table: RouteTable,
-  { GatewayId, NatGatewayId }: AskedTarget,
+  { GatewayId, NatGatewayId, VpcPeeringConnectionId }: AskedTarget,
 ): Promise<RouteTarget> {
-  const given = [GatewayId, NatGatewayId].filter((id) => id !== undefined)
+  const given = [GatewayId, NatGatewayId, VpcPeeringConnectionId].filter((id) => id !== undefined)
   if (given.length > 1)
     throw refused(
       'InvalidParameterCombination',
@@ -53,10 +56,30 @@ export async function requireTarget(
     const { id } = await natGatewayFor(tx, table, NatGatewayId)
     return { kind: 'nat-gateway', id }
   }
+  if (VpcPeeringConnectionId !== undefined)
+    return await peeringFor(tx, table, VpcPeeringConnectionId)
   throw refused(
     'MissingParameter',
     `The request must contain exactly one of ${Object.keys(targetShape).join(', ')}`,
   )
+}
+
+/** A connection that is active and has the table's VPC on one side. */
+async function peeringFor(
+  tx: ReadTx,
+  { vpc, account }: RouteTable,
+  id: Extract<RouteTarget, { kind: 'peering' }>['id'],
+): Promise<RouteTarget> {
+  const peering = (await tx.vpcPeerings({ account })).find((one) => one.id === id)
+  if (peering === undefined) throw missingPeerings([id])
+  if (peering.requester.vpc !== vpc && peering.accepter.vpc !== vpc)
+    throw refused(
+      'InvalidParameterValue',
+      `route table of ${vpc} and VPC peering connection ${id} belong to different networks`,
+    )
+  if (peering.state !== 'active')
+    throw refused('IncorrectState', `The VPC peering connection ${id} is ${peering.state}`)
+  return { kind: 'peering', id }
 }
 
 /**

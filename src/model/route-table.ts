@@ -10,6 +10,7 @@ import {
   type AccountId,
   type InternetGatewayId,
   type NatGatewayId,
+  type PeeringId,
   parseId,
   type RouteTableAssociationId,
   type RouteTableId,
@@ -25,6 +26,7 @@ import {
 export type RouteTarget =
   | { readonly kind: 'internet-gateway'; readonly id: InternetGatewayId }
   | { readonly kind: 'nat-gateway'; readonly id: NatGatewayId }
+  | { readonly kind: 'peering'; readonly id: PeeringId }
   /** Only a newer daemon knows it. Here it is a blackhole. */
   | { readonly kind: 'unknown'; readonly id: string }
 
@@ -34,6 +36,8 @@ export function parseRouteTarget(id: string): RouteTarget | undefined {
   if (internetGateway !== undefined) return { kind: 'internet-gateway', id: internetGateway }
   const natGateway = parseId('nat', id)
   if (natGateway !== undefined) return { kind: 'nat-gateway', id: natGateway }
+  const peering = parseId('pcx', id)
+  if (peering !== undefined) return { kind: 'peering', id: peering }
   return /^[a-z]{1,16}-[0-9a-f]{17}$/.test(id) ? { kind: 'unknown', id } : undefined
 }
 

@@ -19,6 +19,7 @@ import type {
   InstanceId,
   NetworkAclId,
   NicId,
+  PeeringId,
   ReservationId,
   SecurityGroupRuleId,
   SubnetId,
@@ -256,6 +257,8 @@ export interface RouteWant {
 export type WayOut =
   | { readonly kind: 'internet' }
   | { readonly kind: 'nat' }
+  /** To the other VPC of this connection, as long as that is active. */
+  | { readonly kind: 'peering'; readonly peering: PeeringId }
   | { readonly kind: 'blackhole' }
 
 /** The network ACL of a subnet. */

@@ -5,6 +5,7 @@
 import { cidrContains, type Ipv4 } from '../model/addr.ts'
 import type { Flow } from '../model/flow.ts'
 import { hasPorts, PROTOCOLS } from '../model/group-rule.ts'
+import type { PeeringId } from '../model/ids.ts'
 import { type AclRule, byNumber, formatAclPeer } from '../model/network-acl.ts'
 import type { PlacedNic } from '../model/records.ts'
 import type { WayOut } from '../model/want.ts'
@@ -39,6 +40,8 @@ export function judgeLeaving(
       why: `no route of ${tableOf(nic.subnet, own)}, by which ${nic.subnet} goes, leads to ${destination}`,
     }
   const { kind } = route.to
+  if (kind === 'peering')
+    return { passes: false, why: `${routeText(route)} leads to a peer only`, to: kind }
   if (kind !== 'blackhole') return { passes: true, why: routeText(route), to: kind }
   return {
     passes: false,
@@ -70,6 +73,30 @@ export function judgeArriving(
   const judged = judgeLeaving(nic, source, records)
   if (judged === null || judged.to !== 'nat') return judged
   return { ...judged, passes: false, why: `${judged.why} is a way out only` }
+}
+
+/**
+ * Whether the NIC's subnet has a route to an address of a peer by this connection. Null: its VPC
+ * has no route tables.
+ */
+export function judgePeerRoute(
+  nic: PlacedNic,
+  peer: Ipv4,
+  peering: PeeringId,
+  { routing }: Pick<CloudRecords, 'routing'>,
+): RouteJudgement | null {
+  const own = routing.find(({ vpc }) => vpc === nic.vpc)
+  const routes = routesOf(nic.subnet, own)
+  if (own === undefined || routes === undefined) return null
+  const route = routeTo(peer, routes)
+  if (route?.to.kind === 'peering' && route.to.peering === peering)
+    return { passes: true, why: routeText(route) }
+  const table = tableOf(nic.subnet, own)
+  const why =
+    route === undefined
+      ? `no route of ${table}, by which ${nic.subnet} goes, leads to ${peer}`
+      : `${routeText(route)} comes before any to ${peering}`
+  return { passes: false, why }
 }
 
 /** A judgement of an ACL; undefined where none is asked. */

@@ -15,7 +15,7 @@ import type { Instance } from '../model/records.ts'
 import type { SharedWant } from '../model/want.ts'
 import { groupStep } from './explain-groups.ts'
 import { outwardAddress } from './explain-nat.ts'
-import { judgePeering } from './explain-peering.ts'
+import { judgePeering, peerRoute } from './explain-peering.ts'
 import {
   type CloudRecords,
   type End,
@@ -272,8 +272,15 @@ function routeSteps(packet: Packet): readonly Step[] {
     return [step('route', passes && outwards.passes, text)]
   }
   const peering = judgePeering(vpcOf(source), vpcOf(destination), records)
-  const joined = peering === null ? [] : [step('route', peering.passes, peering.text)]
+  const joined: Step[] = peering === null ? [] : [step('route', peering.passes, peering.text)]
   if (peering?.passes === false) return joined
+  if (peering?.peering !== undefined)
+    joined.push(
+      ...[
+        ...peerRoute(source, flow.destination, peering.peering, records),
+        ...peerRoute(destination, flow.source, peering.peering, records),
+      ].map(({ passes, text }) => step('route', passes, text)),
+    )
   const there = hostOf(destination)
   if (host === there) return [...joined, step('route', true, `Both are on host ${host}.`)]
   for (const name of [host, there]) {

@@ -8,12 +8,14 @@
  * - `routes_back_N` for what comes from outside: answers must go out by an internet gateway.
  * - `routes_float_N` and `routes_float_back_N` for a floating IP of the same host, by which a
  *   packet would leave the VPC and come in again if the host did not translate it at once.
+ * - `routes_peers_N` and `routes_peers_back_N` for a peer: by a route to the connection only.
  * - `routes_nat_N`, before floating IPs become sources: what goes by a NAT gateway is masqueraded.
  *
  * Each returns what may pass. Between subnets of a VPC there is always a route (`local`).
  */
 import { type Cidr, cidr, cidrContains, formatCidr, type Ipv4 } from '../model/addr.ts'
 import type { Flow, TrackedFlow } from '../model/flow.ts'
+import type { PeeredVpc } from '../model/peering.ts'
 import type { HostWant, NicWant, RouteWant, WayOut } from '../model/want.ts'
 import { TRANSLATE } from './nat.ts'
 import { type Networks, networks } from './networks.ts'
@@ -83,17 +85,23 @@ export function routeRules(
       subnets.match(field).map((own) => `${own} ${more}jump ${verdict}_${name}`),
     )
   const hairpin = 'ct status dnat '
+  const { peered = [] } = want
+  const ofPeers = (own: 'ip saddr' | 'ip daddr', other: string, verdict: string) =>
+    peered.flatMap(({ cidr }) => to(alike, own, `${other} ${formatCidr(cidr)} `, verdict))
   return {
     objects: [
       ...alike.flatMap(({ subnets }) => subnets.sets),
       ...alike.flatMap((one) => chainsOf(one, hasFloatingIps)),
       ...byNat.map(natChain),
+      ...(peered.length === 0 ? [] : alike.flatMap((one) => peerChains(one, peered))),
       chain('leave_subnet', [
+        ...ofPeers('ip saddr', 'ip daddr', 'routes_peers'),
         ...vpcs.match('ip daddr').map((ours) => `${ours} goto leave_host`),
         ...to(alike, 'ip saddr', '', 'routes'),
         'goto leave_host',
       ]),
       chain('enter_subnet', [
+        ...ofPeers('ip daddr', 'ip saddr', 'routes_peers_back'),
         ...vpcs.match('ip saddr').map((ours) => `${ours} return`),
         ...to(alike, 'ip daddr', '', 'routes_back'),
       ]),
@@ -153,6 +161,23 @@ function chainsOf({ name, routes }: Alike, hasFloatingIps: boolean): readonly Nf
   ]
 }
 
+/** What goes to a peer, or comes from one. */
+function peerChains({ name, routes }: Alike, peered: readonly PeeredVpc[]): readonly NftObject[] {
+  const judged = (field: string) => [
+    ...routes.flatMap(({ destination, to }) => {
+      const there = destination.prefix === 0 ? '' : `${field} ${formatCidr(destination)} `
+      const peer = to.kind === 'peering' ? peered.find(({ id }) => id === to.peering) : undefined
+      const passing = peer === undefined ? [] : [`${there}${field} ${formatCidr(peer.cidr)} return`]
+      return [...passing, `${there}${drop('route')}`]
+    }),
+    drop('route'),
+  ]
+  return [
+    chain(`routes_peers_${name}`, judged('ip daddr')),
+    chain(`routes_peers_back_${name}`, judged('ip saddr')),
+  ]
+}
+
 function natChain({ name, routes }: Alike): NftObject {
   const lines = routes.map(({ destination, to }) => {
     const there = destination.prefix === 0 ? '' : `ip daddr ${formatCidr(destination)} `
@@ -169,6 +194,7 @@ export interface Ways {
   readonly routes: ReadonlyMap<Ipv4, readonly RouteWant[] | undefined>
   /** Private addresses by floating IPs of these NICs. */
   readonly floats: ReadonlyMap<Ipv4, Ipv4>
+  readonly peered: readonly PeeredVpc[]
 }
 
 /** The hosts' own services, which need no route. */
@@ -182,7 +208,19 @@ export function waysOf(want: HostWant): Ways {
     vpcs: want.shared.vpcs.map(({ cidr }) => cidr),
     routes: new Map(nics.map(({ ip, subnet }) => [ip, subnets.get(subnet)?.routes])),
     floats: new Map(nics.flatMap(({ ip, publicIp }) => (publicIp ? [[publicIp, ip]] : []))),
+    peered: want.peered ?? [],
   }
+}
+
+/** Whether a subnet with these routes has one to a peer. */
+function leadsToPeer(
+  ip: Ipv4,
+  routes: readonly RouteWant[] | undefined,
+  { id }: PeeredVpc,
+): boolean {
+  if (routes === undefined) return true
+  const way = routeTo(ip, routes)?.to
+  return way?.kind === 'peering' && way.peering === id
 }
 
 /** Whether the routes of this host's NICs let the flow begin, with the translation that it has. */
@@ -193,6 +231,10 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
   const to = floats.get(flow.destination) ?? flow.destination
   const own = routes.get(flow.source)
   const other = routes.get(to)
+  const peerAt = (ip: Ipv4) => ways.peered.find(({ cidr }) => cidrContains(cidr, ip))
+  const [toPeer, fromPeer] = [peerAt(flow.destination), peerAt(flow.source)]
+  if (toPeer !== undefined) return leadsToPeer(flow.destination, own, toPeer)
+  if (fromPeer !== undefined) return leadsToPeer(flow.source, other, fromPeer)
   if (own !== undefined && !isInside(flow.destination)) {
     const way = routeTo(flow.destination, own)?.to
     if (way === undefined || !PASSES.leaves(way)) return false

@@ -79,6 +79,8 @@ function wayOf(target: RouteTarget, { internetGateways }: VpcRouting): WayOut {
       return {
         kind: internetGateways.some(({ id }) => id === target.id) ? 'internet' : 'blackhole',
       }
+    case 'peering':
+      return { kind: 'peering', peering: target.id }
     case 'nat-gateway':
     case 'unknown':
       return { kind: 'blackhole' }

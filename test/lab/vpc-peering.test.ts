@@ -4,8 +4,11 @@
  * does. Again after the daemon was killed, and after the peering has ended.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cidr } from '../../src/model/addr.ts'
+import type { RouteWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { reaches } from '../kit/fabric-fixture.ts'
+import { numbered } from '../kit/records.ts'
 import {
   createVpcTestbed,
   type GuestSpec,
@@ -138,6 +141,29 @@ describe('a link that is deleted', () => {
       await testbed.pass()
       return await reaches(testbed.guest(RED), addressOf(GREEN))
     })
+  })
+})
+
+describe('route tables', () => {
+  it('must lead to the connection in both subnets', async () => {
+    const routeTo = (range: string, at: number): RouteWant => ({
+      destination: cidr(range),
+      to: { kind: 'peering', peering: numbered('pcx', at) },
+    })
+    const [toGreen, toRed] = [routeTo('10.8.0.0/15', 0), routeTo('10.0.0.0/16', 0)]
+    const out: RouteWant = { destination: cidr('0.0.0.0/0'), to: { kind: 'internet' } }
+    const passes = async (red: readonly RouteWant[], green: readonly RouteWant[]) => {
+      await testbed.pass({ routes: { red, green } })
+      return await Promise.all(
+        [GREEN, GREEN_FAR].map((to) => reaches(testbed.guest(RED), addressOf(to))),
+      )
+    }
+    expect(await passes([toGreen, out], [toRed])).toEqual([true, true])
+    expect(await passes([out], [toRed])).toEqual([false, false])
+    expect(await passes([toGreen], [out])).toEqual([false, false])
+    // That of another connection leads elsewhere.
+    expect(await passes([toGreen], [routeTo('10.0.0.0/16', 1)])).toEqual([false, false])
+    await testbed.pass()
   })
 })
 

@@ -66,6 +66,8 @@ function targetView(target: RouteTarget): RouteOutput {
       return { GatewayId: target.id }
     case 'nat-gateway':
       return { NatGatewayId: target.id }
+    case 'peering':
+      return { VpcPeeringConnectionId: target.id }
   }
 }
 

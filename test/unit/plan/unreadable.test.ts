@@ -10,7 +10,7 @@ import { testInstance, testWant } from '../../kit/testbed.ts'
 const row = (table: string): UnreadableRow => ({
   ...{ table, key: 'x', problem: '', instance: null, host: null, ip: null },
 })
-const route = (to: RouteWant['to']['kind']): RouteWant => ({
+const route = (to: 'internet' | 'nat' | 'blackhole'): RouteWant => ({
   destination: cidr('0.0.0.0/0'),
   to: { kind: to },
 })
