@@ -288,16 +288,14 @@ async function readChanged(
 async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
   const all = await tx.instances({ hosts: [self] })
   const instances = all.filter(({ state }) => state !== 'terminated')
-  const images = await tx.images({ host: self })
-  const there = new Set(images.map(({ id }) => id))
-  const others = new Set(instances.map(({ image }) => image).filter((id) => !there.has(id)))
+  const used = new Set(instances.map(({ image }) => image))
   const accounts = new Set(instances.flatMap((one) => (one.keyName === null ? [] : one.account)))
   const keyPairs = await Promise.all([...accounts].map((account) => tx.keyPairs({ account })))
   return {
     instances,
     tags: await tx.tags({ resources: instances.map(({ id }) => id) }),
     volumes: await tx.volumes({ hosts: [self] }),
-    images: others.size === 0 ? images : [...images, ...(await tx.images({ ids: [...others] }))],
+    images: await tx.images({ host: self, orIds: [...used] }),
     keyPairs: keyPairs.flat(),
   }
 }

@@ -67,12 +67,16 @@ type ImageChange = Partial<
   >
 >
 
-interface ImageQuery {
-  readonly account?: AccountId
-  readonly ids?: readonly ImageId[]
-  /** The images that this host inspects, and those that exist on it only. */
-  readonly host?: HostName
-}
+type ImageQuery = { readonly account?: AccountId } & (
+  | { readonly ids?: readonly ImageId[]; readonly host?: undefined; readonly orIds?: undefined }
+  | {
+      readonly ids?: undefined
+      /** The images that this host inspects, and those that exist on it only. */
+      readonly host: HostName
+      /** These as well, whatever host they have. */
+      readonly orIds?: readonly ImageId[]
+    }
+)
 
 /** The noun. */
 export const images = noun({
@@ -81,15 +85,18 @@ export const images = noun({
     async images(query: ImageQuery): Promise<readonly Image[]> {
       let select = db.selectFrom('images').selectAll().orderBy('id')
       if (query.account !== undefined) select = select.where('account', '=', query.account)
-      const { host } = query
-      if (host !== undefined)
-        select = select.where(({ eb, or }) =>
-          or([eb('host', '=', host), eb('location', 'like', `${keptLocations(host)}%`)]),
-        )
-      const found = await inParts(query.ids, (part) =>
-        part === undefined ? select.execute() : select.where('id', 'in', part).execute(),
-      )
-      const images = await rows.parseLong(tables.images, found)
+      const { host, ids, orIds = [] } = query
+      const found =
+        host === undefined
+          ? await inParts(ids, (part) =>
+              part === undefined ? select.execute() : select.where('id', 'in', part).execute(),
+            )
+          : await inParts(orIds.length === 0 ? undefined : orIds, (part) =>
+              select.where((eb) => isOf(eb, host, part)).execute(),
+            )
+      // Images of the host are found with each part of the ids.
+      const distinct = [...new Map(found.map((row) => [row.id, row])).values()]
+      const images = await rows.parseLong(tables.images, distinct)
       for (const image of images) where.isAt(image.id, ...hostsOf(image))
       return images
     },
@@ -133,6 +140,17 @@ export const images = noun({
     deleteUnusedImages: always,
   },
 })
+
+/** Whether an image is inspected by the host, exists on it only, or is one of these. */
+function isOf(
+  { eb, or }: ExpressionBuilder<Tables, 'images'>,
+  host: HostName,
+  ids: readonly ImageId[] = [],
+) {
+  const kept = eb('location', 'like', `${keptLocations(host)}%`)
+  const inspected = eb('host', '=', host)
+  return or(ids.length === 0 ? [inspected, kept] : [inspected, kept, eb('id', 'in', ids)])
+}
 
 /** The host in the image's row, and the host that has the image. */
 function hostsOf({ host, location }: Pick<Image, 'host' | 'location'>): readonly HostName[] {

@@ -96,6 +96,9 @@ export function describeRoundTrips(begin: () => Promise<StoreFixture>): void {
         expect(await tx.placedNics({ vpcs: [] })).toEqual([])
         expect(ids(await tx.groups({ vpcs: [given.farVpc.id] }))).toEqual([given.farGroup])
         expect(ids(await tx.images({ host: given.HOST }))).toEqual(ids([given.image(1), kept]))
+        const used = [given.image(3).id, given.image(1).id, given.image(4).id]
+        const all = [given.image(1), kept, given.image(3)]
+        expect(ids(await tx.images({ host: given.HOST, orIds: used }))).toEqual(ids(all))
         const [peer, ...more] = await tx.peerHosts([given.HOST])
         expect([peer?.name, more]).toEqual([given.HOST, []])
         expect((await tx.peerHosts()).map(({ name }) => name)).toEqual([given.HOST])

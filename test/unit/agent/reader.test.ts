@@ -15,6 +15,7 @@ import {
   account,
   hostName,
   hostRecord,
+  image,
   instanceId,
   instanceRecord,
   network,
@@ -28,7 +29,7 @@ const anyHost = fc.constantFrom(...hosts)
 const anyNumber = fc.integer({ min: 1, max: 6 })
 
 /**
- * Each changes records as the house does: what concerns a host advances its generation in the same
+ * Each changes records as actions do: what concerns a host advances its generation in the same
  * transaction.
  */
 const anyChange = fc.oneof(
@@ -347,6 +348,32 @@ it('goes on when the clock of the store is set back by hours', async () => {
   expect((await reader.read({ fresh: false })).instances).toHaveLength(1)
   await apply(store, { kind: 'launch', host: other, number: 2 })
   expect((await reader.read({ fresh: false })).nics).toHaveLength(2)
+  await store.close()
+})
+
+it('asks for images once, with those of other hosts that its instances use', async () => {
+  const store = await openRecords(hosts)
+  const elsewhere = { ...image, id: numbered('ami', 2), name: 'elsewhere', host: hosts[1] ?? self }
+  await store.change(async (tx) => {
+    await tx.insertImage(elsewhere)
+    await tx.insertInstance({ ...instanceRecord(instanceId(1), self), image: elsewhere.id })
+  })
+  let asked = 0
+  const counted = (tx: ReadTx): ReadTx => ({
+    ...tx,
+    images: (query) => {
+      asked += 1
+      return tx.images(query)
+    },
+  })
+  const reader = createRecordsReader(
+    { ...store, read: (work) => store.read((tx) => work(counted(tx))) },
+    self,
+    systemClock,
+  )
+  const { images } = await reader.read({ fresh: false })
+  expect(images.map(({ id }) => id)).toContain(elsewhere.id)
+  expect(asked).toBe(1)
   await store.close()
 })
 
