@@ -4,10 +4,8 @@ import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
 import { hostHealth, servesClients } from './agent/health.ts'
-import type { HostRuntimeSettings } from './agent/host-runtime.ts'
-import { type HostRuntime, startHostRuntime } from './agent/host-runtime.ts'
 import type { Lease } from './agent/lease.ts'
-import { createLedger, type Ledger } from './agent/ledger.ts'
+import { createLedger } from './agent/ledger.ts'
 import type { ApiParts } from './api/action.ts'
 import { allActions } from './api/actions/all.ts'
 import { createAdmin } from './api/admin.ts'
@@ -15,13 +13,11 @@ import { serveCommands } from './api/commands/serve.ts'
 import { createConsoleLocator } from './api/console/locate.ts'
 import { createConsoleServer, type Upgrader } from './api/console/server.ts'
 import { type Api, createApi } from './api/http/server.ts'
-import { createKeyGeneration } from './api/key-generation.ts'
-import { createCatalogue } from './api/launch/catalogue.ts'
 import { createTracer } from './api/trace.ts'
 import type { Bus } from './bus/bus.ts'
 import type { Config, Environment } from './config.ts'
-import { createDrivers, type Drivers } from './drivers.ts'
-import { openBus, openRecords, type Records } from './engines.ts'
+import { createDrivers, type Drivers, type OpenDriverFunction } from './drivers.ts'
+import type { Records } from './engines.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
 import { createHostServices, createHostVpcs } from './host-services.ts'
@@ -32,8 +28,8 @@ import { createDiskWatch } from './lib/disk-space.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { readSecret } from './lib/secret.ts'
-import { createTurns } from './lib/turns.ts'
-import { machineRecord } from './machine-record.ts'
+import { machineRecord, memoryForInstances } from './machine-record.ts'
+import { connect, type Machine, type MemberContext, startMember } from './member.ts'
 import type { HealthCondition } from './model/health.ts'
 import { KIB } from './model/sizes.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
@@ -46,14 +42,9 @@ import {
 import { counterRooms } from './services/firewall/counters.ts'
 import { createSink } from './services/flow-logs/sinks.ts'
 import { createTracing } from './services/tracing.ts'
-import {
-  apiSettings,
-  flowLogSettings,
-  hostFiles,
-  hostRuntimeSettings,
-  surroundingsOf,
-} from './settings.ts'
-import { openRunHistory, requireUniqueHost } from './unique-host.ts'
+import { flowLogSettings, hostFiles, surroundingsOf } from './settings.ts'
+import type { Store } from './store/store.ts'
+import { openRunHistory } from './unique-host.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * KIB
 const ANY_ADDRESS = '0.0.0.0'
@@ -68,6 +59,15 @@ export interface DaemonSeams {
   readonly clock: Clock
   /** From 0 up to 1. */
   readonly random: () => number
+  /** What tests put in front of the daemon's ports, or in their place. */
+  readonly ports?: DaemonPorts
+}
+
+export interface DaemonPorts {
+  readonly host?: (host: Host) => Host
+  readonly store?: (store: Store) => Store
+  /** Instead of the usual drivers. */
+  readonly drivers?: readonly OpenDriverFunction[]
 }
 
 /** A running daemon. Disposing of it stops the daemon; instances keep running. */
@@ -81,32 +81,10 @@ export interface Daemon extends AsyncDisposable {
 }
 
 /** What the parts below share. */
-interface DaemonContext extends DaemonSeams {
+interface DaemonContext extends DaemonSeams, MemberContext {
   readonly host: Host
   readonly identity: Identity
   readonly monitors: HostMonitors
-  readonly ledger: Ledger
-}
-
-/** What actions need, whether they are called over HTTP or the bus. */
-function buildParts(
-  context: DaemonContext,
-  records: Records,
-  bus: Bus,
-  drivers: Drivers,
-): ApiParts {
-  const { config, clock } = context
-  return {
-    store: records.informed,
-    bus,
-    catalogue: createCatalogue(clock),
-    clock,
-    turns: createTurns(),
-    keyGeneration: createKeyGeneration(),
-    random: randomBytes,
-    settings: apiSettings(config, drivers.declarations),
-    keys: records.keys.ring,
-  }
 }
 
 function buildApi(
@@ -150,49 +128,30 @@ function openConsoles(context: DaemonContext, records: Records, bus: Bus, driver
   return { server, consoleLocator }
 }
 
-/** Starts agent and lease. */
-async function startHost(
+/** This machine, for the agent and the lease. */
+async function openMachine(
   context: DaemonContext,
-  parts: AsyncDisposableStack,
-  records: Records,
-  bus: Bus,
   drivers: Drivers,
-  settings: HostRuntimeSettings,
-): Promise<HostRuntime> {
-  const { config, log, metrics, clock } = context
+  parts: AsyncDisposableStack,
+): Promise<Machine> {
+  const { config } = context
   const metadataKey = await readSecret(join(config.stateDir, 'metadata.key'))
   const s3Settings = await readS3Settings(config.images.s3)
   const s3 = s3Settings === null ? null : createS3(s3Settings)
   parts.defer(() => s3?.close())
   const hostParts = {
     ...{ ...context, drivers, metadataKey, rooms: counterRooms(config.metrics) },
+    instanceMemoryMiB: memoryForInstances(config),
     writeFlowLogs: createSink(flowLogSettings(config), s3 === null ? null : s3.put),
   }
   const vpcs = createHostVpcs(hostParts)
   const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
-  const keeper = startHostRuntime(
-    {
-      store: records.store,
-      rows: records.rows,
-      bus,
-      ledger: context.ledger,
-      services: (wake) => createHostServices(hostParts, vpcs, wake),
-      watchKernel: (heard) => vpcs.watchKernel(heard),
-      onRecordsChanged: records.changed,
-      clock,
-      log,
-      metrics,
-      random: context.random,
-      shortage: async () => watchDisk(await drivers.storage()),
-    },
-    settings,
-  )
-  parts.defer(() => keeper.close())
-  bus.onAsk('console', async ({ instance }) => ({
-    output: (await drivers.console(instance, CONSOLE_LIMIT_BYTES)).toString('base64'),
-    at: new Date(clock.now()).toISOString(),
-  }))
-  return keeper
+  return {
+    drivers: drivers.declarations,
+    services: (wake) => createHostServices(hostParts, vpcs, wake),
+    watchKernel: (heard) => vpcs.watchKernel(heard),
+    shortage: async () => watchDisk(await drivers.storage()),
+  }
 }
 
 /** The conditions of `/healthz`. */
@@ -219,39 +178,39 @@ function healthOf(
  * them `DuplicateHostError`; then everything that had started is closed again.
  */
 export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
-  const { config, log, metrics, clock } = seams
+  const { config, log, metrics, clock, ports = {} } = seams
   await using parts = new AsyncDisposableStack()
   parts.defer(await lockDirectories(config))
   const identity = parts.adopt(await openIdentity({ config, clock, log }), (one) => one.close())
   const ledger = createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log })
   await requireFreeAddresses(config, ledger)
   const runs = await openRunHistory(config)
-  const engines = { config, clock, log, identity }
-  const records = await openRecords(engines, metrics)
-  parts.defer(() => records.close())
-  const keeping = hostRuntimeSettings(config, {
+  const member = { ...seams, identity, ledger, wrapStore: ports.store }
+  const machine = {
     ...(await machineRecord(config)),
     ...(runs === null ? {} : { run: runs.current }),
-  })
-  const unique = await requireUniqueHost(config, runs, records.store, keeping)
-  // The bus is opened before the agent exists, and asks it later for the number of hosts.
-  const count = { hosts: () => 1 }
-  const { bus, commands, health: busHealth } = await openBus(engines, metrics, () => count.hosts())
-  parts.defer(() => bus.close())
-  const host = createLinuxHost({ log, ...hostFiles(config) })
-  parts.defer(() => host.close())
+  }
+  const connection = await connect(member, machine, runs, parts)
+  const { records, unique } = connection
+  const { bus, commands, health: busHealth } = connection.bus
+  const linux = createLinuxHost({ log, ...hostFiles(config) })
+  parts.defer(() => linux.close())
+  const host = ports.host?.(linux) ?? linux
   const monitors = createHostMonitors(config, host, clock)
-  const context: DaemonContext = { ...seams, host, identity, monitors, ledger }
-  const drivers = await createDrivers(context, seams.environment)
+  const context: DaemonContext = { ...member, host, monitors }
+  const drivers = await createDrivers(context, seams.environment, ports.drivers)
   parts.defer(() => drivers.close())
-  const { agent, lease } = await startHost(context, parts, records, bus, drivers, {
-    ...keeping,
-    ...unique.settings,
-  })
-  count.hosts = () => agent.hosts()
+  const { agent, lease, calls } = startMember(
+    context,
+    connection,
+    await openMachine(context, drivers, parts),
+    parts,
+  )
+  bus.onAsk('console', async ({ instance }) => ({
+    output: (await drivers.console(instance, CONSOLE_LIMIT_BYTES)).toString('base64'),
+    at: new Date(clock.now()).toISOString(),
+  }))
   const consoles = openConsoles(context, records, bus, drivers)
-
-  const calls = buildParts(context, records, bus, drivers)
   const health = () => healthOf(context, agent, lease, busHealth)
   const api = buildApi(context, calls, consoles.server, health)
   parts.defer(() => api.close())

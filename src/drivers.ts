@@ -51,8 +51,11 @@ interface DriverContext {
   readonly outbound: Outbound
 }
 
+/** Opens a driver. Nothing is started or read before it is needed. */
+export type OpenDriverFunction = (context: DriverContext) => Promise<OpenDriver>
+
 interface Driver {
-  readonly open: (context: DriverContext) => Promise<OpenDriver>
+  readonly open: OpenDriverFunction
   readonly teardown: DriverTeardown<Config>
 }
 
@@ -67,16 +70,17 @@ export const DRIVER_TEARDOWNS: readonly DriverTeardown<Config>[] = DRIVERS.map(
   ({ teardown }) => teardown,
 )
 
-/** Opens all drivers. Nothing is started or read before it is needed. */
+/** Opens all drivers, or those that are given. */
 export async function createDrivers(
   base: Omit<DriverContext, 'outbound' | 'mtuBytes'>,
   environment: Environment,
+  given: readonly OpenDriverFunction[] = DRIVERS.map(({ open }) => open),
 ): Promise<Drivers> {
   const { config, clock, log, metrics } = base
   const outbound = createOutbound(outboundSettings(config, environment))
   const context = { ...base, outbound, mtuBytes: instanceMtuBytes(config) }
   await enlargeTables(log)
-  const drivers = await Promise.all(DRIVERS.map(({ open }) => open(context)))
+  const drivers = await Promise.all(given.map((open) => open(context)))
   return {
     declarations: drivers.map(({ declaration }) => declaration),
     services(wake) {

@@ -38,6 +38,8 @@ export interface EngineContext {
   readonly clock: Clock
   readonly log: Log
   readonly identity: Pick<Identity, 'secret'>
+  /** Puts something between the daemon and the records. */
+  readonly wrapStore?: ((store: Store) => Store) | undefined
 }
 
 /** The records as this host uses them. */
@@ -75,7 +77,7 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
       await engine.migrate()
       await makeRecords(config, engine, protection)
       await sealKeys(engine, protection)
-      return engine
+      return context.wrapStore?.(engine) ?? engine
     } catch (error) {
       await engine.close()
       throw error

@@ -7,7 +7,6 @@ import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { systemRunner } from './lib/runner.ts'
-import { memoryForInstances } from './machine-record.ts'
 import { ec2Architecture } from './model/architecture.ts'
 import type { HostRouting } from './model/host-routing.ts'
 import { NEXT_HOPS_FILE } from './model/names.ts'
@@ -34,21 +33,27 @@ export interface HostServicesParts {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly host: Host
-  readonly monitors: HostMonitors
+  readonly monitors: Pick<HostMonitors, 'services'>
   readonly drivers: Pick<Drivers, 'declarations' | 'services'>
   /** Secret that signs tokens of the metadata service. */
   readonly metadataKey: Uint8Array
   readonly rooms: CounterRooms
   readonly writeFlowLogs: (batch: Batch) => Promise<void>
+  /** Memory of the machine that instances may have. */
+  readonly instanceMemoryMiB: number
+  /** How long a pass waits for the namespaces of VPCs, in milliseconds. */
+  readonly vpcWaitMs?: number
 }
 
 /** The services in one network namespace; `network` is the number of the VPC whose it is. */
 function namespaceServices(
-  { config, log, clock, drivers, metadataKey: key, rooms, writeFlowLogs }: HostServicesParts,
+  parts: HostServicesParts,
   host: NamespaceHost,
   metrics: Metrics,
   network?: number,
 ) {
+  const { config, log, clock, drivers, metadataKey: key, rooms, writeFlowLogs } = parts
+  const { instanceMemoryMiB } = parts
   const { surroundings, read } = sharedSurroundings(host)
   const { zone } = config.dns
   const mtu = instanceMtuBytes(config)
@@ -61,7 +66,7 @@ function namespaceServices(
         host: { ...host, surroundings: read },
         metrics,
         settings: network === undefined ? firewallSettings(config) : vpcFirewallSettings(config),
-        instanceMemoryMiB: memoryForInstances(config),
+        instanceMemoryMiB,
         rooms,
       }),
       createLinks({
@@ -105,7 +110,8 @@ export function createHostVpcs(parts: HostServicesParts): Vpcs {
     vpcs: parts.host.vpcs,
     machine: parts.host,
     clock: parts.clock,
-    instanceMemoryMiB: memoryForInstances(parts.config),
+    instanceMemoryMiB: parts.instanceMemoryMiB,
+    ...(parts.vpcWaitMs === undefined ? {} : { waitMs: parts.vpcWaitMs }),
     open: (host, network) => {
       const metrics = parts.metrics.share()
       const { packets, answers } = namespaceServices(parts, host, metrics, network)

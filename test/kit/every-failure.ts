@@ -35,8 +35,8 @@ export interface Watch {
   ): Port
 }
 
-/** What a transaction answers at once, without asking anybody. */
-const AT_ONCE: ReadonlySet<string | symbol> = new Set(['touched', 'unreadable'])
+/** Methods that return no promise. */
+const AT_ONCE: ReadonlySet<string | symbol> = new Set(['touched', 'unreadable', 'watchKernel'])
 
 /** A new count, with nothing armed. */
 export function watchCalls(): Watch {

@@ -33,7 +33,7 @@ import { testWant } from './testbed.ts'
 /** The outside machine on every host's uplink. */
 export const OUTSIDE = ipv4('198.51.100.254')
 /** On the network of the uplinks. */
-const FLOATING_IPS = cidr('198.51.100.200/29')
+export const FLOATING_IPS = cidr('198.51.100.200/29')
 /** A port of the hosts that instances may connect to, on any host. */
 export const OPEN_PORT = 8773
 const PREFIX = 20
@@ -243,7 +243,7 @@ async function createHost(
 }
 
 /** The firewall's settings on such a host. */
-export function firewallOf(fabric: FabricSettings): FirewallSettings {
+function firewallOf(fabric: FabricSettings): FirewallSettings {
   return { ...LONE_FIREWALL, instanceToHostPorts: [OPEN_PORT], pools: [FLOATING_IPS], fabric }
 }
 

@@ -5,14 +5,16 @@
  * host run, the real ones on the real kernel.
  */
 import { randomBytes } from 'node:crypto'
+import { configSchema } from '../../src/config.ts'
 import { DOCKER } from '../../src/containers/declaration.ts'
-import type { NamespaceHost } from '../../src/host/host.ts'
+import { createHostServices, createHostVpcs } from '../../src/host-services.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { createMetrics, type Metrics } from '../../src/lib/metrics.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
 import {
   type Cidr,
   cidr,
   cidrAddress,
+  formatCidr,
   gatewayOf,
   type Ipv4,
   ipv4,
@@ -23,14 +25,7 @@ import { ANY_PROTOCOL, PROTOCOLS } from '../../src/model/group-rule.ts'
 import { formatId } from '../../src/model/ids.ts'
 import { namespaceName } from '../../src/model/names.ts'
 import type { HostWant, InstanceWant, RouteWant, RuleWant } from '../../src/model/want.ts'
-import type { FirewallSettings } from '../../src/plan/ruleset.ts'
-import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
-import { createDns } from '../../src/services/dns/dns.ts'
-import { createFirewall } from '../../src/services/firewall/firewall.ts'
-import { createFloatingIpFlows, createFloatingIps } from '../../src/services/floating-ips.ts'
-import { createLinks } from '../../src/services/links.ts'
-import { createMetadata } from '../../src/services/metadata/metadata.ts'
-import { createVpcs } from '../../src/services/vpcs/vpcs.ts'
+import { counterRooms } from '../../src/services/firewall/counters.ts'
 import { instance } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
@@ -39,7 +34,8 @@ import {
   createFabricTestbed,
   type FabricHost,
   type FabricTestbed,
-  firewallOf,
+  FLOATING_IPS,
+  OPEN_PORT,
 } from './fabric-testbed.ts'
 import { defaultRuleWants, hostName, numbered } from './records.ts'
 
@@ -203,80 +199,39 @@ function hostNameOf(index: number) {
   return hostName(`host-${index + 1}`)
 }
 
-/** All services, as `host-services.ts` puts them together. */
+/** All services of a daemon that runs no instances. */
 const buildServices: BuildServices = (host, fabric, mtu) => {
-  const metrics = createMetrics()
-  const common = { clock: systemClock, log: silentLog }
-  const inside = (
-    at: NamespaceHost,
-    { metrics, network }: { readonly metrics: Metrics; readonly network?: number },
-  ) => ({
-    packets: [
-      createFirewall({
-        ...{ host: at, metrics, instanceMemoryMiB: INSTANCE_MEMORY_MIB },
-        settings: network === undefined ? firewallOf(fabric) : inVpc(fabric),
-      }),
-      createLinks({
-        ...{ host: at, metrics, mtu, fabric, drivers: [DOCKER] },
-        ...(network === undefined ? {} : { network }),
-      }),
-      createFloatingIpFlows({ host: at }),
-    ],
-    answers: [
-      createDhcp({
-        ...{ ...common, host: at, metrics },
-        settings: { leaseSeconds: 3600, mtu, zone: DNS_ZONE },
-      }),
-      createDns({
-        ...{ ...common, metrics, sockets: at.sockets },
-        settings: {
-          zone: DNS_ZONE,
-          forwarders: [],
-          ...{ timeoutMs: 300, ttlSeconds: 30, cacheEntries: 10, maxOutstanding: 10 },
-          forwardLocal: true,
-        },
-      }),
-      createMetadata({
-        ...{ ...common, metrics, sockets: at.sockets, key: KEY },
-        settings: { zone: DNS_ZONE, region: 'atoll-1', architecture: 'x86_64' },
-      }),
-    ],
-  })
-  const vpcs = createVpcs({
-    vpcs: host.vpcs,
-    machine: host,
-    // The thread leaves the host's namespace after a pass.
-    waitMs: WHOLE_PASS_MS,
-    clock: systemClock,
-    instanceMemoryMiB: INSTANCE_MEMORY_MIB,
-    open: (at, network) => {
-      const share = metrics.share()
-      return { ...inside(at, { metrics: share, network }), end: () => share.end() }
+  const config = configSchema.parse({
+    stateDir: '/nowhere',
+    fabric,
+    network: {
+      ...{ mtu, rates: [], instanceToHostPorts: [OPEN_PORT] },
+      pools: [
+        { name: 'public', ranges: [formatCidr(FLOATING_IPS)] },
+        { name: 'routed', ranges: ['203.0.113.201-203.0.113.210'], gateway: GATEWAY },
+      ],
+    },
+    dns: {
+      ...{ zone: DNS_ZONE, forwarders: [] },
+      ...{ timeoutMs: 300, cacheEntries: 10, maxOutstanding: 10 },
     },
   })
-  const own = inside(host, { metrics: metrics.share() })
-  const floatingIps = createFloatingIps({ host, clock: systemClock, pools: [ROUTED] })
-  return [
-    ...[...own.packets, ...own.answers].map(vpcs.own),
-    ...vpcs.services(() => undefined),
-    vpcs.own(floatingIps),
-  ]
-}
-
-function inVpc(fabric: FabricSettings): FirewallSettings {
-  return {
-    ...firewallOf({ ...fabric, mode: 'vxlan', encryption: 'none' }),
-    ...{ instanceToHostPorts: [], inVpc: true },
+  const parts = {
+    ...{ config, host, clock: systemClock, log: silentLog, metrics: createMetrics() },
+    metadataKey: KEY,
+    instanceMemoryMiB: INSTANCE_MEMORY_MIB,
+    monitors: { services: [] },
+    // The thread leaves the host's namespace after a pass.
+    vpcWaitMs: WHOLE_PASS_MS,
+    rooms: counterRooms(config.metrics),
+    writeFlowLogs: async () => undefined,
+    drivers: { declarations: [DOCKER], services: () => [] },
   }
+  return createHostServices(parts, createHostVpcs(parts), () => undefined)
 }
 
-/** A router on the network of the hosts, by which addresses of `ROUTED` leave. */
+/** A router on the network of the hosts, by which addresses of the pool `routed` leave. */
 export const GATEWAY = ipv4('198.51.100.99')
-const ROUTED = {
-  ...{ name: 'routed', zones: null, gateway: GATEWAY },
-  ranges: [{ first: ipv4('203.0.113.201'), last: ipv4('203.0.113.210') }],
-}
-
 const KEY = randomBytes(32)
 const WHOLE_PASS_MS = 60_000
 

@@ -1,61 +1,34 @@
 /**
- * A whole host inside the test process: records on disk, the real kernel in a namespace of its own,
- * a real Docker Engine, every service and the agent, put together as in `daemon.ts`. In addition
- * each port can be made to fail, and waits are shorter.
+ * A whole host inside the test process: the daemon, on the real kernel in a namespace of its own
+ * and with a real Docker Engine. Each of its ports can be made to fail, and its waits are shorter.
  */
-
-import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bootstrap } from '../../src/agent/bootstrap.ts'
-import { startHostRuntime } from '../../src/agent/host-runtime.ts'
-import { createLedger } from '../../src/agent/ledger.ts'
+import * as ec2 from '@aws-sdk/client-ec2'
 import { createRecordsReader } from '../../src/agent/reader.ts'
-import { allActions } from '../../src/api/actions/all.ts'
-import { createKeyGeneration } from '../../src/api/key-generation.ts'
-import { createCatalogue } from '../../src/api/launch/catalogue.ts'
-import { answerWithFallback } from '../../src/api/replica-fallback.ts'
-import { createLocalBus } from '../../src/bus/local.ts'
-import { DOCKER } from '../../src/containers/declaration.ts'
-import { createDockerDriver } from '../../src/containers/docker.ts'
-import { createDockerImages } from '../../src/containers/images.ts'
+import { configSchema, readEnvironment } from '../../src/config.ts'
+import { openContainers } from '../../src/containers/open.ts'
+import { startDaemon } from '../../src/daemon.ts'
+import type { OpenDriverFunction } from '../../src/drivers.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences, nicSpec } from '../../src/host/network/nic.ts'
-import { readTables } from '../../src/host/processes/tables.ts'
-import { type Clock, systemClock } from '../../src/lib/clock.ts'
-import type { Log } from '../../src/lib/log.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
-import { systemRunner } from '../../src/lib/runner.ts'
-import { createTurns } from '../../src/lib/turns.ts'
-import { cidr } from '../../src/model/addr.ts'
 import { type InstanceId, parseHostName } from '../../src/model/ids.ts'
 import type { Instance } from '../../src/model/records.ts'
+import { readCredentials } from '../../src/operator/credentials.ts'
 import { wantFor } from '../../src/plan/want.ts'
-import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
-import { createDns } from '../../src/services/dns/dns.ts'
-import { createFirewall } from '../../src/services/firewall/firewall.ts'
-import { createLinks } from '../../src/services/links.ts'
-import { createMetadata } from '../../src/services/metadata/metadata.ts'
-import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
-import { createRowWatch } from '../../src/store/records/rows.ts'
-import { withoutReplica } from '../../src/store/replica-reads.ts'
 import type { Store } from '../../src/store/store.ts'
-import type { OpenDriver, WorkloadDriver } from '../../src/workloads/driver.ts'
-import { createWorkloadMeters } from '../../src/workloads/step-runner.ts'
-import { createWorkloads } from '../../src/workloads/workloads.ts'
+import type { WorkloadDriver } from '../../src/workloads/driver.ts'
+import { clientOf } from '../../tools/kit/cloud.ts'
 import { startDocker } from '../../tools/kit/docker.ts'
-import { LONE_FIREWALL, NO_FABRIC } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, type Netns } from '../../tools/kit/netns.ts'
 import { ruleLinks } from '../../tools/kit/rule-links.ts'
-import { LIMITS } from './api-cloud.ts'
-import { newBudget } from './budget.ts'
 import { fastClock } from './fast-clock.ts'
 
-const ZONE = 'atoll-1a'
-const DNS_ZONE = 'atoll.internal'
 const MTU = 1500
 /**
  * Passes and pauses come this much faster than on a real host. Not more: how long a service may
@@ -63,21 +36,9 @@ const MTU = 1500
  */
 const SPEEDUP = 6
 
-/** What a driver that is added may use of the host. */
-interface DriverContext {
-  readonly config: { readonly stateDir: string }
-  readonly mtuBytes: number
-  readonly host: Host
-  readonly clock: Clock
-  readonly log: Log
-}
-
-/**
- * What stands between the parts and their ports, each the identity unless given; and drivers beside
- * Docker's.
- */
-export interface Breakers {
-  readonly drivers?: readonly ((context: DriverContext) => OpenDriver)[]
+/** What stands between the daemon and its ports, and drivers beside Docker's. */
+export interface WholeHostOptions {
+  readonly drivers?: readonly OpenDriverFunction[]
   /** How much faster time runs where it is only waited for; 6 unless given. */
   readonly speedup?: number
   readonly host?: (host: Host) => Host
@@ -87,14 +48,10 @@ export interface Breakers {
 
 export interface WholeHost {
   readonly netns: Netns
-  /** The records, not broken. */
+  /** The records, behind what the options put in front of them. */
   readonly store: Store
-  /** Runs an EC2 action, on the records as they may be broken unless told otherwise. */
-  act(
-    action: string,
-    input: object,
-    options?: { readonly unbroken?: boolean },
-  ): Promise<Record<string, unknown>>
+  /** Calls an EC2 action over the API. */
+  act(action: string, input: object): Promise<Record<string, unknown>>
   instance(id: InstanceId): Promise<Instance | undefined>
   /**
    * How records, kernel and engine differ from each other and from what the records want, in words;
@@ -112,145 +69,44 @@ function known<T>(value: T | undefined): T {
 }
 
 /** Starts it; the calling thread is in its namespace until `close`. */
-export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost> {
-  const log = silentLog
-  const fast = fastClock(breakers.speedup ?? SPEEDUP)
+export async function startWholeHost(options: WholeHostOptions = {}): Promise<WholeHost> {
   const dir = await mkdtemp(join(tmpdir(), 'atoll-whole-'))
   const netns = await createNetns('whole')
   const leave = netns.enter()
   const engine = await startDocker({ pid: netns.pid })
   await engine.makeSampleImages()
   const { docker } = engine
-
-  const store = await openSqliteStore({ file: join(dir, 'atoll.db'), log })
-  await store.migrate()
-  const network = { vpc: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') }
-  const key = known((await bootstrap(store, { ...network, zone: ZONE }, randomBytes)) ?? undefined)
-  const bus = createLocalBus()
+  const stateDir = join(dir, 'state')
   const name = known(parseHostName('whole'))
-  const metrics = createMetrics()
-  const linux = createLinuxHost({ log })
-  const host = breakers.host?.(linux) ?? linux
-  const images = createDockerImages({
-    docker,
-    sources: { registries: [], local: ['*'] },
-    directories: [dir],
-    maxBytes: 64 * 1024 * 1024,
-    clock: systemClock,
-    log,
-  })
-  const dockerDriver = createDockerDriver({
-    docker,
-    images,
-    host,
-    settings: {
-      engineSocket: join(dir, 'docker.sock'),
-      stateDir: dir,
-      zone: DNS_ZONE,
-      stopSeconds: 0,
-      mtuBytes: MTU,
-      busyboxPath: '/bin/busybox',
-      tables: readTables(),
-    },
-    run: systemRunner,
-    clock: systemClock,
-    log,
-  })
-  const driver = breakers.driver?.(dockerDriver) ?? dockerDriver
-  const context = { config: { stateDir: dir }, mtuBytes: MTU, host, clock: systemClock, log }
-  const drivers: readonly OpenDriver[] = [
-    { declaration: DOCKER, driver, images },
-    ...(breakers.drivers ?? []).map((open) => open(context)),
-  ]
-  const declarations = drivers.map(({ declaration }) => declaration)
-  const records = breakers.store?.(store) ?? store
-  const dns = {
-    zone: DNS_ZONE,
-    forwarders: [],
-    timeoutMs: 100,
-    ttlSeconds: 30,
-    cacheEntries: 10,
-    maxOutstanding: 10,
-    forwardLocal: true,
-  }
-  const workloads = (wake: () => void) => {
-    const meters = createWorkloadMeters(metrics)
-    return drivers.map((one) => createWorkloads({ ...one, wake, clock: fast, log, meters }))
-  }
-  const keeper = startHostRuntime(
-    {
-      store: records,
-      rows: createRowWatch({ log, metrics, monotonic: () => systemClock.monotonic() }),
-      bus,
-      ledger: createLedger({ file: join(dir, 'ledger.json'), clock: systemClock, log }),
-      services: (wake) => [
-        createFirewall({
-          host,
-          metrics,
-          settings: LONE_FIREWALL,
-          instanceMemoryMiB: 2048,
-        }),
-        createLinks({ host, metrics, mtu: MTU, fabric: NO_FABRIC, drivers: declarations }),
-        createDhcp({
-          host,
-          settings: { leaseSeconds: 3600, mtu: MTU, zone: DNS_ZONE },
-          clock: systemClock,
-          metrics,
-          log,
-        }),
-        createDns({ settings: dns, metrics, log, clock: systemClock }),
-        createMetadata({
-          settings: { zone: DNS_ZONE, region: 'atoll-1', architecture: 'x86_64' },
-          key: randomBytes(32),
-          clock: systemClock,
-          metrics,
-          log,
-        }),
-        ...workloads(wake),
-      ],
-      watchKernel: (heard) => linux.watchKernel(heard),
-      onRecordsChanged: () => undefined,
-      clock: fast,
-      log,
-      metrics,
-      random: Math.random,
-      shortage: async () => null,
-    },
-    {
-      self: {
-        name,
-        identity: name,
-        zone: ZONE,
-        version: '0',
-        vcpus: 64,
-        memoryMiB: 65_536,
-        diskGiB: 1000,
-        fabricAddress: null,
+  const opened = Promise.withResolvers<Store>()
+  const daemon = await startDaemon({
+    config: configOf(dir, engine.socketPath),
+    environment: readEnvironment(),
+    log: silentLog,
+    metrics: createMetrics(),
+    clock: fastClock(options.speedup ?? SPEEDUP),
+    random: Math.random,
+    ports: {
+      ...(options.host === undefined ? {} : { host: options.host }),
+      store: (store) => {
+        opened.resolve(store)
+        return options.store?.(store) ?? store
       },
-      intervalMs: 2_000,
-      resyncMs: 120_000,
-      leaseMs: 60_000,
-      renewMs: 2_000,
+      drivers: [
+        async (context) => {
+          const containers = await openContainers(context)
+          const driver = options.driver?.(containers.driver) ?? containers.driver
+          return { ...containers, driver }
+        },
+        ...(options.drivers ?? []),
+      ],
     },
-  )
-  const parts = {
-    store: withoutReplica(records),
-    bus,
-    catalogue: createCatalogue(systemClock),
-    clock: systemClock,
-    turns: createTurns(),
-    keyGeneration: createKeyGeneration(),
-    random: randomBytes,
-    settings: {
-      host: name,
-      region: 'atoll-1',
-      dnsZone: DNS_ZONE,
-      endpoint: null,
-      drivers: declarations,
-      maxInstancesPerLaunch: 10,
-      ...LIMITS,
-    },
-  }
+  })
+  const store = await opened.promise
+  const credentials = await readCredentials(stateDir)
+  const client = clientOf(credentials, await readFile(join(dir, 'tls/ca.crt')))
+  // Looks at the kernel only.
+  const linux = createLinuxHost({ log: silentLog })
 
   async function leftovers(): Promise<readonly string[]> {
     const links = (await netns.must(['ip', '-o', 'link'])).match(/at-[hg][0-9a-f]+/g) ?? []
@@ -259,7 +115,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       .filter((line) => line !== '' && !line.startsWith('unreachable'))
     const rules = ruleLinks(await netns.must(['nft', 'list', 'ruleset']))
     const containers = await docker.listContainers({ all: true })
-    const directories = await readdir(join(dir, 'instances')).catch(() => [])
+    const directories = await readdir(join(stateDir, 'instances')).catch(() => [])
     return [
       ...links.map((link) => `link ${link}`),
       ...routes.map((route) => `route ${route}`),
@@ -309,30 +165,34 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     instance,
     leftovers,
     differences,
-    async act(action, input, { unbroken = false } = {}) {
-      const found = known(allActions.find((one) => one.name === action))
-      const { output } = await answerWithFallback(found, {
-        input: { ...input },
-        caller: { account: key.account, user: key.user, accessKey: key.id },
-        parts: unbroken ? { ...parts, store: withoutReplica(store) } : parts,
-        budget: newBudget(),
-        signal: AbortSignal.timeout(30_000),
-      })
-      return output as Record<string, unknown>
+    async act(action, input) {
+      const Command = Reflect.get(ec2, `${action}Command`) as new (input: object) => never
+      const send = client.send.bind(client) as (command: never) => Promise<Record<string, unknown>>
+      const { $metadata: _, ...output } = await send(new Command(input))
+      return output
     },
     async close() {
-      await keeper.close()
-      for (const one of drivers) {
-        await one.driver.close()
-        await one.images.close()
-      }
+      client.destroy()
+      await daemon[Symbol.asyncDispose]()
       await linux.close()
-      await bus.close()
-      await store.close()
       await engine.close()
       leave()
       await netns.destroy()
       await rm(dir, { recursive: true, force: true })
     },
   }
+}
+
+function configOf(dir: string, socket: string) {
+  const config = configSchema.parse({
+    host: { name: 'whole' },
+    stateDir: join(dir, 'state'),
+    runtimeDir: join(dir, 'run'),
+    tls: { directory: join(dir, 'tls') },
+    docker: { socket },
+    agent: { intervalSeconds: 0.6 },
+    images: { directories: [join(dir, 'state/images')], local: ['*'] },
+  })
+  // The sample image does not end when it is asked to.
+  return { ...config, docker: { ...config.docker, stopSeconds: 0 } }
 }

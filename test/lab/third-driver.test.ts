@@ -23,7 +23,7 @@ let stateDir: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atoll-third-'))
   await writeFile(join(dir, 'program'), PROGRAM)
-  const open = (context: Parameters<typeof openProcesses>[0]) => {
+  const open = async (context: Parameters<typeof openProcesses>[0]) => {
     stateDir = context.config.stateDir
     processes = openProcesses(context)
     return processes
@@ -92,7 +92,7 @@ test(
     await whole.act('ModifyInstanceAttribute', { InstanceId: program, ...another })
     await expect(
       whole.act('ModifyInstanceAttribute', { InstanceId: container, ...another }),
-    ).rejects.toMatchObject({ code: 'UnsupportedOperation' })
+    ).rejects.toMatchObject({ name: 'UnsupportedOperation' })
     await whole.act('StartInstances', { InstanceIds: [program] })
     await untilState(program, 'running')
     await eventually(`${program} answers again`, () => pings(program), DEADLINE_MS)
@@ -112,7 +112,7 @@ test(
 )
 
 test(
-  'teardown goes by what the driver declares, and leaves nothing of it',
+  'teardown removes what the driver declares, and leaves nothing of it',
   async () => {
     await writeFile(join(dir, 'second'), PROGRAM)
     const id = await launch(await register(`process://${join(dir, 'second')}`))
@@ -133,5 +133,5 @@ test(
 )
 
 test('a location that no driver takes is refused', async () => {
-  await expect(register('lxc:///srv/root')).rejects.toMatchObject({ code: 'InvalidParameterValue' })
+  await expect(register('lxc:///srv/root')).rejects.toMatchObject({ name: 'InvalidParameterValue' })
 })

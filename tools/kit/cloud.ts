@@ -203,7 +203,7 @@ function createDaemon(
 }
 
 /** An EC2 client of this cloud, which trusts its authority only. */
-function clientOf(credentials: Cloud['credentials'], authority: Buffer): EC2Client {
+export function clientOf(credentials: Cloud['credentials'], authority: Buffer): EC2Client {
   return new EC2Client({
     endpoint: credentials.endpoint,
     region: credentials.region,

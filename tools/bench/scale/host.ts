@@ -1,25 +1,16 @@
-/**
- * A simulated host: the daemon's records, bus, agent and lease, connected as in `daemon.ts`, on a
- * simulated machine.
- */
+/** A simulated host: a member of its cloud as the daemon is one, on a simulated machine. */
 
-import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startHostRuntime } from '../../../src/agent/host-runtime.ts'
 import { createLedger } from '../../../src/agent/ledger.ts'
 import type { ApiParts } from '../../../src/api/action.ts'
-import { createKeyGeneration } from '../../../src/api/key-generation.ts'
-import { createCatalogue } from '../../../src/api/launch/catalogue.ts'
 import { configSchema } from '../../../src/config.ts'
 import { DOCKER } from '../../../src/containers/declaration.ts'
-import { openBus, openRecords } from '../../../src/engines.ts'
 import { readCloudSecret } from '../../../src/identity.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
-import { createTurns } from '../../../src/lib/turns.ts'
-import { apiSettings, hostRuntimeSettings } from '../../../src/settings.ts'
+import { connect, startMember } from '../../../src/member.ts'
 import { createFakeMachine } from './machine.ts'
 
 /** Capacity of each host: enough for every launch of a benchmark, with ten hosts or a thousand. */
@@ -58,50 +49,30 @@ export async function startSimulatedHost(
 ): Promise<SimulatedHost> {
   const config = configOf(environment, number)
   await mkdir(config.stateDir, { recursive: true })
-  const clock = systemClock
   const metrics = createMetrics()
-  const identity = { secret: await readCloudSecret(config) }
-  const records = await openRecords({ config, clock, log, identity }, metrics)
-  const count = { hosts: () => 1 }
-  const { bus } = await openBus({ config, clock, log, identity }, metrics, () => count.hosts())
-  const keeper = startHostRuntime(
-    {
-      store: records.store,
-      rows: records.rows,
-      bus,
-      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock: systemClock, log }),
-      services: (wake) => [createFakeMachine(wake)],
-      watchKernel: () => () => undefined,
-      onRecordsChanged: records.changed,
-      clock,
-      log,
-      metrics,
-      random: Math.random,
-      shortage: async () => null,
-    },
-    hostRuntimeSettings(config, {
-      identity: config.host.name,
-      version: 'bench',
-      vcpus: VCPUS,
-      memoryMiB: MEMORY_MIB,
-      diskGiB: null,
-    }),
-  )
-  const settings = apiSettings(config, [DOCKER])
-  const catalogue = createCatalogue(clock)
+  const context = {
+    ...{ config, clock: systemClock, log, metrics, random: Math.random },
+    identity: { secret: await readCloudSecret(config) },
+    ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock: systemClock, log }),
+  }
+  const announced = {
+    ...{ identity: config.host.name, version: 'bench' },
+    ...{ vcpus: VCPUS, memoryMiB: MEMORY_MIB, diskGiB: null },
+  }
+  // Hosts run until their process ends.
+  const parts = new AsyncDisposableStack()
+  const connection = await connect(context, announced, null, parts)
+  const machine = {
+    drivers: [DOCKER],
+    services: (wake: () => void) => [createFakeMachine(wake)],
+    watchKernel: () => () => undefined,
+    shortage: async () => null,
+  }
+  const { lease, calls } = startMember(context, connection, machine, parts)
   return {
-    held: keeper.lease.held,
+    held: lease.held,
     bells: async () => Number(BELLS_SENT.exec(await metrics.render())?.[1] ?? 0),
-    api: {
-      store: records.informed,
-      bus,
-      catalogue,
-      clock,
-      turns: createTurns(),
-      keyGeneration: createKeyGeneration(),
-      random: randomBytes,
-      settings,
-    },
+    api: calls,
   }
 }
 

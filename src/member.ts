@@ -1,0 +1,120 @@
+/**
+ * A host as a member of its cloud: its records, its bus, and the agent and lease that run over what
+ * the machine offers. `daemon.ts` adds the machine and the servers; the scale benchmark a simulated
+ * machine.
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  type HostRuntime,
+  type HostRuntimeSettings,
+  startHostRuntime,
+} from './agent/host-runtime.ts'
+import type { LeaseParts } from './agent/lease.ts'
+import type { Ledger } from './agent/ledger.ts'
+import type { RunHistory } from './agent/run-history.ts'
+import type { ApiParts } from './api/action.ts'
+import { createKeyGeneration } from './api/key-generation.ts'
+import { createCatalogue } from './api/launch/catalogue.ts'
+import {
+  type EngineContext,
+  type OpenedBus,
+  openBus,
+  openRecords,
+  type Records,
+} from './engines.ts'
+import type { Host } from './host/host.ts'
+import type { Metrics } from './lib/metrics.ts'
+import { createTurns } from './lib/turns.ts'
+import type { DriverDeclaration } from './model/driver.ts'
+import type { HostService } from './services/service.ts'
+import { apiSettings, hostRuntimeSettings } from './settings.ts'
+import { requireUniqueHost, type UniqueHost } from './unique-host.ts'
+
+/** What joining needs. */
+export interface MemberContext extends EngineContext {
+  readonly metrics: Metrics
+  /** From 0 up to 1. */
+  readonly random: () => number
+  readonly ledger: Ledger
+}
+
+/** Records and bus of a host whose agent has not started yet. */
+export interface Connection {
+  readonly records: Records
+  readonly bus: OpenedBus
+  readonly unique: UniqueHost
+  readonly settings: HostRuntimeSettings
+  /** The bus asks it for the number of hosts. */
+  readonly count: { hosts: () => number }
+}
+
+/** What the agent works on. */
+export interface Machine extends Pick<LeaseParts, 'shortage'>, Pick<Host, 'watchKernel'> {
+  readonly drivers: readonly DriverDeclaration[]
+  /** Makes the services, in the order in which they are applied; `wake` asks for a pass. */
+  readonly services: (wake: () => void) => readonly HostService[]
+}
+
+/** A running member. */
+export interface Member extends HostRuntime {
+  /** What actions need, whether they are called over HTTP or the bus. */
+  readonly calls: ApiParts
+}
+
+/**
+ * Opens the records and the bus; `parts` closes them. `machine` is what the host's row says of this
+ * machine, `runs` its runs where others share the records. Errors: `DuplicateHostError`.
+ */
+export async function connect(
+  context: MemberContext,
+  machine: Parameters<typeof hostRuntimeSettings>[1],
+  runs: RunHistory | null,
+  parts: AsyncDisposableStack,
+): Promise<Connection> {
+  const { config, metrics } = context
+  const records = await openRecords(context, metrics)
+  parts.defer(() => records.close())
+  const settings = hostRuntimeSettings(config, machine)
+  const unique = await requireUniqueHost(config, runs, records.store, settings)
+  const count = { hosts: () => 1 }
+  const bus = await openBus(context, metrics, () => count.hosts())
+  parts.defer(() => bus.bus.close())
+  return { records, bus, unique, settings, count }
+}
+
+/** Starts agent and lease; `parts` ends them. */
+export function startMember(
+  context: MemberContext,
+  { records, bus: { bus }, unique, settings, count }: Connection,
+  machine: Machine,
+  parts: AsyncDisposableStack,
+): Member {
+  const { config, clock, log, metrics, random, ledger } = context
+  const { drivers, ...works } = machine
+  const runtime = startHostRuntime(
+    {
+      store: records.store,
+      rows: records.rows,
+      onRecordsChanged: records.changed,
+      ...{ bus, ledger, clock, log, metrics, random },
+      ...works,
+    },
+    { ...settings, ...unique.settings },
+  )
+  parts.defer(() => runtime.close())
+  count.hosts = () => runtime.agent.hosts()
+  return {
+    ...runtime,
+    calls: {
+      store: records.informed,
+      bus,
+      catalogue: createCatalogue(clock),
+      clock,
+      turns: createTurns(),
+      keyGeneration: createKeyGeneration(),
+      random: randomBytes,
+      settings: apiSettings(config, drivers),
+      keys: records.keys.ring,
+    },
+  }
+}
