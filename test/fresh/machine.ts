@@ -11,6 +11,7 @@ import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createNetns, type Netns } from '../../tools/kit/netns.ts'
 import { must } from '../../tools/lab/run.ts'
+import { OWN_DIRECTORIES } from '../kit/borrowed.ts'
 import { ROOT } from './documented.ts'
 
 const MAKE_ROOT_MS = 300_000
@@ -23,7 +24,8 @@ const BORROWED = `
 # Namespaces and file systems of other engines would live on here.
 findmnt -rno TARGET -t nsfs,overlay | grep -E '^/(run|tmp|var)/' | tac | xargs -r umount -l 2>/dev/null || true
 cp -a /usr/local/bin $work/bin && mount --bind $work/bin /usr/local/bin
-cp -a /etc $work/etc && rm -rf $work/etc/atoll && mount --bind $work/etc /etc
+own=$work
+${OWN_DIRECTORIES}
 mount --bind $work/home /root
 # The last of them has all of these below it.
 for empty in /opt /var/log /var/cache /var/lib/apt/lists /var/lib/atoll-lab /tmp /var/tmp; do
@@ -31,7 +33,7 @@ for empty in /opt /var/log /var/cache /var/lib/apt/lists /var/lib/atoll-lab /tmp
 done
 # What a script installs now was forgotten in scripts/test, and would be half here and half there.
 mount --bind /var/lib/dpkg /var/lib/dpkg && mount -o remount,bind,ro /var/lib/dpkg
-mkdir -p /var/lib/atoll /var/lib/atoll-docker
+mkdir /var/lib/atoll /var/lib/atoll-docker
 for empty in /var/lib/atoll /var/lib/atoll-docker /run; do mount -t tmpfs tmpfs $empty; done
 `
 

@@ -6,22 +6,40 @@
 import { execute } from '../../tools/kit/cloud.ts'
 import type { Ran } from '../../tools/kit/netns.ts'
 
-/** Copies of the directories that commands and settings are put into, and empty ones for state. */
+/**
+ * Bash: gives this mount namespace an /etc of its own, a copy without anything of Atoll, and a
+ * /var/lib where new files are its own. `$own` is an empty directory for both, which is discarded
+ * later. The directories of the machine's /var/lib are the machine's.
+ */
+export const OWN_DIRECTORIES = `
+cp -a /etc "$own/etc" && find "$own/etc" -name '*atoll*' -prune -exec rm -rf {} +
+mount --bind "$own/etc" /etc
+mkdir "$own/lib"
+for each in /var/lib/*; do
+  case \${each##*/} in atoll*) continue ;; esac
+  if [ -d "$each" ]; then mkdir "$own/lib/\${each##*/}"; else : >"$own/lib/\${each##*/}"; fi
+  mount --rbind "$each" "$own/lib/\${each##*/}"
+done
+mount --rbind "$own/lib" /var/lib
+`
+
+/** Directories that commands and settings are put into, and empty ones for state. */
 const PROLOGUE = `
 set -u
 ip link set lo up
 mount -t tmpfs tmpfs /mnt
-cp -a /usr/local/bin /mnt/bin && mount --bind /mnt/bin /usr/local/bin
-cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc
+own=/mnt
+${OWN_DIRECTORIES}
+cp -a /usr/local/bin /mnt/bin && rm -f /mnt/bin/atoll* && mount --bind /mnt/bin /usr/local/bin
 mkdir /mnt/log /mnt/cache /mnt/opt
 mount --bind /mnt/log /var/log
 mount --bind /mnt/cache /var/cache
 mount --bind /mnt/opt /opt
-mkdir -p /var/lib/atoll /var/lib/atoll-docker
+mkdir /var/lib/atoll /var/lib/atoll-docker
 mount -t tmpfs tmpfs /var/lib/atoll
 mount -t tmpfs tmpfs /var/lib/atoll-docker
 mount -t tmpfs tmpfs /run
-ours() { find /mnt -path '*atoll*' | sort; ls /usr/local/bin; }
+ours() { find /mnt -path /mnt/lib -prune -o -path '*atoll*' -print | sort; ls /usr/local/bin; }
 before=$(ours)
 `
 

@@ -183,7 +183,8 @@ exec env ${packageLibraries()} SYSTEMD_LOG_TARGET=console ${unpackedPackages()}/
   {
     name: 'NetworkManager',
     program: `${unpackedPackages()}/usr/sbin/NetworkManager`,
-    start: `${OWN_FILES}${NO_UDEV}${OWN_BUS}mkdir -p /run/NetworkManager /run/connections /var/lib/NetworkManager
+    start: `${OWN_FILES}${NO_UDEV}${OWN_BUS}mkdir -p /run/NetworkManager /run/connections
+mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/NetworkManager
 mount --bind $HOME_DIR/lib /var/lib/NetworkManager
 cat > /run/manager.conf <<'CONF'${MANAGER_CONF}CONF
 cat > /run/connections/eth0.nmconnection <<'CONNECTION'${CONNECTION}CONNECTION

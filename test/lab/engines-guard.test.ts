@@ -7,18 +7,22 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { OWN_DIRECTORIES } from '../kit/borrowed.ts'
 
 const GUARD = join(import.meta.dirname, '../../scripts/engines-guard')
 const AT_ONCE = 6
 const ROUNDS = 8
 const ADMITTED = 12
 const PEERS = 200
-/** An own /etc/atoll and own directories of the engines, with a certificate to copy. */
+/** An own /etc with empty directories of the engines, and a certificate to copy. */
 const PREPARE = `
 set -eu
 guard=$1
-for directory in /etc/atoll /etc/mysql /etc/rabbitmq /var/lib/atoll; do mkdir -p "$directory"; mount -t tmpfs tmpfs "$directory"; done
-mkdir /etc/atoll/tls
+mount -t tmpfs tmpfs /mnt
+own=/mnt
+${OWN_DIRECTORIES}
+rm -rf /etc/mysql /etc/rabbitmq
+mkdir -p /etc/atoll/tls /etc/mysql /etc/rabbitmq /var/lib/atoll
 printf 'ENGINES_NAME=h1\\nENGINES_ADDRESS=127.0.0.1\\nENGINES_NODES=127.0.0.1\\n' >/etc/atoll/engines.conf
 head -c 32 /dev/urandom | base64 >/etc/atoll/secret
 chmod 600 /etc/atoll/secret

@@ -182,8 +182,7 @@ describe.skipIf(cannot !== null)('systemd-networkd', () => {
 describe.skipIf(cannot !== null)('NetworkManager', () => {
   const start = `${OWN_BUS}mkdir -p /run/NetworkManager/conf.d /run/nm
 printf '%s\\n' '[main]' plugins=keyfile rc-manager=unmanaged '[keyfile]' path=/run/nm unmanaged-devices=interface-name:other > /run/nm.conf
-mkdir -p /var/lib/NetworkManager
-mount -t tmpfs tmpfs /var/lib/NetworkManager
+mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/NetworkManager
 exec env ${packageLibraries()} ${unpackedPackages()}/usr/sbin/NetworkManager --no-daemon --config=/run/nm.conf`
 
   it('with our configuration files it manages no link of ours, and its other settings hold', async () => {

@@ -8,6 +8,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
+import { readdir, readlink } from 'node:fs/promises'
 import { loadLibc } from '../../src/host/libc.ts'
 import { until } from '../lab/run.ts'
 
@@ -107,13 +108,37 @@ export async function createNetns(label: string): Promise<Netns> {
     },
     enter: () => enterNamespace(`/proc/${pid}/ns/net`),
     destroy: async () => {
+      // What these have started may run as another user, and then does not end with them.
+      const inside = await processesIn(pid)
       const ended = [holder, ...children].filter(
         (child) => child.exitCode === null && child.signalCode === null,
       )
       const exits = ended.map((child) => once(child, 'exit'))
       for (const child of ended) child.kill('SIGKILL')
       await Promise.all(exits)
+      for (const each of inside) killIfThere(each)
     },
+  }
+}
+
+/** All processes in the network namespace of `holder`, but this one. None in that of process 1. */
+async function processesIn(holder: number): Promise<readonly number[]> {
+  const spaceOf = (pid: number | string) => readlink(`/proc/${pid}/ns/net`).catch(() => null)
+  const space = await spaceOf(holder)
+  if (space === null || space === (await spaceOf(1))) return []
+  const found: number[] = []
+  for (const name of await readdir('/proc'))
+    if (/^\d+$/.test(name) && Number(name) !== process.pid && (await spaceOf(name)) === space)
+      found.push(Number(name))
+  return found
+}
+
+/** SIGKILLs a process, if it has not ended meanwhile. */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended.
   }
 }
 
