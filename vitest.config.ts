@@ -5,6 +5,8 @@ import { LongestFirst } from './test/longest-first.ts'
 /** They measure: nothing else should run beside them. */
 const DRILLS = 'test/lab/drills.test.ts'
 const FETCHED = 'test/kit/fetched-before.ts'
+/** Files at a time, however many processors there are: tests mostly wait for what they started. */
+const WORKERS = 2
 
 export default defineConfig({
   test: {
@@ -14,6 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/*.test.ts', 'test/unit/**/*.test.ts'],
+          maxWorkers: WORKERS,
           // Far beyond what a test needs: on a loaded machine 5 s are not much.
           testTimeout: 30_000,
           hookTimeout: 30_000,
@@ -23,13 +26,14 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
+          maxWorkers: WORKERS,
           testTimeout: 60_000,
           // Each test begins with a database of its own.
           hookTimeout: 60_000,
         },
       },
       {
-        // Lab tests mostly wait for what they started, each in network namespaces and with a Docker engine of its own.
+        // Each in network namespaces and with a Docker engine of its own.
         test: {
           name: 'lab',
           globalSetup: FETCHED,
@@ -37,12 +41,11 @@ export default defineConfig({
           exclude: [...configDefaults.exclude, DRILLS, ...(isLong ? [] : Object.keys(LONG_FILES))],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          maxWorkers: WORKERS,
         },
       },
       {
-        // Attacks need the kernel and real clients, as the lab does, and come after it.
+        // Attacks need the kernel and real clients, as the lab does.
         test: {
           name: 'attack',
           globalSetup: FETCHED,
@@ -50,8 +53,7 @@ export default defineConfig({
           exclude: [...configDefaults.exclude, ...(isLong ? [] : Object.keys(LONG_FILES))],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          maxWorkers: WORKERS,
         },
       },
       { test: { name: 'drills', include: [DRILLS] } },

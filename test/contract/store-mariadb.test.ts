@@ -51,11 +51,15 @@ const openAt = (nodes: readonly string[], database: string) =>
     log: silentLog,
   })
 
-/** Stores over a database of their own. */
-async function emptyFixture(): Promise<StoreFixture> {
-  const database = await mariadb().freshDatabase()
+interface MariadbFixture extends StoreFixture {
+  readonly database: string
+}
+
+/** Stores over a database, which `end` takes back. */
+function fixtureOf(database: string, end: () => Promise<void>): MariadbFixture {
   const opened: Store[] = []
   return {
+    database,
     async open() {
       const store = await openAt([mariadb().node], database)
       opened.push(store)
@@ -63,22 +67,73 @@ async function emptyFixture(): Promise<StoreFixture> {
     },
     async end() {
       await Promise.all(opened.map((store) => store.close()))
-      await mariadb().dropDatabase(database)
+      await end()
     },
   }
 }
 
-describeStoreContract('MariaDB', emptyFixture)
+/** Stores over a new database. */
+async function emptyFixture(): Promise<MariadbFixture> {
+  const database = await mariadb().freshDatabase()
+  return fixtureOf(database, () => mariadb().dropDatabase(database))
+}
+
+/**
+ * Databases with the current schema that no test uses. All of a test's rows are deleted after it:
+ * to make the tables again would take most of this file's time.
+ */
+const migrated: { readonly free: string[]; original?: string } = { free: [] }
+
+async function takeMigrated(): Promise<string> {
+  migrated.original ??= await newMigrated()
+  return migrated.free.pop() ?? (await newMigrated())
+}
+
+async function newMigrated(): Promise<string> {
+  const database = await mariadb().freshDatabase()
+  const store = await openAt([mariadb().node], database)
+  await store.migrate()
+  await store.close()
+  return database
+}
+
+/** Gives each table the rows that the migrations have written. */
+async function giveBackMigrated(database: string): Promise<void> {
+  const { original } = migrated
+  const tables = await administer(
+    mariadb().directory,
+    `select table_name as name from information_schema.tables where table_schema = '${original}'`,
+  )
+  const names = tables.map((table) => (table as { readonly name: string }).name)
+  await administer(
+    mariadb().directory,
+    [
+      'set foreign_key_checks = 0',
+      ...names.flatMap((name) => [
+        `delete from ${database}.${name}`,
+        `insert into ${database}.${name} select * from ${original}.${name}`,
+      ]),
+    ].join(';'),
+  )
+  migrated.free.push(database)
+}
+
+/** Stores over a database with the current schema. */
+async function migratedFixture(): Promise<MariadbFixture> {
+  const database = await takeMigrated()
+  return fixtureOf(database, () => giveBackMigrated(database))
+}
+
+describeStoreContract('MariaDB', emptyFixture, migratedFixture)
 
 describe('a server', () => {
-  const fixture: { ground?: StoreFixture; store?: Store } = {}
+  const fixture: { records?: MariadbFixture; store?: Store } = {}
   beforeEach(async () => {
-    fixture.ground = await emptyFixture()
-    fixture.store = await fixture.ground.open()
-    await fixture.store.migrate()
+    fixture.records = await migratedFixture()
+    fixture.store = await fixture.records.open()
     await given.settle(fixture.store)
   })
-  afterEach(() => fixture.ground?.end())
+  afterEach(() => fixture.records?.end())
   const store = () => {
     if (fixture.store === undefined) throw new Error('there is no store')
     return fixture.store
@@ -90,7 +145,7 @@ describe('a server', () => {
   ] as const)(
     'runs again what gives a %s to a VPC that somebody else has just removed',
     async (_what, row, insert) => {
-      const other = (await fixture.ground?.open()) ?? store()
+      const other = (await fixture.records?.open()) ?? store()
       await store().change((tx) => tx.insertVpc(given.farVpc))
       const seen: boolean[] = []
       const added = await store().change(async (tx) => {
@@ -122,12 +177,7 @@ describe('a server', () => {
   // No reader lets such a text in, so it is looked at where it lies.
   it.each(['nul\0nul', '\u001a\r\n\t\b'])('keeps the text %j as it is', async (description) => {
     await store().change((tx) => tx.insertImage(given.image(1, { description })))
-    const [table] = await administer(
-      mariadb().directory,
-      "select table_schema as name from information_schema.tables where table_name = 'images'",
-    )
-    const { name } = table as { readonly name: string }
-    const sql = `select hex(description) as bytes from \`${name}\`.images`
+    const sql = `select hex(description) as bytes from ${fixture.records?.database}.images`
     const [row] = await administer(mariadb().directory, sql)
     expect(row).toEqual({ bytes: Buffer.from(description).toString('hex').toUpperCase() })
   })
@@ -135,7 +185,7 @@ describe('a server', () => {
   it('takes the first words of many hosts at once, and runs none of them again', async () => {
     const hosts = Array.from({ length: 60 }, (_, at) => `many-${at}` as HostName)
     // Hosts have a store each.
-    const stores = await Promise.all(Array.from({ length: 6 }, () => fixture.ground?.open()))
+    const stores = await Promise.all(Array.from({ length: 6 }, () => fixture.records?.open()))
     let runs = 0
     const outcomes = await Promise.all(
       hosts.map((name, at) => {
@@ -187,16 +237,15 @@ describe('a server', () => {
 describe('a node that goes away', () => {
   const fixture: { database: string; tap?: WireTap; store?: Store } = { database: '' }
   beforeEach(async () => {
-    fixture.database = await mariadb().freshDatabase()
+    fixture.database = await takeMigrated()
     fixture.tap = await startWireTap(Number(mariadb().node.split(':')[1]))
     fixture.store = await openAt([fixture.tap.address, mariadb().node], fixture.database)
-    await fixture.store.migrate()
     await given.settle(fixture.store)
   })
   afterEach(async () => {
     await fixture.store?.close()
     await fixture.tap?.close()
-    await mariadb().dropDatabase(fixture.database)
+    await giveBackMigrated(fixture.database)
   })
   function parts() {
     const { tap, store } = fixture

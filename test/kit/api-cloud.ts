@@ -30,11 +30,10 @@ import {
 } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
-import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
 import { completeOlderVpcs } from '../../src/store/new-vpc.ts'
 import { type InformedStore, withoutReplica } from '../../src/store/replica-reads.ts'
 import type { Store } from '../../src/store/store.ts'
-import { silentLog } from '../../tools/kit/log.ts'
+import { openMemoryStore } from './memory-store.ts'
 import { defaultRules } from './records.ts'
 
 function must<T>(value: T | undefined): T {
@@ -131,8 +130,7 @@ const fixedClock: Clock = {
  * hosts.
  */
 export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
-  const store = await openSqliteStore({ file: ':memory:', log: silentLog })
-  await store.migrate()
+  const store = await openMemoryStore()
   const network = makeNetwork(options.subnet ?? '172.31.0.0/20')
   const image = formatId('ami', randomBytes(ID_BYTES))
   await fill(store, network, image, options.hosts ?? [{ vcpus: 64, memoryMiB: 65_536 }])

@@ -5,10 +5,9 @@
 
 import type { HostName } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
-import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
 import type { RowWatch } from '../../src/store/records/rows.ts'
 import type { Store } from '../../src/store/store.ts'
-import { silentLog } from '../../tools/kit/log.ts'
+import { openMemoryStore } from './memory-store.ts'
 import { account, hostRecord, image, network } from './records.ts'
 
 /** A lease that does not run out while a test runs. */
@@ -18,12 +17,7 @@ export const OVER_MS = -1
 
 /** A store in memory with an account, a network, an image and these hosts, all alive. */
 export async function openRecords(hosts: readonly HostName[], rows?: RowWatch): Promise<Store> {
-  const store = await openSqliteStore({
-    file: ':memory:',
-    log: silentLog,
-    ...(rows === undefined ? {} : { rows }),
-  })
-  await store.migrate()
+  const store = await openMemoryStore(rows)
   await fillRecords(store, hosts)
   return store
 }

@@ -5,13 +5,15 @@
  * Its containers have network `none`, so it does not touch the machine's network.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { chmod, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type Dockerode from 'dockerode'
 import { openDocker } from '../../src/containers/engine.ts'
-import { eventually } from './netns.ts'
+import { exists } from '../../src/lib/files.ts'
+import { eventually, killIfThere } from './netns.ts'
 
 export interface TestDocker {
   readonly socketPath: string
@@ -32,6 +34,7 @@ export interface TestDocker {
 
 const run = promisify(execFile)
 const DEADLINE_MS = 60_000
+const SAMPLE_IMAGES = ['atoll-sample:latest', 'atoll-sample:static']
 
 /** Whether this machine has what `startDocker` needs. */
 export function canRunDocker(): boolean {
@@ -95,7 +98,7 @@ export async function startDocker(options: EngineOptions = {}): Promise<TestDock
   async function kill(): Promise<void> {
     engine?.kill('SIGKILL')
     await ended(engine)
-    for (const pid of await processesOf(dir)) killQuietly(pid)
+    for (const pid of await processesOf(dir)) killIfThere(pid)
     await eventually(
       'its processes ended',
       async () => (await processesOf(dir)).length === 0,
@@ -116,10 +119,7 @@ export async function startDocker(options: EngineOptions = {}): Promise<TestDock
     start,
     kill,
     stop,
-    async makeSampleImages() {
-      const script = join(import.meta.dirname, '../../scripts/make-sample-image')
-      await run(script, [], { env: { ...process.env, DOCKER_HOST: `unix://${socketPath}` } })
-    },
+    makeSampleImages: () => makeSampleImages(socketPath),
     async makeImage(tag, config) {
       const [repo, version] = tag.split(':')
       const container = await docker.createContainer({ Image: 'atoll-sample:static', ...config })
@@ -133,12 +133,22 @@ export async function startDocker(options: EngineOptions = {}): Promise<TestDock
   }
 }
 
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended meanwhile.
+/**
+ * Builds the sample images in this engine, or loads what another test has built: that is faster.
+ */
+async function makeSampleImages(socketPath: string): Promise<void> {
+  const script = join(import.meta.dirname, '../../scripts/make-sample-image')
+  const env = { ...process.env, DOCKER_HOST: `unix://${socketPath}` }
+  const key = createHash('sha256').update(await readFile(script))
+  const archive = join(tmpdir(), `atoll-sample-images-${key.digest('hex').slice(0, 16)}.tar`)
+  if (await exists(archive)) {
+    await run('docker', ['load', '--quiet', '--input', archive], { env })
+    return
   }
+  await run(script, [], { env })
+  const own = `${archive}.${process.pid}`
+  await run('docker', ['save', '--output', own, ...SAMPLE_IMAGES], { env })
+  await rename(own, archive)
 }
 
 /**

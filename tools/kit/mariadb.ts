@@ -69,9 +69,11 @@ export async function initializeData(directory: string): Promise<void> {
   await server.stop()
 }
 
-/** Runs a statement as root over the server's socket. Returns the rows. */
+/** Runs statements as root over the server's socket. Returns the rows, if it is only one. */
 export async function administer(directory: string, sql: string): Promise<readonly object[]> {
-  const connection = await createConnection({ socketPath: socketOf(directory), user: 'root' })
+  const connection = await createConnection({
+    ...{ socketPath: socketOf(directory), user: 'root', multipleStatements: true },
+  })
   try {
     const [rows] = await connection.query(sql)
     return Array.isArray(rows) ? (rows as object[]) : []
