@@ -25,6 +25,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import type { Log } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { createTurns } from '../../src/lib/turns.ts'
+import { memoryForInstances } from '../../src/machine-record.ts'
 import type { HostWant } from '../../src/model/want.ts'
 import { createHostMonitors } from '../../src/preconditions.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
@@ -164,6 +165,7 @@ function startDaemon(config: Config, records: Records, bus: Bus) {
     ...{ config, log, metrics, clock: systemClock, host, metadataKey: randomBytes(32) },
     monitors: createHostMonitors(config, host, systemClock),
     drivers: { declarations: [DOCKER], services: () => [] },
+    instanceMemoryMiB: memoryForInstances(config),
     rooms: counterRooms(config.metrics),
     writeFlowLogs: async () => undefined,
   }
