@@ -63,7 +63,7 @@ export interface DaemonSeams {
   readonly ports?: DaemonPorts
 }
 
-export interface DaemonPorts {
+interface DaemonPorts {
   readonly host?: (host: Host) => Host
   readonly store?: (store: Store) => Store
   /** Instead of the usual drivers. */
