@@ -26,6 +26,10 @@ export const quotas = z
       'Maximum number of rules of one security group in each direction',
     ),
     securityGroupsPerInterface: most(1, 16, 5, 'Most security groups of one NIC'),
+    networkInterfaces: most(
+      ...([1, 1_000_000, 5000] as const),
+      'Most network interfaces of one account, those of instances included',
+    ),
     addresses: most(0, 65_536, 5, 'Most floating IPs that one account may have allocated'),
   })
   .prefault({})

@@ -12,6 +12,7 @@ import { refusePrivateDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
 import { metrics } from './config-metrics.ts'
 import { nat } from './config-nat.ts'
+import { nicLimits } from './config-nic-limits.ts'
 import { nextHopHook, pools, refuseTakenPools } from './config-pools.ts'
 import { rates } from './config-rates.ts'
 import {
@@ -144,6 +145,7 @@ const sections = z.strictObject({
           'Networks that instances may reach beside their VPC and the default route: directly connected networks, Docker containers, engines',
         ),
       rates,
+      interfaces: nicLimits,
       pools,
       nextHopHook,
       nat,

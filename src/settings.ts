@@ -54,6 +54,7 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
     quotas: config.api.quotas,
     rates: config.network.rates,
+    nicLimits: config.network.interfaces,
     vpcPlace: 'own',
     defaultNetwork: config.network,
     pools: config.network.pools,

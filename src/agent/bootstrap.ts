@@ -5,6 +5,7 @@
  */
 
 import type { SecretCipher } from '../lib/secret-cipher.ts'
+import type { AccessKey } from '../model/account-records.ts'
 import type { Cidr } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
 import { type AccountId, type HostName, type NewId, newIds, parseAccountId } from '../model/ids.ts'
@@ -16,7 +17,6 @@ import {
   placeOfKey,
 } from '../model/key-secret.ts'
 import { NO_PREFERENCE } from '../model/metadata-options.ts'
-import type { AccessKey } from '../model/records.ts'
 import { freeNetwork } from '../plan/free-network.ts'
 import { completeOlderVpcs, insertWholeVpc } from '../store/new-vpc.ts'
 import type { ReadTx, Store, Tx } from '../store/store.ts'

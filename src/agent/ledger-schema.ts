@@ -97,10 +97,15 @@ const flowLog = z.object({
   aggregationSeconds: z.union(AGGREGATION_SECONDS.map((one) => z.literal(one))),
 })
 
+// Older daemons did not name attachments, and knew one address for each NIC.
+const attachment = id('eni-attach')
 const nic = z.object({
   id: id('eni'),
+  attachment: attachment.optional(),
   deviceIndex: count,
   ip,
+  secondary: z.array(z.object({ ip, publicIp: ip.optional() })).optional(),
+  sourceDestCheck: z.literal(false).optional(),
   mac: word(parseMac),
   vpc: id('vpc'),
   vpcCidr: network,
@@ -152,6 +157,7 @@ const instanceShape = z.object({
   userData: z.string().nullable(),
   tags: z.array(z.object({ key: z.string(), value: z.string() })),
   nics: z.array(nic),
+  detaching: z.array(z.object({ id: id('eni'), attachment, network: vpcNumber })).optional(),
   // Older daemons knew no options.
   metadata: z.object(metadataFields).default(OLDER_METADATA),
   driver,
@@ -247,7 +253,14 @@ const shared = z.object({
       acl: acl.optional(),
     }),
   ),
-  vpcs: z.array(z.object({ id: id('vpc'), cidr: network, network: vpcNumber })),
+  vpcs: z.array(
+    z.object({
+      id: id('vpc'),
+      cidr: network,
+      network: vpcNumber,
+      hasRouters: z.literal(true).optional(),
+    }),
+  ),
   // Older daemons knew no peering.
   peerings: z.array(z.object({ id: id('pcx'), vpcs: z.tuple([id('vpc'), id('vpc')]) })).optional(),
   groups: z.array(group),

@@ -7,14 +7,15 @@
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { assertNever } from '../model/errors.ts'
-import type { HostName, ImageId, InstanceId, VolumeId } from '../model/ids.ts'
+import type { HostName, ImageId, InstanceId, NicId, VolumeId } from '../model/ids.ts'
 import {
   applyFact,
   type InstanceChange,
   type InstanceFact,
   isPurgeable,
 } from '../model/lifecycle.ts'
-import type { Image, Instance, Tag, Volume } from '../model/records.ts'
+import { attachmentOf } from '../model/nics.ts'
+import type { Image, Instance, Nic, Tag, Volume } from '../model/records.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
 import type { HostSelf } from '../store/records/host.ts'
@@ -49,6 +50,7 @@ interface Known {
   readonly images: ReadonlyMap<ImageId, Image>
   readonly volumes: ReadonlyMap<VolumeId, Volume>
   readonly tags: readonly Tag[]
+  readonly nics: ReadonlyMap<NicId, Nic>
 }
 
 /**
@@ -63,7 +65,9 @@ export async function reportFacts(
   clock: Clock,
 ): Promise<Reported> {
   const now = isoTime(clock.now())
-  const before = index(known.instances, known.images, known.volumes, known.tags)
+  const { instances, images, volumes, tags } = known
+  const nics = facts.some((fact) => 'nic' in fact) ? known.nics : []
+  const before = index(instances, images, volumes, tags, nics)
   const news = facts.filter((fact) => isNews(fact, before, now))
   if (news.length === 0) return NOTHING
   return await store.change(async (tx) => {
@@ -94,11 +98,13 @@ async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): 
   ]
   const volumes = facts.flatMap((fact) => ('volume' in fact ? [fact.volume] : []))
   const images = facts.flatMap((fact) => ('image' in fact ? [fact.image] : []))
+  const nics = facts.flatMap((fact) => ('nic' in fact ? [fact.nic] : []))
   return index(
     ids.length === 0 ? [] : await tx.instances({ ids, hosts: [name] }),
     images.length === 0 ? [] : await tx.images({ ids: images }),
     volumes.length === 0 ? [] : await tx.volumes({ ids: volumes, hosts: [name] }),
     ids.length === 0 ? [] : await tx.tags({ resources: ids }),
+    nics.length === 0 ? [] : await tx.nics({ ids: nics }),
   )
 }
 
@@ -127,12 +133,14 @@ function index(
   images: readonly Image[],
   volumes: readonly Volume[],
   tags: readonly Tag[],
+  nics: readonly Nic[],
 ): Known {
   return {
     instances: new Map(instances.map((one) => [one.id, one])),
     images: new Map(images.map((image) => [image.id, image])),
     volumes: new Map(volumes.map((volume) => [volume.id, volume])),
     tags,
+    nics: new Map(nics.map((nic) => [nic.id, nic])),
   }
 }
 
@@ -140,9 +148,19 @@ function isNews(fact: Fact, known: Known, now: string): boolean {
   const { instances, images, volumes } = known
   if ('marked' in fact) return isNewMark(fact, known)
   if ('volume' in fact) return volumes.get(fact.volume)?.state === 'deleting'
+  if ('nic' in fact) return isDetaching(known.nics.get(fact.nic), fact)
   if ('image' in fact) return isNewsOfImage(fact, images.get(fact.image))
   const instance = instances.get(fact.instance)
   return instance !== undefined && applyFact(instance, fact, now) !== null
+}
+
+type NicFact = Extract<Fact, { readonly nic: unknown }>
+
+/** Whether the NIC is still in the attachment that has ended. */
+function isDetaching(nic: Nic | undefined, { from, attachment }: NicFact): boolean {
+  if (nic === undefined || nic.instance !== from) return false
+  const known = attachmentOf(nic)
+  return known?.isEnding === true && known.id === attachment
 }
 
 type MarkFact = Extract<Fact, { readonly kind: 'marked' }>
@@ -189,6 +207,7 @@ async function writeFact(
 ): Promise<readonly Written[]> {
   if ('volume' in fact) return await writeVolumeFact(tx, fact, known)
   if ('marked' in fact) return await writeMark(tx, fact, known)
+  if ('nic' in fact) return await writeDetached(tx, fact, known)
   if (!('image' in fact)) return await writeInstanceFact(tx, self, fact, known, now)
   if (!isNewsOfImage(fact, known.images.get(fact.image))) return []
   switch (fact.kind) {
@@ -214,6 +233,13 @@ async function writeMark(tx: Tx, fact: MarkFact, known: Known): Promise<readonly
   if (instance === undefined || !isNewMark(fact, known)) return []
   const { id: resource, account } = instance
   await tx.putTags([{ ...fact.mark, account, resource, resourceType: 'instance' }])
+  return [{ fact, kind: 'want' }]
+}
+
+async function writeDetached(tx: Tx, fact: NicFact, { nics }: Known): Promise<readonly Written[]> {
+  const nic = nics.get(fact.nic)
+  if (nic === undefined || !isDetaching(nic, fact)) return []
+  await tx.detachNic(nic)
   return [{ fact, kind: 'want' }]
 }
 

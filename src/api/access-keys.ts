@@ -8,9 +8,9 @@
 import type { FastifyInstance } from 'fastify'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { AccessKey, AccessKeyRecord } from '../model/account-records.ts'
 import { refused } from '../model/errors.ts'
 import { newKeySecret } from '../model/key-secret.ts'
-import type { AccessKey, AccessKeyRecord } from '../model/records.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Tx } from '../store/store.ts'
 

@@ -16,6 +16,7 @@ import type { Cidr } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { TypeRate } from '../model/network-rates.ts'
+import type { TypeNicLimit } from '../model/nic-limits.ts'
 import type { Pool } from '../model/pools.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Store } from '../store/store.ts'
@@ -68,6 +69,8 @@ export interface ApiSettings {
   readonly quotas: Quotas
   /** How fast NICs are on this host, by instance type. */
   readonly rates: readonly TypeRate[]
+  /** How many NICs instances may have, and how many addresses each, by instance type. */
+  readonly nicLimits: readonly TypeNicLimit[]
   /** Where new VPCs are: each in a network of its own, or all in the root namespace. */
   readonly vpcPlace: 'own' | 'root'
   /** The range of a default VPC, and that of a default subnet in its first zone. */
@@ -94,6 +97,7 @@ interface Quotas {
   /** In each direction. */
   readonly rulesPerSecurityGroup: number
   readonly securityGroupsPerInterface: number
+  readonly networkInterfaces: number
   /** Allocated floating IPs. */
   readonly addresses: number
 }

@@ -11,7 +11,7 @@ import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { AtollError, messageOf, refused, unavailable } from '../model/errors.ts'
 import type { HealthCondition } from '../model/health.ts'
-import { type HostName, parseHostName, parseId } from '../model/ids.ts'
+import { type HostName, type InstanceId, parseHostName, parseId } from '../model/ids.ts'
 import type { Host, Instance, Nic, UnreadableRow } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
 import type { Surroundings } from '../plan/explain.ts'
@@ -238,7 +238,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
         const lost = new Set(
           (await tx.hosts()).filter((host) => !host.live).map(({ name }) => name),
         )
-        const nics = new Map((await tx.nics({})).map((nic) => [nic.instance, nic]))
+        const nics = firstNics(await tx.nics({}))
         const nameTags = (await tx.tags({})).filter((tag) => tag.key === 'Name')
         const names = new Map(nameTags.map((tag) => [tag.resource, tag.value]))
         return instances.map((instance) =>
@@ -333,4 +333,10 @@ function instanceReport(
     launchedAt: instance.launchedAt,
     reason: instance.stateReason === null ? null : stateReasonText(instance.stateReason),
   }
+}
+
+/** The first NIC of each instance. */
+function firstNics(nics: readonly Nic[]): ReadonlyMap<InstanceId | null, Nic> {
+  const first = nics.filter(({ deviceIndex }) => deviceIndex === 0)
+  return new Map(first.map((nic) => [nic.instance, nic]))
 }

@@ -9,8 +9,8 @@
 
 import { withDeadline } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
+import type { AccessKey } from '../model/account-records.ts'
 import { AtollError, refused } from '../model/errors.ts'
-import type { AccessKey } from '../model/records.ts'
 import { shareReads } from '../store/fair-reads.ts'
 import type { Action, ApiParts, Call, Caller } from './action.ts'
 import { actionDeadline, type Budget, type BudgetLimits, createBudget } from './budget.ts'

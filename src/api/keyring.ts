@@ -9,9 +9,9 @@ import { createBoundedMap } from '../lib/bounded-map.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { SecretCipher } from '../lib/secret-cipher.ts'
+import type { AccessKey } from '../model/account-records.ts'
 import { unavailable } from '../model/errors.ts'
 import { openedKey } from '../model/key-secret.ts'
-import type { AccessKey } from '../model/records.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 
 /** Finds keys, and records that they were used. */

@@ -9,5 +9,6 @@ export const DOCKER: DriverDeclaration = {
   linkType: 'veth',
   rootVolume: false,
   changesType: false,
+  attachesTo: () => true,
   takes: (location) => ['docker', 'file'].includes(parseImageLocation(location)?.kind ?? ''),
 }

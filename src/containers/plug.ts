@@ -1,18 +1,22 @@
 /**
  * Plugs NICs into running containers, and checks that they are there.
  *
- * It remembers which starts of containers were plugged in. An unknown start (by somebody else, or
- * before this daemon) counts as not plugged; plugging again is harmless.
+ * It remembers which starts of containers were plugged in, and what they got. An unknown start (by
+ * somebody else, or before this daemon) counts as not plugged; plugging again is harmless.
  *
  * A container's network namespace outlives the container: the kernel ends it later, and not at all
  * while somebody holds it open. Its kernel would go on answering pings and holding connections.
  */
-import type { Host } from '../host/host.ts'
+import type { GuestSetup, Host } from '../host/host.ts'
 import { nicSpec } from '../host/network/nic.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { nicLinkName } from '../model/names.ts'
-import type { InstanceWant, NicWant } from '../model/want.ts'
+import { addressesOf, type InstanceWant, type NicWant, plugName } from '../model/want.ts'
+import type { PluggedNic } from '../plan/workloads.ts'
 import type { GuestNetwork } from './spec.ts'
+
+/** Number of the routing table of eth0, which does not use it; that of eth1 follows, and so on. */
+const FIRST_TABLE = 100
 
 /** One start of a container. Its network namespace exists as long. */
 interface Life {
@@ -24,7 +28,8 @@ interface Life {
 export interface Plug {
   /**
    * Plugs in all NICs, eth0 last and only once `limited` resolves: the entry script takes eth0 as
-   * the sign that everything is there.
+   * the sign that everything is there. Of a start that has some already, only what is new or
+   * another is plugged in. A NIC that is no longer wanted went with its link.
    */
   plugIn(
     want: InstanceWant,
@@ -33,10 +38,14 @@ export interface Plug {
     limited: Promise<void>,
   ): Promise<void>
   /**
-   * Whether all NICs of this start are plugged in. `fresh` asks the kernel. Otherwise the
-   * remembered state counts.
+   * The NICs of this start, if all are plugged in; null: they are not. `fresh` asks the kernel.
+   * Otherwise the remembered state counts.
    */
-  isPlugged(instance: InstanceId, life: Life, fresh: boolean): Promise<boolean>
+  pluggedNics(
+    instance: InstanceId,
+    life: Life,
+    fresh: boolean,
+  ): Promise<readonly PluggedNic[] | null>
   /**
    * Removes the NICs that were plugged into this start, which has ended. The service of links makes
    * new ones, which are in no instance.
@@ -57,32 +66,48 @@ export function createPlug(
   options: { readonly mtuBytes: number },
 ): Plug {
   const plugged = new Map<InstanceId, Plugged>()
+  const find = (instance: InstanceId, life: Omit<Life, 'pid'>): Plugged | null => {
+    const done = plugged.get(instance)
+    return done !== undefined && isSame(done.life, life) ? done : null
+  }
   return {
     async plugIn(want, life, network, limited) {
+      const done = find(want.id, life)
+      const known = done === null ? [] : done.nics.map((nic) => keyOf(nic, network))
+      if (done !== null) {
+        const wanted = want.nics.map((nic) => keyOf(nic, network))
+        const still = done.nics.filter((nic) => wanted.includes(keyOf(nic, network)))
+        plugged.set(want.id, { ...done, nics: still })
+      }
       for (const nic of want.nics.toReversed())
-        await host.plugNic(
-          nicSpec(nic, options.mtuBytes, 'veth'),
-          life.pid,
-          guestSetup(nic, network),
-          limited,
-        )
+        if (!known.includes(keyOf(nic, network)))
+          await host.plugNic(
+            nicSpec(nic, options.mtuBytes, 'veth'),
+            life.pid,
+            guestSetup(nic, network),
+            limited,
+          )
       plugged.set(want.id, { life, nics: want.nics, network })
     },
-    async isPlugged(instance, life, fresh) {
-      const done = plugged.get(instance)
-      if (done === undefined || !isSame(done.life, life)) return false
-      if (!fresh) return true
-      for (const nic of done.nics) {
-        // An init may configure its NIC itself. Only the address of a plain guest is ours to keep.
-        const setup = guestSetup(nic, done.network === 'plain' ? 'plain' : 'dhcp')
-        if (!(await host.isPlugged(nicSpec(nic, options.mtuBytes, 'veth'), life.pid, setup)))
-          return false
-      }
-      return true
+    async pluggedNics(instance, life, fresh) {
+      const done = find(instance, life)
+      if (done === null) return null
+      const { nics, network } = done
+      // An init may configure its NIC itself. Only the address of a plain guest is ours to keep.
+      const kept = network === 'plain' ? 'plain' : 'dhcp'
+      if (fresh)
+        for (const nic of nics) {
+          const spec = nicSpec(nic, options.mtuBytes, 'veth')
+          if (!(await host.isPlugged(spec, life.pid, guestSetup(nic, kept)))) {
+            plugged.delete(instance)
+            return null
+          }
+        }
+      return nics.map((nic) => pluggedNic(nic, network))
     },
     async unplug(instance, life) {
-      const done = plugged.get(instance)
-      if (done === undefined || !isSame(done.life, life)) return
+      const done = find(instance, life)
+      if (done === null) return
       // First, so that a failure costs one reading and not all that follow.
       plugged.delete(instance)
       for (const { id, network } of done.nics) await host.removeNic(nicLinkName(id), network)
@@ -95,11 +120,27 @@ function isSame(one: Omit<Life, 'pid'>, other: Omit<Life, 'pid'>): boolean {
   return one.containerId === other.containerId && one.startedAt === other.startedAt
 }
 
-function guestSetup(nic: NicWant, network: GuestNetwork) {
+function pluggedNic(nic: NicWant, network: GuestNetwork): PluggedNic {
+  const name = plugName(nic)
+  return network === 'plain' ? { name, ips: addressesOf(nic) } : { name }
+}
+
+/** Equal for a NIC that is plugged in as wanted. */
+function keyOf(nic: NicWant, network: GuestNetwork): string {
+  const { name, ips = [] } = pluggedNic(nic, network)
+  return [name, ...ips].join(' ')
+}
+
+function guestSetup(nic: NicWant, network: GuestNetwork): GuestSetup {
   const { ip, subnetCidr, deviceIndex } = nic
-  // With two default routes, replies could leave by a link that drops them because of their source
-  // address.
-  const gateway = deviceIndex === 0 ? nic.gateway : null
-  const address = network === 'dhcp' ? null : { ip, prefix: subnetCidr.prefix, gateway }
-  return { name: `eth${deviceIndex}`, address }
+  const isFirst = deviceIndex === 0
+  const [, ...secondaryIps] = addressesOf(nic)
+  const address = {
+    ...{ ip, prefix: subnetCidr.prefix, secondaryIps },
+    // With two default routes, replies could leave by a link that drops them because of their
+    // source address.
+    gateway: isFirst ? nic.gateway : null,
+    own: isFirst ? null : { table: FIRST_TABLE + deviceIndex, gateway: nic.gateway },
+  }
+  return { name: `eth${deviceIndex}`, address: network === 'dhcp' ? null : address }
 }

@@ -141,14 +141,14 @@ export async function readHave(
   if (state.Status === 'running') {
     if (bootCount !== null) cache.keepBoot(seen, bootCount)
     const life = { containerId: id, startedAt: state.StartedAt, pid: seen.pid }
-    const plugged = await plug.isPlugged(instance, life, fresh)
+    const nics = await plug.pluggedNics(instance, life, fresh)
     const held = await readHold(reader, instance, seen)
-    return { instance, bootCount, state: workloadState(state, plugged, 'unknown'), ...held }
+    return { instance, bootCount, state: workloadState(state, nics, 'unknown'), ...held }
   }
   // Before anybody learns that it has ended: then its address answers no more.
   await plug.unplug(instance, { containerId: id, startedAt: state.StartedAt })
   const by = state.Status === 'exited' ? await findEnd(reader, seen, signal) : 'unknown'
-  return { instance, bootCount, state: workloadState(state, false, by) }
+  return { instance, bootCount, state: workloadState(state, null, by) }
 }
 
 /** An instance with a directory and no container. If there is a boot record, it had a container. */

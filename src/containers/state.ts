@@ -9,7 +9,7 @@
  * containerd and shim were killed has ExitCode 255, and one that a stopping engine ended may have
  * 0.
  */
-import type { EndedBy, WorkloadState } from '../plan/workloads.ts'
+import type { EndedBy, PluggedNic, WorkloadState } from '../plan/workloads.ts'
 
 /** StartedAt of a container that was never started. */
 export const NEVER_STARTED = '0001-01-01T00:00:00Z'
@@ -40,17 +40,20 @@ const KILLED = SIGNAL_BASE + 9
 const TERMINATED = SIGNAL_BASE + 15
 
 /**
- * Whether it runs, starts or has ended. `end` is the result of `endedBy` for one that has ended.
+ * Whether it runs, starts or has ended. `nics` are those that were plugged in; null: they were not.
+ * `end` is the result of `endedBy` for one that has ended.
  */
 export function workloadState(
   state: ContainerState,
-  plugged: boolean,
+  nics: readonly PluggedNic[] | null,
   end: EndedBy,
 ): WorkloadState {
   switch (state.Status) {
     case 'running':
     case 'paused':
-      return { kind: 'running', plugged }
+      return nics === null
+        ? { kind: 'running', plugged: false }
+        : { kind: 'running', plugged: true, nics }
     case 'created':
       return { kind: 'created' }
     case 'removing':

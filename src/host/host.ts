@@ -7,7 +7,7 @@
  * errno as cause.
  */
 import type { Socket } from 'node:dgram'
-import type { Server } from 'node:net'
+import type { Socket as Connection, Server } from 'node:net'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { Count, CounterTable, CounterValues, ElementCount } from '../model/counters.ts'
 import type { LinkType } from '../model/driver.ts'
@@ -26,6 +26,10 @@ export interface NicSpec {
   /** The guest's own Ethernet address. */
   readonly mac: Mac
   readonly ip: Ipv4
+  /** Further addresses of the guest. Absent: none. */
+  readonly secondaryIps?: readonly Ipv4[]
+  /** Whether the guest may send from addresses that are not its own. */
+  readonly isRouter?: boolean
   /** Source address of packets of the host to the guest (the route's prefsrc). */
   readonly gateway: Ipv4
   readonly mtu: number
@@ -43,6 +47,14 @@ export interface GuestSetup {
     readonly prefix: number
     /** Null for a NIC without the default route. */
     readonly gateway: Ipv4 | null
+    /** Further addresses. Others that lie in the same network are removed. */
+    readonly secondaryIps?: readonly Ipv4[]
+    /**
+     * The table and the gateway by which everything is routed that is sent from these addresses.
+     * Null: the main table. A NIC beside the first one needs this: what it sends would else leave
+     * by another, and be dropped there because of its source address.
+     */
+    readonly own?: { readonly table: number; readonly gateway: Ipv4 } | null
   } | null
 }
 
@@ -64,6 +76,8 @@ export interface NicState {
   readonly locked: boolean
   /** Names of the link's kernel settings that differ from what the packet path needs. */
   readonly wrongSettings: readonly string[]
+  /** Whether sources are accepted that are routed to another link. Absent: they are not. */
+  readonly takesForeignSources?: boolean
 }
 
 /** The VXLAN device to the other hosts. */
@@ -312,6 +326,11 @@ export interface Host extends NamespaceHost {
    * of a process that has ended.
    */
   listenUnix(path: string): Promise<OpenFile>
+  /**
+   * Sends bytes over a connected UNIX socket, together with a copy of a descriptor. Nothing else
+   * may wait to be sent.
+   */
+  sendDescriptor(socket: Connection, bytes: Uint8Array, fd: number): void
   readonly vpcs: VpcNamespaces
 }
 

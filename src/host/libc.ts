@@ -43,6 +43,11 @@ export interface Libc {
   /** sendmsg(2) of one UDP datagram with IP_PKTINFO (ip(7)), which chooses the source address. */
   sendFrom(fd: number, source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
   /**
+   * sendmsg(2) of bytes over a connected Unix socket, with a copy of the descriptor `passed`
+   * (unix(7), SCM_RIGHTS).
+   */
+  sendDescriptor(fd: number, bytes: Uint8Array, passed: number): void
+  /**
    * sendto(2) of one datagram to a Unix socket (unix(7)): a path, or an abstract name that begins
    * with `@`.
    */
@@ -80,6 +85,8 @@ const LOCK_EX = 2
 const LOCK_NB = 4
 /** struct cmsghdr with a struct in_pktinfo behind it (ip(7)), on 64-bit machines. */
 const PACKET_INFO = { bytes: 32, length: 28, type: 8, source: 20 } as const
+/** The same with one descriptor behind it (cmsg(3)). */
+const RIGHTS = { bytes: 24, length: 20, level: SOL_SOCKET, type: 1 } as const
 /** SO_REUSEADDR of socket(7). */
 export const SO_REUSEADDR = 2
 /** SO_BROADCAST of socket(7). */
@@ -130,6 +137,19 @@ export function loadLibc(): Libc {
     checked('setsockopt', setsockopt(fd, SOL_SOCKET, name, value, value.length))
   }
 
+  const sendMessage = (fd: number, bytes: Uint8Array, control: Buffer, name: Buffer | null) => {
+    const header = {
+      name,
+      nameLength: name?.length ?? 0,
+      pieces: [{ base: bytes, length: bytes.length }],
+      pieceCount: 1,
+      control,
+      controlLength: control.length,
+      flags: 0,
+    }
+    checked('sendmsg', sendmsg(fd, header, 0))
+  }
+
   return {
     enterNetworkNamespace: (fd) => {
       checked('setns', setns(fd, CLONE_NEWNET))
@@ -148,20 +168,9 @@ export function loadLibc(): Libc {
       const address = socketAddress(ip, port)
       checked('bind', bind(fd, address, address.length))
     },
-    sendFrom: (fd, source, bytes, port, to) => {
-      const name = socketAddress(to, port)
-      const control = packetInfo(source)
-      const header = {
-        name,
-        nameLength: name.length,
-        pieces: [{ base: bytes, length: bytes.length }],
-        pieceCount: 1,
-        control,
-        controlLength: control.length,
-        flags: 0,
-      }
-      checked('sendmsg', sendmsg(fd, header, 0))
-    },
+    sendFrom: (fd, source, bytes, port, to) =>
+      sendMessage(fd, bytes, packetInfo(source), socketAddress(to, port)),
+    sendDescriptor: (fd, bytes, passed) => sendMessage(fd, bytes, rights(passed), null),
     sendToPath: (path, bytes) => {
       const address = pathAddress(path)
       const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC
@@ -239,5 +248,12 @@ function packetInfo(source: Ipv4): Buffer {
   control.set(new Uint8Array(BigUint64Array.of(BigInt(PACKET_INFO.length)).buffer))
   control.set(new Uint8Array(Int32Array.of(PACKET_INFO.type).buffer), 12)
   control.set(ipv4ToBytes(source), PACKET_INFO.source)
+  return control
+}
+
+function rights(fd: number): Buffer {
+  const control = Buffer.alloc(RIGHTS.bytes)
+  control.set(new Uint8Array(BigUint64Array.of(BigInt(RIGHTS.length)).buffer))
+  control.set(new Uint8Array(Int32Array.of(RIGHTS.level, RIGHTS.type, fd).buffer), 8)
   return control
 }

@@ -2,6 +2,7 @@
  * The port `Host` on Linux. It acts on the network namespace of the thread that calls
  * `createLinuxHost` (`namespace-host.ts`), and on those of VPCs (`network/vpc-namespaces.ts`).
  */
+import type { Socket } from 'node:net'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
@@ -69,6 +70,7 @@ export function createLinuxHost(options: {
     limitUserNamespace: (pid, limits, domain) => limitUserNamespace(runner, pid, limits, domain),
     listenUnix: (path) =>
       attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),
+    sendDescriptor: (socket, bytes, fd) => libc.sendDescriptor(descriptorOf(socket), bytes, fd),
     ensureFloatingIps: (routes) =>
       attempt('floating IPs cannot be set up', () => ensureFloatingIps(ip, announcer, routes)),
     ownAddress: () => attempt('the address of this host cannot be read', () => ownAddress(ip)),
@@ -84,4 +86,13 @@ export function createLinuxHost(options: {
       lockPrograms.end()
     },
   }
+}
+
+/** The descriptor behind a connection. Node has no documented way to ask for it. */
+function descriptorOf(socket: Socket): number {
+  const handle: unknown = Reflect.get(socket, '_handle')
+  const fd: unknown =
+    typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
+  if (typeof fd === 'number' && fd >= 0) return fd
+  throw unavailable('the connection is closed')
 }

@@ -11,5 +11,12 @@ export const QEMU: DriverDeclaration = {
   linkType: 'tap',
   rootVolume: true,
   changesType: true,
+  attachesTo: (location) => location === null || !isMicrovm(location),
   takes: (location) => ['disk', 'kernel'].includes(parseImageLocation(location)?.kind ?? ''),
+}
+
+/** A microvm has no PCI, so nothing can be attached to it while it runs. */
+function isMicrovm(location: string): boolean {
+  const image = parseImageLocation(location)
+  return (image?.kind === 'disk' || image?.kind === 'kernel') && image.options.machine === 'microvm'
 }

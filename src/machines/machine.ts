@@ -8,7 +8,7 @@
 import type { InstanceId } from '../model/ids.ts'
 import type { MachineOptions } from '../model/image-location.ts'
 import { machineName } from '../model/names.ts'
-import type { InstanceWant, NicWant } from '../model/want.ts'
+import { type InstanceWant, type NicWant, plugName } from '../model/want.ts'
 
 /** How the guest's instructions are executed. */
 export type Accelerator = 'kvm' | 'tcg'
@@ -41,6 +41,8 @@ export interface MachineSettings {
   readonly accelerator: Accelerator
   /** MTU of the guest's NICs, in bytes. */
   readonly mtuBytes: number
+  /** The number of ports for NICs that come and go. */
+  readonly nicPorts: number
   readonly options: MachineOptions
   /**
    * Frequency of the processor's time stamp counter in kHz, for guests that cannot measure it. Null
@@ -96,7 +98,12 @@ export function renderMachine(
     ...directBoot(files, settings),
     ...disk(files, options),
     ...seed(files, options),
-    ...want.nics.flatMap((nic, index) => network(nic, index, files.taps[index] ?? -1, settings)),
+    ...want.nics.slice(0, 1).flatMap((nic) => network(nic, files.taps[0] ?? -1, settings, null)),
+    // After all devices that were there before there were ports, so that these keep their places.
+    ...ports(settings),
+    ...want.nics
+      .slice(1)
+      .flatMap((nic, at) => network(nic, files.taps[at + 1] ?? -1, settings, nicPortName(at + 1))),
   ]
 }
 
@@ -225,16 +232,47 @@ function directBoot(
   ]
 }
 
-/** No network boot: its ROM would only cost memory and time. */
+/** The name of a port for a NIC that may come and go, from 1. */
+export function nicPortName(port: number): string {
+  return `nic-port${port}`
+}
+
+/** The name of QEMU's end of the tap of the NIC with this name (`plugName`). */
+export function backendName(nic: string): string {
+  return `tap-${nic}`
+}
+
+/**
+ * PCI Express ports: only what is in one can be taken out while the machine runs. A microvm has no
+ * PCI.
+ */
+function ports({ nicPorts, options }: MachineSettings): readonly string[] {
+  if (options.machine === 'microvm') return []
+  return Array.from({ length: nicPorts }, (_, at) => [
+    '-device',
+    `pcie-root-port,id=${nicPortName(at + 1)},chassis=${at + 1}`,
+  ]).flat()
+}
+
+/**
+ * No network boot: its ROM would only cost memory and time. `port`: where it is; null: anywhere.
+ */
 function network(
-  { mac }: NicWant,
-  index: number,
+  nic: NicWant,
   tap: number,
-  { mtuBytes, options }: MachineSettings,
+  { mtuBytes, options, nicPorts }: MachineSettings,
+  port: string | null,
 ): readonly string[] {
-  const rom = options.machine === 'microvm' ? '' : ',romfile='
+  const isPci = options.machine !== 'microvm'
+  const name = plugName(nic)
+  const rom = isPci ? ',romfile=' : ''
+  const place = isPci && port !== null && nicPorts > 0 ? `,bus=${port}` : ''
   return [
-    ...['-netdev', `tap,id=net${index},fd=${tap}`],
-    ...device('net', options, `,netdev=net${index},mac=${mac},host_mtu=${mtuBytes}${rom}`),
+    ...['-netdev', `tap,id=${backendName(name)},fd=${tap}`],
+    ...device(
+      'net',
+      options,
+      `,id=${name},netdev=${backendName(name)},mac=${nic.mac},host_mtu=${mtuBytes}${rom}${place}`,
+    ),
   ]
 }

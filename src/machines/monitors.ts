@@ -13,7 +13,7 @@ import { createSingleFlight } from '../lib/queue.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { MACHINE_SOCKETS_DIRECTORY } from '../model/names.ts'
 import type { MachineFilesystem } from './files.ts'
-import { connectQmp, type Qmp } from './qmp.ts'
+import { connectQmp, type Qmp, type QmpEvent, type SendFile } from './qmp.ts'
 
 /** A machine with a process. */
 export interface Machine {
@@ -48,6 +48,8 @@ export interface MonitorsOptions {
   /** The directory of sockets, `/run/atoll`. */
   readonly runtimeDir: string
   readonly firstUser: number
+  /** As in `connectQmp`. */
+  readonly sendFile?: SendFile
   readonly clock: Clock
   readonly log: Log
 }
@@ -98,14 +100,14 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     tell(instance)
   }
 
-  // A monitor serves one connection at a time. A second one, for listing machines while this one
-  // starts, would wait for ever.
+  // A monitor serves one connection at a time. A second one would wait for ever.
   const connectOnce = async (instance: InstanceId, pid: number): Promise<void> => {
     const machine = known.get(instance)
     if (machine?.pid === pid && machine.qmp !== null) return
-    const qmp = await connectQmp(sockets(instance).qmp, ({ name }) => {
+    const onEvent = ({ name }: QmpEvent) => {
       if (name === 'SHUTDOWN') finish(instance)
-    })
+    }
+    const qmp = await connectQmp(sockets(instance).qmp, onEvent, options.sendFile)
     known.set(instance, { pid, qmp, isOff: false })
     void qmp.closed.then(() => dismiss(instance, pid, qmp))
     const answer = await qmp.execute('query-status')

@@ -17,6 +17,7 @@ import { createKeptImages } from './created-images.ts'
 import { QEMU } from './declaration.ts'
 import { createMachineFiles } from './files.ts'
 import { createQemuDriver } from './qemu.ts'
+import type { QemuSettings } from './steps.ts'
 
 /** What the driver needs of the host, and its part of the configuration. */
 interface MachinesContext {
@@ -28,6 +29,7 @@ interface MachinesContext {
       readonly accel: Parameters<typeof createAccelerator>[0]
       readonly firstUser: number
     }
+    readonly network: { readonly interfaces: QemuSettings['nicLimits'] }
     readonly images: {
       readonly directories: readonly string[]
       readonly maxGiB: number
@@ -75,7 +77,10 @@ export async function openMachines(context: MachinesContext): Promise<OpenDriver
     host,
     accelerator: createAccelerator(qemu.accel, { run: systemRunner, log }),
     run: systemRunner,
-    settings: { stateDir, runtimeDir, maxBytes, mtuBytes, ...qemu },
+    settings: {
+      ...{ stateDir, runtimeDir, maxBytes, mtuBytes, ...qemu },
+      nicLimits: config.network.interfaces,
+    },
     clock,
     log,
   })

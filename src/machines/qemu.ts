@@ -24,7 +24,7 @@ import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { type Isolation, reservedTags } from '../model/reserved-tags.ts'
-import type { WorkloadHave, WorkloadState } from '../plan/workloads.ts'
+import type { PluggedNic, WorkloadHave, WorkloadState } from '../plan/workloads.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
 import { createFreezer } from './agent.ts'
 import { createAnswerChecks } from './answer-checks.ts'
@@ -37,12 +37,13 @@ import {
   type MachineFilesystem,
 } from './files.ts'
 import { createMonitors, type Machine } from './monitors.ts'
-import { createQemuSteps, type QemuSettings, type QemuStepper } from './steps.ts'
+import { createMachineNics, type MachineNics } from './nics.ts'
+import { createQemuSteps, nicPorts, type QemuSettings, type QemuStepper } from './steps.ts'
 
 export interface QemuDriverOptions {
   readonly images: MachineImages
   readonly kept: KeptImages
-  readonly host: Pick<Host, 'openTap' | 'listenUnix'>
+  readonly host: Pick<Host, 'openTap' | 'listenUnix' | 'sendDescriptor'>
   /** How guests are run on this machine. Called at each start. */
   readonly accelerator: QemuStepper['accelerator']
   readonly run: Runner
@@ -58,12 +59,14 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const { run } = programs
   const files = createMachineFiles(settings.stateDir)
   const groups = createMachineGroups({ run, log })
-  const monitors = createMonitors({ ...settings, files, clock, log })
+  const { sendDescriptor: sendFile } = options.host
+  const monitors = createMonitors({ ...settings, files, sendFile, clock, log })
   const lines = createSerialLines()
   const { stateDir } = settings
   const trimmer = createConsoleTrimmer({ stateDir, keptBytes: CONSOLE_BYTES, clock, log })
   const answers = createAnswerChecks(clock)
-  const stepper: QemuStepper = { ...options, run, files, groups, monitors }
+  const nics = nicsFor(options)
+  const stepper: QemuStepper = { ...options, run, files, groups, monitors, nics }
   const freezer = createFreezer({
     socketOf: (instance) => monitors.sockets(instance).agent,
     monitorOf: async (instance) => (await monitors.list(false)).get(instance)?.qmp ?? null,
@@ -86,16 +89,16 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
 
     async list({ fresh }) {
       const instances = [...(await files.homes()).keys()]
-      if (instances.length === 0) {
-        answers.check(new Map())
-        return []
-      }
-      const machines = await monitors.list(fresh)
+      const machines = instances.length === 0 ? new Map() : await monitors.list(fresh)
       answers.check(machines)
       if (machines.size > 0) trimmer.ensure()
       if (fresh) thawLeft(machines)
       return Promise.all(
-        instances.map((instance) => readHave(files, instance, machines.get(instance))),
+        instances.map(async (instance) => {
+          const machine = machines.get(instance)
+          const plugged = machine && (await nics.list(instance, machine, fresh))
+          return await readHave(files, instance, machine, plugged)
+        }),
       )
     },
 
@@ -128,10 +131,16 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   }
 }
 
+function nicsFor({ host, settings, clock, log }: QemuDriverOptions): MachineNics {
+  const portsOf = (type: string) => nicPorts(type, settings)
+  return createMachineNics({ host, mtuBytes: settings.mtuBytes, portsOf, clock, log })
+}
+
 async function readHave(
   files: MachineFilesystem,
   instance: InstanceId,
   machine: Machine | undefined,
+  nics: readonly PluggedNic[] | undefined,
 ): Promise<WorkloadHave> {
   const boot = await files.readBoot(instance)
   const rebootDue = boot?.rebootDue ?? false
@@ -139,7 +148,7 @@ async function readHave(
   if (machine !== undefined) {
     await files.trimConsole(instance)
     const marks = reservedTags(await isolationOf(machine.pid), 'own')
-    return { ...known, state: runningState(machine), marks }
+    return { ...known, state: runningState(machine, nics), marks }
   }
   const isThere = await files.hasDisk(instance)
   return { ...known, state: isThere ? stoppedState(boot) : goneState(boot) }
@@ -156,9 +165,10 @@ function goneState(boot: MachineBoot | null): WorkloadState {
   return { kind: boot === null ? 'remains' : 'lost' }
 }
 
-/** Taps are handed over at the start, so a running machine is plugged in. */
-function runningState(machine: Machine): WorkloadState {
-  return machine.isOff ? { kind: 'busy' } : { kind: 'running', plugged: true }
+/** Taps are handed over at the start, so a running machine has those NICs. */
+function runningState(machine: Machine, nics: readonly PluggedNic[] | undefined): WorkloadState {
+  if (machine.isOff) return { kind: 'busy' }
+  return { kind: 'running', plugged: true, ...(nics === undefined ? {} : { nics }) }
 }
 
 function stoppedState(boot: MachineBoot | null): WorkloadState {

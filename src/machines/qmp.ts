@@ -21,6 +21,12 @@ export interface Qmp {
    * it is refused or late, or when the connection ends.
    */
   execute(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown>
+  /** As `execute`, with a file that the command gets a copy of (unix(7), SCM_RIGHTS). */
+  executeWithFile(
+    command: string,
+    args: Readonly<Record<string, unknown>>,
+    fd: number,
+  ): Promise<unknown>
   /**
    * Sends a command, and resolves when it is answered, without a time limit. Rejects when the
    * connection ends.
@@ -36,6 +42,9 @@ export interface QmpEvent {
   readonly name: string
   readonly data: Readonly<Record<string, unknown>>
 }
+
+/** Sends bytes over a connected UNIX socket, together with a copy of a descriptor. */
+export type SendFile = (socket: Socket, bytes: Uint8Array, fd: number) => void
 
 /** A healthy QEMU answers in a millisecond, one with a busy disk in less than a second. */
 const ANSWER_DEADLINE_MS = 10_000
@@ -54,9 +63,14 @@ interface Waiting {
 
 /**
  * Connects to the socket at `path` and negotiates capabilities. QEMU serves one client at a time,
- * so another client must disconnect first. Errors: `unavailable` within the deadline.
+ * so another client must disconnect first. Without `sendFile` no files can be sent. Errors:
+ * `unavailable` within the deadline.
  */
-export async function connectQmp(path: string, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
+export async function connectQmp(
+  path: string,
+  onEvent: (event: QmpEvent) => void,
+  sendFile?: SendFile,
+): Promise<Qmp> {
   const socket = createConnection(path)
   const ends = new AbortController()
   const waiting = new Map<number, Waiting>()
@@ -81,18 +95,36 @@ export async function connectQmp(path: string, onEvent: (event: QmpEvent) => voi
     for (const { reject } of waiting.values()) reject(error)
     waiting.clear()
   })
-  const ask = (command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> => {
+  const send = (line: string, fd: number | undefined) => {
+    if (fd === undefined) return void socket.write(line)
+    // What is still to be written would come after the file.
+    if (sendFile === undefined || socket.writableLength > 0)
+      throw unavailable('no file can be sent to QEMU now')
+    sendFile(socket, Buffer.from(line), fd)
+  }
+  const ask = async (
+    command: string,
+    args?: Readonly<Record<string, unknown>>,
+    fd?: number,
+  ): Promise<unknown> => {
     const id = ++lastId
     const answer = Promise.withResolvers<unknown>()
     if (ends.signal.aborted || socket.destroyed)
       answer.reject(unavailable('the connection to QEMU has ended'))
     else waiting.set(id, answer)
     const question = { execute: command, id, ...(args === undefined ? {} : { arguments: args }) }
-    socket.write(`${JSON.stringify(question)}\n`)
-    return answer.promise
+    try {
+      send(`${JSON.stringify(question)}\n`, fd)
+    } catch (error) {
+      waiting.delete(id)
+      throw error
+    }
+    return await answer.promise
   }
   const execute = (command: string, args?: Readonly<Record<string, unknown>>) =>
     beforeDeadline(ask(command, args), `QEMU did not answer ${command}`)
+  const executeWithFile: Qmp['executeWithFile'] = (command, args, fd) =>
+    beforeDeadline(ask(command, args, fd), `QEMU did not answer ${command}`)
   const close = () => ends.abort()
 
   try {
@@ -103,7 +135,7 @@ export async function connectQmp(path: string, onEvent: (event: QmpEvent) => voi
     throw error
   }
   const answered = async () => void (await ask('query-status'))
-  return { execute, answered, closed, close }
+  return { execute, executeWithFile, answered, closed, close }
 }
 
 async function readAll(

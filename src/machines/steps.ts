@@ -13,6 +13,7 @@ import { bug, unavailable } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
 import { machineBudget } from '../model/limits.ts'
 import { machineUser } from '../model/names.ts'
+import { nicLimitOf, type TypeNicLimit } from '../model/nic-limits.ts'
 import { GIB } from '../model/sizes.ts'
 import type { InstanceWant } from '../model/want.ts'
 import type { WorkloadSteps } from '../workloads/driver.ts'
@@ -20,6 +21,7 @@ import type { MachineBoot, MachineFilesystem } from './files.ts'
 import { openMachine } from './handover.ts'
 import { type Accelerator, renderMachine } from './machine.ts'
 import type { Monitors } from './monitors.ts'
+import type { MachineNics } from './nics.ts'
 import { writeSeed } from './seed.ts'
 
 export interface QemuSettings {
@@ -33,6 +35,13 @@ export interface QemuSettings {
   readonly mtuBytes: number
   /** The first user number of the processes. */
   readonly firstUser: number
+  /** How many NICs machines may have, by instance type. */
+  readonly nicLimits: readonly TypeNicLimit[]
+}
+
+/** How many NICs a machine of this type may get beside its first one. */
+export function nicPorts(type: string, { nicLimits }: Pick<QemuSettings, 'nicLimits'>): number {
+  return nicLimitOf(type, nicLimits).interfaces - 1
 }
 
 /** What the steps need. */
@@ -41,6 +50,7 @@ export interface QemuStepper {
   readonly host: Pick<Host, 'openTap' | 'listenUnix'>
   readonly files: MachineFilesystem
   readonly monitors: Monitors
+  readonly nics: MachineNics
   readonly groups: MachineGroups
   readonly run: Runner
   /** How guests are run here, and the group that may use /dev/kvm if that is needed. */
@@ -64,7 +74,7 @@ export function createQemuSteps(stepper: QemuStepper): WorkloadSteps {
   return {
     launch: (instance, digest, signal) => launch(stepper, instance, digest, signal),
     start: (instance) => start(stepper, instance),
-    plug: (instance) => adopt(stepper, instance),
+    plug: (instance) => plug(stepper, instance),
     stop: (instance, signal) => stop(stepper, instance, signal),
     remove: (instance, keep) => remove(stepper, instance, keep),
   }
@@ -100,9 +110,11 @@ function newBoot({ bootCount }: InstanceWant): MachineBoot {
   return { bootCount, poweredOff: false, rebootDue: false }
 }
 
-/** For a lost boot record: the machine goes on. It has had its taps since its start. */
-async function adopt({ files }: QemuStepper, want: InstanceWant): Promise<void> {
+/** Writes a lost boot record, for the machine goes on. Attaches and detaches NICs. */
+async function plug({ files, monitors, nics }: QemuStepper, want: InstanceWant): Promise<void> {
   if ((await files.readBoot(want.id)) === null) await files.writeBoot(want.id, newBoot(want))
+  const machine = (await monitors.list(false)).get(want.id)
+  if (machine !== undefined && !machine.isOff) await nics.ensure(want, machine)
 }
 
 /** Creates an overlay of the image, or an empty disk. It is renamed when it is complete. */
@@ -155,6 +167,7 @@ async function handOver(
   const args = renderMachine(want, files.paths(want.id).home, handed.files, {
     accelerator: kind,
     mtuBytes: settings.mtuBytes,
+    nicPorts: nicPorts(want.type.name, settings),
     options: image.options,
     tscKhz: tscKhz(await readFile('/proc/cpuinfo', 'utf8')),
   })

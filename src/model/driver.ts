@@ -46,6 +46,11 @@ export interface DriverDeclaration {
   readonly rootVolume: boolean
   /** Whether the type of a stopped instance may change. */
   readonly changesType: boolean
+  /**
+   * Whether a NIC can be attached to a running instance of the image at a location; null: the image
+   * is gone. Absent: to none.
+   */
+  readonly attachesTo?: (location: string | null) => boolean
   /** Whether it can run the image at a location that a client registers. */
   readonly takes: (location: string) => boolean
 }

@@ -31,6 +31,7 @@ export type AllocationId = Branded<'AllocationId'>
 export type FlowLogId = Branded<'FlowLogId'>
 export type AssociationId = Branded<'AssociationId'>
 export type PeeringId = Branded<'PeeringId'>
+export type AttachmentId = Branded<'AttachmentId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
 /** A host's name: an RFC 1123 label, unique in the cluster. */
@@ -59,6 +60,7 @@ interface IdTypes {
   eipassoc: AssociationId
   fl: FlowLogId
   pcx: PeeringId
+  'eni-attach': AttachmentId
 }
 export type IdPrefix = keyof IdTypes
 

@@ -2,8 +2,10 @@
  * The secret of an access key in its row: encrypted for that row, or in clear text where older
  * daemons must be able to read it.
  */
+
+import type { AccessKey } from './account-records.ts'
 import type { HostName } from './ids.ts'
-import type { AccessKey, Host } from './records.ts'
+import type { Host } from './records.ts'
 import { areAllOf } from './version.ts'
 
 /** Decrypts secrets: a `SecretCipher` of `lib/secret-cipher.ts`. */

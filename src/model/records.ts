@@ -12,6 +12,7 @@ import type {
   AccountId,
   AllocationId,
   AssociationId,
+  AttachmentId,
   GroupId,
   HostName,
   ImageId,
@@ -25,36 +26,7 @@ import type {
   VpcId,
 } from './ids.ts'
 import type { InstanceOptions } from './instance-options.ts'
-import type { MetadataDefaults, MetadataOptions } from './metadata-options.ts'
-
-export interface Account {
-  readonly id: AccountId
-  readonly name: string
-  /** For launches that name no metadata options. */
-  readonly metadata: MetadataDefaults
-}
-
-/**
- * A credential. SigV4 verification needs the secret itself. In the records it is encrypted
- * (`key-secret.ts`).
- */
-export interface AccessKey {
-  readonly id: string
-  readonly secret: string
-  readonly account: AccountId
-  /** The user part of the caller's ARN. */
-  readonly user: string
-}
-
-/** An access key with the fields that IAM's key actions show. */
-export interface AccessKeyRecord extends AccessKey {
-  /** Older daemons write null, which means active. */
-  readonly status: 'active' | 'disabled' | null
-  /** ISO 8601. Null: created by an older daemon. */
-  readonly createdAt: string | null
-  /** Rounded to the hour. Null: never used, as far as known. */
-  readonly lastUsedAt: string | null
-}
+import type { MetadataOptions } from './metadata-options.ts'
 
 /**
  * - `pending`: a host inspects its location, or pulls it.
@@ -219,22 +191,44 @@ export interface Instance {
   readonly options?: InstanceOptions
 }
 
+/** A network interface (ENI). It keeps its addresses and groups when it is attached elsewhere. */
 export interface Nic {
   readonly id: NicId
-  readonly instance: InstanceId
+  /** Null: it is attached to nothing. */
+  readonly instance: InstanceId | null
   readonly account: AccountId
   readonly vpc: VpcId
   readonly subnet: SubnetId
+  /** Unique among the NICs of its instance. 0 of one that is attached to nothing. */
   readonly deviceIndex: number
   /** Unique in its VPC, and among all VPCs that are in the root namespace. */
   readonly ip: Ipv4
+  /** Further addresses, unique in the same way, in ascending order. Absent: none. */
+  readonly secondaryIps?: readonly Ipv4[]
   readonly mac: Mac
   readonly groups: readonly GroupId[]
   readonly createdAt: string
+  /** Absent: attached to nothing, or attached by an older daemon when it was made. */
+  readonly attachment?: NicAttachment
+  /** Absent: an older daemon made it, and the instance's options have the description. */
+  readonly description?: string
+  /** Whether it sends and receives only what is from or for itself. Absent: it does. */
+  readonly sourceDestCheck?: boolean
+}
+
+/** How a NIC is attached to its instance. */
+export interface NicAttachment {
+  readonly id: AttachmentId
+  readonly attachedAt: string
+  /** Whether the NIC is deleted with its instance. Otherwise it is detached. */
+  readonly deleteOnTermination: boolean
+  /** Its host has yet to take it off the instance. */
+  readonly isEnding?: true
 }
 
 /** A NIC, with what other hosts must know of its instance. */
 export interface PlacedNic extends Nic {
+  readonly instance: InstanceId
   /** The host of the instance. */
   readonly host: HostName
   /**
@@ -242,8 +236,10 @@ export interface PlacedNic extends Nic {
    * name.
    */
   readonly nameTag: string | null
-  /** The floating IP that leads to it; null or left out: none. */
+  /** The floating IP that leads to its first address; null or left out: none. */
   readonly publicIp?: Ipv4 | null
+  /** Floating IPs by the further addresses that they lead to. Absent: none. */
+  readonly secondaryPublicIps?: Readonly<Record<Ipv4, Ipv4>>
 }
 
 /**

@@ -13,6 +13,7 @@ import type { FlowLogWant } from './flow-log.ts'
 import type { RuleMatch } from './group-rule.ts'
 import type {
   AccountId,
+  AttachmentId,
   GroupId,
   HostName,
   ImageId,
@@ -133,6 +134,16 @@ export interface InstanceWant {
   readonly driver: DriverName
   /** At least one, with ascending `deviceIndex`. The first is eth0. */
   readonly nics: readonly NicWant[]
+  /** NICs to be taken off the instance. Absent: none. */
+  readonly detaching?: readonly DetachingNic[] | undefined
+}
+
+/** A NIC that is to be taken off its instance. Nothing passes it any more. */
+export interface DetachingNic {
+  readonly id: NicId
+  readonly attachment: AttachmentId
+  /** As of its VPC. */
+  readonly network?: number | undefined
 }
 
 export interface ImageWant {
@@ -164,8 +175,14 @@ export interface CaptureWant extends ImageWant {
 
 export interface NicWant {
   readonly id: NicId
+  /** Of this attachment. Absent: it was attached when an older daemon made it. */
+  readonly attachment?: AttachmentId | undefined
   readonly deviceIndex: number
   readonly ip: Ipv4
+  /** Further addresses. Absent: none. */
+  readonly secondary?: readonly SecondaryAddress[] | undefined
+  /** It may send and receive what is from or for others. */
+  readonly sourceDestCheck?: false | undefined
   readonly mac: Mac
   readonly vpc: VpcId
   readonly vpcCidr: Cidr
@@ -183,6 +200,37 @@ export interface NicWant {
   readonly resolver?: false | undefined
   /** Its own flow logs, and those of its subnet and VPC. Absent: none. */
   readonly flowLogs?: readonly FlowLogWant[] | undefined
+}
+
+/** A further address of a NIC. */
+interface SecondaryAddress {
+  readonly ip: Ipv4
+  /** The floating IP that leads to it. Absent: none. */
+  readonly publicIp?: Ipv4 | undefined
+}
+
+/** All addresses of a NIC, the primary one first. */
+export function addressesOf({ ip, secondary }: Pick<NicWant, 'ip' | 'secondary'>): readonly Ipv4[] {
+  return secondary === undefined ? [ip] : [ip, ...secondary.map((one) => one.ip)]
+}
+
+/** By which a driver knows a NIC of an instance: attached once more, it is another one. */
+export function plugName({ attachment, id }: Pick<NicWant, 'attachment' | 'id'>): string {
+  return attachment ?? id
+}
+
+/** The floating IPs that lead to addresses of a NIC, with the addresses. */
+export function floatingIpsOf({
+  ip,
+  publicIp,
+  secondary = [],
+}: Pick<NicWant, 'ip' | 'publicIp' | 'secondary'>): readonly {
+  readonly ip: Ipv4
+  readonly publicIp: Ipv4
+}[] {
+  return [{ ip, publicIp }, ...secondary].flatMap((one) =>
+    one.publicIp ? [{ ip: one.ip, publicIp: one.publicIp }] : [],
+  )
 }
 
 /**
@@ -213,6 +261,8 @@ export interface SharedWant {
      * then it may have addresses that others have, too.
      */
     readonly network?: number | undefined
+    /** Whether NICs on other hosts may send there what is from others. */
+    readonly hasRouters?: true | undefined
   }[]
   /** Pairs of VPCs whose instances reach each other. Absent: there are none. */
   readonly peerings?: readonly ActivePeering[] | undefined
@@ -309,6 +359,13 @@ export type Fact =
   /** Ready for its first start. The host will claim it in the records. */
   | { readonly kind: 'ready'; readonly instance: InstanceId }
   | { readonly kind: 'running'; readonly instance: InstanceId; readonly bootCount: number }
+  /** Nothing is left of the attachment on the host, so the NIC may be attached elsewhere. */
+  | {
+      readonly kind: 'detached'
+      readonly nic: NicId
+      readonly attachment: AttachmentId
+      readonly from: InstanceId
+    }
   /** It has stopped, requested or not. Disk and address stay. */
   | {
       readonly kind: 'stopped'

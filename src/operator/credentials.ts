@@ -10,8 +10,8 @@ import { hasCode } from '../lib/errno.ts'
 import { replaceFile } from '../lib/files.ts'
 import { parseJson } from '../lib/json.ts'
 import { below } from '../lib/paths.ts'
+import type { AccessKey } from '../model/account-records.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
-import type { AccessKey } from '../model/records.ts'
 
 const credentialsSchema = z.object({
   accessKeyId: z.string(),

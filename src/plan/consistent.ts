@@ -11,12 +11,14 @@ import {
   cidrContains,
   cidrHolds,
   gatewayOf,
+  type Ipv4,
   ipv4ToNumber,
   RESERVED_AT_START,
 } from '../model/addr.ts'
 import type { HostName } from '../model/ids.ts'
 import { nicLinkName } from '../model/names.ts'
 import { createNetworkSet } from '../model/network-set.ts'
+import { addressesOfNic } from '../model/nics.ts'
 import type { PeerHost, PlacedNic, Subnet, UnreadableRow, Vpc } from '../model/records.ts'
 import type { Snapshot } from './want.ts'
 
@@ -172,11 +174,14 @@ function consistentNics(
  */
 function uniqueValuesOf(
   self: HostName,
-  { ip, mac, id, host }: PlacedNic,
+  nic: PlacedNic,
   network: Vpc['network'],
 ): readonly string[] {
-  const address = network === null ? ip : `${ip} in network ${network}`
-  return host === self ? [address, mac, nicLinkName(id)] : [address, mac]
+  const { mac, id, host } = nic
+  const addresses = addressesOfNic(nic).map((ip) =>
+    network === null ? ip : `${ip} in network ${network}`,
+  )
+  return host === self ? [...addresses, mac, nicLinkName(id)] : [...addresses, mac]
 }
 
 function problemOf(
@@ -187,8 +192,11 @@ function problemOf(
 ): string | null {
   if (range === undefined) return 'subnet is missing or unreadable'
   if (range.vpc !== nic.vpc) return 'vpc differs from that of its subnet'
-  const value = ipv4ToNumber(nic.ip)
-  if (value < range.from || value > range.to) return 'ip is not an assignable address of its subnet'
+  const isInside = (ip: Ipv4) => {
+    const value = ipv4ToNumber(ip)
+    return value >= range.from && value <= range.to
+  }
+  if (!addressesOfNic(nic).every(isInside)) return 'ip is not an assignable address of its subnet'
   const duplicate = values.find((one) => taken.has(one))
   return duplicate === undefined ? null : `${duplicate} belongs to another NIC, too`
 }
@@ -200,22 +208,30 @@ function consistentFloatingIps(
   hosts: readonly PeerHost[],
   bad: UnreadableRow[],
 ): readonly PlacedNic[] {
-  if (nics.every(({ publicIp }) => !publicIp)) return nics
+  if (nics.every(({ publicIp, secondaryPublicIps }) => !publicIp && !secondaryPublicIps))
+    return nics
   const taken = createNetworkSet()
   // A VPC with a network of its own may have any addresses.
   for (const { cidr, network } of vpcs) if (network === null) taken.add(cidr)
   for (const { fabricAddress } of hosts)
     if (fabricAddress !== null) taken.add({ network: fabricAddress, prefix: 32 })
   const known = new Set<string>()
-  const checked = nics.map((nic) => {
-    const { publicIp } = nic
-    if (!publicIp) return nic
-    const isBad = taken.contains(publicIp) || known.has(publicIp)
+  const isBad = (publicIp: Ipv4): boolean => {
+    const isTaken = taken.contains(publicIp) || known.has(publicIp)
     known.add(publicIp)
-    if (!isBad) return nic
     // Of no instance: the NIC itself is as it should be.
-    bad.push(inconsistency('addresses', publicIp, 'ip belongs to something else, too'))
-    return { ...nic, publicIp: null }
+    if (isTaken) bad.push(inconsistency('addresses', publicIp, 'ip belongs to something else, too'))
+    return isTaken
+  }
+  const checked = nics.map((nic) => {
+    const { publicIp, secondaryPublicIps } = nic
+    const whole = publicIp && isBad(publicIp) ? { ...nic, publicIp: null } : nic
+    if (secondaryPublicIps === undefined) return whole
+    const leading = Object.entries(secondaryPublicIps) as [Ipv4, Ipv4][]
+    const good = leading.filter(([, one]) => !isBad(one))
+    return good.length === leading.length
+      ? whole
+      : { ...whole, secondaryPublicIps: Object.fromEntries(good) }
   })
   return checked.some((nic, at) => nic !== nics[at]) ? checked : nics
 }

@@ -10,6 +10,7 @@ import {
   PROTOCOLS,
 } from '../model/group-rule.ts'
 import { type InstanceId, parseId } from '../model/ids.ts'
+import { addressesOfNic } from '../model/nics.ts'
 import type { Host, Instance, PlacedNic } from '../model/records.ts'
 import type { SharedRecords } from './want.ts'
 
@@ -112,7 +113,9 @@ function findAddress(ip: Ipv4, records: CloudRecords, near: End | undefined): Pa
     vpc === undefined ||
     nic.vpc === vpc ||
     (numbers.get(vpc) ?? numbers.get(nic.vpc) ?? null) === null
-  const found = records.nics.filter((one) => one.publicIp === ip || (one.ip === ip && isSeen(one)))
+  const found = records.nics.filter(
+    (one) => isFloatingIpOf(one, ip) || (addressesOfNic(one).includes(ip) && isSeen(one)),
+  )
   const [nic, another] = found
   if (another !== undefined)
     return {
@@ -120,6 +123,25 @@ function findAddress(ip: Ipv4, records: CloudRecords, near: End | undefined): Pa
     }
   const owner = records.instances.find(({ id }) => id === nic?.instance)
   if (nic === undefined || owner === undefined) return { value: { kind: 'address', ip } }
-  const floatingIp = nic.ip === ip ? null : ip
-  return { value: { kind: 'instance', instance: owner, nic, floatingIp } }
+  const isPrivate = addressesOfNic(nic).includes(ip)
+  const meant = isPrivate ? ip : privateIpOf(nic, ip)
+  return {
+    value: {
+      kind: 'instance',
+      instance: owner,
+      // A NIC is judged by the address that is meant.
+      nic: meant === nic.ip ? nic : { ...nic, ip: meant },
+      floatingIp: isPrivate ? null : ip,
+    },
+  }
+}
+
+/** Whether the floating IP leads to the NIC. */
+function isFloatingIpOf({ publicIp, secondaryPublicIps = {} }: PlacedNic, ip: Ipv4): boolean {
+  return publicIp === ip || Object.values(secondaryPublicIps).includes(ip)
+}
+
+/** The address of the NIC that a floating IP leads to. */
+function privateIpOf({ ip, secondaryIps = [], secondaryPublicIps }: PlacedNic, publicIp: Ipv4) {
+  return secondaryIps.find((one) => secondaryPublicIps?.[one] === publicIp) ?? ip
 }

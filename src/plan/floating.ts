@@ -16,7 +16,7 @@ import type { TrackedFlow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import { GATEWAY_LINK } from '../model/names.ts'
 import type { Transit } from '../model/transit.ts'
-import type { HostWant } from '../model/want.ts'
+import { floatingIpsOf, type HostWant } from '../model/want.ts'
 import { baseChain, map, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT, ANY_NIC, drop } from './nft-text.ts'
 
@@ -61,8 +61,10 @@ export function servedFloatingIps(
   const served = (ip: Ipv4) => !others.has(ip)
   return {
     own: new Map(
-      nics.flatMap(({ ip, publicIp }) =>
-        publicIp && served(publicIp) ? [[publicIp, ip] as const] : [],
+      nics.flatMap((nic) =>
+        floatingIpsOf(nic).flatMap(({ ip, publicIp }) =>
+          served(publicIp) ? [[publicIp, ip] as const] : [],
+        ),
       ),
     ),
     passed: new Map(
@@ -77,7 +79,7 @@ export function servedFloatingIps(
 export function wantedFloatingIps({ local, transits = [] }: HostWant): readonly Ipv4[] {
   const nics = local.instances.flatMap((instance) => instance.nics)
   return [
-    ...nics.flatMap(({ publicIp }) => publicIp ?? []),
+    ...nics.flatMap((nic) => floatingIpsOf(nic).map(({ publicIp }) => publicIp)),
     ...transits.flatMap(({ floatingIps = [] }) => floatingIps),
   ]
 }

@@ -8,13 +8,15 @@
  */
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import { NIC_LINK_PREFIX } from '../model/names.ts'
-import type { InstanceWant } from '../model/want.ts'
+import { addressesOf, type InstanceWant } from '../model/want.ts'
 import { baseChain, type NftObject, set } from './nft-tables.ts'
 
 /** The chain, and a set for each limit with the addresses that have it. */
 export function metadataHopRules(instances: readonly InstanceWant[]): readonly NftObject[] {
   const byLimit = Map.groupBy(
-    instances.flatMap(({ nics, metadata }) => nics.map(({ ip }) => ({ ip, ...metadata }))),
+    instances.flatMap(({ nics, metadata }) =>
+      nics.flatMap(addressesOf).map((ip) => ({ ip, ...metadata })),
+    ),
     ({ hopLimit }) => hopLimit,
   )
   const limits = [...byLimit.keys()].sort((a, b) => a - b)

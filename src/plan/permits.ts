@@ -6,12 +6,19 @@ import { cidrContains, type Ipv4 } from '../model/addr.ts'
 import type { Flow } from '../model/flow.ts'
 import { ANY_PORT, ANY_PROTOCOL, hasPorts, PROTOCOLS } from '../model/group-rule.ts'
 import type { GroupId } from '../model/ids.ts'
-import type { GroupWant, HostWant, NicWant, RuleWant } from '../model/want.ts'
+import {
+  addressesOf,
+  floatingIpsOf,
+  type GroupWant,
+  type HostWant,
+  type NicWant,
+  type RuleWant,
+} from '../model/want.ts'
 
 /** What decides about a flow: the groups, and the NICs of one host. */
 export interface Permissions {
   readonly groups: ReadonlyMap<GroupId, Permission>
-  readonly nics: ReadonlyMap<Ipv4, NicWant>
+  readonly nics: ReadonlyMap<Ipv4, Pick<NicWant, 'id' | 'groups'>>
   /** The addresses of instances on other hosts. */
   readonly elsewhere: ReadonlySet<Ipv4>
   /** Private addresses by the floating IPs of these NICs. */
@@ -34,9 +41,11 @@ export function permissionsOf({ local, shared }: HostWant): Permissions {
   const nics = local.instances.flatMap((instance) => instance.nics)
   return {
     groups: groupPermissions(shared.groups),
-    nics: new Map(nics.map((nic) => [nic.ip, nic])),
+    nics: new Map(nics.flatMap((nic) => addressesOf(nic).map((ip) => [ip, nic]))),
     elsewhere: new Set(shared.routes.map(({ ip }) => ip)),
-    floats: new Map(nics.flatMap(({ ip, publicIp }) => (publicIp ? [[publicIp, ip]] : []))),
+    floats: new Map(
+      nics.flatMap((nic) => floatingIpsOf(nic).map(({ ip, publicIp }) => [publicIp, ip])),
+    ),
   }
 }
 

@@ -11,7 +11,7 @@
  *
  * Syntax: nft(8).
  */
-import { METADATA_ADDRESS } from '../model/addr.ts'
+import { formatCidr, METADATA_ADDRESS } from '../model/addr.ts'
 import type { CounterValues } from '../model/counters.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import type { HostRouting } from '../model/host-routing.ts'
@@ -25,7 +25,7 @@ import {
 } from '../model/names.ts'
 import type { NatSettings } from '../model/nat.ts'
 import type { TypeRate } from '../model/network-rates.ts'
-import type { HostWant, NicWant } from '../model/want.ts'
+import { addressesOf, type HostWant, type NicWant } from '../model/want.ts'
 import { aclRules } from './acl-rules.ts'
 import { arpTable, type Senders, type SharedAddresses } from './arp-table.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
@@ -48,6 +48,7 @@ import { dropChain, nicCounterSets } from './nic-counters.ts'
 import { peeringRules } from './peering-rules.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
 import { type RouteRules, routeRules } from './route-rules.ts'
+import { type RouterRules, routerRules } from './routers.ts'
 import { securityGroupChains } from './security-groups.ts'
 import { serviceAddresses } from './service-addresses.ts'
 import { ANY_TRANSIT, FIT_SEGMENTS, NO_TRANSIT, transitRules } from './transit-rules.ts'
@@ -99,7 +100,9 @@ export function planRuleset(
   routing: HostRouting,
 ): Ruleset {
   const nics = want.local.instances.flatMap((instance) => instance.nics)
-  const sources = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac} . ${nic.ip}`)
+  const sources = nics.flatMap((nic) =>
+    addressesOf(nic).map((ip) => `"${nicLinkName(nic.id)}" . ${nic.mac} . ${ip}`),
+  )
   const macs = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac}`)
   // What peers have is routed as what the VPC has itself.
   const cidrs = [...want.shared.vpcs, ...(want.peered ?? [])].map(({ cidr }) => cidr)
@@ -156,6 +159,7 @@ function inetTable(
   const peers = want.shared.peers.map((peer) => peer.address)
   const floating = floatingRules(servedFloatingIps(want, routing))
   const hasFloats = floating.objects.length > 0
+  const routers = routerRules(want, nics, vpcs)
   const routes = routeRules(want, nics, vpcs, hasFloats)
   const isOwn = settings.inVpc !== true
   const { addresses } = routing
@@ -166,7 +170,7 @@ function inetTable(
   const peering = peeringRules(want)
   const reach = reachRules(settings, routing, vpcs, openPorts(settings), {
     first: peering.leaving,
-    outwards: nat.leaving,
+    outwards: [...routers.leaving, ...nat.leaving],
   })
   const transit = isOwn
     ? transitRules(want.transits ?? [], vpcs, openPorts(settings), {
@@ -186,8 +190,9 @@ function inetTable(
     set('peers', ['type ipv4_addr'], peers),
     ...reach.sets,
     ...nat.before,
-    fromNic(),
-    ...(fabric.mode === 'vxlan' ? fromFabric(vpcs, peering.fromFabric) : []),
+    ...routers.objects,
+    fromNic(routers),
+    ...(fabric.mode === 'vxlan' ? fromFabric(vpcs, want, peering.fromFabric) : []),
     ...transit.arriving,
     ...peering.objects,
     ...floating.objects,
@@ -234,7 +239,7 @@ function preroutingChain(
   )
 }
 
-function fromNic(): NftObject {
+function fromNic(routers: RouterRules): NftObject {
   return chain('from_nic', [
     `iifname != @nic_links ${drop('unknown_link')}`,
     `meta nfproto ipv6 ${drop('ipv6')}`,
@@ -244,6 +249,7 @@ function fromNic(): NftObject {
     `iifname . ether saddr . ip saddr @nic_sources ${ACCEPT_VERIFIED}`,
     // A client that has no address yet (RFC 2131, section 4.1).
     `ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr @nic_macs ${ACCEPT_VERIFIED}`,
+    ...routers.fromNic,
     drop('spoofed'),
   ])
 }
@@ -251,9 +257,22 @@ function fromNic(): NftObject {
 /**
  * Packets out of the VXLAN device. They go from an instance to an instance, or are ICMP errors of a
  * peer, which connection tracking must know as related. `fib` checks in the routing table that the
- * source is reached through this device, and so is on a peer.
+ * source is reached through this device, and so is on a peer. Of a VPC with routers on peers, which
+ * send what is from others, the peers have checked the source.
  */
-function fromFabric(vpcs: Networks, withPeers: readonly string[] | null): readonly NftObject[] {
+function fromFabric(
+  vpcs: Networks,
+  { shared }: HostWant,
+  withPeers: readonly string[] | null,
+): readonly NftObject[] {
+  const forwarded = shared.vpcs
+    .filter(({ hasRouters }) => hasRouters === true)
+    .map(({ cidr }) => formatCidr(cidr))
+    .flatMap((vpc) => [
+      `ip daddr ${vpc} ip saddr ${vpc} accept`,
+      ...vpcs.match('ip saddr').map((other) => `ip daddr ${vpc} ${other} ${drop('fabric')}`),
+      `ip daddr ${vpc} accept`,
+    ])
   return [
     chain('from_fabric', [
       `meta nfproto ipv6 ${drop('ipv6')}`,
@@ -265,6 +284,7 @@ function fromFabric(vpcs: Networks, withPeers: readonly string[] | null): readon
       'ip saddr @peers icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
       ...(withPeers ??
         vpcs.match('ip saddr').map((ours) => `${ours} fib saddr . iif oif exists accept`)),
+      ...forwarded,
       drop('fabric'),
     ]),
   ]

@@ -13,10 +13,17 @@ import { type Cidr, formatCidr } from '../model/addr.ts'
 import { ANY_PORT, ANY_PROTOCOL, hasPorts, PORT_MAX, PROTOCOLS } from '../model/group-rule.ts'
 import type { GroupId, SecurityGroupRuleId } from '../model/ids.ts'
 import { NIC_LINK_PREFIX } from '../model/names.ts'
-import type { GroupWant, HostWant, NicWant, RuleWant } from '../model/want.ts'
+import {
+  addressesOf,
+  type GroupWant,
+  type HostWant,
+  type NicWant,
+  type RuleWant,
+} from '../model/want.ts'
 import { refusalChains, refuse } from './flow-log-rules.ts'
 import { chain, map, type NftObject, namedCounter, set } from './nft-tables.ts'
 import { ACCEPT, drop } from './nft-text.ts'
+import { routerVerdicts } from './routers.ts'
 
 /** NICs in the same groups. */
 interface Combination {
@@ -61,8 +68,7 @@ export function securityGroupChains(
     ...refusalChains(want, drop('group')),
     ...memberSets(rules, groups),
     ...combinations.map(({ name, nics }) => {
-      const addresses = nics.map(({ ip }) => ip)
-      return set(nicSetName(name), ['type ipv4_addr'], addresses)
+      return set(nicSetName(name), ['type ipv4_addr'], nics.flatMap(addressesOf))
     }),
     ...direction('ingress', used, groups, counted, combinations, [away]),
     ...direction('egress', used, groups, counted, combinations, []),
@@ -101,6 +107,12 @@ function direction(
   before: readonly string[],
 ): readonly NftObject[] {
   const chainOf = (id: GroupId) => `${PREFIX[way]}_${chainSuffix(id)}`
+  const names = new Map(combinations.flatMap(({ name, nics }) => nics.map((nic) => [nic.id, name])))
+  const routers = routerVerdicts(
+    combinations.flatMap(({ nics }) => nics),
+    way,
+    ({ id }) => `${way}_${names.get(id)}`,
+  )
   return [
     ...used.map((id) => {
       const rules = groups.get(id)?.rules.filter(({ egress }) => egress === (way === 'egress'))
@@ -115,10 +127,14 @@ function direction(
     map(
       way,
       'type ipv4_addr : verdict',
-      combinations.flatMap(({ name, nics }) => nics.map(({ ip }) => `${ip} : goto ${way}_${name}`)),
+      combinations.flatMap(({ name, nics }) =>
+        nics.flatMap(addressesOf).map((ip) => `${ip} : goto ${way}_${name}`),
+      ),
     ),
+    ...routers.objects,
     chain(`check_${way}`, [
       ...before,
+      ...routers.lines,
       `${OWN_ADDRESS[way]} vmap @${way}`,
       // When a table is replaced, the kernel empties its verdict maps at once, also for packets
       // that still traverse the old rules (7 of 1,678,000 packets at 500 replacements). It does not

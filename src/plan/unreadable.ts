@@ -8,12 +8,13 @@
 import { type Ipv4, ipv4ToNumber } from '../model/addr.ts'
 import { byId, type HostName, type VpcId } from '../model/ids.ts'
 import type { Instance, UnreadableRow } from '../model/records.ts'
-import type {
-  GroupWant,
-  HostWant,
-  InstanceWant,
-  SharedWant,
-  UnreadableInstances,
+import {
+  addressesOf,
+  type GroupWant,
+  type HostWant,
+  type InstanceWant,
+  type SharedWant,
+  type UnreadableInstances,
 } from '../model/want.ts'
 
 /** Tables that an instance's want depends on, and the instance's field that names the row. */
@@ -194,7 +195,9 @@ function lostAddresses(
   const keysOf = (addresses: readonly VpcAddress[]) =>
     new Set(addresses.flatMap((one) => [keyOf(one), one.ip]))
   const lost = keysOf([
-    ...kept.flatMap(({ nics }) => nics),
+    ...kept.flatMap(({ nics }) =>
+      nics.flatMap((nic) => addressesOf(nic).map((ip) => ({ vpc: nic.vpc, ip }))),
+    ),
     ...known.routes.filter((route) => via.has(route.via)),
   ])
   const inRows = new Set(rows.flatMap(({ table, ip }) => (table === 'placedNics' ? ip : [])))

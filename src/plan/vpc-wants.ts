@@ -14,7 +14,7 @@ import type { VpcId } from '../model/ids.ts'
 import { peerLinkName } from '../model/names.ts'
 import type { PeeredVpc } from '../model/peering.ts'
 import { nextHopOf, type Transit, transitOf } from '../model/transit.ts'
-import type { HostWant, InstanceWant, SharedWant } from '../model/want.ts'
+import { floatingIpsOf, type HostWant, type InstanceWant, type SharedWant } from '../model/want.ts'
 
 /** The parts. */
 export interface VpcWants {
@@ -74,16 +74,16 @@ export function wantsByVpc(want: HostWant): VpcWants {
         .toSorted(([a], [b]) => a - b)
         .map(([network, part]) => ({
           ...{ ...transitOf(network), vpc: part.vpc },
-          ...floatingIpsOf(part),
+          ...floatingIpsIn(part),
         })),
     },
     vpcs,
   }
 }
 
-function floatingIpsOf({ want }: VpcWant): Pick<Transit, 'floatingIps'> {
+function floatingIpsIn({ want }: VpcWant): Pick<Transit, 'floatingIps'> {
   const nics = want.local.instances.flatMap((instance) => instance.nics)
-  const floatingIps = nics.flatMap(({ publicIp }) => publicIp ?? [])
+  const floatingIps = nics.flatMap((nic) => floatingIpsOf(nic).map(({ publicIp }) => publicIp))
   return floatingIps.length === 0 ? {} : { floatingIps }
 }
 

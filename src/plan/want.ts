@@ -3,12 +3,12 @@
 import { gatewayOf, type Ipv4 } from '../model/addr.ts'
 import type { VpcDns } from '../model/dhcp-options.ts'
 import type { FlowLog, FlowLogWant } from '../model/flow-log.ts'
-import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../model/hostname.ts'
 import { byId, type GroupId, type HostName, type ImageId, type InstanceId } from '../model/ids.ts'
 import { driverOf, keptBy } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { OLDER_METADATA } from '../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
+import { addressesOfNic, attachmentOf } from '../model/nics.ts'
 import { type ActivePeering, usablePeerings } from '../model/peering.ts'
 import type {
   Group,
@@ -28,6 +28,7 @@ import type {
 import type { VpcRouting } from '../model/vpc-routing.ts'
 import type {
   CaptureWant,
+  DetachingNic,
   DiskWant,
   HostWant,
   ImageWant,
@@ -38,6 +39,7 @@ import type {
   SharedWant,
   VolumeWant,
 } from '../model/want.ts'
+import { namesOf, secondaryWant, vpcsWithRouters } from './nics.ts'
 import { subnetRouting } from './routes.ts'
 import { unreadableInstances, unreadablePart, withUnreadable } from './unreadable.ts'
 
@@ -170,13 +172,17 @@ function indexRecords(host: HostName, records: Snapshot): Index {
 }
 
 function instanceWant(instance: Instance, index: Index): InstanceWant {
-  const nics = [...(index.nics.get(instance.id) ?? [])]
-    .sort((a, b) => a.deviceIndex - b.deviceIndex)
-    .flatMap((nic) => nicWant(nic, index))
+  const attached = [...(index.nics.get(instance.id) ?? [])].sort(
+    (a, b) => a.deviceIndex - b.deviceIndex,
+  )
+  const nics = attached.filter(isInUse).flatMap((nic) => nicWant(nic, index))
+  const detaching = attached
+    .filter((nic) => !isInUse(nic))
+    .flatMap((nic) => detachingNic(nic, index))
   const key = index.keys.get(`${instance.account}/${instance.keyName}`)
   const image = index.images.get(instance.image)
   const type = index.types.get(instance.type)
-  const subnet = index.nics.get(instance.id)?.[0]?.subnet
+  const subnet = attached[0]?.subnet
   const disk = diskWant(instance, index)
   const driver = driverOf(instance, {
     location: image?.location ?? '',
@@ -209,7 +215,20 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     metadata: instance.metadata ?? OLDER_METADATA,
     driver,
     nics,
+    ...(detaching.length === 0 ? {} : { detaching }),
   }
+}
+
+/** Whether packets may pass it: nobody has asked for its detachment. */
+function isInUse({ attachment }: PlacedNic): boolean {
+  return attachment?.isEnding !== true
+}
+
+function detachingNic(nic: PlacedNic, index: Index): readonly DetachingNic[] {
+  const vpc = index.vpcs.get(nic.vpc)
+  const attachment = attachmentOf(nic)?.id
+  if (vpc === undefined || attachment === undefined) return []
+  return [{ id: nic.id, attachment, ...numberOf(vpc) }]
 }
 
 function diskWant(instance: Instance, index: Index): DiskWant | null {
@@ -258,8 +277,11 @@ function nicWant(nic: PlacedNic, index: Index): readonly NicWant[] {
   return [
     {
       id: nic.id,
+      ...(nic.attachment === undefined ? {} : { attachment: nic.attachment.id }),
       deviceIndex: nic.deviceIndex,
       ip: nic.ip,
+      ...secondaryWant(nic),
+      ...(nic.sourceDestCheck === false ? { sourceDestCheck: false } : {}),
       mac: nic.mac,
       vpc: vpc.id,
       vpcCidr: vpc.cidr,
@@ -303,7 +325,9 @@ function dnsWant(dns: VpcDns | undefined): Pick<NicWant, 'dhcp' | 'resolver'> {
 }
 
 /** What `host` should be of what belongs to more hosts than one. */
-export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
+export function sharedWant(host: HostName, all: SharedRecords): SharedWant {
+  const records = { ...all, nics: all.nics.filter(isInUse) }
+  const routers = vpcsWithRouters(host, records.nics)
   const members = membersOf(records.nics)
   const rules = Map.groupBy(records.groupRules, ({ group }) => group)
   const routing = new Map(records.routing.map((one) => [one.vpc, one]))
@@ -315,7 +339,12 @@ export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
       vpc,
       ...subnetRouting({ id }, routing.get(vpc)),
     })),
-    vpcs: records.vpcs.map((vpc) => ({ id: vpc.id, cidr: vpc.cidr, ...numberOf(vpc) })),
+    vpcs: records.vpcs.map((vpc) => ({
+      id: vpc.id,
+      cidr: vpc.cidr,
+      ...numberOf(vpc),
+      ...(routers.has(vpc.id) ? { hasRouters: true } : {}),
+    })),
     ...peeringsWant(records),
     groups: records.groups.map(({ id, vpc }) => ({
       id,
@@ -323,7 +352,7 @@ export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
       members: members.get(id) ?? [],
       rules: rules.get(id)?.map(ruleWant) ?? [],
     })),
-    names: namesOf(records),
+    names: namesOf(records.nics),
     peers: peersOf(host, records),
     routes: routesFrom(host, records),
   }
@@ -341,36 +370,14 @@ function ruleWant({ id, egress, protocol, fromPort, toPort, peer }: GroupRule): 
 
 function membersOf(nics: Snapshot['nics']): ReadonlyMap<GroupId, readonly Ipv4[]> {
   const members = new Map<GroupId, Ipv4[]>()
-  for (const { ip, groups } of nics)
-    for (const group of new Set(groups)) {
+  for (const nic of nics)
+    for (const group of new Set(nic.groups)) {
       const known = members.get(group)
-      if (known === undefined) members.set(group, [ip])
-      else known.push(ip)
+      const ips = addressesOfNic(nic)
+      if (known === undefined) members.set(group, [...ips])
+      else known.push(...ips)
     }
   return members
-}
-
-/**
- * Each instance has up to three DNS names: its id (the canonical name, as in EC2's resource-name
- * host names), its IP-based name, and its Name tag, if that is a DNS label that looks like neither
- * of the others.
- */
-function namesOf(records: SharedRecords): SharedWant['names'] {
-  return records.nics
-    .filter((nic) => nic.deviceIndex === 0)
-    .flatMap((nic) => {
-      const { ip, vpc } = nic
-      const label = nameTagLabel(nic.nameTag ?? undefined)
-      return [
-        { name: nic.instance, ip, primary: true, vpc },
-        { name: ipHostLabel(ip), ip, primary: false, vpc },
-        // Inside the VPC the public name leads to the private address, as in EC2.
-        ...(nic.publicIp ? [{ name: publicHostLabel(nic.publicIp), ip, primary: false, vpc }] : []),
-        ...(label !== undefined && !isHostLabel(label)
-          ? [{ name: label, ip, primary: false, vpc }]
-          : []),
-      ]
-    })
 }
 
 function peersOf(host: HostName, records: SharedRecords): SharedWant['peers'] {
@@ -385,6 +392,6 @@ function routesFrom(host: HostName, records: SharedRecords): SharedWant['routes'
   const fabric = new Map(records.hosts.map((one) => [one.name, one.fabricAddress]))
   return records.nics.flatMap((nic) => {
     const via = nic.host === host ? null : (fabric.get(nic.host) ?? null)
-    return via === null ? [] : [{ ip: nic.ip, via, vpc: nic.vpc }]
+    return via === null ? [] : addressesOfNic(nic).map((ip) => ({ ip, via, vpc: nic.vpc }))
   })
 }

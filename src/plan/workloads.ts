@@ -11,11 +11,20 @@
  * - An instance is first started only after this host has claimed it in the records, so that two
  *   hosts never both start it.
  */
+import type { Ipv4 } from '../model/addr.ts'
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
 import { SELF_SHUTDOWN } from '../model/lifecycle.ts'
 import type { ReservedTag } from '../model/reserved-tags.ts'
-import type { Fact, ImageFindings, ImageWant, InstanceWant } from '../model/want.ts'
+import {
+  addressesOf,
+  type Fact,
+  type ImageFindings,
+  type ImageWant,
+  type InstanceWant,
+  type NicWant,
+  plugName,
+} from '../model/want.ts'
 
 /**
  * The exit code of our entry script in a guest when the image has no program that can be run. It
@@ -37,11 +46,26 @@ export type WorkloadState =
   | { readonly kind: 'lost' }
   /** It has a disk and was never started. */
   | { readonly kind: 'created' }
-  /** `plugged`: every NIC is attached. */
-  | { readonly kind: 'running'; readonly plugged: boolean }
+  /**
+   * `plugged`: every NIC that it was started with is attached. `nics`: those that it has now;
+   * absent: the driver does not attach NICs later.
+   */
+  | {
+      readonly kind: 'running'
+      readonly plugged: boolean
+      readonly nics?: readonly PluggedNic[]
+    }
   | { readonly kind: 'ended'; readonly by: EndedBy; readonly exitCode: number }
   /** The engine is working on it: read it again later. */
   | { readonly kind: 'busy' }
+
+/** A NIC that a running workload has. */
+export interface PluggedNic {
+  /** As `plugName`. */
+  readonly name: string
+  /** The addresses that the host gave it, the primary one first. Absent: the guest does that. */
+  readonly ips?: readonly Ipv4[]
+}
 
 /** What a driver found on this host. */
 export interface WorkloadHave {
@@ -63,7 +87,7 @@ export type WorkloadStep =
   | { readonly kind: 'launch'; readonly instance: InstanceWant; readonly digest: string }
   /** Start the existing one for this boot, and attach its NICs. */
   | { readonly kind: 'start'; readonly instance: InstanceWant }
-  /** Attach its NICs. Write the boot record if it is gone. */
+  /** Attach and detach NICs. Write the boot record if it is gone. */
   | { readonly kind: 'plug'; readonly instance: InstanceWant }
   /** Ask it to shut down, and kill it after the deadline. Disk and address stay. */
   | { readonly kind: 'stop'; readonly instance: InstanceId }
@@ -171,7 +195,7 @@ function planRun(
         : facts({ kind: 'ready', instance: want.id })
     case 'running':
       return have?.excess === undefined
-        ? planRunning(want, have, state.plugged)
+        ? planRunning(want, have, state.plugged && hasNics(want, state.nics))
         : // This fact makes the record say `stop`, and the next pass stops it.
           facts(stopped(want, 'Client.VolumeLimitExceeded', have.excess))
     case 'ended':
@@ -248,6 +272,17 @@ function planRunning(
   if (!plugged) return step({ kind: 'plug', instance: want })
   const running: Fact = { kind: 'running', instance: want.id, bootCount: want.bootCount }
   return facts(running, ...newMarks(want, marks))
+}
+
+/** Whether it has the wanted NICs, with their addresses, and no others. */
+function hasNics({ nics }: InstanceWant, have: readonly PluggedNic[] | undefined): boolean {
+  if (have === undefined) return true
+  const isThere = (nic: NicWant) =>
+    have.some(
+      ({ name, ips }) =>
+        name === plugName(nic) && (ips === undefined || ips.join() === addressesOf(nic).join()),
+    )
+  return have.length === nics.length && nics.every(isThere)
 }
 
 /** The tags that the records do not have yet. */

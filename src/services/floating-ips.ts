@@ -15,7 +15,7 @@ import type { Log } from '../lib/log.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { GATEWAY_LINK } from '../model/names.ts'
 import { type Pool, poolWith } from '../model/pools.ts'
-import type { HostWant } from '../model/want.ts'
+import { addressesOf, type HostWant } from '../model/want.ts'
 import {
   type FloatingIps,
   isOfOldBinding,
@@ -49,7 +49,7 @@ export function createFloatingIpFlows(options: {
         const nics = want.local.instances.flatMap((instance) => instance.nics)
         const translation = {
           floats: own,
-          nics: new Set(nics.map(({ ip }) => ip)),
+          nics: new Set(nics.flatMap(addressesOf)),
           own: new Set(routing.addresses),
         }
         await host.endFlows((flow) => isOfOldBinding(flow, translation))

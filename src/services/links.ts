@@ -3,8 +3,11 @@
  * device, and the routes to other hosts.
  *
  * - Its part of the want: every NIC of `local.instances` (an instance keeps its links as long as it
- *   is listed, even stopped or ending); `shared.subnets`, `vpcs`, `peers` and `routes`. The pure
- *   functions are `nicSpec` and `nicDifferences` in `host/network/nic.ts`.
+ *   is listed, even stopped or ending), and those that are to be taken off one;
+ *   `shared.subnets`, `vpcs`, `peers` and `routes`. The pure functions are `nicSpec` and
+ *   `nicDifferences` in `host/network/nic.ts`.
+ * - A NIC that is taken off its instance is reported when its link is gone. The tap of a virtual
+ *   machine stays until the driver has taken it from the machine.
  * - A new daemon recognises its links by name (`model/names.ts`) and its routes by protocol number.
  *   It removes those that the want does not name.
  * - If the daemon dies here, the next pass completes a half-made NIC. The firewall comes first and
@@ -17,12 +20,12 @@ import { nicDifferences, nicSpec } from '../host/network/nic.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { parseIpv4 } from '../model/addr.ts'
-import type { DriverDeclaration } from '../model/driver.ts'
+import type { DriverDeclaration, LinkType } from '../model/driver.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
 import { type FabricSettings, fabricOverheadBytes, vpcVni } from '../model/fabric.ts'
 import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
 import { nextHopOf } from '../model/transit.ts'
-import type { HostWant } from '../model/want.ts'
+import type { Fact, HostWant } from '../model/want.ts'
 import { serviceAddresses } from '../plan/service-addresses.ts'
 import type { HostService, Pass } from './service.ts'
 
@@ -80,6 +83,7 @@ export function createLinks(options: {
       const others = linksOfOthers(pass.want, drivers)
       nics.set(wanted.size)
       const have = await host.nics()
+      const detaching = detachingNics(pass.want, drivers)
       const states = new Map(have.map((state) => [state.hostLink, state]))
       const { ids, any } = pass.want.local.unreadable
       // If an instance cannot be read, a link that nobody wants may be its link, so it stays. The
@@ -87,7 +91,12 @@ export function createLinks(options: {
       const unknown =
         any || ids.length > 0
           ? []
-          : have.filter(({ hostLink }) => !wanted.has(hostLink) && !others.has(hostLink))
+          : have.filter(
+              (state) =>
+                !wanted.has(state.hostLink) &&
+                !others.has(state.hostLink) &&
+                !isHeld(state, detaching),
+            )
       // Remove first: an old link may have the route of an address that has a new owner.
       const work = [
         ...unknown.map((state) => () => remove(state, pass)),
@@ -105,7 +114,7 @@ export function createLinks(options: {
           `${all.length} links are not as they should be: ${messageOf(all[0])}`,
           new AggregateError(all),
         )
-      return []
+      return detaching.size === 0 ? [] : goneFacts(detaching, await host.nicIndexes())
     },
     close: async () => {},
   }
@@ -222,7 +231,38 @@ function linksOfOthers(want: HostWant, drivers: readonly DriverDeclaration[]): R
   const others = want.local.instances.filter((one) =>
     drivers.every(({ name }) => name !== one.driver),
   )
-  return new Set(others.flatMap(({ nics }) => nics.map(({ id }) => nicLinkName(id))))
+  return new Set(
+    others.flatMap(({ nics, detaching = [] }) =>
+      [...nics, ...detaching].map(({ id }) => nicLinkName(id)),
+    ),
+  )
+}
+
+/** NICs that are to be taken off instances, by link, and what to report when they are. */
+type DetachingNics = ReadonlyMap<string, { readonly linkType: LinkType; readonly fact: Fact }>
+
+/** Whether a machine has the tap. One that loses it reads in vain without end. */
+function isHeld({ hostLink, carrier }: NicState, detaching: DetachingNics): boolean {
+  return carrier && detaching.get(hostLink)?.linkType === 'tap'
+}
+
+/** What to report of those without a link. */
+function goneFacts(detaching: DetachingNics, links: ReadonlyMap<string, unknown>): readonly Fact[] {
+  return [...detaching].flatMap(([link, { fact }]) => (links.has(link) ? [] : fact))
+}
+
+function detachingNics(want: HostWant, drivers: readonly DriverDeclaration[]): DetachingNics {
+  const linkTypes = new Map(drivers.map(({ name, linkType }) => [name, linkType]))
+  return new Map(
+    want.local.instances.flatMap(({ id: from, driver, detaching = [] }) => {
+      const linkType = linkTypes.get(driver)
+      if (linkType === undefined) return []
+      return detaching.map(({ id: nic, attachment }) => {
+        const fact: Fact = { kind: 'detached', nic, attachment, from }
+        return [nicLinkName(nic), { linkType, fact }]
+      })
+    }),
+  )
 }
 
 function wantedNics(

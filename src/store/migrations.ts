@@ -9,7 +9,8 @@
  * indexes, and columns that have a default and that an older daemon may ignore. A daemon ignores
  * additions that it does not know, and refuses a generation that it does not know. A change that
  * would break older daemons starts a new generation (`1…`), in a release for which all hosts are
- * stopped. One migration removes keys that older daemons do not need (`0019-vpc-networks.ts`).
+ * stopped. Two migrations remove what older daemons do not need: keys (`0019-vpc-networks.ts`), and
+ * that each NIC has an instance (`0022-network-interfaces.ts`).
  */
 import type { Kysely } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
@@ -35,6 +36,7 @@ import { addresses } from './migrations/0018-addresses.ts'
 import { vpcNetworks } from './migrations/0019-vpc-networks.ts'
 import { dhcpOptions } from './migrations/0020-dhcp-options.ts'
 import { routes } from './migrations/0021-routes.ts'
+import { networkInterfaces } from './migrations/0022-network-interfaces.ts'
 import { vpcPeerings } from './migrations/0024-vpc-peerings.ts'
 import { flowLogs } from './migrations/0025-flow-logs.ts'
 import type { Tables } from './nouns.ts'
@@ -60,6 +62,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0019-vpc-networks': vpcNetworks,
   '0020-dhcp-options': dhcpOptions,
   '0021-routes': routes,
+  '0022-network-interfaces': networkInterfaces,
   '0024-vpc-peerings': vpcPeerings,
   '0025-flow-logs': flowLogs,
 }

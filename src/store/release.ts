@@ -2,15 +2,23 @@
 
 import type { VolumeId } from '../model/ids.ts'
 import { outlives } from '../model/lifecycle.ts'
+import { attachmentOf } from '../model/nics.ts'
 import type { Instance, Volume } from '../model/records.ts'
 import type { Tx } from './store.ts'
 
 /**
  * Returns what a terminated instance had: its NICs with their addresses and tags, its share of its
- * host, and the disks that are deleted with it. Other disks become volumes of their own.
+ * host, and the disks that are deleted with it. Other NICs are detached, and other disks become
+ * volumes of their own.
  */
 export async function releaseInstance(tx: Tx, instance: Instance): Promise<void> {
-  for (const { id } of await tx.nics({ instances: [instance.id] })) await tx.deleteTagsOf(id)
+  for (const nic of await tx.nics({ instances: [instance.id] })) {
+    const { deleteOnTermination = true, isEnding = false } = attachmentOf(nic) ?? {}
+    // What the client has detached is to stay, though its host had no time to report it.
+    if (deleteOnTermination && !isEnding) await tx.deleteTagsOf(nic.id)
+    else await tx.detachNic(nic)
+  }
+  // Also those whose rows cannot be read.
   await tx.deleteNics(instance.id)
   const volumes = await tx.volumes({ instances: [instance.id] })
   const ending = volumes.filter((volume) => !outlives(volume, instance))

@@ -13,6 +13,7 @@ import { describeHosts, describeLabels, describeUniqueness } from './store/keys.
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
 import { describeLimits } from './store/limits.ts'
 import { describeNetworks } from './store/networks.ts'
+import { describeNics } from './store/nics.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeRouting } from './store/routing.ts'
 import { describeScopes } from './store/scopes.ts'
@@ -39,6 +40,7 @@ export function describeStoreContract(
     describeRouting(begin)
     describeAddresses(begin)
     describeLimits(begin)
+    describeNics(begin)
     describeUniqueness(begin)
     describeUnusedImages(begin)
     describeHosts(begin)

@@ -29,6 +29,7 @@ import {
   type VpcId,
 } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
+import { DEFAULT_NIC_LIMITS } from '../../src/model/nic-limits.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
 import { completeOlderVpcs } from '../../src/store/new-vpc.ts'
 import { type InformedStore, withoutReplica } from '../../src/store/replica-reads.ts'
@@ -49,7 +50,7 @@ export const ZONE = 'atoll-1a'
 /** What actions are limited by unless a test says otherwise: the defaults of the settings. */
 export const LIMITS: Pick<
   ApiSettings,
-  'quotas' | 'rates' | 'pools' | 'vpcPlace' | 'defaultNetwork'
+  'quotas' | 'rates' | 'nicLimits' | 'pools' | 'vpcPlace' | 'defaultNetwork'
 > = {
   quotas: {
     vpcs: 100,
@@ -65,10 +66,12 @@ export const LIMITS: Pick<
     routesPerTable: 50,
     networkAclsPerVpc: 200,
     entriesPerNetworkAcl: 20,
+    networkInterfaces: 5000,
     addresses: 5,
   },
   pools: [],
   rates: [],
+  nicLimits: DEFAULT_NIC_LIMITS,
   vpcPlace: 'root',
   defaultNetwork: { vpc: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') },
 }

@@ -19,6 +19,7 @@ import { createMachineFiles } from '../../src/machines/files.ts'
 import { createQemuDriver } from '../../src/machines/qemu.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { GATEWAY_LINK } from '../../src/model/names.ts'
+import { DEFAULT_NIC_LIMITS } from '../../src/model/nic-limits.ts'
 import { MIB } from '../../src/model/sizes.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
@@ -91,6 +92,7 @@ export async function startQemuFixture(directories: readonly string[]): Promise<
           ...{ stateDir, runtimeDir, mtuBytes: MTU_BYTES, firstUser: FIRST_USER },
           stopSeconds: 60,
           maxBytes: 4096 * MIB,
+          nicLimits: DEFAULT_NIC_LIMITS,
         },
         clock,
         log,

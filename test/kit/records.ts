@@ -169,7 +169,10 @@ export function instanceRecord(id: InstanceId, host: HostName): Instance {
 }
 
 /** Its NIC, with the `number`-th address that instances may have. */
-export function nicRecord(instance: InstanceId, number: number): Nic {
+export function nicRecord(
+  instance: InstanceId,
+  number: number,
+): Nic & { readonly instance: InstanceId } {
   return {
     id: numbered('eni', number),
     instance,

@@ -1,6 +1,6 @@
 /** Signature Version 4 for requests that no SDK would send. */
 import { createHash, createHmac } from 'node:crypto'
-import type { AccessKey } from '../../src/model/records.ts'
+import type { AccessKey } from '../../src/model/account-records.ts'
 import { KEY } from './api.ts'
 
 interface Unsigned {

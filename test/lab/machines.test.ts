@@ -6,7 +6,12 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  AttachNetworkInterfaceCommand,
+  CreateNetworkInterfaceCommand,
+  DeleteNetworkInterfaceCommand,
   DescribeImagesCommand,
+  DescribeNetworkInterfacesCommand,
+  DetachNetworkInterfaceCommand,
   GetConsoleOutputCommand,
   RebootInstancesCommand,
   StartInstancesCommand,
@@ -62,7 +67,7 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     const tiny = await ask.register('tiny', location)
     machines = [...(await ask.launch(tiny, { MinCount: 2, MaxCount: 2 }))]
-    const sample = await ask.register('sample', 'docker://atoll-sample:latest')
+    const sample = await ask.register('sample', 'docker://atoll-sample:static')
     container = (await ask.launch(sample))[0] ?? ''
     for (const id of [...machines, container]) await ask.untilState(id, 'running')
     for (const id of machines) await ask.untilItAnswers(id)
@@ -114,6 +119,66 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
       )
       expect(page).toContain(id)
     }
+  })
+
+  it('gets a network interface while it runs that a container had, with its addresses', async () => {
+    const [id = ''] = machines
+    const { ec2 } = cloud
+    const { SubnetId } = await ask.look(id)
+    const { NetworkInterface: made = {} } = await ec2.send(
+      new CreateNetworkInterfaceCommand({ SubnetId, SecondaryPrivateIpAddressCount: 1 }),
+    )
+    const { NetworkInterfaceId: eni = '', MacAddress: mac = '' } = made
+    const ips = (made.PrivateIpAddresses ?? []).map((one) => one.PrivateIpAddress ?? '')
+    const attachTo = async (instance: string) => {
+      const place = { NetworkInterfaceId: eni, InstanceId: instance, DeviceIndex: 1 }
+      return (await ec2.send(new AttachNetworkInterfaceCommand(place))).AttachmentId
+    }
+    const status = async () => {
+      const asked = new DescribeNetworkInterfacesCommand({ NetworkInterfaceIds: [eni] })
+      return (await ec2.send(asked)).NetworkInterfaces?.[0]?.Status
+    }
+    const detach = async (attachment: string | undefined) => {
+      await ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId: attachment }))
+      await eventually('it is detached', async () => (await status()) === 'available', DEADLINE_MS)
+    }
+    const answers = async (ip: string) =>
+      (await execute('ping', ['-c', '1', '-W', '1', ip])).exitCode === 0
+    const linksOf = async () => (await cloud.inside(container, ['ls', '/sys/class/net'])).stdout
+
+    const first = await attachTo(container)
+    for (const ip of ips) await eventually(`${ip} answers`, () => answers(ip), DEADLINE_MS)
+    const shown = (await cloud.inside(container, ['ip', 'address', 'show', 'dev', 'eth1'])).stdout
+    for (const ip of ips) expect(shown).toContain(`inet ${ip}/20`)
+    expect(shown).toContain(mac)
+    // From its own group, by the path of any other packet.
+    const [ip = ''] = ips
+    expect(await inside(id, `ping -c 1 -W 2 ${ip} >/dev/null && echo reached`)).toContain('reached')
+    await detach(first)
+    expect(await linksOf()).not.toContain('eth1')
+    expect(await answers(ip)).toBe(false)
+
+    const second = await attachTo(id)
+    const sees = async () => (await inside(id, 'cat /sys/class/net/*/address')).includes(mac)
+    await eventually('the guest sees it', sees, DEADLINE_MS)
+    const set = ips.map(
+      (one) => `ip address add ${one}/20 dev eth1; ip rule add from ${one} table 7`,
+    )
+    const way = 'ip route add default via 172.31.0.1 dev eth1 table 7'
+    await inside(id, `ip link set eth1 up; ${set.join('; ')}; ${way}`)
+    for (const each of ips) await eventually(`${each} answers`, () => answers(each), DEADLINE_MS)
+    const macs = 'http://169.254.169.254/latest/meta-data/network/interfaces/macs/'
+    expect(await inside(id, `wget -q -O - ${macs}${mac}/local-ipv4s`)).toContain(ips.at(-1))
+    await cloud.stop('SIGKILL')
+    await cloud.start()
+    await ask.untilState(id, 'running')
+    for (const each of ips) await eventually(`${each} answers`, () => answers(each), DEADLINE_MS)
+    await detach(second)
+    const isGone = async () => !(await sees())
+    await eventually('the guest has released it', isGone, DEADLINE_MS)
+    await ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId: eni }))
+    const left = (await cloud.netns.must(['ip', '-o', 'link'])).match(/at-h[0-9a-f]+/g) ?? []
+    expect(left).toHaveLength(machines.length + 1)
   })
 
   it('runs as a user of its own, without rights, in a sandbox and outside of the groups of the daemon', async () => {

@@ -151,6 +151,7 @@ function startGuest(
       accelerator: 'tcg',
       mtuBytes,
       options: { sha256: null, seed: null, firmware: 'bios', machine: 'q35' },
+      nicPorts: 0,
       tscKhz: null,
     },
   )

@@ -5,21 +5,24 @@
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateAddress.html
  */
 import { z } from 'zod'
+import type { Ipv4 } from '../../model/addr.ts'
 import { refused, unavailable } from '../../model/errors.ts'
-import type { AccountId } from '../../model/ids.ts'
+import type { AccountId, NicId } from '../../model/ids.ts'
+import { addressesOfNic } from '../../model/nics.ts'
 import { poolWith } from '../../model/pools.ts'
 import type { Address, Nic } from '../../model/records.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import { addressShape, clearAddresses, requireAllocated, serves } from '../addresses.ts'
 import { type Changing, changeAction } from '../change.ts'
 import { requireInstance } from '../instances.ts'
+import { nicIdSchema, requireNic } from '../network-interfaces.ts'
 import { routingOf } from '../routing.ts'
-import { idSchema, ipv4Schema, notFound } from '../schemas.ts'
+import { idSchema, ipv4Schema } from '../schemas.ts'
 
 const schema = z.strictObject({
   ...addressShape,
   InstanceId: idSchema('i', 'InvalidInstanceID.Malformed').optional(),
-  NetworkInterfaceId: idSchema('eni', 'InvalidNetworkInterfaceId.Malformed').optional(),
+  NetworkInterfaceId: nicIdSchema.optional(),
   PrivateIpAddress: ipv4Schema.optional(),
   AllowReassociation: z.boolean().default(true),
 })
@@ -35,22 +38,22 @@ export const associateAddress = changeAction({
 
 async function associate(tx: Tx, asked: Asked, { account, newId, settings }: Changing) {
   const address = await requireAllocated(tx, account, asked)
-  const nic = await requireNic(tx, account, asked)
-  const instance = await requireInstance(tx, account, nic.instance)
+  const nic = await requireTarget(tx, account, asked)
   const privateIp = asked.PrivateIpAddress ?? nic.ip
-  if (privateIp !== nic.ip)
+  if (!addressesOfNic(nic).includes(privateIp))
     throw refused(
       'InvalidParameterValue',
       `The address ${privateIp} does not belong to the network interface '${nic.id}'`,
     )
   const { association } = address
   if (association?.nic === nic.id && association.privateIp === privateIp) return association.id
-  const zone = (await tx.hosts()).find(({ name }) => name === instance.host)?.zone ?? ''
+  const [subnet] = await tx.subnets({ ids: [nic.subnet] })
+  const zone = subnet?.zone ?? ''
   const pool = poolWith(settings.pools, address.ip)
   if (pool !== undefined && !serves(pool, zone))
     throw refused(
       'InvalidParameterCombination',
-      `The address '${address.id}' is of the pool '${pool.name}', which is not for the zone '${zone}' of '${instance.id}'`,
+      `The address '${address.id}' is of the pool '${pool.name}', which is not for the zone '${zone}' of '${nic.instance ?? nic.id}'`,
     )
   const routing = await routingOf(tx, nic)
   // In a VPC that an older daemon made there is always a way out.
@@ -59,7 +62,7 @@ async function associate(tx: Tx, asked: Asked, { account, newId, settings }: Cha
       'Gateway.NotAttached',
       `Network ${nic.vpc} is not attached to any internet gateway`,
     )
-  if (!asked.AllowReassociation) await refuseReassociation(tx, address, nic)
+  if (!asked.AllowReassociation) await refuseReassociation(tx, address, nic.id, privateIp)
   if (association !== null) await tx.associateAddress(address.id, null)
   await clearAddresses(tx, { nic: nic.id, privateIp })
   const id = newId('eipassoc')
@@ -69,7 +72,7 @@ async function associate(tx: Tx, asked: Asked, { account, newId, settings }: Cha
 }
 
 /** The NIC that is named by itself or by its instance, whose first one is meant. */
-async function requireNic(
+async function requireTarget(
   tx: ReadTx,
   account: AccountId,
   { InstanceId, NetworkInterfaceId }: Asked,
@@ -79,13 +82,7 @@ async function requireNic(
       'InvalidParameterCombination',
       'You may specify either instance ID or network interface ID, but not both',
     )
-  if (NetworkInterfaceId !== undefined) {
-    const nic = (await tx.nics({ account })).find(({ id }) => id === NetworkInterfaceId)
-    if (nic !== undefined) return nic
-    throw notFound('InvalidNetworkInterfaceID.NotFound', 'networkInterface ID', [
-      NetworkInterfaceId,
-    ])
-  }
+  if (NetworkInterfaceId !== undefined) return await requireNic(tx, account, NetworkInterfaceId)
   if (InstanceId === undefined)
     throw refused(
       'MissingParameter',
@@ -100,8 +97,15 @@ async function requireNic(
 }
 
 /** `Resource.AlreadyAssociated` when the address leads somewhere, or another leads to the NIC. */
-async function refuseReassociation(tx: ReadTx, address: Address, { id: nic }: Nic): Promise<void> {
-  const [other] = (await tx.addresses({ nics: [nic] })).filter(({ isAutomatic }) => !isAutomatic)
+async function refuseReassociation(
+  tx: ReadTx,
+  address: Address,
+  nic: NicId,
+  privateIp: Ipv4,
+): Promise<void> {
+  const [other] = (await tx.addresses({ nics: [nic] })).filter(
+    ({ isAutomatic, association }) => !isAutomatic && association?.privateIp === privateIp,
+  )
   const [resource, association] =
     address.association === null ? [nic, other?.association] : [address.id, address.association]
   if (association === undefined || association === null) return

@@ -29,7 +29,8 @@ export const describeInstanceTypes = describeAction({
     return types.filter(({ name }) => isWanted(name))
   },
   // The hosts of a cloud have one architecture, so far this one.
-  view: (type, _asked, { settings }) => instanceTypeView(type, 'x86_64', settings.rates),
+  view: (type, _asked, { settings }) =>
+    instanceTypeView(type, 'x86_64', settings.rates, settings.nicLimits),
   key: (type) => type.InstanceType ?? '',
   filters: INSTANCE_TYPE_FILTERS,
   answer: (InstanceTypes) => ({ InstanceTypes }),

@@ -32,7 +32,7 @@ export const describeNetworkInterfaceAttribute = readAction({
   }),
   async answer({ NetworkInterfaceId: id, Attribute }, { account, read, settings }) {
     const [found] = await read((tx) => findNics(tx, account, [id]))
-    const view = found === undefined ? {} : networkInterfaceView(found.nic, found.details, settings)
+    const view = found === undefined ? {} : networkInterfaceView(found, settings)
     return { NetworkInterfaceId: id, ...ATTRIBUTES[Attribute](view) }
   },
 })

@@ -6,7 +6,7 @@ import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape, withoutEffect } from '../schemas.ts'
 import { NETWORK_INTERFACE_FILTERS, networkInterfaceView } from '../views/network-interface.ts'
 
-/** The account's NICs. Each is made and goes with its instance. */
+/** The account's NICs. */
 export const describeNetworkInterfaces = describeAction({
   name: 'DescribeNetworkInterfaces',
   input: z.strictObject({
@@ -18,7 +18,7 @@ export const describeNetworkInterfaces = describeAction({
     refuseIdsWithMaxResults('NetworkInterfaceIds', asked.NetworkInterfaceIds, asked),
   rows: ({ NetworkInterfaceIds }, { account, read }) =>
     read((tx) => findNics(tx, account, NetworkInterfaceIds)),
-  view: ({ nic, details }, _asked, { settings }) => networkInterfaceView(nic, details, settings),
+  view: (details, _asked, { settings }) => networkInterfaceView(details, settings),
   key: (nic) => nic.NetworkInterfaceId ?? '',
   filters: NETWORK_INTERFACE_FILTERS,
   tags: (nic) => nic.TagSet ?? [],

@@ -1,5 +1,6 @@
 /** DescribeSubnets. */
 import { z } from 'zod'
+import { addressesOfNic } from '../../model/nics.ts'
 import { refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, notFound, pagedShape } from '../schemas.ts'
@@ -20,11 +21,15 @@ export const describeSubnets = describeAction({
       refuseMissing(ids, new Set(subnets.map(({ id }) => id)), (missing) =>
         notFound('InvalidSubnetID.NotFound', 'subnet ID', missing),
       )
-      const nicsIn = Map.groupBy(await tx.nics({ account }), (nic) => nic.subnet)
+      const nics = await tx.nics({ account })
+      const usedIn = Map.groupBy(
+        nics.flatMap((nic) => addressesOfNic(nic).map(() => nic.subnet)),
+        (subnet) => subnet,
+      )
       const tagsOf = tagsIndex(await tx.tags({ account }))
       return subnets.map((subnet) => ({
         subnet,
-        used: nicsIn.get(subnet.id)?.length ?? 0,
+        used: usedIn.get(subnet.id)?.length ?? 0,
         tags: tagsOf(subnet.id),
       }))
     }),

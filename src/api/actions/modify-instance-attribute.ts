@@ -12,7 +12,7 @@ import { refused } from '../../model/errors.ts'
 import type { GroupId } from '../../model/ids.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
-import type { Instance } from '../../model/records.ts'
+import type { Instance, Nic } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
 import type { ApiSettings, Call } from '../action.ts'
 import { changeAction } from '../change.ts'
@@ -20,6 +20,7 @@ import { requireInstance } from '../instances.ts'
 import { changeType } from '../launch/change-type.ts'
 import { blockDevicesSchema } from '../launch/disk.ts'
 import { userDataSchema } from '../launch/request.ts'
+import { refuseNicsForOlderHosts } from '../network-interfaces.ts'
 import { ParameterRefusal, parseInput } from '../parameters.ts'
 import {
   idListSchema,
@@ -66,7 +67,7 @@ const attributeSchemas = {
   UserData: z.strictObject({ Value: userDataSchema }),
   InstanceType: z.strictObject({ Value: textSchema }),
   Groups: idListSchema('sg', 'InvalidGroupId.Malformed'),
-  SourceDestCheck: only(true, 'SourceDestCheck: packets from foreign addresses are always dropped'),
+  SourceDestCheck: flag,
   EnaSupport: only(false, 'EnaSupport: there is no such adapter'),
   SriovNetSupport: only('', 'SriovNetSupport: there is no such adapter'),
   EnclaveOptions: z.strictObject({
@@ -157,6 +158,7 @@ const requestSchema = z
 function changeOf(given: Parsed, settings: ApiSettings): Change {
   const { DisableApiTermination, DisableApiStop, InstanceInitiatedShutdownBehavior } = given
   const { EbsOptimized, UserData, InstanceType, Groups, BlockDeviceMappings = [] } = given
+  const { SourceDestCheck } = given
   if (DisableApiTermination !== undefined)
     return option('disableApiTermination', DisableApiTermination.Value)
   if (DisableApiStop !== undefined) return option('disableApiStop', DisableApiStop.Value)
@@ -172,10 +174,12 @@ function changeOf(given: Parsed, settings: ApiSettings): Change {
   if (InstanceType !== undefined)
     return {
       whileStopped: true,
-      write: (tx, instance) => changeType(tx, instance, InstanceType.Value, settings.drivers),
+      write: (tx, instance) => changeType(tx, instance, InstanceType.Value, settings),
     }
   if (Groups !== undefined && Groups.length > 0)
     return { write: (tx, instance) => setGroups(tx, instance, Groups, settings) }
+  if (SourceDestCheck !== undefined)
+    return { write: (tx, instance) => setCheck(tx, instance, SourceDestCheck.Value, settings) }
   const [mapping] = BlockDeviceMappings
   return mapping === undefined
     ? {}
@@ -234,10 +238,26 @@ async function keepDisk(
 /** Sets the groups of the instance's NIC, if it has only one. */
 async function setGroups(
   tx: Tx,
-  { id, account }: Instance,
+  instance: Instance,
   wanted: readonly GroupId[],
   settings: Pick<ApiSettings, 'quotas'>,
 ): Promise<undefined> {
+  await putIntoGroups(tx, await onlyNic(tx, instance), wanted, settings)
+}
+
+/** Sets whether the source and destination of the only NIC's packets are checked. */
+async function setCheck(
+  tx: Tx,
+  instance: Instance,
+  sourceDestCheck: boolean,
+  settings: Pick<ApiSettings, 'host'>,
+): Promise<undefined> {
+  const nic = await onlyNic(tx, instance)
+  if (!sourceDestCheck) await refuseNicsForOlderHosts(tx, settings)
+  await tx.updateNic(nic, { sourceDestCheck })
+}
+
+async function onlyNic(tx: Tx, { id, account }: Instance): Promise<Nic> {
   const [nic, another] = await tx.nics({ account, instances: [id] })
   if (nic === undefined)
     throw refused('IncorrectInstanceState', `The instance '${id}' has no network interface`)
@@ -246,5 +266,5 @@ async function setGroups(
       'InvalidInstanceID',
       `There are multiple interfaces attached to instance '${id}'. Please specify an interface ID for the operation instead.`,
     )
-  await putIntoGroups(tx, nic, wanted, settings)
+  return nic
 }

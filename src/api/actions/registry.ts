@@ -21,6 +21,7 @@ export {
   describeStaleSecurityGroups,
   getSubnetCidrReservations,
 } from './always-empty-of-resource.ts'
+export { assignPrivateIpAddresses } from './assign-private-ip-addresses.ts'
 export { associateAddress } from './associate-address.ts'
 export { associateDhcpOptions } from './associate-dhcp-options.ts'
 export {
@@ -29,6 +30,7 @@ export {
   replaceRouteTableAssociation,
 } from './associate-route-table.ts'
 export { attachInternetGateway, detachInternetGateway } from './attach-internet-gateway.ts'
+export { attachNetworkInterface } from './attach-network-interface.ts'
 export {
   authorizeSecurityGroupEgress,
   authorizeSecurityGroupIngress,
@@ -47,6 +49,7 @@ export {
   deleteNetworkAclEntry,
   replaceNetworkAclEntry,
 } from './create-network-acl-entry.ts'
+export { createNetworkInterface } from './create-network-interface.ts'
 export { createRoute, deleteRoute, replaceRoute } from './create-route.ts'
 export { createRouteTable } from './create-route-table.ts'
 export { createSecurityGroup } from './create-security-group.ts'
@@ -60,6 +63,7 @@ export { deleteInternetGateway } from './delete-internet-gateway.ts'
 export { deleteKeyPair } from './delete-key-pair.ts'
 export { deleteNatGateway } from './delete-nat-gateway.ts'
 export { deleteNetworkAcl } from './delete-network-acl.ts'
+export { deleteNetworkInterface } from './delete-network-interface.ts'
 export { deleteRouteTable } from './delete-route-table.ts'
 export { deleteSecurityGroup } from './delete-security-group.ts'
 export { deleteSubnet } from './delete-subnet.ts'
@@ -102,6 +106,7 @@ export { describeVpcClassicLink } from './describe-vpc-classic-link.ts'
 export { describeVpcClassicLinkDnsSupport } from './describe-vpc-classic-link-dns-support.ts'
 export { describeVpcPeeringConnections } from './describe-vpc-peering-connections.ts'
 export { describeVpcs } from './describe-vpcs.ts'
+export { detachNetworkInterface } from './detach-network-interface.ts'
 export { disassociateAddress } from './disassociate-address.ts'
 export {
   deleteVpcPeeringConnection,
@@ -117,7 +122,10 @@ export { modifyAddressAttribute, resetAddressAttribute } from './modify-address-
 export { modifyInstanceAttribute } from './modify-instance-attribute.ts'
 export { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
 export { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
-export { modifyNetworkInterfaceAttribute } from './modify-network-interface-attribute.ts'
+export {
+  modifyNetworkInterfaceAttribute,
+  resetNetworkInterfaceAttribute,
+} from './modify-network-interface-attribute.ts'
 export { modifySecurityGroupRules } from './modify-security-group-rules.ts'
 export { modifySubnetAttribute } from './modify-subnet-attribute.ts'
 export { modifyVpcAttribute } from './modify-vpc-attribute.ts'
@@ -135,6 +143,7 @@ export { runInstances } from './run-instances.ts'
 export { startInstances } from './start-instances.ts'
 export { stopInstances } from './stop-instances.ts'
 export { terminateInstances } from './terminate-instances.ts'
+export { unassignPrivateIpAddresses } from './unassign-private-ip-addresses.ts'
 export {
   updateSecurityGroupRuleDescriptionsEgress,
   updateSecurityGroupRuleDescriptionsIngress,

@@ -16,10 +16,11 @@ import { type Changing, changeAction } from '../change.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
 import type { CatalogueReader } from '../launch/catalogue.ts'
 import { launchChoices } from '../launch/choices.ts'
+import { needsNewHosts, refuseTooMuch } from '../launch/nics.ts'
 import { createRandomIds } from '../launch/random-ids.ts'
 import { writeLaunch } from '../launch/records.ts'
 import { type LaunchRequest, launchSchema, parseLaunchRequest } from '../launch/request.ts'
-import { refuseTooManyGroups } from '../security-groups.ts'
+import { refuseNicsForOlderHosts } from '../network-interfaces.ts'
 import { instanceView } from '../views/instance.ts'
 import { reservationsView } from '../views/reservation.ts'
 
@@ -74,7 +75,8 @@ async function launch(
   const { host, drivers } = settings
   const catalogued = { ...known, hosts: placeableHosts(known.hosts, host), drivers }
   const choices = await launchChoices(tx, account, order, catalogued, draw.number())
-  refuseTooManyGroups(choices.groups.length, settings)
+  refuseTooMuch(choices.nics, order.type, settings)
+  if (choices.nics.some(needsNewHosts)) await refuseNicsForOlderHosts(tx, settings)
   const publicAddresses =
     (order.network.isPublic ?? choices.subnet.mapPublicIp)
       ? addressSource(settings, { zone: choices.subnet.zone }, draw)

@@ -6,8 +6,8 @@
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { CommandMessage } from '../../bus/command-queue.ts'
+import type { AccessKey } from '../../model/account-records.ts'
 import { AtollError, refused } from '../../model/errors.ts'
-import type { AccessKey } from '../../model/records.ts'
 import type { Caller } from '../action.ts'
 import { parseTime } from '../http/auth.ts'
 import { parseHeaders } from './command.ts'

@@ -11,10 +11,12 @@ export const EC2_MODEL: WireModel = {
   actions: {
     AcceptVpcPeeringConnection: ['AcceptVpcPeeringConnectionRequest', 'AcceptVpcPeeringConnectionResult'],
     AllocateAddress: ['AllocateAddressRequest', 'AllocateAddressResult'],
+    AssignPrivateIpAddresses: ['AssignPrivateIpAddressesRequest', 'AssignPrivateIpAddressesResult'],
     AssociateAddress: ['AssociateAddressRequest', 'AssociateAddressResult'],
     AssociateDhcpOptions: ['AssociateDhcpOptionsRequest', 'unit'],
     AssociateRouteTable: ['AssociateRouteTableRequest', 'AssociateRouteTableResult'],
     AttachInternetGateway: ['AttachInternetGatewayRequest', 'unit'],
+    AttachNetworkInterface: ['AttachNetworkInterfaceRequest', 'AttachNetworkInterfaceResult'],
     AuthorizeSecurityGroupEgress: ['AuthorizeSecurityGroupEgressRequest', 'AuthorizeSecurityGroupEgressResult'],
     AuthorizeSecurityGroupIngress: ['AuthorizeSecurityGroupIngressRequest', 'AuthorizeSecurityGroupIngressResult'],
     CreateDefaultSubnet: ['CreateDefaultSubnetRequest', 'CreateDefaultSubnetResult'],
@@ -27,6 +29,7 @@ export const EC2_MODEL: WireModel = {
     CreateNatGateway: ['CreateNatGatewayRequest', 'CreateNatGatewayResult'],
     CreateNetworkAcl: ['CreateNetworkAclRequest', 'CreateNetworkAclResult'],
     CreateNetworkAclEntry: ['CreateNetworkAclEntryRequest', 'unit'],
+    CreateNetworkInterface: ['CreateNetworkInterfaceRequest', 'CreateNetworkInterfaceResult'],
     CreateRoute: ['CreateRouteRequest', 'CreateRouteResult'],
     CreateRouteTable: ['CreateRouteTableRequest', 'CreateRouteTableResult'],
     CreateSecurityGroup: ['CreateSecurityGroupRequest', 'CreateSecurityGroupResult'],
@@ -41,6 +44,7 @@ export const EC2_MODEL: WireModel = {
     DeleteNatGateway: ['DeleteNatGatewayRequest', 'DeleteNatGatewayResult'],
     DeleteNetworkAcl: ['DeleteNetworkAclRequest', 'unit'],
     DeleteNetworkAclEntry: ['DeleteNetworkAclEntryRequest', 'unit'],
+    DeleteNetworkInterface: ['DeleteNetworkInterfaceRequest', 'unit'],
     DeleteRoute: ['DeleteRouteRequest', 'unit'],
     DeleteRouteTable: ['DeleteRouteTableRequest', 'unit'],
     DeleteSecurityGroup: ['DeleteSecurityGroupRequest', 'DeleteSecurityGroupResult'],
@@ -167,6 +171,7 @@ export const EC2_MODEL: WireModel = {
     DescribeVpnConnections: ['DescribeVpnConnectionsRequest', 'DescribeVpnConnectionsResult'],
     DescribeVpnGateways: ['DescribeVpnGatewaysRequest', 'DescribeVpnGatewaysResult'],
     DetachInternetGateway: ['DetachInternetGatewayRequest', 'unit'],
+    DetachNetworkInterface: ['DetachNetworkInterfaceRequest', 'unit'],
     DisassociateAddress: ['DisassociateAddressRequest', 'unit'],
     DisassociateRouteTable: ['DisassociateRouteTableRequest', 'unit'],
     GetAllowedImagesSettings: ['GetAllowedImagesSettingsRequest', 'GetAllowedImagesSettingsResult'],
@@ -202,12 +207,14 @@ export const EC2_MODEL: WireModel = {
     ReplaceRoute: ['ReplaceRouteRequest', 'unit'],
     ReplaceRouteTableAssociation: ['ReplaceRouteTableAssociationRequest', 'ReplaceRouteTableAssociationResult'],
     ResetAddressAttribute: ['ResetAddressAttributeRequest', 'ResetAddressAttributeResult'],
+    ResetNetworkInterfaceAttribute: ['ResetNetworkInterfaceAttributeRequest', 'unit'],
     RevokeSecurityGroupEgress: ['RevokeSecurityGroupEgressRequest', 'RevokeSecurityGroupEgressResult'],
     RevokeSecurityGroupIngress: ['RevokeSecurityGroupIngressRequest', 'RevokeSecurityGroupIngressResult'],
     RunInstances: ['RunInstancesRequest', 'Reservation'],
     StartInstances: ['StartInstancesRequest', 'StartInstancesResult'],
     StopInstances: ['StopInstancesRequest', 'StopInstancesResult'],
     TerminateInstances: ['TerminateInstancesRequest', 'TerminateInstancesResult'],
+    UnassignPrivateIpAddresses: ['UnassignPrivateIpAddressesRequest', 'unit'],
     UnmonitorInstances: ['UnmonitorInstancesRequest', 'UnmonitorInstancesResult'],
     UpdateSecurityGroupRuleDescriptionsEgress: ['UpdateSecurityGroupRuleDescriptionsEgressRequest', 'UpdateSecurityGroupRuleDescriptionsEgressResult'],
     UpdateSecurityGroupRuleDescriptionsIngress: ['UpdateSecurityGroupRuleDescriptionsIngressRequest', 'UpdateSecurityGroupRuleDescriptionsIngressResult']
@@ -226,6 +233,14 @@ export const EC2_MODEL: WireModel = {
       TagSpecification: 'TagSpecifications TagSpecification[]',
       IpamPoolId: 'IpamPoolId string',
       DryRun: 'DryRun boolean'
+    },
+    AssignPrivateIpAddressesRequest: {
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      Ipv4Prefix: 'Ipv4Prefixes string[]',
+      Ipv4PrefixCount: 'Ipv4PrefixCount number',
+      PrivateIpAddress: 'PrivateIpAddresses string[]',
+      SecondaryPrivateIpAddressCount: 'SecondaryPrivateIpAddressCount number',
+      AllowReassignment: 'AllowReassignment boolean'
     },
     AssociateAddressRequest: {
       AllocationId: 'AllocationId string',
@@ -251,6 +266,15 @@ export const EC2_MODEL: WireModel = {
     AttachInternetGatewayRequest: {
       InternetGatewayId: 'InternetGatewayId string',
       VpcId: 'VpcId string',
+      DryRun: 'DryRun boolean'
+    },
+    AttachNetworkInterfaceRequest: {
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      InstanceId: 'InstanceId string',
+      DeviceIndex: 'DeviceIndex number',
+      NetworkCardIndex: 'NetworkCardIndex number',
+      EnaSrdSpecification: 'EnaSrdSpecification EnaSrdSpecification',
+      EnaQueueCount: 'EnaQueueCount number',
       DryRun: 'DryRun boolean'
     },
     AttributeBooleanValue: {
@@ -400,6 +424,27 @@ export const EC2_MODEL: WireModel = {
       ClientToken: 'ClientToken string',
       DryRun: 'DryRun boolean'
     },
+    CreateNetworkInterfaceRequest: {
+      SubnetId: 'SubnetId string',
+      Ipv4Prefix: 'Ipv4Prefixes Ipv4PrefixSpecificationRequest[]',
+      Ipv4PrefixCount: 'Ipv4PrefixCount number',
+      Ipv6Prefix: 'Ipv6Prefixes Ipv6PrefixSpecificationRequest[]',
+      Ipv6PrefixCount: 'Ipv6PrefixCount number',
+      InterfaceType: 'InterfaceType string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      ClientToken: 'ClientToken string',
+      EnablePrimaryIpv6: 'EnablePrimaryIpv6 boolean',
+      ConnectionTrackingSpecification: 'ConnectionTrackingSpecification ConnectionTrackingSpecificationRequest',
+      Operator: 'Operator OperatorRequest',
+      Description: 'Description string',
+      PrivateIpAddress: 'PrivateIpAddress string',
+      SecurityGroupId: 'Groups string[]',
+      PrivateIpAddresses: 'PrivateIpAddresses PrivateIpAddressSpecification[]',
+      SecondaryPrivateIpAddressCount: 'SecondaryPrivateIpAddressCount number',
+      Ipv6Addresses: 'Ipv6Addresses InstanceIpv6Address[]',
+      Ipv6AddressCount: 'Ipv6AddressCount number',
+      DryRun: 'DryRun boolean'
+    },
     CreateRouteRequest: {
       RouteTableId: 'RouteTableId string',
       DestinationPrefixListId: 'DestinationPrefixListId string',
@@ -507,6 +552,10 @@ export const EC2_MODEL: WireModel = {
     },
     DeleteNetworkAclRequest: {
       NetworkAclId: 'NetworkAclId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteNetworkInterfaceRequest: {
+      NetworkInterfaceId: 'NetworkInterfaceId string',
       DryRun: 'DryRun boolean'
     },
     DeleteRouteRequest: {
@@ -1353,6 +1402,11 @@ export const EC2_MODEL: WireModel = {
       VpcId: 'VpcId string',
       DryRun: 'DryRun boolean'
     },
+    DetachNetworkInterfaceRequest: {
+      AttachmentId: 'AttachmentId string',
+      DryRun: 'DryRun boolean',
+      Force: 'Force boolean'
+    },
     DisassociateAddressRequest: {
       AssociationId: 'AssociationId string',
       PublicIp: 'PublicIp string',
@@ -1799,6 +1853,11 @@ export const EC2_MODEL: WireModel = {
       Attribute: 'Attribute string',
       DryRun: 'DryRun boolean'
     },
+    ResetNetworkInterfaceAttributeRequest: {
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      DryRun: 'DryRun boolean',
+      SourceDestCheck: 'SourceDestCheck string'
+    },
     RevokeSecurityGroupEgressRequest: {
       GroupId: 'GroupId string',
       SecurityGroupRuleId: 'SecurityGroupRuleIds string[]',
@@ -1936,6 +1995,11 @@ export const EC2_MODEL: WireModel = {
       SkipOsShutdown: 'SkipOsShutdown boolean',
       DryRun: 'DryRun boolean'
     },
+    UnassignPrivateIpAddressesRequest: {
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      Ipv4Prefix: 'Ipv4Prefixes string[]',
+      PrivateIpAddress: 'PrivateIpAddresses string[]'
+    },
     UnmonitorInstancesRequest: {
       InstanceId: 'InstanceIds string[]',
       MetricCategoryId: 'MetricCategoryIds string[]',
@@ -2027,12 +2091,24 @@ export const EC2_MODEL: WireModel = {
       status: 'Status string',
       impairedSince: 'ImpairedSince timestamp'
     },
+    AssignPrivateIpAddressesResult: {
+      networkInterfaceId: 'NetworkInterfaceId string',
+      assignedPrivateIpAddressesSet: 'AssignedPrivateIpAddresses AssignedPrivateIpAddress[item]',
+      assignedIpv4PrefixSet: 'AssignedIpv4Prefixes Ipv4PrefixSpecification[item]'
+    },
+    AssignedPrivateIpAddress: {
+      privateIpAddress: 'PrivateIpAddress string'
+    },
     AssociateAddressResult: {
       associationId: 'AssociationId string'
     },
     AssociateRouteTableResult: {
       associationId: 'AssociationId string',
       associationState: 'AssociationState RouteTableAssociationState'
+    },
+    AttachNetworkInterfaceResult: {
+      attachmentId: 'AttachmentId string',
+      networkCardIndex: 'NetworkCardIndex number'
     },
     AttachmentEnaSrdSpecification: {
       enaSrdEnabled: 'EnaSrdEnabled boolean',
@@ -2146,6 +2222,10 @@ export const EC2_MODEL: WireModel = {
     },
     CreateNetworkAclResult: {
       networkAcl: 'NetworkAcl NetworkAcl',
+      clientToken: 'ClientToken string'
+    },
+    CreateNetworkInterfaceResult: {
+      networkInterface: 'NetworkInterface NetworkInterface',
       clientToken: 'ClientToken string'
     },
     CreateRouteResult: {

@@ -7,8 +7,8 @@
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import type { AccessKey } from '../../model/account-records.ts'
 import { AtollError, refused } from '../../model/errors.ts'
-import type { AccessKey } from '../../model/records.ts'
 import type { Caller } from '../action.ts'
 import { parseForm } from '../wire/query.ts'
 

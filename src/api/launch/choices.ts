@@ -4,20 +4,19 @@
  * Reads the catalogue and the launch's own transaction, and refuses with the EC2 code of whatever
  * does not exist.
  */
-import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
 import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { type MetadataDefaults, NO_PREFERENCE } from '../../model/metadata-options.ts'
-import type { Group, Host, Image, InstanceType, Subnet } from '../../model/records.ts'
-import { chooseHost, type Demand, isAssignable } from '../../plan/placement.ts'
-import { DEFAULT_GROUP } from '../../store/new-vpc.ts'
+import type { Host, Image, InstanceType, Subnet } from '../../model/records.ts'
+import { chooseHost, type Demand } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { driverOfImage } from '../drivers.ts'
 import { missingImages, notFound } from '../schemas.ts'
 import type { CatalogueReading } from './catalogue.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
+import { existingNic, furtherNics, type NicChoice, nicChoice } from './nics.ts'
 import type { LaunchNetwork, LaunchRequest } from './request.ts'
 
 export interface LaunchChoices {
@@ -29,8 +28,10 @@ export interface LaunchChoices {
   readonly disk: LaunchDisk | null
   /** What each instance needs of its host. */
   readonly demand: Demand
+  /** Of the first NIC. */
   readonly subnet: Subnet
-  readonly groups: readonly Group[]
+  /** The NICs of each instance, by device index. */
+  readonly nics: readonly NicChoice[]
   /** The account's options for launches that name none. */
   readonly metadata: MetadataDefaults
   /** The hosts that may take the instances: those of the subnet's zone. */
@@ -70,8 +71,13 @@ export async function launchChoices(
   const demand = { vcpus, memoryMiB, diskGiB: disk?.sizeGiB ?? 0 }
   await requireKey(tx, account, order.keyName)
   const subnets = catalogue.subnets.filter((one) => one.account === account)
-  const subnet = chooseSubnet(subnets, order.network, hosts, demand, random)
-  if (order.network.ip !== undefined) await requireAddress(tx, subnet, order.network.ip)
+  const { network } = order
+  const existing = await existingNic(tx, account, network)
+  const subnet =
+    existing === null
+      ? chooseSubnet(subnets, network, hosts, demand, random)
+      : namedSubnet(subnets, existing.subnet, network.zone)
+  const first = await nicChoice(tx, network, subnet, existing)
   return {
     image,
     type,
@@ -79,7 +85,7 @@ export async function launchChoices(
     disk,
     demand,
     subnet,
-    groups: await chooseGroups(tx, subnet, order.network),
+    nics: [first, ...(await furtherNics(tx, account, network.further, subnet))],
     metadata: await preferenceOf(tx, account),
     hosts: hosts.filter((host) => host.zone === subnet.zone),
   }
@@ -173,50 +179,4 @@ function namedSubnet(
     )
   }
   return subnet
-}
-
-async function requireAddress(tx: ReadTx, subnet: Subnet, ip: Ipv4): Promise<void> {
-  if (!isAssignable(subnet.cidr, ip)) {
-    throw refused(
-      'InvalidParameterValue',
-      `Address ${ip} is not one that an instance in the subnet '${subnet.id}' may have: it must lie in its range, ` +
-        `whose first ${RESERVED_AT_START} addresses and last one are reserved`,
-    )
-  }
-  if ((await tx.takenAddresses(subnet.id, [ip])).length > 0) throw addressInUse(ip)
-}
-
-/** For an address that the request names. */
-export function addressInUse(ip: Ipv4): Error {
-  return refused('InvalidIPAddress.InUse', `Address ${ip} is in use.`)
-}
-
-/**
- * The groups that were named, by id or by name, all of the VPC; else its default group. They are
- * not in the catalogue: groups come and go.
- */
-async function chooseGroups(
-  tx: ReadTx,
-  { id: subnet, vpc, account }: Subnet,
-  { groupIds, groupNames }: LaunchNetwork,
-): Promise<readonly Group[]> {
-  const inVpc = await tx.groups({ account, vpcs: [vpc] })
-  const missingIds = groupIds.filter((id) => !inVpc.some((group) => group.id === id))
-  if (missingIds.length > 0) {
-    const foreign = (await tx.groups({ account })).find(({ id }) => missingIds.includes(id))
-    throw foreign === undefined
-      ? notFound('InvalidGroup.NotFound', 'security group', missingIds)
-      : refused(
-          'InvalidParameter',
-          `Security group ${foreign.id} and subnet ${subnet} belong to different networks.`,
-        )
-  }
-  const missing = groupNames.filter((name) => !inVpc.some((group) => group.name === name))
-  if (missing.length > 0) throw notFound('InvalidGroup.NotFound', 'security group', missing)
-  const asked = groupIds.length + groupNames.length > 0
-  return inVpc.filter((group) =>
-    asked
-      ? groupIds.includes(group.id) || groupNames.includes(group.name)
-      : group.name === DEFAULT_GROUP,
-  )
 }

@@ -43,8 +43,8 @@ export const optionsShape = {
 
 type Given = z.output<z.ZodObject<typeof optionsShape>>
 
-/** The options of a launch. `nicDescription` is that of its NIC. */
-export function launchOptions(given: Given, nicDescription: string | undefined): InstanceOptions {
+/** The options of a launch. */
+export function launchOptions(given: Given): InstanceOptions {
   return withDefaults({
     disableApiTermination: given.DisableApiTermination,
     disableApiStop: given.DisableApiStop,
@@ -57,6 +57,5 @@ export function launchOptions(given: Given, nicDescription: string | undefined):
     hostnameType: given.PrivateDnsNameOptions.HostnameType,
     resourceNameDnsARecord: given.PrivateDnsNameOptions.EnableResourceNameDnsARecord,
     capacityReservation: given.CapacityReservationSpecification.CapacityReservationPreference,
-    nicDescription,
   })
 }

@@ -4,9 +4,8 @@
  * It runs inside the launch's transaction. Choices are made from its snapshot, and the store's
  * conditional statements decide. A choice that lost is made again without the loser.
  */
-import type { Ipv4 } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
-import type { AccountId, HostName, ReservationId } from '../../model/ids.ts'
+import type { AccountId, HostName, ReservationId, SubnetId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { launchMetadata } from '../../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
@@ -16,9 +15,12 @@ import type { Tx } from '../../store/store.ts'
 import type { AddressSource } from '../addresses.ts'
 import { type Budget, writeOne } from '../budget.ts'
 import type { InstanceDetails } from '../instance-details.ts'
-import { notFound, specifiedTags } from '../schemas.ts'
-import { addressInUse, type LaunchChoices } from './choices.ts'
+import { nicInUse } from '../network-interfaces.ts'
+import { addressCount, insertNewNic } from '../nic-addresses.ts'
+import { specifiedTags } from '../schemas.ts'
+import type { LaunchChoices } from './choices.ts'
 import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
+import type { NicChoice } from './nics.ts'
 import type { RandomIds } from './random-ids.ts'
 import type { LaunchRequest } from './request.ts'
 
@@ -44,13 +46,18 @@ interface Launch extends LaunchPlan {
   /**
    * What is left to choose from, as far as this transaction knows. It shrinks with every instance.
    */
-  readonly room: { hosts: readonly Host[]; readonly addresses: FreeAddresses }
+  readonly room: {
+    hosts: readonly Host[]
+    /** Of each subnet. */
+    readonly addresses: ReadonlyMap<SubnetId, FreeAddresses>
+  }
 }
 
 /** An instance that was written. */
 interface Launched {
   readonly instance: Instance
-  readonly nic: Nic
+  /** By device index. */
+  readonly nics: readonly Nic[]
   /** The public address, if one was wanted. */
   readonly addresses: readonly Address[]
   readonly host: Host
@@ -68,9 +75,9 @@ type Outcome = { readonly launched: Launched } | { readonly short: Shortage }
  * address is in use. Then the caller's transaction is rolled back.
  */
 export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly InstanceDetails[]> {
-  const { order, choices, least, account, draw, budget } = plan
-  const addresses = freeAddresses(tx, choices.subnet, order.maxCount, draw.number)
-  const launch: Launch = { ...plan, tx, room: { hosts: choices.hosts, addresses } }
+  const { order, choices, least, account, budget } = plan
+  const room = { hosts: choices.hosts, addresses: freeBySubnet(tx, plan) }
+  const launch: Launch = { ...plan, tx, room }
   const launched: Launched[] = []
   while (launched.length < order.maxCount) {
     await writeOne(budget)
@@ -81,15 +88,19 @@ export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly In
   }
   // What was written is not read again, because the next launch waits for the host's row.
   const { image, type } = choices
-  const groups = new Map(choices.groups.map((group) => [group.id, group]))
-  const details = launched.map(({ instance, nic, addresses, host, volumes }) => {
+  const groups = new Map(
+    choices.nics.flatMap((nic) => nic.groups).map((group) => [group.id, group]),
+  )
+  const existing = new Set(choices.nics.map((nic) => nic.existing?.id))
+  const details = launched.map(({ instance, nics, addresses, host, volumes }) => {
+    const made = nics.filter(({ id }) => !existing.has(id))
     const tags = [
       { account, resource: instance.id, resourceType: 'instance' },
-      { account, resource: nic.id, resourceType: 'network-interface' },
+      ...made.map(({ id }) => ({ account, resource: id, resourceType: 'network-interface' })),
     ]
       .flatMap((resource) => specifiedTags(order.tags, resource))
       .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-    return { instance, nics: [nic], addresses, tags, groups, host, image, type, volumes }
+    return { instance, nics, addresses, tags, groups, host, image, type, volumes }
   })
   await tx.putTags(details.flatMap(({ tags }) => tags))
   const volumes = details.flatMap((one) => one.volumes)
@@ -101,27 +112,45 @@ export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly In
   return details
 }
 
-/** One instance with its NIC. If there is no room, nothing of it is left. */
+/** One instance with its NICs. If there is no room, nothing of it is left. */
 async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> {
-  const { tx, choices } = launch
-  const ip = await chooseIp(launch)
-  if (ip === undefined) return { short: 'addresses' }
+  const { tx, choices, room } = launch
   const host = await takeHost(launch)
   if (host === undefined) return { short: 'capacity' }
   const instance = newInstance(launch, host.name, launchIndex)
   await tx.insertInstance(instance)
-  const nic = await plug(launch, instance, ip)
-  const addresses = nic === undefined ? [] : await publish(launch, nic)
-  if (nic !== undefined && addresses !== null) {
+  const nics: Nic[] = []
+  for (const choice of choices.nics) {
+    const nic = await plug(launch, instance, choice)
+    if (nic !== undefined) nics.push(nic)
+  }
+  const [first] = nics
+  const isPlugged = first !== undefined && nics.length === choices.nics.length
+  const addresses = isPlugged ? await publish(launch, first) : []
+  if (isPlugged && addresses !== null) {
     const volumes = newVolumes(launch, instance)
     for (const volume of volumes) await tx.insertVolume(volume)
-    return { launched: { instance, nic, addresses, host, volumes } }
+    return { launched: { instance, nics, addresses, host, volumes } }
   }
-  if (nic !== undefined) await tx.deleteNics(instance.id)
+  await tx.deleteNics(instance.id)
   await tx.deleteInstance(instance.id)
   const { vcpus, memoryMiB, diskGiB } = choices.demand
   await tx.returnCapacity(host.name, vcpus, memoryMiB, diskGiB)
-  return { short: nic === undefined ? 'addresses' : 'public addresses' }
+  room.hosts = room.hosts.map((one) => (one.name === host.name ? host : one))
+  return { short: isPlugged ? 'public addresses' : 'addresses' }
+}
+
+/** Where new NICs in each subnet get their addresses. */
+function freeBySubnet(tx: Tx, { order, choices, draw }: LaunchPlan): Launch['room']['addresses'] {
+  const made = choices.nics.filter(({ existing }) => existing === null)
+  return new Map(
+    [...Map.groupBy(made, ({ subnet }) => subnet.id)].flatMap(([id, nics]) => {
+      const each = nics.reduce((sum, nic) => sum + addressCount(nic.order), 0)
+      const [first] = nics
+      if (first === undefined) return []
+      return [[id, freeAddresses(tx, first.subnet, order.maxCount * each, draw.number)]]
+    }),
+  )
 }
 
 /** Gives the NIC a public address if one is wanted; null when there is none. */
@@ -170,28 +199,41 @@ async function takeHost({ tx, draw, choices, room }: Launch): Promise<Host | und
   }
 }
 
-async function chooseIp({ order, room }: Launch): Promise<Ipv4 | undefined> {
-  return order.network.ip ?? (await room.addresses.next())
-}
-
 /**
- * Gives the instance its NIC at `first` or, if that was taken meanwhile, at the next free address.
- * Undefined when the subnet is full.
+ * Gives the instance a NIC: a new one, or one that there is. Undefined when the subnet is full.
+ * Errors: `InvalidIPAddress.InUse`, `InvalidNetworkInterface.InUse`.
  */
-async function plug(launch: Launch, instance: Instance, first: Ipv4): Promise<Nic | undefined> {
-  const { tx, order } = launch
-  let ip: Ipv4 | undefined = first
-  while (ip !== undefined) {
-    const nic = newNic(launch, instance, ip)
-    const result = await tx.insertNic(nic)
-    if (result === 'done') return nic
-    // It went with a DeleteSubnet after it was read.
-    if (result === 'no-subnet')
-      throw notFound('InvalidSubnetID.NotFound', 'subnet ID', [launch.choices.subnet.id])
-    if (order.network.ip !== undefined) throw addressInUse(ip)
-    ip = await chooseIp(launch)
+async function plug(
+  { tx, draw, room }: Launch,
+  instance: Instance,
+  choice: NicChoice,
+): Promise<Nic | undefined> {
+  const { order, subnet, groups, existing } = choice
+  const { deviceIndex } = order
+  const attachment = {
+    id: draw.id('eni-attach'),
+    attachedAt: instance.launchedAt,
+    deleteOnTermination: order.deleteOnTermination ?? existing === null,
   }
-  return undefined
+  if (existing !== null) {
+    const place = { instance: instance.id, deviceIndex, attachment }
+    if ((await tx.attachNic(existing, place)) !== 'done') throw nicInUse(existing.id)
+    return { ...existing, ...place }
+  }
+  const free = room.addresses.get(subnet.id)
+  if (free === undefined) return undefined
+  const draft = {
+    instance: instance.id,
+    account: instance.account,
+    vpc: subnet.vpc,
+    subnet: subnet.id,
+    deviceIndex,
+    groups: groups.map(({ id }) => id),
+    createdAt: instance.launchedAt,
+    attachment,
+    description: order.description ?? '',
+  }
+  return await insertNewNic(tx, draft, order, free, draw)
 }
 
 function newInstance(
@@ -222,21 +264,6 @@ function newInstance(
     terminatedAt: null,
     metadata: launchMetadata(order.metadata, choices.metadata),
     options: order.options,
-  }
-}
-
-function newNic({ draw, choices }: Launch, instance: Instance, ip: Ipv4): Nic {
-  return {
-    id: draw.id('eni'),
-    instance: instance.id,
-    account: instance.account,
-    vpc: choices.subnet.vpc,
-    subnet: choices.subnet.id,
-    deviceIndex: 0,
-    ip,
-    mac: draw.mac(),
-    groups: choices.groups.map(({ id }) => id),
-    createdAt: instance.launchedAt,
   }
 }
 

@@ -8,13 +8,14 @@
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
  */
 import { z } from 'zod'
-import type { Ipv4 } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
-import type { GroupId, ImageId, SubnetId } from '../../model/ids.ts'
+import type { ImageId } from '../../model/ids.ts'
 import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { MetadataOptions } from '../../model/metadata-options.ts'
+import { INTERFACES_MAX } from '../../model/nic-limits.ts'
 import { KIB } from '../../model/sizes.ts'
 import { askedMetadata, metadataShape } from '../metadata-options.ts'
+import { ANY_ADDRESS, namesAddress } from '../nic-addresses.ts'
 import {
   idListSchema,
   idSchema,
@@ -28,7 +29,8 @@ import {
 } from '../schemas.ts'
 import { parseBase64 } from '../wire/base64.ts'
 import { type DiskRequest, launchDevicesSchema, parseDiskRequest } from './disk.ts'
-import { fixedNic, fixedPlacement, fixedShape, namedAddress } from './fixed-parameters.ts'
+import { fixedPlacement, fixedShape } from './fixed-parameters.ts'
+import { launchNicSchema, type NicOrder, nicOrders } from './nics.ts'
 import { launchOptions, optionsShape } from './options.ts'
 
 /** What one RunInstances requests, not yet checked against the records. */
@@ -52,16 +54,13 @@ export interface LaunchRequest {
   readonly options: InstanceOptions
 }
 
-export interface LaunchNetwork {
-  /** Undefined: the default subnet. */
-  readonly subnet: SubnetId | undefined
+/** The first NIC of each instance, and what concerns all. */
+export interface LaunchNetwork extends NicOrder {
   readonly zone: string | undefined
-  /** A fixed address, for a single instance only. */
-  readonly ip: Ipv4 | undefined
-  readonly groupIds: readonly GroupId[]
-  readonly groupNames: readonly string[]
   /** Whether each instance gets a public address; undefined: as its subnet says. */
   readonly isPublic: boolean | undefined
+  /** Further NICs, by device index. */
+  readonly further: readonly NicOrder[]
 }
 
 /** EC2's default would be m1.small, which is obsolete. */
@@ -108,22 +107,6 @@ const HARMLESS = {
     .optional(),
 }
 
-const nicSchema = z.strictObject({
-  DeviceIndex: onlySchema(0, 'NetworkInterfaces.1.DeviceIndex: an instance has one NIC, number 0'),
-  SubnetId: subnetId.optional(),
-  PrivateIpAddress: ipv4Schema.optional(),
-  Groups: groupId.default([]),
-  Description: withoutEffect(textSchema.optional(), 'shown'),
-  DeleteOnTermination: onlySchema(
-    true,
-    'NetworkInterfaces.1.DeleteOnTermination: a NIC always goes with its instance; use true',
-  ),
-  AssociatePublicIpAddress: z.boolean().optional(),
-  InterfaceType: onlySchema('interface', 'NetworkInterfaces.1.InterfaceType: only interface'),
-  NetworkCardIndex: onlySchema(0, 'NetworkInterfaces.1.NetworkCardIndex: there is one card, 0'),
-  ...fixedNic,
-})
-
 /** What EC2 allows a launch to tag. The last two are never created, so their tags are not used. */
 const TAGGED = [
   'instance',
@@ -146,13 +129,7 @@ const givenSchema = z.strictObject({
   PrivateIpAddress: ipv4Schema.optional(),
   SecurityGroupIds: groupId.default([]),
   SecurityGroups: namesSchema,
-  NetworkInterfaces: z
-    .array(nicSchema)
-    .refine((nics) => nics.length <= 1, {
-      error: 'NetworkInterfaces: an instance has one NIC',
-      ...withCode('UnsupportedOperation'),
-    })
-    .default([]),
+  NetworkInterfaces: z.array(launchNicSchema).max(INTERFACES_MAX).default([]),
   Placement: z
     .strictObject({
       AvailabilityZone: textSchema.optional(),
@@ -180,12 +157,17 @@ export const launchSchema = z.preprocess(withoutEmptyStructures, givenSchema)
 export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRequest {
   refuseCounts(given, maxInstances)
   const network = networkOf(given)
-  if (network.ip !== undefined && given.MaxCount > 1) {
+  const nics = [network, ...network.further]
+  if (given.MaxCount > 1 && nics.some(namesAddress))
     throw refused(
       'InvalidParameterCombination',
       'PrivateIpAddress names one address: MinCount and MaxCount must be 1',
     )
-  }
+  if (given.MaxCount > 1 && nics.some(({ existing }) => existing !== undefined))
+    throw refused(
+      'InvalidParameterCombination',
+      'NetworkInterfaceId names one network interface: MinCount and MaxCount must be 1',
+    )
   return {
     image: given.ImageId,
     type: given.InstanceType,
@@ -199,7 +181,7 @@ export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRe
     tags: given.TagSpecifications,
     clientToken: given.ClientToken ?? null,
     metadata: askedMetadata(given.MetadataOptions),
-    options: launchOptions(given, given.NetworkInterfaces[0]?.Description),
+    options: launchOptions(given),
   }
 }
 
@@ -234,18 +216,21 @@ function refuseCounts({ MinCount, MaxCount }: Given, maxInstances: number): void
 }
 
 function networkOf(given: Given): LaunchNetwork {
-  const [nic] = given.NetworkInterfaces
+  const [first, ...further] = nicOrders(given.NetworkInterfaces)
   const zone = given.Placement.AvailabilityZone
-  if (nic === undefined) {
+  if (first === undefined)
     return {
+      ...ANY_ADDRESS,
+      ...{ deviceIndex: 0, existing: undefined, description: undefined },
+      deleteOnTermination: undefined,
       subnet: given.SubnetId,
       zone,
       ip: given.PrivateIpAddress,
       groupIds: given.SecurityGroupIds,
       groupNames: given.SecurityGroups,
       isPublic: undefined,
+      further,
     }
-  }
   const mixed =
     given.SubnetId !== undefined ||
     given.PrivateIpAddress !== undefined ||
@@ -257,12 +242,8 @@ function networkOf(given: Given): LaunchNetwork {
       'Network interfaces and an instance-level subnet ID, private IP address or security groups may not be specified on the same request',
     )
   }
-  return {
-    subnet: nic.SubnetId,
-    zone,
-    ip: namedAddress(nic),
-    groupIds: nic.Groups,
-    groupNames: [],
-    isPublic: nic.AssociatePublicIpAddress,
-  }
+  // An existing interface has its addresses, and with several none gets a public one by itself.
+  const isGiven = first.existing !== undefined || further.length > 0
+  const asked = given.NetworkInterfaces[0]?.AssociatePublicIpAddress
+  return { ...first, zone, further, isPublic: isGiven ? false : asked }
 }

@@ -36,7 +36,7 @@ export function addressView(
     ...(association === null || nic === undefined
       ? {}
       : {
-          InstanceId: nic.instance,
+          ...(nic.instance === null ? {} : { InstanceId: nic.instance }),
           AssociationId: association.id,
           NetworkInterfaceId: nic.id,
           NetworkInterfaceOwnerId: nic.account,

@@ -1,19 +1,19 @@
 /** Instance types in the SDK's terms, and the filters of DescribeInstanceTypes. Pure. */
 import type { _InstanceType, ArchitectureType, InstanceTypeInfo } from '@aws-sdk/client-ec2'
 import { type NicRate, nicRateOf, type TypeRate } from '../../model/network-rates.ts'
+import { DEFAULT_NIC_LIMITS, nicLimitOf, type TypeNicLimit } from '../../model/nic-limits.ts'
 import type { InstanceType } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
 
-/** Every instance has one NIC on one network card. */
-const ONE_NIC = 1
-
-/** One type, for hosts of this architecture with these rates of NICs. */
+/** One type, for hosts of this architecture with these rates and limits of NICs. */
 export function instanceTypeView(
   type: InstanceType,
   architecture: ArchitectureType,
   rates: readonly TypeRate[],
+  limits: readonly TypeNicLimit[] = DEFAULT_NIC_LIMITS,
 ): InstanceTypeInfo {
   const rate = nicRateOf(type.name, rates)
+  const { interfaces, addresses } = nicLimitOf(type.name, limits)
   const performance = { NetworkPerformance: networkPerformance(rate) }
   return {
     // The cloud's own names. The SDK's union lists Amazon's.
@@ -40,7 +40,7 @@ export function instanceTypeView(
     },
     NetworkInfo: {
       ...performance,
-      MaximumNetworkInterfaces: ONE_NIC,
+      MaximumNetworkInterfaces: interfaces,
       MaximumNetworkCards: 1,
       DefaultNetworkCardIndex: 0,
       NetworkCards: [
@@ -48,10 +48,10 @@ export function instanceTypeView(
           NetworkCardIndex: 0,
           ...performance,
           ...bandwidth(rate),
-          MaximumNetworkInterfaces: ONE_NIC,
+          MaximumNetworkInterfaces: interfaces,
         },
       ],
-      Ipv4AddressesPerInterface: 1,
+      Ipv4AddressesPerInterface: addresses,
       Ipv6AddressesPerInterface: 0,
       Ipv6Supported: false,
       EnaSupport: 'unsupported',

@@ -14,9 +14,12 @@ import type {
   InstanceState as StateOutput,
   InstanceStatus as StatusOutput,
 } from '@aws-sdk/client-ec2'
+import type { Ipv4 } from '../../model/addr.ts'
+import { ipHostLabel } from '../../model/hostname.ts'
 import type { GroupId } from '../../model/ids.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
+import { addressesOfNic, attachmentOf } from '../../model/nics.ts'
 import type { Address, Instance, InstanceState, Nic } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { ApiSettings } from '../action.ts'
@@ -159,7 +162,7 @@ function networkView(details: InstanceDetails, dnsZone: string): InstanceOutput 
   const { hostnameType, resourceNameDnsARecord } = details.instance.options ?? INSTANCE_OPTIONS
   return {
     PrivateIpAddress: first.ip,
-    PrivateDnsName: privateName(first, dnsZone),
+    PrivateDnsName: privateName(first, first.ip, dnsZone),
     PublicDnsName: address === undefined ? '' : publicName(address.ip, dnsZone),
     ...(address === undefined ? {} : { PublicIpAddress: address.ip }),
     PrivateDnsNameOptions: {
@@ -169,65 +172,85 @@ function networkView(details: InstanceDetails, dnsZone: string): InstanceOutput 
     },
     SubnetId: first.subnet,
     VpcId: first.vpc,
-    SourceDestCheck: true,
+    SourceDestCheck: first.sourceDestCheck ?? true,
     SecurityGroups: groupsView(first.groups, details.groups),
     NetworkInterfaces: details.nics.map((nic) => nicView(nic, details, dnsZone)),
   }
 }
 
+/** What the view of a NIC is made of. */
+export interface NicContext extends Pick<InstanceDetails, 'addresses' | 'groups'> {
+  /** Of a NIC that is attached. */
+  readonly instance?: Pick<Instance, 'options'> | undefined
+}
+
 /** A NIC as its instance shows it. */
-export function nicView(
-  nic: Nic,
-  details: InstanceDetails,
-  dnsZone: string,
-): InstanceNetworkInterface {
-  const name = privateName(nic, dnsZone)
-  const address = addressOf(nic, details)
-  const association =
-    address === undefined ? {} : { Association: associationView(address, dnsZone) }
+export function nicView(nic: Nic, context: NicContext, dnsZone: string): InstanceNetworkInterface {
+  const attachment = attachmentOf(nic)
+  const association = associatedView(nic, nic.ip, context, dnsZone)
   return {
     NetworkInterfaceId: nic.id,
-    Description: details.instance.options?.nicDescription ?? '',
+    Description: nic.description ?? context.instance?.options?.nicDescription ?? '',
     OwnerId: nic.account,
-    Status: 'in-use',
+    Status: attachment === null ? 'available' : 'in-use',
     InterfaceType: 'interface',
     MacAddress: nic.mac,
     SubnetId: nic.subnet,
     VpcId: nic.vpc,
     PrivateIpAddress: nic.ip,
-    PrivateDnsName: name,
+    PrivateDnsName: privateName(nic, nic.ip, dnsZone),
     ...association,
-    PrivateIpAddresses: [
-      { Primary: true, PrivateIpAddress: nic.ip, PrivateDnsName: name, ...association },
-    ],
+    PrivateIpAddresses: addressesOfNic(nic).map((ip) => ({
+      Primary: ip === nic.ip,
+      PrivateIpAddress: ip,
+      PrivateDnsName: privateName(nic, ip, dnsZone),
+      ...associatedView(nic, ip, context, dnsZone),
+    })),
     Ipv6Addresses: [],
-    SourceDestCheck: true,
+    SourceDestCheck: nic.sourceDestCheck ?? true,
     Operator: NOT_MANAGED,
-    Groups: groupsView(nic.groups, details.groups),
-    Attachment: {
-      // A NIC is attached for good, so its id can name the attachment.
-      AttachmentId: `eni-attach-${nic.id.slice('eni-'.length)}`,
-      AttachTime: new Date(nic.createdAt),
-      DeleteOnTermination: true,
-      DeviceIndex: nic.deviceIndex,
-      NetworkCardIndex: 0,
-      Status: 'attached',
-    },
+    Groups: groupsView(nic.groups, context.groups),
+    ...(attachment === null
+      ? {}
+      : {
+          Attachment: {
+            AttachmentId: attachment.id,
+            AttachTime: new Date(attachment.attachedAt),
+            DeleteOnTermination: attachment.deleteOnTermination,
+            DeviceIndex: nic.deviceIndex,
+            NetworkCardIndex: 0,
+            Status: attachment.isEnding === true ? 'detaching' : 'attached',
+          },
+        }),
   }
 }
 
-/** The floating IP that leads to the NIC. */
+/** Nothing for an address that no floating IP leads to. */
+function associatedView(
+  nic: Nic,
+  ip: Ipv4,
+  context: NicContext,
+  dnsZone: string,
+): Pick<InstanceNetworkInterface, 'Association'> {
+  const address = addressOf(nic, context, ip)
+  return address === undefined ? {} : { Association: associationView(address, dnsZone) }
+}
+
+/** The floating IP that leads to an address of the NIC, the primary one unless another is named. */
 export function addressOf(
-  { id, ip }: Nic,
+  { id, ip: primary }: Nic,
   { addresses }: Pick<InstanceDetails, 'addresses'>,
+  ip = primary,
 ): Address | undefined {
   return addresses.find(
     ({ association }) => association?.nic === id && association.privateIp === ip,
   )
 }
 
-function privateName(nic: Nic, dnsZone: string): string {
-  return `${nic.instance}.${dnsZone}`
+/** That of the instance for the first address of its first NIC, else one by the address. */
+function privateName({ instance, deviceIndex, ip: primary }: Nic, ip: Ipv4, dnsZone: string) {
+  const isFirst = instance !== null && deviceIndex === 0 && ip === primary
+  return `${isFirst ? instance : ipHostLabel(ip)}.${dnsZone}`
 }
 
 function groupsView(ids: readonly GroupId[], groups: InstanceDetails['groups']): GroupIdentifier[] {

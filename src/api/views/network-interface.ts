@@ -1,13 +1,15 @@
 /** NICs in the SDK's terms, and the filters of DescribeNetworkInterfaces. Pure. */
 import type {
+  NetworkInterfaceAssociation,
   NetworkInterfaceAttachment,
   NetworkInterface as NetworkInterfaceOutput,
   NetworkInterfacePrivateIpAddress,
 } from '@aws-sdk/client-ec2'
-import type { Nic } from '../../model/records.ts'
+import type { Ipv4 } from '../../model/addr.ts'
+import { addressesOfNic } from '../../model/nics.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { Comparables, FilterTable } from '../filters.ts'
-import type { InstanceDetails } from '../instance-details.ts'
+import type { NicDetails } from '../network-interfaces.ts'
 import { addressOf, nicView, type Place } from './instance.ts'
 import { tagsView } from './tags.ts'
 
@@ -15,29 +17,36 @@ import { tagsView } from './tags.ts'
  * A NIC by itself. Its instance shows the same (`instance.ts`), except what concerns the instance.
  */
 export function networkInterfaceView(
-  nic: Nic,
-  details: InstanceDetails,
+  { nic, zone, tags, ...context }: NicDetails,
   { dnsZone, region }: Place,
 ): NetworkInterfaceOutput {
-  const zone = details.host?.zone ?? ''
-  const { Attachment, Association, ...own } = nicView(nic, details, dnsZone)
-  const address = addressOf(nic, details)
-  const allocation =
-    address?.association == null || address.isAutomatic
-      ? {}
-      : { AllocationId: address.id, AssociationId: address.association.id }
-  const association =
-    Association === undefined ? {} : { Association: { ...Association, ...allocation } }
+  const { Attachment, ...own } = nicView(nic, context, dnsZone)
+  const ofAddress = (ip: Ipv4, shown: NetworkInterfaceAssociation | undefined) => {
+    if (shown === undefined) return {}
+    const address = addressOf(nic, context, ip)
+    const allocation =
+      address?.association == null || address.isAutomatic
+        ? {}
+        : { AllocationId: address.id, AssociationId: address.association.id }
+    return { Association: { ...shown, ...allocation } }
+  }
   return {
     ...own,
-    ...association,
-    PrivateIpAddresses: own.PrivateIpAddresses?.map((one) => ({ ...one, ...association })) ?? [],
+    ...ofAddress(nic.ip, own.Association),
+    PrivateIpAddresses: (own.PrivateIpAddresses ?? []).map((one, at) => ({
+      ...one,
+      ...ofAddress(addressesOfNic(nic)[at] ?? nic.ip, one.Association),
+    })),
     InterfaceType: 'interface',
-    Attachment: { ...Attachment, InstanceId: nic.instance, InstanceOwnerId: nic.account },
+    ...(Attachment === undefined || nic.instance === null
+      ? {}
+      : {
+          Attachment: { ...Attachment, InstanceId: nic.instance, InstanceOwnerId: nic.account },
+        }),
     AvailabilityZone: zone,
     ...(zone === '' ? {} : { AvailabilityZoneId: zoneId(zone, region) }),
     RequesterManaged: false,
-    TagSet: tagsView(details.tags, nic.id),
+    TagSet: tagsView(tags, nic.id),
   }
 }
 

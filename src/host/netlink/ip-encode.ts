@@ -25,6 +25,7 @@ export interface RouteSpec {
   readonly source?: Ipv4
   /** The lowest wins among routes to the same destination. 0 by default. */
   readonly metric?: number
+  /** Below 256. The main table by default. */
   readonly table?: number
 }
 

@@ -55,6 +55,7 @@ import {
   encodeClsact,
   encodeLockRule,
   encodeQdiscQuery,
+  encodeRuleFrom,
 } from './lock-encode.ts'
 import type { Netlink } from './netlink.ts'
 import {
@@ -121,6 +122,10 @@ export interface Ip {
   deleteForwarding(entry: ForwardingState): Promise<void>
   /** The policy rule of the lock (`lock.ts`). */
   addLockRule(): Promise<void>
+  /** What is sent from this address is routed by this table. */
+  addRuleFrom(ip: Ipv4, table: number): Promise<void>
+  /** Deletes every such rule of this address. */
+  deleteRulesFrom(ip: Ipv4): Promise<void>
   /** Attaches loaded programs in both directions of a link, replacing our earlier ones. */
   addClassifiers(
     index: number,
@@ -131,6 +136,8 @@ export interface Ip {
   close(): void
 }
 
+/** More rules of one address are not looked for. */
+const RULES_MAX = 64
 const CREATE = FlagsNew.CREATE | FlagsNew.EXCL
 const REPLACE = FlagsNew.CREATE | FlagsNew.REPLACE
 
@@ -205,6 +212,7 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
     deleteForwarding: ({ index, mac, destination }) =>
       ignoreAbsent(request(MessageType.DELNEIGH, encodeForwarding(index, mac, destination))),
     addLockRule: () => ignoreExisting(request(MessageType.NEWRULE, encodeLockRule(), CREATE)),
+    ...sourceRules(netlink),
     addClassifiers: async (index, { fromGuest, toGuest }) => {
       await ignoreExisting(request(MessageType.NEWQDISC, encodeClsact(index), CREATE))
       await request(MessageType.NEWTFILTER, encodeClassifier(index, 'ingress', fromGuest), REPLACE)
@@ -227,6 +235,25 @@ function policyRulesOf({
     addPolicyRule: (rule) =>
       ignoreExisting(request(MessageType.NEWRULE, encodePolicyRule(rule), CREATE)),
     deletePolicyRule: (rule) => ignoreAbsent(request(MessageType.DELRULE, encodePolicyRule(rule))),
+  }
+}
+
+/** Policy rules by source. */
+function sourceRules({ request }: Netlink): Pick<Ip, 'addRuleFrom' | 'deleteRulesFrom'> {
+  const { MessageType } = rt
+  return {
+    addRuleFrom: (ip, table) =>
+      ignoreExisting(request(MessageType.NEWRULE, encodeRuleFrom(ip, table), CREATE)),
+    async deleteRulesFrom(ip) {
+      // Each request deletes one.
+      for (let at = 0; at < RULES_MAX; at += 1)
+        try {
+          await request(MessageType.DELRULE, encodeRuleFrom(ip, null))
+        } catch (error) {
+          if (errnoOf(error) === 'ENOENT') return
+          throw error
+        }
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 /** Messages of rtnetlink(7) for the lock: policy rules and classifiers of traffic control. Pure. */
 import { AttrStream } from 'netlink'
+import { type Ipv4, ipv4ToBytes } from '../../model/addr.ts'
 import {
   CLASSIFIER_NAME,
   LOCK_RULE_PRIORITY,
@@ -10,8 +11,11 @@ import { uint32 } from './attributes.ts'
 import { AF_INET } from './ip-decode.ts'
 import type { Payload } from './ip-encode.ts'
 
-/** FRA_… attributes and FR_ACT_BLACKHOLE (linux/fib_rules.h). */
-const RULE = { priority: 6, mark: 10, mask: 16, protocol: 21, blackhole: 6 } as const
+/** FRA_… attributes, FR_ACT_TO_TBL and FR_ACT_BLACKHOLE (linux/fib_rules.h). */
+const RULE = {
+  ...{ source: 2, priority: 6, mark: 10, mask: 16, protocol: 21 },
+  ...{ toTable: 1, blackhole: 6 },
+} as const
 /** TCA_… and TCA_BPF_… attributes (linux/rtnetlink.h, linux/pkt_cls.h). */
 const TCA = { kind: 1, options: 2, fd: 6, name: 7, flags: 8, direct: 1 } as const
 /** TC_H_CLSACT and its two parents (linux/pkt_sched.h). */
@@ -21,6 +25,7 @@ export const PARENTS = { ingress: 0xffff_fff2, egress: 0xffff_fff3 } as const
 /** ETH_P_ALL in network order, preceded by our priority. */
 const ALL_PROTOCOLS = Buffer.of(0, 3).readUInt16LE()
 const FILTER_PRIORITY = 167
+const ADDRESS_BITS = 32
 
 /** Packets with an unverified source are not routed. */
 export function encodeLockRule(): Payload {
@@ -32,6 +37,24 @@ export function encodeLockRule(): Payload {
   out.push(RULE.priority, uint32(LOCK_RULE_PRIORITY))
   out.push(RULE.mark, uint32(UNVERIFIED_MARK))
   out.push(RULE.mask, uint32(UNVERIFIED_MARK))
+  out.push(RULE.protocol, Buffer.of(ROUTE_PROTOCOL))
+  return out.bufs
+}
+
+/**
+ * What is sent from an address is routed by a table, which is the rule's priority, too. Without a
+ * table, every such rule is meant.
+ */
+export function encodeRuleFrom(ip: Ipv4, table: number | null): Payload {
+  const out = new AttrStream()
+  const header = Buffer.alloc(12)
+  header.writeUInt8(AF_INET, 0)
+  header.writeUInt8(ADDRESS_BITS, 2)
+  header.writeUInt8(table ?? 0, 4)
+  header.writeUInt8(table === null ? 0 : RULE.toTable, 7)
+  out.emit(header)
+  out.push(RULE.source, Buffer.from(ipv4ToBytes(ip)))
+  if (table !== null) out.push(RULE.priority, uint32(table))
   out.push(RULE.protocol, Buffer.of(ROUTE_PROTOCOL))
   return out.bufs
 }

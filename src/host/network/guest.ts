@@ -7,12 +7,12 @@
  */
 
 import { errnoOf } from '../../lib/errno.ts'
-import { ipv4 } from '../../model/addr.ts'
+import { cidrContains, type Ipv4, ipv4 } from '../../model/addr.ts'
 import type { GuestSetup, NicSpec } from '../host.ts'
 import type { Libc } from '../libc.ts'
 import type { Ip } from '../netlink/ip.ts'
 import { createIp } from '../netlink/ip.ts'
-import type { LinkState } from '../netlink/ip-decode.ts'
+import type { AddressState, LinkState } from '../netlink/ip-decode.ts'
 import { openRouteNetlink } from '../netlink/netlink.ts'
 import type { NicLock } from './lock.ts'
 import type { NamespaceHandle } from './netns.ts'
@@ -137,20 +137,54 @@ async function guestDifferences(
   if (!guest.up) differences.push('up')
   const { address } = setup
   if (address === null) return differences
-  const addresses = await away.addresses()
-  if (
-    !addresses.some(
-      (have) =>
-        have.index === guest.index && have.ip === address.ip && have.prefix === address.prefix,
-    )
-  )
-    differences.push('address')
+  const { missing, extra } = await addressDifferences(away, guest, address)
+  if (missing.length > 0 || extra.length > 0) differences.push('address')
   const routes = await away.routes()
   const isWayOut = routes.some(
     (route) => route.prefix === 0 && route.index === guest.index && route.via === address.gateway,
   )
   if (address.gateway !== null && !isWayOut) differences.push('route')
   return differences
+}
+
+/** Before the addresses are there: whoever finds them may rely on it. */
+async function routeByOwnTable(
+  away: Ip,
+  guest: LinkState,
+  { ip, secondaryIps = [] }: GuestAddress,
+  { table, gateway }: NonNullable<GuestAddress['own']>,
+): Promise<void> {
+  await away.replaceRoute({
+    ...{ kind: 'unicast', destination: DEFAULT_DESTINATION, prefix: 0 },
+    ...{ protocol: STATIC_PROTOCOL, index: guest.index, via: gateway, onLink: true, table },
+  })
+  for (const one of [ip, ...secondaryIps]) {
+    await away.deleteRulesFrom(one)
+    await away.addRuleFrom(one, table)
+  }
+}
+
+type GuestAddress = NonNullable<GuestSetup['address']>
+
+/**
+ * The addresses that the guest lacks, and those of the network that it should no longer have. What
+ * it has in other networks is its own.
+ */
+async function addressDifferences(
+  away: Ip,
+  guest: LinkState,
+  { ip, prefix, secondaryIps = [] }: GuestAddress,
+): Promise<{ readonly missing: readonly Ipv4[]; readonly extra: readonly AddressState[] }> {
+  const all = await away.addresses()
+  const have = all.filter((one) => one.index === guest.index && one.prefix === prefix)
+  const known = new Set(have.map((one) => one.ip))
+  const wanted = [ip, ...secondaryIps]
+  return {
+    missing: wanted.filter((one) => !known.has(one)),
+    extra: have.filter(
+      (one) => !wanted.includes(one.ip) && cidrContains({ network: ip, prefix }, one.ip),
+    ),
+  }
 }
 
 /**
@@ -175,7 +209,10 @@ async function setUpGuest(
   await away.setLink(guest.index, { mtu: spec.mtu, up: true })
   const { address } = setup
   if (address === null) return
-  await away.addAddress(guest.index, address.ip, address.prefix)
+  if (address.own) await routeByOwnTable(away, guest, address, address.own)
+  const { missing, extra } = await addressDifferences(away, guest, address)
+  for (const one of missing) await away.addAddress(guest.index, one, address.prefix)
+  for (const one of extra) await away.deleteAddress(one)
   if (address.gateway === null) return
   await away.replaceRoute({
     kind: 'unicast',

@@ -3,7 +3,7 @@
  *
  * A pass over a thousand unchanged NICs costs one dump and these comparisons.
  */
-import type { Mac } from '../../model/addr.ts'
+import type { Ipv4, Mac } from '../../model/addr.ts'
 import type { LinkType } from '../../model/driver.ts'
 import { guestLinkName, nicLinkName } from '../../model/names.ts'
 import type { NicWant } from '../../model/want.ts'
@@ -34,24 +34,36 @@ const IPV4_SETTINGS: readonly NicSetting[] = [
   { name: 'proxy_arp', devconf: 3, value: 1 },
   { name: 'accept_redirects', devconf: 4, value: 0 },
   { name: 'send_redirects', devconf: 6, value: 0 },
-  // Strict reverse path filtering: works even without nftables rules.
-  { name: 'rp_filter', devconf: 8, value: 1 },
   { name: 'accept_source_route', devconf: 9, value: 0 },
   // Reverse path filtering uses the packet's mark, so that it drops unverified packets
   // (`lock.ts`).
   { name: 'src_valid_mark', devconf: 24, value: 1 },
 ]
 
+/**
+ * Reverse path filtering: works even without nftables rules. Strict for a guest that sends from its
+ * own addresses only, else loose. The kernel uses the larger of this and the setting for all links.
+ */
+const RP_FILTER = { name: 'rp_filter', devconf: 8, strict: 1, loose: 2 } as const
+
 /** The settings to write for one host end, below /proc/sys/net. */
-export function nicSettings(
-  hostLink: string,
-): readonly { readonly name: string; readonly value: string }[] {
+export function nicSettings({
+  hostLink,
+  isRouter = false,
+}: Pick<NicSpec, 'hostLink' | 'isRouter'>): readonly {
+  readonly name: string
+  readonly value: string
+}[] {
   return [
     { name: `ipv6/conf/${hostLink}/disable_ipv6`, value: '1' },
     ...IPV4_SETTINGS.map(({ name, value }) => ({
       name: `ipv4/conf/${hostLink}/${name}`,
       value: String(value),
     })),
+    {
+      name: `ipv4/conf/${hostLink}/${RP_FILTER.name}`,
+      value: String(isRouter ? RP_FILTER.loose : RP_FILTER.strict),
+    },
     { name: proxyDelaySetting(hostLink), value: '0' },
   ]
 }
@@ -77,6 +89,8 @@ export function nicState(
   const wrong = IPV4_SETTINGS.filter(
     ({ devconf, value }) => link.ipv4Settings[devconf - 1] !== value,
   )
+  const filter = link.ipv4Settings[RP_FILTER.devconf - 1]
+  const filters: readonly unknown[] = [RP_FILTER.strict, RP_FILTER.loose]
   return {
     hostLink: link.name,
     index: link.index,
@@ -89,9 +103,11 @@ export function nicState(
     locked: dumps.locked,
     wrongSettings: [
       ...wrong.map(({ name }) => name),
+      ...(filters.includes(filter) ? [] : [RP_FILTER.name]),
       ...(link.ipv6Disabled === false ? ['disable_ipv6'] : []),
       ...(dumps.proxyDelay === '0' ? [] : ['proxy_delay']),
     ],
+    ...(filter === RP_FILTER.loose ? { takesForeignSources: true } : {}),
   }
 }
 
@@ -103,27 +119,40 @@ export function nicSpec(nic: NicWant, mtu: number, kind: LinkType): NicSpec {
     guestLink: guestLinkName(nic.id),
     mac: nic.mac,
     ip: nic.ip,
+    ...(nic.secondary === undefined ? {} : { secondaryIps: nic.secondary.map(({ ip }) => ip) }),
+    ...(nic.sourceDestCheck === false ? { isRouter: true } : {}),
     gateway: nic.gateway,
     mtu,
     network: nic.network,
   }
 }
 
+/** The guest's addresses, the primary one first. */
+export function guestAddresses({ ip, secondaryIps = [] }: NicSpec): readonly Ipv4[] {
+  return [ip, ...secondaryIps]
+}
+
 /** Names of what differs between `state` and `spec`; empty when nothing does. */
 export function nicDifferences(spec: NicSpec, state: NicState | undefined): readonly string[] {
   if (state === undefined) return ['link']
-  const [route, ...otherRoutes] = state.routes
-  const [neighbour, ...otherNeighbours] = state.neighbours
+  const { isRouter = false } = spec
+  const ips = new Set(guestAddresses(spec))
+  const { routes, neighbours, takesForeignSources = false } = state
   const checks: readonly (readonly [string, boolean])[] = [
     ['mtu', state.mtu === spec.mtu],
     ['up', state.up],
     ['lock', state.locked],
-    ['settings', state.wrongSettings.length === 0],
+    ['settings', state.wrongSettings.length === 0 && takesForeignSources === isRouter],
     [
       'neighbour',
-      neighbour?.ip === spec.ip && neighbour.mac === spec.mac && otherNeighbours.length === 0,
+      neighbours.length === ips.size &&
+        neighbours.every(({ ip, mac }) => ips.has(ip) && mac === spec.mac),
     ],
-    ['route', route?.ip === spec.ip && route.gateway === spec.gateway && otherRoutes.length === 0],
+    [
+      'route',
+      routes.length === ips.size &&
+        routes.every(({ ip, gateway }) => ips.has(ip) && gateway === spec.gateway),
+    ],
   ]
   return checks.filter(([, well]) => !well).map(([what]) => what)
 }

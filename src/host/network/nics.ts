@@ -2,17 +2,25 @@
  * The host side of instance NICs: reads all of them in one go, and repairs one.
  *
  * A NIC is a veth pair or a tap. Its host end is routed: a `/32` route and a permanent neighbour
- * entry lead to the guest, and proxy ARP answers for everyone else, so that each packet of the
- * guest crosses the host's forwarding path. Errors: the kernel's own.
+ * entry for each address lead to the guest, and proxy ARP answers for everyone else, so that each
+ * packet of the guest crosses the host's forwarding path. Errors: the kernel's own.
  */
 
 import { errnoOf } from '../../lib/errno.ts'
+import type { Ipv4 } from '../../model/addr.ts'
 import { isNicLink, ROUTE_PROTOCOL } from '../../model/names.ts'
 import type { NicSpec, NicState } from '../host.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { LinkState } from '../netlink/ip-decode.ts'
 import type { NicLock } from './lock.ts'
-import { HOST_END_MAC, nicDifferences, nicSettings, nicState, proxyDelaySetting } from './nic.ts'
+import {
+  guestAddresses,
+  HOST_END_MAC,
+  nicDifferences,
+  nicSettings,
+  nicState,
+  proxyDelaySetting,
+} from './nic.ts'
 import { ensureSetting, readSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
@@ -136,32 +144,26 @@ async function setUpHostEnd(
   state: NicState | undefined,
 ): Promise<void> {
   ip.inside(() => {
-    for (const { name, value } of nicSettings(spec.hostLink)) ensureSetting(name, value)
+    for (const { name, value } of nicSettings(spec)) ensureSetting(name, value)
   })
   if (state?.locked !== true) await lock.close(link.index)
   if (link.mac !== HOST_END_MAC) await ip.setLink(link.index, { mac: HOST_END_MAC })
   await ip.setLink(link.index, { up: true, mtu: spec.mtu })
-  const staleNeighbours = state?.neighbours.filter((neighbour) => neighbour.ip !== spec.ip) ?? []
+  const ips = new Set(guestAddresses(spec))
+  const staleNeighbours = state?.neighbours.filter((neighbour) => !ips.has(neighbour.ip)) ?? []
   for (const neighbour of staleNeighbours) await ip.deleteNeighbour(link.index, neighbour.ip)
-  await ip.replaceNeighbour(link.index, spec.ip, spec.mac)
-  for (const route of state?.routes ?? []) {
-    if (route.ip === spec.ip && route.gateway === spec.gateway) continue
-    await ip.deleteRoute({
-      kind: 'unicast',
-      destination: route.ip,
-      prefix: HOST_PREFIX,
-      protocol: ROUTE_PROTOCOL,
-      index: link.index,
-      via: null,
-      source: route.gateway,
-    })
-  }
-  await ip.replaceRoute({
-    kind: 'unicast',
-    destination: spec.ip,
+  for (const address of ips) await ip.replaceNeighbour(link.index, address, spec.mac)
+  const routeTo = <Source extends Ipv4 | null>(destination: Ipv4, source: Source) => ({
+    kind: 'unicast' as const,
+    destination,
     prefix: HOST_PREFIX,
     protocol: ROUTE_PROTOCOL,
     index: link.index,
-    source: spec.gateway,
+    source,
   })
+  for (const route of state?.routes ?? []) {
+    if (ips.has(route.ip) && route.gateway === spec.gateway) continue
+    await ip.deleteRoute({ ...routeTo(route.ip, route.gateway), via: null })
+  }
+  for (const address of ips) await ip.replaceRoute(routeTo(address, spec.gateway))
 }

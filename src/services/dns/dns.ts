@@ -21,7 +21,7 @@ import type { Log } from '../../lib/log.ts'
 import type { Counter, Metrics } from '../../lib/metrics.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 import { unavailable } from '../../model/errors.ts'
-import type { Fact, SharedWant } from '../../model/want.ts'
+import { addressesOf, type Fact, type SharedWant } from '../../model/want.ts'
 import { resolverAddresses } from '../../plan/service-addresses.ts'
 import type { HostService, Pass } from '../service.ts'
 import { answerQuery, failureReply, type Transport, upstreamReply } from './answer.ts'
@@ -135,7 +135,7 @@ class DnsService implements HostService {
     // The host's own queries come from the address that the service listens on. Nobody else can
     // use that address.
     const nics = local.instances.flatMap((instance) => instance.nics)
-    const askers = nics.flatMap(({ ip, resolver }) => (resolver === false ? [] : ip))
+    const askers = nics.flatMap((nic) => (nic.resolver === false ? [] : addressesOf(nic)))
     this.#sources.replace([...askers, ...addresses])
     await this.#updateServers(new Set(addresses))
     await this.#updateListeners(addresses)

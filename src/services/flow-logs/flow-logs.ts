@@ -16,7 +16,7 @@ import type { Ipv4 } from '../../model/addr.ts'
 import type { FlowLogWant, FlowRecordOwner } from '../../model/flow-log.ts'
 import type { FlowLogId } from '../../model/ids.ts'
 import { nicLinkName } from '../../model/names.ts'
-import type { HostWant } from '../../model/want.ts'
+import { addressesOf, type HostWant } from '../../model/want.ts'
 import type { HostService } from '../service.ts'
 import { createAcceptedReader } from './accepted.ts'
 import { createInterval, type Interval } from './intervals.ts'
@@ -142,7 +142,9 @@ class Recorder {
   async #read(): Promise<void> {
     const { host } = this.#options
     const now = this.#now()
-    const byIp = new Map(this.#nics.map((nic) => [nic.ip, nic]))
+    const byIp = new Map(
+      this.#nics.flatMap((nic) => addressesOf(nic).map((ip) => [ip, nic] as const)),
+    )
     const byLink = new Map(this.#nics.map((nic) => [nic.link, nic]))
     const flows = await host.flowTraffic()
     for (const { nic, ...seen } of this.#accepted(flows, new Set(byIp.keys())))

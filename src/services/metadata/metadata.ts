@@ -26,7 +26,7 @@ import { createTokenBucket } from '../../lib/token-bucket.ts'
 import { type Ipv4, METADATA_ADDRESS } from '../../model/addr.ts'
 import { unavailable } from '../../model/errors.ts'
 import { KIB } from '../../model/sizes.ts'
-import type { InstanceWant } from '../../model/want.ts'
+import { addressesOf, type InstanceWant } from '../../model/want.ts'
 import type { HostService, Pass } from '../service.ts'
 import type { MetadataReply, MetadataRequest } from './answer.ts'
 import { answer, problem, TOKEN_HEADER, TOKEN_TTL_HEADER } from './answer.ts'
@@ -180,7 +180,7 @@ function callersOf(
   nowMs: number,
 ): ReadonlyMap<string, Caller> {
   const entries = instances.flatMap((instance) =>
-    instance.nics.map(({ ip }): [string, Caller] => {
+    instance.nics.flatMap(addressesOf).map((ip): [string, Caller] => {
       const old = before.get(ip)
       const requests =
         old?.instance.id === instance.id ? old.requests : createTokenBucket(REQUEST_LIMITS, nowMs)

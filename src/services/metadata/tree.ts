@@ -7,9 +7,9 @@
  * in a listing, directories have a final slash and documents do not; and every listed path exists.
  */
 import { formatCidr } from '../../model/addr.ts'
-import { publicHostLabel } from '../../model/hostname.ts'
+import { ipHostLabel, publicHostLabel } from '../../model/hostname.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
-import type { InstanceWant, NicWant } from '../../model/want.ts'
+import { addressesOf, floatingIpsOf, type InstanceWant, type NicWant } from '../../model/want.ts'
 
 /** What the documents contain besides the instance itself. */
 export interface TreeSettings {
@@ -159,8 +159,8 @@ function nicData(
   return directory({
     'device-number': text(String(nic.deviceIndex)),
     'interface-id': text(nic.id),
-    'local-hostname': text(name),
-    'local-ipv4s': text(nic.ip),
+    'local-hostname': text(nic.deviceIndex === 0 ? name : `${ipHostLabel(nic.ip)}.${zone}`),
+    'local-ipv4s': text(lines(addressesOf(nic))),
     mac: text(nic.mac),
     ...nicPublicNames(nic, zone),
     'owner-id': text(instance.account),
@@ -175,7 +175,10 @@ function nicData(
 }
 
 /** Its floating IP and the name of that, which are absent without one. */
-function publicNames(nic: NicWant | undefined, zone: string) {
+function publicNames(
+  nic: NicWant | undefined,
+  zone: string,
+): Readonly<Partial<Record<'public-hostname' | 'public-ipv4', Document>>> {
   if (!nic?.publicIp) return {}
   return {
     'public-hostname': text(`${publicHostLabel(nic.publicIp)}.${zone}`),
@@ -185,11 +188,15 @@ function publicNames(nic: NicWant | undefined, zone: string) {
 
 /** As `publicNames`, where a NIC has them, with the private address that each leads to. */
 function nicPublicNames(nic: NicWant, zone: string) {
-  if (!nic.publicIp) return {}
+  const floating = floatingIpsOf(nic)
+  if (floating.length === 0) return {}
+  const { 'public-hostname': hostname } = publicNames(nic, zone)
   return {
-    'ipv4-associations': directory({ [nic.publicIp]: text(nic.ip) }),
-    'public-hostname': text(`${publicHostLabel(nic.publicIp)}.${zone}`),
-    'public-ipv4s': text(nic.publicIp),
+    'ipv4-associations': directory(
+      Object.fromEntries(floating.map(({ ip, publicIp }) => [publicIp, text(ip)])),
+    ),
+    'public-hostname': hostname,
+    'public-ipv4s': text(lines(floating.map(({ publicIp }) => publicIp))),
   }
 }
 

@@ -20,7 +20,7 @@ import { createLimit } from '../../lib/queue.ts'
 import { createIntervalCheck } from '../../lib/throttle.ts'
 import { messageOf, unavailable } from '../../model/errors.ts'
 import type { VpcId } from '../../model/ids.ts'
-import type { HostWant } from '../../model/want.ts'
+import type { Fact, HostWant } from '../../model/want.ts'
 import type { VpcWants } from '../../plan/vpc-wants.ts'
 import type { HostService, Pass } from '../service.ts'
 import { createDivision } from './division.ts'
@@ -71,6 +71,8 @@ interface Running extends VpcServices {
   readonly host: NamespaceHost
   /** The part that was applied last; null: it was not applied as a whole. */
   applied: HostWant | null
+  /** What was found out then. It may be reported again. */
+  facts: Fact[]
   /** Whether something in the namespace has changed since. */
   isDirty: boolean
   areAnswersDue: boolean
@@ -120,7 +122,7 @@ export function createVpcs(options: {
         watchesKernel: true,
         apply: async (pass) => {
           await set.applyPackets(divide(pass.want), pass, wake)
-          return []
+          return set.facts()
         },
         hanging: () => set.hanging(),
         close: () => set.close(),
@@ -239,6 +241,11 @@ class RunningVpcs {
     throwAll(this.#failed.answers, 'services of VPCs do not answer as they should')
   }
 
+  /** What was found out in all namespaces. */
+  facts(): readonly Fact[] {
+    return [...this.#running.values()].flatMap(({ facts }) => facts)
+  }
+
   /** The namespaces in which work takes much too long. */
   hanging(): readonly string[] {
     const now = this.#options.clock.monotonic()
@@ -327,7 +334,8 @@ class RunningVpcs {
     one.applied = null
     one.isDirty = false
     one.areAnswersDue = true
-    for (const service of one.packets) await service.apply(pass)
+    one.facts = []
+    for (const service of one.packets) one.facts.push(...(await service.apply(pass)))
     one.applied = pass.want
     try {
       const isReady = (peer: number) => (this.#running.get(peer)?.applied ?? null) !== null
@@ -357,7 +365,7 @@ class RunningVpcs {
     await this.#stop(network)
     const one: Running = {
       ...this.#options.open(host, network),
-      ...{ host, applied: null, isDirty: true, areAnswersDue: true },
+      ...{ host, applied: null, facts: [], isDirty: true, areAnswersDue: true },
       stopWatching: host.watchKernel(() => {
         one.isDirty = true
         this.#heard()

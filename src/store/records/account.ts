@@ -5,9 +5,9 @@
  * request.
  */
 import { z } from 'zod'
+import type { AccessKey, AccessKeyRecord, Account } from '../../model/account-records.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { MetadataDefaults } from '../../model/metadata-options.ts'
-import type { AccessKey, AccessKeyRecord, Account } from '../../model/records.ts'
 import { account, name, time } from './columns.ts'
 import { insertOr } from './insert.ts'
 import { type MetadataColumns, metadataColumns, metadataOf, metadataSchema } from './metadata.ts'

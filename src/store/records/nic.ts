@@ -2,8 +2,7 @@
  * NICs, and the groups of each. A NIC concerns its instance's host and, as a member of its VPC,
  * every host with members of that VPC.
  */
-import { z } from 'zod'
-import type { Ipv4, Mac } from '../../model/addr.ts'
+import type { Ipv4 } from '../../model/addr.ts'
 import type {
   AccountId,
   GroupId,
@@ -13,58 +12,24 @@ import type {
   SubnetId,
   VpcId,
 } from '../../model/ids.ts'
-import type { Instance, Nic, PlacedNic, Tag } from '../../model/records.ts'
-import { isEngineError } from '../engines/engine.ts'
+import type { Instance, Nic, NicAttachment, PlacedNic, Tag } from '../../model/records.ts'
+import { EngineError, isEngineError } from '../engines/engine.ts'
 import { ofHost, ofVpc, type Scope } from '../scope.ts'
-import { account, host, id, index, ip, like, prose, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { type GroupIds, insertOr, insertReferring } from './insert.ts'
-import { always, noun, type RowsOf, type Session, table } from './noun.ts'
+import {
+  addressRow,
+  attachmentColumns,
+  groupRows,
+  nicsFromRows,
+  nicToRows,
+  PLACED_NICS,
+  placedNicsFromRows,
+  NIC_TABLES as tables,
+} from './nic-rows.ts'
+import { always, isThere, noun, type RowsOf, type Session } from './noun.ts'
 import type { RecordLocations } from './record-locations.ts'
-import type { RowShape } from './rows.ts'
 
-/**
- * Canonical, because records are compared as text. A group address (odd first octet) belongs to no
- * NIC (IEEE 802, clause 8.2).
- */
-const mac = like<Mac>(/^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/)
-
-type NicRow = Omit<Nic, 'groups'>
-/** One NIC in one group. `position` keeps the requested order of the groups. */
-interface NicGroupRow {
-  readonly nic: NicId
-  readonly position: number
-  readonly group: GroupId
-}
-/**
- * The rows that are selected for a placed NIC: one for each of its groups, or one without a group.
- */
-type PlacedNicRow = NicRow &
-  Pick<PlacedNic, 'host' | 'nameTag'> & {
-    readonly group: GroupId | null
-    readonly publicIp: Ipv4 | null
-  }
-
-const nicSchema = z.object({
-  id: id('eni'),
-  instance: id('i'),
-  account,
-  vpc: id('vpc'),
-  subnet: id('subnet'),
-  deviceIndex: index,
-  ip,
-  mac,
-  createdAt: time,
-})
-
-const tables = {
-  nics: table<NicRow>({ name: 'nics', schema: nicSchema }),
-  nicGroups: table<NicGroupRow>({
-    name: 'nicGroups',
-    key: ['nic', 'position'],
-    schema: z.object({ nic: id('eni'), position: index, group: id('sg') }),
-  }),
-}
 /** Columns of other nouns. */
 interface Others extends GroupIds {
   readonly instances: Pick<Instance, 'id' | 'host' | 'state'>
@@ -77,20 +42,10 @@ interface Others extends GroupIds {
 }
 type Tables = RowsOf<typeof tables> & Others
 
-/** NICs with their instance's host and Name tag, and one of their groups. */
-const placed: RowShape<PlacedNicRow> = {
-  name: 'placedNics',
-  schema: nicSchema.extend({
-    host,
-    nameTag: prose.nullable(),
-    group: id('sg').nullable(),
-    publicIp: ip.nullable(),
-  }),
-}
-
 /** What restricts a query of NICs. */
 interface NicQuery {
   readonly account?: AccountId
+  readonly ids?: readonly NicId[]
   readonly instances?: readonly InstanceId[]
 }
 
@@ -104,37 +59,57 @@ interface PlacedNicQuery {
 export const nics = noun({
   tables,
   reads: (session: Session<Tables>) => ({
+    /** By id in ascending order. */
     async nics(query: NicQuery): Promise<readonly Nic[]> {
       const { rows } = session
-      const found = await inParts(query.instances, (part) =>
-        nicRows(session, query, part).selectAll('nics').orderBy('nics.id').execute(),
+      const found = await nicRows(session, query, (some) =>
+        some.selectAll('nics').orderBy('nics.id').execute(),
       )
-      const groups = await inParts(query.instances, (part) =>
-        nicRows(session, query, part)
+      const groups = await nicRows(session, query, (some) =>
+        some
           .innerJoin('nicGroups', 'nicGroups.nic', 'nics.id')
           .selectAll('nicGroups')
           .orderBy('nicGroups.nic')
           .orderBy('nicGroups.position')
           .execute(),
       )
+      const further = await nicRows(session, query, (some) =>
+        some
+          .innerJoin('nicAddresses', 'nicAddresses.nic', 'nics.id')
+          .selectAll('nicAddresses')
+          .where('nicAddresses.isPrimary', '=', 0)
+          .execute(),
+      )
       // Each part is ordered by NIC, but the parts are by instance.
       return nicsFromRows(
         (await rows.parseLong(tables.nics, found)).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
         await rows.parseLong(tables.nicGroups, groups),
+        await rows.parseLong(tables.nicAddresses, further),
       )
+    },
+    async countNics(account: AccountId): Promise<number> {
+      const { count } = await session.db
+        .selectFrom('nics')
+        .select(({ fn }) => fn.countAll<number | bigint | string>().as('count'))
+        .where('account', '=', account)
+        .executeTakeFirstOrThrow()
+      return Number(count)
     },
     /** Addresses of the subnet that NICs have, or those of them in `among`. */
     async takenAddresses(subnet: SubnetId, among?: readonly Ipv4[]): Promise<readonly Ipv4[]> {
-      const query = session.db
-        .selectFrom('nics')
-        .select('ip')
-        .where('subnet', '=', subnet)
-        .orderBy('ip')
-      const found = await inParts(among, (part) =>
-        part === undefined ? query.execute() : query.where('ip', 'in', part).execute(),
-      )
+      const { db } = session
+      const found = await inParts(among, (part) => {
+        const primary = db.selectFrom('nics').select('ip').where('subnet', '=', subnet)
+        const all = db.selectFrom('nicAddresses').select('ip').where('subnet', '=', subnet)
+        return part === undefined
+          ? primary.union(all).execute()
+          : primary
+              .where('ip', 'in', part)
+              .union(all.where('ip', 'in', part))
+              .execute()
+      })
       // The address is taken, even if the rest of the row is unreadable.
-      return found.map(({ ip }) => ip)
+      return [...new Set(found.map(({ ip }) => ip))].sort()
     },
     /**
      * The NICs of the instances on these hosts, in these VPCs (on all and in all when absent). One
@@ -145,7 +120,7 @@ export const nics = noun({
       const found = await inParts(hosts, (some) =>
         inParts(vpcs, (part) => placedNicRows(session, some, part).execute()),
       )
-      const parsed = await rows.parseLong(placed, found)
+      const parsed = await rows.parseLong(PLACED_NICS, found)
       if (parsed.length === found.length) return placedNicsFromRows(parsed)
       // If the row of one group is unreadable, the whole NIC is left out: with fewer groups it
       // would be another NIC.
@@ -155,21 +130,27 @@ export const nics = noun({
   }),
   writes: ({ db, where }: Session<Tables>) => ({
     /**
-     * `taken` when another NIC of the VPC has the address, or any has the MAC: choose another and
-     * try again in the same transaction. `no-subnet` when the subnet is gone, though this
-     * transaction may have seen it.
+     * `taken` when another NIC of the VPC has one of the addresses, or any has the MAC, or its
+     * instance has one with the device index: choose another and try again in the same transaction.
+     * `no-subnet` when the subnet is gone, though this transaction may have seen it.
      */
     async insertNic(nic: Nic): Promise<'done' | 'taken' | 'no-subnet'> {
+      const { instance } = nic
       const rows = nicToRows(nic)
       const result = await insertOr('taken', db, 'nics', rows.nic).catch(async (error: unknown) => {
         if (!isEngineError(error, 'referenced')) throw error
-        const instance = db.selectFrom('instances').select('id').where('id', '=', nic.instance)
         // Nobody removes an instance that is being launched, so its row is what is seen.
-        if ((await instance.execute()).length === 0) throw error
+        if (instance !== null && (await idsOf(db, instance)).length === 0) throw error
         return 'no-subnet' as const
       })
-      if (result === 'done') where.plugged(nic.instance, nic.vpc)
-      if (result === 'done') await insertReferring(db, 'nicGroups', rows.groups, nic.groups)
+      if (result !== 'done') return result
+      for (const row of rows.addresses)
+        if ((await insertOr('taken', db, 'nicAddresses', row)) === 'taken') {
+          await deleteRows(db, nic.id)
+          return 'taken'
+        }
+      if (instance !== null) where.plugged(instance, nic.vpc)
+      await insertReferring(db, 'nicGroups', rows.groups, nic.groups)
       return result
     },
     /** Puts the NIC into exactly these groups, in this order. */
@@ -177,35 +158,137 @@ export const nics = noun({
       await db.deleteFrom('nicGroups').where('nic', '=', id).execute()
       await insertReferring(db, 'nicGroups', groupRows(id, groups), groups)
     },
+    /**
+     * `in-use` when the NIC is attached meanwhile or gone, `taken` when the instance has a NIC with
+     * the device index.
+     */
+    async attachNic(
+      { id, vpc }: Pick<Nic, 'id' | 'vpc'>,
+      { instance, deviceIndex, attachment }: NicPlace,
+    ): Promise<'done' | 'in-use' | 'taken'> {
+      const columns = { instance, deviceIndex, ...attachmentColumns(attachment) }
+      try {
+        const { numUpdatedRows } = await db
+          .updateTable('nics')
+          .set(columns)
+          .where('id', '=', id)
+          .where('instance', 'is', null)
+          .executeTakeFirstOrThrow()
+        if (numUpdatedRows !== 1n) return 'in-use'
+      } catch (error) {
+        if (isEngineError(error, 'duplicate')) return 'taken'
+        // The instance is gone, though this transaction still sees it.
+        if (isEngineError(error, 'referenced')) throw new EngineError('conflict', error, {})
+        throw error
+      }
+      where.plugged(instance, vpc)
+      return 'done'
+    },
+    /** Changes the attachment of the NIC to its instance. */
+    async updateAttachment({ id }: Pick<Nic, 'id' | 'instance'>, attachment: NicAttachment) {
+      const columns = attachmentColumns(attachment)
+      await db.updateTable('nics').set(columns).where('id', '=', id).execute()
+    },
+    /** The NIC keeps everything else. */
+    async detachNic({ id }: Pick<Nic, 'id' | 'instance'>): Promise<void> {
+      const columns = { instance: null, deviceIndex: 0, ...attachmentColumns(null) }
+      await db.updateTable('nics').set(columns).where('id', '=', id).execute()
+    },
+    async updateNic(
+      { id }: Pick<Nic, 'id' | 'instance'>,
+      { description, sourceDestCheck }: Pick<Nic, 'description' | 'sourceDestCheck'>,
+    ): Promise<void> {
+      const columns = {
+        ...(description === undefined ? {} : { description }),
+        ...(sourceDestCheck === undefined ? {} : { sourceDestCheck: Number(sourceDestCheck) }),
+      }
+      await db.updateTable('nics').set(columns).where('id', '=', id).execute()
+    },
+    /** Gives the NIC a further address. `taken` when another NIC of the VPC has it. */
+    insertNicAddress: (nic: Nic, ip: Ipv4) =>
+      insertOr('taken', db, 'nicAddresses', addressRow(nic, ip)),
+    async deleteNicAddress({ id }: Pick<Nic, 'id' | 'instance'>, ip: Ipv4): Promise<void> {
+      await db.deleteFrom('nicAddresses').where('nic', '=', id).where('ip', '=', ip).execute()
+    },
+    async deleteNic({ id }: Pick<Nic, 'id' | 'instance'>): Promise<void> {
+      await deleteRows(db, id)
+    },
     async deleteNics(instance: InstanceId): Promise<void> {
       const nics = db.selectFrom('nics').select('id').where('instance', '=', instance)
       await db.deleteFrom('nicGroups').where('nic', 'in', nics).execute()
+      await db.deleteFrom('nicAddresses').where('nic', 'in', nics).execute()
       await db.deleteFrom('nics').where('instance', '=', instance).execute()
       where.unplugged(instance)
     },
   }),
   touches: {
-    insertNic: async ({ where }, { instance, vpc }) =>
-      (await where.hostOf(instance)).flatMap((host) => [ofHost(host), ofVpc(vpc, host)]),
+    insertNic: async ({ where }, { instance, vpc }) => await ofPlace(where, instance, vpc),
     setNicGroups: ({ where }, { instance }) => ofItsHost(where, instance),
+    attachNic: async ({ where }, { vpc }, { instance }) => await ofPlace(where, instance, vpc),
+    updateAttachment: ({ where }, { instance }) => ofItsHost(where, instance),
+    detachNic: ({ where }, { instance }) => ofItsHost(where, instance),
+    updateNic: ({ where }, { instance }) => ofItsHost(where, instance),
+    insertNicAddress: ({ where }, { instance }) => ofItsHost(where, instance),
+    deleteNicAddress: ({ where }, { instance }) => ofItsHost(where, instance),
+    deleteNic: ({ where }, { instance }) => ofItsHost(where, instance),
     deleteNics: ({ where }, instance) => ofItsHost(where, instance),
   },
   inCopy: {
-    insertNic: async (tx, { id, instance }) =>
-      (await tx.nics({ instances: [instance] })).some((nic) => nic.id === id),
+    insertNic: (tx, { id }) => isThere(tx.nics({ ids: [id] })),
     setNicGroups: always,
+    attachNic: (tx, { id }) => isThere(tx.nics({ ids: [id] })),
+    updateAttachment: always,
+    detachNic: always,
+    updateNic: always,
+    insertNicAddress: (tx, { id }) => isThere(tx.nics({ ids: [id] })),
+    deleteNicAddress: always,
+    deleteNic: always,
     deleteNics: always,
   },
 })
 
+/** What a NIC is attached to, and how. */
+interface NicPlace {
+  readonly instance: InstanceId
+  readonly deviceIndex: number
+  readonly attachment: NicAttachment
+}
+
+type Db = Session<Tables>['db']
+
+function idsOf(db: Db, instance: InstanceId) {
+  return db.selectFrom('instances').select('id').where('id', '=', instance).execute()
+}
+
+async function deleteRows(db: Db, nic: NicId): Promise<void> {
+  await db.deleteFrom('nicGroups').where('nic', '=', nic).execute()
+  await db.deleteFrom('nicAddresses').where('nic', '=', nic).execute()
+  await db.deleteFrom('nics').where('id', '=', nic).execute()
+}
+
+/** The instance's host, and the members of this VPC there. */
+async function ofPlace(
+  where: RecordLocations,
+  instance: InstanceId | null,
+  vpc: VpcId,
+): Promise<readonly Scope[]> {
+  if (instance === null) return []
+  const hosts = await where.hostOf(instance)
+  return hosts.flatMap((host) => [ofHost(host), ofVpc(vpc, host)])
+}
+
 /** An instance's host, and the scopes of its memberships there. */
-async function ofItsHost(where: RecordLocations, instance: InstanceId): Promise<readonly Scope[]> {
+async function ofItsHost(
+  where: RecordLocations,
+  instance: InstanceId | null,
+): Promise<readonly Scope[]> {
+  if (instance === null) return []
   const hosts = await where.hostOf(instance)
   const members = hosts.map((host) => where.membersOf(instance, host))
   return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]
 }
 
-/** The rows of the groups of each NIC, in order. */
+/** The rows of the groups and further addresses of each NIC, in order of the groups. */
 function placedNicRows(
   { db }: Session<Tables>,
   hosts: readonly HostName[] | undefined,
@@ -224,12 +307,22 @@ function placedNicRows(
     .leftJoin('addresses', (join) =>
       join.onRef('addresses.nic', '=', 'nics.id').onRef('addresses.privateIp', '=', 'nics.ip'),
     )
+    .leftJoin('nicAddresses as further', (join) =>
+      join.onRef('further.nic', '=', 'nics.id').on('further.isPrimary', '=', 0),
+    )
+    .leftJoin('addresses as ofFurther', (join) =>
+      join
+        .onRef('ofFurther.nic', '=', 'further.nic')
+        .onRef('ofFurther.privateIp', '=', 'further.ip'),
+    )
     .selectAll('nics')
     .select([
       'instances.host',
       'tags.value as nameTag',
       'nicGroups.group',
       'addresses.ip as publicIp',
+      'further.ip as secondaryIp',
+      'ofFurther.ip as secondaryPublicIp',
     ])
     .where('instances.state', '!=', 'terminated')
     .orderBy('nics.id')
@@ -239,57 +332,24 @@ function placedNicRows(
   return query
 }
 
-/** The NICs of a query, ready for a selection. */
-function nicRows(
+/** The rows of a query of NICs, each part of which is completed by `select`. */
+async function nicRows<Found>(
   { db }: Session<Tables>,
-  { account }: NicQuery,
-  part: readonly InstanceId[] | undefined,
-) {
-  let query = db.selectFrom('nics')
+  { account, ids, instances }: NicQuery,
+  select: (part: NicSelection) => Promise<readonly Found[]>,
+): Promise<readonly Found[]> {
+  let query: NicSelection = selectNics(db)
   if (account !== undefined) query = query.where('nics.account', '=', account)
-  if (part !== undefined) query = query.where('nics.instance', 'in', part)
-  return query
+  return await inParts(ids, (someIds) => {
+    const those = someIds === undefined ? query : query.where('nics.id', 'in', someIds)
+    return inParts(instances, (some) =>
+      select(some === undefined ? those : those.where('nics.instance', 'in', some)),
+    )
+  })
 }
 
-/** A NIC as its row and the rows of its groups. */
-export function nicToRows(nic: Nic): {
-  readonly nic: NicRow
-  readonly groups: readonly NicGroupRow[]
-} {
-  const { groups, ...row } = nic
-  return { nic: row, groups: groupRows(nic.id, groups) }
-}
+type NicSelection = ReturnType<typeof selectNics>
 
-function groupRows(nic: NicId, groups: readonly GroupId[]): readonly NicGroupRow[] {
-  return groups.map((group, position) => ({ nic, position, group }))
-}
-
-/**
- * NICs from their rows, in the order of `rows`. `groups` must be in ascending order of position.
- */
-export function nicsFromRows(
-  rows: readonly NicRow[],
-  groups: readonly NicGroupRow[],
-): readonly Nic[] {
-  const groupsOf = new Map<NicId, GroupId[]>()
-  for (const { nic, group } of groups) {
-    const known = groupsOf.get(nic)
-    if (known === undefined) groupsOf.set(nic, [group])
-    else known.push(group)
-  }
-  return rows.map((row) => ({ ...row, groups: groupsOf.get(row.id) ?? [] }))
-}
-
-/**
- * NICs from their rows, by id. The rows of one NIC must be in ascending order of the group's
- * position.
- */
-function placedNicsFromRows(rows: readonly PlacedNicRow[]): readonly PlacedNic[] {
-  const nics = new Map<NicId, PlacedNic & { readonly groups: GroupId[] }>()
-  for (const { group, ...row } of rows) {
-    const nic = nics.get(row.id) ?? { ...row, groups: [] }
-    if (group !== null) nic.groups.push(group)
-    nics.set(row.id, nic)
-  }
-  return [...nics.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+function selectNics(db: Db) {
+  return db.selectFrom('nics')
 }

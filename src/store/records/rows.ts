@@ -161,12 +161,12 @@ export function createRowCache(): RowCache {
 
 /**
  * The key under which a row replaces its earlier content. A placed NIC has a row for each of its
- * groups.
+ * groups and further addresses.
  */
 function cacheKey(shape: RowShape<unknown>, row: object): string {
-  const { id, group }: { id?: unknown; group?: unknown } = row
+  const { id, group, secondaryIp }: { id?: unknown; group?: unknown; secondaryIp?: unknown } = row
   if (typeof id !== 'string') return keyOf(shape, row)
-  return typeof group === 'string' ? `${id} ${group}` : id
+  return [id, group, secondaryIp].filter((part) => typeof part === 'string').join(' ')
 }
 
 function isSameRow(a: object, b: object): boolean {

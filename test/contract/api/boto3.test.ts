@@ -215,6 +215,55 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
     })
   })
 
+  it('makes, attaches and removes network interfaces as Terraform does', {
+    timeout: 120_000,
+  }, async () => {
+    const said = (await python('nics.py', instance)) as {
+      launched: { instance: InstanceId; kept: string; second: string }
+    }
+    const { launched } = said
+    expect(said).toEqual({
+      made: ['available', 'made by a story', 2, true, 'interface', false],
+      updated: {
+        description: 'changed',
+        check: false,
+        groups: true,
+        tags: [{ Key: 'Name', Value: 'eni' }],
+        same: true,
+      },
+      attached: {
+        status: ['in-use', 'attached', 1, true],
+        interfaces: [0, 1],
+        refused: {
+          twice: 'InvalidNetworkInterface.InUse',
+          index: 'InvalidParameterValue',
+          many: 'AttachmentLimitExceeded',
+          inUse: 'InvalidParameterValue',
+          first: 'OperationNotPermitted',
+          addresses: 'PrivateIpAddressLimitExceeded',
+        },
+        gone: 'InvalidAttachmentID.NotFound',
+        after: false,
+      },
+      groups: [true, true],
+      destroyed: ['InvalidNetworkInterfaceID.NotFound', 'InvalidNetworkInterfaceID.NotFound'],
+      launched: {
+        ...launched,
+        fates: [false, true],
+        taken: 'InvalidNetworkInterface.InUse',
+      },
+    })
+    await cloud.store.change(async (tx) => {
+      const [gone] = await tx.instances({ ids: [launched.instance] })
+      await releaseInstance(tx, known(gone))
+      await tx.updateInstance(known(gone).id, { state: 'terminated' })
+    })
+    expect(await python('nics.py', instance, launched.kept, launched.second)).toEqual([
+      'available',
+      'InvalidNetworkInterfaceID.NotFound',
+    ])
+  })
+
   it('is answered whatever Terraform asks', { timeout: 120_000 }, async () => {
     const read = (await python('terraform.py', instance)) as Record<string, unknown>
     expect(read).toEqual({

@@ -254,7 +254,8 @@ export function describeQueries(begin: () => Promise<StoreFixture>): void {
               nics
                 .toReversed()
                 .filter(
-                  (item) => (ids?.includes(item.instance) ?? true) && fits(account, item.account),
+                  ({ instance, account: of }) =>
+                    (ids === undefined || ids.some((one) => one === instance)) && fits(account, of),
                 ),
             )
             const taken = nics.filter((item) => item.subnet === subnet).map(({ ip }) => ip)

@@ -6,6 +6,7 @@
  */
 
 import fc from 'fast-check'
+import type { Account } from '../../../src/model/account-records.ts'
 import {
   cidr,
   formatMacBytes,
@@ -17,7 +18,6 @@ import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { type AccountId, formatId, type HostName, type IdPrefix } from '../../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../../src/model/metadata-options.ts'
 import type {
-  Account,
   ClientToken,
   Group,
   Host,

@@ -6,7 +6,6 @@ import { reportFacts } from '../../../src/agent/report.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { cidr, cidrAddress } from '../../../src/model/addr.ts'
 import type { HostName, InstanceId } from '../../../src/model/ids.ts'
-import type { Nic } from '../../../src/model/records.ts'
 import type { Fact } from '../../../src/model/want.ts'
 import { type Snapshot, wantFor } from '../../../src/plan/want.ts'
 import type { ReadTx, Store } from '../../../src/store/store.ts'
@@ -69,7 +68,7 @@ async function openVpcs(): Promise<Store> {
 }
 
 /** The `number`-th instance's NIC in the VPC of its number. */
-function nicIn(id: InstanceId, number: number): Nic {
+function nicIn(id: InstanceId, number: number): ReturnType<typeof nicRecord> {
   const { vpc, subnet, group } = vpcs[number % vpcs.length] ?? network
   const ip = cidrAddress(subnet.cidr, 10 + number)
   return { ...nicRecord(id, number), vpc: vpc.id, subnet: subnet.id, ip, groups: [group.id] }

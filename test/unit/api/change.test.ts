@@ -83,6 +83,15 @@ const VOLUME = numbered('vol', 9)
 const PUBLIC_KEY =
   'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMl7aJxvC4pYj3RjVb0qv5c2VhGm0m1f0mDqkVqQ8p1S'
 
+/** That of `named`, the first of the world. */
+const FIRST_NIC = nicRecord(numbered('i', 101), 101)
+const LOOSE = numbered('eni', 900)
+const ATTACHMENT = {
+  id: numbered('eni-attach', 1),
+  attachedAt: '2026-11-22T08:00:00.000Z',
+  deleteOnTermination: false,
+}
+
 const instances = (...ids: readonly InstanceId[]) => ({ InstanceIds: ids })
 const name = (resource: string, value = 'web') => ({
   Resources: [resource],
@@ -139,8 +148,57 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ModifyNetworkInterfaceAttribute: [
     {
       before: keepGroup,
-      // That of `named`, the first of the fixture.
-      input: () => ({ NetworkInterfaceId: nicRecord(numbered('i', 1), 101).id, Groups: [GROUP] }),
+      input: () => ({ NetworkInterfaceId: FIRST_NIC.id, Groups: [GROUP] }),
+      sees: ['own', 'near'],
+    },
+  ],
+  ResetNetworkInterfaceAttribute: [
+    {
+      before: ({ cloud }) =>
+        cloud.store.change((tx) => tx.updateNic(FIRST_NIC, { sourceDestCheck: false })),
+      input: () => ({ NetworkInterfaceId: FIRST_NIC.id }),
+      sees: ['own', 'near'],
+    },
+  ],
+  // Attached to nothing, it concerns nobody.
+  CreateNetworkInterface: [{ input: ({ cloud }) => ({ SubnetId: cloud.subnet.id }), sees: [] }],
+  DeleteNetworkInterface: [
+    { before: keepNic, input: () => ({ NetworkInterfaceId: LOOSE }), sees: [] },
+  ],
+  AttachNetworkInterface: [
+    {
+      before: keepNic,
+      input: ({ plain: InstanceId }) => ({ NetworkInterfaceId: LOOSE, InstanceId, DeviceIndex: 1 }),
+      sees: ['own', 'near'],
+    },
+  ],
+  DetachNetworkInterface: [
+    {
+      before: async (fixture) => {
+        await keepNic(fixture)
+        await attachNic(fixture)
+      },
+      input: () => ({ AttachmentId: ATTACHMENT.id }),
+      sees: ['own', 'near'],
+    },
+  ],
+  AssignPrivateIpAddresses: [
+    {
+      input: () => ({ NetworkInterfaceId: FIRST_NIC.id, SecondaryPrivateIpAddressCount: 1 }),
+      sees: ['own', 'near'],
+    },
+  ],
+  UnassignPrivateIpAddresses: [
+    {
+      before: ({ cloud }) =>
+        cloud.store.change(async (tx) => {
+          const [nic] = await tx.nics({ ids: [FIRST_NIC.id] })
+          if (nic !== undefined) await tx.insertNicAddress(nic, ipv4('172.31.9.9'))
+        }),
+      input: () => ({
+        NetworkInterfaceId: FIRST_NIC.id,
+        PrivateIpAddresses: ['172.31.9.9'],
+      }),
       sees: ['own', 'near'],
     },
   ],
@@ -684,6 +742,27 @@ async function keepAddress({ cloud: { store } }: Fixture, instance?: InstanceId)
     const association = { id: numbered('eipassoc', 1), nic: nic.id, privateIp: nic.ip }
     await tx.associateAddress(ADDRESS.id, association)
   })
+}
+
+/** A NIC in the first VPC that is attached to nothing. */
+async function keepNic({ cloud }: Fixture): Promise<void> {
+  const { subnet, group } = cloud
+  await cloud.store.change((tx) =>
+    tx.insertNic({
+      ...nicRecord(numbered('i', 900), 900),
+      instance: null,
+      account: ALICE,
+      vpc: subnet.vpc,
+      subnet: subnet.id,
+      ip: cidrAddress(subnet.cidr, 900),
+      groups: [group.id],
+    }),
+  )
+}
+
+async function attachNic({ cloud, plain }: Fixture): Promise<void> {
+  const place = { instance: plain, deviceIndex: 1, attachment: ATTACHMENT }
+  await cloud.store.change((tx) => tx.attachNic({ id: LOOSE, vpc: cloud.vpc.id }, place))
 }
 
 const KEPT = numbered('ami', 8)

@@ -86,6 +86,6 @@ describe('what state it is in', () => {
   ]
   test.each(cases)('%s is %s %s', (status, expected, startedAt) => {
     const changes = startedAt === '' ? {} : { StartedAt: startedAt }
-    expect(workloadState(state({ Status: status, ...changes }), true, 'itself').kind).toBe(expected)
+    expect(workloadState(state({ Status: status, ...changes }), [], 'itself').kind).toBe(expected)
   })
 })

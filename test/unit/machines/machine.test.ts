@@ -8,6 +8,7 @@ import {
 } from '../../../src/machines/machine.ts'
 import { formatId } from '../../../src/model/ids.ts'
 import { instance } from '../../../tools/kit/instance.ts'
+import { numbered } from '../../kit/records.ts'
 
 const FILES: MachineFiles = {
   monitor: 4,
@@ -25,6 +26,7 @@ const SETTINGS: MachineSettings = {
   accelerator: 'tcg',
   tscKhz: 2_100_000,
   mtuBytes: 1450,
+  nicPorts: 0,
   options: { sha256: null, seed: null, firmware: 'bios', machine: 'q35' },
 }
 const HOME = '/var/lib/atoll/machines/i-1'
@@ -84,11 +86,20 @@ describe('a machine for QEMU', () => {
   test('has one NIC for each tap, with its address and the MTU of the link', () => {
     const [nic] = instance(1).nics
     if (nic === undefined) throw new Error('no NIC')
-    const nics = [nic, { ...nic, deviceIndex: 1 }]
-    const args = renderMachine(instance(1, { nics }), HOME, { ...FILES, taps: [3, 11] }, SETTINGS)
-    expect(values(args, '-netdev')).toEqual(['tap,id=net0,fd=3', 'tap,id=net1,fd=11'])
-    const devices = values(args, '-device').filter((device) => device.startsWith('virtio-net'))
-    expect(devices[0]).toBe(`virtio-net-pci,netdev=net0,mac=${nic.mac},host_mtu=1450,romfile=`)
+    const attachment = numbered('eni-attach', 1)
+    const nics = [nic, { ...nic, attachment, deviceIndex: 1 }]
+    const settings = { ...SETTINGS, nicPorts: 2 }
+    const args = renderMachine(instance(1, { nics }), HOME, { ...FILES, taps: [3, 11] }, settings)
+    const [first, second] = [`tap-${nic.id}`, `tap-${attachment}`]
+    expect(values(args, '-netdev')).toEqual([`tap,id=${first},fd=3`, `tap,id=${second},fd=11`])
+    const devices = values(args, '-device').slice(-4)
+    const more = `mac=${nic.mac},host_mtu=1450,romfile=`
+    expect(devices).toEqual([
+      `virtio-net-pci,id=${nic.id},netdev=${first},${more}`,
+      'pcie-root-port,id=nic-port1,chassis=1',
+      'pcie-root-port,id=nic-port2,chassis=2',
+      `virtio-net-pci,id=${attachment},netdev=${second},${more},bus=nic-port1`,
+    ])
   })
 
   test.each([

@@ -55,10 +55,11 @@ function open(images: ReturnType<ImageFixture['open']>, stopSeconds = 30): Workl
     images,
     host: { openTap: noTap, listenUnix: noTap },
     ...{ files, monitors },
+    nics: { list: async () => undefined, ensure: async () => {} },
     groups: createMachineGroups({ run: systemRunner, log: silentLog }),
     run: systemRunner,
     accelerator: async () => ({ kind: 'tcg', group: null }),
-    settings: { stateDir, runtimeDir, firstUser, stopSeconds, mtuBytes: 1450 },
+    settings: { stateDir, runtimeDir, firstUser, stopSeconds, mtuBytes: 1450, nicLimits: [] },
     clock: systemClock,
     log: silentLog,
   })

@@ -12,7 +12,7 @@ import { nftObjects } from '../../../src/host/nftables/nft-listing.ts'
 import { type Cidr, cidr, formatCidr, ipv4, ipv4FromNumber } from '../../../src/model/addr.ts'
 import type { HostRouting } from '../../../src/model/host-routing.ts'
 import { transitOf } from '../../../src/model/transit.ts'
-import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
+import type { HostWant, InstanceWant, NicWant } from '../../../src/model/want.ts'
 import { changeScript, loadScript, planRuleset } from '../../../src/plan/ruleset.ts'
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
 import { anyRouting, withRouting } from '../../kit/any-routing.ts'
@@ -61,6 +61,11 @@ function routedWant(): HostWant {
   ])
 }
 
+/** The instance with its NIC changed. */
+function withNic(instance: InstanceWant, change: Partial<NicWant>): InstanceWant {
+  return { ...instance, nics: instance.nics.map((nic) => ({ ...nic, ...change })) }
+}
+
 function golden(name: string) {
   return `./golden/ruleset-${name}.nft`
 }
@@ -80,6 +85,17 @@ describe('golden files', () => {
       [8080, 22, 22],
     ],
     ['routes', routedWant(), [8080]],
+    [
+      'router',
+      testWant(
+        testInstance(11, [1]),
+        withNic(testInstance(12, [2]), {
+          secondary: [{ ip: ipv4('172.31.0.13') }],
+          sourceDestCheck: false,
+        }),
+      ),
+      [],
+    ],
   ]
   test.each(wants)('%s', async (name, want, instanceToHostPorts) => {
     await expect(

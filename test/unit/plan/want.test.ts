@@ -4,7 +4,7 @@ import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import type { HostName } from '../../../src/model/ids.ts'
 import { keptLocation } from '../../../src/model/image-location.ts'
-import type { Image, Instance, Nic, Volume } from '../../../src/model/records.ts'
+import type { Image, Instance, Nic, PlacedNic, Volume } from '../../../src/model/records.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { type Snapshot, wantFor } from '../../../src/plan/want.ts'
 import { buildZone } from '../../../src/services/dns/zone.ts'
@@ -28,7 +28,7 @@ const there = hostName('there')
 
 function snapshot(
   instances: readonly Instance[],
-  nics: readonly Nic[],
+  nics: readonly (Nic & Pick<PlacedNic, 'instance'>)[],
   more: Partial<Snapshot> = {},
 ): Snapshot {
   return {
@@ -63,7 +63,7 @@ function snapshot(
 /** `count` instances on alternating hosts, each with one NIC. */
 function cloudOf(count: number): {
   readonly instances: readonly Instance[]
-  readonly nics: readonly Nic[]
+  readonly nics: readonly ReturnType<typeof nicRecord>[]
 } {
   const instances = Array.from({ length: count }, (_, index) =>
     instanceRecord(instanceId(index + 1), index % 2 === 0 ? here : there),

@@ -1,10 +1,11 @@
 /** The plan of one workload: every want against every have, and that repeating it settles. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { InstanceWant } from '../../../src/model/want.ts'
+import type { InstanceWant, NicWant } from '../../../src/model/want.ts'
 import {
   type EndedBy,
   type ImageStatus,
+  type PluggedNic,
   planWorkload,
   UNRUNNABLE_EXIT_CODE,
   type WorkloadHave,
@@ -45,6 +46,11 @@ function outcome(
   return 'code' in fact ? `${fact.kind} ${fact.code}` : fact.kind
 }
 
+function withNics(...nics: readonly PluggedNic[]): WorkloadState {
+  return { kind: 'running', plugged: true, nics }
+}
+
+const [{ id: NIC, ip: IP }] = instance(1).nics as [NicWant]
 const UP: WorkloadState = { kind: 'running', plugged: true }
 const UNPLUGGED: WorkloadState = { kind: 'running', plugged: false }
 
@@ -56,6 +62,17 @@ describe('wanted to run', () => {
     ['made and never started', have({ kind: 'created' }), 'start'],
     ['running', have(UP, 2), 'running'],
     ['running without its NIC', have(UNPLUGGED, 2), 'plug'],
+    ['running, and its NICs are not known', have(UP, 2), 'running'],
+    ['running with its NIC', have(withNics({ name: NIC }), 2), 'running'],
+    ['running with its NIC and address', have(withNics({ name: NIC, ips: [IP] }), 2), 'running'],
+    ['running with another address', have(withNics({ name: NIC, ips: [IP, IP] }), 2), 'plug'],
+    ['running with none', have(withNics(), 2), 'plug'],
+    [
+      'running with one that is not wanted',
+      have(withNics({ name: NIC }, { name: 'x' }), 2),
+      'plug',
+    ],
+    ['running with another attachment', have(withNics({ name: 'eni-attach-1' }), 2), 'plug'],
     ['running for an older boot', have(UP, 1), 'stop'],
     ['running, a reboot is due', { ...have(UP, 2), rebootDue: true }, 'stop'],
     ['off for a reboot that is due', { ...have(ended('itself'), 2), rebootDue: true }, 'start'],

@@ -110,7 +110,10 @@ it('keys of networks and addresses become those of their VPC, and nothing is los
     database.exec(`insert into ${table} values (${values})`)
   const vpc = (id: string) => add('vpcs (id, account, cidr, isDefault)', `'${id}', 'a', '10/8', 1`)
   const nic = (id: string, of: string) =>
-    add('nics', `'nic${id}', 'i', 'a', '${of}', 's1', 0, '10.0.0.4', 'mac${id}', 'now'`)
+    add(
+      'nics (id, instance, account, vpc, subnet, deviceIndex, ip, mac, createdAt)',
+      `'nic${id}', 'i', 'a', '${of}', 's1', ${id}, '10.0.0.4', 'mac${id}', 'now'`,
+    )
   expect(vpc('v3')).toThrow(/UNIQUE/)
   expect(nic('2', 'v1')).toThrow(/UNIQUE/)
   expect(nic('3', 'v2')).not.toThrow()
@@ -150,6 +153,41 @@ it('existing VPCs get what theirs have had until now, by the ids that clients kn
   database.close()
 })
 
+it('NICs become objects with addresses, and what came with them stays', async () => {
+  const before = Object.entries(MIGRATIONS).filter(([name]) => name < '0022')
+  const db = open()
+  await migrateToLatest(db, silentLog, Object.fromEntries(before))
+  const database = new DatabaseSync(file, { enableForeignKeyConstraints: true })
+  database.exec(`${FIRST_RECORDS}
+    insert into nics values ('nic1', 'i', 'a', 'v1', 's1', 0, '10.0.0.4', 'mac1', 'now');
+    insert into nicGroups values ('nic1', 0, 'g1');
+    insert into addresses values ('e1', 'a', '1', 'p', 'as1', 'nic1', '10.0.0.4', 'nic1', 'now');
+  `)
+  const tables = ['nics', 'nicGroups', 'addresses'] as const
+  const rows = () => tables.map((table) => database.prepare(`select * from ${table}`).all())
+  const old = rows()
+  await migrateToLatest(db, silentLog)
+  expect(rows()).toMatchObject(old)
+  expect(database.prepare('pragma foreign_key_check').all()).toEqual([])
+  expect(database.prepare('select nic, ip, isPrimary from nicAddresses').all()).toEqual([
+    { nic: 'nic1', ip: '10.0.0.4', isPrimary: 1 },
+  ])
+  database.exec(`update nics set instance = null where id = 'nic1'`)
+  // As an older daemon deletes.
+  database.exec(`delete from nicGroups; delete from nics`)
+  expect(database.prepare('select * from nicAddresses').all()).toEqual([])
+  expect(database.prepare('select * from addresses').all()).toEqual([])
+  database.close()
+})
+
+const FIRST_RECORDS = `
+  insert into accounts (id, name) values ('a', '');
+  insert into vpcs (id, account, cidr, isDefault) values ('v1', 'a', '10/8', 1);
+  insert into subnets (id, vpc, account, cidr, zone, isDefault) values ('s1', 'v1', 'a', '10/16', 'z', 1);
+  insert into securityGroups values ('g1', 'v1', 'a', 'default', '');
+  insert into instances (id, account, reservation, launchIndex, image, type, host, state, wanted, bootCount, bootSeen, transitionReason, launchedAt)
+    values ('i', 'a', 'r', 0, 'ami', 't', 'h', 'running', 'run', 1, 1, '', 'now');
+`
 const OLDER_RECORDS = `
   create table floats (id text primary key, nic text references nics (id) on delete set null);
   insert into accounts (id, name) values ('a', '');

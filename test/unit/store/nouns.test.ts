@@ -15,7 +15,7 @@ import {
   vpcFromRow,
   vpcToRow,
 } from '../../../src/store/records/network.ts'
-import { nicsFromRows, nicToRows } from '../../../src/store/records/nic.ts'
+import { nicsFromRows, nicToRows } from '../../../src/store/records/nic-rows.ts'
 import * as given from '../../contract/store/records.ts'
 
 const anyCidr: fc.Arbitrary<Cidr> = fc

@@ -90,7 +90,6 @@ for (const [action, named] of REQUESTS) {
     expect(await refusal({ Groups: [web, numbered('sg', 77)] })).toBe('InvalidGroup.NotFound')
     expect(await refusal({ Groups: [web, foreign] })).toBe('InvalidGroup.NotFound')
     expect(await refusal({ Groups: many })).toBe('SecurityGroupsPerInterfaceLimitExceeded')
-    expect(await refusal({ SourceDestCheck: { Value: false } })).toBe('UnsupportedOperation')
     const theirs = await cloud.refusal(action, { ...named, Groups: [web] }, BOB)
     expect(theirs).toMatch(/^Invalid(InstanceID|NetworkInterfaceID)\.NotFound$/)
     expect(await groupsOf(cloud)).toEqual([cloud.group.id])

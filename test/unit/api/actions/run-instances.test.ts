@@ -410,11 +410,10 @@ describe('RunInstances refuses', () => {
     ],
     ['other tokens', { MetadataOptions: { HttpTokens: 'maybe' } }, 'InvalidParameterValue'],
     ['a public address', nic({ AssociatePublicIpAddress: true }), 'UnsupportedOperation'],
-    ['an existing NIC', nic({ NetworkInterfaceId: 'eni-1' }), 'UnsupportedOperation'],
     [
-      'two NICs',
-      { NetworkInterfaces: [{ DeviceIndex: 0 }, { DeviceIndex: 1 }] },
-      'UnsupportedOperation',
+      'a NIC that is none',
+      nic({ NetworkInterfaceId: 'eni-1' }),
+      'InvalidNetworkInterfaceId.Malformed',
     ],
     [
       'both forms of network',

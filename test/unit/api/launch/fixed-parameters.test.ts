@@ -101,13 +101,6 @@ describe('a launch refuses by name', () => {
     ['KernelId=aki-1', 'KernelId'],
     ['LaunchTemplate.LaunchTemplateName=t', 'LaunchTemplate'],
     ['LicenseSpecification.1.LicenseConfigurationArn=a', 'LicenseSpecifications'],
-    [nic('SecondaryPrivateIpAddressCount=1'), 'SecondaryPrivateIpAddressCount'],
-    [
-      nic(
-        'PrivateIpAddresses.1.PrivateIpAddress=172.31.0.9&NetworkInterface.1.PrivateIpAddresses.2.PrivateIpAddress=172.31.0.8',
-      ),
-      'PrivateIpAddresses',
-    ],
     [nic('Ipv6AddressCount=1'), 'Ipv6AddressCount'],
     [nic('InterfaceType=efa'), 'InterfaceType'],
     [nic('NetworkCardIndex=1'), 'NetworkCardIndex'],

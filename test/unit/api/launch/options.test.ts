@@ -435,7 +435,6 @@ describe('ModifyInstanceAttribute', () => {
     [{ Value: 'x' }, 'MissingParameter', /Attribute/],
     [{ Attribute: 'ebsOptimized', Value: 'maybe' }, 'InvalidParameterValue', /maybe/],
     [{ InstanceType: { Value: 'x9.big' } }, 'InvalidParameterValue', /x9\.big/],
-    [{ SourceDestCheck: { Value: false } }, 'UnsupportedOperation', /SourceDestCheck/],
     [{ Groups: ['sg-00000000000000000'] }, 'InvalidGroup.NotFound', /sg-0/],
   ])('of %j refuses with %s', async (asked, code, message) => {
     await using cloud = await openStopped()

@@ -28,7 +28,7 @@ it('is all that a client reads', async () => {
   await fc.assert(
     fc.asyncProperty(types, architectures, speeds, async (type, architecture, speed) => {
       const rate = { types: '*', megabitsPerSecond: speed.megabits, packetsPerSecond: null }
-      const view = instanceTypeView(type, architecture, [rate])
+      const view = instanceTypeView(type, architecture, [rate], [])
       const performance = { NetworkPerformance: speed.says }
       expect(await seenBySdk('DescribeInstanceTypes', { InstanceTypes: [view] })).toStrictEqual({
         InstanceTypes: [

@@ -7,8 +7,6 @@ import type { Tag } from '../../../../src/model/records.ts'
 import {
   account,
   hostName,
-  hostRecord,
-  image,
   instanceId,
   instanceRecord,
   network,
@@ -35,18 +33,15 @@ it('is all that a client reads', async () => {
           ...values.map((value, index) => ({ resource: NIC_ID, key: `k${index}`, value })),
         ].map((tag): Tag => ({ account, resourceType: 'network-interface', ...tag }))
         const details = {
+          nic,
+          zone: isHostKnown ? 'atoll-1a' : '',
           instance: { ...instance, options: { ...INSTANCE_OPTIONS, nicDescription } },
-          nics: [nic],
           tags,
           groups: new Map(isGroupKnown ? [[numbered('sg', 1), network.group]] : []),
-          host: isHostKnown ? hostRecord(hostName('here')) : undefined,
-          image,
-          type: undefined,
-          volumes: [],
           addresses: [],
         }
         const place = { region: 'atoll', dnsZone: 'atoll.internal' }
-        const NetworkInterfaces = [networkInterfaceView(nic, details, place)]
+        const NetworkInterfaces = [networkInterfaceView(details, place)]
         const name = `${ID}.atoll.internal`
         expect(await seenBySdk('DescribeNetworkInterfaces', { NetworkInterfaces })).toStrictEqual({
           NetworkInterfaces: [

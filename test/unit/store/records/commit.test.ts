@@ -16,10 +16,10 @@ import { silentLog } from '../../../../tools/kit/log.ts'
  * What becomes of a run: it fails before its commit, its commit does not arrive, or the answer to
  * it does not.
  */
-type Fate = 'lost' | 'commit lost' | 'answer lost'
+type CommitOutcome = 'lost' | 'commit lost' | 'answer lost'
 
 /** Records in memory, whose next commits meet these fates. */
-async function openRecords(fates: Fate[]): Promise<Kysely<Tables>> {
+async function openRecords(fates: CommitOutcome[]): Promise<Kysely<Tables>> {
   const real = sqliteDialect(':memory:')
   const dialect: Dialect = {
     createAdapter: () => real.createAdapter(),
@@ -51,10 +51,10 @@ async function untilItSucceeds<T>(run: () => Promise<T>): Promise<T> {
 }
 
 it('is applied once, with the result of the run that was, whatever becomes of its commits', async () => {
-  const anyFates = fc.array(fc.constantFrom<Fate>('lost', 'commit lost', 'answer lost'), {
+  const anyFates = fc.array(fc.constantFrom<CommitOutcome>('lost', 'commit lost', 'answer lost'), {
     maxLength: 5,
   })
-  const left: Fate[] = []
+  const left: CommitOutcome[] = []
   const db = await openRecords(left)
   await migrateToLatest(db, silentLog)
   let transactions = 0

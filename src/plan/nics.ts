@@ -1,0 +1,66 @@
+/** What a want says of NICs, made from their records. Pure. */
+import type { Ipv4 } from '../model/addr.ts'
+import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../model/hostname.ts'
+import type { HostName, VpcId } from '../model/ids.ts'
+import type { PlacedNic } from '../model/records.ts'
+import type { NicWant, SharedWant } from '../model/want.ts'
+
+/** Further addresses, each with its floating IP. */
+export function secondaryWant({
+  secondaryIps,
+  secondaryPublicIps = {},
+}: PlacedNic): Partial<NicWant> {
+  if (secondaryIps === undefined) return {}
+  return {
+    secondary: secondaryIps.map((ip) => {
+      const publicIp = secondaryPublicIps[ip]
+      return publicIp === undefined ? { ip } : { ip, publicIp }
+    }),
+  }
+}
+
+/** VPCs with NICs on other hosts whose source is not checked. */
+export function vpcsWithRouters(host: HostName, nics: readonly PlacedNic[]): ReadonlySet<VpcId> {
+  return new Set(
+    nics.flatMap((nic) => (nic.sourceDestCheck === false && nic.host !== host ? nic.vpc : [])),
+  )
+}
+
+/**
+ * Each instance has up to three DNS names: its id (the canonical name, as in EC2's resource-name
+ * host names), its IP-based name, and its Name tag, if that is a DNS label that looks like neither
+ * of the others. They lead to the first address of its first NIC. Every other address has its
+ * IP-based name.
+ */
+export function namesOf(nics: readonly PlacedNic[]): SharedWant['names'] {
+  return nics.flatMap((nic) => [
+    ...(nic.deviceIndex === 0 ? instanceNames(nic) : addressNames(nic, nic.ip, nic.publicIp, true)),
+    ...(nic.secondaryIps ?? []).flatMap((ip) =>
+      addressNames(nic, ip, nic.secondaryPublicIps?.[ip], true),
+    ),
+  ])
+}
+
+function instanceNames(nic: PlacedNic): SharedWant['names'] {
+  const { ip, vpc } = nic
+  const label = nameTagLabel(nic.nameTag ?? undefined)
+  return [
+    { name: nic.instance, ip, primary: true, vpc },
+    ...addressNames(nic, ip, nic.publicIp, false),
+    ...(label !== undefined && !isHostLabel(label)
+      ? [{ name: label, ip, primary: false, vpc }]
+      : []),
+  ]
+}
+
+/** The names of an address, the first of which may be what a reverse lookup returns. */
+function addressNames(
+  { vpc }: PlacedNic,
+  ip: Ipv4,
+  publicIp: Ipv4 | null | undefined,
+  primary: boolean,
+): SharedWant['names'] {
+  const name = { name: ipHostLabel(ip), ip, primary, vpc }
+  // Inside the VPC the public name leads to the private address, as in EC2.
+  return publicIp ? [name, { name: publicHostLabel(publicIp), ip, primary: false, vpc }] : [name]
+}
