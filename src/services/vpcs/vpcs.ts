@@ -30,7 +30,7 @@ import { linkPeers } from './peers.ts'
 const ANSWERS_MS = 5_000
 /** Namespaces that are worked at at the same time: each waits for programs most of the time. */
 const AT_ONCE = 4
-/** Of these, how many for changes, and how many only to look whether everything is still there. */
+/** Most of them for the same reason. */
 const AT_ONCE_OF_ONE = AT_ONCE - 1
 /**
  * How long a pass waits for the namespaces. A few are made in less. With hundreds the pass goes on
@@ -78,6 +78,9 @@ interface Running extends VpcServices {
   areAnswersDue: boolean
   readonly stopWatching: () => void
 }
+
+/** Why a namespace is worked at. */
+type Reason = 'change' | 'repair' | 'look'
 
 /** What is to be done in one namespace. */
 interface Task {
@@ -190,15 +193,17 @@ class RunningVpcs {
     const asked: Promise<void>[] = []
     for (const network of found)
       if (!vpcs.has(network))
-        asked.push(...this.#ask(network, { pass, part: null, packets: true }, true))
+        asked.push(...this.#ask(network, { pass, part: null, packets: true }, 'change'))
     const intact = await this.#intact([...vpcs.keys()], pass.resync)
     for (const [network, part] of vpcs) {
       const one = this.#running.get(network)
       const hasChanged = one?.applied !== part.want || one.isDirty || !intact.has(network)
+      // Our own changes are noticed, too, so each VPC is looked at again after it was made.
+      const why = !hasChanged ? 'look' : one?.applied === part.want ? 'repair' : 'change'
       const isUnderWay = this.#busy.get(network)?.want === part.want && one?.isDirty !== true
       if (isUnderWay && !pass.resync) continue
       if (hasChanged || pass.resync)
-        asked.push(...this.#ask(network, { pass, part, packets: true }, hasChanged))
+        asked.push(...this.#ask(network, { pass, part, packets: true }, why))
     }
     for (const failed of Object.values(this.#failed))
       for (const network of failed.keys())
@@ -211,9 +216,7 @@ class RunningVpcs {
     throwAll(this.#failed.packets, 'VPCs have no network as they should')
   }
 
-  /**
-   * Those whose names and links are as they should be. Links are read when something has changed.
-   */
+  /** Those whose names and links are right. Links are read when something has changed. */
   async #intact(networks: readonly number[], isResync: boolean): Promise<ReadonlySet<number>> {
     const named = this.#options.vpcs.named(networks)
     if (named.size === 0 || !(this.#isMachineDirty || isResync)) return named
@@ -235,7 +238,7 @@ class RunningVpcs {
       const isDue =
         one.areAnswersDue || (askThem && one.answers.some((service) => service.isDue?.() === true))
       if (isDue || pass.resync)
-        asked.push(...this.#ask(network, { pass, part, packets: false }, isDue))
+        asked.push(...this.#ask(network, { pass, part, packets: false }, isDue ? 'repair' : 'look'))
     }
     await this.#settle(asked)
     throwAll(this.#failed.answers, 'services of VPCs do not answer as they should')
@@ -267,11 +270,8 @@ class RunningVpcs {
     if (asked.length > 0) await inTime(clock, waitMs, Promise.all(asked))
   }
 
-  /**
-   * Asks for work in a namespace: one piece at a time in each. What is urgent does not wait for
-   * looks at all others. Returns nothing when it waits for its turn already.
-   */
-  #ask(network: number, task: Task, isUrgent: boolean): readonly Promise<void>[] {
+  /** Asks for work in a namespace. Reasons take turns. Returns nothing when it waits already. */
+  #ask(network: number, task: Task, owner: Reason): readonly Promise<void>[] {
     const waiting = this.#tasks.get(network)
     const isResync = task.pass.resync || waiting?.pass.resync === true
     this.#tasks.set(network, {
@@ -279,7 +279,6 @@ class RunningVpcs {
       packets: task.packets || waiting?.packets === true,
       pass: { ...task.pass, resync: isResync },
     })
-    const owner = isUrgent ? 'change' : 'look'
     const key = `${owner} ${network}`
     if (this.#waiting.has(key)) return []
     this.#waiting.add(key)
