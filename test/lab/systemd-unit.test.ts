@@ -119,6 +119,7 @@ it.skipIf(process.getuid?.() !== 0)(
     const own = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc']
     const { stdout } = await run('unshare', [...own, 'bash', '-c', MACHINE, DAEMON], {
       timeout: LIMIT_MS,
+      killSignal: 'SIGKILL',
     })
     expect(stdout.trim().split('\n')).toEqual([
       'namespace',
