@@ -9,7 +9,7 @@ import {
   PORT_MAX,
   PROTOCOLS,
 } from '../model/group-rule.ts'
-import { type InstanceId, parseId } from '../model/ids.ts'
+import { type HostName, type InstanceId, parseId, type VpcId } from '../model/ids.ts'
 import { addressesOfNic } from '../model/nics.ts'
 import type { Host, Instance, PlacedNic } from '../model/records.ts'
 import type { SharedRecords } from './want.ts'
@@ -144,4 +144,24 @@ function isFloatingIpOf({ publicIp, secondaryPublicIps = {} }: PlacedNic, ip: Ip
 /** The address of the NIC that a floating IP leads to. */
 function privateIpOf({ ip, secondaryIps = [], secondaryPublicIps }: PlacedNic, publicIp: Ipv4) {
   return secondaryIps.find((one) => secondaryPublicIps?.[one] === publicIp) ?? ip
+}
+
+/** Its address; null: it has none any more. */
+export function addressOf(end: End): Ipv4 | null {
+  return end.kind === 'address' ? end.ip : (end.nic?.ip ?? null)
+}
+
+/** The floating IP by which it is meant; null: it is meant by itself. */
+export function floatingIpOf(end: End): Ipv4 | null {
+  return end.kind === 'address' ? null : end.floatingIp
+}
+
+/** Its host; null: it is no instance. */
+export function hostOf(end: End): HostName | null {
+  return end.kind === 'address' ? null : end.instance.host
+}
+
+/** Its VPC; null: it has none. */
+export function vpcOf(end: End): VpcId | null {
+  return end.kind === 'address' ? null : (end.nic?.vpc ?? null)
 }

@@ -17,12 +17,17 @@ import { groupStep } from './explain-groups.ts'
 import { outwardAddress } from './explain-nat.ts'
 import { judgePeering, peerRoute } from './explain-peering.ts'
 import {
+  addressOf,
   type CloudRecords,
   type End,
+  floatingIpOf,
+  hostOf,
   SOME_ADDRESS_OUTSIDE,
   type Traffic,
+  vpcOf,
 } from './explain-question.ts'
 import { answerOf, judgeArriving, judgeByAcl, judgeLeaving } from './explain-routes.ts'
+import { areTogether, networkOf, ownAddressTowards, seenBetween } from './explain-source.ts'
 import { conclude, type Explanation, type Step, step } from './explain-step.ts'
 import { judgeReach, type ReachSettings } from './reach.ts'
 import { serviceAddresses } from './service-addresses.ts'
@@ -170,6 +175,15 @@ function pathSteps(packet: Packet): readonly Step[] {
         ...arrivingSteps(flow.source, packet),
         ...ingressSteps(packet),
       ]
+    const vpc = vpcOf(destination)
+    if (vpc !== null && networkOf(vpc, records) !== null)
+      return [
+        step(
+          'route',
+          false,
+          `${vpc} has a network of its own, whose private addresses nobody outside reaches: it takes a floating IP.`,
+        ),
+      ]
     const text = `The sender outside must send it to host ${hostOf(destination)} by a route of its own: private addresses are announced nowhere.`
     return [
       step('route', true, text),
@@ -189,8 +203,8 @@ function pathSteps(packet: Packet): readonly Step[] {
 }
 
 /**
- * From an instance to a floating IP. The host of both translates before groups are asked; else the
- * packet goes out and comes in again.
+ * From an instance to a floating IP. Where both are in one network namespace, it is translated
+ * before groups are asked; else the packet goes out and comes in again.
  */
 function floatingSteps(
   packet: Packet,
@@ -201,7 +215,10 @@ function floatingSteps(
   const [host, there] = [hostOf(source), hostOf(destination)]
   const leaving = source.nic === null ? null : judgeLeaving(source.nic, floatingIp, records)
   const away = leaving?.passes === false ? [noWayStep(floatingIp, leaving.why)] : []
-  if (host === there) {
+  const [from, to] = [vpcOf(source), vpcOf(destination)]
+  if (from === null || to === null) return away
+  const isSameHost = host === there
+  if (isSameHost && areTogether(from, to, records)) {
     const text = `Host ${host} has both, and translates ${floatingIp} to ${flow.destination}.`
     return [
       groupStep(packet, source.nic, true),
@@ -212,10 +229,15 @@ function floatingSteps(
       ...ingressSteps(packet),
     ]
   }
-  const { passes, why } = judgeReach(floatingIp, surroundings, surroundings.routing)
+  const { passes, why } = isSameHost
+    ? { passes: true, why: '' }
+    : judgeReach(floatingIp, surroundings, surroundings.routing)
   const sender = records.hosts.find(({ name }) => name === host)
   const own = leaving?.to === 'nat' ? null : source.nic?.publicIp
-  const outside = own ?? sender?.fabricAddress ?? SOME_ADDRESS_OUTSIDE
+  // Only of the host that answers it is known.
+  const routing = host === surroundings.host ? surroundings.routing : null
+  const near = isSameHost ? seenBetween(from, to, records) : ownAddressTowards(floatingIp, routing)
+  const outside = own ?? near ?? sender?.fabricAddress ?? SOME_ADDRESS_OUTSIDE
   const as = own ? 'its floating IP' : `an address of host ${host}`
   const text = passes
     ? `It goes out with ${as} to host ${there}, which translates ${floatingIp} to ${flow.destination}.`
@@ -368,20 +390,4 @@ function instanceName({ id }: Instance, nameTags: CloudRecords['nameTags']): str
 
 function nameOf(end: End, { nameTags }: CloudRecords): string {
   return end.kind === 'address' ? end.ip : instanceName(end.instance, nameTags)
-}
-
-function addressOf(end: End): Ipv4 | null {
-  return end.kind === 'address' ? end.ip : (end.nic?.ip ?? null)
-}
-
-function floatingIpOf(end: End): Ipv4 | null {
-  return end.kind === 'address' ? null : end.floatingIp
-}
-
-function hostOf(end: End): HostName | null {
-  return end.kind === 'address' ? null : end.instance.host
-}
-
-function vpcOf(end: End): VpcId | null {
-  return end.kind === 'address' ? null : (end.nic?.vpc ?? null)
 }

@@ -243,7 +243,7 @@ async function createHost(
 }
 
 /** The firewall's settings on such a host. */
-function firewallOf(fabric: FabricSettings): FirewallSettings {
+export function firewallOf(fabric: FabricSettings): FirewallSettings {
   return { ...LONE_FIREWALL, instanceToHostPorts: [OPEN_PORT], pools: [FLOATING_IPS], fabric }
 }
 

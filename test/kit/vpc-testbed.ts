@@ -200,7 +200,7 @@ function hostNameOf(index: number) {
 }
 
 /** All services of a daemon that runs no instances. */
-const buildServices: BuildServices = (host, fabric, mtu) => {
+export const buildServices: BuildServices = (host, fabric, mtu) => {
   const config = configSchema.parse({
     stateDir: '/nowhere',
     fabric,
