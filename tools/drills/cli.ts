@@ -12,10 +12,13 @@ import { checkConsistency, SCARCE } from './consistency/run.ts'
 import { type DrillRow, runDrill } from './drill.ts'
 import { neighboursWrittenInto, neighbourTable } from './neighbours/page.ts'
 import { attacks, NEIGHBOURS_LAB, type NeighbourRow, runNeighbours } from './neighbours/run.ts'
+import { reachText, reachWrittenInto, tryReach } from './reach.ts'
+import { REACH_CONFIG } from './reach-world.ts'
 import { consistencyText, remarks, ruleLatencyText, table, writtenInto } from './report.ts'
 import { measureRuleLatency } from './rule-latency.ts'
 
 const PAGE = join(import.meta.dirname, '../../docs/what-happens-when.md')
+const REACH_PAGE = join(import.meta.dirname, '../../docs/reach.md')
 const NEIGHBOURS_PAGE = join(import.meta.dirname, '../../docs/what-one-instance-can-use-up.md')
 
 const began = performance.now()
@@ -55,12 +58,16 @@ async function main(names: readonly string[]): Promise<number> {
     process.stdout.write(
       `${'rule-latency'.padEnd(16)} how long until a changed rule of a security group is in force on all hosts (not in "all")\n`,
     )
+    process.stdout.write(
+      `${'reach'.padEnd(16)} who reaches whom, in VPCs with the same addresses, too (not in "all")\n`,
+    )
     return 0
   }
   const [first = '', ...others] = names
   if (first === 'neighbours') return await neighbours(others)
   if (names.includes('consistency')) return await consistency()
   if (names.includes('rule-latency')) return await ruleLatency()
+  if (names.includes('reach')) return await reach()
   const unknown = names.filter((name) => name !== 'all' && !drills.some((one) => one.name === name))
   if (unknown.length > 0)
     program.error(`there is no drill "${unknown.join(' ')}"; see: scripts/drill list`, {
@@ -148,6 +155,26 @@ async function ruleLatency(): Promise<number> {
     return met ? 0 : 1
   } finally {
     if (keep !== true) await destroyLab(options.lab)
+  }
+}
+
+/** The tables of who reaches whom. */
+async function reach(): Promise<number> {
+  const { keep, json, seed, writeDocs } = options
+  const name = `${options.lab}r`
+  try {
+    const lab = await drillLab(progress, name, REACH_CONFIG)
+    const rounds = await tryReach(lab, seed, progress)
+    if (json !== undefined) writeFileSync(json, JSON.stringify(rounds, null, 1))
+    process.stdout.write(`${reachText(rounds)}\n`)
+    if (writeDocs === true) {
+      const today = new Date().toISOString().slice(0, 10)
+      const page = readFileSync(REACH_PAGE, 'utf8')
+      writeFileSync(REACH_PAGE, reachWrittenInto(page, rounds, today))
+    }
+    return rounds.every(({ wrong }) => wrong.length === 0) ? 0 : 1
+  } finally {
+    if (keep !== true) await destroyLab(name)
   }
 }
 
