@@ -64,8 +64,10 @@ describe('the meter, with real files', () => {
 
   test('finds the full ones among many, with one program for bytes and one for files', async () => {
     const meter = meterWith(null, 0)
-    for (let n = 1; n <= 40; n += 1)
-      meter.follow(instanceId(n), await container(n, n > 38 ? 40 : 1))
+    const all = Array.from({ length: 40 }, (_, n) => container(n + 1, n >= 38 ? 40 : 1))
+    // At once, so that no measurement begins with some of them.
+    for (const [index, one] of (await Promise.all(all)).entries())
+      meter.follow(instanceId(index + 1), one)
     await eventually('two are full', () => isFull.size === 2, DEADLINE_MS)
     expect(isFull).toEqual(new Set([instanceId(39), instanceId(40)]))
     const whole = runs.filter((args) => args.length > 80)
