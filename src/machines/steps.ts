@@ -113,7 +113,12 @@ function newBoot({ bootCount }: InstanceWant): MachineBoot {
 /** Writes a lost boot record, for the machine goes on. Attaches and detaches NICs. */
 async function plug({ files, monitors, nics }: QemuStepper, want: InstanceWant): Promise<void> {
   if ((await files.readBoot(want.id)) === null) await files.writeBoot(want.id, newBoot(want))
-  const machine = (await monitors.list(false)).get(want.id)
+  let machine = (await monitors.list(false)).get(want.id)
+  if (machine?.qmp === null) {
+    // The list waits for nobody for long.
+    await monitors.adopt(want.id, machine.pid)
+    machine = (await monitors.list(false)).get(want.id)
+  }
   if (machine !== undefined && !machine.isOff) await nics.ensure(want, machine)
 }
 
