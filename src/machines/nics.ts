@@ -31,7 +31,7 @@ export interface MachineNics {
     fresh: boolean,
   ): Promise<readonly PluggedNic[] | undefined>
   /** Attaches and detaches what differs. Errors: `unavailable`, `refused`. */
-  ensure(want: InstanceWant, machine: Machine): Promise<void>
+  ensure(want: InstanceWant, pid: number, qmp: Qmp): Promise<void>
 }
 
 interface MachineNicsOptions {
@@ -89,8 +89,7 @@ export function createMachineNics(options: MachineNicsOptions): MachineNics {
       if (one === null || one === undefined || one.names.size === 0) return undefined
       return [...one.names].filter((name) => !one.released.has(name)).map((name) => ({ name }))
     },
-    async ensure(want, { pid, qmp }) {
-      if (qmp === null) throw unavailable(`the QEMU of ${want.id} does not answer`)
+    async ensure(want, pid, qmp) {
       const one = await read(want.id, pid, qmp)
       if (one.names.size === 0) {
         if (want.nics.length === 1) return

@@ -113,13 +113,10 @@ function newBoot({ bootCount }: InstanceWant): MachineBoot {
 /** Writes a lost boot record, for the machine goes on. Attaches and detaches NICs. */
 async function plug({ files, monitors, nics }: QemuStepper, want: InstanceWant): Promise<void> {
   if ((await files.readBoot(want.id)) === null) await files.writeBoot(want.id, newBoot(want))
-  let machine = (await monitors.list(false)).get(want.id)
-  if (machine?.qmp === null) {
-    // The list waits for nobody for long.
-    await monitors.adopt(want.id, machine.pid)
-    machine = (await monitors.list(false)).get(want.id)
-  }
-  if (machine !== undefined && !machine.isOff) await nics.ensure(want, machine)
+  const machine = (await monitors.list(false)).get(want.id)
+  // The NICs of a machine that does not answer are compared once it does.
+  if (machine !== undefined && machine.qmp !== null && !machine.isOff)
+    await nics.ensure(want, machine.pid, machine.qmp)
 }
 
 /** Creates an overlay of the image, or an empty disk. It is renamed when it is complete. */

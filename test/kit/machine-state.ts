@@ -36,14 +36,18 @@ export async function machineState(ours: readonly string[]): Promise<readonly st
   return [...new Set(parts.flat())].toSorted()
 }
 
-/** What is in one of the two only: `left` or `gone`, and what. */
+/**
+ * What is in one of the two only: `left` or `gone`, and what. Processes of others end by
+ * themselves.
+ */
 export function stateDifferences(
   before: readonly string[],
   after: readonly string[],
 ): readonly string[] {
+  const gone = before.filter((line) => !after.includes(line) && !line.startsWith('process '))
   return [
     ...after.filter((line) => !before.includes(line)).map((line) => `left ${line}`),
-    ...before.filter((line) => !after.includes(line)).map((line) => `gone ${line}`),
+    ...gone.map((line) => `gone ${line}`),
   ]
 }
 

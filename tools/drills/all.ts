@@ -11,7 +11,6 @@ import type { Drill, Progress } from './drill.ts'
 import { busAllLoss, busNodeLoss, dbAllLoss, dbNodeLoss } from './engines.ts'
 import { apiHostLoss, coldBoot, fullOutage, hostCut, hostLoss } from './hosts.ts'
 import { repairLab } from './lab-health.ts'
-import { POOLS } from './tenants.ts'
 
 export const drills: readonly Drill[] = [
   hostLoss,
@@ -47,8 +46,7 @@ export async function drillLab(
 ): Promise<Lab> {
   // A drill moves into the lab's network, which reaches no mirror. So downloads come first.
   if (canRunMachines()) await tinyGuest()
-  const all = { ...POOLS, ...config }
-  const lab = await createLab({ name, hosts: HOSTS, diskMiB: DISK_MIB, progress, config: all })
+  const lab = await createLab({ name, hosts: HOSTS, diskMiB: DISK_MIB, progress, config })
   await repairLab(lab)
   // A node that was voted out stays out until it is restarted. The drill in which this happened
   // has reported it.

@@ -22,11 +22,6 @@ import {
 import { z } from 'zod'
 import type { ListClient } from './api.ts'
 
-/** On the outside network, behind no host. */
-export const POOLS = {
-  network: { pools: [{ name: 'drill', ranges: ['198.51.100.128/28'] }] },
-  api: { quotas: { addresses: 12 } },
-} as const
 /** The two VPCs. */
 export const TENANTS = ['red', 'blue'] as const
 export type Tenant = (typeof TENANTS)[number]

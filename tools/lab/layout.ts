@@ -45,6 +45,10 @@ export interface LabLayout {
  * 5737, TEST-NET-2 and -3).
  */
 export const OUTSIDE_GATEWAY = '198.51.100.1'
+/** The pool of floating IPs: on the network of the gateway, behind no host. */
+export const FLOATING_IPS = '198.51.100.128/28'
+/** How many of them an account may have. */
+export const FLOATING_IPS_OF_ACCOUNT = 12
 /** The outside web server and UDP echo server. */
 export const OUTSIDE_SERVER = '203.0.113.1'
 /** Prefix length of both networks. */

@@ -6,7 +6,14 @@ import { existsSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { type HostLayout, type LabLayout, OUTSIDE_GATEWAY, OUTSIDE_SERVER } from './layout.ts'
+import {
+  FLOATING_IPS,
+  FLOATING_IPS_OF_ACCOUNT,
+  type HostLayout,
+  type LabLayout,
+  OUTSIDE_GATEWAY,
+  OUTSIDE_SERVER,
+} from './layout.ts'
 import { must } from './run.ts'
 
 const MAKE_MS = 60_000
@@ -101,6 +108,8 @@ function settings(
     store: { kind: 'mariadb', nodes },
     bus: { kind: 'rabbitmq', nodes },
     fabric: { address: host.fabricAddress },
+    network: { pools: [{ name: 'outside', ranges: [FLOATING_IPS] }] },
+    api: { quotas: { addresses: FLOATING_IPS_OF_ACCOUNT } },
     docker: { stopSeconds: 2 },
     // All hosts have the same kernel, so there is no need to test each.
     qemu: { accel: 'tcg', stopSeconds: 2 },
