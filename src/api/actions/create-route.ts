@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type Cidr, formatCidr } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
+import type { AccountId } from '../../model/ids.ts'
 import type { Route, RouteTable } from '../../model/route-table.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
@@ -15,21 +16,19 @@ import {
 import { requireVpc } from '../vpcs.ts'
 
 const where = { RouteTableId: routeTableIdSchema, DestinationCidrBlock: destinationSchema }
+const routeInput = z.strictObject({ ...where, ...targetShape })
 
 /**
- * A route to an internet gateway or a NAT gateway of the table's VPC. Other targets of EC2 do not
- * exist here.
+ * A route to an internet gateway, a NAT gateway or a peering connection of the table's VPC. Other
+ * targets of EC2 do not exist here.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html
  */
 export const createRoute = changeAction({
   name: 'CreateRoute',
-  input: z.strictObject({ ...where, ...targetShape }),
+  input: routeInput,
   async change(tx, asked, { account, settings }) {
     await refuseUnrouted(tx, settings)
-    const table = await requireRouteTable(tx, account, asked.RouteTableId)
-    const destination = asked.DestinationCidrBlock
-    const target = await requireTarget(tx, table, asked)
-    await refuseLocal(tx, table, { destination })
+    const { table, destination, target } = await requireRoute(tx, account, asked)
     const routes = await routesOf(tx, table)
     const limit = settings.quotas.routesPerTable
     const route = { table: table.id, vpc: table.vpc, destination, target }
@@ -50,13 +49,10 @@ export const createRoute = changeAction({
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceRoute.html */
 export const replaceRoute = changeAction({
   name: 'ReplaceRoute',
-  input: z.strictObject({ ...where, ...targetShape }),
+  input: routeInput,
   async change(tx, asked, { account, settings }) {
     await refuseUnrouted(tx, settings)
-    const table = await requireRouteTable(tx, account, asked.RouteTableId)
-    const destination = asked.DestinationCidrBlock
-    const target = await requireTarget(tx, table, asked)
-    await refuseLocal(tx, table, { destination })
+    const { table, destination, target } = await requireRoute(tx, account, asked)
     const route = findRoute(await routesOf(tx, table), destination)
     if (route === undefined)
       throw refused(
@@ -92,6 +88,15 @@ export const deleteRoute = changeAction({
     )
   },
 })
+
+/** What the parameters name. Errors: those of EC2 for what is not there, or cannot be a route. */
+async function requireRoute(tx: ReadTx, account: AccountId, asked: z.infer<typeof routeInput>) {
+  const table = await requireRouteTable(tx, account, asked.RouteTableId)
+  const destination = asked.DestinationCidrBlock
+  const target = await requireTarget(tx, table, asked)
+  await refuseLocal(tx, table, { destination })
+  return { table, destination, target }
+}
 
 async function routesOf(tx: ReadTx, { id, vpc }: RouteTable): Promise<readonly Route[]> {
   return (await tx.routes({ vpcs: [vpc] })).filter(({ table }) => table === id)

@@ -10,31 +10,19 @@
 import { Protocol, parseAttributes, RawNetlinkSocket } from 'netlink'
 import { nextTurn } from '../../lib/clock.ts'
 import { KIB, MIB } from '../../model/sizes.ts'
+import { familyOf, HEADER_BYTES, messagesIn, nameIn, SUBSYSTEM } from './messages.ts'
 
 /** NFNLGRP_NFTABLES of linux/nfnetlink.h. */
 const RULES_GROUP = 7
 const BUFFER_BYTES = 4 * MIB
 const SEND_BUFFER_BYTES = 64 * KIB
-/** NFNL_SUBSYS_NFTABLES, the upper byte of a message's type, and NFT_MSG_NEWGEN. */
-const SUBSYSTEM = 10
+/** NFT_MSG_NEWGEN. */
 const NEW_GENERATION = (SUBSYSTEM << 8) | 15
-/** struct nlmsghdr, followed by struct nfgenmsg, whose first byte is the family. */
-const MESSAGE_HEADER_BYTES = 16
-const HEADER_BYTES = 20
 /**
  * The first attribute of every object is its table's name. That of the last message is the
  * generation.
  */
 const FIRST_ATTRIBUTE = 1
-/** NFPROTO_… of linux/netfilter.h. */
-const FAMILIES: ReadonlyMap<number, string> = new Map([
-  [1, 'inet'],
-  [2, 'ip'],
-  [3, 'arp'],
-  [5, 'netdev'],
-  [7, 'bridge'],
-  [10, 'ip6'],
-])
 /** Maximum number of remembered tables. With more, the changes before are forgotten. */
 const TABLES_LIMIT = 1_024
 /** The kernel has already sent everything, so it only has to be read. */
@@ -133,15 +121,9 @@ export function createChangeHistory() {
      */
     take(bytes: Buffer): readonly (ReadonlySet<string> | null)[] {
       const ended: (ReadonlySet<string> | null)[] = []
-      for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
-        const length = bytes.readUInt32LE(at)
-        if (length < MESSAGE_HEADER_BYTES || at + length > bytes.length) break
-        const type = bytes.readUInt16LE(at + 4)
-        const body = bytes.subarray(at, at + length)
+      for (const { type, body } of messagesIn(bytes))
         if (type === NEW_GENERATION) ended.push(close(firstAttribute(body)?.readUInt32BE() ?? 0))
         else if (type >> 8 === SUBSYSTEM) open.add(tableOf(body))
-        at += (length + 3) & ~3
-      }
       return ended
     },
     /** The last generation in a message. */
@@ -164,8 +146,7 @@ export function createChangeHistory() {
 }
 
 function tableOf(message: Buffer): string {
-  const family = FAMILIES.get(message.readUInt8(MESSAGE_HEADER_BYTES)) ?? 'unknown'
-  return `${family} ${firstAttribute(message)?.toString('utf8').replace(/\0.*$/s, '') ?? ''}`
+  return `${familyOf(message)} ${nameIn(firstAttribute(message)) ?? ''}`
 }
 
 function firstAttribute(message: Buffer): Buffer | undefined {

@@ -7,31 +7,20 @@ import { Protocol, RawNetlinkSocket } from 'netlink'
 import { KIB } from '../../model/sizes.ts'
 import type { TraceEvent } from '../../model/trace.ts'
 import { attributesOf } from '../netlink/attributes.ts'
+import { familyOf, HEADER_BYTES, messagesIn, nameIn, SUBSYSTEM } from './messages.ts'
 
 /** NFNLGRP_NFTRACE of linux/nfnetlink.h. */
 const TRACE_GROUP = 9
 const BUFFER_BYTES = 256 * KIB
 const SEND_BUFFER_BYTES = 16 * KIB
-/** NFNL_SUBSYS_NFTABLES and NFT_MSG_TRACE. */
-const TRACE_MESSAGE = (10 << 8) | 17
-/** struct nlmsghdr, followed by struct nfgenmsg. */
-const MESSAGE_HEADER_BYTES = 16
-const HEADER_BYTES = 20
+/** NFT_MSG_TRACE. */
+const TRACE_MESSAGE = (SUBSYSTEM << 8) | 17
 const TRACE = { table: 1, chain: 2, handle: 3, type: 4, verdict: 5, from: 10, to: 12, policy: 17 }
 const VERDICT_CODE = 1
 const VERDICT_CHAIN = 2
 /** `nft_trace_types`. */
 const POLICY = 1
 const RULE = 3
-/** NFPROTO_…, in the first byte of struct nfgenmsg. */
-const FAMILIES: ReadonlyMap<number, string> = new Map([
-  [1, 'inet'],
-  [2, 'ip'],
-  [3, 'arp'],
-  [5, 'netdev'],
-  [7, 'bridge'],
-  [10, 'ip6'],
-])
 /** `nft_verdicts`, and netfilter's own. */
 const VERDICTS: ReadonlyMap<number, string> = new Map([
   [0, 'drop'],
@@ -66,29 +55,22 @@ export function openTraceWatch(heard: (event: TraceEvent) => void): () => void {
 
 /** The events in what a socket has received. */
 function parseTrace(bytes: Buffer): readonly TraceEvent[] {
-  const events: TraceEvent[] = []
-  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
-    const length = bytes.readUInt32LE(at)
-    if (length < MESSAGE_HEADER_BYTES || at + length > bytes.length) break
-    if (bytes.readUInt16LE(at + 4) === TRACE_MESSAGE && length >= HEADER_BYTES)
-      events.push(...eventOf(bytes.subarray(at, at + length)))
-    at += (length + 3) & ~3
-  }
-  return events
+  return [...messagesIn(bytes)].flatMap(({ type, body }) =>
+    type === TRACE_MESSAGE && body.length >= HEADER_BYTES ? eventOf(body) : [],
+  )
 }
 
 function eventOf(message: Buffer): readonly TraceEvent[] {
   const found = attributesOf(message.subarray(HEADER_BYTES))
-  const family = FAMILIES.get(message.readUInt8(MESSAGE_HEADER_BYTES)) ?? 'unknown'
-  const table = text(found.get(TRACE.table))
-  const chain = text(found.get(TRACE.chain))
+  const table = nameIn(found.get(TRACE.table))
+  const chain = nameIn(found.get(TRACE.chain))
   if (table === undefined || chain === undefined) return []
   const kind = found.get(TRACE.type)?.readUInt32BE()
   const handle = found.get(TRACE.handle)?.readBigUInt64BE()
   const index = (type: number) => found.get(type)?.readUInt32BE() ?? null
   return [
     {
-      ...{ table: `${family} ${table}`, chain },
+      ...{ table: `${familyOf(message)} ${table}`, chain },
       handle: kind === RULE && handle !== undefined ? Number(handle) : null,
       verdict:
         kind === POLICY
@@ -104,11 +86,7 @@ function verdictOf(nested: Buffer | undefined): string {
   if (nested === undefined) return 'continue'
   const verdict = attributesOf(nested)
   const code = verdict.get(VERDICT_CODE)?.readInt32BE() ?? -1
-  const chain = text(verdict.get(VERDICT_CHAIN))
+  const chain = nameIn(verdict.get(VERDICT_CHAIN))
   const name = VERDICTS.get(code) ?? `verdict ${code}`
   return chain === undefined ? name : `${name} ${chain}`
-}
-
-function text(bytes: Buffer | undefined): string | undefined {
-  return bytes?.toString('utf8').replace(/\0.*$/s, '')
 }
