@@ -56,7 +56,7 @@ afterAll(async () => {
 })
 
 async function python(program: string, ...more: readonly string[]): Promise<unknown> {
-  const { stdout } = await run(PYTHON, [join(PROGRAMS, program), api.url, ...more], {
+  const { stdout } = await run(PYTHON, ['-B', join(PROGRAMS, program), api.url, ...more], {
     env: {
       PATH: '/usr/bin:/bin',
       LANG: 'C.UTF-8',

@@ -5,19 +5,9 @@ The calls of the provider are from its source (internal/service/ec2/ec2_eip.go).
 import json
 import sys
 
-import boto3
-from botocore.exceptions import ClientError
+from story import client, code_of
 
-client = boto3.client('ec2', endpoint_url=sys.argv[1])
 INSTANCE = sys.argv[2]
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return None
 
 
 def read(allocation):

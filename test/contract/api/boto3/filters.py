@@ -7,10 +7,9 @@ import json
 import re
 import sys
 
-import boto3
 from botocore.exceptions import ClientError
+from story import client
 
-client = boto3.client('ec2', endpoint_url=sys.argv[1])
 answered = set(sys.argv[2:])
 model = client.meta.service_model
 methods = client.meta.method_to_api_mapping

@@ -4,21 +4,10 @@ The calls of the provider are from its source (internal/service/ec2/vpc_security
 everything out, and the one for IPv6 that is not there; write the rules, read, plan, destroy. Argument: the API's address.
 """
 import json
-import sys
 
-import boto3
-from botocore.exceptions import ClientError
+from story import client, code_of
 
-client = boto3.client('ec2', endpoint_url=sys.argv[1])
 ALL = {'IpProtocol': '-1', 'FromPort': 0, 'ToPort': 0}
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return None
 
 
 def read(group):

@@ -6,10 +6,9 @@ went wrong.
 import json
 import sys
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from story import client
 
-client = boto3.client('ec2', endpoint_url=sys.argv[1])
 answered = set(sys.argv[2:])
 
 wrong = []

@@ -6,24 +6,9 @@ instance with one network interface.
 import json
 import sys
 
-import boto3
-from botocore.exceptions import ClientError
+from story import client, code_of, only
 
-client = boto3.client('ec2', endpoint_url=sys.argv[1])
 INSTANCE = sys.argv[2]
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return None
-
-
-def only(items):
-    assert len(items) == 1, items
-    return items[0]
 
 
 def read(nic):

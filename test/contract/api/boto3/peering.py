@@ -5,25 +5,8 @@ vpc_peering_connection_options.go): create, wait, accept, modify options, read, 
 API's address.
 """
 import json
-import sys
 
-import boto3
-from botocore.exceptions import ClientError
-
-client = boto3.client('ec2', endpoint_url=sys.argv[1])
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return None
-
-
-def only(items):
-    assert len(items) == 1, items
-    return items[0]
+from story import client, code_of, only
 
 
 def read(peering):

@@ -5,30 +5,10 @@ vpc_route_table_association.go, vpc_main_route_table_association.go, vpc_nat_gat
 create, read, read again for a plan, update, delete, and wait until it is not found. Arguments: the API's address.
 """
 import json
-import sys
 
-import boto3
-from botocore.exceptions import ClientError
+from story import client, code_of, only, where
 
-client = boto3.client('ec2', endpoint_url=sys.argv[1])
 ALL = '0.0.0.0/0'
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return None
-
-
-def only(items):
-    assert len(items) == 1, items
-    return items[0]
-
-
-def where(**filters):
-    return [{'Name': name.replace('__', '.').replace('_', '-'), 'Values': [value]} for name, value in filters.items()]
 
 
 def named(kind, name):

@@ -8,35 +8,15 @@ import base64
 import json
 import sys
 
-import boto3
-from botocore.exceptions import ClientError
+from story import client, code_of, only, where
 
-client = boto3.client('ec2', endpoint_url=sys.argv[1])
 INSTANCE = sys.argv[2]
-
-
-def where(**filters):
-    names = ((name.replace('__', '.').replace('_', '-'), value) for name, value in filters.items())
-    return [{'Name': name, 'Values': [value]} for name, value in names]
-
-
-def only(items):
-    assert len(items) == 1, items
-    return items[0]
 
 
 def attribute(name, member):
     answer = client.describe_instance_attribute(InstanceId=INSTANCE, Attribute=name)
     assert answer['InstanceId'] == INSTANCE
     return answer[member].get('Value')
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return None
 
 
 def read_instance():

@@ -7,24 +7,9 @@ an instance that is gone, its subnet and its VPC, to be removed.
 import json
 import sys
 
-import boto3
-from botocore.exceptions import ClientError
+from story import client, code_of, only
 
-client = boto3.client('ec2', endpoint_url=sys.argv[1])
 IMAGE, *MADE = sys.argv[2:]
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return None
-
-
-def only(items):
-    assert len(items) == 1, items
-    return items[0]
 
 
 def of_vpc(vpc, more={}):

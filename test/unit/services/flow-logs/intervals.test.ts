@@ -1,27 +1,9 @@
 /** What one interval of a flow log collects, and what it says in the end. */
 import { expect, test } from 'vitest'
-import {
-  DEFAULT_FIELDS,
-  type FlowLogWant,
-  type FlowRecordOwner,
-} from '../../../../src/model/flow-log.ts'
 import { createInterval, type Sighting } from '../../../../src/services/flow-logs/intervals.ts'
+import { LOG, OWNER } from '../../../kit/flow-logs.ts'
 import { account, numbered } from '../../../kit/records.ts'
 
-const OWNER: FlowRecordOwner = {
-  account,
-  nic: numbered('eni', 1),
-  vpc: numbered('vpc', 1),
-  subnet: numbered('subnet', 1),
-  instance: numbered('i', 1),
-}
-const LOG: FlowLogWant = {
-  id: numbered('fl', 1),
-  trafficType: 'ALL',
-  destination: { kind: 'files', group: 'team/web' },
-  fields: DEFAULT_FIELDS,
-  aggregationSeconds: 60,
-}
 const SEEN: Sighting = {
   ...{ source: '172.31.0.5', destination: '172.31.0.9', sourcePort: 40_000, destinationPort: 22 },
   ...{ protocol: 6, packets: 2, bytes: 120, action: 'ACCEPT', direction: 'egress' },

@@ -4,29 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import {
-  DEFAULT_FIELDS,
-  type FlowLogWant,
-  type FlowRecordOwner,
-  parseS3Arn,
-} from '../../../../src/model/flow-log.ts'
+import { DEFAULT_FIELDS, parseS3Arn } from '../../../../src/model/flow-log.ts'
 import { createSink } from '../../../../src/services/flow-logs/sinks.ts'
-import { account, numbered } from '../../../kit/records.ts'
+import { LOG, OWNER } from '../../../kit/flow-logs.ts'
+import { account } from '../../../kit/records.ts'
 
-const OWNER: FlowRecordOwner = {
-  account,
-  nic: numbered('eni', 1),
-  vpc: numbered('vpc', 1),
-  subnet: numbered('subnet', 1),
-  instance: numbered('i', 1),
-}
-const LOG: FlowLogWant = {
-  id: numbered('fl', 1),
-  trafficType: 'ALL',
-  destination: { kind: 'files', group: 'team/web' },
-  fields: DEFAULT_FIELDS,
-  aggregationSeconds: 60,
-}
 let directory: string
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'atoll-flow-logs-'))
