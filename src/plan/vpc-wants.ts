@@ -55,8 +55,9 @@ export function wantsByVpc(want: HostWant): VpcWants {
     const routes = [part, ...crossing(peered, network).map(partOfVpc)]
       .flatMap((one) => one.routes)
       .map((route) => ({ ...route, via: nextHopOf(route.via) }))
-    // What is not of the network is the machine's own.
-    const rest = { images: [], volumes: [], captures: [], keptImages: null }
+    // What is not of the network is the machine's own. The host's generation advances with each of
+    // its instances, and would make each part differ.
+    const rest = { generation: 0, images: [], volumes: [], captures: [], keptImages: null }
     vpcs.set(network, {
       vpc,
       want: {
