@@ -8,7 +8,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../../tools/kit/netns.ts'
 import type { FabricFixture } from '../kit/fabric-fixture.ts'
-import { addressOf, createFabricFixture, reaches } from '../kit/fabric-fixture.ts'
+import { addressOf, createFabricFixture } from '../kit/fabric-fixture.ts'
+import { reaches } from '../kit/ping.ts'
 
 let fixture: FabricFixture
 beforeAll(async () => {

@@ -12,6 +12,7 @@ import { nicLinkName } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { reaches } from '../kit/ping.ts'
 import {
   createTestbed,
   metricValue,
@@ -104,10 +105,6 @@ async function deliveries(): Promise<readonly string[]> {
   return ways.flatMap(([name, , at], index) =>
     heard.get(at)?.includes(word(index)) === true ? [name] : [],
   )
-}
-
-async function reaches(from: Netns, to: string): Promise<boolean> {
-  return (await from.run(['ping', '-c1', '-W0.5', to])).exitCode === 0
 }
 
 const DAMAGES: readonly (readonly [string, boolean])[] = [

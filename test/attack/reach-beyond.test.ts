@@ -15,6 +15,7 @@ import { createFirewall } from '../../src/services/firewall/firewall.ts'
 import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
+import { reaches } from '../kit/ping.ts'
 import {
   createTestbed,
   OUTSIDE_ADDRESS,
@@ -72,10 +73,6 @@ afterAll(async () => {
   await office.destroy()
   await container.destroy()
 })
-
-async function reaches(from: Netns, to: string): Promise<boolean> {
-  return (await from.run(['ping', '-c1', '-W0.5', to])).exitCode === 0
-}
 
 async function drops(reason: string): Promise<number> {
   const counted = await testbed.host.ruleCounters()

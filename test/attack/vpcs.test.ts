@@ -17,8 +17,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../src/model/addr.ts'
 import { fabricMac } from '../../src/model/fabric.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { reaches } from '../kit/fabric-fixture.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { reaches } from '../kit/ping.ts'
 import { createVpcTestbed, type GuestSpec, type VpcTestbed } from '../kit/vpc-testbed.ts'
 
 const RED = { vpc: 'red', at: 0, number: 10 } as const

@@ -86,12 +86,3 @@ export async function createFabricFixture(mode: 'direct' | 'vxlan'): Promise<Fab
     guests.set(name, await host(GUEST_SPECS[name].at).plug(GUEST_SPECS[name].want))
   return fixture
 }
-
-/** Whether a ping is answered, within half a second. */
-export async function reaches(
-  from: Netns,
-  to: string,
-  ...flags: readonly string[]
-): Promise<boolean> {
-  return (await from.run(['ping', '-c1', '-W0.5', ...flags, to])).exitCode === 0
-}

@@ -8,8 +8,9 @@ import { FABRIC_LINK } from '../../src/model/names.ts'
 import type { DropReason } from '../../src/plan/nft-text.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
 import type { FabricFixture } from '../kit/fabric-fixture.ts'
-import { addressOf, createFabricFixture, reaches } from '../kit/fabric-fixture.ts'
+import { addressOf, createFabricFixture } from '../kit/fabric-fixture.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { reaches } from '../kit/ping.ts'
 
 let fixture: FabricFixture
 beforeAll(async () => {

@@ -10,6 +10,7 @@ import type { InstanceWant } from '../../src/model/want.ts'
 import type { DropReason } from '../../src/plan/nft-text.ts'
 import { dropCounterName } from '../../src/plan/nft-text.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
+import { onePingReaches, reaches } from '../kit/ping.ts'
 import { connectUntilAnswered, ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
 import type { Testbed } from '../kit/testbed.ts'
 import {
@@ -53,10 +54,6 @@ function ipOf(instance: InstanceWant): string {
   const [nic] = instance.nics
   if (nic === undefined) throw new Error('an instance has a NIC')
   return nic.ip
-}
-
-async function reaches(from: Netns, address: string): Promise<boolean> {
-  return (await from.run(['ping', '-c1', '-W0.5', address])).exitCode === 0
 }
 
 /** Packets dropped for this reason while `act` ran. */
@@ -141,7 +138,7 @@ describe('who reaches whom', () => {
 
   test('the outside does not reach the metadata address', async () => {
     const drops = await dropsDuring('service_outside', () =>
-      reaches(testbed.outside, METADATA_ADDRESS),
+      onePingReaches(testbed.outside, METADATA_ADDRESS),
     )
     expect(drops).toBe(1)
   })
@@ -154,7 +151,7 @@ describe('sources', () => {
     const drops = await dropsDuring('spoofed', async () => {
       await alice.must(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:aa:aa'])
       await resolveRouter(alice, TEST_GATEWAY)
-      expect(await reaches(alice, TEST_GATEWAY)).toBe(false)
+      expect(await onePingReaches(alice, TEST_GATEWAY)).toBe(false)
     })
     expect(drops).toBe(1)
     await alice.must(['ip', 'link', 'set', 'eth0', 'address', `${nic?.mac}`])

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cidr } from '../../src/model/addr.ts'
 import type { RouteWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { reaches } from '../kit/fabric-fixture.ts'
+import { reaches } from '../kit/ping.ts'
 import { numbered } from '../kit/records.ts'
 import {
   createVpcTestbed,

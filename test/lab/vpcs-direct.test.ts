@@ -4,7 +4,7 @@
  * in.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { reaches } from '../kit/fabric-fixture.ts'
+import { reaches } from '../kit/ping.ts'
 import { createVpcTestbed, type GuestSpec, type VpcTestbed } from '../kit/vpc-testbed.ts'
 
 const RED = { vpc: 'red', at: 0, number: 10 } as const

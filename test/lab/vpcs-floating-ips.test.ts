@@ -6,8 +6,8 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
-import { reaches } from '../kit/fabric-fixture.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { reaches } from '../kit/ping.ts'
 import { SERVE_PEER_ADDRESS } from '../kit/talk.ts'
 import { createVpcTestbed, GATEWAY, type GuestSpec, type VpcTestbed } from '../kit/vpc-testbed.ts'
 
@@ -29,7 +29,7 @@ while True:
 `
 const ASK = `
 import socket, sys
-connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)
 print(connection.recv(100).decode(), end="")
 `
 
@@ -120,6 +120,8 @@ it('leaves by the gateway of its pool', async () => {
   await testbed.pass({ guestSpecs })
   // The way out is a way that rules permit from the next pass on.
   await testbed.pass({ guestSpecs })
+  // The gateway's link has only just come up.
+  await eventually('it answers', () => reaches(testbed.guest(RED), behind), 20_000)
   for (const home of [RED, PLAIN]) {
     expect(await reaches(testbed.guest(home), behind), home.vpc).toBe(true)
     expect(await reaches(testbed.guest(home), OUTSIDE), home.vpc).toBe(true)

@@ -5,8 +5,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { reaches } from '../kit/fabric-fixture.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { reaches } from '../kit/ping.ts'
 import { SERVE_PEER_ADDRESS } from '../kit/talk.ts'
 import {
   createVpcTestbed,
@@ -136,7 +136,7 @@ function describeLife(when: string) {
         const guest = testbed.guest(from)
         const address = addressOf(to)
         const [ping, byTcp, byUdp] = await Promise.all([
-          reachesSoon(guest, address),
+          reaches(guest, address),
           tcp(guest, address, 7003),
           guest.run(['python3', '-c', ASK_UDP, address]),
         ])
@@ -153,10 +153,7 @@ function describeLife(when: string) {
     it('each reaches the outside through NAT', async () => {
       const seen = GUEST_SPECS.map(async (spec) => {
         const guest = testbed.guest(spec)
-        const [ping, as] = await Promise.all([
-          reachesSoon(guest, OUTSIDE),
-          tcp(guest, OUTSIDE, 7000),
-        ])
+        const [ping, as] = await Promise.all([reaches(guest, OUTSIDE), tcp(guest, OUTSIDE, 7000)])
         return { spec, ping, as }
       })
       const right = GUEST_SPECS.map((spec) => ({
@@ -195,11 +192,6 @@ function describeLife(when: string) {
       expect(said.stderr + said.stdout).toContain(`lease of ${addressOf(spec)} obtained`)
     })
   })
-}
-
-/** Whether a ping is answered, on a machine that is busy with all others. */
-async function reachesSoon(from: Netns, to: string): Promise<boolean> {
-  return (await from.run(['ping', '-c1', '-W5', to])).exitCode === 0
 }
 
 describeLife('at first')
