@@ -8,9 +8,11 @@
 // Exit codes: 0 done, 1 refused or failed, 2 no answer in time (give the command again with the same id: it will not be done twice).
 import { createHash, createHmac, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
 import { connect } from 'amqplib'
 
 const TIMEOUT_MS = 30_000
+const CONNECTS = 5
 const REPLY_TO = 'amq.rabbitmq.reply-to'
 const { AMQP_URL, AMQP_TLS, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env
 const [action, parameters = '{}', id = randomUUID()] = process.argv.slice(2)
@@ -24,7 +26,14 @@ const signature = createHmac('sha256', AWS_SECRET_ACCESS_KEY).update(text).diges
 
 const file = (name) => readFileSync(`${AMQP_TLS}/${name}`)
 const tls = AMQP_TLS && { ca: [file('ca.crt')], cert: file('host.crt'), key: file('host.key') }
-const connection = await connect(AMQP_URL, { noDelay: true, ...tls })
+// A broker that starts or joins its cluster refuses connections; nothing has been sent yet.
+const connectTo = (tries) =>
+  connect(AMQP_URL, { noDelay: true, ...tls }).catch(async (error) => {
+    if (tries <= 1) throw error
+    await wait(1_000)
+    return connectTo(tries - 1)
+  })
+const connection = await connectTo(CONNECTS)
 const channel = await connection.createConfirmChannel()
 const answered = new Promise((resolve) => {
   channel.consume(REPLY_TO, (message) => resolve(message), { noAck: true })
