@@ -18,11 +18,11 @@ import type { Clock } from '../../lib/clock.ts'
 import { inTime } from '../../lib/deadline.ts'
 import { createLimit } from '../../lib/queue.ts'
 import { createIntervalCheck } from '../../lib/throttle.ts'
-import { messageOf, unavailable } from '../../model/errors.ts'
 import type { VpcId } from '../../model/ids.ts'
 import type { Fact, HostWant } from '../../model/want.ts'
 import type { VpcWants } from '../../plan/vpc-wants.ts'
 import type { HostService, Pass } from '../service.ts'
+import { Asked, type Reason, throwAll } from './asked.ts'
 import { createDivision } from './division.ts'
 import { linkPeers } from './peers.ts'
 
@@ -37,6 +37,11 @@ const AT_ONCE_OF_ONE = AT_ONCE - 1
  * to what is ready, and another one follows.
  */
 const WAIT_MS = 1_000
+/**
+ * How long it waits for those that only something else has changed, or that are looked at: what is
+ * launched meanwhile waits for the next pass.
+ */
+const LOOK_WAIT_MS = 50
 /** Work in one namespace takes a fraction of a second. */
 const HANGING_MS = 15_000
 
@@ -79,9 +84,6 @@ interface Running extends VpcServices {
   readonly stopWatching: () => void
 }
 
-/** Why a namespace is worked at. */
-type Reason = 'change' | 'repair' | 'look'
-
 /** What is to be done in one namespace. */
 interface Task {
   readonly pass: Pass
@@ -100,7 +102,7 @@ export function createVpcs(options: {
   readonly clock: Pick<Clock, 'monotonic' | 'after'>
   /** Memory that this host hands out to instances, by which they share its ports. */
   readonly instanceMemoryMiB: number
-  /** How long a pass waits, in milliseconds. */
+  /** How long a pass waits, whatever for, in milliseconds. */
   readonly waitMs?: number
 }): Vpcs {
   const divide = createDivision(options.instanceMemoryMiB)
@@ -190,10 +192,10 @@ class RunningVpcs {
     const { ids, any } = pass.want.local.unreadable
     // Of instances whose rows cannot be read nobody knows where their NICs are.
     const found = ids.length === 0 && !any ? await this.#options.vpcs.list() : []
-    const asked: Promise<void>[] = []
+    const asked = new Asked()
     for (const network of found)
       if (!vpcs.has(network))
-        asked.push(...this.#ask(network, { pass, part: null, packets: true }, 'change'))
+        asked.add('change', this.#ask(network, { pass, part: null, packets: true }, 'change'))
     const intact = await this.#intact([...vpcs.keys()], pass.resync)
     for (const [network, part] of vpcs) {
       const one = this.#running.get(network)
@@ -203,7 +205,7 @@ class RunningVpcs {
       const isUnderWay = this.#busy.get(network)?.want === part.want && one?.isDirty !== true
       if (isUnderWay && !pass.resync) continue
       if (hasChanged || pass.resync)
-        asked.push(...this.#ask(network, { pass, part, packets: true }, why))
+        asked.add(why, this.#ask(network, { pass, part, packets: true }, why))
     }
     for (const failed of Object.values(this.#failed))
       for (const network of failed.keys())
@@ -231,14 +233,15 @@ class RunningVpcs {
    * Applies what answers instances where it is due. Where packets are worked at, it follows anyway.
    */
   async applyAnswers({ vpcs }: VpcWants, pass: Pass, askThem: boolean): Promise<void> {
-    const asked: Promise<void>[] = []
+    const asked = new Asked()
     for (const [network, part] of vpcs) {
       const one = this.#running.get(network)
       if (one === undefined || this.#busy.has(network) || this.#tasks.has(network)) continue
       const isDue =
         one.areAnswersDue || (askThem && one.answers.some((service) => service.isDue?.() === true))
+      const why = isDue ? 'repair' : 'look'
       if (isDue || pass.resync)
-        asked.push(...this.#ask(network, { pass, part, packets: false }, isDue ? 'repair' : 'look'))
+        asked.add(why, this.#ask(network, { pass, part, packets: false }, why))
     }
     await this.#settle(asked)
     throwAll(this.#failed.answers, 'services of VPCs do not answer as they should')
@@ -265,13 +268,14 @@ class RunningVpcs {
   }
 
   /** Waits a moment for what was asked for. What was asked for before has been waited for. */
-  async #settle(asked: readonly Promise<void>[]): Promise<void> {
-    const { clock, waitMs = WAIT_MS } = this.#options
-    if (asked.length > 0) await inTime(clock, waitMs, Promise.all(asked))
+  async #settle({ changes, looks }: Asked): Promise<void> {
+    const { clock, waitMs } = this.#options
+    if (changes.length > 0) await inTime(clock, waitMs ?? WAIT_MS, Promise.all(changes))
+    if (looks.length > 0) await inTime(clock, waitMs ?? LOOK_WAIT_MS, Promise.all(looks))
   }
 
-  /** Asks for work in a namespace. Reasons take turns. Returns nothing when it waits already. */
-  #ask(network: number, task: Task, owner: Reason): readonly Promise<void>[] {
+  /** Asks for work in a namespace. Reasons take turns. Null: it waits already. */
+  #ask(network: number, task: Task, owner: Reason): Promise<void> | null {
     const waiting = this.#tasks.get(network)
     const isResync = task.pass.resync || waiting?.pass.resync === true
     this.#tasks.set(network, {
@@ -280,7 +284,7 @@ class RunningVpcs {
       pass: { ...task.pass, resync: isResync },
     })
     const key = `${owner} ${network}`
-    if (this.#waiting.has(key)) return []
+    if (this.#waiting.has(key)) return null
     this.#waiting.add(key)
     const work = async () => {
       this.#waiting.delete(key)
@@ -290,7 +294,7 @@ class RunningVpcs {
       .run({ owner, key: `${network}` }, work)
       .finally(() => this.#pending.delete(done))
     this.#pending.add(done)
-    return [done]
+    return done
   }
 
   /** Does what was asked for last, if nobody has done it yet. Never rejects. */
@@ -388,11 +392,4 @@ class RunningVpcs {
     await this.#options.vpcs.remove(network)
     pass.log.info({ network }, 'network namespace removed: no instance uses it')
   }
-}
-
-function throwAll(failed: ReadonlyMap<number, unknown>, what: string): void {
-  const [first] = failed.values()
-  if (first === undefined) return
-  const all = new AggregateError(failed.values())
-  throw unavailable(`${failed.size} ${what}: ${messageOf(first)}`, all)
 }

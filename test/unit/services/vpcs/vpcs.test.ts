@@ -14,6 +14,8 @@ import { silentLog } from '../../../../tools/kit/log.ts'
 import { eventually } from '../../../../tools/kit/netns.ts'
 
 const WAIT_MS = 30
+/** What a pass waits for changes. */
+const WAIT_FOR_CHANGES_MS = 1_000
 const CIDR = cidr('10.0.0.0/16')
 const vpcId = (network: number) => formatId('vpc', new Uint8Array(9).fill(network))
 
@@ -32,8 +34,9 @@ function wantOf(
 }
 
 /** A machine whose namespaces take as long to make as `ready` says. */
-function createMachine(ready: (network: number) => Promise<void>) {
+function createMachine(ready: (network: number) => Promise<void>, waitMs: number | null = WAIT_MS) {
   const done: string[] = []
+  const waits: number[] = []
   const there = new Map<number, NamespaceHost>()
   const port = { watchKernel: () => () => undefined } as unknown as NamespaceHost
   const service = (name: string, network: number): HostService => ({
@@ -48,8 +51,14 @@ function createMachine(ready: (network: number) => Promise<void>) {
   let wakes = 0
   const vpcs = createVpcs({
     machine: port,
-    clock: systemClock,
-    waitMs: WAIT_MS,
+    clock: {
+      ...systemClock,
+      after(ms, act) {
+        waits.push(ms)
+        return systemClock.after(ms, act)
+      },
+    },
+    ...(waitMs === null ? {} : { waitMs }),
     open: (_host, network) => ({
       packets: [service('packets', network)],
       answers: [service('answers', network)],
@@ -82,6 +91,7 @@ function createMachine(ready: (network: number) => Promise<void>) {
   })
   return {
     done,
+    waits,
     wakes: () => wakes,
     async pass(want: HostWant, more: Partial<Pass> = {}) {
       const pass: Pass = { want, resync: false, signal: ending.signal, log: silentLog, ...more }
@@ -130,6 +140,21 @@ it('what has changed does not wait for looks at all others', async () => {
     () => machine.done.filter((one) => one.startsWith('answers')).length >= 60,
   )
   expect(at(machine.done, 'answers 60')).toBeLessThan(at(machine.done, 'answers 30'))
+})
+
+it('a pass does not wait for looks as long as for changes', async () => {
+  let slow = Promise.resolve()
+  const machine = createMachine(() => slow, null)
+  await machine.pass(wantOf([1, 2, 3]))
+  expect(machine.waits).toContain(WAIT_FOR_CHANGES_MS)
+  machine.waits.length = 0
+  const held = Promise.withResolvers<void>()
+  slow = held.promise
+  await machine.pass(wantOf([1, 2, 3]), { resync: true })
+  expect(machine.done.filter((one) => one.startsWith('begun'))).not.toHaveLength(3)
+  // The first wait is for the looks. With work left, the next pass is asked for.
+  expect(machine.waits[0]).toBeLessThan(WAIT_FOR_CHANGES_MS)
+  held.resolve()
 })
 
 it('what failed is reported until it succeeds, and not what has gone meanwhile', async () => {
