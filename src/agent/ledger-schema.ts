@@ -158,6 +158,7 @@ const instanceShape = z.object({
   tags: z.array(z.object({ key: z.string(), value: z.string() })),
   nics: z.array(nic),
   detaching: z.array(z.object({ id: id('eni'), attachment, network: vpcNumber })).optional(),
+  placementGroup: z.object({ name: z.string(), partition: count.nullable() }).optional(),
   // Older daemons knew no options.
   metadata: z.object(metadataFields).default(OLDER_METADATA),
   driver,

@@ -14,7 +14,7 @@ import { AtollError, refused, unavailable } from '../model/errors.ts'
 import { type AccountId, type NewId, newIds } from '../model/ids.ts'
 import { announcing } from '../store/announce.ts'
 import type { Tx } from '../store/store.ts'
-import type { Action, ActionName, ApiParts, ApiSettings, Call } from './action.ts'
+import type { Action, ActionName, ApiParts, ApiSettings, Call, Caller } from './action.ts'
 import type { Budget } from './budget.ts'
 import { dryRun, parseInput } from './parameters.ts'
 import { dryRunShape } from './schemas.ts'
@@ -23,6 +23,7 @@ import { dryRunShape } from './schemas.ts'
 export interface Changing {
   /** The caller's account. */
   readonly account: AccountId
+  readonly caller: Caller
   /** The time of the request (ISO 8601). */
   readonly now: string
   readonly newId: NewId
@@ -177,6 +178,7 @@ function changingOf(call: Call): Changing {
   const { clock, random, settings, catalogue, keyGeneration } = call.parts
   return {
     account: call.caller.account,
+    caller: call.caller,
     now: isoTime(clock.now()),
     newId: newIds(random),
     settings,

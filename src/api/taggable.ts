@@ -7,7 +7,9 @@ import type { ReadTx } from '../store/store.ts'
 import { allocated, missingAllocations } from './addresses.ts'
 import { missingDhcpOptions } from './dhcp-options.ts'
 import { missingFlowLogs } from './flow-logs.ts'
+import { missingTemplates } from './launch-templates.ts'
 import { missingPeerings } from './peerings.ts'
+import { missingPlacementGroups } from './placement-groups.ts'
 import {
   missingInternetGateways,
   missingNatGateways,
@@ -114,6 +116,16 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     type: 'elastic-ip',
     missing: missingAllocations,
     list: async (tx, account) => (await allocated(tx, account)).map(({ id }) => ({ id })),
+  },
+  lt: {
+    type: 'launch-template',
+    missing: missingTemplates,
+    list: async (tx, account) => (await tx.launchTemplates({ account })).map(({ id }) => ({ id })),
+  },
+  pg: {
+    type: 'placement-group',
+    missing: missingPlacementGroups,
+    list: async (tx, account) => (await tx.placementGroups({ account })).map(({ id }) => ({ id })),
   },
   fl: {
     type: 'vpc-flow-log',

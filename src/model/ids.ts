@@ -32,6 +32,8 @@ export type FlowLogId = Branded<'FlowLogId'>
 export type AssociationId = Branded<'AssociationId'>
 export type PeeringId = Branded<'PeeringId'>
 export type AttachmentId = Branded<'AttachmentId'>
+export type LaunchTemplateId = Branded<'LaunchTemplateId'>
+export type PlacementGroupId = Branded<'PlacementGroupId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
 /** A host's name: an RFC 1123 label, unique in the cluster. */
@@ -61,6 +63,8 @@ interface IdTypes {
   fl: FlowLogId
   pcx: PeeringId
   'eni-attach': AttachmentId
+  lt: LaunchTemplateId
+  pg: PlacementGroupId
 }
 export type IdPrefix = keyof IdTypes
 

@@ -1,9 +1,10 @@
 /**
  * Attributes of an instance that a launch sets and ModifyInstanceAttribute changes. Pure.
  *
- * Protection and shutdown behaviour have an effect. The others are only stored and shown, because a
- * client that sets one expects to see it.
+ * Protection, shutdown behaviour and the placement group have an effect. The others are only stored
+ * and shown, because a client that sets one expects to see it.
  */
+import type { PlacementMembership } from './placement-group.ts'
 
 export interface InstanceOptions {
   /** TerminateInstances is refused. */
@@ -23,6 +24,8 @@ export interface InstanceOptions {
   readonly capacityReservation: 'open' | 'none'
   /** The description of its NIC. */
   readonly nicDescription: string
+  /** The placement group that it is a member of until it is terminated. */
+  readonly placementGroup: PlacementMembership | null
 }
 
 /** The values of options that were not given. */
@@ -39,6 +42,7 @@ export const INSTANCE_OPTIONS: InstanceOptions = {
   resourceNameDnsARecord: true,
   capacityReservation: 'none',
   nicDescription: '',
+  placementGroup: null,
 }
 
 /** The given options, and the defaults for the others. An undefined member was not given. */

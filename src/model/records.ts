@@ -67,6 +67,8 @@ export interface Image {
   readonly diskGiB: number | null
   /** The host that inspects the location first, or that has the source instance. */
   readonly host: HostName
+  /** The image that it is a copy of. */
+  readonly sourceImage?: ImageId | null | undefined
   /** The instance that it is made from (CreateImage). Null when it was registered. */
   readonly sourceInstance: InstanceId | null
   /**
@@ -350,6 +352,8 @@ export interface Host {
    * The last run of its daemon. Copies of its disk have the same identity. Null if unknown.
    */
   readonly life?: string | null
+  /** When it began to drain, in milliseconds. Null or absent: it does not, or nobody noted it. */
+  readonly drainingSinceMs?: number | null | undefined
   /** Why it takes no new instances, for people. Null if it does. */
   readonly shortOf: string | null
   /** When it last renewed its lease, by its own clock. For people, never for decisions. */

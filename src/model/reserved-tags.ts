@@ -31,7 +31,22 @@ export function reservedTags(isolation: Isolation, disk: DiskBound): readonly Re
   ]
 }
 
-/** Whether only Atoll may set tags with this key. */
+/** The prefix of keys that EC2 sets by itself, as Atoll does in its place. */
+const EC2_TAG_PREFIX = 'aws:'
+
+/** Whether only Atoll may set tags with this key. They do not count among a resource's tags. */
 export function isReservedKey(key: string): boolean {
-  return key.toLowerCase().startsWith(RESERVED_TAG_PREFIX)
+  const lower = key.toLowerCase()
+  return lower.startsWith(RESERVED_TAG_PREFIX) || lower.startsWith(EC2_TAG_PREFIX)
+}
+
+/**
+ * The tags of an instance that was launched from a template.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/launch-instances-from-launch-template.html
+ */
+export function launchTemplateTags(template: string, version: number): readonly ReservedTag[] {
+  return [
+    { key: 'aws:ec2launchtemplate:id', value: template },
+    { key: 'aws:ec2launchtemplate:version', value: String(version) },
+  ]
 }

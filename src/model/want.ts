@@ -31,6 +31,7 @@ import type { MetadataOptions } from './metadata-options.ts'
 import type { NatShare } from './nat.ts'
 import type { AclRule } from './network-acl.ts'
 import type { ActivePeering, PeeredVpc } from './peering.ts'
+import type { PlacementMembership } from './placement-group.ts'
 import type { ReservedTag } from './reserved-tags.ts'
 import type { Transit } from './transit.ts'
 
@@ -132,6 +133,8 @@ export interface InstanceWant {
   readonly metadata: MetadataOptions
   /** The driver that runs it. */
   readonly driver: DriverName
+  /** Its placement group, for its metadata. Absent: none. */
+  readonly placementGroup?: Pick<PlacementMembership, 'name' | 'partition'> | undefined
   /** At least one, with ascending `deviceIndex`. The first is eth0. */
   readonly nics: readonly NicWant[]
   /** NICs to be taken off the instance. Absent: none. */

@@ -10,6 +10,7 @@ import { OLDER_METADATA } from '../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
 import { addressesOfNic, attachmentOf } from '../model/nics.ts'
 import { type ActivePeering, usablePeerings } from '../model/peering.ts'
+import { groupWant } from '../model/placement-group.ts'
 import type {
   Group,
   GroupRule,
@@ -214,6 +215,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     tags: (index.tags.get(instance.id) ?? []).map(({ key, value }) => ({ key, value })),
     metadata: instance.metadata ?? OLDER_METADATA,
     driver,
+    ...groupWant(instance.options?.placementGroup),
     nics,
     ...(detaching.length === 0 ? {} : { detaching }),
   }

@@ -15,13 +15,16 @@ import { groups } from './records/group.ts'
 import { groupRules } from './records/group-rule.ts'
 import { hosts } from './records/host.ts'
 import { images } from './records/image.ts'
+import { imagePermissions } from './records/image-permission.ts'
 import { instances } from './records/instance.ts'
 import { instanceTypes } from './records/instance-type.ts'
 import { keyPairs } from './records/key-pair.ts'
+import { launchTemplates } from './records/launch-template.ts'
 import { networks } from './records/network.ts'
 import { networkAcls } from './records/network-acl.ts'
 import { nics } from './records/nic.ts'
 import type { Noun, RowsOf } from './records/noun.ts'
+import { placementGroups } from './records/placement-group.ts'
 import { routeTables } from './records/route-table.ts'
 import { tags } from './records/tag.ts'
 import { volumes } from './records/volume.ts'
@@ -32,7 +35,10 @@ export const NOUNS = [
   accounts,
   hosts,
   images,
+  imagePermissions,
   instanceTypes,
+  launchTemplates,
+  placementGroups,
   networks,
   dhcpOptions,
   gateways,

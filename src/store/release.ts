@@ -8,8 +8,8 @@ import type { Tx } from './store.ts'
 
 /**
  * Returns what a terminated instance had: its NICs with their addresses and tags, its share of its
- * host, and the disks that are deleted with it. Other NICs are detached, and other disks become
- * volumes of their own.
+ * host, its place in a placement group, and the disks that are deleted with it. Other NICs are
+ * detached, and other disks become volumes of their own.
  */
 export async function releaseInstance(tx: Tx, instance: Instance): Promise<void> {
   for (const nic of await tx.nics({ instances: [instance.id] })) {
@@ -25,6 +25,8 @@ export async function releaseInstance(tx: Tx, instance: Instance): Promise<void>
   for (const { id } of volumes.filter((volume) => !ending.includes(volume)))
     await tx.updateVolume(id, { state: 'available', instance: null, host: instance.host })
   for (const { id } of ending) await forgetVolume(tx, id)
+  const group = instance.options?.placementGroup?.id
+  if (group !== undefined) await tx.leavePlacementGroup(group, instance.host)
   const type = (await tx.instanceTypes()).find((one) => one.name === instance.type)
   const { vcpus, memoryMiB } = type ?? { vcpus: 0, memoryMiB: 0 }
   await tx.returnCapacity(instance.host, vcpus, memoryMiB, sizeOf(ending))

@@ -182,18 +182,6 @@ const PURCHASES: readonly AlwaysEmpty[] = [
 ]
 
 const INSTANCES: readonly AlwaysEmpty[] = [
-  none('DescribePlacementGroups', 'PlacementGroups', {
-    GroupNames: 'InvalidPlacementGroup.Unknown',
-    GroupIds: 'InvalidPlacementGroup.Unknown',
-  }),
-  none('DescribeLaunchTemplates', 'LaunchTemplates', {
-    LaunchTemplateIds: 'InvalidLaunchTemplateId.NotFound',
-    LaunchTemplateNames: 'InvalidLaunchTemplateName.NotFoundException',
-  }),
-  none('DescribeLaunchTemplateVersions', 'LaunchTemplateVersions', {
-    LaunchTemplateId: 'InvalidLaunchTemplateId.NotFound',
-    LaunchTemplateName: 'InvalidLaunchTemplateName.NotFoundException',
-  }),
   none('DescribeIamInstanceProfileAssociations', 'IamInstanceProfileAssociations', {
     AssociationIds: 'InvalidAssociationID.NotFound',
   }),

@@ -4,15 +4,16 @@
  * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
  */
 import { z } from 'zod'
+import { callerArn } from '../caller-arn.ts'
 import { readAction } from '../read.ts'
 
 /** The caller's account, user and ARN. It needs no permission. */
 export const getCallerIdentity = readAction({
   name: 'GetCallerIdentity',
   input: z.strictObject({}),
-  answer: (_asked, { caller: { account, user } }) => ({
-    UserId: user,
-    Account: account,
-    Arn: `arn:aws:iam::${account}:user/${user}`,
+  answer: (_asked, { caller }) => ({
+    UserId: caller.user,
+    Account: caller.account,
+    Arn: callerArn(caller),
   }),
 })

@@ -35,6 +35,7 @@ export {
   authorizeSecurityGroupEgress,
   authorizeSecurityGroupIngress,
 } from './authorize-security-group.ts'
+export { copyImage } from './copy-image.ts'
 export { createDefaultSubnet } from './create-default-subnet.ts'
 export { createDefaultVpc } from './create-default-vpc.ts'
 export { createDhcpOptions } from './create-dhcp-options.ts'
@@ -42,6 +43,10 @@ export { createFlowLogs } from './create-flow-logs.ts'
 export { createImage } from './create-image.ts'
 export { createInternetGateway } from './create-internet-gateway.ts'
 export { createKeyPair } from './create-key-pair.ts'
+export {
+  createLaunchTemplate,
+  createLaunchTemplateVersion,
+} from './create-launch-template.ts'
 export { createNatGateway } from './create-nat-gateway.ts'
 export { createNetworkAcl } from './create-network-acl.ts'
 export {
@@ -50,6 +55,7 @@ export {
   replaceNetworkAclEntry,
 } from './create-network-acl-entry.ts'
 export { createNetworkInterface } from './create-network-interface.ts'
+export { createPlacementGroup } from './create-placement-group.ts'
 export { createRoute, deleteRoute, replaceRoute } from './create-route.ts'
 export { createRouteTable } from './create-route-table.ts'
 export { createSecurityGroup } from './create-security-group.ts'
@@ -61,9 +67,11 @@ export { deleteDhcpOptions } from './delete-dhcp-options.ts'
 export { deleteFlowLogs } from './delete-flow-logs.ts'
 export { deleteInternetGateway } from './delete-internet-gateway.ts'
 export { deleteKeyPair } from './delete-key-pair.ts'
+export { deleteLaunchTemplate, deleteLaunchTemplateVersions } from './delete-launch-template.ts'
 export { deleteNatGateway } from './delete-nat-gateway.ts'
 export { deleteNetworkAcl } from './delete-network-acl.ts'
 export { deleteNetworkInterface } from './delete-network-interface.ts'
+export { deletePlacementGroup } from './delete-placement-group.ts'
 export { deleteRouteTable } from './delete-route-table.ts'
 export { deleteSecurityGroup } from './delete-security-group.ts'
 export { deleteSubnet } from './delete-subnet.ts'
@@ -87,10 +95,13 @@ export { describeInstanceTypes } from './describe-instance-types.ts'
 export { describeInstances } from './describe-instances.ts'
 export { describeInternetGateways } from './describe-internet-gateways.ts'
 export { describeKeyPairs } from './describe-key-pairs.ts'
+export { describeLaunchTemplateVersions } from './describe-launch-template-versions.ts'
+export { describeLaunchTemplates } from './describe-launch-templates.ts'
 export { describeNatGateways } from './describe-nat-gateways.ts'
 export { describeNetworkAcls } from './describe-network-acls.ts'
 export { describeNetworkInterfaceAttribute } from './describe-network-interface-attribute.ts'
 export { describeNetworkInterfaces } from './describe-network-interfaces.ts'
+export { describePlacementGroups } from './describe-placement-groups.ts'
 export { describePublicIpv4Pools } from './describe-public-ipv4-pools.ts'
 export { describeRegions } from './describe-regions.ts'
 export { describeRouteTables } from './describe-route-tables.ts'
@@ -114,14 +125,18 @@ export {
 } from './end-vpc-peering-connection.ts'
 export { getCallerIdentity } from './get-caller-identity.ts'
 export { getConsoleOutput } from './get-console-output.ts'
+export { getConsoleScreenshot } from './get-console-screenshot.ts'
 export { getInstanceMetadataDefaults } from './get-instance-metadata-defaults.ts'
+export { getLaunchTemplateData } from './get-launch-template-data.ts'
 export { getPasswordData } from './get-password-data.ts'
 export { getSecurityGroupsForVpc } from './get-security-groups-for-vpc.ts'
 export { importKeyPair } from './import-key-pair.ts'
 export { modifyAddressAttribute, resetAddressAttribute } from './modify-address-attribute.ts'
+export { modifyImageAttribute, resetImageAttribute } from './modify-image-attribute.ts'
 export { modifyInstanceAttribute } from './modify-instance-attribute.ts'
 export { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
 export { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
+export { modifyLaunchTemplate } from './modify-launch-template.ts'
 export {
   modifyNetworkInterfaceAttribute,
   resetNetworkInterfaceAttribute,
@@ -135,6 +150,7 @@ export { rebootInstances } from './reboot-instances.ts'
 export { registerImage } from './register-image.ts'
 export { releaseAddress } from './release-address.ts'
 export { replaceNetworkAclAssociation } from './replace-network-acl-association.ts'
+export { resetInstanceAttribute } from './reset-instance-attribute.ts'
 export {
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,

@@ -7,10 +7,12 @@
  * agent reports that an instance is gone.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
  */
+import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import type { AccountId, ReservationId } from '../../model/ids.ts'
 import { placeableHosts } from '../../plan/placement.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
+import type { ApiSettings } from '../action.ts'
 import { addressSource } from '../addresses.ts'
 import { type Changing, changeAction } from '../change.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
@@ -19,32 +21,55 @@ import { launchChoices } from '../launch/choices.ts'
 import { needsNewHosts, refuseTooMuch } from '../launch/nics.ts'
 import { createRandomIds } from '../launch/random-ids.ts'
 import { writeLaunch } from '../launch/records.ts'
-import { type LaunchRequest, launchSchema, parseLaunchRequest } from '../launch/request.ts'
+import {
+  type LaunchRequest,
+  launchSchema,
+  launchShape,
+  parseLaunchRequest,
+} from '../launch/request.ts'
+import { overridden } from '../launch/template-data.ts'
+import { templateReference } from '../launch/template-reference.ts'
+import { requireTemplate, requireVersion } from '../launch-templates.ts'
 import { refuseNicsForOlderHosts } from '../network-interfaces.ts'
+import { parseInput } from '../parameters.ts'
 import { instanceView } from '../views/instance.ts'
 import { reservationsView } from '../views/reservation.ts'
 
 /** One request for a launch. */
 interface Launch {
-  readonly order: LaunchRequest
+  /** Null: it names a launch template, which is read with the rest. */
+  readonly order: LaunchRequest | null
+  readonly given: z.output<typeof givenSchema>
   readonly reservation: ReservationId
   readonly catalogue: CatalogueReader
 }
 
+/** All other parameters are parsed once a template has contributed its own. */
+const givenSchema = z
+  .looseObject({
+    LaunchTemplate: launchShape.LaunchTemplate,
+    ClientToken: launchShape.ClientToken,
+  })
+  .meta({ parsedBy: launchSchema })
+
 /** RunInstances. */
 export const runInstances = changeAction({
   name: 'RunInstances',
-  input: launchSchema,
+  input: givenSchema,
   prepare: (given, { settings, newId, parts }): Launch => ({
-    order: parseLaunchRequest(given, settings.maxInstancesPerLaunch),
+    order:
+      given.LaunchTemplate === undefined
+        ? parseLaunchRequest(parseInput(launchSchema, given), settings.maxInstancesPerLaunch)
+        : null,
+    given,
     reservation: newId('r'),
     catalogue: parts.catalogue.reader(),
   }),
-  once: ({ order, reservation }, { account }) => ({
+  once: ({ given, reservation }, { account }) => ({
     // A claim needs a key of its own (`store.ts`). The reservation is one, because it is new. The
     // row costs as much as a guarded commit. The ids of its instances could be the key instead;
     // that was not built, because the AWS CLI and every SDK send a token.
-    token: order.clientToken ?? reservation,
+    token: given.ClientToken ?? reservation,
     result: reservation,
     repeat: (tx, result) => earlierLaunch(tx, account, result),
   }),
@@ -67,10 +92,11 @@ export const runInstances = changeAction({
 
 async function launch(
   tx: Tx,
-  { order, reservation, catalogue }: Launch,
+  { order: asked, given, reservation, catalogue }: Launch,
   { account, now, settings, budget, dryRun, newId, parts }: Changing,
 ): Promise<readonly InstanceDetails[]> {
   const draw = createRandomIds(newId, parts.random)
+  const order = asked ?? (await orderFromTemplate(tx, account, given, settings))
   const known = await catalogue.read(tx)
   const { host, drivers } = settings
   const catalogued = { ...known, hosts: placeableHosts(known.hosts, host), drivers }
@@ -97,6 +123,20 @@ async function launch(
     publicAddresses,
     budget,
   })
+}
+
+/** The order of a request that names a launch template. */
+async function orderFromTemplate(
+  tx: ReadTx,
+  account: AccountId,
+  { LaunchTemplate: named = {}, ...given }: Launch['given'],
+  { maxInstancesPerLaunch }: Pick<ApiSettings, 'maxInstancesPerLaunch'>,
+): Promise<LaunchRequest> {
+  const template = await requireTemplate(tx, account, templateReference(named))
+  const { version, data } = await requireVersion(tx, template, named.Version)
+  const input = parseInput(launchSchema, overridden(data, given))
+  const order = parseLaunchRequest(input, maxInstancesPerLaunch)
+  return { ...order, template: { id: template.id, version } }
 }
 
 /** The launch that was made with the same token. */

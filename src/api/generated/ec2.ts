@@ -19,6 +19,7 @@ export const EC2_MODEL: WireModel = {
     AttachNetworkInterface: ['AttachNetworkInterfaceRequest', 'AttachNetworkInterfaceResult'],
     AuthorizeSecurityGroupEgress: ['AuthorizeSecurityGroupEgressRequest', 'AuthorizeSecurityGroupEgressResult'],
     AuthorizeSecurityGroupIngress: ['AuthorizeSecurityGroupIngressRequest', 'AuthorizeSecurityGroupIngressResult'],
+    CopyImage: ['CopyImageRequest', 'CopyImageResult'],
     CreateDefaultSubnet: ['CreateDefaultSubnetRequest', 'CreateDefaultSubnetResult'],
     CreateDefaultVpc: ['CreateDefaultVpcRequest', 'CreateDefaultVpcResult'],
     CreateDhcpOptions: ['CreateDhcpOptionsRequest', 'CreateDhcpOptionsResult'],
@@ -26,10 +27,13 @@ export const EC2_MODEL: WireModel = {
     CreateImage: ['CreateImageRequest', 'CreateImageResult'],
     CreateInternetGateway: ['CreateInternetGatewayRequest', 'CreateInternetGatewayResult'],
     CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
+    CreateLaunchTemplate: ['CreateLaunchTemplateRequest', 'CreateLaunchTemplateResult'],
+    CreateLaunchTemplateVersion: ['CreateLaunchTemplateVersionRequest', 'CreateLaunchTemplateVersionResult'],
     CreateNatGateway: ['CreateNatGatewayRequest', 'CreateNatGatewayResult'],
     CreateNetworkAcl: ['CreateNetworkAclRequest', 'CreateNetworkAclResult'],
     CreateNetworkAclEntry: ['CreateNetworkAclEntryRequest', 'unit'],
     CreateNetworkInterface: ['CreateNetworkInterfaceRequest', 'CreateNetworkInterfaceResult'],
+    CreatePlacementGroup: ['CreatePlacementGroupRequest', 'CreatePlacementGroupResult'],
     CreateRoute: ['CreateRouteRequest', 'CreateRouteResult'],
     CreateRouteTable: ['CreateRouteTableRequest', 'CreateRouteTableResult'],
     CreateSecurityGroup: ['CreateSecurityGroupRequest', 'CreateSecurityGroupResult'],
@@ -41,10 +45,13 @@ export const EC2_MODEL: WireModel = {
     DeleteFlowLogs: ['DeleteFlowLogsRequest', 'DeleteFlowLogsResult'],
     DeleteInternetGateway: ['DeleteInternetGatewayRequest', 'unit'],
     DeleteKeyPair: ['DeleteKeyPairRequest', 'DeleteKeyPairResult'],
+    DeleteLaunchTemplate: ['DeleteLaunchTemplateRequest', 'DeleteLaunchTemplateResult'],
+    DeleteLaunchTemplateVersions: ['DeleteLaunchTemplateVersionsRequest', 'DeleteLaunchTemplateVersionsResult'],
     DeleteNatGateway: ['DeleteNatGatewayRequest', 'DeleteNatGatewayResult'],
     DeleteNetworkAcl: ['DeleteNetworkAclRequest', 'unit'],
     DeleteNetworkAclEntry: ['DeleteNetworkAclEntryRequest', 'unit'],
     DeleteNetworkInterface: ['DeleteNetworkInterfaceRequest', 'unit'],
+    DeletePlacementGroup: ['DeletePlacementGroupRequest', 'unit'],
     DeleteRoute: ['DeleteRouteRequest', 'unit'],
     DeleteRouteTable: ['DeleteRouteTableRequest', 'unit'],
     DeleteSecurityGroup: ['DeleteSecurityGroupRequest', 'DeleteSecurityGroupResult'],
@@ -176,9 +183,11 @@ export const EC2_MODEL: WireModel = {
     DisassociateRouteTable: ['DisassociateRouteTableRequest', 'unit'],
     GetAllowedImagesSettings: ['GetAllowedImagesSettingsRequest', 'GetAllowedImagesSettingsResult'],
     GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
+    GetConsoleScreenshot: ['GetConsoleScreenshotRequest', 'GetConsoleScreenshotResult'],
     GetEbsEncryptionByDefault: ['GetEbsEncryptionByDefaultRequest', 'GetEbsEncryptionByDefaultResult'],
     GetImageBlockPublicAccessState: ['GetImageBlockPublicAccessStateRequest', 'GetImageBlockPublicAccessStateResult'],
     GetInstanceMetadataDefaults: ['GetInstanceMetadataDefaultsRequest', 'GetInstanceMetadataDefaultsResult'],
+    GetLaunchTemplateData: ['GetLaunchTemplateDataRequest', 'GetLaunchTemplateDataResult'],
     GetManagedPrefixListEntries: ['GetManagedPrefixListEntriesRequest', 'GetManagedPrefixListEntriesResult'],
     GetPasswordData: ['GetPasswordDataRequest', 'GetPasswordDataResult'],
     GetSecurityGroupsForVpc: ['GetSecurityGroupsForVpcRequest', 'GetSecurityGroupsForVpcResult'],
@@ -189,9 +198,11 @@ export const EC2_MODEL: WireModel = {
     ListImagesInRecycleBin: ['ListImagesInRecycleBinRequest', 'ListImagesInRecycleBinResult'],
     ListSnapshotsInRecycleBin: ['ListSnapshotsInRecycleBinRequest', 'ListSnapshotsInRecycleBinResult'],
     ModifyAddressAttribute: ['ModifyAddressAttributeRequest', 'ModifyAddressAttributeResult'],
+    ModifyImageAttribute: ['ModifyImageAttributeRequest', 'unit'],
     ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
     ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
+    ModifyLaunchTemplate: ['ModifyLaunchTemplateRequest', 'ModifyLaunchTemplateResult'],
     ModifyNetworkInterfaceAttribute: ['ModifyNetworkInterfaceAttributeRequest', 'unit'],
     ModifySecurityGroupRules: ['ModifySecurityGroupRulesRequest', 'ModifySecurityGroupRulesResult'],
     ModifySubnetAttribute: ['ModifySubnetAttributeRequest', 'unit'],
@@ -207,6 +218,8 @@ export const EC2_MODEL: WireModel = {
     ReplaceRoute: ['ReplaceRouteRequest', 'unit'],
     ReplaceRouteTableAssociation: ['ReplaceRouteTableAssociationRequest', 'ReplaceRouteTableAssociationResult'],
     ResetAddressAttribute: ['ResetAddressAttributeRequest', 'ResetAddressAttributeResult'],
+    ResetImageAttribute: ['ResetImageAttributeRequest', 'unit'],
+    ResetInstanceAttribute: ['ResetInstanceAttributeRequest', 'unit'],
     ResetNetworkInterfaceAttribute: ['ResetNetworkInterfaceAttributeRequest', 'unit'],
     RevokeSecurityGroupEgress: ['RevokeSecurityGroupEgressRequest', 'RevokeSecurityGroupEgressResult'],
     RevokeSecurityGroupIngress: ['RevokeSecurityGroupIngressRequest', 'RevokeSecurityGroupIngressResult'],
@@ -220,6 +233,14 @@ export const EC2_MODEL: WireModel = {
     UpdateSecurityGroupRuleDescriptionsIngress: ['UpdateSecurityGroupRuleDescriptionsIngressRequest', 'UpdateSecurityGroupRuleDescriptionsIngressResult']
   },
   inputs: {
+    AcceleratorCountRequest: {
+      Min: 'Min number',
+      Max: 'Max number'
+    },
+    AcceleratorTotalMemoryMiBRequest: {
+      Min: 'Min number',
+      Max: 'Max number'
+    },
     AcceptVpcPeeringConnectionRequest: {
       VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
       DryRun: 'DryRun boolean'
@@ -313,6 +334,13 @@ export const EC2_MODEL: WireModel = {
       AvailabilityZoneId: 'AvailabilityZoneId string',
       AllocationId: 'AllocationIds string[]'
     },
+    BaselineEbsBandwidthMbpsRequest: {
+      Min: 'Min number',
+      Max: 'Max number'
+    },
+    BaselinePerformanceFactorsRequest: {
+      Cpu: 'Cpu CpuPerformanceFactorRequest'
+    },
     BlockDeviceMapping: {
       Ebs: 'Ebs EbsBlockDevice',
       NoDevice: 'NoDevice string',
@@ -332,11 +360,30 @@ export const EC2_MODEL: WireModel = {
       UdpStreamTimeout: 'UdpStreamTimeout number',
       UdpTimeout: 'UdpTimeout number'
     },
+    CopyImageRequest: {
+      Name: 'Name string',
+      SourceImageId: 'SourceImageId string',
+      SourceRegion: 'SourceRegion string',
+      ClientToken: 'ClientToken string',
+      Description: 'Description string',
+      Encrypted: 'Encrypted boolean',
+      KmsKeyId: 'KmsKeyId string',
+      DestinationOutpostArn: 'DestinationOutpostArn string',
+      CopyImageTags: 'CopyImageTags boolean',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      SnapshotCopyCompletionDurationMinutes: 'SnapshotCopyCompletionDurationMinutes number',
+      DestinationAvailabilityZone: 'DestinationAvailabilityZone string',
+      DestinationAvailabilityZoneId: 'DestinationAvailabilityZoneId string',
+      DryRun: 'DryRun boolean'
+    },
     CpuOptionsRequest: {
       CoreCount: 'CoreCount number',
       ThreadsPerCore: 'ThreadsPerCore number',
       AmdSevSnp: 'AmdSevSnp string',
       NestedVirtualization: 'NestedVirtualization string'
+    },
+    CpuPerformanceFactorRequest: {
+      Reference: 'References PerformanceFactorReferenceRequest[]'
     },
     CreateDefaultSubnetRequest: {
       AvailabilityZone: 'AvailabilityZone string',
@@ -391,6 +438,25 @@ export const EC2_MODEL: WireModel = {
       KeyFormat: 'KeyFormat string',
       DryRun: 'DryRun boolean'
     },
+    CreateLaunchTemplateRequest: {
+      LaunchTemplateName: 'LaunchTemplateName string',
+      LaunchTemplateData: 'LaunchTemplateData RequestLaunchTemplateData',
+      DryRun: 'DryRun boolean',
+      ClientToken: 'ClientToken string',
+      VersionDescription: 'VersionDescription string',
+      Operator: 'Operator OperatorRequest',
+      TagSpecification: 'TagSpecifications TagSpecification[]'
+    },
+    CreateLaunchTemplateVersionRequest: {
+      LaunchTemplateData: 'LaunchTemplateData RequestLaunchTemplateData',
+      DryRun: 'DryRun boolean',
+      ClientToken: 'ClientToken string',
+      LaunchTemplateId: 'LaunchTemplateId string',
+      LaunchTemplateName: 'LaunchTemplateName string',
+      SourceVersion: 'SourceVersion string',
+      VersionDescription: 'VersionDescription string',
+      ResolveAlias: 'ResolveAlias boolean'
+    },
     CreateNatGatewayRequest: {
       AvailabilityMode: 'AvailabilityMode string',
       AllocationId: 'AllocationId string',
@@ -444,6 +510,17 @@ export const EC2_MODEL: WireModel = {
       Ipv6Addresses: 'Ipv6Addresses InstanceIpv6Address[]',
       Ipv6AddressCount: 'Ipv6AddressCount number',
       DryRun: 'DryRun boolean'
+    },
+    CreatePlacementGroupRequest: {
+      PartitionCount: 'PartitionCount number',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      SpreadLevel: 'SpreadLevel string',
+      LinkedGroupId: 'LinkedGroupId string',
+      Operator: 'Operator OperatorRequest',
+      ParentGroupId: 'ParentGroupId string',
+      DryRun: 'DryRun boolean',
+      GroupName: 'GroupName string',
+      Strategy: 'Strategy string'
     },
     CreateRouteRequest: {
       RouteTableId: 'RouteTableId string',
@@ -540,6 +617,17 @@ export const EC2_MODEL: WireModel = {
       KeyPairId: 'KeyPairId string',
       DryRun: 'DryRun boolean'
     },
+    DeleteLaunchTemplateRequest: {
+      DryRun: 'DryRun boolean',
+      LaunchTemplateId: 'LaunchTemplateId string',
+      LaunchTemplateName: 'LaunchTemplateName string'
+    },
+    DeleteLaunchTemplateVersionsRequest: {
+      LaunchTemplateVersion: 'Versions string[]',
+      DryRun: 'DryRun boolean',
+      LaunchTemplateId: 'LaunchTemplateId string',
+      LaunchTemplateName: 'LaunchTemplateName string'
+    },
     DeleteNatGatewayRequest: {
       NatGatewayId: 'NatGatewayId string',
       DryRun: 'DryRun boolean'
@@ -556,6 +644,10 @@ export const EC2_MODEL: WireModel = {
     },
     DeleteNetworkInterfaceRequest: {
       NetworkInterfaceId: 'NetworkInterfaceId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeletePlacementGroupRequest: {
+      GroupName: 'GroupName string',
       DryRun: 'DryRun boolean'
     },
     DeleteRouteRequest: {
@@ -1471,6 +1563,11 @@ export const EC2_MODEL: WireModel = {
       Latest: 'Latest boolean',
       DryRun: 'DryRun boolean'
     },
+    GetConsoleScreenshotRequest: {
+      InstanceId: 'InstanceId string',
+      DryRun: 'DryRun boolean',
+      WakeUp: 'WakeUp boolean'
+    },
     GetEbsEncryptionByDefaultRequest: {
       DryRun: 'DryRun boolean'
     },
@@ -1478,6 +1575,10 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean'
     },
     GetInstanceMetadataDefaultsRequest: {
+      DryRun: 'DryRun boolean'
+    },
+    GetLaunchTemplateDataRequest: {
+      InstanceId: 'InstanceId string',
       DryRun: 'DryRun boolean'
     },
     GetManagedPrefixListEntriesRequest: {
@@ -1538,6 +1639,9 @@ export const EC2_MODEL: WireModel = {
       Ipv6Address: 'Ipv6Address string',
       IsPrimaryIpv6: 'IsPrimaryIpv6 boolean'
     },
+    InstanceIpv6AddressRequest: {
+      Ipv6Address: 'Ipv6Address string'
+    },
     InstanceMaintenanceOptionsRequest: {
       AutoRecovery: 'AutoRecovery string'
     },
@@ -1580,6 +1684,34 @@ export const EC2_MODEL: WireModel = {
     InstanceNetworkPerformanceOptionsRequest: {
       BandwidthWeighting: 'BandwidthWeighting string'
     },
+    InstanceRequirementsRequest: {
+      VCpuCount: 'VCpuCount VCpuCountRangeRequest',
+      MemoryMiB: 'MemoryMiB MemoryMiBRequest',
+      CpuManufacturer: 'CpuManufacturers string[]',
+      MemoryGiBPerVCpu: 'MemoryGiBPerVCpu MemoryGiBPerVCpuRequest',
+      ExcludedInstanceType: 'ExcludedInstanceTypes string[]',
+      InstanceGeneration: 'InstanceGenerations string[]',
+      SpotMaxPricePercentageOverLowestPrice: 'SpotMaxPricePercentageOverLowestPrice number',
+      OnDemandMaxPricePercentageOverLowestPrice: 'OnDemandMaxPricePercentageOverLowestPrice number',
+      BareMetal: 'BareMetal string',
+      BurstablePerformance: 'BurstablePerformance string',
+      RequireHibernateSupport: 'RequireHibernateSupport boolean',
+      NetworkInterfaceCount: 'NetworkInterfaceCount NetworkInterfaceCountRequest',
+      LocalStorage: 'LocalStorage string',
+      LocalStorageType: 'LocalStorageTypes string[]',
+      TotalLocalStorageGB: 'TotalLocalStorageGB TotalLocalStorageGBRequest',
+      BaselineEbsBandwidthMbps: 'BaselineEbsBandwidthMbps BaselineEbsBandwidthMbpsRequest',
+      AcceleratorType: 'AcceleratorTypes string[]',
+      AcceleratorCount: 'AcceleratorCount AcceleratorCountRequest',
+      AcceleratorManufacturer: 'AcceleratorManufacturers string[]',
+      AcceleratorName: 'AcceleratorNames string[]',
+      AcceleratorTotalMemoryMiB: 'AcceleratorTotalMemoryMiB AcceleratorTotalMemoryMiBRequest',
+      NetworkBandwidthGbps: 'NetworkBandwidthGbps NetworkBandwidthGbpsRequest',
+      AllowedInstanceType: 'AllowedInstanceTypes string[]',
+      MaxSpotPriceAsPercentageOfOptimalOnDemandPrice: 'MaxSpotPriceAsPercentageOfOptimalOnDemandPrice number',
+      BaselinePerformanceFactors: 'BaselinePerformanceFactors BaselinePerformanceFactorsRequest',
+      RequireEncryptionInTransit: 'RequireEncryptionInTransit boolean'
+    },
     InstanceSecondaryInterfacePrivateIpAddressRequest: {
       PrivateIpAddress: 'PrivateIpAddress string'
     },
@@ -1615,10 +1747,148 @@ export const EC2_MODEL: WireModel = {
       Description: 'Description string',
       CidrIpv6: 'CidrIpv6 string'
     },
+    LaunchPermission: {
+      OrganizationArn: 'OrganizationArn string',
+      OrganizationalUnitArn: 'OrganizationalUnitArn string',
+      UserId: 'UserId string',
+      Group: 'Group string'
+    },
+    LaunchPermissionModifications: {
+      Add: 'Add LaunchPermission[]',
+      Remove: 'Remove LaunchPermission[]'
+    },
+    LaunchTemplateBlockDeviceMappingRequest: {
+      DeviceName: 'DeviceName string',
+      VirtualName: 'VirtualName string',
+      Ebs: 'Ebs LaunchTemplateEbsBlockDeviceRequest',
+      NoDevice: 'NoDevice string'
+    },
+    LaunchTemplateCapacityReservationSpecificationRequest: {
+      CapacityReservationPreference: 'CapacityReservationPreference string',
+      CapacityReservationTarget: 'CapacityReservationTarget CapacityReservationTarget'
+    },
+    LaunchTemplateCpuOptionsRequest: {
+      CoreCount: 'CoreCount number',
+      ThreadsPerCore: 'ThreadsPerCore number',
+      AmdSevSnp: 'AmdSevSnp string',
+      NestedVirtualization: 'NestedVirtualization string'
+    },
+    LaunchTemplateEbsBlockDeviceRequest: {
+      Encrypted: 'Encrypted boolean',
+      DeleteOnTermination: 'DeleteOnTermination boolean',
+      Iops: 'Iops number',
+      KmsKeyId: 'KmsKeyId string',
+      SnapshotId: 'SnapshotId string',
+      VolumeSize: 'VolumeSize number',
+      VolumeType: 'VolumeType string',
+      Throughput: 'Throughput number',
+      VolumeInitializationRate: 'VolumeInitializationRate number',
+      EbsCardIndex: 'EbsCardIndex number'
+    },
+    LaunchTemplateElasticInferenceAccelerator: {
+      Type: 'Type string',
+      Count: 'Count number'
+    },
+    LaunchTemplateEnclaveOptionsRequest: {
+      Enabled: 'Enabled boolean'
+    },
+    LaunchTemplateHibernationOptionsRequest: {
+      Configured: 'Configured boolean'
+    },
+    LaunchTemplateIamInstanceProfileSpecificationRequest: {
+      Arn: 'Arn string',
+      Name: 'Name string'
+    },
+    LaunchTemplateInstanceMaintenanceOptionsRequest: {
+      AutoRecovery: 'AutoRecovery string'
+    },
+    LaunchTemplateInstanceMarketOptionsRequest: {
+      MarketType: 'MarketType string',
+      SpotOptions: 'SpotOptions LaunchTemplateSpotMarketOptionsRequest'
+    },
+    LaunchTemplateInstanceMetadataOptionsRequest: {
+      HttpTokens: 'HttpTokens string',
+      HttpPutResponseHopLimit: 'HttpPutResponseHopLimit number',
+      HttpEndpoint: 'HttpEndpoint string',
+      HttpProtocolIpv6: 'HttpProtocolIpv6 string',
+      InstanceMetadataTags: 'InstanceMetadataTags string'
+    },
+    LaunchTemplateInstanceNetworkInterfaceSpecificationRequest: {
+      AssociateCarrierIpAddress: 'AssociateCarrierIpAddress boolean',
+      AssociatePublicIpAddress: 'AssociatePublicIpAddress boolean',
+      DeleteOnTermination: 'DeleteOnTermination boolean',
+      Description: 'Description string',
+      DeviceIndex: 'DeviceIndex number',
+      SecurityGroupId: 'Groups string[]',
+      InterfaceType: 'InterfaceType string',
+      Ipv6AddressCount: 'Ipv6AddressCount number',
+      Ipv6Addresses: 'Ipv6Addresses InstanceIpv6AddressRequest[]',
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      PrivateIpAddress: 'PrivateIpAddress string',
+      PrivateIpAddresses: 'PrivateIpAddresses PrivateIpAddressSpecification[]',
+      SecondaryPrivateIpAddressCount: 'SecondaryPrivateIpAddressCount number',
+      SubnetId: 'SubnetId string',
+      NetworkCardIndex: 'NetworkCardIndex number',
+      Ipv4Prefix: 'Ipv4Prefixes Ipv4PrefixSpecificationRequest[]',
+      Ipv4PrefixCount: 'Ipv4PrefixCount number',
+      Ipv6Prefix: 'Ipv6Prefixes Ipv6PrefixSpecificationRequest[]',
+      Ipv6PrefixCount: 'Ipv6PrefixCount number',
+      PrimaryIpv6: 'PrimaryIpv6 boolean',
+      EnaSrdSpecification: 'EnaSrdSpecification EnaSrdSpecificationRequest',
+      ConnectionTrackingSpecification: 'ConnectionTrackingSpecification ConnectionTrackingSpecificationRequest',
+      EnaQueueCount: 'EnaQueueCount number'
+    },
+    LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest: {
+      DeleteOnTermination: 'DeleteOnTermination boolean',
+      DeviceIndex: 'DeviceIndex number',
+      PrivateIpAddress: 'PrivateIpAddresses SecondaryInterfacePrivateIpAddressSpecificationRequest[]',
+      PrivateIpAddressCount: 'PrivateIpAddressCount number',
+      SecondarySubnetId: 'SecondarySubnetId string',
+      InterfaceType: 'InterfaceType string',
+      NetworkCardIndex: 'NetworkCardIndex number'
+    },
+    LaunchTemplateLicenseConfigurationRequest: {
+      LicenseConfigurationArn: 'LicenseConfigurationArn string'
+    },
+    LaunchTemplateNetworkPerformanceOptionsRequest: {
+      BandwidthWeighting: 'BandwidthWeighting string'
+    },
+    LaunchTemplatePlacementRequest: {
+      AvailabilityZone: 'AvailabilityZone string',
+      AvailabilityZoneId: 'AvailabilityZoneId string',
+      Affinity: 'Affinity string',
+      GroupName: 'GroupName string',
+      HostId: 'HostId string',
+      Tenancy: 'Tenancy string',
+      SpreadDomain: 'SpreadDomain string',
+      HostResourceGroupArn: 'HostResourceGroupArn string',
+      PartitionNumber: 'PartitionNumber number',
+      GroupId: 'GroupId string'
+    },
+    LaunchTemplatePrivateDnsNameOptionsRequest: {
+      HostnameType: 'HostnameType string',
+      EnableResourceNameDnsARecord: 'EnableResourceNameDnsARecord boolean',
+      EnableResourceNameDnsAAAARecord: 'EnableResourceNameDnsAAAARecord boolean'
+    },
     LaunchTemplateSpecification: {
       LaunchTemplateId: 'LaunchTemplateId string',
       LaunchTemplateName: 'LaunchTemplateName string',
       Version: 'Version string'
+    },
+    LaunchTemplateSpotMarketOptionsRequest: {
+      MaxPrice: 'MaxPrice string',
+      SpotInstanceType: 'SpotInstanceType string',
+      BlockDurationMinutes: 'BlockDurationMinutes number',
+      ValidUntil: 'ValidUntil timestamp',
+      InstanceInterruptionBehavior: 'InstanceInterruptionBehavior string'
+    },
+    LaunchTemplateTagSpecificationRequest: {
+      ResourceType: 'ResourceType string',
+      Tag: 'Tags Tag[]'
+    },
+    LaunchTemplatesMonitoringRequest: {
+      Enabled: 'Enabled boolean',
+      MetricCategoryId: 'MetricCategoryIds string[]'
     },
     LicenseConfigurationRequest: {
       LicenseConfigurationArn: 'LicenseConfigurationArn string'
@@ -1635,9 +1905,32 @@ export const EC2_MODEL: WireModel = {
       SnapshotId: 'SnapshotIds string[]',
       DryRun: 'DryRun boolean'
     },
+    MemoryGiBPerVCpuRequest: {
+      Min: 'Min number',
+      Max: 'Max number'
+    },
+    MemoryMiBRequest: {
+      Min: 'Min number',
+      Max: 'Max number'
+    },
     ModifyAddressAttributeRequest: {
       AllocationId: 'AllocationId string',
       DomainName: 'DomainName string',
+      DryRun: 'DryRun boolean'
+    },
+    ModifyImageAttributeRequest: {
+      ImageId: 'ImageId string',
+      Attribute: 'Attribute string',
+      Description: 'Description AttributeValue',
+      LaunchPermission: 'LaunchPermission LaunchPermissionModifications',
+      OperationType: 'OperationType string',
+      ProductCode: 'ProductCodes string[]',
+      UserGroup: 'UserGroups string[]',
+      UserId: 'UserIds string[]',
+      Value: 'Value string',
+      OrganizationArn: 'OrganizationArns string[]',
+      OrganizationalUnitArn: 'OrganizationalUnitArns string[]',
+      ImdsSupport: 'ImdsSupport AttributeValue',
       DryRun: 'DryRun boolean'
     },
     ModifyInstanceAttributeRequest: {
@@ -1676,6 +1969,13 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       HttpProtocolIpv6: 'HttpProtocolIpv6 string',
       InstanceMetadataTags: 'InstanceMetadataTags string'
+    },
+    ModifyLaunchTemplateRequest: {
+      DryRun: 'DryRun boolean',
+      ClientToken: 'ClientToken string',
+      LaunchTemplateId: 'LaunchTemplateId string',
+      LaunchTemplateName: 'LaunchTemplateName string',
+      SetDefaultVersion: 'DefaultVersion string'
     },
     ModifyNetworkInterfaceAttributeRequest: {
       NetworkInterfaceId: 'NetworkInterfaceId string',
@@ -1725,11 +2025,19 @@ export const EC2_MODEL: WireModel = {
       MetricCategoryId: 'MetricCategoryIds string[]',
       DryRun: 'DryRun boolean'
     },
+    NetworkBandwidthGbpsRequest: {
+      Min: 'Min number',
+      Max: 'Max number'
+    },
     NetworkInterfaceAttachmentChanges: {
       DefaultEnaQueueCount: 'DefaultEnaQueueCount boolean',
       EnaQueueCount: 'EnaQueueCount number',
       AttachmentId: 'AttachmentId string',
       DeleteOnTermination: 'DeleteOnTermination boolean'
+    },
+    NetworkInterfaceCountRequest: {
+      Min: 'Min number',
+      Max: 'Max number'
     },
     NewDhcpConfiguration: {
       Key: 'Key string',
@@ -1742,6 +2050,9 @@ export const EC2_MODEL: WireModel = {
       AllowDnsResolutionFromRemoteVpc: 'AllowDnsResolutionFromRemoteVpc boolean',
       AllowEgressFromLocalClassicLinkToRemoteVpc: 'AllowEgressFromLocalClassicLinkToRemoteVpc boolean',
       AllowEgressFromLocalVpcToRemoteClassicLink: 'AllowEgressFromLocalVpcToRemoteClassicLink boolean'
+    },
+    PerformanceFactorReferenceRequest: {
+      InstanceFamily: 'InstanceFamily string'
     },
     Placement: {
       AvailabilityZoneId: 'AvailabilityZoneId string',
@@ -1848,8 +2159,54 @@ export const EC2_MODEL: WireModel = {
       RouteTableId: 'RouteTableId string',
       DryRun: 'DryRun boolean'
     },
+    RequestLaunchTemplateData: {
+      KernelId: 'KernelId string',
+      EbsOptimized: 'EbsOptimized boolean',
+      IamInstanceProfile: 'IamInstanceProfile LaunchTemplateIamInstanceProfileSpecificationRequest',
+      BlockDeviceMapping: 'BlockDeviceMappings LaunchTemplateBlockDeviceMappingRequest[]',
+      NetworkInterface: 'NetworkInterfaces LaunchTemplateInstanceNetworkInterfaceSpecificationRequest[]',
+      ImageId: 'ImageId string',
+      InstanceType: 'InstanceType string',
+      KeyName: 'KeyName string',
+      Monitoring: 'Monitoring LaunchTemplatesMonitoringRequest',
+      Placement: 'Placement LaunchTemplatePlacementRequest',
+      RamDiskId: 'RamDiskId string',
+      DisableApiTermination: 'DisableApiTermination boolean',
+      InstanceInitiatedShutdownBehavior: 'InstanceInitiatedShutdownBehavior string',
+      UserData: 'UserData string',
+      TagSpecification: 'TagSpecifications LaunchTemplateTagSpecificationRequest[]',
+      ElasticGpuSpecification: 'ElasticGpuSpecifications ElasticGpuSpecification[]',
+      ElasticInferenceAccelerator: 'ElasticInferenceAccelerators LaunchTemplateElasticInferenceAccelerator[]',
+      SecurityGroupId: 'SecurityGroupIds string[]',
+      SecurityGroup: 'SecurityGroups string[]',
+      InstanceMarketOptions: 'InstanceMarketOptions LaunchTemplateInstanceMarketOptionsRequest',
+      CreditSpecification: 'CreditSpecification CreditSpecificationRequest',
+      CpuOptions: 'CpuOptions LaunchTemplateCpuOptionsRequest',
+      CapacityReservationSpecification: 'CapacityReservationSpecification LaunchTemplateCapacityReservationSpecificationRequest',
+      LicenseSpecification: 'LicenseSpecifications LaunchTemplateLicenseConfigurationRequest[]',
+      HibernationOptions: 'HibernationOptions LaunchTemplateHibernationOptionsRequest',
+      MetadataOptions: 'MetadataOptions LaunchTemplateInstanceMetadataOptionsRequest',
+      EnclaveOptions: 'EnclaveOptions LaunchTemplateEnclaveOptionsRequest',
+      InstanceRequirements: 'InstanceRequirements InstanceRequirementsRequest',
+      PrivateDnsNameOptions: 'PrivateDnsNameOptions LaunchTemplatePrivateDnsNameOptionsRequest',
+      MaintenanceOptions: 'MaintenanceOptions LaunchTemplateInstanceMaintenanceOptionsRequest',
+      DisableApiStop: 'DisableApiStop boolean',
+      Operator: 'Operator OperatorRequest',
+      NetworkPerformanceOptions: 'NetworkPerformanceOptions LaunchTemplateNetworkPerformanceOptionsRequest',
+      SecondaryInterface: 'SecondaryInterfaces LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest[]'
+    },
     ResetAddressAttributeRequest: {
       AllocationId: 'AllocationId string',
+      Attribute: 'Attribute string',
+      DryRun: 'DryRun boolean'
+    },
+    ResetImageAttributeRequest: {
+      Attribute: 'Attribute string',
+      ImageId: 'ImageId string',
+      DryRun: 'DryRun boolean'
+    },
+    ResetInstanceAttributeRequest: {
+      InstanceId: 'InstanceId string',
       Attribute: 'Attribute string',
       DryRun: 'DryRun boolean'
     },
@@ -1933,6 +2290,9 @@ export const EC2_MODEL: WireModel = {
       IamInstanceProfile: 'IamInstanceProfile IamInstanceProfileSpecification',
       EbsOptimized: 'EbsOptimized boolean'
     },
+    SecondaryInterfacePrivateIpAddressSpecificationRequest: {
+      PrivateIpAddress: 'PrivateIpAddress string'
+    },
     SecureBlobAttributeValue: {
       Value: 'Value blob'
     },
@@ -1995,6 +2355,10 @@ export const EC2_MODEL: WireModel = {
       SkipOsShutdown: 'SkipOsShutdown boolean',
       DryRun: 'DryRun boolean'
     },
+    TotalLocalStorageGBRequest: {
+      Min: 'Min number',
+      Max: 'Max number'
+    },
     UnassignPrivateIpAddressesRequest: {
       NetworkInterfaceId: 'NetworkInterfaceId string',
       Ipv4Prefix: 'Ipv4Prefixes string[]',
@@ -2028,6 +2392,10 @@ export const EC2_MODEL: WireModel = {
       VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
       PeeringStatus: 'PeeringStatus string'
     },
+    VCpuCountRangeRequest: {
+      Min: 'Min number',
+      Max: 'Max number'
+    },
     VpcEncryptionControlConfiguration: {
       Mode: 'Mode string',
       InternetGatewayExclusion: 'InternetGatewayExclusion string',
@@ -2043,6 +2411,14 @@ export const EC2_MODEL: WireModel = {
     }
   },
   outputs: {
+    AcceleratorCount: {
+      min: 'Min number',
+      max: 'Max number'
+    },
+    AcceleratorTotalMemoryMiB: {
+      min: 'Min number',
+      max: 'Max number'
+    },
     AcceptVpcPeeringConnectionResult: {
       vpcPeeringConnection: 'VpcPeeringConnection VpcPeeringConnection'
     },
@@ -2156,6 +2532,13 @@ export const EC2_MODEL: WireModel = {
     AvailabilityZoneSubGeography: {
       name: 'Name string'
     },
+    BaselineEbsBandwidthMbps: {
+      min: 'Min number',
+      max: 'Max number'
+    },
+    BaselinePerformanceFactors: {
+      cpu: 'Cpu CpuPerformanceFactor'
+    },
     BlockDeviceMapping: {
       deviceName: 'DeviceName string',
       virtualName: 'VirtualName string',
@@ -2185,16 +2568,27 @@ export const EC2_MODEL: WireModel = {
       udpStreamTimeout: 'UdpStreamTimeout number',
       udpTimeout: 'UdpTimeout number'
     },
+    ConnectionTrackingSpecification: {
+      tcpEstablishedTimeout: 'TcpEstablishedTimeout number',
+      udpTimeout: 'UdpTimeout number',
+      udpStreamTimeout: 'UdpStreamTimeout number'
+    },
     ConnectionTrackingSpecificationResponse: {
       tcpEstablishedTimeout: 'TcpEstablishedTimeout number',
       udpStreamTimeout: 'UdpStreamTimeout number',
       udpTimeout: 'UdpTimeout number'
+    },
+    CopyImageResult: {
+      imageId: 'ImageId string'
     },
     CpuOptions: {
       coreCount: 'CoreCount number',
       threadsPerCore: 'ThreadsPerCore number',
       amdSevSnp: 'AmdSevSnp string',
       nestedVirtualization: 'NestedVirtualization string'
+    },
+    CpuPerformanceFactor: {
+      referenceSet: 'References PerformanceFactorReference[item]'
     },
     CreateDefaultSubnetResult: {
       subnet: 'Subnet Subnet'
@@ -2216,6 +2610,14 @@ export const EC2_MODEL: WireModel = {
     CreateInternetGatewayResult: {
       internetGateway: 'InternetGateway InternetGateway'
     },
+    CreateLaunchTemplateResult: {
+      launchTemplate: 'LaunchTemplate LaunchTemplate',
+      warning: 'Warning ValidationWarning'
+    },
+    CreateLaunchTemplateVersionResult: {
+      launchTemplateVersion: 'LaunchTemplateVersion LaunchTemplateVersion',
+      warning: 'Warning ValidationWarning'
+    },
     CreateNatGatewayResult: {
       clientToken: 'ClientToken string',
       natGateway: 'NatGateway NatGateway'
@@ -2227,6 +2629,9 @@ export const EC2_MODEL: WireModel = {
     CreateNetworkInterfaceResult: {
       networkInterface: 'NetworkInterface NetworkInterface',
       clientToken: 'ClientToken string'
+    },
+    CreatePlacementGroupResult: {
+      placementGroup: 'PlacementGroup PlacementGroup'
     },
     CreateRouteResult: {
       return: 'Return boolean'
@@ -2252,6 +2657,9 @@ export const EC2_MODEL: WireModel = {
     CreationDateCondition: {
       maximumDaysSinceCreated: 'MaximumDaysSinceCreated number'
     },
+    CreditSpecification: {
+      cpuCredits: 'CpuCredits string'
+    },
     DefaultConnectionTrackingConfiguration: {
       defaultTcpEstablishedTimeout: 'DefaultTcpEstablishedTimeout number',
       defaultUdpTimeout: 'DefaultUdpTimeout number',
@@ -2263,6 +2671,24 @@ export const EC2_MODEL: WireModel = {
     DeleteKeyPairResult: {
       return: 'Return boolean',
       keyPairId: 'KeyPairId string'
+    },
+    DeleteLaunchTemplateResult: {
+      launchTemplate: 'LaunchTemplate LaunchTemplate'
+    },
+    DeleteLaunchTemplateVersionsResponseErrorItem: {
+      launchTemplateId: 'LaunchTemplateId string',
+      launchTemplateName: 'LaunchTemplateName string',
+      versionNumber: 'VersionNumber number',
+      responseError: 'ResponseError ResponseError'
+    },
+    DeleteLaunchTemplateVersionsResponseSuccessItem: {
+      launchTemplateId: 'LaunchTemplateId string',
+      launchTemplateName: 'LaunchTemplateName string',
+      versionNumber: 'VersionNumber number'
+    },
+    DeleteLaunchTemplateVersionsResult: {
+      successfullyDeletedLaunchTemplateVersionSet: 'SuccessfullyDeletedLaunchTemplateVersions DeleteLaunchTemplateVersionsResponseSuccessItem[item]',
+      unsuccessfullyDeletedLaunchTemplateVersionSet: 'UnsuccessfullyDeletedLaunchTemplateVersions DeleteLaunchTemplateVersionsResponseErrorItem[item]'
     },
     DeleteNatGatewayResult: {
       natGatewayId: 'NatGatewayId string'
@@ -2459,11 +2885,11 @@ export const EC2_MODEL: WireModel = {
       keySet: 'KeyPairs KeyPairInfo[item]'
     },
     DescribeLaunchTemplateVersionsResult: {
-      launchTemplateVersionSet: 'LaunchTemplateVersions Nothing[item]',
+      launchTemplateVersionSet: 'LaunchTemplateVersions LaunchTemplateVersion[item]',
       nextToken: 'NextToken string'
     },
     DescribeLaunchTemplatesResult: {
-      launchTemplates: 'LaunchTemplates Nothing[item]',
+      launchTemplates: 'LaunchTemplates LaunchTemplate[item]',
       nextToken: 'NextToken string'
     },
     DescribeLocalGatewaysResult: {
@@ -2519,7 +2945,7 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribePlacementGroupsResult: {
-      placementGroupSet: 'PlacementGroups Nothing[item]'
+      placementGroupSet: 'PlacementGroups PlacementGroup[item]'
     },
     DescribePrefixListsResult: {
       prefixListSet: 'PrefixLists Nothing[item]',
@@ -2825,6 +3251,9 @@ export const EC2_MODEL: WireModel = {
       elasticGpuAssociationState: 'ElasticGpuAssociationState string',
       elasticGpuAssociationTime: 'ElasticGpuAssociationTime string'
     },
+    ElasticGpuSpecificationResponse: {
+      type: 'Type string'
+    },
     ElasticInferenceAcceleratorAssociation: {
       elasticInferenceAcceleratorArn: 'ElasticInferenceAcceleratorArn string',
       elasticInferenceAcceleratorAssociationId: 'ElasticInferenceAcceleratorAssociationId string',
@@ -2876,6 +3305,10 @@ export const EC2_MODEL: WireModel = {
       timestamp: 'Timestamp timestamp',
       output: 'Output string'
     },
+    GetConsoleScreenshotResult: {
+      imageData: 'ImageData string',
+      instanceId: 'InstanceId string'
+    },
     GetEbsEncryptionByDefaultResult: {
       ebsEncryptionByDefault: 'EbsEncryptionByDefault boolean',
       sseType: 'SseType string'
@@ -2886,6 +3319,9 @@ export const EC2_MODEL: WireModel = {
     },
     GetInstanceMetadataDefaultsResult: {
       accountLevel: 'AccountLevel InstanceMetadataDefaultsResponse'
+    },
+    GetLaunchTemplateDataResult: {
+      launchTemplateData: 'LaunchTemplateData ResponseLaunchTemplateData'
     },
     GetManagedPrefixListEntriesResult: {
       entrySet: 'Entries Nothing[item]',
@@ -3234,6 +3670,34 @@ export const EC2_MODEL: WireModel = {
       primary: 'Primary boolean',
       association: 'Association InstanceNetworkInterfaceAssociation'
     },
+    InstanceRequirements: {
+      vCpuCount: 'VCpuCount VCpuCountRange',
+      memoryMiB: 'MemoryMiB MemoryMiB',
+      cpuManufacturerSet: 'CpuManufacturers string[item]',
+      memoryGiBPerVCpu: 'MemoryGiBPerVCpu MemoryGiBPerVCpu',
+      excludedInstanceTypeSet: 'ExcludedInstanceTypes string[item]',
+      instanceGenerationSet: 'InstanceGenerations string[item]',
+      spotMaxPricePercentageOverLowestPrice: 'SpotMaxPricePercentageOverLowestPrice number',
+      onDemandMaxPricePercentageOverLowestPrice: 'OnDemandMaxPricePercentageOverLowestPrice number',
+      bareMetal: 'BareMetal string',
+      burstablePerformance: 'BurstablePerformance string',
+      requireHibernateSupport: 'RequireHibernateSupport boolean',
+      networkInterfaceCount: 'NetworkInterfaceCount NetworkInterfaceCount',
+      localStorage: 'LocalStorage string',
+      localStorageTypeSet: 'LocalStorageTypes string[item]',
+      totalLocalStorageGB: 'TotalLocalStorageGB TotalLocalStorageGB',
+      baselineEbsBandwidthMbps: 'BaselineEbsBandwidthMbps BaselineEbsBandwidthMbps',
+      acceleratorTypeSet: 'AcceleratorTypes string[item]',
+      acceleratorCount: 'AcceleratorCount AcceleratorCount',
+      acceleratorManufacturerSet: 'AcceleratorManufacturers string[item]',
+      acceleratorNameSet: 'AcceleratorNames string[item]',
+      acceleratorTotalMemoryMiB: 'AcceleratorTotalMemoryMiB AcceleratorTotalMemoryMiB',
+      networkBandwidthGbps: 'NetworkBandwidthGbps NetworkBandwidthGbps',
+      allowedInstanceTypeSet: 'AllowedInstanceTypes string[item]',
+      maxSpotPriceAsPercentageOfOptimalOnDemandPrice: 'MaxSpotPriceAsPercentageOfOptimalOnDemandPrice number',
+      baselinePerformanceFactors: 'BaselinePerformanceFactors BaselinePerformanceFactors',
+      requireEncryptionInTransit: 'RequireEncryptionInTransit boolean'
+    },
     InstanceSecondaryInterface: {
       attachment: 'Attachment InstanceSecondaryInterfaceAttachment',
       macAddress: 'MacAddress string',
@@ -3375,10 +3839,16 @@ export const EC2_MODEL: WireModel = {
     Ipv4PrefixSpecification: {
       ipv4Prefix: 'Ipv4Prefix string'
     },
+    Ipv4PrefixSpecificationResponse: {
+      ipv4Prefix: 'Ipv4Prefix string'
+    },
     Ipv6CidrBlock: {
       ipv6CidrBlock: 'Ipv6CidrBlock string'
     },
     Ipv6PrefixSpecification: {
+      ipv6Prefix: 'Ipv6Prefix string'
+    },
+    Ipv6PrefixSpecificationResponse: {
       ipv6Prefix: 'Ipv6Prefix string'
     },
     Ipv6Range: {
@@ -3407,6 +3877,163 @@ export const EC2_MODEL: WireModel = {
       userId: 'UserId string',
       group: 'Group string'
     },
+    LaunchTemplate: {
+      launchTemplateId: 'LaunchTemplateId string',
+      launchTemplateName: 'LaunchTemplateName string',
+      createTime: 'CreateTime timestamp',
+      createdBy: 'CreatedBy string',
+      defaultVersionNumber: 'DefaultVersionNumber number',
+      latestVersionNumber: 'LatestVersionNumber number',
+      tagSet: 'Tags Tag[item]',
+      operator: 'Operator OperatorResponse'
+    },
+    LaunchTemplateBlockDeviceMapping: {
+      deviceName: 'DeviceName string',
+      virtualName: 'VirtualName string',
+      ebs: 'Ebs LaunchTemplateEbsBlockDevice',
+      noDevice: 'NoDevice string'
+    },
+    LaunchTemplateCapacityReservationSpecificationResponse: {
+      capacityReservationPreference: 'CapacityReservationPreference string',
+      capacityReservationTarget: 'CapacityReservationTarget CapacityReservationTargetResponse'
+    },
+    LaunchTemplateCpuOptions: {
+      coreCount: 'CoreCount number',
+      threadsPerCore: 'ThreadsPerCore number',
+      amdSevSnp: 'AmdSevSnp string',
+      nestedVirtualization: 'NestedVirtualization string'
+    },
+    LaunchTemplateEbsBlockDevice: {
+      encrypted: 'Encrypted boolean',
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      iops: 'Iops number',
+      kmsKeyId: 'KmsKeyId string',
+      snapshotId: 'SnapshotId string',
+      volumeSize: 'VolumeSize number',
+      volumeType: 'VolumeType string',
+      throughput: 'Throughput number',
+      volumeInitializationRate: 'VolumeInitializationRate number',
+      ebsCardIndex: 'EbsCardIndex number'
+    },
+    LaunchTemplateElasticInferenceAcceleratorResponse: {
+      type: 'Type string',
+      count: 'Count number'
+    },
+    LaunchTemplateEnaSrdSpecification: {
+      enaSrdEnabled: 'EnaSrdEnabled boolean',
+      enaSrdUdpSpecification: 'EnaSrdUdpSpecification LaunchTemplateEnaSrdUdpSpecification'
+    },
+    LaunchTemplateEnaSrdUdpSpecification: {
+      enaSrdUdpEnabled: 'EnaSrdUdpEnabled boolean'
+    },
+    LaunchTemplateEnclaveOptions: {
+      enabled: 'Enabled boolean'
+    },
+    LaunchTemplateHibernationOptions: {
+      configured: 'Configured boolean'
+    },
+    LaunchTemplateIamInstanceProfileSpecification: {
+      arn: 'Arn string',
+      name: 'Name string'
+    },
+    LaunchTemplateInstanceMaintenanceOptions: {
+      autoRecovery: 'AutoRecovery string'
+    },
+    LaunchTemplateInstanceMarketOptions: {
+      marketType: 'MarketType string',
+      spotOptions: 'SpotOptions LaunchTemplateSpotMarketOptions'
+    },
+    LaunchTemplateInstanceMetadataOptions: {
+      state: 'State string',
+      httpTokens: 'HttpTokens string',
+      httpPutResponseHopLimit: 'HttpPutResponseHopLimit number',
+      httpEndpoint: 'HttpEndpoint string',
+      httpProtocolIpv6: 'HttpProtocolIpv6 string',
+      instanceMetadataTags: 'InstanceMetadataTags string'
+    },
+    LaunchTemplateInstanceNetworkInterfaceSpecification: {
+      associateCarrierIpAddress: 'AssociateCarrierIpAddress boolean',
+      associatePublicIpAddress: 'AssociatePublicIpAddress boolean',
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      description: 'Description string',
+      deviceIndex: 'DeviceIndex number',
+      groupSet: 'Groups string[groupId]',
+      interfaceType: 'InterfaceType string',
+      ipv6AddressCount: 'Ipv6AddressCount number',
+      ipv6AddressesSet: 'Ipv6Addresses InstanceIpv6Address[item]',
+      networkInterfaceId: 'NetworkInterfaceId string',
+      privateIpAddress: 'PrivateIpAddress string',
+      privateIpAddressesSet: 'PrivateIpAddresses PrivateIpAddressSpecification[item]',
+      secondaryPrivateIpAddressCount: 'SecondaryPrivateIpAddressCount number',
+      subnetId: 'SubnetId string',
+      networkCardIndex: 'NetworkCardIndex number',
+      ipv4PrefixSet: 'Ipv4Prefixes Ipv4PrefixSpecificationResponse[item]',
+      ipv4PrefixCount: 'Ipv4PrefixCount number',
+      ipv6PrefixSet: 'Ipv6Prefixes Ipv6PrefixSpecificationResponse[item]',
+      ipv6PrefixCount: 'Ipv6PrefixCount number',
+      primaryIpv6: 'PrimaryIpv6 boolean',
+      enaSrdSpecification: 'EnaSrdSpecification LaunchTemplateEnaSrdSpecification',
+      connectionTrackingSpecification: 'ConnectionTrackingSpecification ConnectionTrackingSpecification',
+      enaQueueCount: 'EnaQueueCount number'
+    },
+    LaunchTemplateInstanceSecondaryInterfaceSpecification: {
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      deviceIndex: 'DeviceIndex number',
+      privateIpAddressesSet: 'PrivateIpAddresses SecondaryInterfacePrivateIpAddressSpecification[item]',
+      privateIpAddressCount: 'PrivateIpAddressCount number',
+      secondarySubnetId: 'SecondarySubnetId string',
+      interfaceType: 'InterfaceType string',
+      networkCardIndex: 'NetworkCardIndex number'
+    },
+    LaunchTemplateLicenseConfiguration: {
+      licenseConfigurationArn: 'LicenseConfigurationArn string'
+    },
+    LaunchTemplateNetworkPerformanceOptions: {
+      bandwidthWeighting: 'BandwidthWeighting string'
+    },
+    LaunchTemplatePlacement: {
+      availabilityZone: 'AvailabilityZone string',
+      availabilityZoneId: 'AvailabilityZoneId string',
+      affinity: 'Affinity string',
+      groupName: 'GroupName string',
+      hostId: 'HostId string',
+      tenancy: 'Tenancy string',
+      spreadDomain: 'SpreadDomain string',
+      hostResourceGroupArn: 'HostResourceGroupArn string',
+      partitionNumber: 'PartitionNumber number',
+      groupId: 'GroupId string'
+    },
+    LaunchTemplatePrivateDnsNameOptions: {
+      hostnameType: 'HostnameType string',
+      enableResourceNameDnsARecord: 'EnableResourceNameDnsARecord boolean',
+      enableResourceNameDnsAAAARecord: 'EnableResourceNameDnsAAAARecord boolean'
+    },
+    LaunchTemplateSpotMarketOptions: {
+      maxPrice: 'MaxPrice string',
+      spotInstanceType: 'SpotInstanceType string',
+      blockDurationMinutes: 'BlockDurationMinutes number',
+      validUntil: 'ValidUntil timestamp',
+      instanceInterruptionBehavior: 'InstanceInterruptionBehavior string'
+    },
+    LaunchTemplateTagSpecification: {
+      resourceType: 'ResourceType string',
+      tagSet: 'Tags Tag[item]'
+    },
+    LaunchTemplateVersion: {
+      launchTemplateId: 'LaunchTemplateId string',
+      launchTemplateName: 'LaunchTemplateName string',
+      versionNumber: 'VersionNumber number',
+      versionDescription: 'VersionDescription string',
+      createTime: 'CreateTime timestamp',
+      createdBy: 'CreatedBy string',
+      defaultVersion: 'DefaultVersion boolean',
+      launchTemplateData: 'LaunchTemplateData ResponseLaunchTemplateData',
+      operator: 'Operator OperatorResponse'
+    },
+    LaunchTemplatesMonitoring: {
+      enabled: 'Enabled boolean',
+      metricCategoryIdSet: 'MetricCategoryIds string[item]'
+    },
     LicenseConfiguration: {
       licenseConfigurationArn: 'LicenseConfigurationArn string'
     },
@@ -3431,8 +4058,16 @@ export const EC2_MODEL: WireModel = {
     MediaDeviceMemoryInfo: {
       sizeInMiB: 'SizeInMiB number'
     },
+    MemoryGiBPerVCpu: {
+      min: 'Min number',
+      max: 'Max number'
+    },
     MemoryInfo: {
       sizeInMiB: 'SizeInMiB number'
+    },
+    MemoryMiB: {
+      min: 'Min number',
+      max: 'Max number'
     },
     ModifyAddressAttributeResult: {
       address: 'Address AddressAttribute'
@@ -3443,6 +4078,9 @@ export const EC2_MODEL: WireModel = {
     ModifyInstanceMetadataOptionsResult: {
       instanceId: 'InstanceId string',
       instanceMetadataOptions: 'InstanceMetadataOptions InstanceMetadataOptionsResponse'
+    },
+    ModifyLaunchTemplateResult: {
+      launchTemplate: 'LaunchTemplate LaunchTemplate'
     },
     ModifySecurityGroupRulesResult: {
       return: 'Return boolean'
@@ -3521,6 +4159,10 @@ export const EC2_MODEL: WireModel = {
       icmpTypeCode: 'IcmpTypeCode IcmpTypeCode',
       ipv6CidrBlock: 'Ipv6CidrBlock string',
       portRange: 'PortRange PortRange'
+    },
+    NetworkBandwidthGbps: {
+      min: 'Min number',
+      max: 'Max number'
     },
     NetworkCardInfo: {
       networkCardIndex: 'NetworkCardIndex number',
@@ -3610,6 +4252,10 @@ export const EC2_MODEL: WireModel = {
       enaSrdSpecification: 'EnaSrdSpecification AttachmentEnaSrdSpecification',
       enaQueueCount: 'EnaQueueCount number'
     },
+    NetworkInterfaceCount: {
+      min: 'Min number',
+      max: 'Max number'
+    },
     NetworkInterfaceIpv6Address: {
       ipv6Address: 'Ipv6Address string',
       publicIpv6DnsName: 'PublicIpv6DnsName string',
@@ -3652,6 +4298,9 @@ export const EC2_MODEL: WireModel = {
       allowEgressFromLocalClassicLinkToRemoteVpc: 'AllowEgressFromLocalClassicLinkToRemoteVpc boolean',
       allowEgressFromLocalVpcToRemoteClassicLink: 'AllowEgressFromLocalVpcToRemoteClassicLink boolean'
     },
+    PerformanceFactorReference: {
+      instanceFamily: 'InstanceFamily string'
+    },
     PerformanceStatusSummary: {
       status: 'Status string',
       impairedSince: 'ImpairedSince timestamp',
@@ -3668,6 +4317,19 @@ export const EC2_MODEL: WireModel = {
       spreadDomain: 'SpreadDomain string',
       hostResourceGroupArn: 'HostResourceGroupArn string',
       groupId: 'GroupId string'
+    },
+    PlacementGroup: {
+      groupName: 'GroupName string',
+      state: 'State string',
+      strategy: 'Strategy string',
+      partitionCount: 'PartitionCount number',
+      groupId: 'GroupId string',
+      tagSet: 'Tags Tag[item]',
+      groupArn: 'GroupArn string',
+      spreadLevel: 'SpreadLevel string',
+      linkedGroupId: 'LinkedGroupId string',
+      operator: 'Operator OperatorResponse',
+      parentGroupId: 'ParentGroupId string'
     },
     PlacementGroupInfo: {
       supportedStrategies: 'SupportedStrategies string[item]'
@@ -3689,6 +4351,10 @@ export const EC2_MODEL: WireModel = {
       hostnameType: 'HostnameType string',
       enableResourceNameDnsARecord: 'EnableResourceNameDnsARecord boolean',
       enableResourceNameDnsAAAARecord: 'EnableResourceNameDnsAAAARecord boolean'
+    },
+    PrivateIpAddressSpecification: {
+      primary: 'Primary boolean',
+      privateIpAddress: 'PrivateIpAddress string'
     },
     ProcessorInfo: {
       supportedArchitectures: 'SupportedArchitectures string[item]',
@@ -3775,6 +4441,46 @@ export const EC2_MODEL: WireModel = {
     ResetAddressAttributeResult: {
       address: 'Address AddressAttribute'
     },
+    ResponseError: {
+      code: 'Code string',
+      message: 'Message string'
+    },
+    ResponseLaunchTemplateData: {
+      kernelId: 'KernelId string',
+      ebsOptimized: 'EbsOptimized boolean',
+      iamInstanceProfile: 'IamInstanceProfile LaunchTemplateIamInstanceProfileSpecification',
+      blockDeviceMappingSet: 'BlockDeviceMappings LaunchTemplateBlockDeviceMapping[item]',
+      networkInterfaceSet: 'NetworkInterfaces LaunchTemplateInstanceNetworkInterfaceSpecification[item]',
+      imageId: 'ImageId string',
+      instanceType: 'InstanceType string',
+      keyName: 'KeyName string',
+      monitoring: 'Monitoring LaunchTemplatesMonitoring',
+      placement: 'Placement LaunchTemplatePlacement',
+      ramDiskId: 'RamDiskId string',
+      disableApiTermination: 'DisableApiTermination boolean',
+      instanceInitiatedShutdownBehavior: 'InstanceInitiatedShutdownBehavior string',
+      userData: 'UserData string',
+      tagSpecificationSet: 'TagSpecifications LaunchTemplateTagSpecification[item]',
+      elasticGpuSpecificationSet: 'ElasticGpuSpecifications ElasticGpuSpecificationResponse[item]',
+      elasticInferenceAcceleratorSet: 'ElasticInferenceAccelerators LaunchTemplateElasticInferenceAcceleratorResponse[item]',
+      securityGroupIdSet: 'SecurityGroupIds string[item]',
+      securityGroupSet: 'SecurityGroups string[item]',
+      instanceMarketOptions: 'InstanceMarketOptions LaunchTemplateInstanceMarketOptions',
+      creditSpecification: 'CreditSpecification CreditSpecification',
+      cpuOptions: 'CpuOptions LaunchTemplateCpuOptions',
+      capacityReservationSpecification: 'CapacityReservationSpecification LaunchTemplateCapacityReservationSpecificationResponse',
+      licenseSet: 'LicenseSpecifications LaunchTemplateLicenseConfiguration[item]',
+      hibernationOptions: 'HibernationOptions LaunchTemplateHibernationOptions',
+      metadataOptions: 'MetadataOptions LaunchTemplateInstanceMetadataOptions',
+      enclaveOptions: 'EnclaveOptions LaunchTemplateEnclaveOptions',
+      instanceRequirements: 'InstanceRequirements InstanceRequirements',
+      privateDnsNameOptions: 'PrivateDnsNameOptions LaunchTemplatePrivateDnsNameOptions',
+      maintenanceOptions: 'MaintenanceOptions LaunchTemplateInstanceMaintenanceOptions',
+      disableApiStop: 'DisableApiStop boolean',
+      operator: 'Operator OperatorResponse',
+      networkPerformanceOptions: 'NetworkPerformanceOptions LaunchTemplateNetworkPerformanceOptions',
+      secondaryInterfaceSet: 'SecondaryInterfaces LaunchTemplateInstanceSecondaryInterfaceSpecification[item]'
+    },
     RevokeSecurityGroupEgressResult: {
       return: 'Return boolean',
       unknownIpPermissionSet: 'UnknownIpPermissions IpPermission[item]',
@@ -3857,6 +4563,9 @@ export const EC2_MODEL: WireModel = {
       mediumFixAvailableSince: 'MediumFixAvailableSince timestamp',
       highFixAvailableSince: 'HighFixAvailableSince timestamp',
       criticalFixAvailableSince: 'CriticalFixAvailableSince timestamp'
+    },
+    SecondaryInterfacePrivateIpAddressSpecification: {
+      privateIpAddress: 'PrivateIpAddress string'
     },
     SecurityGroup: {
       ownerId: 'OwnerId string',
@@ -3998,6 +4707,10 @@ export const EC2_MODEL: WireModel = {
     TerminateInstancesResult: {
       instancesSet: 'TerminatingInstances InstanceStateChange[item]'
     },
+    TotalLocalStorageGB: {
+      min: 'Min number',
+      max: 'Max number'
+    },
     UnmonitorInstancesResult: {
       instancesSet: 'InstanceMonitorings InstanceMonitoring[item]'
     },
@@ -4024,12 +4737,23 @@ export const EC2_MODEL: WireModel = {
       vpcPeeringConnectionId: 'VpcPeeringConnectionId string',
       peeringStatus: 'PeeringStatus string'
     },
+    VCpuCountRange: {
+      min: 'Min number',
+      max: 'Max number'
+    },
     VCpuInfo: {
       defaultVCpus: 'DefaultVCpus number',
       defaultCores: 'DefaultCores number',
       defaultThreadsPerCore: 'DefaultThreadsPerCore number',
       validCores: 'ValidCores number[item]',
       validThreadsPerCore: 'ValidThreadsPerCore number[item]'
+    },
+    ValidationError: {
+      code: 'Code string',
+      message: 'Message string'
+    },
+    ValidationWarning: {
+      errorSet: 'Errors ValidationError[item]'
     },
     Volume: {
       volumeId: 'VolumeId string',

@@ -13,10 +13,12 @@ import type { Host, Image, InstanceType, Subnet } from '../../model/records.ts'
 import { chooseHost, type Demand } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { driverOfImage } from '../drivers.ts'
+import { visibleImages } from '../images.ts'
 import { missingImages, notFound } from '../schemas.ts'
 import type { CatalogueReading } from './catalogue.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
 import { existingNic, furtherNics, type NicChoice, nicChoice } from './nics.ts'
+import { type GroupChoice, groupChoice, refuseOtherZone, zoneOf } from './placement-group.ts'
 import type { LaunchNetwork, LaunchRequest } from './request.ts'
 
 export interface LaunchChoices {
@@ -34,6 +36,8 @@ export interface LaunchChoices {
   readonly nics: readonly NicChoice[]
   /** The account's options for launches that name none. */
   readonly metadata: MetadataDefaults
+  /** Null: outside of any placement group. */
+  readonly group: GroupChoice | null
   /** The hosts that may take the instances: those of the subnet's zone. */
   readonly hosts: readonly Host[]
 }
@@ -50,8 +54,8 @@ export async function launchChoices(
   /** Any non-negative integer, to choose among equally good ones. */
   random: number,
 ): Promise<LaunchChoices> {
-  const [image] = await tx.images({ account, ids: [order.image] })
-  if (image === undefined || image.state === 'deregistered') throw missingImages([order.image])
+  const [image] = await visibleImages(tx, account, [order.image])
+  if (image === undefined) throw missingImages([order.image])
   const hosts = hostsWith(image, catalogue.hosts)
   const type = catalogue.types.find((one) => one.name === order.type)
   if (type === undefined) {
@@ -71,12 +75,14 @@ export async function launchChoices(
   const demand = { vcpus, memoryMiB, diskGiB: disk?.sizeGiB ?? 0 }
   await requireKey(tx, account, order.keyName)
   const subnets = catalogue.subnets.filter((one) => one.account === account)
-  const { network } = order
+  const group = await groupChoice(tx, account, order.placementGroup)
+  const network = inZoneOf(group, order.network)
   const existing = await existingNic(tx, account, network)
   const subnet =
     existing === null
       ? chooseSubnet(subnets, network, hosts, demand, random)
       : namedSubnet(subnets, existing.subnet, network.zone)
+  refuseOtherZone(group, subnet.zone)
   const first = await nicChoice(tx, network, subnet, existing)
   return {
     image,
@@ -87,8 +93,19 @@ export async function launchChoices(
     subnet,
     nics: [first, ...(await furtherNics(tx, account, network.further, subnet))],
     metadata: await preferenceOf(tx, account),
+    group,
     hosts: hosts.filter((host) => host.zone === subnet.zone),
   }
+}
+
+/**
+ * The zone of a cluster's members is wanted, unless the request says where.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/placement-strategies.html
+ */
+function inZoneOf(group: GroupChoice | null, network: LaunchNetwork): LaunchNetwork {
+  const zone = zoneOf(group)
+  const isFree = network.zone === undefined && network.subnet === undefined
+  return zone !== null && isFree && network.existing === undefined ? { ...network, zone } : network
 }
 
 /** The driver of the image. Errors: `refused` when no host of this version has it. */

@@ -36,5 +36,4 @@ export const fixedShape = {
 export const fixedPlacement = {
   Tenancy: onlySchema('default', 'Placement.Tenancy: only default is supported'),
   Affinity: onlySchema('default', 'Placement.Affinity: only default; no host is dedicated'),
-  GroupName: onlySchema('', 'Placement.GroupName: there are no placement groups'),
 }

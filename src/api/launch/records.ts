@@ -5,11 +5,12 @@
  * conditional statements decide. A choice that lost is made again without the loser.
  */
 import { refused } from '../../model/errors.ts'
-import type { AccountId, HostName, ReservationId, SubnetId } from '../../model/ids.ts'
+import type { AccountId, ReservationId, SubnetId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { launchMetadata } from '../../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
-import type { Address, Host, Instance, Nic, Volume } from '../../model/records.ts'
+import type { Address, Host, Instance, Nic, Tag, Volume } from '../../model/records.ts'
+import { launchTemplateTags } from '../../model/reserved-tags.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
 import type { AddressSource } from '../addresses.ts'
@@ -21,6 +22,14 @@ import { specifiedTags } from '../schemas.ts'
 import type { LaunchChoices } from './choices.ts'
 import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
 import type { NicChoice } from './nics.ts'
+import {
+  type GroupRoom,
+  hostChoices,
+  joinGroup,
+  membershipIn,
+  returnSlot,
+  takeSlot,
+} from './placement-group.ts'
 import type { RandomIds } from './random-ids.ts'
 import type { LaunchRequest } from './request.ts'
 
@@ -48,6 +57,8 @@ interface Launch extends LaunchPlan {
    */
   readonly room: {
     hosts: readonly Host[]
+    /** Null: outside of any placement group. */
+    readonly group: GroupRoom | null
     /** Of each subnet. */
     readonly addresses: ReadonlyMap<SubnetId, FreeAddresses>
   }
@@ -76,7 +87,8 @@ type Outcome = { readonly launched: Launched } | { readonly short: Shortage }
  */
 export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly InstanceDetails[]> {
   const { order, choices, least, account, budget } = plan
-  const room = { hosts: choices.hosts, addresses: freeBySubnet(tx, plan) }
+  const group = choices.group && { choice: choices.group, slots: choices.group.slots }
+  const room = { hosts: choices.hosts, group, addresses: freeBySubnet(tx, plan) }
   const launch: Launch = { ...plan, tx, room }
   const launched: Launched[] = []
   while (launched.length < order.maxCount) {
@@ -86,6 +98,7 @@ export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly In
     else if (launched.length >= (outcome.short === 'capacity' ? least : order.minCount)) break
     else throw shortageOf(outcome.short, plan)
   }
+  if (group !== null) await joinGroup(tx, group, launched.length, choices.subnet.zone)
   // What was written is not read again, because the next launch waits for the host's row.
   const { image, type } = choices
   const groups = new Map(
@@ -99,6 +112,7 @@ export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly In
       ...made.map(({ id }) => ({ account, resource: id, resourceType: 'network-interface' })),
     ]
       .flatMap((resource) => specifiedTags(order.tags, resource))
+      .concat(templateTags(plan, instance))
       .toSorted((a, b) => (a.key < b.key ? -1 : 1))
     return { instance, nics, addresses, tags, groups, host, image, type, volumes }
   })
@@ -112,12 +126,20 @@ export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly In
   return details
 }
 
+/** The tags that tell of the template. */
+function templateTags({ order: { template } }: LaunchPlan, { id, account }: Instance): Tag[] {
+  if (template === null) return []
+  const resource = { account, resource: id, resourceType: 'instance' }
+  return launchTemplateTags(template.id, template.version).map((tag) => ({ ...resource, ...tag }))
+}
+
 /** One instance with its NICs. If there is no room, nothing of it is left. */
 async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> {
   const { tx, choices, room } = launch
-  const host = await takeHost(launch)
-  if (host === undefined) return { short: 'capacity' }
-  const instance = newInstance(launch, host.name, launchIndex)
+  const place = await takeHost(launch)
+  if (place === undefined) return { short: 'capacity' }
+  const { host } = place
+  const instance = newInstance(launch, place, launchIndex)
   await tx.insertInstance(instance)
   const nics: Nic[] = []
   for (const choice of choices.nics) {
@@ -136,6 +158,7 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
   await tx.deleteInstance(instance.id)
   const { vcpus, memoryMiB, diskGiB } = choices.demand
   await tx.returnCapacity(host.name, vcpus, memoryMiB, diskGiB)
+  if (room.group !== null) await returnSlot(tx, room.group, host.name)
   room.hosts = room.hosts.map((one) => (one.name === host.name ? host : one))
   return { short: isPlugged ? 'public addresses' : 'addresses' }
 }
@@ -170,8 +193,12 @@ function shortageOf(short: Shortage, plan: LaunchPlan): Error {
   const { subnet, image } = plan.choices
   if (short === 'public addresses' && publicAddresses !== null) return publicAddresses.shortage()
   const only = keptBy(image.location)
+  const { group } = plan.choices
+  const inGroup = group === null ? '' : ` for the placement group '${group.group.name}'`
   const place =
-    only === null ? `in the zone '${subnet.zone}'` : `on '${only}', which alone has the image,`
+    only === null
+      ? `in the zone '${subnet.zone}'${inGroup}`
+      : `on '${only}', which alone has the image,`
   return short === 'capacity'
     ? refused(
         'InsufficientInstanceCapacity',
@@ -184,18 +211,48 @@ function shortageOf(short: Shortage, plan: LaunchPlan): Error {
       )
 }
 
-/** The best host that has the capacity. A host that turned out to be full is not tried again. */
-async function takeHost({ tx, draw, choices, room }: Launch): Promise<Host | undefined> {
+/** Where an instance runs. */
+interface Place {
+  readonly host: Host
+  /** Of its placement group; null: none. */
+  readonly partition: number | null
+}
+
+/**
+ * The best host that has the capacity, and a place in the group. A host that turned out to be full
+ * is not tried again.
+ */
+async function takeHost(launch: Launch): Promise<Place | undefined> {
+  const { room } = launch
+  for (const { hosts, partition } of hostChoices(room.group, room.hosts)) {
+    const host = await takeOneOf(launch, hosts, partition)
+    if (host !== undefined) return { host, partition }
+  }
+  return undefined
+}
+
+async function takeOneOf(
+  { tx, draw, choices, room }: Launch,
+  hosts: readonly Host[],
+  partition: number | null,
+): Promise<Host | undefined> {
   const { demand } = choices
   const { vcpus, memoryMiB, diskGiB } = demand
-  for (;;) {
-    const chosen = chooseHost(room.hosts, demand, draw.number())
+  for (let left = hosts; ; ) {
+    const chosen = chooseHost(left, demand, draw.number())
     if (chosen === undefined) return undefined
-    if ((await tx.takeCapacity(chosen.name, vcpus, memoryMiB, diskGiB)) === 'done') {
-      room.hosts = afterTaking(room.hosts, chosen.name, demand)
-      return chosen
+    left = left.filter((host) => host !== chosen)
+    if ((await tx.takeCapacity(chosen.name, vcpus, memoryMiB, diskGiB)) === 'full') {
+      room.hosts = room.hosts.filter((host) => host !== chosen)
+      continue
     }
-    room.hosts = room.hosts.filter((host) => host !== chosen)
+    const { group } = room
+    if (group !== null && (await takeSlot(tx, group, chosen.name, partition)) === 'taken') {
+      await tx.returnCapacity(chosen.name, vcpus, memoryMiB, diskGiB)
+      continue
+    }
+    room.hosts = afterTaking(room.hosts, chosen.name, demand)
+    return chosen
   }
 }
 
@@ -237,8 +294,8 @@ async function plug(
 }
 
 function newInstance(
-  { account, now, draw, order, choices, reservation }: Launch,
-  host: HostName,
+  { account, now, draw, order, choices, reservation, room }: Launch,
+  { host, partition }: Place,
   launchIndex: number,
 ): Instance {
   return {
@@ -249,7 +306,7 @@ function newInstance(
     image: order.image,
     type: order.type,
     driver: choices.driver.name,
-    host,
+    host: host.name,
     keyName: order.keyName,
     userData: order.userData,
     state: 'pending',
@@ -263,7 +320,7 @@ function newInstance(
     launchedAt: now,
     terminatedAt: null,
     metadata: launchMetadata(order.metadata, choices.metadata),
-    options: order.options,
+    options: { ...order.options, placementGroup: membershipIn(room.group, partition) },
   }
 }
 

@@ -9,7 +9,7 @@
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import type { ImageId } from '../../model/ids.ts'
+import type { ImageId, LaunchTemplateId } from '../../model/ids.ts'
 import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { MetadataOptions } from '../../model/metadata-options.ts'
 import { INTERFACES_MAX } from '../../model/nic-limits.ts'
@@ -32,6 +32,12 @@ import { type DiskRequest, launchDevicesSchema, parseDiskRequest } from './disk.
 import { fixedPlacement, fixedShape } from './fixed-parameters.ts'
 import { launchNicSchema, type NicOrder, nicOrders } from './nics.ts'
 import { launchOptions, optionsShape } from './options.ts'
+import {
+  type PlacementGroupOrder,
+  placementGroupOrder,
+  placementGroupShape,
+} from './placement-group.ts'
+import { templateSchema } from './template-reference.ts'
 
 /** What one RunInstances requests, not yet checked against the records. */
 export interface LaunchRequest {
@@ -52,6 +58,10 @@ export interface LaunchRequest {
   /** The account's defaults apply to missing options. */
   readonly metadata: Partial<MetadataOptions>
   readonly options: InstanceOptions
+  /** Where the parameters came from. Null: all are the request's own. */
+  readonly template: { readonly id: LaunchTemplateId; readonly version: number } | null
+  /** Null: outside of any placement group. */
+  readonly placementGroup: PlacementGroupOrder | null
 }
 
 /** The first NIC of each instance, and what concerns all. */
@@ -116,7 +126,8 @@ const TAGGED = [
   'elastic-gpu',
 ] as const
 
-const givenSchema = z.strictObject({
+/** Every parameter of a launch. */
+export const launchShape = {
   ...HARMLESS,
   ...optionsShape,
   ImageId: idSchema('ami', 'InvalidAMIID.Malformed'),
@@ -133,6 +144,7 @@ const givenSchema = z.strictObject({
   Placement: z
     .strictObject({
       AvailabilityZone: textSchema.optional(),
+      ...placementGroupShape,
       ...fixedPlacement,
     })
     .default({}),
@@ -144,8 +156,10 @@ const givenSchema = z.strictObject({
     .max(CLIENT_TOKEN_MAX_LENGTH)
     .regex(/^[\x20-\x7e]*$/, 'printable ASCII only')
     .optional(),
+  LaunchTemplate: templateSchema.optional(),
   ...fixedShape,
-})
+}
+const givenSchema = z.strictObject(launchShape)
 
 /**
  * The parameters of RunInstances, except `DryRun`. Refuses what EC2 refuses, and what Atoll cannot
@@ -182,6 +196,8 @@ export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRe
     clientToken: given.ClientToken ?? null,
     metadata: askedMetadata(given.MetadataOptions),
     options: launchOptions(given),
+    template: null,
+    placementGroup: placementGroupOrder(given.Placement),
   }
 }
 
@@ -189,7 +205,7 @@ export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRe
  * Some clients send a structure with only empty members (`IamInstanceProfile.Name=`), which
  * requests nothing.
  */
-function withoutEmptyStructures(input: unknown): unknown {
+export function withoutEmptyStructures(input: unknown): unknown {
   if (typeof input !== 'object' || input === null) return input
   return Object.fromEntries(
     Object.entries(input).filter(

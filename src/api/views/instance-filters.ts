@@ -149,6 +149,8 @@ export const INSTANCE_FILTERS: FilterTable<ListedInstance> = {
   'monitoring-state': ({ view }) => view.Monitoring?.State,
   'operator.managed': ({ view }) => view.Operator?.Managed,
   'owner-id': ({ owner }) => owner,
+  'placement-group-name': ({ view }) => view.Placement?.GroupName || undefined,
+  'placement-partition-number': ({ view }) => view.Placement?.PartitionNumber,
   'platform-details': ({ view }) => view.PlatformDetails,
   'private-dns-name': ({ view }) => view.PrivateDnsName,
   'private-dns-name-options.enable-resource-name-dns-a-record': ({ view }) =>
@@ -175,6 +177,10 @@ export const INSTANCE_FILTERS: FilterTable<ListedInstance> = {
 export const INSTANCE_STATUS_FILTERS: FilterTable<InstanceStatus> = {
   'availability-zone': (status) => status.AvailabilityZone,
   'availability-zone-id': (status) => status.AvailabilityZoneId,
+  'event.code': (status) => status.Events?.map((event) => event.Code),
+  'event.description': (status) => status.Events?.map((event) => event.Description),
+  'event.instance-event-id': (status) => status.Events?.map((event) => event.InstanceEventId),
+  'event.not-before': (status) => status.Events?.map((event) => event.NotBefore),
   'instance-state-code': (status) => status.InstanceState?.Code,
   'instance-state-name': (status) => status.InstanceState?.Name,
   'instance-status.reachability': (status) =>

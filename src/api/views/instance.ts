@@ -10,17 +10,21 @@ import type {
   InstanceNetworkInterface,
   Instance as InstanceOutput,
   InstanceStateChange,
+  InstanceStatusEvent,
   InstanceStatusSummary,
+  Placement as PlacementOutput,
   InstanceState as StateOutput,
   InstanceStatus as StatusOutput,
 } from '@aws-sdk/client-ec2'
 import type { Ipv4 } from '../../model/addr.ts'
+import { derivedId } from '../../model/derived-ids.ts'
 import { ipHostLabel } from '../../model/hostname.ts'
 import type { GroupId } from '../../model/ids.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import { addressesOfNic, attachmentOf } from '../../model/nics.ts'
-import type { Address, Instance, InstanceState, Nic } from '../../model/records.ts'
+import type { PlacementMembership } from '../../model/placement-group.ts'
+import type { Address, Host, Instance, InstanceState, Nic } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { ApiSettings } from '../action.ts'
 import type { InstanceDetails } from '../instance-details.ts'
@@ -132,7 +136,10 @@ function optionsView(options: InstanceOptions): InstanceOutput {
   }
 }
 
-function placeView({ host, image, type }: InstanceDetails, region: string): InstanceOutput {
+function placeView(
+  { instance, host, image, type }: InstanceDetails,
+  region: string,
+): InstanceOutput {
   const mode = image === undefined ? undefined : bootMode(image.location)
   return {
     ...(mode === undefined ? {} : { CurrentInstanceBootMode: mode }),
@@ -141,10 +148,20 @@ function placeView({ host, image, type }: InstanceDetails, region: string): Inst
     Placement: {
       AvailabilityZone: host?.zone ?? '',
       ...(host === undefined ? {} : { AvailabilityZoneId: zoneId(host.zone, region) }),
-      GroupName: '',
+      ...groupView(instance.options?.placementGroup ?? null),
       Tenancy: 'default',
     },
     ...(type === undefined ? {} : { CpuOptions: { CoreCount: type.vcpus, ThreadsPerCore: 1 } }),
+  }
+}
+
+function groupView(group: PlacementMembership | null): PlacementOutput {
+  if (group === null) return { GroupName: '' }
+  const { id, name, partition } = group
+  return {
+    GroupName: name,
+    GroupId: id,
+    ...(partition === null ? {} : { PartitionNumber: partition }),
   }
 }
 
@@ -275,8 +292,25 @@ export function instanceStatusView(
     InstanceStatus: checkView(instance, hostAlive, instance.bootSeen === instance.bootCount),
     SystemStatus: checkView(instance, hostAlive, true),
     Operator: NOT_MANAGED,
-    Events: [],
+    Events: eventsView(instance, host),
   }
+}
+
+/**
+ * What is announced for an instance: a host that is drained will be stopped, and its instances with
+ * it. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instances-status-check_sched.html
+ */
+function eventsView({ id, state }: Instance, host: Host | undefined): InstanceStatusEvent[] {
+  if (host?.state !== 'draining' || state === 'stopped' || state === 'terminated') return []
+  const since = host.drainingSinceMs ?? null
+  return [
+    {
+      InstanceEventId: derivedId('instance-event', id),
+      Code: 'instance-stop',
+      Description: 'The host of the instance is being drained, and will be stopped',
+      ...(since === null ? {} : { NotBefore: new Date(since) }),
+    },
+  ]
 }
 
 function checkView(instance: Instance, hostAlive: boolean, passed: boolean): InstanceStatusSummary {

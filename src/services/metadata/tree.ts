@@ -132,6 +132,7 @@ function metaData(instance: InstanceWant, settings: TreeSettings): Directory {
     network: directory({ interfaces: directory({ macs: macs(instance, name, settings.zone) }) }),
     placement: directory({
       'availability-zone': text(instance.zone),
+      ...groupData(instance),
       region: text(settings.region),
     }),
     ...publicNames(first, settings.zone),
@@ -141,6 +142,16 @@ function metaData(instance: InstanceWant, settings: TreeSettings): Directory {
     services: directory({ domain: text('amazonaws.com'), partition: text('aws') }),
     tags: tags(instance),
   })
+}
+
+/** Absent outside of placement groups, and of partitions. */
+function groupData({ placementGroup }: InstanceWant) {
+  if (placementGroup === undefined) return {}
+  const { name, partition } = placementGroup
+  return {
+    'group-name': text(name),
+    'partition-number': partition === null ? undefined : text(String(partition)),
+  }
 }
 
 function macs(instance: InstanceWant, name: string, zone: string): Directory {

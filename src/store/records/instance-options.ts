@@ -8,6 +8,8 @@ import {
   type InstanceOptions,
   withDefaults,
 } from '../../model/instance-options.ts'
+import { PARTITIONS_MAX } from '../../model/placement-group.ts'
+import { id, name } from './columns.ts'
 
 /** EC2's longest description. */
 const DESCRIPTION_MAX = 255
@@ -30,6 +32,13 @@ const schema = z
       .string()
       .max(2 * DESCRIPTION_MAX)
       .regex(/^[^\p{Cc}\p{Cs}\uFFFE\uFFFF]*$/u),
+    placementGroup: z
+      .object({
+        id: id('pg'),
+        name,
+        partition: z.int().min(1).max(PARTITIONS_MAX).nullable(),
+      })
+      .nullable(),
   } satisfies Record<keyof InstanceOptions, z.ZodType>)
   .partial()
 

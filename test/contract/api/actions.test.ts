@@ -96,6 +96,7 @@ describe('the AWS SDK for JavaScript', () => {
       'DescribeFleetInstances',
       'DescribeImageAttribute',
       'DescribeInstanceAttribute',
+      'DescribeLaunchTemplateVersions',
       'DescribeNetworkInterfaceAttribute',
       'DescribeSecurityGroupReferences',
       'DescribeSnapshotAttribute',

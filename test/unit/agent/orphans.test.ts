@@ -3,6 +3,7 @@ import { adoptOrphans } from '../../../src/agent/orphans.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { keptLocation } from '../../../src/model/image-location.ts'
+import { INSTANCE_OPTIONS } from '../../../src/model/instance-options.ts'
 import type { Instance } from '../../../src/model/records.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { LONG_MS, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
@@ -106,5 +107,42 @@ describe('adoptOrphans', () => {
     const before = await outcome()
     expect(await adoptOrphans(store, systemClock)).toEqual([])
     expect(await outcome()).toEqual(before)
+  })
+})
+
+describe('an orphan in a placement group that spreads', () => {
+  const group = { id: numbered('pg', 1), name: 'apart', partition: null }
+  const slots = () => store.read((tx) => tx.placementSlots(group.id))
+  const slot = (host: typeof lost) => ({ placementGroup: group.id, host, partitionNumber: 0 })
+
+  async function launchMember(): Promise<void> {
+    await store.change(async (tx) => {
+      const spread = { strategy: 'spread', spreadLevel: 'host', partitionCount: null } as const
+      const { account } = instanceRecord(id, lost)
+      await tx.insertPlacementGroup({
+        ...{ ...spread, id: group.id, name: group.name, account, members: 1, zone: null },
+        createdAt: new Date().toISOString(),
+      })
+      await tx.takePlacementSlot(slot(lost), true)
+    })
+    await launch({ options: { ...INSTANCE_OPTIONS, placementGroup: group } })
+  }
+
+  it('moves with its place', async () => {
+    await launchMember()
+    expect(await adoptOrphans(store, systemClock)).toEqual([{ instance: id, from: lost, to: near }])
+    expect(await slots()).toEqual([{ ...slot(near), members: 1 }])
+  })
+
+  it('waits while every other host has a member', async () => {
+    await launchMember()
+    await store.change((tx) => tx.takePlacementSlot(slot(near), true))
+    const before = await outcome()
+    expect(await adoptOrphans(store, systemClock)).toEqual([])
+    expect(await outcome()).toEqual(before)
+    expect(await slots()).toEqual([
+      { ...slot(lost), members: 1 },
+      { ...slot(near), members: 1 },
+    ])
   })
 })

@@ -85,6 +85,7 @@ const PUBLIC_KEY =
 
 /** That of `named`, the first of the world. */
 const FIRST_NIC = nicRecord(numbered('i', 101), 101)
+const TEMPLATE = numbered('lt', 1)
 const LOOSE = numbered('eni', 900)
 const ATTACHMENT = {
   id: numbered('eni-attach', 1),
@@ -158,6 +159,81 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
         cloud.store.change((tx) => tx.updateNic(FIRST_NIC, { sourceDestCheck: false })),
       input: () => ({ NetworkInterfaceId: FIRST_NIC.id }),
       sees: ['own', 'near'],
+    },
+  ],
+  ResetInstanceAttribute: [
+    {
+      before: ({ cloud }) =>
+        cloud.store.change((tx) => tx.updateNic(FIRST_NIC, { sourceDestCheck: false })),
+      input: ({ named: InstanceId }) => ({ InstanceId, Attribute: 'sourceDestCheck' }),
+      sees: ['own', 'near'],
+    },
+  ],
+  // No host reads launch templates, placement groups, or to whom an image is shared.
+  CreateLaunchTemplate: [
+    {
+      input: () => ({ LaunchTemplateName: 'new', LaunchTemplateData: { KeyName: 'a' } }),
+      sees: [],
+    },
+  ],
+  CreateLaunchTemplateVersion: [
+    {
+      before: keepTemplate,
+      input: () => ({ LaunchTemplateId: TEMPLATE, LaunchTemplateData: { KeyName: 'b' } }),
+      sees: [],
+    },
+  ],
+  ModifyLaunchTemplate: [
+    {
+      before: keepTemplate,
+      input: () => ({ LaunchTemplateId: TEMPLATE, DefaultVersion: '2' }),
+      sees: [],
+    },
+  ],
+  DeleteLaunchTemplate: [
+    { before: keepTemplate, input: () => ({ LaunchTemplateId: TEMPLATE }), sees: [] },
+  ],
+  DeleteLaunchTemplateVersions: [
+    {
+      before: keepTemplate,
+      input: () => ({ LaunchTemplateId: TEMPLATE, Versions: ['2'] }),
+      sees: [],
+    },
+  ],
+  CreatePlacementGroup: [{ input: () => ({ GroupName: 'new' }), sees: [] }],
+  DeletePlacementGroup: [
+    { before: keepPlacementGroup, input: () => ({ GroupName: 'near' }), sees: [] },
+  ],
+  ModifyImageAttribute: [
+    {
+      when: 'permissions',
+      input: ({ image: ImageId }) => ({
+        ...{ ImageId, LaunchPermission: { Add: [{ Group: 'all' }] } },
+      }),
+      sees: [],
+    },
+    {
+      when: 'a description',
+      input: ({ image: ImageId }) => ({ ImageId, Description: { Value: 'new' } }),
+      sees: [],
+    },
+  ],
+  ResetImageAttribute: [
+    {
+      before: ({ cloud, image }) =>
+        cloud.store.change(async (tx) => {
+          await tx.insertImagePermission({ image, grantee: BOB, account: ALICE })
+        }),
+      input: ({ image: ImageId }) => ({ ImageId, Attribute: 'launchPermission' }),
+      sees: [],
+    },
+  ],
+  CopyImage: [
+    {
+      input: ({ image }) => ({ SourceImageId: image, SourceRegion: 'atoll', Name: 'copy' }),
+      sees: [],
+      // An image that is available needs nothing of the host in its row.
+      rungInVain: ['api'],
     },
   ],
   // Attached to nothing, it concerns nobody.
@@ -699,6 +775,26 @@ async function keepAcl({ cloud: { store }, vpc }: Fixture): Promise<void> {
 
 const DHCP_SET = numbered('dopt', 7)
 const DHCP_OPTIONS = { DhcpConfigurations: [{ Key: 'domain-name', Values: ['corp.example'] }] }
+
+async function keepTemplate({ cloud: { store } }: Fixture): Promise<void> {
+  await store.change(async (tx) => {
+    const of = { account: ALICE, createdAt: '2026-11-22T08:00:00.000Z', createdBy: 'alice' }
+    const versions = { defaultVersion: 1, latestVersion: 2, lastVersion: 2 }
+    await tx.insertLaunchTemplate({ ...of, ...versions, id: TEMPLATE, name: 'web' })
+    for (const version of [1, 2])
+      await tx.insertLaunchTemplateVersion({
+        ...{ ...of, template: TEMPLATE, version, request: `${version}`, description: '', data: {} },
+      })
+  })
+}
+
+async function keepPlacementGroup({ cloud: { store } }: Fixture): Promise<void> {
+  await store.change(async (tx) => {
+    const of = { account: ALICE, createdAt: '2026-11-22T08:00:00.000Z', members: 0, zone: null }
+    const cluster = { strategy: 'cluster', spreadLevel: null, partitionCount: null } as const
+    await tx.insertPlacementGroup({ ...of, ...cluster, id: numbered('pg', 1), name: 'near' })
+  })
+}
 
 async function keepFlowLog({ cloud: { store, vpc } }: Fixture): Promise<void> {
   await store.change((tx) =>

@@ -7,7 +7,7 @@ import json
 import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
-from story import client
+from story import client, needed
 
 answered = set(sys.argv[2:])
 
@@ -19,8 +19,9 @@ for method, action in client.meta.method_to_api_mapping.items():
         continue
     listed += 1
     size = {'PageSize': 20} if 'MaxResults' in shape.members else {}
+    asked = needed.get(action, {})
     try:
-        client.get_paginator(method).paginate(PaginationConfig=size).build_full_result()
+        client.get_paginator(method).paginate(PaginationConfig=size, **asked).build_full_result()
     except (ClientError, BotoCoreError) as error:
         wrong.append([action, str(error)])
 

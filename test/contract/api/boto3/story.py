@@ -7,6 +7,10 @@ from botocore.exceptions import ClientError
 client = boto3.client('ec2', endpoint_url=sys.argv[1])
 
 
+# What a listing of all must say.
+needed = {'DescribeLaunchTemplateVersions': {'Versions': ['$Latest']}}
+
+
 def code_of(call, **arguments):
     """The code of the error with which a call is refused; None if it is not."""
     try:

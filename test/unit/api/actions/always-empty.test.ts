@@ -52,12 +52,7 @@ it.each([
   ['DescribeMovingAddresses', { PublicIps: ['192.0.2.1'] }, 'InvalidAddress.NotFound'],
   ['DescribeAddressTransfers', { AllocationIds: ['eipalloc-1'] }, 'InvalidAllocationID.NotFound'],
   ['DescribeSnapshots', { SnapshotIds: ['snap-00000000'] }, 'InvalidSnapshot.NotFound'],
-  ['DescribePlacementGroups', { GroupNames: ['x'] }, 'InvalidPlacementGroup.Unknown'],
-  [
-    'DescribeLaunchTemplateVersions',
-    { LaunchTemplateId: 'lt-1' },
-    'InvalidLaunchTemplateId.NotFound',
-  ],
+  ['DescribeFleets', { FleetIds: ['fleet-1'] }, 'InvalidFleetId.NotFound'],
   ['DescribeSnapshots', { Filters: [{ Name: 'x', Values: ['y'] }] }, 'InvalidParameterValue'],
   ['DescribeSnapshotAttribute', { SnapshotId: 'snap-1' }, 'InvalidSnapshot.NotFound'],
   ['GetManagedPrefixListEntries', { PrefixListId: 'pl-1' }, 'InvalidPrefixListId.NotFound'],

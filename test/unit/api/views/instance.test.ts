@@ -220,6 +220,7 @@ const options: InstanceOptions = {
   hostnameType: 'ip-name',
   resourceNameDnsARecord: false,
   capacityReservation: 'open',
+  placementGroup: null,
   nicDescription: 'the <one> NIC',
 }
 

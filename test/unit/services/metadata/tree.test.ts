@@ -55,6 +55,18 @@ describe('paths', () => {
     expect(read('latest/', bare)).toBe('dynamic/\nmeta-data/')
   })
 
+  test('an instance in a placement group finds its name and its partition', () => {
+    const at = (partition: number | null) => {
+      const placementGroup = { name: 'parts', partition }
+      return metadataTree(instance(7, { placementGroup }), SETTINGS)
+    }
+    const placement = 'latest/meta-data/placement/'
+    expect(read(`${placement}group-name`, at(3))).toBe('parts')
+    expect(read(`${placement}partition-number`, at(3))).toBe('3')
+    expect(read(placement, at(null))).not.toMatch(/partition/)
+    expect(read(placement)).not.toMatch(/group|partition/)
+  })
+
   test('nothing lies below a document', () => {
     expect(read('latest/meta-data/mac/x')).toBeUndefined()
     expect(read('latest/meta-data/iam/security-credentials')).toBeUndefined()
