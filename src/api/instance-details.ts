@@ -60,7 +60,7 @@ export async function instanceDetails(
     [id, ...own.map((nic) => nic.id)].flatMap((resource) => tagsOf.get(resource) ?? [])
   const groups = byKey(await tx.groups({ account }), (group) => group.id)
   const hosts = byKey(await tx.hosts(), (host) => host.name)
-  const images = byKey(await tx.images({ account }), (image) => image.id)
+  const images = byKey(await imagesOf(tx, account, instances), (image) => image.id)
   const types = byKey(await tx.instanceTypes(), (type) => type.name)
   return instances.map((instance) => ({
     instance,
@@ -73,6 +73,18 @@ export async function instanceDetails(
     type: types.get(instance.type),
     volumes: instance.state === 'terminated' ? [] : (volumesOf.get(instance.id) ?? []),
   }))
+}
+
+/** The account's images, and others that its instances were launched from. */
+async function imagesOf(
+  tx: ReadTx,
+  account: AccountId,
+  instances: readonly Instance[],
+): Promise<readonly Image[]> {
+  const own = await tx.images({ account })
+  const known = new Set(own.map(({ id }) => id))
+  const others = [...new Set(instances.map(({ image }) => image))].filter((id) => !known.has(id))
+  return others.length === 0 ? own : [...own, ...(await tx.images({ ids: others }))]
 }
 
 function byKey<T, K>(items: readonly T[], key: (item: T) => K): ReadonlyMap<K, T> {

@@ -21,9 +21,9 @@ export const getSerialConsoleAccessStatus = always('GetSerialConsoleAccessStatus
   SerialConsoleAccessEnabled: false,
 })
 
-/** GetImageBlockPublicAccessState: only the owner sees an image. */
+/** GetImageBlockPublicAccessState: every account may make its images public. */
 export const getImageBlockPublicAccessState = always('GetImageBlockPublicAccessState', {
-  ImageBlockPublicAccessState: 'block-new-sharing',
+  ImageBlockPublicAccessState: 'unblocked',
 })
 
 /** GetSnapshotBlockPublicAccessState: there are no snapshots. */

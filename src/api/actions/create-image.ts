@@ -71,7 +71,8 @@ async function requireSource(
       `The instance '${id}' is ${instance.state}; CreateImage needs a running or stopped instance`,
     )
   }
-  const [origin] = await tx.images({ account, ids: [instance.image] })
+  // It may be another account's.
+  const [origin] = await tx.images({ ids: [instance.image] })
   if (origin === undefined) {
     throw refused(
       'IncorrectInstanceState',

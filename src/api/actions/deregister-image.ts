@@ -4,8 +4,8 @@
  */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
-import { registeredImages } from '../images.ts'
-import { idSchema, missingImages, withoutEffect } from '../schemas.ts'
+import { requireOwnImage } from '../images.ts'
+import { idSchema, withoutEffect } from '../schemas.ts'
 
 const schema = z.strictObject({
   ImageId: idSchema('ami', 'InvalidAMIID.Malformed'),
@@ -18,11 +18,11 @@ export const deregisterImage = changeAction({
   name: 'DeregisterImage',
   input: schema,
   async change(tx, { ImageId: id }, { account }) {
-    const [image] = await registeredImages(tx, { account, ids: [id] })
-    if (image === undefined) throw missingImages([id])
+    const image = await requireOwnImage(tx, account, id)
     await tx.updateImage(id, { state: 'deregistered', name: `deregistered:${id}` })
     await tx.deleteUnusedImages(image.host)
     await tx.deleteTagsOf(id)
+    await tx.deleteImagePermissionsOf(id)
   },
   view: () => ({ Return: true }),
 })

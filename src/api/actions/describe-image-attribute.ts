@@ -4,21 +4,31 @@
  */
 import type { DescribeImageAttributeRequest, ImageAttribute } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
-import { registeredImages } from '../images.ts'
+import { EVERYBODY, type ImagePermission } from '../../model/image-permission.ts'
+import { requireOwnImage } from '../images.ts'
 import { readAction } from '../read.ts'
-import { idSchema, missingImages } from '../schemas.ts'
+import { idSchema } from '../schemas.ts'
 import { imageView } from '../views/image.ts'
 
 type Name = Exclude<DescribeImageAttributeRequest['Attribute'], undefined>
 
 const ATTRIBUTES: Readonly<
-  Record<Name, (view: ReturnType<typeof imageView>) => Omit<ImageAttribute, 'ImageId'>>
+  Record<
+    Name,
+    (
+      view: ReturnType<typeof imageView>,
+      grantees: readonly ImagePermission['grantee'][],
+    ) => Omit<ImageAttribute, 'ImageId'>
+  >
 > = {
   description: (view) => ({ Description: { Value: view.Description } }),
   kernel: () => ({ KernelId: {} }),
   ramdisk: () => ({ RamdiskId: {} }),
-  // Only the owner may launch from an image.
-  launchPermission: () => ({ LaunchPermissions: [] }),
+  launchPermission: (_view, grantees) => ({
+    LaunchPermissions: grantees.map((grantee) =>
+      grantee === EVERYBODY ? { Group: EVERYBODY } : { UserId: grantee },
+    ),
+  }),
   productCodes: () => ({ ProductCodes: [] }),
   blockDeviceMapping: (view) => ({ BlockDeviceMappings: view.BlockDeviceMappings ?? [] }),
   sriovNetSupport: () => ({ SriovNetSupport: {} }),
@@ -30,7 +40,7 @@ const ATTRIBUTES: Readonly<
   deregistrationProtection: () => ({ DeregistrationProtection: { Value: 'disabled' } }),
 }
 
-/** One attribute of an image. */
+/** One attribute of an image. As in EC2, only its owner is told. */
 export const describeImageAttribute = readAction({
   name: 'DescribeImageAttribute',
   input: z.strictObject({
@@ -38,8 +48,11 @@ export const describeImageAttribute = readAction({
     Attribute: z.enum(Object.keys(ATTRIBUTES) as Name[]),
   }),
   async answer({ ImageId: id, Attribute }, { account, read, settings }) {
-    const [image] = await read((tx) => registeredImages(tx, { account, ids: [id] }))
-    if (image === undefined) throw missingImages([id])
-    return { ImageId: id, ...ATTRIBUTES[Attribute](imageView(image, [], settings.drivers)) }
+    const { image, grantees } = await read(async (tx) => ({
+      image: await requireOwnImage(tx, account, id),
+      grantees: (await tx.imagePermissions({ account, images: [id] })).map((one) => one.grantee),
+    }))
+    const view = imageView(image, [], settings)
+    return { ImageId: id, ...ATTRIBUTES[Attribute](view, grantees) }
   },
 })

@@ -1,13 +1,16 @@
-/** DescribeImages. Images are their account's own: none is public or shared. */
+/** DescribeImages: an account's own images, those that are shared with it, and public ones. */
 import { z } from 'zod'
+import type { AccountId } from '../../model/ids.ts'
+import { EVERYBODY, type ImagePermission } from '../../model/image-permission.ts'
+import type { Image } from '../../model/records.ts'
 import { refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
-import { registeredImages } from '../images.ts'
-import { describeAction, type Reading } from '../read.ts'
+import { visibleImages } from '../images.ts'
+import { describeAction } from '../read.ts'
 import { idListSchema, missingImages, pagedShape, textSchema, withoutEffect } from '../schemas.ts'
 import { IMAGE_FILTERS, imageView } from '../views/image.ts'
 import { tagsIndex } from '../views/tags.ts'
 
-/** The account's images. */
+/** The images that the account may launch from. */
 export const describeImages = describeAction({
   name: 'DescribeImages',
   input: z.strictObject({
@@ -21,21 +24,44 @@ export const describeImages = describeAction({
   check: (asked) => refuseIdsWithMaxResults('imageIdsSet', asked.ImageIds, asked),
   rows: ({ ImageIds: ids, Owners, ExecutableUsers }, { account, read }) =>
     read(async (tx) => {
-      const images = await registeredImages(tx, ids.length === 0 ? { account } : { account, ids })
+      const images = await visibleImages(tx, account, ids.length === 0 ? undefined : ids)
       refuseMissing(ids, new Set(images.map(({ id }) => id)), missingImages)
       const tagsOf = tagsIndex(await tx.tags({ account }))
-      // No image has launch permissions for others, and its owner needs none.
-      const isVisible = isOwner(Owners, account) && ExecutableUsers.length === 0
-      return isVisible ? images.map((image) => ({ image, tags: tagsOf(image.id) })) : []
+      const permissions = [
+        ...(await tx.imagePermissions({ account })),
+        ...(await tx.imagePermissions({ grantees: [account, EVERYBODY] })),
+      ]
+      const granteesOf = Map.groupBy(permissions, ({ image }) => image)
+      return images.flatMap((image) => {
+        const grantees = new Set((granteesOf.get(image.id) ?? []).map(({ grantee }) => grantee))
+        const isWanted =
+          isOwner(image, Owners, account) && isFor(ExecutableUsers, grantees, account)
+        return isWanted ? [{ image, grantees, tags: tagsOf(image.id) }] : []
+      })
     }),
-  view: ({ image, tags }, _asked, { settings }) => imageView(image, tags, settings.drivers),
+  view: ({ image, grantees, tags }, _asked, { account, settings }) =>
+    imageView(image, tags, settings, {
+      isOwn: image.account === account,
+      isPublic: grantees.has(EVERYBODY),
+    }),
   key: (image) => image.ImageId ?? '',
   filters: IMAGE_FILTERS,
   tags: (image) => image.Tags ?? [],
   answer: (Images) => ({ Images }),
 })
 
-/** Every visible image belongs to the caller, so `Owners` selects all or none. */
-function isOwner(owners: readonly string[], account: Reading['account']): boolean {
-  return owners.length === 0 || owners.includes('self') || owners.includes(account)
+/** No image belongs to Amazon, as `amazon` and `aws-marketplace` would. */
+function isOwner(image: Image, owners: readonly string[], account: AccountId): boolean {
+  if (owners.length === 0 || owners.includes(image.account)) return true
+  return image.account === account && owners.includes('self')
+}
+
+/** Whether one of these has an explicit permission: an account, `self`, or `all`. */
+function isFor(
+  users: readonly string[],
+  grantees: ReadonlySet<ImagePermission['grantee']>,
+  account: AccountId,
+): boolean {
+  const wanted = new Set<string>(users.map((user) => (user === 'self' ? account : user)))
+  return wanted.size === 0 || [...grantees].some((grantee) => wanted.has(grantee))
 }

@@ -1,7 +1,7 @@
 /**
  * RegisterImage. It only writes the record. The host that got the request inspects the location,
- * and pins the digest or reports what is wrong. Images belong to their account: none is public or
- * shared. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html
+ * and pins the digest or reports what is wrong. An image belongs to its account, which may share
+ * it. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html
  */
 import { z } from 'zod'
 import { driverFor } from '../../model/driver.ts'

@@ -24,7 +24,8 @@ export async function changeType(
   const type = types.find((one) => one.name === name)
   if (type === undefined)
     throw refused('InvalidParameterValue', `Invalid value '${name}' for InstanceType.`)
-  const [origin] = await tx.images({ account, ids: [image] })
+  // It may be another account's.
+  const [origin] = await tx.images({ ids: [image] })
   const driver = driverOfInstance(instance, origin, settings.drivers)
   if (driver?.changesType !== true)
     throw refused(

@@ -7,30 +7,50 @@ import type {
   Tag as TagOutput,
 } from '@aws-sdk/client-ec2'
 import { ec2Architecture } from '../../model/architecture.ts'
-import type { DriverDeclaration } from '../../model/driver.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image } from '../../model/records.ts'
+import type { ApiSettings } from '../action.ts'
 import { driverOfImage } from '../drivers.ts'
 import type { FilterTable } from '../filters.ts'
 import { bootMode } from './boot-mode.ts'
 import { tagged } from './tags.ts'
 
-/** One image. While it is pending, `StateReason` has the progress of its download. */
+/** Who looks at an image. */
+interface ImageViewer {
+  /** Whether it is the viewer's own. */
+  readonly isOwn: boolean
+  /** Whether every account may launch from it. */
+  readonly isPublic: boolean
+}
+
+/** The owner of an image that is shared with nobody. */
+const ONLY_OWNER: ImageViewer = { isOwn: true, isPublic: false }
+
+/**
+ * One image. While it is pending, `StateReason` has the progress of its download. Where it came
+ * from is only its owner's business: an address may contain a password.
+ */
 export function imageView(
   image: Image,
   tags: TagOutput[],
-  drivers: readonly DriverDeclaration[],
+  { drivers, region }: Pick<ApiSettings, 'drivers' | 'region'>,
+  { isOwn, isPublic }: ImageViewer = ONLY_OWNER,
 ): ImageOutput {
   return {
     ImageId: image.id,
     Name: image.name,
     Description: image.description,
-    ImageLocation: image.location,
-    ...(image.sourceInstance === null ? {} : { SourceInstanceId: image.sourceInstance }),
+    ImageLocation: isOwn ? image.location : `${image.account}/${image.name}`,
+    ...(image.sourceInstance === null || !isOwn ? {} : { SourceInstanceId: image.sourceInstance }),
     State: image.state,
-    ...(image.stateReason === null ? {} : { StateReason: stateReason(image, image.stateReason) }),
+    ...(!image.sourceImage || !isOwn
+      ? {}
+      : { SourceImageId: image.sourceImage, SourceImageRegion: region }),
+    ...(image.stateReason === null || !isOwn
+      ? {}
+      : { StateReason: stateReason(image, image.stateReason) }),
     OwnerId: image.account,
-    Public: false,
+    Public: isPublic,
     Architecture: architectureView(image.architecture),
     ImageType: 'machine',
     CreationDate: image.createdAt,
@@ -97,6 +117,8 @@ export const IMAGE_FILTERS: FilterTable<ImageOutput> = {
   'owner-id': (image) => image.OwnerId,
   'root-device-name': (image) => image.RootDeviceName,
   'root-device-type': (image) => image.RootDeviceType,
+  'source-image-id': (image) => image.SourceImageId,
+  'source-image-region': (image) => image.SourceImageRegion,
   'source-instance-id': (image) => image.SourceInstanceId,
   state: (image) => image.State,
   'state-reason-code': (image) => image.StateReason?.Code,

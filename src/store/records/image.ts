@@ -40,6 +40,7 @@ const tables = {
         repositoryDigest: digest.nullable(),
         diskGiB: size.nullable(),
         host,
+        sourceImage: id('ami').nullable().optional(),
         sourceInstance: id('i').nullable(),
         capture: z.enum(['reboot', 'no-reboot']).nullable(),
         createdAt: time,
@@ -63,9 +64,19 @@ type Tables = RowsOf<typeof tables> & Others
 type ImageChange = Partial<
   Pick<
     Image,
-    'name' | 'state' | 'stateReason' | 'digest' | 'repositoryDigest' | 'diskGiB' | 'architecture'
+    | 'name'
+    | 'description'
+    | 'state'
+    | 'stateReason'
+    | 'digest'
+    | 'repositoryDigest'
+    | 'diskGiB'
+    | 'architecture'
   >
 >
+
+/** Fields that are only shown, such as the progress of a download. */
+const SHOWN_FIELDS: ReadonlySet<string> = new Set<keyof ImageChange>(['description', 'stateReason'])
 
 type ImageQuery = { readonly account?: AccountId } & (
   | { readonly ids?: readonly ImageId[]; readonly host?: undefined; readonly orIds?: undefined }
@@ -123,9 +134,8 @@ export const images = noun({
   }),
   touches: {
     insertImage: (_session, image) => hostsOf(image).map(ofHost),
-    // A reason alone, such as the progress of a download, is only shown.
     updateImage: async (session, id, change) =>
-      Object.keys(change).every((field) => field === 'stateReason')
+      Object.keys(change).every((field) => SHOWN_FIELDS.has(field))
         ? []
         : (await hostsWith(session, id)).map(ofHost),
     deleteUnusedImages: async ({ db }, host) => {

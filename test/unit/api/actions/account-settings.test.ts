@@ -13,7 +13,7 @@ import { openCloud } from '../../../kit/api-cloud.ts'
 it.each([
   [getEbsEncryptionByDefault, { EbsEncryptionByDefault: false }],
   [getSerialConsoleAccessStatus, { SerialConsoleAccessEnabled: false }],
-  [getImageBlockPublicAccessState, { ImageBlockPublicAccessState: 'block-new-sharing' }],
+  [getImageBlockPublicAccessState, { ImageBlockPublicAccessState: 'unblocked' }],
   [getSnapshotBlockPublicAccessState, { State: 'block-all-sharing' }],
   [getAllowedImagesSettings, { State: 'disabled', ImageCriteria: [] }],
 ])('$name says how it is', async (action, answer) => {

@@ -61,7 +61,7 @@ describe('imageView', () => {
         someTags,
         async ([state, stateSeen], [disk, diskSeen], name, description, tags) => {
           const record = { ...image, ...state, ...disk, name, description }
-          const view = imageView(record, tags, [QEMU, DOCKER])
+          const view = imageView(record, tags, { drivers: [QEMU, DOCKER], region: 'atoll' })
           expect(await seenBySdk('DescribeImages', { Images: [view] })).toStrictEqual({
             Images: [
               {
