@@ -15,6 +15,7 @@ import type { HostName } from '../../model/ids.ts'
 import type { Host, Instance, PeerHost } from '../../model/records.ts'
 import { ofAll, ofHost } from '../scope.ts'
 import { count, host, ip, label, name, prose, size, VCPUS_MAX } from './columns.ts'
+import { activeUnlessDraining, drainingSince } from './draining.ts'
 import { insertOr } from './insert.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { RowShape } from './rows.ts'
@@ -53,6 +54,7 @@ const hostSchema = peerSchema.extend({
   usedMemoryMiB: size,
   usedDiskGiB: size,
   shortOf: prose.nullable(),
+  drainingSinceMs: count.nullable().optional(),
   lastSeenAt: prose,
   leaseUntilMs: count,
   changedAtMs: count,
@@ -104,6 +106,7 @@ export type HostAnnouncement = Omit<
   | 'generation'
   | 'identity'
   | 'life'
+  | 'drainingSinceMs'
 > &
   HostSelf
 
@@ -217,7 +220,7 @@ function writeLives(session: Session<Tables>) {
     async setHostState(host: HostName, state: Host['state']): Promise<'done' | 'unknown'> {
       const { numUpdatedRows } = await updateHost(host)
         .where('state', '!=', 'forgotten')
-        .set({ ...advancing(session, host), state })
+        .set({ ...drainingSince(state, nowMs), ...advancing(session, host), state })
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? advanced(session, host) : 'unknown'
     },
@@ -391,8 +394,3 @@ const NEW_HOST = {
   generation: 1,
   scopedGeneration: 1,
 } as const
-
-/** A forgotten host that returns becomes active. A draining one stays draining. */
-const activeUnlessDraining = sql<
-  Host['state']
->`case when state = 'draining' then 'draining' else 'active' end`
