@@ -12,7 +12,7 @@ import { refused } from '../../model/errors.ts'
 import type { GroupId } from '../../model/ids.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
-import type { Instance, Nic } from '../../model/records.ts'
+import type { Instance } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
 import type { ApiSettings, Call } from '../action.ts'
 import { changeAction } from '../change.ts'
@@ -20,7 +20,7 @@ import { requireInstance } from '../instances.ts'
 import { changeType } from '../launch/change-type.ts'
 import { blockDevicesSchema } from '../launch/disk.ts'
 import { userDataSchema } from '../launch/request.ts'
-import { refuseNicsForOlderHosts } from '../network-interfaces.ts'
+import { onlyNic, setSourceDestCheck } from '../only-nic.ts'
 import { ParameterRefusal, parseInput } from '../parameters.ts'
 import {
   idListSchema,
@@ -179,7 +179,9 @@ function changeOf(given: Parsed, settings: ApiSettings): Change {
   if (Groups !== undefined && Groups.length > 0)
     return { write: (tx, instance) => setGroups(tx, instance, Groups, settings) }
   if (SourceDestCheck !== undefined)
-    return { write: (tx, instance) => setCheck(tx, instance, SourceDestCheck.Value, settings) }
+    return {
+      write: (tx, instance) => setSourceDestCheck(tx, instance, SourceDestCheck.Value, settings),
+    }
   const [mapping] = BlockDeviceMappings
   return mapping === undefined
     ? {}
@@ -243,28 +245,4 @@ async function setGroups(
   settings: Pick<ApiSettings, 'quotas'>,
 ): Promise<undefined> {
   await putIntoGroups(tx, await onlyNic(tx, instance), wanted, settings)
-}
-
-/** Sets whether the source and destination of the only NIC's packets are checked. */
-async function setCheck(
-  tx: Tx,
-  instance: Instance,
-  sourceDestCheck: boolean,
-  settings: Pick<ApiSettings, 'host'>,
-): Promise<undefined> {
-  const nic = await onlyNic(tx, instance)
-  if (!sourceDestCheck) await refuseNicsForOlderHosts(tx, settings)
-  await tx.updateNic(nic, { sourceDestCheck })
-}
-
-async function onlyNic(tx: Tx, { id, account }: Instance): Promise<Nic> {
-  const [nic, another] = await tx.nics({ account, instances: [id] })
-  if (nic === undefined)
-    throw refused('IncorrectInstanceState', `The instance '${id}' has no network interface`)
-  if (another !== undefined)
-    throw refused(
-      'InvalidInstanceID',
-      `There are multiple interfaces attached to instance '${id}'. Please specify an interface ID for the operation instead.`,
-    )
-  return nic
 }
