@@ -10,6 +10,7 @@ export const QEMU: DriverDeclaration = {
   service: 'machines',
   linkType: 'tap',
   rootVolume: true,
+  hasSerialLine: true,
   changesType: true,
   attachesTo: (location) => location === null || !isMicrovm(location),
   takes: (location) => ['disk', 'kernel'].includes(parseImageLocation(location)?.kind ?? ''),

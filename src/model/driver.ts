@@ -44,6 +44,8 @@ export interface DriverDeclaration {
    * kept after the instance.
    */
   readonly rootVolume: boolean
+  /** Whether the console is a serial line, whose output a terminal shows. Absent: it is not. */
+  readonly hasSerialLine?: true
   /** Whether the type of a stopped instance may change. */
   readonly changesType: boolean
   /**
