@@ -71,8 +71,12 @@ function actionNames(): readonly string[] {
 }
 
 /** What is said of one parameter. */
-interface Parameter {
+export interface Parameter {
   readonly name: string
+  /** The SDK's word for its type. */
+  readonly type: string
+  /** Whether a request must have it. */
+  readonly isRequired: boolean
   readonly kind: 'taken' | 'only' | 'none' | 'shown' | 'refused'
   readonly only?: unknown
 }
@@ -105,7 +109,8 @@ function section(action: Action | undefined): string {
   ].join('\n')
 }
 
-function shown(value: unknown): string {
+/** A value that a parameter may have, as the pages print it. */
+export function shown(value: unknown): string {
   if (value === '') return 'empty'
   return value === 'an empty list' ? value : `\`${String(value)}\``
 }
@@ -114,13 +119,13 @@ function shown(value: unknown): string {
  * EC2's parameters of an action, in its own order. Members of structures are named only where they
  * are not simply taken.
  */
-function parametersOf(action: Action): readonly Parameter[] {
+export function parametersOf(action: Action): readonly Parameter[] {
   const operation: unknown = Reflect.get(ec2, `${action.name}$`)
   if (!Array.isArray(operation)) throw new Error(`the SDK has no action ${action.name}`)
   const input = NormalizedSchema.of(operation[4] as Parameters<typeof NormalizedSchema.of>[0])
   const shape = shapeOf(action.input)
   if (shape === undefined) throw new Error(`the parameters of ${action.name} are no object`)
-  return members(input, { ...shape, DryRun: z.boolean() }, '')
+  return members(input, { ...shape, DryRun: z.boolean().optional() }, '')
 }
 
 type Shape = Readonly<Record<string, z.core.$ZodType>>
@@ -128,19 +133,29 @@ type Shape = Readonly<Record<string, z.core.$ZodType>>
 function members(structure: NormalizedSchema, shape: Shape, prefix: string): readonly Parameter[] {
   if (structure.isUnitSchema()) return []
   return [...structure.structIterator()].flatMap(([member, type]): readonly Parameter[] => {
-    const name = `${prefix}${member}`
     const ours = shape[member]
-    if (ours === undefined) return [{ name, kind: 'refused' }]
+    const isRequired = ours !== undefined && !z.safeParse(ours, undefined).success
+    const said = { name: `${prefix}${member}`, type: typeName(type), isRequired }
+    if (ours === undefined) return [{ ...said, kind: 'refused' }]
     const { only, effect } = noteOf(ours)
-    if (only !== undefined) return [{ name, kind: 'only', only }]
-    if (effect !== undefined) return [{ name, kind: effect }]
+    if (only !== undefined) return [{ ...said, kind: 'only', only }]
+    if (effect !== undefined) return [{ ...said, kind: effect }]
     const of = type.isListSchema() ? type.getValueSchema() : type
     const inner = of.isStructSchema() ? shapeOf(ours) : undefined
-    const below = inner === undefined ? [] : members(of, inner, `${name}.`)
+    const below = inner === undefined ? [] : members(of, inner, `${said.name}.`)
     const special = below.filter(({ kind }) => kind !== 'taken')
     if (special.length === below.length && below.length > 0) return special
-    return [{ name, kind: 'taken' }, ...special]
+    return [{ ...said, kind: 'taken' }, ...special]
   })
+}
+
+function typeName(type: NormalizedSchema): string {
+  if (type.isListSchema()) return `list of ${typeName(type.getValueSchema())}`
+  if (type.isStructSchema()) return 'structure'
+  if (type.isBooleanSchema()) return 'boolean'
+  if (type.isTimestampSchema()) return 'time'
+  if (type.isBlobSchema()) return 'base64'
+  return type.isNumericSchema() ? 'number' : 'string'
 }
 
 const noteSchema = z.object({
@@ -176,7 +191,7 @@ function shapeOf(schema: z.core.$ZodType): Shape | undefined {
  * The filters of an action: those that compare with something, and those that EC2 documents beside
  * them.
  */
-function filtersOf({ name, filters }: Action) {
+export function filtersOf({ name, filters }: Action) {
   const documented = (DOCUMENTED_FILTERS[name] ?? []).map((filter) =>
     filter === 'tag:' ? TAG_FILTER : filter,
   )
