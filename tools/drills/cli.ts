@@ -3,13 +3,14 @@
  * figures.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { messageOf } from '../../src/model/errors.ts'
 import { destroyLab } from '../lab/lab.ts'
 import { DRILL_LAB, drillLab, drills } from './all.ts'
 import { checkConsistency, SCARCE } from './consistency/run.ts'
-import { type DrillRow, runDrill } from './drill.ts'
+import { type Drill, type DrillRow, runDrill } from './drill.ts'
 import { neighboursWrittenInto, neighbourTable } from './neighbours/page.ts'
 import { attacks, NEIGHBOURS_LAB, type NeighbourRow, runNeighbours } from './neighbours/run.ts'
 import { reachText, reachWrittenInto, tryReach } from './reach.ts'
@@ -46,6 +47,26 @@ const options = program.opts<{
   readonly seconds: number
 }>()
 
+/**
+ * Does something with the lab of this name, and removes it in the end, also when the process is
+ * told to end.
+ */
+async function inLab(name: string, work: () => Promise<number>): Promise<number> {
+  const end = async () => {
+    if (options.keep !== true) await destroyLab(name)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => {
+      progress(`${signal}: the drill ends`)
+      void end().finally(() => process.exit(128 + constants.signals[signal]))
+    })
+  try {
+    return await work()
+  } finally {
+    await end()
+  }
+}
+
 async function main(names: readonly string[]): Promise<number> {
   if (names.includes('list')) {
     for (const { name, about } of drills) process.stdout.write(`${name.padEnd(16)} ${about}\n`)
@@ -74,25 +95,26 @@ async function main(names: readonly string[]): Promise<number> {
       exitCode: 2,
     })
   const chosen = drills.filter(({ name }) => names.includes('all') || names.includes(name))
+  return await inLab(options.lab, () => inTurn(chosen))
+}
+
+/** Carries out drills, one after the other. */
+async function inTurn(chosen: readonly Drill[]): Promise<number> {
   const rows: DrillRow[] = []
   let failed = false
-  try {
-    for (const drill of chosen) {
-      try {
-        const lab = await drillLab(progress, options.lab)
-        progress(`== ${drill.name}`)
-        const row = await runDrill(drill, lab, progress)
-        rows.push(row)
-        for (const remark of remarks(row)) progress(remark)
-      } catch (error) {
-        failed = true
-        progress(`FAILED: ${drill.name} could not be carried out: ${messageOf(error)}`)
-      }
-      if (options.json !== undefined)
-        writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
+  for (const drill of chosen) {
+    try {
+      const lab = await drillLab(progress, options.lab)
+      progress(`== ${drill.name}`)
+      const row = await runDrill(drill, lab, progress)
+      rows.push(row)
+      for (const remark of remarks(row)) progress(remark)
+    } catch (error) {
+      failed = true
+      progress(`FAILED: ${drill.name} could not be carried out: ${messageOf(error)}`)
     }
-  } finally {
-    if (options.keep !== true) await destroyLab(options.lab)
+    if (options.json !== undefined)
+      writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
   }
   process.stdout.write(`${table(rows)}\n`)
   if (options.writeDocs === true) {
@@ -104,14 +126,14 @@ async function main(names: readonly string[]): Promise<number> {
 
 /** Attacks shared resources one after the other. */
 async function neighbours(only: readonly string[]): Promise<number> {
-  const { keep, json, writeDocs } = options
+  const { json, writeDocs } = options
   const unknown = only.filter((name) => !attacks.some((one) => one.name === name))
   if (unknown.length > 0)
     program.error(`there is no attack "${unknown.join(' ')}"; see: scripts/drill list`, {
       exitCode: 2,
     })
   const lab = options.lab === DRILL_LAB ? NEIGHBOURS_LAB : options.lab
-  try {
+  return await inLab(lab, async () => {
     const rows: readonly NeighbourRow[] = await runNeighbours({ lab, only }, progress)
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`)
     process.stdout.write(`${neighbourTable(rows)}\n`)
@@ -123,46 +145,40 @@ async function neighbours(only: readonly string[]): Promise<number> {
       writeFileSync(NEIGHBOURS_PAGE, neighboursWrittenInto(page, rows, today))
     }
     return missed.length === 0 ? 0 : 1
-  } finally {
-    if (keep !== true) await destroyLab(lab)
-  }
+  })
 }
 
 /** The randomized run. Its history is stored in the JSON file. */
 async function consistency(): Promise<number> {
-  const { keep, json } = options
+  const { json } = options
   const name = `${options.lab}c`
-  try {
+  return await inLab(name, async () => {
     const lab = await drillLab(progress, name, SCARCE)
     const { history, ...result } = await checkConsistency(lab, options, progress)
     if (json !== undefined) writeFileSync(json, JSON.stringify({ ...result, history }, null, 1))
     process.stdout.write(`${consistencyText(result)}\n`)
     return result.violations.length === 0 ? 0 : 1
-  } finally {
-    if (keep !== true) await destroyLab(name)
-  }
+  })
 }
 
 /** Times of changed rules. */
 async function ruleLatency(): Promise<number> {
-  const { keep, json } = options
-  try {
+  const { json } = options
+  return await inLab(options.lab, async () => {
     const lab = await drillLab(progress, options.lab)
     const times = await measureRuleLatency(lab, progress)
     if (json !== undefined) writeFileSync(json, JSON.stringify(times))
     const { text, met } = ruleLatencyText(times)
     process.stdout.write(`${text}\n`)
     return met ? 0 : 1
-  } finally {
-    if (keep !== true) await destroyLab(options.lab)
-  }
+  })
 }
 
 /** The tables of who reaches whom. */
 async function reach(): Promise<number> {
-  const { keep, json, seed, writeDocs } = options
+  const { json, seed, writeDocs } = options
   const name = `${options.lab}r`
-  try {
+  return await inLab(name, async () => {
     const lab = await drillLab(progress, name, REACH_CONFIG)
     const rounds = await tryReach(lab, seed, progress)
     if (json !== undefined) writeFileSync(json, JSON.stringify(rounds, null, 1))
@@ -173,9 +189,7 @@ async function reach(): Promise<number> {
       writeFileSync(REACH_PAGE, reachWrittenInto(page, rounds, today))
     }
     return rounds.every(({ wrong }) => wrong.length === 0) ? 0 : 1
-  } finally {
-    if (keep !== true) await destroyLab(name)
-  }
+  })
 }
 
 process.exit(await main(program.args))

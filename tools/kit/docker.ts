@@ -13,6 +13,7 @@ import { promisify } from 'node:util'
 import type Dockerode from 'dockerode'
 import { openDocker } from '../../src/containers/engine.ts'
 import { exists } from '../../src/lib/files.ts'
+import { madeOnceDirectory } from './made-once.ts'
 import { eventually, killIfThere } from './netns.ts'
 
 export interface TestDocker {
@@ -140,7 +141,10 @@ async function makeSampleImages(socketPath: string): Promise<void> {
   const script = join(import.meta.dirname, '../../scripts/make-sample-image')
   const env = { ...process.env, DOCKER_HOST: `unix://${socketPath}` }
   const key = createHash('sha256').update(await readFile(script))
-  const archive = join(tmpdir(), `atoll-sample-images-${key.digest('hex').slice(0, 16)}.tar`)
+  const archive = join(
+    madeOnceDirectory(),
+    `atoll-sample-images-${key.digest('hex').slice(0, 16)}.tar`,
+  )
   if (await exists(archive)) {
     await run('docker', ['load', '--quiet', '--input', archive], { env })
     return

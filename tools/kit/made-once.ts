@@ -13,6 +13,14 @@ import { promisify } from 'node:util'
 import { exists } from '../../src/lib/files.ts'
 
 const run = promisify(execFile)
+/**
+ * Where what is made once on a machine is kept: `scripts/bench` has temporary directories of its
+ * own for each run.
+ */
+export function madeOnceDirectory(): string {
+  return process.env['ATOLL_MADE_ONCE'] ?? tmpdir()
+}
+
 const SCRIPTS = join(import.meta.dirname, '../../scripts')
 
 /**
@@ -22,7 +30,10 @@ const SCRIPTS = join(import.meta.dirname, '../../scripts')
 export async function madeOnce(
   script: string,
   target: string,
-  { below = tmpdir(), timeoutMs }: { readonly below?: string; readonly timeoutMs: number },
+  {
+    below = madeOnceDirectory(),
+    timeoutMs,
+  }: { readonly below?: string; readonly timeoutMs: number },
 ): Promise<string> {
   const path = join(SCRIPTS, script)
   const key = createHash('sha256').update(await readFile(path))

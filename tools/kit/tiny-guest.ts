@@ -1,9 +1,8 @@
 /** The guest of `scripts/make-tiny-guest` for tests. */
 import { existsSync } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { madeOnce } from './made-once.ts'
+import { madeOnce, madeOnceDirectory } from './made-once.ts'
 
 interface TinyGuest {
   readonly kernelPath: string
@@ -31,7 +30,7 @@ export async function placeTinyGuest(directory: string): Promise<TinyGuest> {
 }
 
 /** The guest, in its own directory below this one (`madeOnce`). */
-export async function tinyGuest(below = tmpdir()): Promise<TinyGuest> {
+export async function tinyGuest(below = madeOnceDirectory()): Promise<TinyGuest> {
   const home = await madeOnce('make-tiny-guest', '.', { below, timeoutMs: DEADLINE_MS })
   return guestIn(home)
 }

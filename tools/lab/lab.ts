@@ -116,7 +116,7 @@ export async function destroyLab(name = DEFAULT_LAB): Promise<void> {
   const namespaces = await namespacesOf(name)
   for (const namespace of namespaces)
     for (const pid of (await must(['ip', 'netns', 'pids', namespace])).split('\n'))
-      if (pid !== '') killQuietly(Number(pid))
+      if (pid !== '' && Number(pid) !== process.pid) killQuietly(Number(pid))
   for (const namespace of namespaces) await removeNamespace(namespace)
   await removeControlGroups(layout.cgroup)
   // Each start of a virtual machine creates its own, so empty ones are unused.
