@@ -33,7 +33,7 @@ export async function wantOf(host: VpcHost): Promise<HostWant> {
     found = want
     return true
   })
-  host.runtime().agent.wake()
+  host.wake()
   await applied
   if (found === undefined) throw new Error('nothing was applied')
   return found
@@ -51,7 +51,7 @@ export async function sinceAnswer(inForce: Promise<void>, ask: Promise<unknown>)
 export function launchIn(host: VpcHost, subnet: string | undefined): Promise<object> {
   const place = subnet === undefined ? {} : { SubnetId: subnet }
   const one = { ImageId: host.image, InstanceType: TYPE, MinCount: 1, MaxCount: 1 }
-  return call(host.api, runInstances, { ...one, ...place })
+  return call(host.api(), runInstances, { ...one, ...place })
 }
 
 async function oneMoreInstance(host: VpcHost, subnet: string): Promise<number> {
@@ -74,5 +74,5 @@ async function oneMoreRule(host: VpcHost, subnet: string, port: number): Promise
   const ranges = [{ CidrIp: '192.0.2.0/24' }]
   const permission = { IpProtocol: 'tcp', FromPort: port, ToPort: port, IpRanges: ranges }
   const asked = { GroupId: group.id, IpPermissions: [permission] }
-  return await sinceAnswer(inForce, call(host.api, authorizeSecurityGroupIngress, asked))
+  return await sinceAnswer(inForce, call(host.api(), authorizeSecurityGroupIngress, asked))
 }

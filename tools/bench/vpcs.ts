@@ -26,6 +26,12 @@ const PINGS = 300
 const LATENCY_RATIO = 1.1
 const START_MS = 1_000
 const OUTSIDE_MS = 60_000
+const RESYNC_MS = 300_000
+const QUIET_LOOK_MS = 100
+const QUIET_MS = 2_000
+/** Less is used between two looks when nothing is done. */
+const QUIET_CPU_MS = 20
+const TICKS = 100
 
 /** The benchmark `vpcs`. Needs root. */
 export const vpcs: Benchmark = {
@@ -64,6 +70,9 @@ interface Row {
   /** Milliseconds. */
   readonly pass: readonly number[]
   readonly passCpu: readonly number[]
+  /** Of a pass that reads everything back: until it is quiet again, and with programs. */
+  readonly resync: number
+  readonly resyncCpu: number
   /** After a start: until a launch in the default VPC is in force, and until VPCs are served. */
   readonly launchAtStart: number
   readonly halfServed: number
@@ -90,7 +99,32 @@ async function measure(host: VpcHost, size: number): Promise<Row> {
     threads: figure('Threads'),
     residentMiB: (figure('VmRSS') * 1024) / MIB,
   }
-  return { size, pass, passCpu, ...(await start(host)), ...used }
+  return { size, pass, passCpu, ...(await resync(host)), ...(await start(host)), ...used }
+}
+
+/** Milliseconds of a processor that this process and programs that it has started have used. */
+function usedCpu(): number {
+  const { user, system } = process.cpuUsage()
+  const stat = readFileSync('/proc/self/stat', 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (user + system) / 1000 + ((Number(fields[13]) + Number(fields[14])) * 1000) / TICKS
+}
+
+/** A pass that reads everything back, and what goes on after it. */
+async function resync(host: VpcHost): Promise<Pick<Row, 'resync' | 'resyncCpu'>> {
+  const [began, before] = [performance.now(), usedCpu()]
+  const applied = host.untilApplied(({ service }) => service === 'volumes')
+  host.wake({ resync: true })
+  await applied
+  let [last, lastBusy] = [usedCpu(), performance.now()]
+  const isQuiet = async () => {
+    const [now, used] = [performance.now(), usedCpu()]
+    if (used - last > QUIET_CPU_MS) lastBusy = now
+    last = used
+    return now - lastBusy > QUIET_MS
+  }
+  await eventually('it is quiet after a resync', isQuiet, RESYNC_MS, QUIET_LOOK_MS)
+  return { resync: lastBusy - began, resyncCpu: usedCpu() - before }
 }
 
 /** Starts the daemon again, and launches an instance in the default VPC at once. */
@@ -100,7 +134,7 @@ async function start(
   const nics = (await wantOf(host)).local.instances.length
   await host.stopDaemon()
   const began = performance.now()
-  host.startDaemon()
+  await host.startDaemon()
   const inForce = host.untilApplied(
     ({ service, want }) =>
       service === 'links' && want.local.instances.some((one) => one.nics[0]?.network === undefined),
@@ -149,7 +183,8 @@ async function openPair(host: VpcHost): Promise<Pair> {
 }
 
 /** An internet gateway for the VPC. */
-async function openWayOut({ api, runtime }: VpcHost, vpc: string | undefined): Promise<void> {
+async function openWayOut(host: VpcHost, vpc: string | undefined): Promise<void> {
+  const api = host.api()
   const { InternetGateway } = await ask(api, createInternetGateway, {})
   const GatewayId = (InternetGateway as { readonly InternetGatewayId: string }).InternetGatewayId
   await ask(api, attachInternetGateway, { InternetGatewayId: GatewayId, VpcId: vpc })
@@ -158,7 +193,7 @@ async function openWayOut({ api, runtime }: VpcHost, vpc: string | undefined): P
   const [table] = RouteTables as { readonly RouteTableId: string }[]
   const route = { DestinationCidrBlock: '0.0.0.0/0', GatewayId }
   await ask(api, createRoute, { ...route, RouteTableId: table?.RouteTableId })
-  runtime().agent.wake()
+  host.wake()
 }
 
 /** Median round trips, in µs. */
@@ -202,6 +237,8 @@ function resultOf(
       'VPCs',
       'pass without change, p50 / p95',
       'its processor time, p50',
+      'resync',
+      'its processor time',
       'start: launch in the default VPC',
       'half served after',
       'all served after',
@@ -213,6 +250,8 @@ function resultOf(
       `${row.size}`,
       both(row.pass),
       ms(median(row.passCpu)),
+      ms(row.resync),
+      ms(row.resyncCpu),
       ms(row.launchAtStart),
       ms(row.halfServed),
       ms(row.allServed),
