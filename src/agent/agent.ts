@@ -111,7 +111,7 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
   const waker: { wake?: () => void } = {}
   const agent = new HostAgent(parts, settings, () => waker.wake?.())
   const loop = startLoop({
-    work: (signal, again) => agent.pass(signal, again),
+    work: (signal, again, woken) => agent.pass(signal, again, woken),
     intervalMs: settings.intervalMs,
     clock: parts.clock,
     onError: (error) => parts.log.error({ error }, 'reconcile failed'),
@@ -213,7 +213,7 @@ class HostAgent {
     return want === null || want.local.instances.length > 0
   }
 
-  async pass(signal: AbortSignal, again: () => void): Promise<void> {
+  async pass(signal: AbortSignal, again: () => void, hurry: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts
     const stop = this.#passSeconds.startTimer()
     const resync = clock.monotonic() - this.#lastResync >= this.#settings.resyncMs
@@ -222,7 +222,7 @@ class HostAgent {
     this.#hasRead = true
     this.#firstReading.resolve()
     if (want !== null) {
-      const facts = await this.#applyServices(want, resync, signal)
+      const facts = await this.#applyServices({ want, resync, signal, hurry })
       // If a service failed, the next pass is a resync again.
       if (resync && this.#failing.size === 0) this.#lastResync = clock.monotonic()
       if (await this.#report(facts)) again()
@@ -304,17 +304,12 @@ class HostAgent {
     return life === null || run === undefined || [run.own, run.proven].includes(life)
   }
 
-  async #applyServices(
-    want: HostWant,
-    resync: boolean,
-    signal: AbortSignal,
-  ): Promise<readonly Fact[]> {
+  async #applyServices(pass: Omit<Pass, 'log'>): Promise<readonly Fact[]> {
     const facts: Fact[] = []
     let hasGateFailed = false
     for (const group of parallelGroups(this.#parts.services)) {
-      if (signal.aborted) break
+      if (pass.signal.aborted) break
       const able = group.filter(({ passesGates }) => !hasGateFailed || passesGates === true)
-      const pass = { want, resync, signal }
       const applied = await Promise.all(able.map((service) => this.#applyService(service, pass)))
       for (const one of applied) facts.push(...(one ?? []))
       if (able.some(({ gate }, index) => gate && applied[index] === null)) hasGateFailed = true

@@ -15,8 +15,11 @@ export interface Loop {
 
 /** Starts the loop with a first run. */
 export function startLoop(options: {
-  /** `again` asks for another run after this one. */
-  readonly work: (signal: AbortSignal, again: () => void) => Promise<void>
+  /**
+   * `again` asks for another run after this one. `woken` aborts when another run is asked for
+   * meanwhile.
+   */
+  readonly work: (signal: AbortSignal, again: () => void, woken: AbortSignal) => Promise<void>
   /** Longest time between the end of a run and the start of the next, in milliseconds. */
   readonly intervalMs: number
   readonly clock: Clock
@@ -26,14 +29,16 @@ export function startLoop(options: {
   const ending = new AbortController()
   let waiting = true
   let alarm = new AbortController()
+  let news = new AbortController()
 
   async function runForever(): Promise<void> {
     while (!ending.signal.aborted) {
       if (!waiting) await sleepUntilWoken()
       if (ending.signal.aborted) return
       waiting = false
+      news = new AbortController()
       try {
-        await work(ending.signal, wake)
+        await work(ending.signal, wake, news.signal)
       } catch (error) {
         if (!ending.signal.aborted) onError(error)
       }
@@ -50,6 +55,7 @@ export function startLoop(options: {
   function wake(): void {
     waiting = true
     alarm.abort()
+    news.abort()
   }
 
   const finished = runForever()

@@ -22,6 +22,8 @@ const REPAIR_RATE = { burst: 20, perSecond: 20 } as const
 /** Notifications within this time cause one check. */
 const GATHER_MS = 10
 const LONGEST_PAUSE_MS = 1_000
+/** What goes on by itself need not be waited for. */
+const NOW = AbortSignal.abort()
 /** Without notifications the passes do the checks. */
 const IDLE_MS = 24 * 3600 * 1000
 
@@ -60,7 +62,7 @@ export function startRepairLoop(parts: RepairParts): () => Promise<void> {
         const child = log.child({ service: service.name, generation: want.local.generation })
         try {
           const now = (await parts.want()) ?? want
-          await service.apply({ want: now, resync: false, signal, log: child })
+          await service.apply({ want: now, resync: false, signal, hurry: NOW, log: child })
         } catch (error) {
           child.warn({ reason: messageOf(error) }, 'not repaired; the next pass tries again')
           if (service.gate) return

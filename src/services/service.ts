@@ -11,6 +11,10 @@ export interface Pass {
   readonly resync: boolean
   /** Aborts when the daemon stops: finish the current step and return. */
   readonly signal: AbortSignal
+  /**
+   * Aborts when another pass is due: do not wait for what goes on by itself. Absent: none is.
+   */
+  readonly hurry?: AbortSignal
   readonly log: Log
 }
 

@@ -43,7 +43,8 @@ export function createFirewall(options: {
   const sizeSharedTables = createSharedTables(host, metrics, instanceMemoryMiB)
   const counters = createCounters(host, metrics, options.rooms ?? counterRooms())
   const endWithdrawnFlows = createFlowEnding(host)
-  const update = createRules(host, metrics, counters.read)
+  const isShared = settings.inVpc !== true
+  const update = createRules(host, metrics, { counted: counters.read, isShared })
   const coexist = createCoexistence(host)
   const countNatUse = createNatUse(host, metrics)
 

@@ -3,12 +3,17 @@
  * else has changed them.
  *
  * In place, a change costs what it is worth, whatever is there already, and counters go on. The
- * kernel's generation of rules tells that nobody else has changed anything.
+ * kernel's generation of rules tells that nobody else has changed anything. It is read over netlink
+ * in each pass. The rules themselves are listed by nft, so only where others change rules, too: in
+ * the machine's own namespace, once after each change of ours, and when the generation does not
+ * tell.
  */
+import { createHash } from 'node:crypto'
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import { tableFingerprint } from '../../host/nftables/nft-listing.ts'
 import type { Metrics } from '../../lib/metrics.ts'
-import type { CounterValues } from '../../model/counters.ts'
+import { type CounterValues, counterKey } from '../../model/counters.ts'
+import { NFT_TABLE } from '../../model/names.ts'
 import { BUDGET_TABLES, loadBudgets, removeBudgets } from '../../plan/budgets.ts'
 import { type NftTable, updateScript } from '../../plan/nft-tables.ts'
 import {
@@ -22,6 +27,8 @@ import type { Pass } from '../service.ts'
 
 /** All tables that the firewall makes. */
 export const TABLES = [...RULESET_TABLES, ...BUDGET_TABLES]
+/** The table with the mark. */
+const MARKED_TABLE = { family: 'inet', name: NFT_TABLE } as const
 /** The same, as `Host.rulesChanged` names them. */
 const TABLE_NAMES = TABLES.map(({ family, name }) => `${family} ${name}`)
 /**
@@ -33,6 +40,8 @@ const LOAD_ATTEMPTS = 3
 /** The rules in the kernel, as we loaded them. Losing this costs one replacement of the tables. */
 interface Loaded {
   readonly rules: Rules
+  /** The name of the counter that says so (`markOf`); null: there is none. */
+  readonly mark: string | null
   /** The kernel's rule generation when the rules were loaded or last found intact. */
   generation: number
   /** Fingerprint of the tables as the kernel lists them; null until they have been listed. */
@@ -59,23 +68,24 @@ function changingScript(before: Rules, now: Rules): string | null {
 
 /**
  * A function that makes the rules in the kernel equal to those that it is given. `counted` reads
- * what counters have counted, with which they go on in new tables. Errors: `unavailable`; then the
- * kernel has the rules of before.
+ * what counters have counted, with which they go on in new tables; `isShared`: others change rules
+ * in this namespace, too. Errors: `unavailable`; then the kernel has the rules of before.
  */
 export function createRules(
   host: Host,
   metrics: Metrics,
-  counted: () => Promise<CounterValues>,
+  { counted, isShared }: { counted(): Promise<CounterValues>; readonly isShared: boolean },
 ): (rules: Rules, pass: Pass) => Promise<void> {
   const { replacements, updates, drift } = createCounters(metrics)
+  const { markFor, loadAll, recognise } = createLoader(host, { counted, isShared })
   let loaded: Loaded | null = null
+  let isFresh = true
 
   const load = async (rules: Rules): Promise<Loaded> => {
-    const script = loadingScript(rules, await counted())
-    loaded = null
-    const generation = await applyAlone(host, script)
+    loaded = await loadAll(rules, () => {
+      loaded = null
+    })
     replacements.inc()
-    loaded = { rules, generation, fingerprint: null }
     return loaded
   }
   const reload = async (known: Loaded, pass: Pass) => {
@@ -96,7 +106,8 @@ export function createRules(
   const verify = async (known: Loaded, now: number, pass: Pass) => {
     const isIntact = await intact(known, now)
     if (isIntact === false) return void (await reload(known, pass))
-    if (isIntact && !pass.resync) {
+    const isKnown = known.fingerprint !== null || !isShared
+    if (isIntact && (isKnown || !pass.resync)) {
       known.generation = now
       return
     }
@@ -122,6 +133,8 @@ export function createRules(
 
   return async (rules, pass) => {
     const now = await host.rulesGeneration()
+    if (isFresh) loaded = await recognise(rules, now)
+    isFresh = false
     if (loaded === null) return await replace(rules, pass)
     const known = loaded
     const script = changingScript(known.rules, rules)
@@ -130,10 +143,11 @@ export function createRules(
       return
     }
     if (script === null || !(await intact(known, now))) return await replace(rules, pass)
+    const mark = markFor(rules, now + 1)
     // Until the kernel has answered, nobody knows which rules it has.
     loaded = null
     try {
-      await host.applyRules(script)
+      await host.applyRules(script + changeMark(known.mark, mark))
     } catch (error) {
       pass.log.warn({ error }, 'firewall rules cannot be changed in place; replacing them')
       return await replace(rules, pass)
@@ -142,8 +156,36 @@ export function createRules(
     // Somebody else changed rules at the same moment: that change would go unnoticed.
     if (generation !== now + 1) return await replace(rules, pass)
     updates.inc()
-    loaded = { rules, generation, fingerprint: null }
+    loaded = { rules, mark, generation, fingerprint: null }
     pass.log.info({}, 'firewall rules changed')
+  }
+}
+
+/** Loads all rules, or finds that they are there. */
+function createLoader(
+  host: Host,
+  { counted, isShared }: { counted(): Promise<CounterValues>; readonly isShared: boolean },
+) {
+  const markFor = (rules: Rules, generation: number) =>
+    isShared ? null : markOf(rules, generation)
+  return {
+    markFor,
+    /** `begun` is called before the kernel is asked. */
+    async loadAll(rules: Rules, begun: () => void): Promise<Loaded> {
+      const script = loadingScript(rules, await counted())
+      begun()
+      const loading = await applyAlone(host, (generation) => {
+        const mark = markFor(rules, generation)
+        return { mark, script: mark === null ? script : script + addMark(mark) }
+      })
+      return { rules, ...loading, fingerprint: null }
+    },
+    /** What an older daemon has loaded, if it is this and nobody has changed anything since. */
+    async recognise(rules: Rules, generation: number): Promise<Loaded | null> {
+      const mark = markFor(rules, generation)
+      if (mark === null || !(await counted()).has(counterKey(MARKED_TABLE, mark))) return null
+      return { rules, mark, generation, fingerprint: null }
+    },
   }
 }
 
@@ -165,15 +207,39 @@ function createCounters(metrics: Metrics) {
 }
 
 /**
- * Loads the script and returns the rule generation after it. Repeats when somebody else changed
- * rules at the same moment, because that change would go unnoticed.
+ * The name of a counter that is put into a table with the rules: a digest of all of them, and the
+ * generation that they make. While it is there and the generation is that, the kernel has these
+ * rules and nobody has changed anything since. So a fresh daemon need not load them again, which
+ * would take minutes with hundreds of VPCs.
  */
-async function applyAlone(host: Host, script: string): Promise<number> {
+function markOf(rules: Rules, generation: number): string {
+  const digest = createHash('sha256').update(loadingScript(rules, new Map())).digest('hex')
+  return `rules_${digest}_${generation}`
+}
+
+function addMark(mark: string): string {
+  return `add counter ${MARKED_TABLE.family} ${MARKED_TABLE.name} ${mark}\n`
+}
+
+function changeMark(before: string | null, now: string | null): string {
+  if (before === null || now === null) return ''
+  return `delete counter ${MARKED_TABLE.family} ${MARKED_TABLE.name} ${before}\n${addMark(now)}`
+}
+
+/**
+ * Loads the script for the next generation, and returns the rule generation after it. Repeats when
+ * somebody else changed rules at the same moment, because that change would go unnoticed.
+ */
+async function applyAlone(
+  host: Host,
+  scriptFor: (generation: number) => { readonly mark: string | null; readonly script: string },
+): Promise<Pick<Loaded, 'mark' | 'generation'>> {
   for (let attempt = 1; ; attempt++) {
     const before = await host.rulesGeneration()
+    const { mark, script } = scriptFor(before + 1)
     await applyScript(host, script)
     const generation = await host.rulesGeneration()
-    if (generation === before + 1 || attempt === LOAD_ATTEMPTS) return generation
+    if (generation === before + 1 || attempt === LOAD_ATTEMPTS) return { mark, generation }
   }
 }
 

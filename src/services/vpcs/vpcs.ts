@@ -11,7 +11,8 @@
  * - A VPC that is as it should be costs nothing in a pass. It is looked at when its part of the
  *   want or something in its namespace changes, and at each resync.
  * - Each VPC is served as soon as it is ready. A pass waits a moment for all, so that an instance
- *   in a new VPC starts in the same pass; then it goes on, and the work does, too.
+ *   in a new VPC starts in the same pass; then, or when another pass is due, it goes on, and the
+ *   work does, too.
  */
 import type { NamespaceHost, VpcNamespaces } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -210,7 +211,7 @@ class RunningVpcs {
     for (const failed of Object.values(this.#failed))
       for (const network of failed.keys())
         if (!vpcs.has(network) && !found.includes(network)) failed.delete(network)
-    await this.#settle(asked)
+    await this.#settle(asked, pass)
     if (this.#pending.size > 0) {
       this.#cancelWake()
       this.#cancelWake = this.#options.clock.after(WAIT_MS, wake)
@@ -243,7 +244,7 @@ class RunningVpcs {
       if (isDue || pass.resync)
         asked.add(why, this.#ask(network, { pass, part, packets: false }, why))
     }
-    await this.#settle(asked)
+    await this.#settle(asked, pass)
     throwAll(this.#failed.answers, 'services of VPCs do not answer as they should')
   }
 
@@ -268,10 +269,16 @@ class RunningVpcs {
   }
 
   /** Waits a moment for what was asked for. What was asked for before has been waited for. */
-  async #settle({ changes, looks }: Asked): Promise<void> {
+  async #settle({ changes, looks }: Asked, { hurry }: Pass): Promise<void> {
     const { clock, waitMs } = this.#options
-    if (changes.length > 0) await inTime(clock, waitMs ?? WAIT_MS, Promise.all(changes))
-    if (looks.length > 0) await inTime(clock, waitMs ?? LOOK_WAIT_MS, Promise.all(looks))
+    const due = Promise.withResolvers<void>()
+    hurry?.addEventListener('abort', () => due.resolve(), { once: true })
+    const wait = async (ms: number, some: readonly Promise<void>[]) => {
+      if (some.length > 0 && hurry?.aborted !== true)
+        await inTime(clock, waitMs ?? ms, Promise.race([Promise.all(some), due.promise]))
+    }
+    await wait(WAIT_MS, changes)
+    await wait(LOOK_WAIT_MS, looks)
   }
 
   /** Asks for work in a namespace. Reasons take turns. Null: it waits already. */
