@@ -23,6 +23,15 @@ import { runChecks } from './operator/doctor.ts'
 import type { DoctorCheck } from './operator/doctor-check.ts'
 import { teardown } from './operator/teardown.ts'
 
+/** Takes back what routers were told of floating IPs. Returns a line for each. */
+async function withdrawn(config: Config): Promise<readonly string[]> {
+  const { nextHopHook } = await import('./host-services.ts')
+  const { withdrawNextHops } = await import('./services/next-hops.ts')
+  const { openOwnAddress } = await import('./host/network/floating-ips.ts')
+  const hook = nextHopHook(config, { ownAddress: openOwnAddress })
+  return hook === null ? [] : await withdrawNextHops(hook)
+}
+
 function renderStatus(status: StatusReport): string {
   const counts = Object.entries(status.instances).map(([state, count]) => `${count} ${state}`)
   return [
@@ -214,7 +223,7 @@ function buildProgram(): Command {
       const { namespaceDirectory } = await import('./host/network/vpc-namespaces.ts')
       const config = configuration(program)
       const lines = await teardown(config, DRIVER_TEARDOWNS, namespaceDirectory(config.runtimeDir))
-      for (const line of lines) print(line)
+      for (const line of [...lines, ...(await withdrawn(config))]) print(line)
     })
   return program
 }

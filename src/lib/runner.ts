@@ -23,6 +23,11 @@ interface Run {
   readonly outputLimitBytes?: number
   readonly signal?: AbortSignal
   /**
+   * Whether the program has a process group of its own, which is killed as a whole at a limit. Then
+   * it has ended when it exits, although what it left behind may keep its output open.
+   */
+  readonly group?: boolean
+  /**
    * What the program inherits as descriptors 3 and following: a descriptor, or bytes to read from a
    * pipe.
    */
@@ -69,11 +74,14 @@ const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * MIB
 /** Runs the machine's programs. */
 export const systemRunner: Runner = (program, args, run = {}) =>
   new Promise((resolve, reject) => {
-    const child = startWith(program, args, 'pipe', run.inherit ?? [])
+    const { group = false } = run
+    const child = startWith(program, args, 'pipe', run.inherit ?? [], group)
     let stoppedBy: RunResult['stoppedBy'] = null
     let held: NodeJS.Timeout | undefined
     const stop = (why: NonNullable<RunResult['stoppedBy']>) => {
       stoppedBy ??= why
+      // Later its number may be another's.
+      if (group && child.exitCode === null && child.signalCode === null) killGroup(child.pid)
       child.kill('SIGKILL')
       held ??= setTimeout(() => end(null), KILLED_MS)
     }
@@ -112,10 +120,27 @@ export const systemRunner: Runner = (program, args, run = {}) =>
     })
     const end = (exitCode: number | null) => {
       settle()
+      // Somebody may have inherited the other ends.
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy()
       resolve({ exitCode, stoppedBy, stdout: stdout(), stderr: stderr() })
     }
     child.on('close', end)
+    if (group)
+      child.on('exit', (exitCode) => {
+        clearTimeout(timer)
+        held ??= setTimeout(() => end(exitCode), KILLED_MS)
+      })
   })
+
+/** Kills a process and those that it has started, unless they have groups of their own. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // They have ended.
+  }
+}
 
 /**
  * Calls `stop` once the process has been idle for `idleMs`. The returned function ends the watch.
@@ -153,16 +178,17 @@ export function beExpendable(pid: number): void {
 
 /**
  * Starts a program with `stdin` and further inherited descriptors. Its stdout and stderr are pipes
- * to us.
+ * to us. `group`: it has a process group of its own.
  */
 export function startWith(
   program: string,
   args: readonly string[],
   stdin: 'pipe' | number,
   inherit: readonly (number | Buffer)[],
+  group = false,
 ) {
   const more = inherit.map((one) => (typeof one === 'number' ? one : 'pipe'))
-  const child = spawn(program, args, { stdio: [stdin, 'pipe', 'pipe', ...more] })
+  const child = spawn(program, args, { stdio: [stdin, 'pipe', 'pipe', ...more], detached: group })
   if (child.pid !== undefined) beExpendable(child.pid)
   for (const [index, one] of inherit.entries()) {
     const pipe = child.stdio[FIRST_INHERITED + index]

@@ -66,6 +66,7 @@ export function createFloatingIpFlows(options: {
 /** Who is told which floating IPs are here (`next-hops.ts`). */
 interface Announcing {
   announce(addresses: ReadonlySet<Ipv4>): void
+  failing(): readonly string[]
   close(): Promise<void>
 }
 
@@ -114,6 +115,7 @@ export function createFloatingIps(options: {
       announcements.repeat(resync ? [...served] : came, log, signal)
       return []
     },
+    hanging: () => nextHops?.failing() ?? [],
     close: async () => {
       announcements.close()
       await nextHops?.close()

@@ -428,3 +428,44 @@ it('gives each launch into a subnet that says so a public address, unless the la
   const there = { SubnetId: bare.subnet.id, MapPublicIpOnLaunch: { Value: true } }
   expect(await bare.refusal(modifySubnetAttribute, there)).toBe('UnsupportedOperation')
 })
+
+it('pools may be changed while addresses are in use: whoever has one keeps it', async () => {
+  const pools: Pool[] = [PUBLIC]
+  await using cloud = await openPools(pools)
+  const [a, b] = [await launchId(cloud), await launchId(cloud)]
+  const used = await allocate(cloud, { Address: '203.0.113.13' })
+  const spare = await allocate(cloud, { Address: '203.0.113.12' })
+  await associate(cloud, { AllocationId: used.AllocationId, InstanceId: a })
+  const shrunk = pool('public', '203.0.113.10', '203.0.113.11')
+  const elsewhere = pool('moved', '203.0.113.12', '203.0.113.13', ['atoll-9z'])
+  const views: object[] = []
+  for (const now of [[shrunk], [shrunk, elsewhere], [ELSEWHERE], []]) {
+    pools.splice(0, pools.length, ...now)
+    views.push(await show(cloud))
+    expect((await showInstance(cloud, a)).PublicIpAddress).toBe('203.0.113.13')
+    const { PublicIpv4Pools } = (await cloud.run(describePublicIpv4Pools)) as {
+      PublicIpv4Pools: PublicIpv4Pool[]
+    }
+    for (const { TotalAddressCount = 0, TotalAvailableAddressCount = -1 } of PublicIpv4Pools) {
+      expect(TotalAvailableAddressCount).toBeGreaterThanOrEqual(0)
+      expect(TotalAvailableAddressCount).toBeLessThanOrEqual(TotalAddressCount)
+    }
+  }
+  // What records say does not depend on the settings.
+  expect(new Set(views.map((view) => JSON.stringify(view)))).toHaveProperty('size', 1)
+  // It moves, comes back, and goes, while it is in no pool.
+  pools.splice(0, pools.length, shrunk)
+  await associate(cloud, { AllocationId: used.AllocationId, InstanceId: b })
+  await associate(cloud, { AllocationId: spare.AllocationId, InstanceId: a })
+  expect((await showInstance(cloud, b)).PublicIpAddress).toBe('203.0.113.13')
+  for (const { AllocationId, PublicIp } of [used, spare]) {
+    await cloud.run(disassociateAddress, { PublicIp })
+    await cloud.run(releaseAddress, { AllocationId })
+  }
+  const left = [await allocate(cloud), await allocate(cloud)].map(({ PublicIp }) => PublicIp)
+  expect(left.toSorted()).toEqual(['203.0.113.10', '203.0.113.11'])
+  expect(await cloud.refusal(allocateAddress)).toBe('InsufficientAddressCapacity')
+  expect(await cloud.refusal(allocateAddress, { Address: '203.0.113.13' })).toBe(
+    'InvalidAddress.NotFound',
+  )
+})

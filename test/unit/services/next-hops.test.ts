@@ -7,7 +7,12 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { systemRunner } from '../../../src/lib/runner.ts'
 import { ipv4 } from '../../../src/model/addr.ts'
-import { createNextHops, type NextHops } from '../../../src/services/next-hops.ts'
+import {
+  createNextHops,
+  type NextHopHook,
+  type NextHops,
+  withdrawNextHops,
+} from '../../../src/services/next-hops.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 
 let dir = ''
@@ -28,13 +33,21 @@ async function program(): Promise<string> {
   return path
 }
 
-async function start(clock: Pick<Clock, 'sleep'> = systemClock): Promise<NextHops> {
-  const hook = {
+async function hookOf(more: Partial<NextHopHook> = {}): Promise<NextHopHook> {
+  return {
     program: await program(),
     hostAddress: async () => ipv4('192.0.2.7'),
     file: join(dir, 'next-hops.json'),
     run: systemRunner,
+    ...more,
   }
+}
+
+async function start(
+  clock: Pick<Clock, 'sleep'> = systemClock,
+  more: Partial<NextHopHook> = {},
+): Promise<NextHops> {
+  const hook = await hookOf(more)
   const nextHops = createNextHops(hook, { clock, log: silentLog })
   open.push(nextHops)
   return nextHops
@@ -97,4 +110,80 @@ it('ends a call that runs when it is closed', async () => {
   const before = performance.now()
   await hops.close()
   expect(performance.now() - before).toBeLessThan(5000)
+})
+
+/** Limits that a test need not wait for. */
+const soon: NextHopHook['run'] = (program, args, run) =>
+  systemRunner(program, args, { ...run, timeoutMs: 300 })
+const often = { sleep: (_ms: number, signal: AbortSignal) => systemClock.sleep(10, signal) }
+
+it.each([
+  ['prints without end', 'echo begun >> CALLS; cat /dev/zero', 'output limit'],
+  ['hangs with a program that it started', 'echo begun >> CALLS; sleep 600; true', 'in time'],
+  ['fails, and says why', 'echo begun >> CALLS; echo no session >&2; exit 1', 'no session'],
+  ['says a lot', 'echo begun >> CALLS; head -c 90000 /dev/zero | tr "\\0" x >&2; exit 1', 'xxx'],
+])('a program that %s is called again, and health says so', async (_what, script, reason) => {
+  const path = join(dir, 'bad')
+  await writeFile(path, `#!/bin/sh\n${script.replaceAll('CALLS', `${dir}/calls`)}\n`, {
+    mode: 0o755,
+  })
+  const hops = await start(often, { program: path, run: soon })
+  hops.announce(new Set([A]))
+  await vi.waitFor(async () => expect((await calls()).length).toBeGreaterThan(1), 10_000)
+  const [said = ''] = hops.failing()
+  expect(said).toContain(`${path} (network.nextHopHook) fails for ${A}`)
+  expect(said).toContain(reason)
+  expect(said.length).toBeLessThan(600)
+  await writeFile(path, '#!/bin/sh\n', { mode: 0o755 })
+  await vi.waitFor(() => expect(hops.failing()).toEqual([]), 10_000)
+})
+
+it('what a program that hangs has started ends with it', async () => {
+  const path = join(dir, 'bad')
+  await writeFile(path, `#!/bin/sh\nsleep 600 & echo $! >> ${dir}/calls; wait\n`, { mode: 0o755 })
+  const hops = await start(often, { program: path, run: soon })
+  hops.announce(new Set([A]))
+  await vi.waitFor(async () => expect((await calls()).length).toBeGreaterThan(1), 10_000)
+  const [first] = await calls()
+  await vi.waitFor(() => expect(() => process.kill(Number(first), 0)).toThrow(/ESRCH/), 10_000)
+})
+
+it('a program that leaves something behind has ended when it exits', async () => {
+  const path = join(dir, 'leaving')
+  await writeFile(path, `#!/bin/sh\nsleep 5 & echo done >> ${dir}/calls\n`, { mode: 0o755 })
+  const hops = await start(often, { program: path })
+  hops.announce(new Set([A, B]))
+  await vi.waitFor(async () => expect(await calls()).toHaveLength(2), 4_500)
+  expect(hops.failing()).toEqual([])
+})
+
+it.each([
+  ['is not there', null],
+  ['may not be run', 0o644],
+])('a program that %s is called when it can be', async (_what, mode) => {
+  const path = join(dir, 'later')
+  if (mode !== null) await writeFile(path, '#!/bin/sh\n', { mode })
+  const hops = await start(often, { program: path })
+  hops.announce(new Set([A]))
+  await vi.waitFor(() => expect(hops.failing()).toHaveLength(1), 10_000)
+  rmSync(path, { force: true })
+  await writeFile(path, `#!/bin/sh\necho "$@" >> ${dir}/calls\n`, { mode: 0o755 })
+  await vi.waitFor(async () => expect(await calls()).toContain(`add ${A} 192.0.2.7`), 10_000)
+  await vi.waitFor(() => expect(hops.failing()).toEqual([]), 10_000)
+})
+
+it('withdraws everything when Atoll is removed, and says what it could not', async () => {
+  const file = join(dir, 'next-hops.json')
+  await writeFile(file, JSON.stringify([A, B]))
+  const hook = await hookOf()
+  expect(await withdrawNextHops(hook)).toEqual([`next hop of ${A}`, `next hop of ${B}`])
+  expect(await calls()).toEqual([`remove ${A} 192.0.2.7`, `remove ${B} 192.0.2.7`])
+  expect(await withdrawNextHops(hook)).toEqual([])
+  await writeFile(file, JSON.stringify([A, B]))
+  await writeFile(join(dir, 'fail'), '')
+  const lines = await withdrawNextHops(hook)
+  expect(lines).toHaveLength(2)
+  for (const line of lines) expect(line).toMatch(/^not removed: the next hop of .*: exit code 1$/)
+  // It is not called for each: it may hang.
+  expect(await calls()).toHaveLength(3)
 })
