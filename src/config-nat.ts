@@ -37,6 +37,8 @@ const exception = z.string().transform((text, context): Cidr => {
   return z.NEVER
 })
 
+const exceptions = z.array(exception).max(EXCEPTIONS_MAX)
+
 /** Addresses of the host. A text means a list of one. */
 const source = z
   .preprocess(
@@ -74,18 +76,22 @@ export const nat = z
         'Addresses of this host that instances go out with, such as [198.51.100.7, 198.51.100.16-198.51.100.19]; []: that of the link they leave by (docs/nat.md)',
       ),
     vpcs: z
-      .array(z.strictObject({ vpc: vpcId, source }))
+      .array(
+        z.strictObject({
+          vpc: vpcId,
+          source: source.optional(),
+          exceptions: exceptions.optional(),
+        }),
+      )
       .max(VPCS_MAX)
       .default([])
       .describe(
-        'VPCs that go out with other addresses of this host: [{vpc: vpc-0123456789abcdef0, source: 198.51.100.8}]',
+        'VPCs that go out with other addresses of this host, or have other exceptions: [{vpc: vpc-0123456789abcdef0, source: 198.51.100.8, exceptions: [10.0.0.0/8]}]',
       ),
-    exceptions: z
-      .array(exception)
-      .max(EXCEPTIONS_MAX)
+    exceptions: exceptions
       .default([])
       .describe(
-        'Networks that see the private addresses of instances, because their routers know the way back; of VPCs in the network of the host only (docs/nat.md)',
+        'Networks that see the private addresses of instances, because their routers know the way back (docs/nat.md)',
       ),
   })
   .superRefine(({ vpcs }, context) => {

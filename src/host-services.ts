@@ -20,9 +20,11 @@ import { createFlowLogs } from './services/flow-logs/flow-logs.ts'
 import type { Batch } from './services/flow-logs/sinks.ts'
 import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
-import { createNextHops } from './services/next-hops.ts'
+import { createNextHops, type NextHopHook } from './services/next-hops.ts'
 import type { HostService } from './services/service.ts'
+import { createStandIns } from './services/stand-ins.ts'
 import { createVolumes } from './services/volumes.ts'
+import { createDivision } from './services/vpcs/division.ts'
 import { createVpcs, type Vpcs } from './services/vpcs/vpcs.ts'
 import { firewallSettings, vpcFirewallSettings } from './settings.ts'
 
@@ -110,7 +112,7 @@ export function createHostVpcs(parts: HostServicesParts): Vpcs {
     vpcs: parts.host.vpcs,
     machine: parts.host,
     clock: parts.clock,
-    instanceMemoryMiB: parts.instanceMemoryMiB,
+    divide: createDivision(parts.instanceMemoryMiB, parts.config.network.nat),
     ...(parts.vpcWaitMs === undefined ? {} : { waitMs: parts.vpcWaitMs }),
     open: (host, network) => {
       const metrics = parts.metrics.share()
@@ -122,15 +124,24 @@ export function createHostVpcs(parts: HostServicesParts): Vpcs {
 
 /** The pools, and who is told where their addresses are. */
 function floatingIpSettings({ config, host, clock, log }: HostServicesParts) {
-  const { pools, nextHopHook: program } = config.network
-  if (program === null) return { pools }
-  const hook = {
+  const { pools } = config.network
+  const hook = nextHopHook(config, host)
+  return hook === null ? { pools } : { pools, nextHops: createNextHops(hook, { clock, log }) }
+}
+
+/** The program that tells routers where floating IPs are; null: there is none. */
+export function nextHopHook(
+  { network, fabric, stateDir }: Config,
+  host: Pick<Host, 'ownAddress'>,
+): NextHopHook | null {
+  const { nextHopHook: program } = network
+  if (program === null) return null
+  return {
     program,
-    hostAddress: async () => config.fabric.address ?? (await host.ownAddress()),
-    file: join(config.stateDir, NEXT_HOPS_FILE),
+    hostAddress: async () => fabric.address ?? (await host.ownAddress()),
+    file: join(stateDir, NEXT_HOPS_FILE),
     run: systemRunner,
   }
-  return { pools, nextHops: createNextHops(hook, { clock, log }) }
 }
 
 /**
@@ -156,6 +167,7 @@ export function createHostServices(
         ...floatingIpSettings(parts),
       }),
     ),
+    vpcs.own(createStandIns({ host })),
     ...drivers.services(wake),
     createVolumes({ stateDir: config.stateDir, metrics }),
   ]

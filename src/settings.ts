@@ -12,7 +12,7 @@ import { certificateFiles } from './lib/certificates.ts'
 import { parseIpv4 } from './model/addr.ts'
 import type { DriverDeclaration } from './model/driver.ts'
 import { FLOW_LOG_DIRECTORY, FORWARDING_FILE } from './model/names.ts'
-import { PLAIN_NAT } from './model/nat.ts'
+import { type NatSettings, PLAIN_NAT } from './model/nat.ts'
 import { networksOfPools } from './model/pools.ts'
 import { chooseProxies } from './model/proxies.ts'
 import { MIB } from './model/sizes.ts'
@@ -135,9 +135,14 @@ export function vpcFirewallSettings({ fabric, network, metrics }: Config): Firew
     },
     rates: network.rates,
     countedRules: metrics.rules,
-    // The way out decides.
-    nat: PLAIN_NAT,
+    // The way out decides on the address of the host.
+    nat: { ...PLAIN_NAT, ...exceptionsOf(network.nat) },
   }
+}
+
+/** The exceptions of all VPCs, without the addresses of the host. */
+function exceptionsOf({ exceptions, vpcs }: NatSettings): Pick<NatSettings, 'exceptions' | 'vpcs'> {
+  return { exceptions, vpcs: vpcs.map((one) => ({ vpc: one.vpc, exceptions: one.exceptions })) }
 }
 
 /** What `atoll explain` needs besides the records. Rejects like the host's `surroundings`. */

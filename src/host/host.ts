@@ -280,6 +280,13 @@ export interface FloatingIpRoute {
   readonly gateway?: Ipv4 | undefined
 }
 
+/** Where packets for the stand-ins of a NIC go: by the link to the namespace of its VPC. */
+export interface StandInRoute {
+  readonly net: Cidr
+  readonly link: string
+  readonly via: Ipv4
+}
+
 /** By which gateway the packets of a source leave. */
 export interface PoolGatewayRoute {
   readonly source: Ipv4
@@ -306,6 +313,11 @@ export interface Host extends NamespaceHost {
    * changed.
    */
   ensurePoolGateways(routes: readonly PoolGatewayRoute[]): Promise<readonly string[]>
+  /**
+   * Makes the routes to stand-ins equal to these. One whose link is not there yet is left out.
+   * Returns what it changed.
+   */
+  ensureStandInRoutes(routes: readonly StandInRoute[]): Promise<readonly string[]>
   /** Announces these of them once more: an announcement may be lost. */
   announceFloatingIps(
     addresses: readonly Pick<FloatingIpRoute, 'address' | 'gateway'>[],

@@ -16,6 +16,7 @@ import { createAnnouncer, ensureFloatingIps, ownAddress } from './network/floati
 import { createForwarding } from './network/forwarding.ts'
 import { createLockPrograms } from './network/lock.ts'
 import { ensurePoolGateways } from './network/pool-gateways.ts'
+import { ensureStandInRoutes } from './network/stand-in-routes.ts'
 import { listenUnix } from './network/tap.ts'
 import { createVpcNamespaces, NAMESPACE_DIRECTORY } from './network/vpc-namespaces.ts'
 import { createDockerUser } from './nftables/docker-user.ts'
@@ -76,6 +77,8 @@ export function createLinuxHost(options: {
     ownAddress: () => attempt('the address of this host cannot be read', () => ownAddress(ip)),
     ensurePoolGateways: (routes) =>
       attempt('gateways of pools cannot be set up', () => ensurePoolGateways(ip, routes)),
+    ensureStandInRoutes: (routes) =>
+      attempt('routes to VPCs cannot be set up', () => ensureStandInRoutes(ip, routes)),
     announceFloatingIps: (addresses) =>
       attempt('floating IPs cannot be announced', () => announcer.announce(addresses)),
     vpcs,

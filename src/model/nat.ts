@@ -27,10 +27,17 @@ export interface NatShare extends PortRange {
 export interface NatSettings {
   /** Addresses of this host that instances go out with; empty: that of the link they leave by. */
   readonly source: readonly Ipv4[]
-  /** The same for some VPCs, in place of `source`. */
-  readonly vpcs: readonly { readonly vpc: VpcId; readonly source: readonly Ipv4[] }[]
+  /** The same for some VPCs, in place of `source` and `exceptions`. */
+  readonly vpcs: readonly VpcNatSettings[]
   /** Destinations that see the private addresses of instances. */
   readonly exceptions: readonly Cidr[]
+}
+
+/** Of one VPC. What is left out is as for all. */
+interface VpcNatSettings {
+  readonly vpc: VpcId
+  readonly source?: readonly Ipv4[] | undefined
+  readonly exceptions?: readonly Cidr[] | undefined
 }
 
 /** Everything goes out with the address of its link. */
@@ -41,9 +48,25 @@ export function natSources({ source, vpcs }: NatSettings, vpc: VpcId | undefined
   return vpcs.find((one) => one.vpc === vpc)?.source ?? source
 }
 
+/** The destinations that see the private addresses of the VPC's instances. */
+export function natExceptions(
+  { exceptions, vpcs }: NatSettings,
+  vpc: VpcId | undefined,
+): readonly Cidr[] {
+  return ownExceptions(vpcs, vpc) ?? exceptions
+}
+
+/** Those that are set for this VPC; undefined: none are. */
+export function ownExceptions(
+  vpcs: NatSettings['vpcs'],
+  vpc: VpcId | undefined,
+): readonly Cidr[] | undefined {
+  return vpcs.find((one) => one.vpc === vpc)?.exceptions
+}
+
 /** Every address that the settings name. */
 export function namedSources({ source, vpcs }: NatSettings): readonly Ipv4[] {
-  return [...new Set([...source, ...vpcs.flatMap((one) => one.source)])]
+  return [...new Set([...source, ...vpcs.flatMap((one) => one.source ?? [])])]
 }
 
 /**

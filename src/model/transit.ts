@@ -22,6 +22,19 @@ export const TRANSIT_RANGE: Cidr = cidr('100.64.0.0/15')
 /** Prefix of each link. */
 export const TRANSIT_PREFIX = 31
 
+/**
+ * Addresses that stand for those of instances on the way between a VPC's namespace and the
+ * machine's own, to destinations that see the addresses of instances (`plan/stand-ins.ts`). The
+ * range is reserved (RFC 1112, section 4), so nothing else has them.
+ */
+export const STAND_IN_RANGE: Cidr = cidr('250.0.0.0/8')
+
+/** An address of an instance, and what it is between the two namespaces. */
+export interface StandIn {
+  readonly ip: Ipv4
+  readonly as: Ipv4
+}
+
 /** One such link. */
 export interface Transit {
   /** Its end in the machine's own namespace. */
@@ -34,6 +47,8 @@ export interface Transit {
   readonly vpc?: VpcId
   /** Floating IPs of its instances on this host; absent: none. */
   readonly floatingIps?: readonly Ipv4[]
+  /** Of its instances on this host; absent: none of their addresses is seen outside. */
+  readonly standIns?: readonly StandIn[]
 }
 
 /** The link of the VPC with this number. */

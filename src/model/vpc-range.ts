@@ -1,5 +1,5 @@
 /** Which ranges of addresses VPCs and subnets may have. Pure. */
-import { type Cidr, cidrOverlaps, cidr as network } from './addr.ts'
+import { type Cidr, cidrHolds, cidrOverlaps, cidr as network } from './addr.ts'
 
 /** The shortest prefix that a record of a VPC may have; the API takes `EC2_PREFIX_MIN`. */
 const PREFIX_MIN = 8
@@ -23,4 +23,12 @@ export function isVpcRange(range: Cidr): boolean {
     range.prefix <= PREFIX_MAX &&
     !NO_VPC.some((reserved) => cidrOverlaps(reserved, range))
   )
+}
+
+/** Networks that nobody outside has (RFC 1918), and those between providers (RFC 6598). */
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'].map(network)
+
+/** Whether all addresses of the network are private. */
+export function isPrivate(range: Cidr): boolean {
+  return PRIVATE.some((block) => cidrHolds(block, range))
 }

@@ -33,7 +33,7 @@ import type { AclRule } from './network-acl.ts'
 import type { ActivePeering, PeeredVpc } from './peering.ts'
 import type { PlacementMembership } from './placement-group.ts'
 import type { ReservedTag } from './reserved-tags.ts'
-import type { Transit } from './transit.ts'
+import type { StandIn, Transit } from './transit.ts'
 
 export interface HostWant {
   readonly local: LocalWant
@@ -52,6 +52,11 @@ export interface HostWant {
    * The ports that its NICs go out with (`plan/nat-shares.ts`); absent: any. Not in the ledger.
    */
   readonly natShares?: readonly NatShare[] | undefined
+  /**
+   * Of a want that is restricted to the namespace of a VPC: by which its addresses are seen in the
+   * machine's own (`plan/stand-ins.ts`); absent: none is. Not in the ledger.
+   */
+  readonly standIns?: readonly StandIn[] | undefined
 }
 
 export interface LocalWant {

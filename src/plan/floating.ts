@@ -11,11 +11,11 @@
  * Those of a VPC with a namespace are translated in there. The machine's own namespace passes them
  * on. Without floating IPs there are no rules.
  */
-import type { Ipv4 } from '../model/addr.ts'
+import { cidrContains, type Ipv4 } from '../model/addr.ts'
 import type { TrackedFlow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import { GATEWAY_LINK } from '../model/names.ts'
-import type { Transit } from '../model/transit.ts'
+import { STAND_IN_RANGE, type Transit } from '../model/transit.ts'
 import { floatingIpsOf, type HostWant } from '../model/want.ts'
 import { baseChain, map, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT, ANY_NIC, drop } from './nft-text.ts'
@@ -97,7 +97,11 @@ interface Translation {
 export function isOfOldBinding(flow: TrackedFlow, { floats, nics, own }: Translation): boolean {
   const { source, destination, answerFrom, answerTo } = flow
   const isInward = answerFrom !== destination && nics.has(answerFrom)
-  const isOutward = answerTo !== source && nics.has(source) && !own.has(answerTo)
+  const isOutward =
+    answerTo !== source &&
+    nics.has(source) &&
+    !own.has(answerTo) &&
+    !cidrContains(STAND_IN_RANGE, answerTo)
   return (
     (isInward && floats.get(destination) !== answerFrom) ||
     (isOutward && floats.get(answerTo) !== source)

@@ -12,10 +12,11 @@
  * new instance moves nobody; if an older one goes, seldom one other moves. That ends no connection:
  * the kernel translates by what it tracks.
  */
-import type { Ipv4 } from '../model/addr.ts'
+import { cidrContains, type Ipv4 } from '../model/addr.ts'
 import type { TrackedFlow } from '../model/flow.ts'
 import { PROTOCOLS } from '../model/group-rule.ts'
 import { type NatShare, type PortRange, SHARED_PORTS } from '../model/nat.ts'
+import { STAND_IN_RANGE } from '../model/transit.ts'
 import type { HostWant, InstanceWant } from '../model/want.ts'
 import type { VpcWants } from './vpc-wants.ts'
 
@@ -103,27 +104,35 @@ function portsOf(block: PortRange, units: number): PortRange {
 
 /** Counts connections by whose they are and where they go. */
 export interface PortUse {
-  /** Counts a connection if it is translated. Returns false: it is not over. */
+  /** Counts a connection if it takes a port of a share. Returns false: it is not over. */
   count(flow: TrackedFlow): false
-  /** The destination to which an address has most, and how many. */
-  of(ip: Ipv4): { readonly ports: number; readonly destination: string }
+  /** The destination to which a NIC with these addresses has most, and how many. */
+  of(addresses: readonly Ipv4[]): { readonly ports: number; readonly destination: string }
 }
 
-/** Counts from nothing. */
-export function portUse(): PortUse {
+/**
+ * Counts from nothing. What goes out with one of the floating IPs, or with its own address, takes
+ * no port that others could miss.
+ */
+export function portUse(floatingIps: ReadonlySet<Ipv4>): PortUse {
   const counts = new Map<Ipv4, Map<string, number>>()
+  const add = (uses: Map<string, number>, destination: string, more: number) =>
+    uses.set(destination, (uses.get(destination) ?? 0) + more)
   return {
     count({ source, destination, protocol, port, answerTo }) {
-      if (answerTo === source) return false
+      if (answerTo === source || floatingIps.has(answerTo)) return false
+      if (cidrContains(STAND_IN_RANGE, answerTo)) return false
       const to = protocol === PROTOCOLS.icmp ? destination : `${destination}:${port}`
       const ofSource = counts.get(source) ?? new Map<string, number>()
       counts.set(source, ofSource)
-      const key = `${to} by protocol ${protocol}`
-      ofSource.set(key, (ofSource.get(key) ?? 0) + 1)
+      add(ofSource, `${to} by protocol ${protocol}`, 1)
       return false
     },
-    of(ip) {
-      const sorted = [...(counts.get(ip) ?? [])].toSorted(([, a], [, b]) => b - a)
+    of(addresses) {
+      const all = new Map<string, number>()
+      for (const ip of addresses)
+        for (const [destination, ports] of counts.get(ip) ?? []) add(all, destination, ports)
+      const sorted = [...all].toSorted(([, a], [, b]) => b - a)
       const [destination, ports] = sorted[0] ?? ['', 0]
       return { ports, destination }
     },

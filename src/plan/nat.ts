@@ -7,24 +7,28 @@
  *
  * Instances of a VPC with a namespace are translated twice: inside, to the VPC's address on the
  * link to the machine's own namespace; there, to an address of the host. Shares are different for
- * all NICs of a host, so the second translation finds the port free and keeps it.
+ * all NICs of a host, so the second translation finds the port free and keeps it. To destinations
+ * that see private addresses (exceptions) they go by stand-ins (`stand-ins.ts`).
  */
-import { formatCidr, type Ipv4 } from '../model/addr.ts'
+import { type Cidr, formatCidr, type Ipv4 } from '../model/addr.ts'
+import { LINK_PREFIX } from '../model/names.ts'
 import {
   COMMON_PORTS,
   type NatSettings,
   type NatShare,
   natSources,
+  ownExceptions,
   type PortRange,
   portsOfSources,
   sourceOfShare,
 } from '../model/nat.ts'
-import { TRANSIT_RANGE, type Transit } from '../model/transit.ts'
-import type { HostWant, NicWant } from '../model/want.ts'
+import { STAND_IN_RANGE, type StandIn, TRANSIT_RANGE, type Transit } from '../model/transit.ts'
+import { addressesOf, floatingIpsOf, type HostWant, type NicWant } from '../model/want.ts'
 import type { FloatingRules } from './floating.ts'
 import { type Networks, networks } from './networks.ts'
 import { baseChain, chain, map, type NftObject, set } from './nft-tables.ts'
 import { ANY_NIC, drop } from './nft-text.ts'
+import { isSeen } from './stand-ins.ts'
 import { ANY_TRANSIT } from './transit-rules.ts'
 
 /** The chain that translates whatever gets there. */
@@ -45,36 +49,52 @@ interface NatInput {
   readonly byNatGateway: readonly string[]
   /** Whether it is the machine's own namespace. */
   readonly isOwn: boolean
+  /** Networks of the host, whose addresses no instance of a VPC with a namespace shows. */
+  readonly taken: readonly Cidr[]
 }
 
 interface NatRules {
   readonly objects: readonly NftObject[]
   /** Drops what no address of the host is there for, before it leaves the host. */
   readonly leaving: readonly string[]
+  /** Drops what the host would send back to where it came from, among what it forwards. */
+  readonly returning: readonly string[]
   /** What others refer to. */
   readonly before: readonly NftObject[]
 }
 
 /** The rules. Traffic inside VPCs keeps its addresses. */
 export function natRules(input: NatInput): NatRules {
-  const { want, nics, settings, addresses, vpcs, floating, byNatGateway, isOwn } = input
-  const exceptions = networks('untranslated', settings.exceptions)
+  const { want, nics, settings, addresses, vpcs, floating, byNatGateway, isOwn, taken } = input
+  const exceptions = exceptionMatches(want, settings)
   const usable = (vpc: NicWant['vpc'] | undefined): Sources => {
     const all = natSources(settings, vpc)
     return { all, here: all.filter((ip) => addresses.includes(ip)) }
   }
   const shares = shareChains(nics, want.natShares ?? [], (vpc) => usable(vpc).here)
-  const transits = isOwn ? transitChains(want.transits ?? [], (vpc) => usable(vpc).here) : NO_CHAINS
+  const shown = standIns(want, taken, isOwn)
+  const translated = (transit: Transit) => [
+    transit.address,
+    ...(transit.standIns ?? []).map(({ as }) => as),
+  ]
+  const transits = isOwn
+    ? transitChains(want.transits ?? [], translated, (vpc) => usable(vpc).here)
+    : NO_CHAINS
   const lost = ({ all, here }: Sources) => all.length > 0 && here.length === 0
   const unsourced = [
-    ...nics.filter(({ vpc, publicIp }) => !publicIp && lost(usable(vpc))).map(({ ip }) => ip),
-    ...(want.transits ?? []).filter(({ vpc }) => lost(usable(vpc))).map(({ address }) => address),
+    ...nics.filter(({ vpc }) => lost(usable(vpc))).flatMap(withoutFloatingIp),
+    ...(want.transits ?? [])
+      .filter(({ vpc }) => lost(usable(vpc)))
+      .flatMap(translated)
+      .filter((ip) => !shown.seen.has(ip)),
   ]
   const refused = unsourcedRules(unsourced, exceptions)
   return {
     leaving: refused.lookUp,
+    returning: shown.returning,
     before: [
-      ...exceptions.sets,
+      ...(shown.leaving.length === 0 ? [] : exceptions.sets),
+      ...shown.objects,
       ...refused.objects,
       ...shares.objects,
       chain(TRANSLATE, [
@@ -86,7 +106,9 @@ export function natRules(input: NatInput): NatRules {
       ...transits.objects,
       chain('outbound', [
         ...vpcs.match('ip daddr').map((ours) => `${ours} accept`),
-        ...exceptions.match('ip daddr').map((there) => `${there} accept`),
+        ...shown.leaving.flatMap((verdict) =>
+          exceptions.matches.map((there) => `${there} ${verdict}`),
+        ),
         ...byNatGateway,
         ...floating.outbound,
         `goto ${TRANSLATE}`,
@@ -94,10 +116,11 @@ export function natRules(input: NatInput): NatRules {
       baseChain('postrouting', 'type nat hook postrouting priority srcnat; policy accept;', [
         ...floating.hairpin,
         `iifname ${ANY_NIC} oifname != ${ANY_NIC} goto outbound`,
+        ...shown.passing,
         ...transits.lookUp,
-        ...(isOwn
-          ? [`iifname ${ANY_TRANSIT} ip saddr ${formatCidr(TRANSIT_RANGE)} masquerade`]
-          : []),
+        ...(isOwn ? [TRANSIT_RANGE, ...shown.ranges] : []).map(
+          (range) => `iifname ${ANY_TRANSIT} ip saddr ${formatCidr(range)} masquerade`,
+        ),
       ]),
     ],
   }
@@ -116,14 +139,103 @@ interface Chains {
 }
 const NO_CHAINS: Chains = { objects: [], lookUp: [] }
 
+/** Matches of what goes to destinations that see private addresses, with their sets. */
+interface Exceptions {
+  readonly sets: readonly NftObject[]
+  readonly matches: readonly string[]
+}
+
+/** Those of all VPCs, and of each that has others. */
+function exceptionMatches({ shared }: HostWant, { exceptions, vpcs }: NatSettings): Exceptions {
+  const all = networks('untranslated', exceptions)
+  const others = shared.vpcs.flatMap(({ id, cidr }, at) => {
+    const own = ownExceptions(vpcs, id)
+    return own === undefined
+      ? []
+      : [{ from: formatCidr(cidr), own: networks(`untranslated_of_${at}`, own) }]
+  })
+  const isOther = others.map(({ from }) => from).join(', ')
+  const ofRest = isOther === '' ? '' : `ip saddr != { ${isOther} } `
+  return {
+    sets: [all, ...others.map(({ own }) => own)].flatMap(({ sets }) => sets),
+    matches: [
+      ...all.match('ip daddr').map((there) => `${ofRest}${there}`),
+      ...others.flatMap(({ from, own }) =>
+        own.match('ip daddr').map((there) => `ip saddr ${from} ${there}`),
+      ),
+    ],
+  }
+}
+
+/** How private addresses get past the translation. */
+interface StandInRules {
+  readonly objects: readonly NftObject[]
+  /** What becomes of a packet to an exception; empty: it is like all others. */
+  readonly leaving: readonly string[]
+  /** For what comes from the namespaces of VPCs. */
+  readonly passing: readonly string[]
+  /** For what is forwarded. */
+  readonly returning: readonly string[]
+  /** Of which there are stand-ins. */
+  readonly ranges: readonly Cidr[]
+  /** The stand-ins that become private addresses here. */
+  readonly seen: ReadonlySet<Ipv4>
+}
+
+/** In the machine's own namespace private addresses just stay, and stand-ins are replaced. */
+function standIns(
+  { transits = [], standIns = [] }: HostWant,
+  taken: readonly Cidr[],
+  isOwn: boolean,
+): StandInRules {
+  const element = ({ ip, as }: StandIn) => (isOwn ? `${as} : ${ip}` : `${ip} : ${as}`)
+  const all = isOwn ? transits.flatMap((transit) => transit.standIns ?? []) : standIns
+  const mapped = isOwn ? all.filter(({ ip }) => isSeen(ip, taken)) : all
+  const seen = isOwn ? mapped : []
+  const translation = 'snat ip to ip saddr map @stand_ins'
+  return {
+    objects: [
+      ...(mapped.length === 0
+        ? []
+        : [map('stand_ins', 'type ipv4_addr : ipv4_addr', mapped.map(element))]),
+      ...(seen.length === 0
+        ? []
+        : [
+            set(
+              'seen',
+              ['type ipv4_addr'],
+              seen.map(({ ip }) => ip),
+            ),
+          ]),
+    ],
+    leaving: isOwn ? ['accept'] : mapped.length === 0 ? [] : [translation],
+    // Who has a floating IP may be in a VPC that has the same address.
+    passing:
+      seen.length === 0
+        ? []
+        : [`iifname ${ANY_TRANSIT} oifname != "${LINK_PREFIX}*" ${translation}`],
+    // What is of no connection would go to and fro between the host and the router that sent it.
+    returning:
+      seen.length === 0 ? [] : [`ip daddr @seen fib daddr . iif oif exists ${drop('transit')}`],
+    ranges: all.length === 0 ? [] : [STAND_IN_RANGE],
+    seen: new Set(seen.map(({ as }) => as)),
+  }
+}
+
+/** The addresses of a NIC that have no floating IP. */
+function withoutFloatingIp(nic: NicWant): readonly Ipv4[] {
+  const floating = new Set(floatingIpsOf(nic).map(({ ip }) => ip))
+  return addressesOf(nic).filter((ip) => !floating.has(ip))
+}
+
 /** What has no address to go out with. Nobody would answer what leaves with another one. */
-function unsourcedRules(addresses: readonly Ipv4[], exceptions: Networks): Chains {
+function unsourcedRules(addresses: readonly Ipv4[], exceptions: Exceptions): Chains {
   if (addresses.length === 0) return NO_CHAINS
   return {
     objects: [
       set('unsourced', ['type ipv4_addr'], addresses),
       chain('check_nat_source', [
-        ...exceptions.match('ip daddr').map((there) => `${there} return`),
+        ...exceptions.matches.map((there) => `iifname ${ANY_NIC} ${there} return`),
         `ip saddr @unsourced ${drop('nat_source')}`,
       ]),
     ],
@@ -138,10 +250,11 @@ function shareChains(
   sourcesOf: (vpc: NicWant['vpc']) => readonly Ipv4[],
 ): Chains {
   const byNic = new Map(shares.map((share) => [share.nic, share]))
-  const leading = nics.flatMap(({ id, ip, vpc }) => {
-    const share = byNic.get(id)
+  const leading = nics.flatMap((nic) => {
+    const share = byNic.get(nic.id)
     if (share === undefined) return []
-    return [{ ip, share, source: sourceOfShare(sourcesOf(vpc), share) }]
+    const source = sourceOfShare(sourcesOf(nic.vpc), share)
+    return addressesOf(nic).map((ip) => ({ ip, share, source }))
   })
   if (leading.length === 0) return NO_CHAINS
   const chains = new Map(
@@ -179,11 +292,13 @@ function translate(source: Ipv4 | undefined, ports: PortRange | undefined): read
  */
 function transitChains(
   transits: readonly Transit[],
+  addressesOfTransit: (transit: Transit) => readonly Ipv4[],
   sourcesOf: (vpc: Transit['vpc']) => readonly Ipv4[],
 ): Chains {
-  const leading = transits.flatMap(({ address, vpc }) => {
-    const sources = sourcesOf(vpc)
-    return sources.length === 0 ? [] : [{ address, sources }]
+  const leading = transits.flatMap((transit) => {
+    const sources = sourcesOf(transit.vpc)
+    if (sources.length === 0) return []
+    return addressesOfTransit(transit).map((address) => ({ address, sources }))
   })
   if (leading.length === 0) return NO_CHAINS
   const lists = [...Map.groupBy(leading, ({ sources }) => sources.join())].map(

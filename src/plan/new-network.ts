@@ -2,22 +2,13 @@
  * Which network a new VPC gets: the one place that decides between the root namespace and a
  * namespace of its own (`Vpc.network`). Pure.
  */
-import {
-  type Cidr,
-  cidrContains,
-  cidrHolds,
-  cidrOverlaps,
-  formatCidr,
-  cidr as network,
-} from '../model/addr.ts'
+import { type Cidr, cidrContains, cidrOverlaps, formatCidr } from '../model/addr.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import { type Pool, rangesOverlap, wholeRange } from '../model/pools.ts'
 import { type Host, VPC_NETWORK_MAX, type Vpc } from '../model/records.ts'
 import { TRANSIT_RANGE } from '../model/transit.ts'
 import { areAllOf, type Version } from '../model/version.ts'
-
-/** Networks that nobody outside has (RFC 1918), and those between providers (RFC 6598). */
-const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'].map(network)
+import { isPrivate } from '../model/vpc-range.ts'
 
 /** Hosts of this version and later tell VPCs apart that overlap. */
 const OVERLAPPING_VERSION: Version = [0, 3]
@@ -52,11 +43,16 @@ export function newNetwork(vpc: NewVpc, known: Known): NewNetwork {
   return vpc.place === 'own' ? ownNetwork(known) : rootNetwork(vpc, known)
 }
 
-/** The lowest number that no VPC has. */
+/**
+ * The number after the highest, so that a VPC with a lower one is older (`plan/stand-ins.ts`). When
+ * the highest number that there can be is in use, the lowest that no VPC has.
+ */
 function ownNetwork({ vpcs, hosts, self }: Known): NewNetwork {
   if (!areAllOf(OVERLAPPING_VERSION, hosts, self))
     return refusal('Some hosts have an older version, which takes all VPCs for one: upgrade them')
   const taken = new Set(vpcs.map((vpc) => vpc.network))
+  const next = 1 + vpcs.reduce((highest, vpc) => Math.max(highest, vpc.network ?? 0), 0)
+  if (next <= VPC_NETWORK_MAX) return { network: next }
   for (let number = 1; number <= VPC_NETWORK_MAX; number += 1)
     if (!taken.has(number)) return { network: number }
   return refusal(`There are ${VPC_NETWORK_MAX} VPCs, and there cannot be more`)
@@ -68,8 +64,7 @@ function rootNetwork({ cidr, account }: NewVpc, { vpcs, hosts, pools }: Known): 
   const other = vpcs.find((vpc) => vpc.network === null && cidrOverlaps(vpc.cidr, cidr))
   if (other?.account === account)
     return refusal(`${text} overlaps ${formatCidr(other.cidr)} of '${other.id}'`)
-  if (!PRIVATE.some((block) => cidrHolds(block, cidr)))
-    return refusal(`${text} is no private network (RFC 1918)`)
+  if (!isPrivate(cidr)) return refusal(`${text} is no private network (RFC 1918)`)
   const pool = pools.find(({ ranges }) =>
     ranges.some((one) => rangesOverlap(one, wholeRange(cidr))),
   )

@@ -51,6 +51,7 @@ import { type RouteRules, routeRules } from './route-rules.ts'
 import { type RouterRules, routerRules } from './routers.ts'
 import { securityGroupChains } from './security-groups.ts'
 import { serviceAddresses } from './service-addresses.ts'
+import { takenBy } from './stand-ins.ts'
 import { ANY_TRANSIT, FIT_SEGMENTS, NO_TRANSIT, transitRules } from './transit-rules.ts'
 
 export interface FirewallSettings extends ReachSettings {
@@ -166,6 +167,7 @@ function inetTable(
   const nat = natRules({
     ...{ want, nics, settings: settings.nat, addresses, vpcs, floating, isOwn },
     byNatGateway: routes.outbound,
+    taken: takenBy(routing, settings),
   })
   const peering = peeringRules(want)
   const reach = reachRules(settings, routing, vpcs, openPorts(settings), {
@@ -202,7 +204,7 @@ function inetTable(
     ...securityGroupChains(want, nics, routes.leaving, settings.countedRules),
     ...transit.chains,
     ...hostChains(settings, want, routes, peering.input),
-    ...forwardChains(settings, vpcs, routes, peering.forward),
+    ...forwardChains(settings, vpcs, routes, [peering.forward, nat.returning]),
     ...aclRules(want, nics),
     ...nat.objects,
     ...metadataHopRules(want.local.instances),
@@ -362,7 +364,7 @@ function forwardChains(
   { inVpc }: FirewallSettings,
   vpcs: Networks,
   routes: RouteRules,
-  betweenPeers: readonly string[],
+  [betweenPeers, returning]: readonly [readonly string[], readonly string[]],
 ): readonly NftObject[] {
   return [
     chain('instances', [
@@ -386,6 +388,7 @@ function forwardChains(
       ...[...vpcs.match('ip saddr'), ...vpcs.match('ip daddr')].map(
         (ours) => `${ours} ${drop('transit')}`,
       ),
+      ...returning,
     ]),
   ]
 }

@@ -44,8 +44,10 @@ export function transitRules(
     readonly entering: readonly string[]
   },
 ): TransitRules {
-  const sources = transits.flatMap(({ link, address, floatingIps = [] }) =>
-    [address, ...floatingIps].map((source) => `"${link}" . ${source}`),
+  const sources = transits.flatMap(({ link, address, floatingIps = [], standIns = [] }) =>
+    [address, ...floatingIps, ...standIns.map(({ as }) => as)].map(
+      (source) => `"${link}" . ${source}`,
+    ),
   )
   const toFloatingIp = hasFloatingIps ? [`ip daddr @${FLOATING_IPS} ${ACCEPT}`] : []
   return {

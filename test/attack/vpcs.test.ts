@@ -8,7 +8,10 @@
  * by fragments and by other protocols. Peers are tried, too: what comes out of the namespace of one
  * must be its own, and for the other only.
  *
- * Before: there were no such VPCs, and every subnet had a way out. Without the rules of
+ * An instance with fifteen addresses uses up all ports that it can get.
+ *
+ * Before: there were no such VPCs, and every subnet had a way out. Further addresses of a NIC had
+ * 8,192 ports together that everybody shared. Without the rules of
  * `plan/transit-rules.ts`, what is sent out of a namespace reaches the host, its instances and
  * other VPCs' links, and leaves the host with forged sources. Without `plan/peering-rules.ts` a
  * peer reaches other peers, and the outside, by way of its peer.
@@ -219,6 +222,86 @@ describe('an instance', () => {
     const show = [...get, '-H', `X-aws-ec2-metadata-token: ${token}`, `${url}/meta-data/`]
     expect(await testbed.guest(BLUE).must(show)).toBe('200')
     expect(await testbed.guest(RED).must(show)).toBe('401')
+  })
+})
+
+/** Python: accepts connections, says which port each has, and keeps them. */
+const KEEP = `
+import socket
+server = socket.create_server(("0.0.0.0", 7004), backlog=500)
+print("ready", flush=True)
+kept = []
+while True:
+    connection, peer = server.accept()
+    connection.sendall(str(peer[1]).encode())
+    kept.append(connection)
+`
+/** Python: opens connections from each of its addresses in turn until all fail. */
+const USE_UP = `
+import signal, socket, sys
+to, *own = sys.argv[1:]
+kept, seen, full = [], [], set()
+while len(seen) < 200 and len(full) < len(own):
+    for ip in own:
+        one = socket.socket()
+        one.settimeout(0.7)
+        one.bind((ip, 0))
+        try:
+            one.connect((to, 7004))
+            seen.append(one.recv(10).decode())
+        except OSError:
+            full.add(ip)
+            one.close()
+            continue
+        kept.append(one)
+print(" ".join(seen), flush=True)
+signal.pause()
+`
+const ASK_PORT = `
+import socket, sys
+connection = socket.create_connection((sys.argv[1], 7004), 5)
+print(connection.recv(100).decode(), end="")
+`
+
+describe('an instance with fifteen addresses', () => {
+  const secondary = Array.from({ length: 14 }, (_, at) => 40 + at)
+
+  it.each([
+    [RED, [RED_NEAR, BLUE, PLAIN]],
+    [PLAIN, [RED, BLUE]],
+  ] as const)('uses up one share, and its neighbours get out: %o', async (greedy, neighbours) => {
+    await testbed.pass({
+      guestSpecs: GUEST_SPECS.map((spec) => (spec === greedy ? { ...spec, secondary } : spec)),
+    })
+    const net = greedy === RED ? '10.0.0' : '172.31.0'
+    const own = [greedy.number, ...secondary].map((number) => `${net}.${number}`)
+    const guest = testbed.guest(greedy)
+    const added = own.slice(1).map((ip) => `ip addr add ${ip}/20 dev eth0`)
+    await guest.must(['sh', '-ec', added.join(';')])
+    let [ready, said] = ['', '']
+    const server = testbed.fabric.outside.spawn(['python3', '-c', KEEP], (text) => {
+      ready += text
+    })
+    await eventually('the server listens', () => ready !== '', DEADLINE_MS)
+    const client = guest.spawn(['python3', '-c', USE_UP, OUTSIDE, ...own], (text) => {
+      said += text
+    })
+    await eventually('it has used up its own', () => said.includes('\n'), DEADLINE_MS)
+    const ports = said.trim().split(' ').map(Number)
+    expect(ports.length).toBeGreaterThanOrEqual(44)
+    // 49,152 ports of a host with room for 1,024 of the smallest instances.
+    expect(Math.max(...ports) - Math.min(...ports)).toBeLessThan(48)
+    const others = neighbours.map(async (one) => {
+      const { stdout } = await testbed.guest(one).run(['python3', '-c', ASK_PORT, OUTSIDE])
+      return stdout
+    })
+    for (const port of await Promise.all(others)) {
+      expect(port).toMatch(/^\d+$/)
+      expect(ports).not.toContain(Number(port))
+    }
+    client.kill()
+    server.kill()
+    await testbed.pass()
   })
 })
 

@@ -24,7 +24,13 @@ import type { FabricSettings } from '../../src/model/fabric.ts'
 import { ANY_PROTOCOL, PROTOCOLS } from '../../src/model/group-rule.ts'
 import { formatId } from '../../src/model/ids.ts'
 import { namespaceName } from '../../src/model/names.ts'
-import type { HostWant, InstanceWant, RouteWant, RuleWant } from '../../src/model/want.ts'
+import {
+  addressesOf,
+  type HostWant,
+  type InstanceWant,
+  type RouteWant,
+  type RuleWant,
+} from '../../src/model/want.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
 import { instance } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
@@ -76,6 +82,8 @@ export interface GuestSpec {
   readonly number: number
   /** Everybody may then connect to TCP port 7003 of everybody in the VPC. */
   readonly publicIp?: Ipv4
+  /** Further addresses, by their numbers in the subnet. */
+  readonly secondary?: readonly number[]
 }
 
 /** `count` bytes that differ for each of two small numbers. */
@@ -84,7 +92,8 @@ function bytes(...numbers: readonly number[]): Uint8Array {
 }
 
 /** The instance of a spec. Its name tag is `name`, alike in all VPCs. */
-export function vpcInstance({ vpc: name, at, number, publicIp }: GuestSpec): InstanceWant {
+export function vpcInstance(spec: GuestSpec): InstanceWant {
+  const { vpc: name, at, number, publicIp, secondary } = spec
   const vpc: TestVpc = VPCS[name]
   const base = instance(1)
   return {
@@ -106,6 +115,9 @@ export function vpcInstance({ vpc: name, at, number, publicIp }: GuestSpec): Ins
         subnetCidr: vpc.subnet,
         gateway: gatewayOf(vpc.subnet),
         ...(publicIp === undefined ? {} : { publicIp }),
+        ...(secondary === undefined
+          ? {}
+          : { secondary: secondary.map((one) => ({ ip: cidrAddress(vpc.subnet, one) })) }),
         groups: [{ id: formatId('sg', bytes(vpc.number)), name: 'default' }],
       },
     ],
@@ -128,11 +140,25 @@ const FROM_VPCS: RuleWant = {
   peer: { kind: 'ipv4', cidr: cidr('10.0.0.0/8') },
 }
 
+/** Lets in everything from members of red's group, which is peered with green only. */
+const FROM_RED: RuleWant = {
+  ...{ id: numbered('sgr', 79), egress: false, protocol: ANY_PROTOCOL, fromPort: -1, toPort: -1 },
+  peer: { kind: 'group', group: formatId('sg', bytes(1)) },
+}
+
 /** The want of each host, when the records say that these instances are. */
 function wantsOf(
   hosts: readonly FabricHost[],
   guestSpecs: readonly GuestSpec[],
-  { routes, isPeered }: { readonly routes: RoutesOfVpcs; readonly isPeered: boolean },
+  {
+    routes,
+    isPeered,
+    letsIn,
+  }: {
+    readonly routes: RoutesOfVpcs
+    readonly isPeered: boolean
+    readonly letsIn: 'all' | 'red'
+  },
 ): readonly HostWant[] {
   const names = [...new Set(guestSpecs.map(({ vpc }) => vpc))]
   const placed = guestSpecs.map((spec) => ({ ...spec, want: vpcInstance(spec) }))
@@ -169,11 +195,11 @@ function wantsOf(
       })),
       groups: vpcs.map(({ id, name, number }) => ({
         id: formatId('sg', bytes(number)),
-        members: nicsOf(placed.filter(({ vpc }) => vpc === name)).map(({ ip }) => ip),
+        members: nicsOf(placed.filter(({ vpc }) => vpc === name)).flatMap(addressesOf),
         rules: [
           ...defaultRuleWants(formatId('sg', bytes(number))),
           ...(placed.some((one) => one.vpc === name && one.publicIp !== undefined) ? [TO_ALL] : []),
-          ...(names.includes('green') ? [FROM_VPCS] : []),
+          ...(names.includes('green') ? [letsIn === 'red' ? FROM_RED : FROM_VPCS] : []),
         ],
         vpc: id,
       })),
@@ -189,7 +215,7 @@ function wantsOf(
       routes: placed.flatMap(({ at, want }) => {
         const via = hosts[at]?.address
         if (at === index || via === undefined) return []
-        return want.nics.map(({ ip, vpc }) => ({ ip, via, vpc }))
+        return want.nics.flatMap((nic) => addressesOf(nic).map((ip) => ({ ip, via, vpc: nic.vpc })))
       }),
     },
   }))
@@ -206,6 +232,7 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
     fabric,
     network: {
       ...{ mtu, rates: [], instanceToHostPorts: [OPEN_PORT] },
+      nat: { exceptions: [SEES_PRIVATE] },
       pools: [
         { name: 'public', ranges: [formatCidr(FLOATING_IPS)] },
         { name: 'routed', ranges: ['203.0.113.201-203.0.113.210'], gateway: GATEWAY },
@@ -230,6 +257,8 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
   return createHostServices(parts, createHostVpcs(parts), () => undefined)
 }
 
+/** It sees the private addresses of instances. */
+export const SEES_PRIVATE = '192.0.2.32/28'
 /** A router on the network of the hosts, by which addresses of the pool `routed` leave. */
 export const GATEWAY = ipv4('198.51.100.99')
 const KEY = randomBytes(32)
@@ -247,6 +276,8 @@ export interface VpcTestbed {
     readonly routes?: RoutesOfVpcs
     /** Whether VPCs are peered; they are by default. */
     readonly isPeered?: boolean
+    /** Whom groups let in where VPCs are peered: all VPCs by address, or the group of red. */
+    readonly letsIn?: 'all' | 'red'
   }): Promise<void>
   /** Runs a program inside the namespace of a VPC on a host. */
   inVpc(index: number, network: number, command: string): Promise<string>
@@ -268,8 +299,10 @@ export async function createVpcTestbed(
     return found
   }
   const pass: VpcTestbed['pass'] = async (options = {}) => {
-    const { restart = false, guestSpecs: now = guestSpecs, routes = {}, isPeered = true } = options
-    for (const [index, want] of wantsOf(fabric.hosts, now, { routes, isPeered }).entries())
+    const { restart = false, guestSpecs: now = guestSpecs, routes = {} } = options
+    const { isPeered = true, letsIn = 'all' } = options
+    const said = { routes, isPeered, letsIn }
+    for (const [index, want] of wantsOf(fabric.hosts, now, said).entries())
       await host(index).pass(want, { restart })
   }
   await pass()

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { reaches } from '../kit/ping.ts'
-import { SERVE_PEER_ADDRESS } from '../kit/talk.ts'
+import { ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
 import {
   createVpcTestbed,
   DNS_ZONE,
@@ -254,6 +254,83 @@ describe('the ports of a host', () => {
   })
 })
 
+/** In `SEES_PRIVATE`. */
+const KNOWING = '192.0.2.33'
+/** Python: says whom it sees. */
+const SERVE_PEER_AND_PORT = `
+import socket
+server = socket.create_server(("0.0.0.0", 7005))
+print("ready", flush=True)
+while True:
+    connection, peer = server.accept()
+    connection.sendall(("%s %d" % peer).encode())
+    connection.close()
+`
+/** Python: what the server sees from this port. */
+const ASK_FROM_PORT = `
+import socket, sys
+asking = socket.socket()
+asking.settimeout(3)
+asking.bind((sys.argv[2], 123))
+asking.connect((sys.argv[1], 7005))
+print(asking.recv(100).decode(), end="")
+`
+
+describe('a network that sees private addresses', () => {
+  const more = { ...RED, secondary: [40, 41] }
+  const specs = GUEST_SPECS.map((spec) => (spec === RED ? more : spec))
+  beforeAll(async () => {
+    const { outside } = testbed.fabric
+    const uplink = testbed.host(0).uplink
+    const routes = ['10.0.0.0/24', '172.31.0.0/24'].map(
+      (net) => `ip route add ${net} via ${uplink}`,
+    )
+    await outside.must(['sh', '-ec', `ip addr add ${KNOWING}/32 dev br0; ${routes.join(';')}`])
+    await testbed.guest(RED).must(['sh', '-ec', 'ip addr add 10.0.0.40/20 dev eth0'])
+    let said = ''
+    outside.spawn(['python3', '-c', SERVE_PEER_AND_PORT], (text) => {
+      said += text
+    })
+    outside.spawn(['python3', '-c', ECHO])
+    await eventually('the server listens', () => said !== '', DEADLINE_MS)
+    await testbed.pass({ guestSpecs: specs })
+  })
+  const seen = async (from: GuestSpec, own: string, there = KNOWING) =>
+    (await testbed.guest(from).run(['python3', '-c', ASK_FROM_PORT, there, own])).stdout
+
+  it.each([
+    [RED, '10.0.0.10'],
+    [RED, '10.0.0.40'],
+    [RED_NEAR, '10.0.0.11'],
+    [PLAIN, '172.31.0.10'],
+  ] as const)('sees that of %o, with its port: %s', async (from, own) => {
+    expect(await seen(from, own)).toBe(`${own} 123`)
+    expect(await reachesSoon(testbed.guest(from), KNOWING)).toBe(true)
+  })
+
+  it('sees that of the older of two VPCs that overlap, and the host in place of the other', async () => {
+    const [as, port] = (await seen(BLUE, '10.0.0.10')).split(' ')
+    expect(as).toBe(testbed.host(0).uplink)
+    expect(port).not.toBe('123')
+  })
+
+  it('is the only one to see them', async () => {
+    expect((await seen(RED, '10.0.0.10', OUTSIDE)).split(' ')[0]).toBe(testbed.host(0).uplink)
+  })
+
+  it('begins no connection, and the host reaches nobody of a VPC by it', async () => {
+    const { outside } = testbed.fabric
+    expect(await tcp(outside, '10.0.0.10', 7003)).toBe('')
+    expect(await reaches(testbed.host(0).netns, '10.0.0.10')).toBe(false)
+  })
+
+  it('keeps its connections when the daemon is killed and starts again', async () => {
+    const talking = testbed.guest(RED).run(['python3', '-c', TALK, KNOWING])
+    await testbed.pass({ guestSpecs: specs, restart: true })
+    expect((await talking).stdout).toContain('done')
+  })
+})
+
 describe('nothing passes between VPCs', () => {
   it('from one to another', async () => {
     const ways = [
@@ -288,6 +365,19 @@ describe('after SIGKILL', () => {
       expect(await reaches(testbed.guest(from), addressOf(to)), nameOf(from)).toBe(true)
     expect(await tcp(testbed.guest(RED), OUTSIDE, 7000)).toBe(testbed.host(0).uplink)
     await testbed.pass({ restart: true })
+  })
+
+  it('rules that nobody has touched are not loaded again, and others are', async () => {
+    const generation = () => testbed.host(0).host.vpcs.opened(1)?.rulesGeneration()
+    const before = await generation()
+    expect(before).toBeGreaterThan(0)
+    await testbed.pass({ restart: true })
+    expect(await generation()).toBe(before)
+    await testbed.host(0).kill()
+    await testbed.inVpc(0, 1, 'nft flush chain inet atoll check_ingress')
+    await testbed.pass({ restart: true })
+    expect(await testbed.inVpc(0, 1, 'nft list chain inet atoll check_ingress')).toContain('vmap')
+    expect(await generation()).toBeGreaterThan((before ?? 0) + 1)
   })
 })
 
@@ -355,5 +445,10 @@ describe('a VPC without instances on the host', () => {
     expect(links).not.toContain('at-t-2')
     expect(await reaches(testbed.guest(RED), addressOf(RED_FAR))).toBe(true)
     expect(await reaches(testbed.guest(RED), OUTSIDE)).toBe(true)
+    // The way back for the network that sees private addresses.
+    expect(await netns.must(['ip', 'route'])).toContain('via 100.64.0.3 dev at-t-1 proto 167')
+    await testbed.pass({ guestSpecs: GUEST_SPECS.filter(({ vpc }) => vpc === 'plain') })
+    expect(await netns.must(['ip', 'route'])).not.toContain('250.')
+    expect(await netns.must(['ls', namespaceDirectory])).toBe('')
   })
 })

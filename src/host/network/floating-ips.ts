@@ -13,8 +13,10 @@ import { GATEWAY_LINK, LINK_PREFIX, ROUTE_PROTOCOL } from '../../model/names.ts'
 import { TRANSIT_RANGE } from '../../model/transit.ts'
 import type { FloatingIpRoute } from '../host.ts'
 import type { Libc } from '../libc.ts'
-import type { Ip } from '../netlink/ip.ts'
+import { createIp, type Ip } from '../netlink/ip.ts'
+import { openRouteNetlink } from '../netlink/netlink.ts'
 import { proxyDelaySetting } from './nic.ts'
+import { isStandInRoute } from './stand-in-routes.ts'
 import { ensureSetting, readSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
@@ -89,7 +91,8 @@ async function removeOthers(
   }
   const gateway = (await ip.link(GATEWAY_LINK))?.index
   for (const route of await ip.routes()) {
-    const isOurs = route.protocol === ROUTE_PROTOCOL && route.kind === 'unicast'
+    const isOurs =
+      route.protocol === ROUTE_PROTOCOL && route.kind === 'unicast' && !isStandInRoute(route)
     const isFloating =
       route.via === null ? route.index === gateway : cidrContains(TRANSIT_RANGE, route.via)
     if (!isOurs || !isFloating) continue
@@ -163,6 +166,16 @@ export async function ownAddress(ip: Ip): Promise<Ipv4 | null> {
   const own = await ip.addresses()
   const world = await defaultRoutes(ip)
   return own.find(({ index }) => world.some((hop) => hop.index === index))?.ip ?? null
+}
+
+/** `ownAddress` of the calling thread's namespace, for a program that needs nothing else of it. */
+export async function openOwnAddress(): Promise<Ipv4 | null> {
+  const ip = createIp(openRouteNetlink())
+  try {
+    return await ownAddress(ip)
+  } finally {
+    ip.close()
+  }
 }
 
 /** Default routes of the machine itself, not those of pools' gateways. */

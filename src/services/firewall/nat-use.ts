@@ -4,9 +4,7 @@
  */
 import type { NamespaceHost } from '../../host/host.ts'
 import type { Metrics } from '../../lib/metrics.ts'
-import type { Ipv4 } from '../../model/addr.ts'
-import type { InstanceId } from '../../model/ids.ts'
-import type { HostWant } from '../../model/want.ts'
+import { addressesOf, floatingIpsOf, type HostWant } from '../../model/want.ts'
 import { portUse } from '../../plan/nat-shares.ts'
 import type { Pass } from '../service.ts'
 
@@ -35,13 +33,13 @@ export function createNatUse(
     const shares = sharesOf(want)
     for (const { nic, instance, size } of shares) ports.set({ instance, nic }, size)
     if (!resync) return
-    const use = portUse()
+    const use = portUse(new Set(shares.flatMap(({ floatingIps }) => floatingIps)))
     // It ends none.
     if (shares.length > 0) await host.endFlows(use.count)
     used.reset()
     const full = new Set<string>()
-    for (const { nic, instance, ip, size } of shares) {
-      const { ports: count, destination } = use.of(ip)
+    for (const { nic, instance, addresses, size } of shares) {
+      const { ports: count, destination } = use.of(addresses)
       used.set({ instance, nic }, count)
       if (count < size * NEARLY_FULL) continue
       full.add(nic)
@@ -56,11 +54,16 @@ export function createNatUse(
 }
 
 function sharesOf({ local, natShares = [] }: HostWant) {
-  const instances = new Map<string, { readonly instance: InstanceId; readonly ip: Ipv4 }>()
-  for (const { id: instance, nics } of local.instances)
-    for (const { id, ip } of nics) instances.set(id, { instance, ip })
-  return natShares.flatMap(({ nic, first, last }) => {
-    const found = instances.get(nic)
-    return found === undefined ? [] : [{ nic, ...found, size: last - first + 1 }]
+  const nics = new Map(
+    local.instances.flatMap(({ id: instance, nics }) =>
+      nics.map((nic) => [nic.id, { instance, nic }] as const),
+    ),
+  )
+  return natShares.flatMap(({ nic: id, first, last }) => {
+    const found = nics.get(id)
+    if (found === undefined) return []
+    const { instance, nic } = found
+    const floatingIps = floatingIpsOf(nic).map(({ publicIp }) => publicIp)
+    return [{ nic: id, instance, addresses: addressesOf(nic), floatingIps, size: last - first + 1 }]
   })
 }

@@ -24,7 +24,6 @@ import type { Fact, HostWant } from '../../model/want.ts'
 import type { VpcWants } from '../../plan/vpc-wants.ts'
 import type { HostService, Pass } from '../service.ts'
 import { Asked, type Reason, throwAll } from './asked.ts'
-import { createDivision } from './division.ts'
 import { linkPeers } from './peers.ts'
 
 /** How often the services that answer are asked whether they lost a socket. */
@@ -101,12 +100,11 @@ export function createVpcs(options: {
   readonly machine: Pick<NamespaceHost, 'watchKernel'>
   readonly open: (host: NamespaceHost, network: number) => VpcServices
   readonly clock: Pick<Clock, 'monotonic' | 'after'>
-  /** Memory that this host hands out to instances, by which they share its ports. */
-  readonly instanceMemoryMiB: number
+  readonly divide: (want: HostWant) => VpcWants
   /** How long a pass waits, whatever for, in milliseconds. */
   readonly waitMs?: number
 }): Vpcs {
-  const divide = createDivision(options.instanceMemoryMiB)
+  const { divide } = options
   const set = new RunningVpcs(options)
   const areAnswersDue = createIntervalCheck(options.clock, ANSWERS_MS)
   return {

@@ -77,7 +77,8 @@ describe('the ports of a host', () => {
 })
 
 it('counts translated connections by destination', () => {
-  const use = portUse()
+  const float = ipv4('203.0.113.9')
+  const use = portUse(new Set([float]))
   const flow = {
     ...{ source: ipv4('10.0.0.5'), destination: ipv4('192.0.2.1'), protocol: 6, code: 0 },
     ...{ answerFrom: ipv4('192.0.2.1'), answerTo: ipv4('198.51.100.1') },
@@ -85,6 +86,15 @@ it('counts translated connections by destination', () => {
   for (const port of [80, 443, 443]) use.count({ ...flow, port })
   // Inside its VPC nothing is translated.
   for (let n = 0; n < 5; n += 1) use.count({ ...flow, port: 22, answerTo: flow.source })
-  expect(use.of(flow.source)).toEqual({ ports: 2, destination: '192.0.2.1:443 by protocol 6' })
-  expect(use.of(ipv4('10.0.0.6'))).toEqual({ ports: 0, destination: '' })
+  // What goes out with a floating IP, or is seen as it is, takes no port of the host.
+  for (let n = 0; n < 5; n += 1) use.count({ ...flow, port: 22, answerTo: float })
+  for (let n = 0; n < 5; n += 1) use.count({ ...flow, port: 22, answerTo: ipv4('250.64.0.5') })
+  expect(use.of([flow.source])).toEqual({ ports: 2, destination: '192.0.2.1:443 by protocol 6' })
+  expect(use.of([ipv4('10.0.0.6')])).toEqual({ ports: 0, destination: '' })
+  // The addresses of a NIC use one share.
+  for (const port of [80, 80]) use.count({ ...flow, source: ipv4('10.0.0.6'), port })
+  expect(use.of([flow.source, ipv4('10.0.0.6')])).toEqual({
+    ports: 3,
+    destination: '192.0.2.1:80 by protocol 6',
+  })
 })

@@ -139,9 +139,10 @@ it('gives VPCs networks of their own where they may overlap', async () => {
   await cloud.store.change((tx) => tx.upsertHost({ ...peer, version: '0.4.0' }, 60_000))
   await make(cloud, '10.0.0.0/16')
   expect((await networks()).sort()).toEqual([
-    [1, '10.0.0.0'],
     [2, '172.31.0.0'],
     [3, '8.8.8.0'],
+    // Not 1 again: a VPC with a lower number is older.
+    [4, '10.0.0.0'],
   ])
 })
 

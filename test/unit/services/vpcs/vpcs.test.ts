@@ -6,8 +6,10 @@ import type { NamespaceHost } from '../../../../src/host/host.ts'
 import { systemClock } from '../../../../src/lib/clock.ts'
 import { cidr } from '../../../../src/model/addr.ts'
 import { formatId } from '../../../../src/model/ids.ts'
+import { PLAIN_NAT } from '../../../../src/model/nat.ts'
 import type { HostWant, InstanceWant } from '../../../../src/model/want.ts'
 import type { HostService, Pass } from '../../../../src/services/service.ts'
+import { createDivision } from '../../../../src/services/vpcs/division.ts'
 import { createVpcs } from '../../../../src/services/vpcs/vpcs.ts'
 import { hostWant, instance } from '../../../../tools/kit/instance.ts'
 import { silentLog } from '../../../../tools/kit/log.ts'
@@ -79,7 +81,7 @@ function createMachine(ready: (network: number) => Promise<void>, waitMs: number
       ensurePeerLinks: async () => [],
       remove: async (network) => void there.delete(network),
     },
-    instanceMemoryMiB: 1024,
+    divide: createDivision(1024, PLAIN_NAT),
   })
   const services = vpcs.services(() => {
     wakes += 1
