@@ -160,7 +160,7 @@ function typeName(type: NormalizedSchema): string {
 
 const noteSchema = z.object({
   only: z.unknown().optional(),
-  effect: z.enum(['none', 'shown']).optional(),
+  effect: z.enum(['none', 'shown', 'refused']).optional(),
   parsedBy: z.instanceof(z.ZodType).optional(),
 })
 

@@ -30,16 +30,25 @@ const input = z.strictObject({
     'ConnectivityType: a NAT gateway leads out of the VPC; use public',
   ),
   AvailabilityMode: onlySchema('zonal', 'AvailabilityMode: use zonal'),
-  AllocationId: absent(`AllocationId: ${OWN_ADDRESS}. Leave it out, or use a floating IP`),
-  PrivateIpAddress: absent(`PrivateIpAddress: ${OWN_ADDRESS}. Leave it out`),
+  AllocationId: absent('AllocationId', 'or associate the address with an instance'),
+  PrivateIpAddress: absent('PrivateIpAddress'),
+  SecondaryAllocationIds: absent('SecondaryAllocationId'),
+  SecondaryPrivateIpAddresses: absent('SecondaryPrivateIpAddress'),
+  SecondaryPrivateIpAddressCount: absent('SecondaryPrivateIpAddressCount'),
+  VpcId: absent('VpcId', 'and give SubnetId'),
+  AvailabilityZoneAddresses: absent('AvailabilityZoneAddress'),
   TagSpecifications: tagSpecificationsSchema(['natgateway']),
 })
 
-function absent(why: string) {
+/** Refuses a parameter, and says what to do in its place. */
+function absent(parameter: string, instead?: string) {
+  const fix = instead === undefined ? 'leave it out' : `leave it out, ${instead}`
+  const why = `${parameter}: ${OWN_ADDRESS}; ${fix}`
   return z
     .unknown()
     .refine((given) => given === undefined, { error: why, ...withCode('UnsupportedOperation') })
     .optional()
+    .meta({ effect: 'refused' })
 }
 
 /**

@@ -316,3 +316,22 @@ it('restricts nothing that an older host would let pass', async () => {
   const route = { RouteTableId: derivedId('rtb', VpcId), DestinationCidrBlock: ALL }
   expect(await cloud.refusal(deleteRoute, route)).toBe('OperationNotPermitted')
 })
+
+it.each([
+  { AllocationId: 'eipalloc-0123456789abcdef0', ConnectivityType: 'public' },
+  { PrivateIpAddress: '172.31.0.9' },
+  { SecondaryAllocationIds: ['eipalloc-0123456789abcdef0'] },
+  { SecondaryPrivateIpAddresses: ['172.31.0.9'] },
+  { SecondaryPrivateIpAddressCount: 1 },
+  { ConnectivityType: 'private' },
+  { AvailabilityMode: 'regional' },
+  { AvailabilityZoneAddresses: [{ AvailabilityZone: 'atoll-1a' }] },
+])('refuses a NAT gateway with an address of its own, and says what to do: %j', async (more) => {
+  await using cloud = await openCloud()
+  const input = { SubnetId: cloud.subnet.id, ...more }
+  const error = await cloud.run(createNatGateway, input).catch((refusal: unknown) => refusal)
+  const [parameter = ''] = Object.keys(more)
+  expect(error).toMatchObject({ code: 'UnsupportedOperation' })
+  expect(String(error)).toContain(parameter.replace(/e?s$/, ''))
+  expect(String(error)).toMatch(/leave it out|use /i)
+})
