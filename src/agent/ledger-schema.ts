@@ -263,7 +263,15 @@ const shared = z.object({
     }),
   ),
   // Older daemons knew no peering.
-  peerings: z.array(z.object({ id: id('pcx'), vpcs: z.tuple([id('vpc'), id('vpc')]) })).optional(),
+  peerings: z
+    .array(
+      z.object({
+        id: id('pcx'),
+        vpcs: z.tuple([id('vpc'), id('vpc')]),
+        showPrivate: z.array(id('vpc')).optional(),
+      }),
+    )
+    .optional(),
   groups: z.array(group),
   names: z.array(z.object({ name: z.string(), ip, primary: z.boolean(), vpc })),
   // Daemons of a single host did not write it.

@@ -8,6 +8,7 @@ import type { Version } from '../model/version.ts'
 import type { ReadTx, Tx } from '../store/store.ts'
 import type { ApiSettings } from './action.ts'
 import { refuseMissing } from './describe.ts'
+import { groupsOfPeers } from './foreign-groups.ts'
 import { type AskedRule, type NamedGroup, protocolName } from './group-permissions.ts'
 import { refuseOlderHosts } from './older-hosts.ts'
 import { idSchema, notFound, textSchema } from './schemas.ts'
@@ -76,46 +77,55 @@ export function missingGroups(missing: readonly string[]): Error {
 export type KnownRule = RuleMatch & Pick<AskedRule, 'description'>
 
 /**
- * The rules with the groups that they name, which must be in the same VPC. Errors:
- * `InvalidGroup.NotFound`, and `InvalidParameterValue` for a duplicate rule.
+ * The rules with the groups that they name, which must be in the same VPC or, by id, in one that is
+ * peered with it; or be named by one of the rules `kept`. Errors: `InvalidGroup.NotFound`, and
+ * `InvalidParameterValue` for a duplicate rule.
  */
 export async function knownRules(
   tx: ReadTx,
   group: Group,
   asked: readonly AskedRule[],
-  { egress }: Pick<RuleMatch, 'egress'>,
+  { egress, kept = [] }: Pick<RuleMatch, 'egress'> & { readonly kept?: readonly GroupRule[] },
 ): Promise<readonly KnownRule[]> {
   const { account, vpc } = group
-  const groups = asked.some(({ peer }) => peer.kind === 'named')
-    ? await tx.groups({ account, vpcs: [vpc] })
-    : []
+  const isNamed = asked.some(({ peer }) => peer.kind === 'named')
+  const groups = isNamed ? await tx.groups({ account, vpcs: [vpc] }) : []
+  const foreign = isNamed ? await groupsOfPeers(tx, group) : []
   const rules = asked.map(({ peer, ...rule }): KnownRule => {
     if (peer.kind !== 'named') return { ...rule, egress, peer }
-    return {
-      ...rule,
-      egress,
-      peer: { kind: 'group', group: namedGroup(groups, peer.group, group) },
-    }
+    return { ...rule, egress, peer: namedPeer(peer.group, { groups, foreign, kept, of: group }) }
   })
   if (new Set(rules.map(ruleKey)).size < rules.length)
     throw refused('InvalidParameterValue', 'The same permission must not appear multiple times')
   return rules
 }
 
-function namedGroup(
-  groups: readonly Group[],
+/** Among which groups a rule may name one. */
+interface Namable {
+  readonly groups: readonly Group[]
+  readonly foreign: readonly Group[]
+  readonly kept: readonly GroupRule[]
+  readonly of: Pick<Group, 'account' | 'vpc'>
+}
+
+function namedPeer(
   { id, name, owner, vpc }: NamedGroup,
-  of: Pick<Group, 'account' | 'vpc'>,
-): GroupId {
-  const found = groups.find(
-    (one) =>
-      (id === undefined || one.id === id) &&
-      (name === undefined || one.name === name) &&
-      (owner === undefined || owner === of.account) &&
-      (vpc === undefined || vpc === of.vpc),
-  )
-  if (found === undefined) throw missingGroups([id ?? name ?? ''])
-  return found.id
+  { groups, foreign, kept, of }: Namable,
+): RuleMatch['peer'] {
+  const fits = (one: Group, account: string | undefined) =>
+    (id === undefined || one.id === id) &&
+    (name === undefined || one.name === name) &&
+    (account === undefined || account === one.account) &&
+    (vpc === undefined || vpc === one.vpc)
+  const found = groups.find((one) => fits(one, owner))
+  if (found !== undefined) return { kind: 'group', group: found.id }
+  // As in EC2, a group of another account is named with its owner.
+  const account = owner ?? of.account
+  const there = id === undefined ? undefined : foreign.find((one) => fits(one, account))
+  if (there !== undefined) return { kind: 'group', group: there.id, isForeign: true }
+  const before = kept.find(({ peer }) => peer.kind === 'group' && peer.group === id)
+  if (before !== undefined) return before.peer
+  throw missingGroups([id ?? name ?? ''])
 }
 
 /** Equal for two rules of a group that allow the same. */
@@ -141,11 +151,13 @@ export async function meantRules(
   direction: Pick<RuleMatch, 'egress'>,
 ): Promise<readonly MeantRule[]> {
   const byKey = new Map(known.map((rule) => [ruleKey(rule), rule]))
-  return (await knownRules(tx, group, asked, direction)).map(({ description, ...match }) => {
-    const rule = byKey.get(ruleKey(match))
-    if (rule === undefined) throw missingRule()
-    return { rule, description }
-  })
+  return (await knownRules(tx, group, asked, { ...direction, kept: known })).map(
+    ({ description, ...match }) => {
+      const rule = byKey.get(ruleKey(match))
+      if (rule === undefined) throw missingRule()
+      return { rule, description }
+    },
+  )
 }
 
 /** `InvalidPermission.Duplicate`. */

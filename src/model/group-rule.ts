@@ -14,7 +14,15 @@ export type RulePeer =
   | { readonly kind: 'ipv4'; readonly cidr: Cidr }
   /** Canonical text (`canonicalIpv6Cidr`). It allows nothing, because instances have no IPv6. */
   | { readonly kind: 'ipv6'; readonly cidr: string }
-  | { readonly kind: 'group'; readonly group: GroupId }
+  | {
+      readonly kind: 'group'
+      readonly group: GroupId
+      /**
+       * Of a VPC that was peered with the group's own when the rule was made. It may be gone, and
+       * so may the peering: then the rule allows nothing.
+       */
+      readonly isForeign?: true
+    }
 
 /** The packets that a rule allows. */
 export interface RuleMatch {

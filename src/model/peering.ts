@@ -16,6 +16,11 @@ export interface PeeringSide {
   readonly account: AccountId
   readonly vpc: VpcId
   readonly cidr: Cidr
+  /**
+   * Whether public names of its instances lead to their private addresses when the other VPC asks
+   * (`AllowDnsResolutionFromRemoteVpc`).
+   */
+  readonly showsPrivate: boolean
 }
 
 /** A peering connection. */
@@ -37,6 +42,11 @@ export interface VpcPeering {
 export interface ActivePeering {
   readonly id: PeeringId
   readonly vpcs: readonly [VpcId, VpcId]
+  /**
+   * Those of them whose public names lead to private addresses when the other one asks; absent:
+   * neither.
+   */
+  readonly showPrivate?: readonly VpcId[] | undefined
 }
 
 /** A VPC as the namespace of another one sees it, with which it is peered. */
@@ -51,6 +61,8 @@ export interface PeeredVpc {
    * are reached on other hosts.
    */
   readonly link: string | null
+  /** Whether its public names lead to private addresses. */
+  readonly showsPrivate?: true
 }
 
 /** A request is over after seven days (VPC peering guide, "VPC peering connection lifecycle"). */

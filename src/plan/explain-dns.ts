@@ -5,6 +5,7 @@ import { parseId } from '../model/ids.ts'
 import { stateSteps } from './explain.ts'
 import type { CloudRecords, End, Parsed } from './explain-question.ts'
 import { conclude, type Explanation, type Step, step } from './explain-step.ts'
+import { peersIn } from './peer-records.ts'
 import { sharedWant } from './want.ts'
 
 /** RFC 1035, section 2.3.4. */
@@ -55,8 +56,14 @@ function nameSteps(
   records: CloudRecords,
   zone: string,
 ): readonly Step[] {
-  const known = sharedWant(instance.host, records).names
-  const own = known.filter(({ vpc }) => vpc === nic?.vpc)
+  const { names: known, peerings = [] } = sharedWant(instance.host, records)
+  const peers = nic === null ? [] : peersIn(peerings, nic.vpc)
+  const shown = new Set(peers.flatMap(({ vpc, showsPrivate }) => (showsPrivate ? vpc : [])))
+  const own = known.filter(
+    (one) =>
+      one.vpc === nic?.vpc ||
+      (one.vpc !== undefined && shown.has(one.vpc) && publicHostAddress(one.name) !== undefined),
+  )
   const address = parseIpv4(name)
   if (address !== undefined) {
     const found = own.find(({ ip, primary }) => ip === address && primary)

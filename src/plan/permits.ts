@@ -23,6 +23,8 @@ export interface Permissions {
   readonly elsewhere: ReadonlySet<Ipv4>
   /** Private addresses by the floating IPs of these NICs. */
   readonly floats: ReadonlyMap<Ipv4, Ipv4>
+  /** Groups of peered VPCs, whose members are neither here nor elsewhere. */
+  readonly foreign: ReadonlySet<GroupId>
 }
 
 /** A rule that permits something, and the group that has it. */
@@ -39,7 +41,11 @@ interface Permission {
 /** The permissions that a host enforces. */
 export function permissionsOf({ local, shared }: HostWant): Permissions {
   const nics = local.instances.flatMap((instance) => instance.nics)
+  const own = new Set(shared.vpcs.map(({ id }) => id))
   return {
+    foreign: new Set(
+      shared.groups.flatMap(({ id, vpc }) => (vpc === undefined || own.has(vpc) ? [] : id)),
+    ),
     groups: groupPermissions(shared.groups),
     nics: new Map(nics.flatMap((nic) => addressesOf(nic).map((ip) => [ip, nic]))),
     elsewhere: new Set(shared.routes.map(({ ip }) => ip)),
@@ -144,7 +150,8 @@ export function isWithdrawn(before: Permissions, now: Permissions): boolean {
   if ([...used].some((id) => losesRule(before, now, id))) return true
   return [...before.groups].some(([id, { members }]) => {
     const stays = now.groups.get(id)?.members
-    const isThere = (ip: Ipv4) => now.nics.has(ip) || now.elsewhere.has(ip)
+    const isThere = (ip: Ipv4) =>
+      now.nics.has(ip) || now.elsewhere.has(ip) || before.foreign.has(id)
     return [...members].some((ip) => stays?.has(ip) !== true && isThere(ip))
   })
 }

@@ -15,6 +15,7 @@ import { peerLinkName } from '../model/names.ts'
 import type { PeeredVpc } from '../model/peering.ts'
 import { nextHopOf, type Transit, transitOf } from '../model/transit.ts'
 import { floatingIpsOf, type HostWant, type InstanceWant, type SharedWant } from '../model/want.ts'
+import { peersIn, withPeerRecords } from './peer-records.ts'
 
 /** The parts. */
 export interface VpcWants {
@@ -51,7 +52,13 @@ export function wantsByVpc(want: HostWant): VpcWants {
     const peered = peersOf(vpc, network)
     const here = instances.get(network) ?? []
     if (here.length === 0 && peered.every(({ link }) => link === null)) continue
-    const part = partOfVpc(vpc)
+    const part = withPeerRecords(
+      partOfVpc(vpc),
+      peered.map((peer) => ({
+        part: partOfVpc(peer.vpc),
+        showsPrivate: peer.showsPrivate === true,
+      })),
+    )
     const routes = [part, ...crossing(peered, network).map(partOfVpc)]
       .flatMap((one) => one.routes)
       .map((route) => ({ ...route, via: nextHopOf(route.via) }))
@@ -98,18 +105,19 @@ function createPeers(
 ): (vpc: VpcId, network: number) => readonly PeeredVpc[] {
   const known = new Map(vpcs.map((vpc) => [vpc.id, vpc]))
   const pairs = Map.groupBy(
-    peerings.flatMap(({ id, vpcs: [a, b] }) => [
-      { id, own: a, other: b },
-      { id, own: b, other: a },
+    peerings.flatMap(({ id, vpcs: [a, b], showPrivate = [] }) => [
+      { id, own: a, other: b, showPrivate },
+      { id, own: b, other: a, showPrivate },
     ]),
     ({ own }) => own,
   )
   return (vpc, network) =>
-    (pairs.get(vpc) ?? []).flatMap(({ id, other }) => {
+    (pairs.get(vpc) ?? []).flatMap(({ id, other, showPrivate }) => {
       const peer = known.get(other)
       if (peer?.network === undefined) return []
       const link = isUsed(Math.min(network, peer.network)) ? peerLinkName(peer.network) : null
-      return [{ id, vpc: other, network: peer.network, cidr: peer.cidr, link }]
+      const shows = showPrivate.includes(other) ? { showsPrivate: true as const } : {}
+      return [{ id, vpc: other, network: peer.network, cidr: peer.cidr, link, ...shows }]
     })
 }
 
@@ -175,7 +183,14 @@ function partOf(shared: SharedWant, has: (vpc: VpcId | undefined) => boolean): S
 /** What the namespace of a VPC has of the shared want; null: the machine's own namespace. */
 export function sharedBeside(shared: SharedWant, vpc: VpcId | null): SharedWant {
   const numbered = new Set(shared.vpcs.flatMap((one) => (one.network === undefined ? [] : one.id)))
-  return vpc !== null && numbered.has(vpc)
-    ? partOf(shared, (one) => one === vpc)
-    : partOf(shared, (one) => one === undefined || !numbered.has(one))
+  if (vpc === null || !numbered.has(vpc))
+    return partOf(shared, (one) => one === undefined || !numbered.has(one))
+  const peers = peersIn(shared.peerings ?? [], vpc).map((peer) => ({
+    part: partOf(shared, (one) => one === peer.vpc),
+    showsPrivate: peer.showsPrivate,
+  }))
+  return withPeerRecords(
+    partOf(shared, (one) => one === vpc),
+    peers,
+  )
 }

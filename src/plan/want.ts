@@ -367,7 +367,9 @@ function peeringsWant({ peerings, vpcs }: SharedRecords): Pick<SharedWant, 'peer
 }
 
 function ruleWant({ id, egress, protocol, fromPort, toPort, peer }: GroupRule): RuleWant {
-  return { id, egress, protocol, fromPort, toPort, peer }
+  // What hosts need to know of a foreign group is the VPC of the group.
+  const plain = peer.kind === 'group' ? { kind: peer.kind, group: peer.group } : peer
+  return { id, egress, protocol, fromPort, toPort, peer: plain }
 }
 
 function membersOf(nics: Snapshot['nics']): ReadonlyMap<GroupId, readonly Ipv4[]> {

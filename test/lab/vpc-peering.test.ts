@@ -167,6 +167,29 @@ describe('route tables', () => {
   })
 })
 
+describe('groups', () => {
+  it.each([false, true])(
+    'may let in the members of a group of the peer, restart: %s',
+    async (restart) => {
+      await testbed.pass({ letsIn: 'red', restart })
+      for (const from of [RED, RED_FAR])
+        for (const to of [GREEN, GREEN_FAR])
+          expect(await ask(testbed.guest(from), addressOf(to))).toBe(`${addressOf(from)} green`)
+      // White names that group, too, but is not peered with red; and green lets in nobody of white.
+      for (const [from, to] of [
+        [WHITE_FAR, GREEN],
+        [WHITE_FAR, GREEN_FAR],
+        [GREEN, WHITE_FAR],
+        // Green is in no group that red lets in.
+        [GREEN, RED],
+      ] as const)
+        expect(await reaches(testbed.guest(from), addressOf(to)), `${from.vpc} ${to.vpc}`).toBe(
+          false,
+        )
+    },
+  )
+})
+
 describe('a peering that has ended', () => {
   it('joins nobody any more, and comes back', async () => {
     await testbed.pass({ isPeered: false })

@@ -7,6 +7,7 @@ import type { GroupRule } from '../../model/records.ts'
 import type { Action, ActionName } from '../action.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
+import { namedGroupInfos } from '../foreign-groups.ts'
 import { askedRules, rulesShape } from '../group-permissions.ts'
 import { specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
 import {
@@ -51,12 +52,12 @@ function authorize(name: ActionName, egress: boolean): Action {
         specifiedTags(specs, { account, resource: id, resourceType: 'security-group-rule' }),
       )
       await tx.putTags(tags)
-      return { rules, tags }
+      return { rules, tags, ...(await namedGroupInfos(tx, account, rules)) }
     },
-    view: ({ rules, tags }, { settings }) => ({
+    view: ({ rules, tags, infoOf }, { settings }) => ({
       Return: true,
       SecurityGroupRules: rules.map((rule) =>
-        ruleView(rule, { region: settings.region, tags: tagsView(tags, rule.id) }),
+        ruleView(rule, { region: settings.region, tags: tagsView(tags, rule.id), infoOf }),
       ),
     }),
   })

@@ -48,6 +48,7 @@ export const createVpcPeeringConnection = changeAction({
     const accepter = {
       ...{ account: PeerOwnerId, vpc: PeerVpcId },
       cidr: peer?.cidr ?? NOWHERE,
+      showsPrivate: false,
     }
     await tidyUp(tx, account, { now, pair: [own.id, PeerVpcId] })
     const reason = await whyNot(tx, own, peer)
@@ -78,7 +79,7 @@ export const createVpcPeeringConnection = changeAction({
 })
 
 function sideOf({ account, id, cidr }: Vpc): PeeringSide {
-  return { account, vpc: id, cidr }
+  return { account, vpc: id, cidr, showsPrivate: false }
 }
 
 /** Forgets what is not listed any more, and ends a request of these two that has expired. */

@@ -1,6 +1,7 @@
 /** DescribeSecurityGroupRules: the rules of all groups, one by one. */
 import { z } from 'zod'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { namedGroupInfos } from '../foreign-groups.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
 import { missingRuleIds } from '../security-groups.ts'
@@ -22,9 +23,13 @@ export const describeSecurityGroupRules = describeAction({
       refuseMissing(ids, new Set(rules.map(({ id }) => id)), missingRuleIds)
       const tagsOf = tagsIndex(await tx.tags({ account }))
       const isWanted = isAmong(ids)
-      return rules.filter(({ id }) => isWanted(id)).map((rule) => ({ rule, tags: tagsOf(rule.id) }))
+      const { infoOf } = await namedGroupInfos(tx, account, rules)
+      return rules
+        .filter(({ id }) => isWanted(id))
+        .map((rule) => ({ rule, infoOf, tags: tagsOf(rule.id) }))
     }),
-  view: ({ rule, tags }, _asked, { settings: { region } }) => ruleView(rule, { region, tags }),
+  view: ({ rule, infoOf, tags }, _asked, { settings: { region } }) =>
+    ruleView(rule, { region, tags, infoOf }),
   key: (rule) => rule.SecurityGroupRuleId ?? '',
   filters: GROUP_RULE_FILTERS,
   tags: (rule) => rule.Tags ?? [],

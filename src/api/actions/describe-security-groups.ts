@@ -4,6 +4,7 @@ import type { AccountId } from '../../model/ids.ts'
 import type { Group } from '../../model/records.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { namedGroupInfos } from '../foreign-groups.ts'
 import { describeAction } from '../read.ts'
 import { IDS_MAX, idListSchema, pagedShape, textSchema } from '../schemas.ts'
 import { missingGroups } from '../security-groups.ts'
@@ -42,14 +43,16 @@ export const describeSecurityGroups = describeAction({
       const shown = GroupNames.length === 0 ? groups : named
       const wanted = shown.filter(({ id, name }) => isWanted(id) && isNamed(name))
       const one = wanted.length === 1 ? { groups: wanted.map(({ id }) => id) } : {}
-      const rules = Map.groupBy(await tx.groupRules({ account, ...one }), (rule) => rule.group)
+      const all = await tx.groupRules({ account, ...one })
+      const { infoOf } = await namedGroupInfos(tx, account, all)
+      const rules = Map.groupBy(all, (rule) => rule.group)
       const names = new Map<string, string>(groups.map(({ id, name }) => [id, name]))
       return wanted.map((group) => {
-        return { group, rules: rules.get(group.id) ?? [], names, tags: tagsOf(group.id) }
+        return { group, rules: rules.get(group.id) ?? [], infoOf, names, tags: tagsOf(group.id) }
       })
     }),
-  view: ({ group, rules, names, tags }, _asked, { settings: { region } }) => ({
-    view: groupView(group, { rules, region, tags }),
+  view: ({ group, rules, infoOf, names, tags }, _asked, { settings: { region } }) => ({
+    view: groupView(group, { rules, infoOf, region, tags }),
     names,
   }),
   key: ({ view }) => view.GroupId ?? '',

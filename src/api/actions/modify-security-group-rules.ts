@@ -56,7 +56,9 @@ export const modifySecurityGroupRules = changeAction({
     for (const egress of [false, true]) {
       const those = found.filter(({ old }) => old.egress === egress)
       const asked = those.map(({ rule }) => rule)
-      for (const [at, rule] of (await knownRules(tx, group, asked, { egress })).entries()) {
+      for (const [at, rule] of (
+        await knownRules(tx, group, asked, { egress, kept: [...known.values()] })
+      ).entries()) {
         const old = those[at]?.old
         if (old !== undefined) rules.push({ ...old, ...rule, description: rule.description ?? '' })
       }

@@ -1,26 +1,33 @@
-/** ModifyVpcPeeringConnectionOptions: there is nothing to choose here. */
+/**
+ * ModifyVpcPeeringConnectionOptions: whether public names of the own VPC lead to private addresses
+ * when instances of the peer ask.
+ */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
+import type { PeeringSide } from '../../model/peering.ts'
 import { changeAction } from '../change.ts'
 import { peeringIdSchema, requirePeering, stateAt, wrongState } from '../peerings.ts'
 import { onlySchema } from '../schemas.ts'
-import { PEERING_OPTIONS } from '../views/vpc-peering.ts'
+import { optionsView } from '../views/vpc-peering.ts'
 
-const NO_DNS =
-  'AllowDnsResolutionFromRemoteVpc: instances resolve names of their own VPC only; use addresses'
-const NO_CLASSIC = 'there is no ClassicLink'
+const NO_CLASSIC = 'there is no ClassicLink: leave it out, or give false'
 
 const options = z
   .strictObject({
-    AllowDnsResolutionFromRemoteVpc: onlySchema(false, NO_DNS),
-    AllowEgressFromLocalClassicLinkToRemoteVpc: onlySchema(false, NO_CLASSIC),
-    AllowEgressFromLocalVpcToRemoteClassicLink: onlySchema(false, NO_CLASSIC),
+    AllowDnsResolutionFromRemoteVpc: z.boolean().optional(),
+    AllowEgressFromLocalClassicLinkToRemoteVpc: onlySchema(
+      false,
+      `AllowEgressFromLocalClassicLinkToRemoteVpc: ${NO_CLASSIC}`,
+    ),
+    AllowEgressFromLocalVpcToRemoteClassicLink: onlySchema(
+      false,
+      `AllowEgressFromLocalVpcToRemoteClassicLink: ${NO_CLASSIC}`,
+    ),
   })
   .optional()
 
 /**
- * Accepts what is so already, and refuses the rest. Each side sets its own, of an active
- * connection.
+ * Each side sets its own, of an active connection. What is left out stays.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcPeeringConnectionOptions.html
  */
 export const modifyVpcPeeringConnectionOptions = changeAction({
@@ -44,10 +51,27 @@ export const modifyVpcPeeringConnectionOptions = changeAction({
         'OperationNotPermitted',
         `User ${account} cannot set the options of the other side of ${peering.id}`,
       )
+    const requester = withOptions(peering.requester, ofRequester)
+    const accepter = withOptions(peering.accepter, ofAccepter)
+    const isSame =
+      requester.showsPrivate === peering.requester.showsPrivate &&
+      accepter.showsPrivate === peering.accepter.showsPrivate
+    if (!isSame) await tx.setPeeringOptions({ id: peering.id, requester, accepter })
     return {
-      ...(ofRequester === undefined ? {} : { RequesterPeeringConnectionOptions: PEERING_OPTIONS }),
-      ...(ofAccepter === undefined ? {} : { AccepterPeeringConnectionOptions: PEERING_OPTIONS }),
+      ...(ofRequester === undefined
+        ? {}
+        : { RequesterPeeringConnectionOptions: optionsView(requester) }),
+      ...(ofAccepter === undefined
+        ? {}
+        : { AccepterPeeringConnectionOptions: optionsView(accepter) }),
     }
   },
   view: (changed) => changed,
 })
+
+function withOptions(side: PeeringSide, asked: z.output<typeof options>): PeeringSide {
+  return {
+    ...side,
+    showsPrivate: asked?.AllowDnsResolutionFromRemoteVpc ?? side.showsPrivate,
+  }
+}

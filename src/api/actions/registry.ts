@@ -16,11 +16,6 @@ export {
 } from './account-settings.ts'
 export { allocateAddress } from './allocate-address.ts'
 export { alwaysEmptyActions } from './always-empty.ts'
-export {
-  describeSecurityGroupReferences,
-  describeStaleSecurityGroups,
-  getSubnetCidrReservations,
-} from './always-empty-of-resource.ts'
 export { assignPrivateIpAddresses } from './assign-private-ip-addresses.ts'
 export { associateAddress } from './associate-address.ts'
 export { associateDhcpOptions } from './associate-dhcp-options.ts'
@@ -85,6 +80,10 @@ export { describeAddressesAttribute } from './describe-addresses-attribute.ts'
 export { describeAvailabilityZones } from './describe-availability-zones.ts'
 export { describeDhcpOptions } from './describe-dhcp-options.ts'
 export { describeFlowLogs } from './describe-flow-logs.ts'
+export {
+  describeSecurityGroupReferences,
+  describeStaleSecurityGroups,
+} from './describe-foreign-groups.ts'
 export { describeImageAttribute } from './describe-image-attribute.ts'
 export { describeImages } from './describe-images.ts'
 export { describeInstanceAttribute } from './describe-instance-attribute.ts'
@@ -130,6 +129,7 @@ export { getInstanceMetadataDefaults } from './get-instance-metadata-defaults.ts
 export { getLaunchTemplateData } from './get-launch-template-data.ts'
 export { getPasswordData } from './get-password-data.ts'
 export { getSecurityGroupsForVpc } from './get-security-groups-for-vpc.ts'
+export { getSubnetCidrReservations } from './get-subnet-cidr-reservations.ts'
 export { importKeyPair } from './import-key-pair.ts'
 export { modifyAddressAttribute, resetAddressAttribute } from './modify-address-attribute.ts'
 export { modifyImageAttribute, resetImageAttribute } from './modify-image-attribute.ts'

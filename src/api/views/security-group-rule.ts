@@ -10,12 +10,17 @@ import type {
 import { formatCidr } from '../../model/addr.ts'
 import type { GroupRule } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
+import type { NamedGroupInfos } from '../foreign-groups.ts'
 import { protocolName } from '../group-permissions.ts'
 
 /** One rule. */
 export function ruleView(
   rule: GroupRule,
-  more: { readonly region: string; readonly tags: TagOutput[] },
+  more: {
+    readonly region: string
+    readonly tags: TagOutput[]
+    readonly infoOf: NamedGroupInfos
+  },
 ): SecurityGroupRule {
   const { id, group, account, peer } = rule
   return {
@@ -24,7 +29,7 @@ export function ruleView(
     GroupOwnerId: account,
     ...matchView(rule),
     ...(peer.kind === 'group'
-      ? { ReferencedGroupInfo: { GroupId: peer.group, UserId: account } }
+      ? { ReferencedGroupInfo: { GroupId: peer.group, ...more.infoOf(rule) } }
       : {}),
     Tags: more.tags,
     SecurityGroupRuleArn: `arn:aws:ec2:${more.region}:${account}:security-group-rule/${id}`,

@@ -4,6 +4,7 @@ import { formatCidr } from '../../model/addr.ts'
 import { hasPorts, isIcmp } from '../../model/group-rule.ts'
 import type { Group, GroupRule } from '../../model/records.ts'
 import type { Comparables, FilterTable } from '../filters.ts'
+import type { NamedGroupInfos } from '../foreign-groups.ts'
 import { protocolName } from '../group-permissions.ts'
 import { tagged } from './tags.ts'
 
@@ -24,6 +25,7 @@ export function groupView(
   group: Group,
   more: {
     readonly rules: readonly GroupRule[]
+    readonly infoOf: NamedGroupInfos
     readonly region: string
     readonly tags: TagOutput[]
   },
@@ -35,24 +37,34 @@ export function groupView(
     SecurityGroupArn: groupArn(group, more.region),
     VpcId: group.vpc,
     OwnerId: group.account,
-    IpPermissions: permissionsView(more.rules.filter(({ egress }) => !egress)),
-    IpPermissionsEgress: permissionsView(more.rules.filter(({ egress }) => egress)),
+    IpPermissions: permissionsView(
+      more.rules.filter(({ egress }) => !egress),
+      more.infoOf,
+    ),
+    IpPermissionsEgress: permissionsView(
+      more.rules.filter(({ egress }) => egress),
+      more.infoOf,
+    ),
     ...tagged(more.tags),
   }
 }
 
 /** The rules of one direction. Those with the same protocol and ports are shown together. */
-function permissionsView(rules: readonly GroupRule[]): IpPermission[] {
+export function permissionsView(
+  rules: readonly GroupRule[],
+  infoOf: NamedGroupInfos,
+): IpPermission[] {
   const alike = Map.groupBy(rules, (rule) => `${rule.protocol} ${rule.fromPort} ${rule.toPort}`)
   return [...alike.values()].flatMap((some) => {
     const [first] = some
-    return first === undefined ? [] : [permissionView(first, some)]
+    return first === undefined ? [] : [permissionView(first, some, infoOf)]
   })
 }
 
 function permissionView(
   { protocol, fromPort, toPort }: GroupRule,
   rules: readonly GroupRule[],
+  infoOf: NamedGroupInfos,
 ): IpPermission {
   const isRange = hasPorts(protocol) || isIcmp(protocol)
   const described = ({ description }: GroupRule) =>
@@ -62,7 +74,7 @@ function permissionView(
     ...(isRange ? { FromPort: fromPort, ToPort: toPort } : {}),
     UserIdGroupPairs: rules.flatMap((rule) =>
       rule.peer.kind === 'group'
-        ? { GroupId: rule.peer.group, UserId: rule.account, ...described(rule) }
+        ? { GroupId: rule.peer.group, ...infoOf(rule), ...described(rule) }
         : [],
     ),
     IpRanges: rules.flatMap((rule) =>

@@ -12,11 +12,15 @@ import type { PeeringSide, VpcPeering } from '../../model/peering.ts'
 import type { FilterTable } from '../filters.ts'
 import { stateAt } from '../peerings.ts'
 
-/** None of them is given (`modify-vpc-peering-connection-options.ts`). */
-export const PEERING_OPTIONS: VpcPeeringConnectionOptionsDescription = {
-  AllowDnsResolutionFromRemoteVpc: false,
-  AllowEgressFromLocalClassicLinkToRemoteVpc: false,
-  AllowEgressFromLocalVpcToRemoteClassicLink: false,
+/** The options of a side. There is no ClassicLink. */
+export function optionsView({
+  showsPrivate,
+}: Pick<PeeringSide, 'showsPrivate'>): VpcPeeringConnectionOptionsDescription {
+  return {
+    AllowDnsResolutionFromRemoteVpc: showsPrivate,
+    AllowEgressFromLocalClassicLinkToRemoteVpc: false,
+    AllowEgressFromLocalVpcToRemoteClassicLink: false,
+  }
 }
 
 /** What EC2 says of each state. */
@@ -55,7 +59,7 @@ export function peeringView(
 }
 
 function sideView(
-  { account, vpc, cidr }: PeeringSide,
+  { account, vpc, cidr, showsPrivate }: PeeringSide,
   region: string,
 ): VpcPeeringConnectionVpcInfo {
   return {
@@ -63,7 +67,7 @@ function sideView(
     VpcId: vpc,
     CidrBlock: formatCidr(cidr),
     CidrBlockSet: [{ CidrBlock: formatCidr(cidr) }],
-    PeeringOptions: PEERING_OPTIONS,
+    PeeringOptions: optionsView({ showsPrivate }),
     Region: region,
   }
 }

@@ -18,7 +18,8 @@ import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 
 /**
  * The peer is text: a network or a group id. A group is stored twice, so that a rule is unique, and
- * so that the database refuses to delete a group that a rule names.
+ * so that the database refuses to delete a group that a rule of its VPC names. One of another VPC
+ * is text only: its owner may delete it.
  */
 type GroupRuleRow = Omit<Row<GroupRule>, 'peer'> & {
   readonly peer: string
@@ -84,6 +85,12 @@ export const groupRules = noun({
       const found = await query.orderBy('id').execute()
       return rows.parse(tables.securityGroupRules, found).map(groupRuleFromRow)
     },
+    /** The rules of groups of other VPCs that name any of these groups. */
+    async groupRulesNamingFromAfar(groups: readonly GroupId[]): Promise<readonly GroupRule[]> {
+      const query = db.selectFrom('securityGroupRules').selectAll().where('peerGroup', 'is', null)
+      const found = await inParts(groups, (part) => query.where('peer', 'in', part ?? []).execute())
+      return byId(rows.parse(tables.securityGroupRules, found).map(groupRuleFromRow))
+    },
   }),
   writes: ({ db }: Session<RowsOf<typeof tables> & GroupIds>) => ({
     /** `exists` when the group has a rule that allows the same. */
@@ -130,13 +137,14 @@ async function hasRule(
 /** A rule as its row. */
 function groupRuleToRow(rule: GroupRule): GroupRuleRow {
   const { peer } = rule
-  const peerGroup = peer.kind === 'group' ? peer.group : null
+  const peerGroup = peer.kind === 'group' && peer.isForeign !== true ? peer.group : null
   return { ...rule, egress: Number(rule.egress), peer: formatPeer(peer), peerGroup }
 }
 
 /** A rule from its row. Throws RangeError when its peer is malformed. */
-function groupRuleFromRow({ peerGroup: _, ...row }: GroupRuleRow): GroupRule {
+function groupRuleFromRow({ peerGroup, ...row }: GroupRuleRow): GroupRule {
   const peer = parsePeer(row.peer)
   if (peer === undefined) throw new RangeError(`neither a network nor a group: ${row.peer}`)
-  return { ...row, egress: row.egress !== 0, peer }
+  const foreign = peer.kind === 'group' && peerGroup === null ? { isForeign: true as const } : {}
+  return { ...row, egress: row.egress !== 0, peer: { ...peer, ...foreign } }
 }

@@ -7,7 +7,7 @@ import { formatCidr, cidr as network, parseCidr } from '../../model/addr.ts'
 import type { AccountId, PeeringId, VpcId } from '../../model/ids.ts'
 import type { ActivePeering, PeeringState, VpcPeering } from '../../model/peering.ts'
 import { EVERYBODY, type Scope } from '../scope.ts'
-import { account, id, prose, time } from './columns.ts'
+import { account, flag, id, prose, time } from './columns.ts'
 import { insertOr } from './insert.ts'
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 
@@ -26,6 +26,8 @@ interface PeeringRow {
   readonly expiresAt: string
   readonly endedAt: string | null
   readonly pair: string | null
+  readonly requesterShowsPrivate: number
+  readonly accepterShowsPrivate: number
 }
 
 const cidr = z
@@ -50,6 +52,8 @@ const tables = {
       expiresAt: time,
       endedAt: time.nullable(),
       pair: z.string().max(128).nullable(),
+      requesterShowsPrivate: flag,
+      accepterShowsPrivate: flag,
     }),
   }),
 }
@@ -86,9 +90,7 @@ export const vpcPeerings = noun({
     async activePeerings(): Promise<readonly ActivePeering[]> {
       const query = db.selectFrom('vpcPeerings').selectAll().where('state', '=', 'active')
       const found = await query.orderBy('id').execute()
-      return rows
-        .parse(tables.vpcPeerings, found)
-        .map(({ id, requesterVpc, accepterVpc }) => ({ id, vpcs: [requesterVpc, accepterVpc] }))
+      return rows.parse(tables.vpcPeerings, found).map(activeFromRow)
     },
   }),
   writes: ({ db }: Session<Tables>) => ({
@@ -109,6 +111,21 @@ export const vpcPeerings = noun({
         .executeTakeFirst()
       return numUpdatedRows > 0n ? 'done' : 'changed'
     },
+    /** Sets the options of one or both sides. */
+    async setPeeringOptions({
+      id,
+      requester,
+      accepter,
+    }: Pick<VpcPeering, 'id' | 'requester' | 'accepter'>): Promise<void> {
+      await db
+        .updateTable('vpcPeerings')
+        .set({
+          requesterShowsPrivate: Number(requester.showsPrivate),
+          accepterShowsPrivate: Number(accepter.showsPrivate),
+        })
+        .where('id', '=', id)
+        .execute()
+    },
     /** Removes one that has ended. */
     async forgetVpcPeering(id: PeeringId): Promise<void> {
       await db
@@ -123,6 +140,7 @@ export const vpcPeerings = noun({
     insertVpcPeering: nobody,
     changeVpcPeering: (_session, _id, { from, to }): readonly Scope[] =>
       from === 'active' || to === 'active' ? [EVERYBODY] : [],
+    setPeeringOptions: (): readonly Scope[] => [EVERYBODY],
     // It has ended.
     forgetVpcPeering: nobody,
   },
@@ -134,6 +152,7 @@ export const vpcPeerings = noun({
           .then((all) => all.filter((one) => one.id === id)),
       ),
     changeVpcPeering: always,
+    setPeeringOptions: always,
     forgetVpcPeering: always,
   },
 })
@@ -147,6 +166,8 @@ function peeringToRow({ requester, accepter, ...rest }: VpcPeering): PeeringRow 
     accepterAccount: accepter.account,
     accepterVpc: accepter.vpc,
     accepterCidr: formatCidr(accepter.cidr),
+    requesterShowsPrivate: Number(requester.showsPrivate),
+    accepterShowsPrivate: Number(accepter.showsPrivate),
     pair: rest.endedAt === null ? [requester.vpc, accepter.vpc].toSorted().join(' ') : null,
   }
 }
@@ -160,11 +181,24 @@ function peeringFromRow(row: PeeringRow): VpcPeering {
       account: row.requesterAccount,
       vpc: row.requesterVpc,
       cidr: network(row.requesterCidr),
+      showsPrivate: row.requesterShowsPrivate !== 0,
     },
     accepter: {
       account: row.accepterAccount,
       vpc: row.accepterVpc,
       cidr: network(row.accepterCidr),
+      showsPrivate: row.accepterShowsPrivate !== 0,
     },
   }
+}
+
+/** What hosts need of an active one. */
+function activeFromRow(row: PeeringRow): ActivePeering {
+  const { id, requesterVpc, accepterVpc } = row
+  const showPrivate = [
+    ...(row.requesterShowsPrivate === 0 ? [] : [requesterVpc]),
+    ...(row.accepterShowsPrivate === 0 ? [] : [accepterVpc]),
+  ]
+  const vpcs = [requesterVpc, accepterVpc] as const
+  return showPrivate.length === 0 ? { id, vpcs } : { id, vpcs, showPrivate }
 }

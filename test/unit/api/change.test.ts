@@ -346,6 +346,14 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       input: () => ({ VpcPeeringConnectionId: PEERING }),
       sees: [],
     },
+    {
+      before: (fixture) => keepPeering(fixture, 'active'),
+      input: () => ({
+        VpcPeeringConnectionId: PEERING,
+        RequesterPeeringConnectionOptions: { AllowDnsResolutionFromRemoteVpc: true },
+      }),
+      sees: PLACES,
+    },
   ],
   ReleaseAddress: [
     {
@@ -714,7 +722,9 @@ async function keepPeering(
     ...{ network: 8 + at, cidr: cidr(`10.${8 + at}.0.0/16`) },
   }))
   if (a === undefined || b === undefined) throw new Error('there are two VPCs')
-  const side = (one: typeof a) => ({ account: one.account, vpc: one.id, cidr: one.cidr })
+  const side = (one: typeof a) => ({
+    ...{ account: one.account, vpc: one.id, cidr: one.cidr, showsPrivate: false },
+  })
   await store.change(async (tx) => {
     for (const one of [a, b]) await insertWholeVpc(tx, one, newIds(randomBytes))
     if (state !== null)

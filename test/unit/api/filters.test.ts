@@ -28,7 +28,7 @@ import { known } from '../../kit/api.ts'
 import { ALICE, type Cloud, openCloud } from '../../kit/api-cloud.ts'
 
 const documented = Object.entries(DOCUMENTED_FILTERS).filter(
-  // Of one subnet, and without exception empty (`actions/always-empty-of-resource.test.ts`).
+  // Of one subnet, and without exception empty (`actions/get-subnet-cidr-reservations.test.ts`).
   ([name]) =>
     !alwaysEmptyActions.some((one) => one.name === name) && name !== 'GetSubnetCidrReservations',
 )

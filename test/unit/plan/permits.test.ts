@@ -5,6 +5,7 @@ import { ALL_OUT, type RuleMatch } from '../../../src/model/group-rule.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { isPermitted, isWithdrawn, permissionsOf } from '../../../src/plan/permits.ts'
 import { anyRulesOf, type RulesOfGroups, withRules } from '../../kit/group-rules.ts'
+import { numbered } from '../../kit/records.ts'
 import { testGroup, testInstance, testWant } from '../../kit/testbed.ts'
 
 const FLOAT = ipv4('203.0.113.9')
@@ -53,6 +54,34 @@ test.each<[string, HostWant, boolean]>([
 ])('%s', (_what, now, expected) => {
   const before = wantOf([[1], [2], [3]], { 1: [ALL_OUT, inbound] })
   expect(isWithdrawn(permissionsOf(before), permissionsOf(now))).toBe(expected)
+})
+
+test('who leaves a group of a peered VPC loses what it permitted', () => {
+  const inside = wantOf([[1]], { 1: [ALL_OUT, inbound] })
+  const peer = (members: readonly string[]) => ({
+    ...{ id: testGroup(2), vpc: numbered('vpc', 99), rules: [] },
+    members: members.map(ipv4),
+  })
+  const wants = [['10.8.0.5', '10.8.0.6'], ['10.8.0.5'], null].map((members) => ({
+    ...inside,
+    shared: {
+      ...inside.shared,
+      groups: [
+        ...inside.shared.groups.filter(({ id }) => id !== testGroup(2)),
+        ...(members === null ? [] : [peer(members)]),
+      ],
+    },
+  }))
+  const [both, one, none] = wants.map(permissionsOf)
+  if (both === undefined || one === undefined || none === undefined) throw new Error('three')
+  const from = (source: string) => ({
+    ...{ source: ipv4(source), destination: ipv4('172.31.0.11'), protocol: 6, port: 22, code: 0 },
+  })
+  expect(isPermitted(from('10.8.0.6'), both)).toBe(true)
+  expect(isPermitted(from('10.8.0.6'), one)).toBe(false)
+  expect(isWithdrawn(both, one)).toBe(true)
+  expect(isWithdrawn(one, both)).toBe(false)
+  expect(isWithdrawn(one, none)).toBe(true)
 })
 
 test('what comes by a floating IP is judged by the groups of the instance that it leads to', () => {

@@ -6,7 +6,7 @@ import { VPC_NETWORK_MAX } from '../../../src/model/records.ts'
 import { nextHopOf, TRANSIT_RANGE, transitOf } from '../../../src/model/transit.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
 import { withUnreadable } from '../../../src/plan/unreadable.ts'
-import { wantsByVpc } from '../../../src/plan/vpc-wants.ts'
+import { sharedBeside, wantsByVpc } from '../../../src/plan/vpc-wants.ts'
 import { hostWant, instance } from '../../../tools/kit/instance.ts'
 import { hostName } from '../../kit/records.ts'
 
@@ -168,6 +168,43 @@ describe('peered VPCs', () => {
     expect([...vpcs.keys()]).toEqual([3])
     expect(vpcs.get(3)?.want.peered).toMatchObject([{ network: 1, link: null }])
     expect(routesOf(vpcs.get(3)?.want)).toEqual(['10.8.0.9', '10.0.0.9'])
+  })
+
+  it('know the members of groups that their rules name, and names that are shown to them', () => {
+    const [inHigh, ofRed, third] = [group(8), group(1), group(9)]
+    const rule = (peer: typeof inHigh) => ({
+      ...{ id: formatId('sgr', new Uint8Array(9).fill(2)), egress: false, protocol: 6 },
+      ...{ fromPort: 22, toPort: 22, peer: { kind: 'group' as const, group: peer } },
+    })
+    const at = ipv4('10.8.0.9')
+    const groups = [
+      ...all.shared.groups.map((one) =>
+        one.id === ofRed ? { ...one, rules: [rule(inHigh), rule(third)] } : one,
+      ),
+      { id: inHigh, members: [at], rules: [rule(inHigh)], vpc: HIGH },
+      // Of blue, which is peered with nobody.
+      { id: third, members: [ip], rules: [], vpc: BLUE },
+    ]
+    const names = [
+      ...all.shared.names,
+      { name: 'ec2-203-0-113-9', ip: at, primary: false, vpc: HIGH },
+      { name: 'web', ip: at, primary: false, vpc: HIGH },
+    ]
+    const partOf = (showPrivate?: readonly (typeof RED)[]) => {
+      const peerings = [{ ...peering, ...(showPrivate === undefined ? {} : { showPrivate }) }]
+      const changed = { ...shared, groups, names, peerings }
+      const part = wantsByVpc({ ...all, shared: changed }).vpcs.get(1)?.want.shared
+      expect(sharedBeside(changed, LOW)).toMatchObject({ groups: part?.groups, names: part?.names })
+      return part
+    }
+    const part = partOf()
+    expect(part?.groups.map(({ id, rules }) => [id, rules.length])).toEqual([
+      [ofRed, 2],
+      [inHigh, 0],
+    ])
+    expect(part?.names.map(({ name }) => name)).toEqual([RED])
+    expect(partOf([LOW])?.names.map(({ name }) => name)).toEqual([RED])
+    expect(partOf([HIGH])?.names.map(({ name }) => name)).toEqual([RED, 'ec2-203-0-113-9'])
   })
 
   it('are read back from the ledger as they were written', () => {

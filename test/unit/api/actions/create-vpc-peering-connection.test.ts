@@ -154,7 +154,7 @@ it('fails for what cannot be peered, and says why', async () => {
   expect(await cloud.refusal(createVpcPeeringConnection, elsewhere)).toBe('InvalidParameterValue')
 })
 
-it('ends with its VPC, and has no options to choose', async () => {
+it('ends with its VPC, and each side says whether the other sees private addresses', async () => {
   const { cloud } = await openPeering()
   await using _cloud = cloud
   const [a, b] = [await vpcOf(cloud, ALICE, '10.1.0.0/16'), await vpcOf(cloud, BOB, '10.2.0.0/16')]
@@ -173,9 +173,34 @@ it('ends with its VPC, and has no options to choose', async () => {
   expect(await cloud.refusal(...modify({ AccepterPeeringConnectionOptions: dns(false) }))).toBe(
     'OperationNotPermitted',
   )
-  expect(await cloud.refusal(...modify({ RequesterPeeringConnectionOptions: dns(true) }))).toBe(
+  const classic = { AllowEgressFromLocalClassicLinkToRemoteVpc: true }
+  expect(await cloud.refusal(...modify({ RequesterPeeringConnectionOptions: classic }))).toBe(
     'UnsupportedOperation',
   )
+  const rung = cloud.bells.rungAll.length
+  expect(
+    await cloud.run(...modify({ RequesterPeeringConnectionOptions: dns(true) })),
+  ).toMatchObject({ RequesterPeeringConnectionOptions: dns(true) })
+  expect(cloud.bells.rungAll).toHaveLength(rung + 1)
+  // What is left out stays.
+  await cloud.run(...modify({ RequesterPeeringConnectionOptions: {} }))
+  await cloud.run(...modify({ AccepterPeeringConnectionOptions: dns(false) }, BOB))
+  for (const account of [ALICE, BOB])
+    expect(await cloud.run(describeVpcPeeringConnections, {}, account)).toMatchObject({
+      VpcPeeringConnections: [
+        {
+          RequesterVpcInfo: { PeeringOptions: dns(true) },
+          AccepterVpcInfo: { PeeringOptions: dns(false) },
+        },
+      ],
+    })
+  expect(await cloud.store.read((tx) => tx.activePeerings())).toEqual([
+    { id: VpcPeeringConnectionId, vpcs: [a, b], showPrivate: [a] },
+  ])
+  await cloud.run(...modify({ RequesterPeeringConnectionOptions: dns(false) }))
+  expect(await cloud.store.read((tx) => tx.activePeerings())).toEqual([
+    { id: VpcPeeringConnectionId, vpcs: [a, b] },
+  ])
   await cloud.run(createTags, {
     Resources: [VpcPeeringConnectionId],
     Tags: [{ Key: 'Name', Value: 'x' }],

@@ -12,7 +12,11 @@ it('is all that a client reads', async () => {
       someTags,
       async (rule, tags) => {
         const { id, egress } = rule
-        const view = ruleView(rule, { region: 'atoll', tags })
+        const view = ruleView(rule, {
+          infoOf: ({ account }) => ({ UserId: account }),
+          region: 'atoll',
+          tags,
+        })
         expect(
           await seenBySdk('DescribeSecurityGroupRules', { SecurityGroupRules: [view] }),
         ).toStrictEqual({

@@ -13,7 +13,10 @@ describe('groupView', () => {
       fc.asyncProperty(oddText, oddText, someTags, async (name, description, tags) => {
         const view = groupView(
           { ...network.group, name, description },
-          { rules: defaultRules(network.group), region: 'atoll', tags },
+          {
+            ...{ rules: defaultRules(network.group), region: 'atoll', tags },
+            infoOf: ({ account }) => ({ UserId: account }),
+          },
         )
         const none = { Ipv6Ranges: [], PrefixListIds: [] }
         expect(await seenBySdk('DescribeSecurityGroups', { SecurityGroups: [view] })).toStrictEqual(
