@@ -9,7 +9,7 @@ import type { Group, GroupRule } from '../model/records.ts'
 import type { ReadTx } from '../store/store.ts'
 
 /** What a rule says of the group that it names. */
-export type NamedGroupInfo = Pick<
+type NamedGroupInfo = Pick<
   UserIdGroupPair,
   'UserId' | 'VpcId' | 'VpcPeeringConnectionId' | 'PeeringStatus'
 >

@@ -258,7 +258,7 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
 }
 
 /** It sees the private addresses of instances. */
-export const SEES_PRIVATE = '192.0.2.32/28'
+const SEES_PRIVATE = '192.0.2.32/28'
 /** A router on the network of the hosts, by which addresses of the pool `routed` leave. */
 export const GATEWAY = ipv4('198.51.100.99')
 const KEY = randomBytes(32)

@@ -305,7 +305,7 @@ describe('a network that sees private addresses', () => {
     [PLAIN, '172.31.0.10'],
   ] as const)('sees that of %o, with its port: %s', async (from, own) => {
     expect(await seen(from, own)).toBe(`${own} 123`)
-    expect(await reachesSoon(testbed.guest(from), KNOWING)).toBe(true)
+    expect(await reaches(testbed.guest(from), KNOWING)).toBe(true)
   })
 
   it('sees that of the older of two VPCs that overlap, and the host in place of the other', async () => {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { cidr } from '../../../../src/model/addr.ts'
 import { formatId, type VpcId } from '../../../../src/model/ids.ts'
+import { PLAIN_NAT } from '../../../../src/model/nat.ts'
 import type { HostWant, InstanceWant } from '../../../../src/model/want.ts'
 import { createDivision } from '../../../../src/services/vpcs/division.ts'
 import { hostWant, instance } from '../../../../tools/kit/instance.ts'
@@ -32,7 +33,7 @@ it.each([
   ['the last instance goes', others],
   ['only the generation advances', first],
 ])('when %s in a VPC, the parts of the others are the same objects', (_what, after) => {
-  const divide = createDivision(MEMORY_MIB)
+  const divide = createDivision(MEMORY_MIB, PLAIN_NAT)
   const before = divide(wantOf(1, ...first)).vpcs
   const now = divide(wantOf(2, ...after)).vpcs
   for (const network of [2, 3]) expect(now.get(network)).toBe(before.get(network))
