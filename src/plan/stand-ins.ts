@@ -3,9 +3,9 @@
  * `exceptions`). Pure.
  *
  * The machine's own namespace cannot know such addresses: two VPCs may have the same, and so may
- * machines that the host talks to. So a packet is translated twice, and comes out as it was. Inside,
- * its source becomes an address that no other NIC of the host has, the stand-in; in the machine's
- * own namespace it becomes the private address again. Both are 1:1, so the port stays. An answer
+ * machines that the host talks to. So a packet is translated twice, and comes out as it was.
+ * Inside, its source becomes an address that no other NIC of the host has, the stand-in; in the
+ * machine's own namespace it becomes the private address again. Both are 1:1, so the port stays. An answer
  * belongs to a connection that is tracked, so it finds its VPC without a route to the private
  * address, and nothing that the host itself sends there is led astray.
  *
@@ -137,7 +137,9 @@ function standInsOfNic(addresses: readonly Ipv4[], { first }: NatShare): readonl
   })
 }
 
-/** Networks of the host and of its pools: an instance with such an address would pass for others. */
+/**
+ * Networks of the host and of its pools: an instance with such an address would pass for others.
+ */
 export function takenBy(
   { connected, addresses, defaultRoutes }: HostRouting,
   { pools, engines }: Pick<ReachSettings, 'pools' | 'engines'>,

@@ -4,8 +4,9 @@
  *
  * The program is started with `add` or `remove`, the floating IP and this host's address. It runs
  * beside the passes, one call after the other. A call that fails or takes too long is repeated;
- * what it started is ended with it. A file says which addresses were announced, so that a daemon which starts after a crash withdraws
- * what has left meanwhile. What is there is announced anew: the routers may have forgotten it.
+ * what it started is ended with it. A file says which addresses were announced, so that a daemon
+ * which starts after a crash withdraws what has left meanwhile. What is there is announced anew:
+ * the routers may have forgotten it.
  */
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'

@@ -5,7 +5,8 @@
  * - Its part of want: `transits` of the machine's own namespace. The translation is the part of the
  *   firewall, here and in the namespaces of the VPCs, which both come first.
  * - A fresh daemon recognises its routes by protocol number and range.
- * - If we die on any line here, the next pass makes the rest. What has no route yet is not answered.
+ * - If we die on any line here, the next pass makes the rest. What has no route yet is not
+ *   answered.
  */
 import type { Host } from '../host/host.ts'
 import { type Cidr, formatCidr, ipv4FromNumber, ipv4ToNumber } from '../model/addr.ts'

@@ -1,6 +1,6 @@
 /**
- * DescribeStaleSecurityGroups and DescribeSecurityGroupReferences: rules that name groups of another
- * VPC, by the VPC that has the rules, and by the groups that they name.
+ * DescribeStaleSecurityGroups and DescribeSecurityGroupReferences: rules that name groups of
+ * another VPC, by the VPC that has the rules, and by the groups that they name.
  * https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
  */
 import type { SecurityGroupReference, StaleSecurityGroup } from '@aws-sdk/client-ec2'

@@ -1,6 +1,6 @@
 /**
- * Routes of the machine's own namespace to stand-ins (`plan/stand-ins.ts`), each to the namespace of
- * the VPC whose NIC has them. Errors: the kernel's own.
+ * Routes of the machine's own namespace to stand-ins (`plan/stand-ins.ts`), each to the namespace
+ * of the VPC whose NIC has them. Errors: the kernel's own.
  */
 import { cidrContains, formatCidr } from '../../model/addr.ts'
 import { ROUTE_PROTOCOL } from '../../model/names.ts'

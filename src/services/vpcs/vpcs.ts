@@ -104,7 +104,6 @@ export function createVpcs(options: {
   /** How long a pass waits, whatever for, in milliseconds. */
   readonly waitMs?: number
 }): Vpcs {
-  const { divide } = options
   const set = new RunningVpcs(options)
   const areAnswersDue = createIntervalCheck(options.clock, ANSWERS_MS)
   return {
@@ -114,7 +113,7 @@ export function createVpcs(options: {
       ...(service.passesGates === undefined ? {} : { passesGates: service.passesGates }),
       ...(service.engine === undefined ? {} : { engine: service.engine }),
       ...(service.watchesKernel === undefined ? {} : { watchesKernel: service.watchesKernel }),
-      apply: (pass) => service.apply({ ...pass, want: divide(pass.want).own }),
+      apply: (pass) => service.apply({ ...pass, want: options.divide(pass.want).own }),
       hanging: () => service.hanging?.() ?? [],
       close: () => service.close(),
     }),
@@ -125,7 +124,7 @@ export function createVpcs(options: {
         gate: false,
         watchesKernel: true,
         apply: async (pass) => {
-          await set.applyPackets(divide(pass.want), pass, wake)
+          await set.applyPackets(options.divide(pass.want), pass, wake)
           return set.facts()
         },
         hanging: () => set.hanging(),
@@ -136,7 +135,7 @@ export function createVpcs(options: {
         gate: false,
         passesGates: true,
         apply: async (pass) => {
-          await set.applyAnswers(divide(pass.want), pass, areAnswersDue())
+          await set.applyAnswers(options.divide(pass.want), pass, areAnswersDue())
           return []
         },
         close: async () => {},
