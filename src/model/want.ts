@@ -48,14 +48,9 @@ export interface HostWant {
    * in the ledger.
    */
   readonly peered?: readonly PeeredVpc[] | undefined
-  /**
-   * The ports that its NICs go out with (`plan/nat-shares.ts`); absent: any. Not in the ledger.
-   */
+  /** The ports that its NICs go out with (`plan/nat-shares.ts`); absent: any. Not in the ledger. */
   readonly natShares?: readonly NatShare[] | undefined
-  /**
-   * Of a want that is restricted to the namespace of a VPC: by which its addresses are seen in the
-   * machine's own (`plan/stand-ins.ts`); absent: none is. Not in the ledger.
-   */
+  /** By which its addresses are seen outside (`plan/stand-ins.ts`). Not in the ledger. */
   readonly standIns?: readonly StandIn[] | undefined
 }
 

@@ -6,7 +6,8 @@
 import { publicHostAddress } from '../model/hostname.ts'
 import type { VpcId } from '../model/ids.ts'
 import type { ActivePeering } from '../model/peering.ts'
-import type { GroupWant, SharedWant } from '../model/want.ts'
+import type { GroupRule } from '../model/records.ts'
+import type { GroupWant, RuleWant, SharedWant } from '../model/want.ts'
 
 /** What is of one VPC. */
 type Part = Pick<SharedWant, 'groups' | 'names'>
@@ -63,4 +64,10 @@ export function peersIn(
           .map((one) => ({ vpc: one, showsPrivate: showPrivate.includes(one) }))
       : [],
   )
+}
+
+/** What hosts need of a rule. Whether a group is foreign is told by the VPC of the group. */
+export function ruleWant({ id, egress, protocol, fromPort, toPort, peer }: GroupRule): RuleWant {
+  const plain = peer.kind === 'group' ? { kind: peer.kind, group: peer.group } : peer
+  return { id, egress, protocol, fromPort, toPort, peer: plain }
 }

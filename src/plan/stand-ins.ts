@@ -5,9 +5,9 @@
  * The machine's own namespace cannot know such addresses: two VPCs may have the same, and so may
  * machines that the host talks to. So a packet is translated twice, and comes out as it was.
  * Inside, its source becomes an address that no other NIC of the host has, the stand-in; in the
- * machine's own namespace it becomes the private address again. Both are 1:1, so the port stays. An answer
- * belongs to a connection that is tracked, so it finds its VPC without a route to the private
- * address, and nothing that the host itself sends there is led astray.
+ * machine's own namespace it becomes the private address again. Both are 1:1, so the port stays. An
+ * answer belongs to a connection that is tracked, so it finds its VPC without a route to the
+ * private address, and nothing that the host itself sends there is led astray.
  *
  * Of VPCs that overlap, destinations see the addresses of one: that in the machine's own namespace,
  * else the one with the lowest number, which is the oldest. What they see must be told apart, and a

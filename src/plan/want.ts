@@ -36,11 +36,11 @@ import type {
   InstanceWant,
   LocalWant,
   NicWant,
-  RuleWant,
   SharedWant,
   VolumeWant,
 } from '../model/want.ts'
 import { namesOf, secondaryWant, vpcsWithRouters } from './nics.ts'
+import { ruleWant } from './peer-records.ts'
 import { subnetRouting } from './routes.ts'
 import { unreadableInstances, unreadablePart, withUnreadable } from './unreadable.ts'
 
@@ -364,12 +364,6 @@ export function sharedWant(host: HostName, all: SharedRecords): SharedWant {
 function peeringsWant({ peerings, vpcs }: SharedRecords): Pick<SharedWant, 'peerings'> {
   const usable = usablePeerings(peerings, vpcs)
   return usable.length === 0 ? {} : { peerings: usable }
-}
-
-function ruleWant({ id, egress, protocol, fromPort, toPort, peer }: GroupRule): RuleWant {
-  // What hosts need to know of a foreign group is the VPC of the group.
-  const plain = peer.kind === 'group' ? { kind: peer.kind, group: peer.group } : peer
-  return { id, egress, protocol, fromPort, toPort, peer: plain }
 }
 
 function membersOf(nics: Snapshot['nics']): ReadonlyMap<GroupId, readonly Ipv4[]> {
