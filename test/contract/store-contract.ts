@@ -14,6 +14,7 @@ import { describeLeases, describeOwnership, describeReplicas } from './store/lea
 import { describeLimits } from './store/limits.ts'
 import { describeNetworks } from './store/networks.ts'
 import { describeNics } from './store/nics.ts'
+import { describePlacementGroups } from './store/placement-groups.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeRouting } from './store/routing.ts'
 import { describeScopes } from './store/scopes.ts'
@@ -34,6 +35,7 @@ export function describeStoreContract(
     describeMigrations(empty)
     describeRoundTrips(begin)
     describeQueries(begin)
+    describePlacementGroups(begin)
     describeVolumes(begin)
     describeGroups(begin)
     describeNetworks(begin)
