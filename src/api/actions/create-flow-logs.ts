@@ -6,7 +6,13 @@ import { type AccountId, parseId, type VpcId } from '../../model/ids.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
 import { existingFlowLogs, parseDestination, parseFormat } from '../flow-logs.ts'
-import { onlySchema, specifiedTags, tagSpecificationsSchema, textSchema } from '../schemas.ts'
+import {
+  clientTokenSchema,
+  onlySchema,
+  specifiedTags,
+  tagSpecificationsSchema,
+  textSchema,
+} from '../schemas.ts'
 
 /** EC2: 25 for this action. */
 const RESOURCES_MAX = 25
@@ -36,7 +42,7 @@ const schema = z.strictObject({
       PerHourPartition: onlySchema(false, 'PerHourPartition: use false'),
     })
     .optional(),
-  ClientToken: textSchema.optional(),
+  ClientToken: clientTokenSchema,
   TagSpecifications: tagSpecificationsSchema(['vpc-flow-log']),
 })
 
@@ -44,7 +50,17 @@ const schema = z.strictObject({
 export const createFlowLogs = changeAction({
   name: 'CreateFlowLogs',
   input: schema,
-  async change(tx, asked, { account, newId, now, settings }) {
+  prepare: (asked, { newId }) => ({
+    asked,
+    // A repetition of the request finds them by their ids.
+    ids: new Map([...new Set(asked.ResourceIds)].map((resource) => [resource, newId('fl')])),
+  }),
+  once: ({ asked, ids }, { account }) => ({
+    token: asked.ClientToken ?? null,
+    result: JSON.stringify([...ids]),
+    repeat: (tx, result) => madeBefore(tx, account, asked, result),
+  }),
+  async change(tx, { asked, ids }, { account, now, settings }) {
     const destination = parseDestination(asked)
     const fields = parseFormat(asked.LogFormat)
     const { existing, orphans } = await existingFlowLogs(tx, account)
@@ -58,7 +74,7 @@ export const createFlowLogs = changeAction({
     const vpcs = await vpcsOf(tx, account, asked.ResourceType)
     const made: FlowLog[] = []
     const unsuccessful: { ResourceId: string; Error: { Code: string; Message: string } }[] = []
-    for (const id of new Set(asked.ResourceIds)) {
+    for (const [id, own] of ids) {
       const resource = parseId(KINDS[asked.ResourceType], id)
       const vpc = vpcs.get(id)
       if (resource === undefined || vpc === undefined) {
@@ -66,7 +82,7 @@ export const createFlowLogs = changeAction({
         continue
       }
       const log: FlowLog = {
-        ...{ id: newId('fl'), account, vpc, resource, destination, fields, createdAt: now },
+        ...{ id: own, account, vpc, resource, destination, fields, createdAt: now },
         trafficType: asked.TrafficType,
         aggregationSeconds: asked.MaxAggregationInterval,
       }
@@ -87,6 +103,24 @@ export const createFlowLogs = changeAction({
     Unsuccessful: unsuccessful,
   }),
 })
+
+/** What the first request with the same token made, as far as it is still there. */
+async function madeBefore(
+  tx: ReadTx,
+  account: AccountId,
+  asked: z.output<typeof schema>,
+  result: string,
+) {
+  const ids = z.array(z.tuple([z.string(), z.string()])).parse(JSON.parse(result))
+  const known = new Map((await tx.flowLogs({ account })).map((log) => [log.id as string, log]))
+  return {
+    made: ids.flatMap(([, id]) => known.get(id) ?? []),
+    unsuccessful: ids.flatMap(([resource, id]) =>
+      known.has(id) ? [] : [{ ResourceId: resource, Error: missing(asked.ResourceType, resource) }],
+    ),
+    token: asked.ClientToken,
+  }
+}
 
 /** The account's resources of a type, with their VPCs. */
 async function vpcsOf(

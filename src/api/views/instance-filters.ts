@@ -147,6 +147,8 @@ export const INSTANCE_FILTERS: FilterTable<ListedInstance> = {
   'metadata-options.http-tokens': ({ view }) => view.MetadataOptions?.HttpTokens,
   'metadata-options.state': ({ view }) => view.MetadataOptions?.State,
   'monitoring-state': ({ view }) => view.Monitoring?.State,
+  'network-performance-options.bandwidth-weighting': ({ view }) =>
+    view.NetworkPerformanceOptions?.BandwidthWeighting,
   'operator.managed': ({ view }) => view.Operator?.Managed,
   'owner-id': ({ owner }) => owner,
   'placement-group-name': ({ view }) => view.Placement?.GroupName || undefined,

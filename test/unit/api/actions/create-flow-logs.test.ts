@@ -54,6 +54,19 @@ it('makes flow logs, shows them, and removes them', async () => {
   )
 })
 
+it('makes them once for one token', async () => {
+  await using cloud = await openCloud()
+  const gone = `vpc-${'0'.repeat(17)}`
+  const ResourceIds = [cloud.vpc.id, gone]
+  const asked = { ResourceType: 'VPC', ResourceIds, ...FILES, ClientToken: 'one' }
+  const first = await cloud.run(createFlowLogs, asked)
+  expect(first).toMatchObject({ ClientToken: 'one', Unsuccessful: [{ ResourceId: gone }] })
+  expect(await cloud.run(createFlowLogs, asked)).toEqual(first)
+  expect(await cloud.refusal(createFlowLogs, { ...asked, TrafficType: 'ACCEPT' })).toBe(
+    'IdempotentParameterMismatch',
+  )
+})
+
 it('says what could not be made, and makes the rest', async () => {
   await using cloud = await openCloud()
   const gone = `vpc-${'0'.repeat(17)}`

@@ -146,6 +146,7 @@ const FOUND: Readonly<Record<string, unknown>> = {
   'network-interface.tag-key': ['k'],
   'network-interface.tag-value': ['v'],
   'network-interface.vpc-id': ['vpc-00000000000000010'],
+  'network-performance-options.bandwidth-weighting': undefined,
   'operator.managed': false,
   'owner-id': '000000000001',
   'placement-group-name': undefined,
