@@ -136,6 +136,7 @@ export { modifyImageAttribute, resetImageAttribute } from './modify-image-attrib
 export { modifyInstanceAttribute } from './modify-instance-attribute.ts'
 export { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
 export { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
+export { modifyInstancePlacement } from './modify-instance-placement.ts'
 export { modifyLaunchTemplate } from './modify-launch-template.ts'
 export {
   modifyNetworkInterfaceAttribute,

@@ -202,6 +202,7 @@ export const EC2_MODEL: WireModel = {
     ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
     ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
+    ModifyInstancePlacement: ['ModifyInstancePlacementRequest', 'ModifyInstancePlacementResult'],
     ModifyLaunchTemplate: ['ModifyLaunchTemplateRequest', 'ModifyLaunchTemplateResult'],
     ModifyNetworkInterfaceAttribute: ['ModifyNetworkInterfaceAttributeRequest', 'unit'],
     ModifySecurityGroupRules: ['ModifySecurityGroupRulesRequest', 'ModifySecurityGroupRulesResult'],
@@ -1969,6 +1970,16 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       HttpProtocolIpv6: 'HttpProtocolIpv6 string',
       InstanceMetadataTags: 'InstanceMetadataTags string'
+    },
+    ModifyInstancePlacementRequest: {
+      InstanceId: 'InstanceId string',
+      GroupName: 'GroupName string',
+      PartitionNumber: 'PartitionNumber number',
+      HostResourceGroupArn: 'HostResourceGroupArn string',
+      GroupId: 'GroupId string',
+      Tenancy: 'Tenancy string',
+      Affinity: 'Affinity string',
+      HostId: 'HostId string'
     },
     ModifyLaunchTemplateRequest: {
       DryRun: 'DryRun boolean',
@@ -4078,6 +4089,9 @@ export const EC2_MODEL: WireModel = {
     ModifyInstanceMetadataOptionsResult: {
       instanceId: 'InstanceId string',
       instanceMetadataOptions: 'InstanceMetadataOptions InstanceMetadataOptionsResponse'
+    },
+    ModifyInstancePlacementResult: {
+      return: 'Return boolean'
     },
     ModifyLaunchTemplateResult: {
       launchTemplate: 'LaunchTemplate LaunchTemplate'

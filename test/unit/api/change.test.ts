@@ -204,6 +204,14 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   DeletePlacementGroup: [
     { before: keepPlacementGroup, input: () => ({ GroupName: 'near' }), sees: [] },
   ],
+  ModifyInstancePlacement: [
+    {
+      before: keepPlacementGroup,
+      input: ({ stopped: InstanceId }) => ({ InstanceId, GroupName: 'near' }),
+      // Its metadata names the group.
+      sees: ['own'],
+    },
+  ],
   ModifyImageAttribute: [
     {
       when: 'permissions',

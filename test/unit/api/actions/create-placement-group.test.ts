@@ -5,6 +5,7 @@ import { createPlacementGroup } from '../../../../src/api/actions/create-placeme
 import { deletePlacementGroup } from '../../../../src/api/actions/delete-placement-group.ts'
 import { describeInstances } from '../../../../src/api/actions/describe-instances.ts'
 import { describePlacementGroups } from '../../../../src/api/actions/describe-placement-groups.ts'
+import { modifyInstancePlacement } from '../../../../src/api/actions/modify-instance-placement.ts'
 import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import type { InstanceId } from '../../../../src/model/ids.ts'
 import { releaseInstance } from '../../../../src/store/release.ts'
@@ -238,5 +239,45 @@ describe('a launch into a placement group', () => {
     })
     expect(await placed(cloud)).toHaveLength(3)
     expect(slots).toHaveLength(3)
+  })
+})
+
+describe('ModifyInstancePlacement', () => {
+  const stop = (cloud: Cloud, id: string | undefined) =>
+    cloud.store.change((tx) => tx.updateInstance(id as InstanceId, { state: 'stopped' }))
+
+  it('puts a stopped instance into a group where its host has a place, and takes it out', async () => {
+    await using cloud = await openCloud({ hosts: hosts(1) })
+    await cloud.run(createPlacementGroup, { GroupName: 'apart', Strategy: 'spread' })
+    await cloud.run(createPlacementGroup, { GroupName: 'parts', Strategy: 'partition' })
+    const [first, second] = (await launch(cloud, {}, 2)).Instances ?? []
+    const put = { InstanceId: first?.InstanceId, GroupName: 'apart' }
+    expect(await cloud.refusal(modifyInstancePlacement, put)).toBe('IncorrectInstanceState')
+    await stop(cloud, first?.InstanceId)
+    await stop(cloud, second?.InstanceId)
+    expect(await cloud.refusal(modifyInstancePlacement, put, BOB)).toBe(
+      'InvalidInstanceID.NotFound',
+    )
+    const dry = { ...put, DryRun: true }
+    expect(await cloud.refusal(modifyInstancePlacement, dry)).toBe('DryRunOperation')
+    expect(await cloud.run(modifyInstancePlacement, put)).toEqual({ Return: true })
+    // Once more changes nothing.
+    await cloud.run(modifyInstancePlacement, put)
+    const also = { ...put, InstanceId: second?.InstanceId }
+    expect(await cloud.refusal(modifyInstancePlacement, also)).toBe('InsufficientInstanceCapacity')
+    const part = { InstanceId: first?.InstanceId, GroupName: 'parts', PartitionNumber: 3 }
+    await cloud.run(modifyInstancePlacement, part)
+    await cloud.run(modifyInstancePlacement, { ...also, GroupName: 'parts' })
+    const partitions = (await placed(cloud)).map(
+      ({ options }) => options?.placementGroup?.partition,
+    )
+    expect(partitions).toEqual([3, 3])
+    await cloud.run(deletePlacementGroup, { GroupName: 'apart' })
+    for (const one of [first, second])
+      await cloud.run(modifyInstancePlacement, { InstanceId: one?.InstanceId, GroupName: '' })
+    await cloud.run(deletePlacementGroup, { GroupName: 'parts' })
+    expect(await cloud.refusal(modifyInstancePlacement, { InstanceId: first?.InstanceId })).toBe(
+      'MissingParameter',
+    )
   })
 })
