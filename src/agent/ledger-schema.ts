@@ -220,6 +220,7 @@ const route = z.object({
       z.object({ kind: z.literal('internet') }),
       z.object({ kind: z.literal('nat') }),
       z.object({ kind: z.literal('peering'), peering: id('pcx') }),
+      z.object({ kind: z.literal('nic'), nic: id('eni'), ip, via: ip.optional() }),
       z.object({ kind: z.literal('blackhole') }),
     ])
     .catch({ kind: 'blackhole' }),

@@ -109,6 +109,26 @@ export async function detailsOfNics(
   }))
 }
 
+/**
+ * How many more NICs the account may have. Errors: `NetworkInterfaceLimitExceeded` when that is
+ * less than `least`.
+ */
+export async function roomForNics(
+  tx: ReadTx,
+  account: AccountId,
+  least: number,
+  { quotas }: Pick<ApiSettings, 'quotas'>,
+): Promise<number> {
+  const most = quotas.networkInterfaces
+  const room = most - (await tx.countNics(account))
+  if (room < least)
+    throw refused(
+      'NetworkInterfaceLimitExceeded',
+      `The maximum number of network interfaces has been reached: ${most}`,
+    )
+  return room
+}
+
 /** What an instance of this type may have. */
 function limitsOf(type: string, { nicLimits }: Pick<ApiSettings, 'nicLimits'>): NicLimit {
   return nicLimitOf(type, nicLimits)

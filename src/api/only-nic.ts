@@ -1,7 +1,7 @@
 /** Attributes of an instance that are its NIC's, and can be changed while it has only one. */
 import { refused } from '../model/errors.ts'
 import type { Instance, Nic } from '../model/records.ts'
-import type { Tx } from '../store/store.ts'
+import type { ReadTx, Tx } from '../store/store.ts'
 import type { ApiSettings } from './action.ts'
 import { refuseNicsForOlderHosts } from './network-interfaces.ts'
 
@@ -21,7 +21,7 @@ export async function setSourceDestCheck(
 }
 
 /** The only NIC. Errors: `IncorrectInstanceState` without one, `InvalidInstanceID` with several. */
-export async function onlyNic(tx: Tx, { id, account }: Instance): Promise<Nic> {
+export async function onlyNic(tx: ReadTx, { id, account }: Instance): Promise<Nic> {
   const [nic, another] = await tx.nics({ account, instances: [id] })
   if (nic === undefined)
     throw refused('IncorrectInstanceState', `The instance '${id}' has no network interface`)

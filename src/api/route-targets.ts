@@ -2,10 +2,15 @@
  * What the routes of a request lead to. A new kind of target takes a member in `targetShape` and a
  * line in `requireTarget`.
  */
+import type { z } from 'zod'
 import { cidrHolds, formatCidr } from '../model/addr.ts'
 import { refused } from '../model/errors.ts'
+import type { Nic } from '../model/records.ts'
 import type { Route, RouteTable, RouteTarget } from '../model/route-table.ts'
 import type { ReadTx } from '../store/store.ts'
+import { requireInstance } from './instances.ts'
+import { nicIdSchema, requireNic } from './network-interfaces.ts'
+import { onlyNic } from './only-nic.ts'
 import { missingPeerings, peeringIdSchema } from './peerings.ts'
 import { natGatewayFor, natGatewayIdSchema } from './routing.ts'
 import { idSchema, notFound } from './schemas.ts'
@@ -16,27 +21,27 @@ export const targetShape = {
   GatewayId: idSchema('igw', 'InvalidGatewayID.NotFound').optional(),
   NatGatewayId: natGatewayIdSchema.optional(),
   VpcPeeringConnectionId: peeringIdSchema.optional(),
+  NetworkInterfaceId: nicIdSchema.optional(),
+  InstanceId: idSchema('i', 'InvalidInstanceID.Malformed').optional(),
 }
 
 /** A request's target. */
-interface AskedTarget {
-  readonly GatewayId?: Extract<RouteTarget, { kind: 'internet-gateway' }>['id'] | undefined
-  readonly NatGatewayId?: Extract<RouteTarget, { kind: 'nat-gateway' }>['id'] | undefined
-  readonly VpcPeeringConnectionId?: Extract<RouteTarget, { kind: 'peering' }>['id'] | undefined
-}
+type AskedTarget = Partial<z.infer<z.ZodObject<typeof targetShape>>>
 
 /**
  * The target, which must be of the table's VPC. Errors: `MissingParameter` and
  * `InvalidParameterCombination` for none and for several; the NotFound of its kind;
- * `InvalidParameterValue` for one of another VPC.
+ * `InvalidParameterValue` for one of another VPC; `InvalidInstanceID` for an instance with several
+ * NICs.
  */
 export async function requireTarget(
   tx: ReadTx,
   table: RouteTable,
-  { GatewayId, NatGatewayId, VpcPeeringConnectionId }: AskedTarget,
+  asked: AskedTarget,
 ): Promise<RouteTarget> {
-  const given = [GatewayId, NatGatewayId, VpcPeeringConnectionId].filter((id) => id !== undefined)
-  if (given.length > 1)
+  const { GatewayId, NatGatewayId, VpcPeeringConnectionId, NetworkInterfaceId, InstanceId } = asked
+  const given = [GatewayId, NatGatewayId, VpcPeeringConnectionId, NetworkInterfaceId, InstanceId]
+  if (given.filter((id) => id !== undefined).length > 1)
     throw refused(
       'InvalidParameterCombination',
       'The parameters for the target of a route exclude each other: give one',
@@ -58,9 +63,27 @@ export async function requireTarget(
   }
   if (VpcPeeringConnectionId !== undefined)
     return await peeringFor(tx, table, VpcPeeringConnectionId)
+  if (NetworkInterfaceId !== undefined)
+    return ofNic(table, await requireNic(tx, table.account, NetworkInterfaceId))
+  if (InstanceId !== undefined) {
+    const instance = await requireInstance(tx, table.account, InstanceId)
+    return ofNic(table, await onlyNic(tx, instance))
+  }
   throw refused(
     'MissingParameter',
     `The request must contain exactly one of ${Object.keys(targetShape).join(', ')}`,
+  )
+}
+
+/**
+ * A NIC of the table's VPC. It need not be attached to anything: until then the route is a
+ * blackhole.
+ */
+function ofNic({ id: table, vpc }: RouteTable, { id, vpc: other }: Nic): RouteTarget {
+  if (vpc === other) return { kind: 'network-interface', id }
+  throw refused(
+    'InvalidParameterValue',
+    `route table ${table} and interface ${id} belong to different networks`,
   )
 }
 
@@ -94,6 +117,6 @@ export async function refuseLocal(
   if (cidrHolds(vpc.cidr, destination))
     throw refused(
       'InvalidParameterValue',
-      `The destination CIDR block ${formatCidr(destination)} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
+      `The destination CIDR block ${formatCidr(destination)} is equal to or more specific than one of this VPC's CIDR blocks. Here packets within a VPC always go straight to their instance.`,
     )
 }

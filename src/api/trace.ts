@@ -4,6 +4,7 @@
  */
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { Ipv4 } from '../model/addr.ts'
 import { refused } from '../model/errors.ts'
 import { PROTOCOLS } from '../model/group-rule.ts'
 import type { HostName } from '../model/ids.ts'
@@ -16,6 +17,7 @@ import {
   parseTraffic,
   type Traffic,
 } from '../plan/explain-question.ts'
+import { routerOf } from '../plan/explain-router.ts'
 import { reportTrace, type TraceReport } from '../plan/trace-report.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import { endsOf, type Question, readCloud, understood } from './explain.ts'
@@ -55,7 +57,8 @@ export function createTracer(
     requireRunning(source, destination, records)
     const packet = packetOf(traffic, random)
     const how = sendingOf(source, destination, traffic, records)
-    const hosts = hostsOf(source, destination)
+    const router = routerOf(source, how.destination as Ipv4, records)
+    const hosts = hostsOf(source, router, destination)
     const [first] = hosts
     if (first === undefined) throw refused('InvalidParameterValue', 'no host has either')
     const networks = networksOf([source, destination], records)
@@ -111,10 +114,8 @@ function sendingOf(
 }
 
 /** Hosts that it may cross; the first one sends it. */
-function hostsOf(source: End, destination: End): readonly HostName[] {
-  const ends = [source, destination].flatMap((end) =>
-    end.kind === 'instance' ? [end.instance.host] : [],
-  )
+function hostsOf(...all: readonly (End | undefined)[]): readonly HostName[] {
+  const ends = all.flatMap((end) => (end?.kind === 'instance' ? [end.instance.host] : []))
   return [...new Set(ends)]
 }
 

@@ -16,6 +16,7 @@ import { createForwarding } from './network/forwarding.ts'
 import { readHostRouting } from './network/host-routing.ts'
 import { removeLink } from './network/nics.ts'
 import { removePoolGateways } from './network/pool-gateways.ts'
+import { removeRouterRoutes } from './network/router-routes.ts'
 import { NAMESPACE_DIRECTORY, removeVpcNamespaces } from './network/vpc-namespaces.ts'
 import { createDockerUser } from './nftables/docker-user.ts'
 import { createNft } from './nftables/nft.ts'
@@ -52,6 +53,7 @@ export async function removeAllOfOurs(
     }
     for (const change of await removePoolGateways(ip))
       removed.push(`policy route ${change.slice(1)}`)
+    for (const change of await removeRouterRoutes(ip)) removed.push(`router ${change.slice(1)}`)
     await ip.deleteLockRule()
     const { engineBridges } = await readHostRouting(ip)
     if (engineBridges.length === 0 && createForwarding(forwardingFile).restore())

@@ -14,6 +14,7 @@ import type { LinkType } from '../model/driver.ts'
 import type { FlowTraffic, TrackedFlow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import type { InstanceLimits } from '../model/limits.ts'
+import type { RouterRoutes } from '../model/router-routes.ts'
 import type { TraceEvent } from '../model/trace.ts'
 import type { FlowFilter } from './network/conntrack.ts'
 
@@ -193,6 +194,13 @@ export interface NamespaceHost {
     vpcs: readonly Cidr[],
     link?: string | null,
   ): Promise<readonly string[]>
+
+  /**
+   * Makes the routes of subnets to instances that are routers equal to these. Those whose link is
+   * not there lead nowhere. Returns what it changed. If the kernel refuses something, the rest is
+   * done first; then it rejects.
+   */
+  ensureRouterRoutes(wanted: RouterRoutes): Promise<readonly string[]>
 
   /**
    * Runs an nft script as one transaction (`nft -f -`). On an error nothing changes, and it rejects

@@ -27,6 +27,7 @@ import { watchKernel } from './network/kernel-watch.ts'
 import { createNicLock, type LockPrograms, type NicLock } from './network/lock.ts'
 import type { Inside } from './network/netns.ts'
 import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './network/nics.ts'
+import { ensureRouterRoutes } from './network/router-routes.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './network/routes.ts'
 import { ensureSharedTables } from './network/shared-tables.ts'
 import { openTap, tapMaker } from './network/tap.ts'
@@ -72,6 +73,8 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
       attempt(`${link} cannot be set up`, () => ensureFabricLink(ip, link, spec, makeVxlan)),
     ensureRoutes: (routes, vpcs, link = null) =>
       attempt('routes cannot be set', () => ensureFabricRoutes(ip, routes, vpcs, link)),
+    ensureRouterRoutes: (wanted) =>
+      attempt('routes to routers cannot be set', () => ensureRouterRoutes(ip, wanted)),
     ...rules.port,
     ensureDockerCoexistence: parts.coexistWithDocker,
     injectFrame: (link, from, frame) =>

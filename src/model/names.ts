@@ -118,6 +118,16 @@ export const LOCK_RULE_PRIORITY = 167
  */
 export const POLICY_RULE_PRIORITY = 168
 /**
+ * Route protocol number of routes to instances that are routers, and of the policy rules for them.
+ * They are in tables of their own (`host/network/router-routes.ts`).
+ */
+export const ROUTER_ROUTE_PROTOCOL = 168
+/**
+ * Priority of policy rules for what comes from a router; those for what comes from a subnet have
+ * the next.
+ */
+export const ROUTER_RULE_PRIORITY = 170
+/**
  * Name of the traffic control programs that lock a NIC. The number changes with the programs, so
  * that older ones are replaced.
  */

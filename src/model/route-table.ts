@@ -10,6 +10,7 @@ import {
   type AccountId,
   type InternetGatewayId,
   type NatGatewayId,
+  type NicId,
   type PeeringId,
   parseId,
   type RouteTableAssociationId,
@@ -27,6 +28,8 @@ export type RouteTarget =
   | { readonly kind: 'internet-gateway'; readonly id: InternetGatewayId }
   | { readonly kind: 'nat-gateway'; readonly id: NatGatewayId }
   | { readonly kind: 'peering'; readonly id: PeeringId }
+  /** A NIC of an instance that is a router. */
+  | { readonly kind: 'network-interface'; readonly id: NicId }
   /** Only a newer daemon knows it. Here it is a blackhole. */
   | { readonly kind: 'unknown'; readonly id: string }
 
@@ -38,6 +41,8 @@ export function parseRouteTarget(id: string): RouteTarget | undefined {
   if (natGateway !== undefined) return { kind: 'nat-gateway', id: natGateway }
   const peering = parseId('pcx', id)
   if (peering !== undefined) return { kind: 'peering', id: peering }
+  const nic = parseId('eni', id)
+  if (nic !== undefined) return { kind: 'network-interface', id: nic }
   return /^[a-z]{1,16}-[0-9a-f]{17}$/.test(id) ? { kind: 'unknown', id } : undefined
 }
 

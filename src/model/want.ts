@@ -20,7 +20,6 @@ import type {
   InstanceId,
   NetworkAclId,
   NicId,
-  PeeringId,
   ReservationId,
   SecurityGroupRuleId,
   SubnetId,
@@ -34,6 +33,7 @@ import type { ActivePeering, PeeredVpc } from './peering.ts'
 import type { PlacementMembership } from './placement-group.ts'
 import type { ReservedTag } from './reserved-tags.ts'
 import type { StandIn, Transit } from './transit.ts'
+import type { RouteWant } from './ways-out.ts'
 
 export interface HostWant {
   readonly local: LocalWant
@@ -290,29 +290,6 @@ export interface SharedWant {
     readonly vpc?: VpcId | undefined
   }[]
 }
-
-/** A way out of a VPC. */
-export interface RouteWant {
-  readonly destination: Cidr
-  readonly to: WayOut
-}
-
-/**
- * Where a route leads.
- *
- * - `internet`: out, with the floating IP of the NIC, or else the address of its host. What comes
- *   from there reaches the NIC.
- * - `nat`: out, always with the address of the host. Nothing comes in by it.
- * - `blackhole`: nowhere.
- *
- * `plan/route-rules.ts` says what each does with a packet.
- */
-export type WayOut =
-  | { readonly kind: 'internet' }
-  | { readonly kind: 'nat' }
-  /** To the other VPC of this connection, as long as that is active. */
-  | { readonly kind: 'peering'; readonly peering: PeeringId }
-  | { readonly kind: 'blackhole' }
 
 /** The network ACL of a subnet. */
 export interface AclWant {

@@ -4,23 +4,43 @@
  *
  * Forwarded packets are judged where they have the private address of the instance: before their
  * source becomes that of the host or a floating IP, and after their destination was one. Packets
- * within a subnet, and those to and from the services of the host, are not judged. A subnet whose
- * ACL lets everything pass has no rules.
+ * within a subnet, and those to and from the services of the host, are not judged. What an instance
+ * that is a router forwards leaves its subnet, and what is routed to it enters the subnet, whoever
+ * sends it. A subnet whose ACL lets everything pass has no rules.
  */
 import { cidrContains, formatCidr } from '../model/addr.ts'
 import type { Flow } from '../model/flow.ts'
+import type { SubnetId } from '../model/ids.ts'
+import { nicLinkName } from '../model/names.ts'
 import type { AclRule } from '../model/network-acl.ts'
 import type { AclWant, HostWant, NicWant } from '../model/want.ts'
 import { baseChain, chain, type NftObject } from './nft-tables.ts'
 import { ANY_NIC, drop } from './nft-text.ts'
 import { isProtocol } from './permits.ts'
+import { isRouter } from './router-routes.ts'
 import { protocolMatch } from './security-groups.ts'
+
+/** A line for what enters the link of a router, or comes from it, and is from or for others. */
+function routerLines(
+  { id, cidr, acl }: { readonly id: SubnetId; readonly cidr: string; readonly acl: AclWant },
+  nics: readonly NicWant[],
+): readonly string[] {
+  const links = nics.flatMap((nic) =>
+    nic.subnet === id && isRouter(nic) ? [`"${nicLinkName(nic.id)}"`] : [],
+  )
+  if (links.length === 0) return []
+  const others = `ip saddr != ${cidr} ip daddr != ${cidr}`
+  return (['iifname', 'oifname'] as const).map(
+    (side) =>
+      `${side} { ${links.join(', ')} } ${others} jump ${chainName(acl, side === 'iifname')}`,
+  )
+}
 
 /** Chains for the subnets of these NICs; none without an ACL that restricts. */
 export function aclRules(want: HostWant, nics: readonly NicWant[]): readonly NftObject[] {
   const used = new Set(nics.map(({ subnet }) => subnet))
   const subnets = want.shared.subnets.flatMap(({ id, cidr, acl }) =>
-    acl !== undefined && used.has(id) ? [{ cidr: formatCidr(cidr), acl }] : [],
+    acl !== undefined && used.has(id) ? [{ id, cidr: formatCidr(cidr), acl }] : [],
   )
   if (subnets.length === 0) return []
   const acls = new Map(subnets.map(({ acl }) => [acl.id, acl]))
@@ -35,6 +55,7 @@ export function aclRules(want: HostWant, nics: readonly NicWant[]): readonly Nft
         ({ cidr, acl }) =>
           `oifname ${ANY_NIC} ip daddr ${cidr} ip saddr != ${cidr} jump ${chainName(acl, false)}`,
       ),
+      ...subnets.flatMap((subnet) => routerLines(subnet, nics)),
     ]),
   ]
 }

@@ -8,7 +8,7 @@
  */
 import { NFT_TABLE } from '../model/names.ts'
 import type { Networks } from './networks.ts'
-import { baseChain, chain, type NftTable, set } from './nft-tables.ts'
+import { baseChain, chain, map, type NftTable, set } from './nft-tables.ts'
 import { ANY_NIC, dropUnattributed as drop, dropCounter } from './nft-text.ts'
 
 /** Addresses that are the same on every host. */
@@ -24,14 +24,20 @@ export interface Senders extends SharedAddresses {
   readonly macs: readonly string[]
 }
 
+/** In a map: the first address of the NICs of routers. */
+interface ArpSenders extends Senders {
+  readonly routers: readonly string[]
+}
+
 /** The table. */
-export function arpTable({ sources, macs, services, vpcs }: Senders): NftTable {
+export function arpTable({ sources, macs, services, vpcs, routers }: ArpSenders): NftTable {
   const objects = [
     dropCounter('arp'),
     set('nic_macs', ['type ifname . ether_addr'], macs),
     set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
     set('services', ['type ipv4_addr'], services),
     ...vpcs.sets,
+    ...(routers.length === 0 ? [] : [map('routers', 'type ifname : ipv4_addr', routers)]),
     baseChain('input', 'type filter hook input priority filter; policy accept;', [
       `iifname ${ANY_NIC} goto from_nic`,
       `arp daddr ip @services ${drop('arp')}`,
@@ -45,6 +51,13 @@ export function arpTable({ sources, macs, services, vpcs }: Senders): NftTable {
       'iifname . arp saddr ether . arp saddr ip @nic_sources accept',
       // A probe before an address is used has no sender address (RFC 5227, section 1.1).
       'arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @nic_macs accept',
+      // With the source of the packet that it wants to send, which need not be of this NIC (Linux:
+      // `arp_announce` 0). The kernel would remember where the sender is.
+      ...(routers.length === 0
+        ? []
+        : [
+            'arp operation request iifname . arp saddr ether @nic_macs arp saddr ip set iifname map @routers accept',
+          ]),
       drop('arp'),
     ]),
   ]

@@ -3,8 +3,8 @@ import type { Ipv4 } from '../model/addr.ts'
 import type { VpcId } from '../model/ids.ts'
 import { type ActivePeering, usablePeerings } from '../model/peering.ts'
 import type { Vpc } from '../model/records.ts'
-import type { CloudRecords, End } from './explain-question.ts'
-import { judgePeerRoute } from './explain-routes.ts'
+import type { End } from './explain-question.ts'
+import { judgePeerRoute, type RouteRecords } from './explain-routes.ts'
 
 /** Null when both are in one VPC. */
 export function judgePeering(
@@ -41,7 +41,7 @@ export function peerRoute(
   end: End,
   peer: Ipv4,
   peering: ActivePeering['id'],
-  records: Pick<CloudRecords, 'routing'>,
+  records: RouteRecords,
 ): readonly { readonly passes: boolean; readonly text: string }[] {
   if (end.kind === 'address' || end.nic === null) return []
   const judged = judgePeerRoute(end.nic, peer, peering, records)

@@ -5,13 +5,21 @@
 import { cidrContains, type Ipv4 } from '../model/addr.ts'
 import type { Flow } from '../model/flow.ts'
 import { hasPorts, PROTOCOLS } from '../model/group-rule.ts'
-import type { PeeringId } from '../model/ids.ts'
+import type { NicId, PeeringId } from '../model/ids.ts'
 import { type AclRule, byNumber, formatAclPeer } from '../model/network-acl.ts'
 import type { PlacedNic } from '../model/records.ts'
-import type { WayOut } from '../model/want.ts'
+import type { WayOut } from '../model/ways-out.ts'
 import { judgeAcl } from './acl-rules.ts'
 import type { CloudRecords } from './explain-question.ts'
-import { aclOf, routesOf, routeText, routeTo, tableOf } from './routes.ts'
+import {
+  aclOf,
+  routeEnds,
+  routesOf,
+  routeText,
+  routeTo,
+  type SubnetRoute,
+  tableOf,
+} from './routes.ts'
 
 /** A judgement, as the end of a sentence. */
 interface RouteJudgement {
@@ -19,7 +27,12 @@ interface RouteJudgement {
   readonly why: string
   /** Undefined: there is no route. */
   readonly to?: WayOut['kind']
+  /** The router that the route leads to. It does not pass by itself. */
+  readonly router?: NicId
 }
+
+/** The records that say where routes lead. */
+export type RouteRecords = Pick<CloudRecords, 'routing' | 'nics' | 'peerings' | 'vpcs'>
 
 /**
  * Whether the NIC's subnet has a way to an address outside its VPC. Null: the VPC has no route
@@ -28,10 +41,10 @@ interface RouteJudgement {
 export function judgeLeaving(
   nic: PlacedNic,
   destination: Ipv4,
-  { routing }: Pick<CloudRecords, 'routing'>,
+  records: RouteRecords,
 ): RouteJudgement | null {
-  const own = routing.find(({ vpc }) => vpc === nic.vpc)
-  const routes = routesOf(nic.subnet, own)
+  const own = records.routing.find(({ vpc }) => vpc === nic.vpc)
+  const routes = routesOf(nic.subnet, own, routeEnds(records))
   if (own === undefined || routes === undefined) return null
   const route = routeTo(destination, routes)
   if (route === undefined)
@@ -42,24 +55,38 @@ export function judgeLeaving(
   const { kind } = route.to
   if (kind === 'peering')
     return { passes: false, why: `${routeText(route)} leads to a peer only`, to: kind }
+  if (route.to.kind === 'nic') {
+    const { nic: router } = route.to
+    return { passes: false, why: `${routeText(route)} leads to a router`, to: kind, router }
+  }
   if (kind !== 'blackhole') return { passes: true, why: routeText(route), to: kind }
   return {
     passes: false,
-    why: `${routeText(route)} is a blackhole: ${lostText(nic, route)}`,
+    why: `${routeText(route)} is a blackhole: ${lostText(nic, route, records)}`,
     to: kind,
   }
 }
 
 function lostText(
   { vpc }: PlacedNic,
-  { target }: { readonly target: { readonly kind: string; readonly id: string } },
+  { target }: Pick<SubnetRoute, 'target'>,
+  { nics }: RouteRecords,
 ): string {
   switch (target.kind) {
     case 'internet-gateway':
       return `${target.id} is not attached to ${vpc}`
     case 'nat-gateway':
       return `${target.id} is gone, or its own subnet has no way there`
-    default:
+    case 'peering':
+      return `${target.id} is not active`
+    case 'network-interface': {
+      const router = nics.find((one) => one.id === target.id)
+      if (router === undefined) return `${target.id} is attached to no instance`
+      return router.attachment?.isEnding === true
+        ? `${target.id} is being detached`
+        : `${target.id} checks source and destination (SourceDestCheck), so it gets nothing that is for others`
+    }
+    case 'unknown':
       return `this version does not know ${target.id}`
   }
 }
@@ -68,7 +95,7 @@ function lostText(
 export function judgeArriving(
   nic: PlacedNic,
   source: Ipv4,
-  records: Pick<CloudRecords, 'routing'>,
+  records: RouteRecords,
 ): RouteJudgement | null {
   const judged = judgeLeaving(nic, source, records)
   if (judged === null || judged.to !== 'nat') return judged
@@ -83,10 +110,10 @@ export function judgePeerRoute(
   nic: PlacedNic,
   peer: Ipv4,
   peering: PeeringId,
-  { routing }: Pick<CloudRecords, 'routing'>,
+  records: RouteRecords,
 ): RouteJudgement | null {
-  const own = routing.find(({ vpc }) => vpc === nic.vpc)
-  const routes = routesOf(nic.subnet, own)
+  const own = records.routing.find(({ vpc }) => vpc === nic.vpc)
+  const routes = routesOf(nic.subnet, own, routeEnds(records))
   if (own === undefined || routes === undefined) return null
   const route = routeTo(peer, routes)
   if (route?.to.kind === 'peering' && route.to.peering === peering)

@@ -26,6 +26,7 @@ import {
   type Traffic,
   vpcOf,
 } from './explain-question.ts'
+import { apartStep, routerOf, routerSteps } from './explain-router.ts'
 import { answerOf, judgeArriving, judgeByAcl, judgeLeaving } from './explain-routes.ts'
 import { areTogether, networkOf, ownAddressTowards, seenBetween } from './explain-source.ts'
 import { conclude, type Explanation, type Step, step } from './explain-step.ts'
@@ -99,7 +100,9 @@ interface Packet {
 function answerSteps({ flow, source, destination, records }: Packet): readonly Step[] {
   const there = floatingIpOf(destination) ?? flow.destination
   const answer = answerOf({ ...flow, destination: there })
+  const router = routerOf(source, there, records)
   const asked = [
+    ...(router === undefined ? [] : aclSteps(answer, true, router, records)),
     ...aclSteps({ ...answer, source: flow.destination }, true, destination, records),
     ...aclSteps(answer, false, source, records),
   ]
@@ -214,6 +217,14 @@ function floatingSteps(
   const { destination, flow, records, surroundings } = packet
   const [host, there] = [hostOf(source), hostOf(destination)]
   const leaving = source.nic === null ? null : judgeLeaving(source.nic, floatingIp, records)
+  if (leaving?.router !== undefined) {
+    const outwards = { ...packet, flow: { ...flow, destination: floatingIp } }
+    return [
+      groupStep(outwards, source.nic, true),
+      ...aclSteps(outwards.flow, true, source, records),
+      ...routerSteps(leaving.router, leaving.why, outwards),
+    ]
+  }
   const away = leaving?.passes === false ? [noWayStep(floatingIp, leaving.why)] : []
   const [from, to] = [vpcOf(source), vpcOf(destination)]
   if (from === null || to === null) return away
@@ -279,6 +290,7 @@ function routeSteps(packet: Packet): readonly Step[] {
       ]
     const nic = source.kind === 'instance' ? source.nic : null
     const leaving = nic === null ? null : judgeLeaving(nic, flow.destination, records)
+    if (leaving?.router !== undefined) return routerSteps(leaving.router, leaving.why, packet)
     if (leaving?.passes === false) return [noWayStep(flow.destination, leaving.why)]
     const { passes, why } = judgeReach(flow.destination, surroundings, surroundings.routing)
     const whose =
@@ -305,18 +317,8 @@ function routeSteps(packet: Packet): readonly Step[] {
     )
   const there = hostOf(destination)
   if (host === there) return [...joined, step('route', true, `Both are on host ${host}.`)]
-  for (const name of [host, there]) {
-    const row = records.hosts.find((one) => one.name === name && one.state !== 'forgotten')
-    if (row === undefined) return [step('route', false, `There is no host ${name} any more.`)]
-    if (row.fabricAddress === null)
-      return [
-        step(
-          'route',
-          false,
-          `Host ${name} has no address for other hosts: it lacks the setting fabric.address.`,
-        ),
-      ]
-  }
+  const apart = apartStep([host, there], records)
+  if (apart !== null) return [apart]
   const via = shared.routes.find(({ ip }) => ip === flow.destination)?.via
   return [
     ...joined,

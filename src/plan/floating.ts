@@ -108,8 +108,11 @@ export function isOfOldBinding(flow: TrackedFlow, { floats, nics, own }: Transla
   )
 }
 
-/** The rules for these. */
-export function floatingRules({ own, passed }: FloatingIps): FloatingRules {
+/** The rules for these. `beforeFloats` are lines for packets that are not translated. */
+export function floatingRules(
+  { own, passed }: FloatingIps,
+  beforeFloats: readonly string[] = [],
+): FloatingRules {
   const known = set(FLOATING_IPS, ['type ipv4_addr'], [...own.keys(), ...passed.keys()])
   const fromOutside = [`ip saddr @${FLOATING_IPS} ${drop('spoofed_outside')}`]
   const pairs = [...own].map(([publicIp, ip]) => ({ publicIp, ip }))
@@ -126,6 +129,7 @@ export function floatingRules({ own, passed }: FloatingIps): FloatingRules {
       map('floats', type, inward),
       map('float_of', type, outward),
       baseChain('floats_in', 'type nat hook prerouting priority dstnat; policy accept;', [
+        ...beforeFloats,
         destination,
       ]),
       // What the host itself sends to a floating IP of its own.

@@ -1,8 +1,9 @@
 /** What a want says of NICs, made from their records. Pure. */
 import type { Ipv4 } from '../model/addr.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../model/hostname.ts'
-import type { HostName, VpcId } from '../model/ids.ts'
-import type { PlacedNic } from '../model/records.ts'
+import type { GroupId, HostName, VpcId } from '../model/ids.ts'
+import { addressesOfNic } from '../model/nics.ts'
+import type { PeerHost, PlacedNic } from '../model/records.ts'
 import type { NicWant, SharedWant } from '../model/want.ts'
 
 /** Further addresses, each with its floating IP. */
@@ -17,6 +18,44 @@ export function secondaryWant({
       return publicIp === undefined ? { ip } : { ip, publicIp }
     }),
   }
+}
+
+/** Whether packets may pass it: nobody has asked for its detachment. */
+export function isInUse({ attachment }: PlacedNic): boolean {
+  return attachment?.isEnding !== true
+}
+
+/** The next hop to what is on a host: undefined on this one; null: there is none. */
+type NextHops = (there: HostName) => Ipv4 | null | undefined
+
+/** The next hops from a host to these. */
+export function nextHops(
+  host: HostName,
+  hosts: readonly Pick<PeerHost, 'name' | 'fabricAddress'>[],
+): NextHops {
+  const fabric = new Map(hosts.map(({ name, fabricAddress }) => [name, fabricAddress]))
+  return (there) => (there === host ? undefined : (fabric.get(there) ?? null))
+}
+
+/** The routes to the addresses of NICs on other hosts. */
+export function routesToNics(nics: readonly PlacedNic[], viaOf: NextHops): SharedWant['routes'] {
+  return nics.flatMap((nic) => {
+    const via = viaOf(nic.host) ?? null
+    return via === null ? [] : addressesOfNic(nic).map((ip) => ({ ip, via, vpc: nic.vpc }))
+  })
+}
+
+/** The addresses of the members of each group. */
+export function membersOf(nics: readonly PlacedNic[]): ReadonlyMap<GroupId, readonly Ipv4[]> {
+  const members = new Map<GroupId, Ipv4[]>()
+  for (const nic of nics)
+    for (const group of new Set(nic.groups)) {
+      const known = members.get(group)
+      const ips = addressesOfNic(nic)
+      if (known === undefined) members.set(group, [...ips])
+      else known.push(...ips)
+    }
+  return members
 }
 
 /** VPCs with NICs on other hosts whose source is not checked. */

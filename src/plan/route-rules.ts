@@ -13,14 +13,25 @@
  *
  * Each returns what may pass. Between subnets of a VPC there is always a route (`local`).
  */
-import { type Cidr, cidr, cidrContains, formatCidr, type Ipv4 } from '../model/addr.ts'
+import { type Cidr, cidrContains, formatCidr, type Ipv4 } from '../model/addr.ts'
 import type { Flow, TrackedFlow } from '../model/flow.ts'
+import { FABRIC_LINK } from '../model/names.ts'
 import type { PeeredVpc } from '../model/peering.ts'
-import type { HostWant, NicWant, RouteWant, WayOut } from '../model/want.ts'
+import type { HostWant, NicWant } from '../model/want.ts'
+import type { RouteWant, WayOut } from '../model/ways-out.ts'
 import { TRANSLATE } from './nat.ts'
 import { type Networks, networks } from './networks.ts'
 import { chain, type NftObject } from './nft-tables.ts'
 import { ANY_NIC, drop } from './nft-text.ts'
+import {
+  isRouter,
+  isUntranslated,
+  type LedSubnets,
+  LINK_LOCAL,
+  ledSubnets,
+  type RouterRouteRules,
+  wayToRouter,
+} from './router-routes.ts'
 import { routeTo, subnetsById } from './routes.ts'
 
 /** Chains, and the lines of others that lead to them. */
@@ -67,11 +78,20 @@ const PASSES = {
 export function routeRules(
   want: HostWant,
   nics: readonly NicWant[],
-  vpcs: Networks,
-  hasFloatingIps: boolean,
+  {
+    vpcs,
+    hasFloatingIps,
+    routers,
+  }: {
+    readonly vpcs: Networks
+    readonly hasFloatingIps: boolean
+    readonly routers: RouterRouteRules
+  },
 ): RouteRules {
   const alike = alikeSubnets(want, nics)
-  if (alike.length === 0) return NONE
+  if (alike.length === 0)
+    return { ...NONE, beginning: routers.beginning, outbound: routers.untranslated }
+  const hasRouters = want.shared.vpcs.some((vpc) => vpc.hasRouters === true)
   const byNat = hasFloatingIps
     ? alike.filter(({ routes }) => routes.some(({ to }) => to.kind === 'nat'))
     : []
@@ -95,6 +115,7 @@ export function routeRules(
       ...byNat.map(natChain),
       ...(peered.length === 0 ? [] : alike.flatMap((one) => peerChains(one, peered))),
       chain('leave_subnet', [
+        ...routers.leaving,
         ...ofPeers('ip saddr', 'ip daddr', 'routes_peers'),
         ...vpcs.match('ip daddr').map((ours) => `${ours} goto leave_host`),
         ...to(alike, 'ip saddr', '', 'routes'),
@@ -102,12 +123,15 @@ export function routeRules(
       ]),
       chain('enter_subnet', [
         ...ofPeers('ip daddr', 'ip saddr', 'routes_peers_back'),
+        // From a router on another host, which may forward what is from outside.
+        ...(hasRouters ? [`iifname "${FABRIC_LINK}" return`] : []),
         ...vpcs.match('ip saddr').map((ours) => `${ours} return`),
         ...to(alike, 'ip daddr', '', 'routes_back'),
       ]),
     ],
     leaving: 'leave_subnet',
     beginning: [
+      ...routers.beginning,
       ...(hasFloatingIps
         ? [
             ...to(alike, 'ip saddr', `iifname ${ANY_NIC} ${hairpin}`, 'routes_float'),
@@ -118,7 +142,7 @@ export function routeRules(
     ],
     entering: ['jump enter_subnet'],
     toHost: to(alike, 'ip saddr', 'ip daddr != @services ', 'routes'),
-    outbound: to(byNat, 'ip saddr', '', 'routes_nat'),
+    outbound: [...routers.untranslated, ...to(byNat, 'ip saddr', '', 'routes_nat')],
   }
 }
 
@@ -195,10 +219,11 @@ export interface Ways {
   /** Private addresses by floating IPs of these NICs. */
   readonly floats: ReadonlyMap<Ipv4, Ipv4>
   readonly peered: readonly PeeredVpc[]
+  /** Subnets with routes to routers, those of NICs on other hosts, too. */
+  readonly led: LedSubnets
+  /** Whether instances may get, by a router, what is from outside. */
+  readonly hasRouters: boolean
 }
-
-/** The hosts' own services, which need no route. */
-const LINK_LOCAL = cidr('169.254.0.0/16')
 
 /** The ways of a host's NICs. */
 export function waysOf(want: HostWant): Ways {
@@ -209,6 +234,8 @@ export function waysOf(want: HostWant): Ways {
     routes: new Map(nics.map(({ ip, subnet }) => [ip, subnets.get(subnet)?.routes])),
     floats: new Map(nics.flatMap(({ ip, publicIp }) => (publicIp ? [[publicIp, ip]] : []))),
     peered: want.peered ?? [],
+    led: ledSubnets(want),
+    hasRouters: nics.some(isRouter) || want.shared.vpcs.some((vpc) => vpc.hasRouters === true),
   }
 }
 
@@ -231,6 +258,10 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
   const to = floats.get(flow.destination) ?? flow.destination
   const own = routes.get(flow.source)
   const other = routes.get(to)
+  const router = wayToRouter(flow, ways.led)
+  // One that leads back to the router itself leads nowhere.
+  if (router !== undefined) return isUntranslated(flow) && router.ip !== flow.source
+  const isPlain = 'answerTo' in flow && isUntranslated(flow)
   const peerAt = (ip: Ipv4) => ways.peered.find(({ cidr }) => cidrContains(cidr, ip))
   const [toPeer, fromPeer] = [peerAt(flow.destination), peerAt(flow.source)]
   if (toPeer !== undefined) return leadsToPeer(flow.destination, own, toPeer)
@@ -242,16 +273,27 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
     const isFloating = 'answerTo' in flow && floats.get(flow.answerTo) === flow.source
     if (way.kind === 'nat' && isFloating) return false
   }
+  // From an instance on another host, it was led to a router here.
+  const isFromVpc = vpcs.some((net) => cidrContains(net, flow.source))
+  if (isPlain && own === undefined && isFromVpc && !isInside(flow.destination)) return false
   if (other === undefined) return true
   const isOfNic = routes.has(flow.source)
   if (isOfNic && isInside(flow.destination)) return true
   if (!isOfNic && isInside(flow.source)) return true
+  // From a router, which its groups have judged.
+  if (isPlain && ways.hasRouters) return true
   const back = routeTo(isOfNic ? flow.destination : flow.source, other)?.to
   return back !== undefined && PASSES.arrives(back)
 }
 
+/** Whether a flow that was led to a router is not any more. */
+export function isLedAway(flow: Flow, before: Ways, now: Ways): boolean {
+  return wayToRouter(flow, before.led) !== undefined && wayToRouter(flow, now.led) === undefined
+}
+
 /** Whether `now` may forbid a flow that `before` let begin. */
 export function isRerouted(before: Ways, now: Ways): boolean {
+  if (JSON.stringify(before.led.led) !== JSON.stringify(now.led.led)) return true
   // NICs of one subnet share its list.
   const compared = new Map<unknown, unknown>()
   return [...before.routes].some(([ip, routes]) => {

@@ -17,6 +17,7 @@ import { addressesOf, type HostWant, type NicWant } from '../model/want.ts'
 import type { Networks } from './networks.ts'
 import { chain, map, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT_VERIFIED, drop } from './nft-text.ts'
+import { isRouter, type RouterRouteRules, routerRouteRules } from './router-routes.ts'
 
 /** Chains and sets of the main table, and lines for its chains. */
 export interface RouterRules {
@@ -25,9 +26,9 @@ export interface RouterRules {
   readonly fromNic: readonly string[]
   /** Of what a NIC sends out of the VPC. */
   readonly leaving: readonly string[]
+  /** Of routes to them. Its objects are among those above. */
+  readonly routes: RouterRouteRules
 }
-
-const NONE: RouterRules = { objects: [], fromNic: [], leaving: [] }
 
 /** Sources that no packet may have (RFC 6890), and those of links to VPCs. */
 const NOBODY: readonly Cidr[] = [
@@ -42,7 +43,8 @@ export function routerRules(
   vpcs: Networks,
 ): RouterRules {
   const routers = nics.filter(isRouter)
-  if (routers.length === 0) return NONE
+  const routes = routerRouteRules({ shared }, nics)
+  if (routers.length === 0) return { objects: routes.objects, fromNic: [], leaving: [], routes }
   const own = routers.flatMap((nic) => addressesOf(nic).map((ip) => `${linkOf(nic)} . ${ip}`))
   const byVpc = [...Map.groupBy(routers, ({ vpc }) => vpc)].toSorted(([a], [b]) => (a < b ? -1 : 1))
   const peers = shared.peers.length === 0 ? [] : [`ip saddr @peers ${drop('spoofed')}`]
@@ -60,7 +62,8 @@ export function routerRules(
           `ip daddr @services ${drop('spoofed')}`,
           `fib daddr type { local, broadcast, multicast } ${drop('spoofed')}`,
           `fib saddr type local ${drop('spoofed')}`,
-          `ip saddr { ${NOBODY.map(formatCidr).join(', ')} } ${drop('spoofed')}`,
+          // Not a set of networks, which packets may see empty (`networks.ts`).
+          ...NOBODY.map((net) => `ip saddr ${formatCidr(net)} ${drop('spoofed')}`),
           ...peers,
           ...some
             .slice(0, 1)
@@ -69,17 +72,14 @@ export function routerRules(
           ACCEPT_VERIFIED,
         ]),
       ]),
+      ...routes.objects,
     ],
+    routes,
     fromNic: byVpc.map(
       ([, _some], at) => `iifname . ether saddr @routers_${at} goto from_router_${at}`,
     ),
     leaving: [`iifname @router_links iifname . ip saddr != @router_sources ${drop('reach')}`],
   }
-}
-
-/** Whether it may send and get what is from and for others. */
-function isRouter({ sourceDestCheck }: NicWant): boolean {
-  return sourceDestCheck === false
 }
 
 /**
@@ -100,6 +100,11 @@ export function routerVerdicts(
     objects: [map(name, 'type ifname : verdict', elements)],
     lines: [`${link} vmap @${name}`],
   }
+}
+
+/** The first address of each of these NICs, by its link. */
+export function routerSenders(nics: readonly NicWant[]): readonly string[] {
+  return nics.filter(isRouter).map((nic) => `${linkOf(nic)} : ${nic.ip}`)
 }
 
 function linkOf({ id }: Pick<NicWant, 'id'>): string {

@@ -3,12 +3,57 @@
  * a packet. Pure.
  */
 import { type Cidr, cidrContains, cidrHolds, formatCidr, type Ipv4 } from '../model/addr.ts'
-import type { RouteTableId, SubnetId } from '../model/ids.ts'
+import type { NicId, PeeringId, RouteTableId, SubnetId } from '../model/ids.ts'
 import { byNumber, isOpen, type NetworkAcl } from '../model/network-acl.ts'
-import type { Subnet } from '../model/records.ts'
+import { type ActivePeering, usablePeerings } from '../model/peering.ts'
+import type { Nic, PlacedNic, Subnet, Vpc } from '../model/records.ts'
 import { byDestination, type Route, type RouteTarget } from '../model/route-table.ts'
 import type { VpcRouting } from '../model/vpc-routing.ts'
-import type { AclWant, RouteWant, SharedWant, WayOut } from '../model/want.ts'
+import type { AclWant, SharedWant } from '../model/want.ts'
+import type { RouteWant, WayOut } from '../model/ways-out.ts'
+
+/** What tells of a NIC whether a route leads to it. */
+type RouteNic = Pick<Nic, 'vpc' | 'ip' | 'attachment' | 'sourceDestCheck'>
+
+/** What routes lead to, beside gateways of the VPC. */
+export interface RouteEnds {
+  /** Those that are attached to an instance. */
+  readonly nics: ReadonlyMap<NicId, RouteNic>
+  /** The active ones. */
+  readonly peerings: ReadonlySet<PeeringId>
+}
+
+/** The same, with the hosts of the NICs. */
+interface PlacedEnds extends RouteEnds {
+  readonly nics: ReadonlyMap<NicId, PlacedNic>
+}
+
+/** Of routes that lead to gateways only. */
+export const NO_ENDS: RouteEnds = { nics: new Map(), peerings: new Set() }
+
+/** The ends of the routes of these records. */
+export function routeEnds({
+  routing,
+  nics,
+  peerings,
+  vpcs,
+}: {
+  readonly routing: readonly Pick<VpcRouting, 'routes'>[]
+  readonly nics: readonly PlacedNic[]
+  readonly peerings: readonly ActivePeering[]
+  readonly vpcs: readonly Vpc[]
+}): PlacedEnds {
+  const targets = new Set<string>(
+    routing.flatMap(({ routes }) =>
+      routes.flatMap(({ target }) => (target.kind === 'network-interface' ? target.id : [])),
+    ),
+  )
+  const found = targets.size === 0 ? [] : nics.filter(({ id }) => targets.has(id))
+  return {
+    nics: new Map(found.map((nic) => [nic.id, nic])),
+    peerings: new Set(usablePeerings(peerings, vpcs).map(({ id }) => id)),
+  }
+}
 
 /** A route with the record that it comes from. */
 export interface SubnetRoute extends RouteWant {
@@ -32,18 +77,24 @@ export function tableOf(
 export function routesOf(
   subnet: SubnetId,
   routing: VpcRouting | undefined,
+  ends: RouteEnds,
 ): readonly SubnetRoute[] | undefined {
   if (routing === undefined) return undefined
   const table = tableOf(subnet, routing)
   // Tables that nothing leads to: what does could not be read.
   if (table === undefined) return routing.tables.length === 0 ? undefined : []
   const own = routing.routes.filter((route) => route.table === table)
-  const routes = own.flatMap((route) => waysOf(route, own, routing))
+  const routes = own.flatMap((route) => waysOf(route, own, { ...routing, ends }))
   return byDestination(routes)
 }
 
+/** The records of a VPC, and what its routes lead to. */
+interface Known extends VpcRouting {
+  readonly ends: RouteEnds
+}
+
 /** What a route means. One to a NAT gateway goes on by the routes of the gateway's subnet. */
-function waysOf(route: Route, own: readonly Route[], routing: VpcRouting): readonly SubnetRoute[] {
+function waysOf(route: Route, own: readonly Route[], routing: Known): readonly SubnetRoute[] {
   const { destination, table, target } = route
   const way = (to: WayOut, at: Cidr = destination) => ({ destination: at, to, table, target })
   const gateway =
@@ -73,24 +124,45 @@ function waysOf(route: Route, own: readonly Route[], routing: VpcRouting): reado
 }
 
 /** Where a target that is no NAT gateway leads. */
-function wayOf(target: RouteTarget, { internetGateways }: VpcRouting): WayOut {
+function wayOf(target: RouteTarget, { vpc, internetGateways, ends }: Known): WayOut {
   switch (target.kind) {
     case 'internet-gateway':
       return {
         kind: internetGateways.some(({ id }) => id === target.id) ? 'internet' : 'blackhole',
       }
     case 'peering':
-      return { kind: 'peering', peering: target.id }
+      return ends.peerings.has(target.id)
+        ? { kind: 'peering', peering: target.id }
+        : { kind: 'blackhole' }
+    case 'network-interface': {
+      const nic = ends.nics.get(target.id)
+      return isAttached(nic, vpc) && nic.sourceDestCheck === false
+        ? { kind: 'nic', nic: target.id, ip: nic.ip }
+        : { kind: 'blackhole' }
+    }
     case 'nat-gateway':
     case 'unknown':
       return { kind: 'blackhole' }
   }
 }
 
-/** Whether a route's own target is still there. */
-export function isActive({ target }: Pick<Route, 'target'>, routing: VpcRouting): boolean {
+/** Whether packets may pass it: it is of the VPC, and nobody has asked for its detachment. */
+function isAttached(nic: RouteNic | undefined, vpc: VpcRouting['vpc']): nic is RouteNic {
+  return nic !== undefined && nic.vpc === vpc && nic.attachment?.isEnding !== true
+}
+
+/**
+ * Whether a route's own target is still there. One that checks the source of packets is, although
+ * it gets none.
+ */
+export function isActive(
+  { target }: Pick<Route, 'target'>,
+  routing: VpcRouting,
+  ends: RouteEnds,
+): boolean {
   if (target.kind === 'nat-gateway') return routing.natGateways.some(({ id }) => id === target.id)
-  return wayOf(target, routing).kind !== 'blackhole'
+  if (target.kind === 'network-interface') return isAttached(ends.nics.get(target.id), routing.vpc)
+  return wayOf(target, { ...routing, ends }).kind !== 'blackhole'
 }
 
 /** The ACL of a subnet: its own, or the default one of its VPC. Undefined in an older VPC. */
@@ -102,13 +174,27 @@ export function aclOf(
   return acls.find(({ id, isDefault }) => (own === undefined ? isDefault : id === own))
 }
 
-/** What the records say of a subnet's ways out and its ACL, as its want has it. */
+/**
+ * What the records say of a subnet's ways out and its ACL, as its want has it. `viaOf` gives the
+ * next hop to a NIC on another host; null: there is none.
+ */
 export function subnetRouting(
   { id }: Pick<Subnet, 'id'>,
   routing: VpcRouting | undefined,
+  ends: RouteEnds,
+  viaOf: (nic: NicId) => Ipv4 | null | undefined,
 ): { readonly routes?: readonly RouteWant[]; readonly acl?: AclWant } {
   if (routing === undefined) return {}
-  const routes = routesOf(id, routing)?.map(({ destination, to }) => ({ destination, to }))
+  const placed = (to: WayOut): WayOut => {
+    if (to.kind !== 'nic') return to
+    const via = viaOf(to.nic)
+    if (via === null) return { kind: 'blackhole' }
+    return via === undefined ? to : { ...to, via }
+  }
+  const routes = routesOf(id, routing, ends)?.map(({ destination, to }) => ({
+    destination,
+    to: placed(to),
+  }))
   const acl = aclWant(id, routing)
   return {
     ...(routes === undefined ? {} : { routes }),

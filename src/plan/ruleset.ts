@@ -48,7 +48,7 @@ import { dropChain, nicCounterSets } from './nic-counters.ts'
 import { peeringRules } from './peering-rules.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
 import { type RouteRules, routeRules } from './route-rules.ts'
-import { type RouterRules, routerRules } from './routers.ts'
+import { type RouterRules, routerRules, routerSenders } from './routers.ts'
 import { securityGroupChains } from './security-groups.ts'
 import { serviceAddresses } from './service-addresses.ts'
 import { takenBy } from './stand-ins.ts'
@@ -114,7 +114,7 @@ export function planRuleset(
   return {
     tables: [
       inetTable(want, settings, { ...addresses, nics, sources, macs }, routing),
-      arpTable({ ...addresses, sources, macs }),
+      arpTable({ ...addresses, sources, macs, routers: routerSenders(nics) }),
     ],
     guard: [...guardTable({ ...addresses, vpcs: cidrs }, routing), ''].join('\n'),
   }
@@ -158,10 +158,14 @@ function inetTable(
   const links = nics.map((nic) => `"${nicLinkName(nic.id)}"`)
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
-  const floating = floatingRules(servedFloatingIps(want, routing))
-  const hasFloats = floating.objects.length > 0
   const routers = routerRules(want, nics, vpcs)
-  const routes = routeRules(want, nics, vpcs, hasFloats)
+  const floating = floatingRules(servedFloatingIps(want, routing), routers.routes.beforeFloats)
+  const hasFloats = floating.objects.length > 0
+  const routes = routeRules(want, nics, {
+    vpcs,
+    hasFloatingIps: hasFloats,
+    routers: routers.routes,
+  })
   const isOwn = settings.inVpc !== true
   const { addresses } = routing
   const nat = natRules({
@@ -194,7 +198,7 @@ function inetTable(
     ...nat.before,
     ...routers.objects,
     fromNic(routers),
-    ...(fabric.mode === 'vxlan' ? fromFabric(vpcs, want, peering.fromFabric) : []),
+    ...(fabric.mode === 'vxlan' ? fromFabric(vpcs, want, routers, peering.fromFabric) : []),
     ...transit.arriving,
     ...peering.objects,
     ...floating.objects,
@@ -265,6 +269,7 @@ function fromNic(routers: RouterRules): NftObject {
 function fromFabric(
   vpcs: Networks,
   { shared }: HostWant,
+  { routes }: RouterRules,
   withPeers: readonly string[] | null,
 ): readonly NftObject[] {
   const forwarded = shared.vpcs
@@ -280,6 +285,7 @@ function fromFabric(
       `meta nfproto ipv6 ${drop('ipv6')}`,
       `ip daddr @services ${drop('service_outside')}`,
       ...vpcs.match('ip daddr').map((ours) => `${ours} goto from_peer`),
+      ...routes.fromFabric,
       drop('fabric'),
     ]),
     chain('from_peer', [

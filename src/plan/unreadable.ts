@@ -5,7 +5,7 @@
  * last want, with its addresses and rules. Networks, hosts and instances of other hosts stay as
  * they were last read. What was never read is neither started nor removed.
  */
-import { type Ipv4, ipv4ToNumber } from '../model/addr.ts'
+import { formatCidr, type Ipv4, ipv4ToNumber } from '../model/addr.ts'
 import { byId, type HostName, type VpcId } from '../model/ids.ts'
 import type { Instance, UnreadableRow } from '../model/records.ts'
 import {
@@ -113,7 +113,9 @@ function withKnownShared(
   const named = new Set(read.names.map(({ name, ip }) => `${name} ${ip}`))
   return {
     subnets: [
-      ...(isRoutingLost ? withKnownRouting(read.subnets, known.subnets) : read.subnets),
+      ...(isRoutingLost
+        ? withKnownRouting(read.subnets, known.subnets)
+        : withKnownRouters(read.subnets, known.subnets, rows)),
       ...lostOf(read.subnets, known.subnets, keysOf('subnets')),
     ],
     vpcs: [...read.vpcs, ...lostOf(read.vpcs, known.vpcs, keysOf('vpcs'))],
@@ -143,6 +145,33 @@ function withKnownRouting(
     const was = before.get(subnet.id)
     if (was?.routes === undefined) return subnet
     return { ...rest, routes: was.routes, ...(was.acl === undefined ? {} : { acl: was.acl }) }
+  })
+}
+
+/** Of which a route to a NIC may be. */
+const PLACES: ReadonlySet<string> = new Set(['placedNics', 'instances', 'peers'])
+
+/** The subnets, with routes to NICs that may be there and cannot be read. */
+function withKnownRouters(
+  read: SharedWant['subnets'],
+  known: SharedWant['subnets'],
+  rows: readonly UnreadableRow[],
+): SharedWant['subnets'] {
+  if (!rows.some(({ table }) => PLACES.has(table))) return read
+  const led = new Map(
+    known.flatMap(({ id, routes = [] }) =>
+      routes.flatMap(({ destination, to }) =>
+        to.kind === 'nic' ? [[`${id} ${formatCidr(destination)}`, to] as const] : [],
+      ),
+    ),
+  )
+  return read.map((subnet) => {
+    if (subnet.routes === undefined) return subnet
+    const routes = subnet.routes.map(({ destination, to }) => ({
+      destination,
+      to: to.kind === 'blackhole' ? (led.get(`${subnet.id} ${formatCidr(destination)}`) ?? to) : to,
+    }))
+    return { ...subnet, routes }
   })
 }
 

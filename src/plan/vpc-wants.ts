@@ -70,7 +70,7 @@ export function wantsByVpc(want: HostWant): VpcWants {
       want: {
         ...(peered.length === 0 ? {} : { peered }),
         local: { ...local, instances: here, ...rest },
-        shared: { ...part, peers, routes },
+        shared: { ...part, subnets: part.subnets.map(withNextHops), peers, routes },
       },
     })
   }
@@ -86,6 +86,19 @@ export function wantsByVpc(want: HostWant): VpcWants {
         })),
     },
     vpcs,
+  }
+}
+
+/** The subnet with next hops as its namespace has them. */
+function withNextHops(subnet: SharedWant['subnets'][number]): SharedWant['subnets'][number] {
+  if (subnet.routes?.some(({ to }) => to.kind === 'nic') !== true) return subnet
+  return {
+    ...subnet,
+    routes: subnet.routes.map(({ destination, to }) =>
+      to.kind === 'nic' && to.via !== undefined
+        ? { destination, to: { ...to, via: nextHopOf(to.via) } }
+        : { destination, to },
+    ),
   }
 }
 

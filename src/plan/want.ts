@@ -1,14 +1,14 @@
 /** Makes a host's want from records. Pure: the same records always give the same want. */
 
-import { gatewayOf, type Ipv4 } from '../model/addr.ts'
+import { gatewayOf } from '../model/addr.ts'
 import type { VpcDns } from '../model/dhcp-options.ts'
 import type { FlowLog, FlowLogWant } from '../model/flow-log.ts'
-import { byId, type GroupId, type HostName, type ImageId, type InstanceId } from '../model/ids.ts'
+import { byId, type HostName, type ImageId, type InstanceId, type NicId } from '../model/ids.ts'
 import { driverOf, keptBy } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { OLDER_METADATA } from '../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
-import { addressesOfNic, attachmentOf } from '../model/nics.ts'
+import { attachmentOf } from '../model/nics.ts'
 import { type ActivePeering, usablePeerings } from '../model/peering.ts'
 import { groupWant } from '../model/placement-group.ts'
 import type {
@@ -39,9 +39,17 @@ import type {
   SharedWant,
   VolumeWant,
 } from '../model/want.ts'
-import { namesOf, secondaryWant, vpcsWithRouters } from './nics.ts'
+import {
+  isInUse,
+  membersOf,
+  namesOf,
+  nextHops,
+  routesToNics,
+  secondaryWant,
+  vpcsWithRouters,
+} from './nics.ts'
 import { ruleWant } from './peer-records.ts'
-import { subnetRouting } from './routes.ts'
+import { routeEnds, subnetRouting } from './routes.ts'
 import { unreadableInstances, unreadablePart, withUnreadable } from './unreadable.ts'
 
 /** The records that one host's want is made from. */
@@ -221,11 +229,6 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
   }
 }
 
-/** Whether packets may pass it: nobody has asked for its detachment. */
-function isInUse({ attachment }: PlacedNic): boolean {
-  return attachment?.isEnding !== true
-}
-
 function detachingNic(nic: PlacedNic, index: Index): readonly DetachingNic[] {
   const vpc = index.vpcs.get(nic.vpc)
   const attachment = attachmentOf(nic)?.id
@@ -333,13 +336,16 @@ export function sharedWant(host: HostName, all: SharedRecords): SharedWant {
   const members = membersOf(records.nics)
   const rules = Map.groupBy(records.groupRules, ({ group }) => group)
   const routing = new Map(records.routing.map((one) => [one.vpc, one]))
+  const ends = routeEnds(records)
+  const viaOf = nextHops(host, records.hosts)
+  const viaTo = (id: NicId) => viaOf(ends.nics.get(id)?.host ?? host)
   return {
     subnets: records.subnets.map(({ id, vpc, cidr }) => ({
       id,
       cidr,
       gateway: gatewayOf(cidr),
       vpc,
-      ...subnetRouting({ id }, routing.get(vpc)),
+      ...subnetRouting({ id }, routing.get(vpc), ends, viaTo),
     })),
     vpcs: records.vpcs.map((vpc) => ({
       id: vpc.id,
@@ -356,7 +362,7 @@ export function sharedWant(host: HostName, all: SharedRecords): SharedWant {
     })),
     names: namesOf(records.nics),
     peers: peersOf(host, records),
-    routes: routesFrom(host, records),
+    routes: routesToNics(records.nics, viaOf),
   }
 }
 
@@ -366,30 +372,10 @@ function peeringsWant({ peerings, vpcs }: SharedRecords): Pick<SharedWant, 'peer
   return usable.length === 0 ? {} : { peerings: usable }
 }
 
-function membersOf(nics: Snapshot['nics']): ReadonlyMap<GroupId, readonly Ipv4[]> {
-  const members = new Map<GroupId, Ipv4[]>()
-  for (const nic of nics)
-    for (const group of new Set(nic.groups)) {
-      const known = members.get(group)
-      const ips = addressesOfNic(nic)
-      if (known === undefined) members.set(group, [...ips])
-      else known.push(...ips)
-    }
-  return members
-}
-
 function peersOf(host: HostName, records: SharedRecords): SharedWant['peers'] {
   return records.hosts
     .flatMap(({ name, fabricAddress: address }) =>
       name === host || address === null ? [] : [{ host: name, address }],
     )
     .sort((a, b) => (a.host < b.host ? -1 : 1))
-}
-
-function routesFrom(host: HostName, records: SharedRecords): SharedWant['routes'] {
-  const fabric = new Map(records.hosts.map((one) => [one.name, one.fabricAddress]))
-  return records.nics.flatMap((nic) => {
-    const via = nic.host === host ? null : (fabric.get(nic.host) ?? null)
-    return via === null ? [] : addressesOfNic(nic).map((ip) => ({ ip, via, vpc: nic.vpc }))
-  })
 }

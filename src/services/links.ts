@@ -5,7 +5,7 @@
  * - Its part of the want: every NIC of `local.instances` (an instance keeps its links as long as it
  *   is listed, even stopped or ending), and those that are to be taken off one;
  *   `shared.subnets`, `vpcs`, `peers` and `routes`. The pure functions are `nicSpec` and
- *   `nicDifferences` in `host/network/nic.ts`.
+ *   `nicDifferences` in `host/network/nic.ts`, and `routerRoutes`.
  * - A NIC that is taken off its instance is reported when its link is gone. The tap of a virtual
  *   machine stays until the driver has taken it from the machine.
  * - A new daemon recognises its links by name (`model/names.ts`) and its routes by protocol number.
@@ -26,6 +26,7 @@ import { type FabricSettings, fabricOverheadBytes, vpcVni } from '../model/fabri
 import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
 import { nextHopOf } from '../model/transit.ts'
 import type { Fact, HostWant } from '../model/want.ts'
+import { routerRoutes } from '../plan/router-routes.ts'
 import { serviceAddresses } from '../plan/service-addresses.ts'
 import type { HostService, Pass } from './service.ts'
 
@@ -74,10 +75,9 @@ export function createLinks(options: {
     // One failed NIC must not stop the others. A workload waits for its own NIC.
     gate: false,
     apply: async (pass) => {
-      const hostErrors = await attemptAll(
-        hostSteps(host, pass, { fabric, mtu, network }),
-        pass.signal,
-      )
+      const spec = fabricSpec(pass.want, { fabric, mtu, network })
+      const fabricLink = spec === null ? null : FABRIC_LINK
+      const hostErrors = await attemptAll(hostSteps(host, pass, spec), pass.signal)
       const nicsHere = wantedNics(pass.want, mtu, drivers)
       const wanted = new Map(nicsHere.map((nic) => [nic.spec.hostLink, nic]))
       const others = linksOfOthers(pass.want, drivers)
@@ -108,7 +108,9 @@ export function createLinks(options: {
       ]
       const errors = await attemptAll(work, pass.signal)
       failures.inc(errors.length)
-      const all = [...hostErrors, ...errors]
+      // A route to a NIC needs its link.
+      const routing = await attemptAll([() => ensureRouters(host, pass, fabricLink)], pass.signal)
+      const all = [...hostErrors, ...errors, ...routing]
       if (all.length > 0)
         throw unavailable(
           `${all.length} links are not as they should be: ${messageOf(all[0])}`,
@@ -142,9 +144,8 @@ function createMeters(metrics: Metrics) {
 function hostSteps(
   host: NamespaceHost,
   { want, log }: Pass,
-  side: FabricSide,
+  spec: FabricSpec | null,
 ): readonly (() => Promise<void>)[] {
-  const spec = fabricSpec(want, side)
   const vpcs = [...want.shared.vpcs, ...(want.peered ?? [])].map(({ cidr }) => cidr)
   return [
     () => host.ensureGateway(GATEWAY_LINK, serviceAddresses(want.shared)),
@@ -159,6 +160,16 @@ function hostSteps(
       if (changed.length > 0) log.info({ changed }, 'routes changed')
     },
   ]
+}
+
+/** The routes of subnets to routers, here or, by this link, on other hosts. */
+async function ensureRouters(
+  host: NamespaceHost,
+  { want, log }: Pass,
+  fabricLink: string | null,
+): Promise<void> {
+  const changed = await host.ensureRouterRoutes(routerRoutes(want, fabricLink))
+  if (changed.length > 0) log.info({ changed }, 'routes to routers changed')
 }
 
 /**

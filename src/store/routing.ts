@@ -1,5 +1,6 @@
-/** Reads how packets enter and leave the subnets of VPCs. */
-import type { VpcId } from '../model/ids.ts'
+/** Reads how packets enter and leave the subnets of VPCs, and what their routes lead to. */
+import type { InstanceId, NicId, PeeringId, VpcId } from '../model/ids.ts'
+import type { Nic } from '../model/records.ts'
 import type { VpcRouting } from '../model/vpc-routing.ts'
 import type { ReadTx } from './store.ts'
 
@@ -30,6 +31,41 @@ export async function readRouting(
     aclEntries: aclEntries(vpc),
     aclAssociations: aclAssociations(vpc),
   }))
+}
+
+/** What routes lead to, beside gateways of the VPC. */
+export interface RouteTargets {
+  /** NICs of instances that run or are about to. */
+  readonly nics: ReadonlyMap<NicId, Nic & { readonly instance: InstanceId }>
+  readonly peerings: ReadonlySet<PeeringId>
+}
+
+/** What the routes of these VPCs lead to. */
+export async function readRouteTargets(
+  tx: ReadTx,
+  routings: readonly VpcRouting[],
+): Promise<RouteTargets> {
+  const targets = routings.flatMap(({ routes }) => routes.map(({ target }) => target))
+  const ids = targets.flatMap(({ kind, id }) => (kind === 'network-interface' ? id : []))
+  const nics = ids.length === 0 ? [] : await tx.nics({ ids: [...new Set(ids)] })
+  const owners = nics.flatMap(({ instance }) => instance ?? [])
+  const instances = owners.length === 0 ? [] : await tx.instances({ ids: owners })
+  const running = new Set(
+    instances.flatMap(({ id, state }) => (state === 'pending' || state === 'running' ? id : [])),
+  )
+  const isPeered = targets.some(({ kind }) => kind === 'peering')
+  const peerings = isPeered ? await tx.activePeerings() : []
+  return {
+    nics: new Map(
+      nics.flatMap((nic) => {
+        const { instance } = nic
+        return instance !== null && running.has(instance)
+          ? [[nic.id, { ...nic, instance }] as const]
+          : []
+      }),
+    ),
+    peerings: new Set(peerings.map(({ id }) => id)),
+  }
 }
 
 function ofVpc<Item extends { readonly vpc: VpcId | null }>(items: readonly Item[]) {

@@ -266,6 +266,10 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'aws ec2 run-instances --image-id ami-… --count 3 --placement GroupName=apart': 'as above',
   'aws ec2 modify-image-attribute …': 'as above',
   'aws ec2 reset-image-attribute …': 'as above',
+  'ec2 modify-network-interface-attribute --network-interface-id eni-… --no-source-dest-check':
+    'needs an instance that forwards: test/lab/vpcs-cloud.test.ts',
+  'ec2 create-route --route-table-id rtb-… --destination-cidr-block 0.0.0.0/0 --network-interface-id eni-…':
+    'as above',
   'ec2 create-vpc-peering-connection …':
     'needs two VPCs of two accounts: test/contract/api/boto3/peering.py',
   'ec2 accept-vpc-peering-connection …': 'needs a request, as above',

@@ -4,10 +4,12 @@ import { cidr } from '../../src/model/addr.ts'
 import type { Flow } from '../../src/model/flow.ts'
 import { type AclRule, byNumber } from '../../src/model/network-acl.ts'
 import { byDestination } from '../../src/model/route-table.ts'
-import type { HostWant, RouteWant, WayOut } from '../../src/model/want.ts'
+import type { HostWant, NicWant } from '../../src/model/want.ts'
+import type { RouteWant, WayOut } from '../../src/model/ways-out.ts'
 import { judgeAcl } from '../../src/plan/acl-rules.ts'
+import { ledSubnets, wayToRouter } from '../../src/plan/router-routes.ts'
 import { numbered } from './records.ts'
-import { TEST_GATEWAY } from './testbed.ts'
+import { TEST_GATEWAY, testInstance } from './testbed.ts'
 
 /** The first has 172.31.0.8 to .11, the second .12 to .15. */
 const SPLIT_SUBNETS = [
@@ -15,9 +17,17 @@ const SPLIT_SUBNETS = [
   { id: numbered('subnet', 2), cidr: cidr('172.31.0.12/30') },
 ] as const
 
-const anyWay: fc.Arbitrary<WayOut> = fc
-  .constantFrom('internet', 'internet', 'nat', 'blackhole')
-  .map((kind): WayOut => ({ kind }))
+/** The instance that routes may lead to. It is in the second subnet. */
+export const ROUTER = testInstance(13, [3])
+const [routerNic] = ROUTER.nics as [NicWant]
+const TO_ROUTER: WayOut = { kind: 'nic', nic: routerNic.id, ip: routerNic.ip }
+
+const anyWay: fc.Arbitrary<WayOut> = fc.oneof(
+  fc
+    .constantFrom('internet' as const, 'internet' as const, 'nat' as const, 'blackhole' as const)
+    .map((kind): WayOut => ({ kind })),
+  fc.constant(TO_ROUTER),
+)
 const anyRoutes: fc.Arbitrary<readonly RouteWant[]> = fc
   .dictionary(
     fc.constantFrom('0.0.0.0/0', '198.51.0.0/16', '198.51.100.2/32', '203.0.113.0/24'),
@@ -81,7 +91,11 @@ export function withRouting(want: HostWant, routing: AnyRouting): HostWant {
   })
   const instances = want.local.instances.map((instance) => ({
     ...instance,
-    nics: instance.nics.map((nic) => ({ ...nic, subnet: subnetOf(nic.ip).id })),
+    nics: instance.nics.map((nic) => ({
+      ...nic,
+      ...{ subnet: subnetOf(nic.ip).id, subnetCidr: subnetOf(nic.ip).cidr },
+      ...(nic.id === routerNic.id ? { sourceDestCheck: false as const } : {}),
+    })),
   }))
   return {
     ...want,
@@ -95,15 +109,22 @@ function subnetOf(ip: string) {
   return Number(ip.split('.').at(-1)) < 12 ? first : second
 }
 
-/** Whether network ACLs let a packet out of the subnet of its source and into that of the other. */
-export function passesAcls(flow: Flow, { shared }: HostWant): boolean {
-  const [from, to] = [flow.source, flow.destination].map((ip) =>
+/**
+ * Whether network ACLs let a packet out of the subnet of its source and into that of the other, or
+ * of the router that it is led to.
+ */
+export function passesAcls(flow: Flow, want: HostWant): boolean {
+  const { shared } = want
+  const getter = wayToRouter(flow, ledSubnets(want))?.ip ?? flow.destination
+  const [from, to, meant] = [flow.source, getter, flow.destination].map((ip) =>
     ip.startsWith('172.31.') ? subnetOf(ip).id : undefined,
   )
-  if (from === to) return true
   const rulesOf = (id: string | undefined) =>
     shared.subnets.find((one) => one.id === id)?.acl?.rules
   const allows = (egress: boolean, rules: readonly AclRule[] | undefined) =>
     rules === undefined || judgeAcl(flow, egress, rules)?.allow === true
-  return allows(true, rulesOf(from)) && allows(false, rulesOf(to))
+  // What is led to a router of its own subnet leaves that by its destination.
+  return (
+    (from === meant || allows(true, rulesOf(from))) && (from === to || allows(false, rulesOf(to)))
+  )
 }

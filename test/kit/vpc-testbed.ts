@@ -1,8 +1,8 @@
 /**
  * Hosts with a fabric between them (`fabric.ts`) and VPCs with the same addresses on them: the
  * default VPC in each host's own network namespace, and `red` and `blue`, which have the same
- * range, subnet and instance addresses; `green` is peered with `red` and `white`. All services of a
- * host run, the real ones on the real kernel.
+ * range, subnet and instance addresses; `green` is peered with `red` and `white`. Routers are in
+ * subnets of their own. All services of a host run, the real ones on the real kernel.
  */
 import { randomBytes } from 'node:crypto'
 import { configSchema } from '../../src/config.ts'
@@ -25,12 +25,13 @@ import { ANY_PROTOCOL, PROTOCOLS } from '../../src/model/group-rule.ts'
 import { formatId } from '../../src/model/ids.ts'
 import { namespaceName } from '../../src/model/names.ts'
 import {
+  type AclWant,
   addressesOf,
   type HostWant,
   type InstanceWant,
-  type RouteWant,
   type RuleWant,
 } from '../../src/model/want.ts'
+import type { RouteWant } from '../../src/model/ways-out.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
 import { instance } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
@@ -56,11 +57,18 @@ interface TestVpc {
   readonly number: number
   readonly cidr: Cidr
   readonly subnet: Cidr
+  /** Of routers. */
+  readonly edge?: Cidr
 }
 
-const SAME = { cidr: cidr('10.0.0.0/16'), subnet: cidr('10.0.0.0/24') }
+const SAME = {
+  ...{ cidr: cidr('10.0.0.0/16'), subnet: cidr('10.0.0.0/24'), edge: cidr('10.0.1.0/24') },
+}
 const VPCS = {
-  plain: { number: 9, cidr: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') },
+  plain: {
+    ...{ number: 9, cidr: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') },
+    edge: cidr('172.31.16.0/20'),
+  },
   red: { network: 1, number: 1, ...SAME },
   blue: { network: 2, number: 2, ...SAME },
   green: { network: 3, number: 3, cidr: cidr('10.8.0.0/16'), subnet: cidr('10.8.0.0/24') },
@@ -84,6 +92,10 @@ export interface GuestSpec {
   readonly publicIp?: Ipv4
   /** Further addresses, by their numbers in the subnet. */
   readonly secondary?: readonly number[]
+  /** The host that its NIC was made on; absent: its own. */
+  readonly nicOf?: number
+  /** It is in the subnet of routers, and its source and destination are not checked. */
+  readonly isRouter?: true
 }
 
 /** `count` bytes that differ for each of two small numbers. */
@@ -91,11 +103,19 @@ function bytes(...numbers: readonly number[]): Uint8Array {
   return Uint8Array.from({ length: 9 }, (_, at) => numbers[at] ?? 7)
 }
 
+/** In the ids of subnets of routers. */
+const EDGE = 9
+
+function edgeOf({ edge, subnet }: TestVpc): Cidr {
+  return edge ?? subnet
+}
+
 /** The instance of a spec. Its name tag is `name`, alike in all VPCs. */
 export function vpcInstance(spec: GuestSpec): InstanceWant {
-  const { vpc: name, at, number, publicIp, secondary } = spec
+  const { vpc: name, at, number, publicIp, secondary, nicOf = at, isRouter = false } = spec
   const vpc: TestVpc = VPCS[name]
   const base = instance(1)
+  const subnet = isRouter ? edgeOf(vpc) : vpc.subnet
   return {
     ...base,
     id: formatId('i', bytes(vpc.number, at, number)),
@@ -103,17 +123,18 @@ export function vpcInstance(spec: GuestSpec): InstanceWant {
     type: { ...base.type, memoryMiB: 64 },
     nics: [
       {
-        id: formatId('eni', bytes(vpc.number, at, number)),
+        id: formatId('eni', bytes(vpc.number, nicOf, number)),
         deviceIndex: 0,
-        ip: cidrAddress(vpc.subnet, number),
+        ip: cidrAddress(subnet, number),
+        ...(isRouter ? { sourceDestCheck: false as const } : {}),
         // The same address has the same Ethernet address, too.
         mac: macFromRandom(Uint8Array.of(1, 2, 3, 4, number)),
         vpc: formatId('vpc', bytes(vpc.number)),
         vpcCidr: vpc.cidr,
         ...(vpc.network === undefined ? {} : { network: vpc.network }),
-        subnet: formatId('subnet', bytes(vpc.number)),
-        subnetCidr: vpc.subnet,
-        gateway: gatewayOf(vpc.subnet),
+        subnet: formatId('subnet', isRouter ? bytes(vpc.number, EDGE) : bytes(vpc.number)),
+        subnetCidr: subnet,
+        gateway: gatewayOf(subnet),
         ...(publicIp === undefined ? {} : { publicIp }),
         ...(secondary === undefined
           ? {}
@@ -152,16 +173,35 @@ function wantsOf(
   guestSpecs: readonly GuestSpec[],
   {
     routes,
+    edgeRoutes,
     isPeered,
+    isChecked,
     letsIn,
-  }: {
-    readonly routes: RoutesOfVpcs
-    readonly isPeered: boolean
-    readonly letsIn: 'all' | 'red'
-  },
+    rules,
+    acls,
+  }: Required<Pick<RecordsOfVpcs, 'routes' | 'edgeRoutes' | 'isPeered' | 'isChecked' | 'letsIn'>> &
+    RecordsOfVpcs,
 ): readonly HostWant[] {
   const names = [...new Set(guestSpecs.map(({ vpc }) => vpc))]
-  const placed = guestSpecs.map((spec) => ({ ...spec, want: vpcInstance(spec) }))
+  const placed = guestSpecs.map((spec) => {
+    const want = vpcInstance(spec)
+    if (!isChecked) return { ...spec, want }
+    const nics = want.nics.map(({ sourceDestCheck: _, ...nic }) => nic)
+    return { ...spec, want: { ...want, nics } }
+  })
+  const routers = placed.filter(({ isRouter }) => isRouter === true)
+  const hostOfNic = new Map(placed.flatMap(({ at, want }) => want.nics.map(({ id }) => [id, at])))
+  /** Routes as a host has them. */
+  const seenBy = (index: number, some: readonly RouteWant[] | undefined) =>
+    some === undefined
+      ? {}
+      : {
+          routes: some.map(({ destination, to }) => {
+            const at = to.kind === 'nic' ? hostOfNic.get(to.nic) : index
+            const via = at === index ? undefined : hosts[at ?? -1]?.address
+            return { destination, to: via === undefined ? to : { ...to, via } }
+          }),
+        }
   const nicsOf = (some: typeof placed) => some.flatMap(({ want }) => want.nics)
   const vpcs = names.map((name) => {
     const vpc: TestVpc = VPCS[name]
@@ -178,25 +218,39 @@ function wantsOf(
       unreadable: { ids: [], any: false },
     },
     shared: {
-      vpcs: vpcs.map(({ id, cidr, network }) => ({
+      vpcs: vpcs.map(({ id, name, cidr, network }) => ({
         ...{ id, cidr },
         ...(network === undefined ? {} : { network }),
+        ...(!isChecked && routers.some(({ vpc, at }) => vpc === name && at !== index)
+          ? { hasRouters: true as const }
+          : {}),
       })),
       peerings: peerings.map(([a, b], at) => ({
         id: numbered('pcx', at),
         vpcs: [idOf(a), idOf(b)] as const,
       })),
-      subnets: vpcs.map(({ id, name, number, subnet }) => ({
-        id: formatId('subnet', bytes(number)),
-        cidr: subnet,
-        gateway: gatewayOf(subnet),
-        vpc: id,
-        ...(routes[name] === undefined ? {} : { routes: routes[name] }),
-      })),
+      subnets: vpcs.flatMap((vpc) => [
+        {
+          id: formatId('subnet', bytes(vpc.number)),
+          ...{ cidr: vpc.subnet, gateway: gatewayOf(vpc.subnet), vpc: vpc.id },
+          ...seenBy(index, routes[vpc.name]),
+          ...(acls?.own === undefined ? {} : { acl: acls.own }),
+        },
+        ...(routers.some((one) => one.vpc === vpc.name)
+          ? [
+              {
+                id: formatId('subnet', bytes(vpc.number, EDGE)),
+                ...{ cidr: edgeOf(vpc), gateway: gatewayOf(edgeOf(vpc)), vpc: vpc.id },
+                ...seenBy(index, edgeRoutes[vpc.name]),
+                ...(acls?.edge === undefined ? {} : { acl: acls.edge }),
+              },
+            ]
+          : []),
+      ]),
       groups: vpcs.map(({ id, name, number }) => ({
         id: formatId('sg', bytes(number)),
         members: nicsOf(placed.filter(({ vpc }) => vpc === name)).flatMap(addressesOf),
-        rules: [
+        rules: rules ?? [
           ...defaultRuleWants(formatId('sg', bytes(number))),
           ...(placed.some((one) => one.vpc === name && one.publicIp !== undefined) ? [TO_ALL] : []),
           ...(names.includes('green') ? [letsIn === 'red' ? FROM_RED : FROM_VPCS] : []),
@@ -264,21 +318,35 @@ export const GATEWAY = ipv4('198.51.100.99')
 const KEY = randomBytes(32)
 const WHOLE_PASS_MS = 60_000
 
+/** What the records say beside who is where. */
+export interface RecordsOfVpcs {
+  readonly routes?: RoutesOfVpcs
+  /** Of the subnets of routers. */
+  readonly edgeRoutes?: RoutesOfVpcs
+  /** Whether VPCs are peered; they are by default. */
+  readonly isPeered?: boolean
+  /** Whom groups let in where VPCs are peered: all VPCs by address, or the group of red. */
+  readonly letsIn?: 'all' | 'red'
+  /** Whether source and destination of routers are checked; they are not by default. */
+  readonly isChecked?: boolean
+  /** Of every security group, in place of the usual ones. */
+  readonly rules?: readonly RuleWant[]
+  /** Of the usual subnets, and those of routers. */
+  readonly acls?: { readonly own?: AclWant; readonly edge?: AclWant }
+}
+
 export interface VpcTestbed {
   readonly fabric: FabricTestbed
   host(index: number): FabricHost
   /** The guest of a spec, plugged in. */
   guest(spec: GuestSpec): Netns
   /** A pass of every host; `restart` with services that remember nothing. */
-  pass(options?: {
-    readonly restart?: boolean
-    readonly guestSpecs?: readonly GuestSpec[]
-    readonly routes?: RoutesOfVpcs
-    /** Whether VPCs are peered; they are by default. */
-    readonly isPeered?: boolean
-    /** Whom groups let in where VPCs are peered: all VPCs by address, or the group of red. */
-    readonly letsIn?: 'all' | 'red'
-  }): Promise<void>
+  pass(
+    options?: RecordsOfVpcs & {
+      readonly restart?: boolean
+      readonly guestSpecs?: readonly GuestSpec[]
+    },
+  ): Promise<void>
   /** Runs a program inside the namespace of a VPC on a host. */
   inVpc(index: number, network: number, command: string): Promise<string>
   destroy(): Promise<void>
@@ -299,9 +367,9 @@ export async function createVpcTestbed(
     return found
   }
   const pass: VpcTestbed['pass'] = async (options = {}) => {
-    const { restart = false, guestSpecs: now = guestSpecs, routes = {} } = options
-    const { isPeered = true, letsIn = 'all' } = options
-    const said = { routes, isPeered, letsIn }
+    const { restart = false, guestSpecs: now = guestSpecs, ...asked } = options
+    const usual = { routes: {}, edgeRoutes: {}, isPeered: true, isChecked: false }
+    const said = { ...usual, letsIn: 'all' as const, ...asked }
     for (const [index, want] of wantsOf(fabric.hosts, now, said).entries())
       await host(index).pass(want, { restart })
   }

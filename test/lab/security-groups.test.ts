@@ -11,8 +11,9 @@ import type { Flow } from '../../src/model/flow.ts'
 import { ALL_OUT, type RuleMatch } from '../../src/model/group-rule.ts'
 import { isPermitted, permissionsOf } from '../../src/plan/permits.ts'
 import { isRouted, waysOf } from '../../src/plan/route-rules.ts'
+import { type LedSubnets, wayToRouter } from '../../src/plan/router-routes.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { anyRouting, passesAcls, withRouting } from '../kit/any-routing.ts'
+import { anyRouting, passesAcls, ROUTER, withRouting } from '../kit/any-routing.ts'
 import { anyRulesOf, NO_PORTS_PROTOCOL, withRules } from '../kit/group-rules.ts'
 import { sendProbes } from '../kit/probe-packets.ts'
 import { connectUntilAnswered, SERVE_PEER_ADDRESS } from '../kit/talk.ts'
@@ -30,7 +31,8 @@ const ROUNDS = 12
 const ROUTING_ROUNDS = 5
 const FROM_ALL: RuleMatch = { ...ALL_OUT, egress: false }
 const OPEN_TO_ALL = Object.fromEntries([1, 2, 3].map((group) => [group, [ALL_OUT, FROM_ALL]]))
-const GUESTS = [testInstance(11, [1]), testInstance(12, [1, 2]), testInstance(13, [3])]
+const GUESTS = [testInstance(11, [1]), testInstance(12, [1, 2]), ROUTER]
+const AT_ROUTER = 2
 const ADDRESSES = GUESTS.flatMap(({ nics }) => nics.map(({ ip }) => ip))
 
 let testbed: Testbed
@@ -68,10 +70,11 @@ interface Target {
 
 /**
  * Tries every kind of packet from every end to every other one, or to these targets; gives the
- * flows that arrived, and all.
+ * flows that arrived, and all. What is led to the router arrives there.
  */
 async function tryAll(
   targets: readonly Target[] = ends.map(({ ip }, to) => ({ ip, to })),
+  led: LedSubnets = { led: [], vpcs: [] },
 ): Promise<{ readonly passed: Set<string>; readonly all: readonly Flow[] }> {
   const probes = ends.flatMap(({ ip: source }, from) =>
     targets.flatMap(({ ip: destination, to }) =>
@@ -81,7 +84,10 @@ async function tryAll(
             ([protocol]) =>
               protocol !== NO_PORTS_PROTOCOL ||
               (from < to && to < GUESTS.length && destination === ADDRESSES[to]),
-          ).map(([protocol, port, code]) => ({ from, to, destination, protocol, port, code })),
+          ).map(([protocol, port, code]) => ({
+            ...{ from, destination, protocol, port, code },
+            to: wayToRouter({ source, destination }, led) === undefined ? to : AT_ROUTER,
+          })),
     ),
   )
   const arrived = await sendProbes(ends, probes)
@@ -119,7 +125,7 @@ test('packets pass exactly if routes and network ACLs let them, too', async () =
       const want = withRouting(open, routing)
       await testbed.pass(want)
       const [permissions, ways] = [permissionsOf(want), waysOf(want)]
-      const { passed, all } = await tryAll()
+      const { passed, all } = await tryAll(undefined, ways.led)
       const expected = all.filter(
         (flow) => isPermitted(flow, permissions) && isRouted(flow, ways) && passesAcls(flow, want),
       )
@@ -141,9 +147,11 @@ test('packets to floating IPs pass exactly if routes and network ACLs let them',
       const want = withRouting(withRules(testWant(...floating), OPEN_TO_ALL), routing)
       await testbed.pass(want)
       const ways = waysOf(want)
-      const { passed, all } = await tryAll(targets)
+      const { passed, all } = await tryAll(targets, ways.led)
       const expected = all.filter((flow) => {
-        const destination = ways.floats.get(flow.destination) ?? flow.destination
+        const isLed = wayToRouter(flow, ways.led) !== undefined
+        const float = isLed ? undefined : ways.floats.get(flow.destination)
+        const destination = float ?? flow.destination
         return isRouted(flow, ways) && passesAcls({ ...flow, destination }, want)
       })
       expect(all.filter((flow) => passed.has(JSON.stringify(flow)))).toEqual(expected)

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cidr } from '../../src/model/addr.ts'
-import type { RouteWant } from '../../src/model/want.ts'
+import type { RouteWant } from '../../src/model/ways-out.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { reaches } from '../kit/ping.ts'
 import { numbered } from '../kit/records.ts'

@@ -1,53 +1,55 @@
 /**
  * Two VPCs with the same range through the API and the real daemon: containers and a virtual
  * machine with the same addresses in both, again after SIGKILL, and nothing left in the end.
- * Routes, gateways and network ACLs of one do not touch the other.
+ * Routes, gateways and network ACLs of one do not touch the other. An instance of one is the router
+ * of another subnet of it. Network interfaces come and go.
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  AssociateRouteTableCommand,
   AttachInternetGatewayCommand,
-  CreateInternetGatewayCommand,
+  AttachNetworkInterfaceCommand,
   CreateNatGatewayCommand,
   CreateNetworkAclEntryCommand,
+  CreateNetworkInterfaceCommand,
   CreateRouteCommand,
+  CreateRouteTableCommand,
   CreateSubnetCommand,
-  CreateVpcCommand,
   DeleteInternetGatewayCommand,
   DeleteNatGatewayCommand,
   DeleteNetworkAclEntryCommand,
+  DeleteNetworkInterfaceCommand,
   DeleteRouteCommand,
   DeleteSubnetCommand,
   DeleteVpcCommand,
   DescribeNetworkAclsCommand,
+  DescribeNetworkInterfacesCommand,
   DescribeRouteTablesCommand,
   DetachInternetGatewayCommand,
+  DetachNetworkInterfaceCommand,
+  ModifyInstanceAttributeCommand,
   ReplaceRouteCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cloud, createCloud, HOST_ADDRESS, OUTSIDE_ADDRESS } from '../../tools/kit/cloud.ts'
 import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
+import { makeVpc, type VpcWithTwo } from '../kit/cloud-vpcs.ts'
 import { isLong } from '../long-files.ts'
 
 const DEADLINE_MS = 90_000
 const [FIRST, SECOND, MACHINE] = ['10.0.0.10', '10.0.0.11', '10.0.0.12'] as const
 const EVERYWHERE = { DestinationCidrBlock: '0.0.0.0/0' }
+/** How often an interface is attached and detached. */
+const ROUNDS = isLong ? 30 : 2
 const METADATA = 'http://169.254.169.254/latest/meta-data/instance-id'
 
 /** The long mode has virtual machines, too, at the same address in both VPCs. */
 const hasMachines = isLong && canRunMachines()
-
-/** A VPC with an instance at each of the two addresses. */
-interface Made {
-  readonly vpc: string
-  readonly subnet: string
-  readonly gateway: string
-  readonly table: string
-  readonly first: string
-  readonly second: string
-}
 
 let cloud: Cloud
 let calls: InstanceCalls
@@ -55,8 +57,8 @@ let image = ''
 let plain = ''
 /** A virtual machine at the same address in each VPC; none where none can run. */
 let machines: readonly string[] = []
-let red: Made
-let blue: Made
+let red: VpcWithTwo
+let blue: VpcWithTwo
 
 beforeAll(async () => {
   cloud = await createCloud('vpcs', 'qemu: {accel: tcg}\n')
@@ -64,12 +66,12 @@ beforeAll(async () => {
   calls = instanceCalls(cloud.ec2, DEADLINE_MS)
   image = await calls.register('static', 'docker://atoll-sample:static')
   ;[plain = ''] = await calls.launch(image)
-  red = await make('red')
-  blue = await make('blue')
+  red = await makeVpc('red', { cloud, calls, image, addresses: [FIRST, SECOND] })
+  blue = await makeVpc('blue', { cloud, calls, image, addresses: [FIRST, SECOND] })
   if (hasMachines) {
     const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     const tiny = await calls.register('tiny', location)
-    const launch = async ({ subnet }: Made) =>
+    const launch = async ({ subnet }: VpcWithTwo) =>
       (await calls.launch(tiny, { SubnetId: subnet, PrivateIpAddress: MACHINE }))[0] ?? ''
     machines = [await launch(red), await launch(blue)]
   }
@@ -84,40 +86,13 @@ afterAll(async () => {
   await cloud?.destroy()
 })
 
-async function make(name: string): Promise<Made> {
-  const { Vpc } = await cloud.ec2.send(new CreateVpcCommand({ CidrBlock: '10.0.0.0/16' }))
-  const vpc = Vpc?.VpcId ?? ''
-  const { Subnet } = await cloud.ec2.send(
-    new CreateSubnetCommand({ VpcId: vpc, CidrBlock: '10.0.0.0/24' }),
-  )
-  const subnet = Subnet?.SubnetId ?? ''
-  const { gateway, table } = await leadOut(vpc)
-  const launch = async (address: string) => {
-    const tags = [
-      { ResourceType: 'instance' as const, Tags: [{ Key: 'Name', Value: `only-${name}` }] },
-    ]
-    const more = { SubnetId: subnet, PrivateIpAddress: address, TagSpecifications: tags }
-    return (await calls.launch(image, more))[0] ?? ''
-  }
-  return { vpc, subnet, gateway, table, first: await launch(FIRST), second: await launch(SECOND) }
-}
-
-/** A gateway for the VPC, and the route to it. */
-async function leadOut(vpc: string): Promise<Pick<Made, 'gateway' | 'table'>> {
-  const made = await cloud.ec2.send(new CreateInternetGatewayCommand({}))
-  const gateway = made.InternetGateway?.InternetGatewayId ?? ''
-  await cloud.ec2.send(new AttachInternetGatewayCommand({ InternetGatewayId: gateway, VpcId: vpc }))
-  const Filters = [{ Name: 'vpc-id', Values: [vpc] }]
-  const { RouteTables } = await cloud.ec2.send(new DescribeRouteTablesCommand({ Filters }))
-  const table = RouteTables?.[0]?.RouteTableId ?? ''
-  await cloud.ec2.send(
-    new CreateRouteCommand({ ...EVERYWHERE, RouteTableId: table, GatewayId: gateway }),
-  )
-  return { gateway, table }
-}
-
 async function says(instance: string, ...argv: readonly string[]): Promise<string> {
   return (await cloud.inside(instance, argv)).stdout
+}
+
+/** Runs a program in the namespace of red. */
+function inVpc(...argv: readonly string[]): Promise<string> {
+  return cloud.netns.must(['nsenter', `--net=${cloud.dir}/run/netns/atoll-vpc-1`, ...argv])
 }
 
 async function pings(instance: string, address: string): Promise<boolean> {
@@ -264,6 +239,125 @@ describe('the way out of a VPC', () => {
     expect(told.stdout).toContain('The ingress entry 50 of')
     await cloud.ec2.send(new DeleteNetworkAclEntryCommand(entry))
     await becomes(true)
+  })
+})
+
+describe('an instance as a router', () => {
+  let inner = ''
+  let RouteTableId = ''
+  let SubnetId = ''
+  const out = () => pings(inner, OUTSIDE_ADDRESS)
+  const becomes = (isOut: boolean) =>
+    eventually(`out: ${isOut}`, async () => (await out()) === isOut, DEADLINE_MS)
+  const check = (Value: boolean) =>
+    cloud.ec2.send(
+      new ModifyInstanceAttributeCommand({ InstanceId: red.second, SourceDestCheck: { Value } }),
+    )
+  const route = async () => {
+    const { RouteTables } = await cloud.ec2.send(
+      new DescribeRouteTablesCommand({ RouteTableIds: [RouteTableId] }),
+    )
+    return RouteTables?.[0]?.Routes?.find(({ Origin }) => Origin === 'CreateRoute')
+  }
+  const explained = async () =>
+    (await cloud.atoll('explain', inner, OUTSIDE_ADDRESS, 'icmp/8')).stdout
+
+  beforeAll(async () => {
+    const VpcId = red.vpc
+    const { Subnet } = await cloud.ec2.send(
+      new CreateSubnetCommand({ VpcId, CidrBlock: '10.0.1.0/24' }),
+    )
+    SubnetId = Subnet?.SubnetId ?? ''
+    const { RouteTable } = await cloud.ec2.send(new CreateRouteTableCommand({ VpcId }))
+    RouteTableId = RouteTable?.RouteTableId ?? ''
+    await cloud.ec2.send(new AssociateRouteTableCommand({ RouteTableId, SubnetId }))
+    ;[inner = ''] = await calls.launch(image, { SubnetId })
+    await calls.untilState(inner, 'running')
+    const router = cloud.docker.docker.getContainer(`atoll-${red.second}`)
+    const { State } = await router.inspect()
+    await cloud.netns.must([
+      ...['nsenter', '--target', `${State.Pid}`, '--net', 'sh', '-ec'],
+      `sysctl -qw net.ipv4.ip_forward=1
+       nft 'table ip n { chain out { type nat hook postrouting priority srcnat; oifname "eth0" masquerade; }; }'`,
+    ])
+  }, DEADLINE_MS)
+
+  it('leads out of a subnet that has no other way', async () => {
+    expect(await out()).toBe(false)
+    await cloud.ec2.send(
+      new CreateRouteCommand({ ...EVERYWHERE, RouteTableId, InstanceId: red.second }),
+    )
+    // With the check it gets nothing that is for others.
+    expect(await explained()).toContain('checks source and destination')
+    expect(await out()).toBe(false)
+    await check(false)
+    await becomes(true)
+    expect(await explained()).toMatch(new RegExp(`${red.second}.* gets it at ${SECOND}`))
+    expect(await route()).toMatchObject({ InstanceId: red.second, State: 'active' })
+    expect(await pings(inner, FIRST)).toBe(true)
+  })
+
+  it('goes on without the daemon, and ends at once with the check', async () => {
+    await cloud.stop('SIGKILL')
+    expect(await out()).toBe(true)
+    await cloud.start()
+    expect(await out()).toBe(true)
+    await check(true)
+    await becomes(false)
+    await check(false)
+    await becomes(true)
+  })
+
+  it('is a blackhole while the router is stopped, and gone with its route', async () => {
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [red.second] }))
+    await calls.untilState(red.second, 'stopped')
+    expect(await out()).toBe(false)
+    expect(await route()).toMatchObject({ State: 'blackhole' })
+    expect(await explained()).toContain('is stopped')
+    await cloud.ec2.send(new DeleteRouteCommand({ ...EVERYWHERE, RouteTableId }))
+    await calls.terminate(inner)
+    await cloud.ec2.send(new DeleteSubnetCommand({ SubnetId }))
+    expect(await inVpc('ip', 'rule')).not.toContain('10.0.1.0/24')
+    await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [red.second] }))
+    await calls.untilState(red.second, 'running')
+  })
+})
+
+describe('network interfaces that come and go', () => {
+  it('leave nothing behind, and are shown as they are', async () => {
+    const NetworkInterfaceIds = [
+      (await cloud.ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: red.subnet })))
+        .NetworkInterface?.NetworkInterfaceId ?? '',
+    ]
+    const [NetworkInterfaceId = ''] = NetworkInterfaceIds
+    const status = async () => {
+      const { NetworkInterfaces: [nic] = [] } = await cloud.ec2.send(
+        new DescribeNetworkInterfacesCommand({ NetworkInterfaceIds }),
+      )
+      return nic?.Attachment?.Status ?? nic?.Status
+    }
+    const files = async () => (await readdir(`/proc/${cloud.daemon().pid}/fd`)).length
+    const links = async () => (await inVpc('ip', '-o', 'link')).split('\n').length
+    const round = async () => {
+      const { AttachmentId } = await cloud.ec2.send(
+        new AttachNetworkInterfaceCommand({
+          ...{ NetworkInterfaceId, InstanceId: red.first, DeviceIndex: 1 },
+        }),
+      )
+      expect(['attaching', 'attached']).toContain(await status())
+      await eventually('attached', async () => (await status()) === 'attached', DEADLINE_MS)
+      // It is there when the records say so.
+      expect(await says(red.first, 'cat', '/sys/class/net/eth1/operstate')).toMatch(/up/)
+      await cloud.ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId }))
+      await eventually('available', async () => (await status()) === 'available', DEADLINE_MS)
+    }
+    await round()
+    const before = [await links(), await inVpc('ip', 'rule')]
+    const open = await files()
+    for (let at = 0; at < ROUNDS; at += 1) await round()
+    expect([await links(), await inVpc('ip', 'rule')]).toEqual(before)
+    await eventually('no file is left open', async () => (await files()) <= open + 2, DEADLINE_MS)
+    await cloud.ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId }))
   })
 })
 

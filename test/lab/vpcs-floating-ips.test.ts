@@ -5,11 +5,19 @@
  */
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'
+import { nicLinkName } from '../../src/model/names.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { reaches } from '../kit/ping.ts'
+import { numbered } from '../kit/records.ts'
 import { SERVE_PEER_ADDRESS } from '../kit/talk.ts'
-import { createVpcTestbed, GATEWAY, type GuestSpec, type VpcTestbed } from '../kit/vpc-testbed.ts'
+import {
+  createVpcTestbed,
+  GATEWAY,
+  type GuestSpec,
+  type VpcTestbed,
+  vpcInstance,
+} from '../kit/vpc-testbed.ts'
 
 const FLOATS = { red: '198.51.100.201', blue: '198.51.100.202', plain: '198.51.100.203' } as const
 const RED = { vpc: 'red', at: 0, number: 10, publicIp: ipv4(FLOATS.red) } as const
@@ -137,4 +145,26 @@ it('leaves by the gateway of its pool', async () => {
   await testbed.pass({ guestSpecs: [RED, RED_NEAR, BLUE, PLAIN, PLAIN_FAR] })
   expect(await netns.must(['ip', 'rule'])).not.toContain('lookup main suppress')
   expect(await netns.must(['ip', 'route', 'show', 'table', 'all'])).not.toContain(GATEWAY)
+})
+
+it('goes with its network interface to an instance on another host, and so do neighbours', async () => {
+  const { outside } = testbed.fabric
+  const near = testbed.guest(RED_NEAR)
+  const arp = () => near.must(['ip', '-br', 'neigh', 'show', '10.0.0.10'])
+  expect(await ask(near, '10.0.0.10')).toBe('red-10 10.0.0.11')
+  const before = await arp()
+  const moved: GuestSpec = { ...RED, at: 1, nicOf: 0 }
+  await testbed.pass({ guestSpecs: [moved, RED_NEAR, BLUE, PLAIN, PLAIN_FAR] })
+  const there = await testbed.host(1).plug(vpcInstance(moved))
+  there.spawn(['python3', '-c', SERVE, 'moved'])
+  await eventually('it answers', async () => (await ask(near, '10.0.0.10')) !== '', 30_000)
+  expect(await ask(near, '10.0.0.10')).toBe('moved 10.0.0.11')
+  expect(await ask(outside, FLOATS.red)).toBe(`moved ${OUTSIDE}`)
+  expect(await ask(there, OUTSIDE, 7000)).toBe(FLOATS.red)
+  // Every host answers ARP with the same address.
+  expect((await arp()).split(/\s+/)[2]).toBe(before.split(/\s+/)[2])
+  const [nic] = vpcInstance(RED).nics
+  const links = await testbed.inVpc(0, 1, 'ip -o link')
+  expect(links).not.toContain(nicLinkName(nic?.id ?? numbered('eni', 1)))
+  expect(await testbed.guest(RED).must(['ip', '-o', 'link'])).not.toContain('eth0')
 })

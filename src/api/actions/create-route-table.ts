@@ -1,6 +1,9 @@
 /** CreateRouteTable: with `local` only, and without subnets. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
+import type { RouteTable } from '../../model/route-table.ts'
+import { readRouteTargets } from '../../store/routing.ts'
+import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
 import { requireRouteTable, routingOf } from '../routing.ts'
 import { clientTokenSchema, specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
@@ -26,7 +29,7 @@ export const createRouteTable = changeAction({
       const table = await requireRouteTable(tx, account, known as typeof id)
       const vpc = await requireVpc(tx, account, table.vpc)
       const tags = await tx.tags({ account, resources: [table.id] })
-      return { table, vpc, routing: await routingOf(tx, table), tags }
+      return { table, vpc, tags, ...(await shownOf(tx, table)) }
     },
   }),
   async change(tx, { VpcId, TagSpecifications, id }, { account, settings }) {
@@ -43,9 +46,15 @@ export const createRouteTable = changeAction({
     const of = { account, resource: id, resourceType: 'route-table' }
     const tags = specifiedTags(TagSpecifications, of)
     await tx.putTags(tags)
-    return { table, vpc, routing: await routingOf(tx, table), tags }
+    return { table, vpc, tags, ...(await shownOf(tx, table)) }
   },
-  view: ({ table, vpc: { cidr }, routing, tags }) => ({
-    RouteTable: routeTableView(table, { cidr, routing, tags: tagsView(tags, table.id) }),
+  view: ({ table, vpc: { cidr }, routing, targets, tags }) => ({
+    RouteTable: routeTableView(table, { cidr, routing, targets, tags: tagsView(tags, table.id) }),
   }),
 })
+
+/** The routes of its VPC, and what they lead to. */
+async function shownOf(tx: ReadTx, table: RouteTable) {
+  const routing = await routingOf(tx, table)
+  return { routing, targets: await readRouteTargets(tx, [routing]) }
+}

@@ -19,7 +19,7 @@ const where = { RouteTableId: routeTableIdSchema, DestinationCidrBlock: destinat
 const routeInput = z.strictObject({ ...where, ...targetShape })
 
 /**
- * A route to an internet gateway, a NAT gateway or a peering connection of the table's VPC. Other
+ * A route to a gateway, a peering connection or a network interface of the table's VPC. Other
  * targets of EC2 do not exist here.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html
  */

@@ -1,6 +1,6 @@
 /** DescribeRouteTables. */
 import { z } from 'zod'
-import { readRouting } from '../../store/routing.ts'
+import { readRouteTargets, readRouting } from '../../store/routing.ts'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
 import { missingRouteTables } from '../routing.ts'
@@ -23,6 +23,7 @@ export const describeRouteTables = describeAction({
         tx,
         vpcs.map(({ id }) => id),
       )
+      const targets = await readRouteTargets(tx, routings)
       const cidrs = new Map(vpcs.map(({ id, cidr }) => [id, cidr]))
       const all = routings.flatMap((routing) => {
         const cidr = cidrs.get(routing.vpc)
@@ -33,7 +34,7 @@ export const describeRouteTables = describeAction({
       const isWanted = isAmong(ids)
       return all
         .filter(({ table }) => isWanted(table.id))
-        .map((one) => ({ ...one, tags: tagsOf(one.table.id) }))
+        .map((one) => ({ ...one, targets, tags: tagsOf(one.table.id) }))
     }),
   view: ({ table, ...more }) => routeTableView(table, more),
   key: (table) => table.RouteTableId ?? '',

@@ -15,6 +15,7 @@ import {
 } from '../../model/route-table.ts'
 import type { VpcRouting } from '../../model/vpc-routing.ts'
 import { isActive } from '../../plan/routes.ts'
+import type { RouteTargets } from '../../store/routing.ts'
 import type { Comparables, FilterTable } from '../filters.ts'
 
 /** One table. `cidr` is the range of its VPC, to which every table has the route `local`. */
@@ -23,10 +24,12 @@ export function routeTableView(
   {
     cidr,
     routing,
+    targets,
     tags,
   }: {
     readonly cidr: Cidr
     readonly routing: VpcRouting
+    readonly targets: RouteTargets
     readonly tags: TagOutput[]
   },
 ): RouteTableOutput {
@@ -42,7 +45,7 @@ export function routeTableView(
         Origin: 'CreateRouteTable',
         State: 'active',
       },
-      ...routes.map((route) => routeView(route, routing)),
+      ...routes.map((route) => routeView(route, routing, targets)),
     ],
     Tags: tags,
     VpcId: vpc,
@@ -50,16 +53,16 @@ export function routeTableView(
   }
 }
 
-function routeView(route: Route, routing: VpcRouting): RouteOutput {
+function routeView(route: Route, routing: VpcRouting, targets: RouteTargets): RouteOutput {
   return {
     DestinationCidrBlock: formatCidr(route.destination),
-    ...targetView(route.target),
+    ...targetView(route.target, targets),
     Origin: 'CreateRoute',
-    State: isActive(route, routing) ? 'active' : 'blackhole',
+    State: isActive(route, routing, targets) ? 'active' : 'blackhole',
   }
 }
 
-function targetView(target: RouteTarget): RouteOutput {
+function targetView(target: RouteTarget, { nics }: RouteTargets): RouteOutput {
   switch (target.kind) {
     case 'internet-gateway':
     case 'unknown':
@@ -68,6 +71,13 @@ function targetView(target: RouteTarget): RouteOutput {
       return { NatGatewayId: target.id }
     case 'peering':
       return { VpcPeeringConnectionId: target.id }
+    case 'network-interface': {
+      const nic = nics.get(target.id)
+      return {
+        ...(nic === undefined ? {} : { InstanceId: nic.instance, InstanceOwnerId: nic.account }),
+        NetworkInterfaceId: target.id,
+      }
+    }
   }
 }
 
@@ -105,8 +115,10 @@ export const ROUTE_TABLE_FILTERS: FilterTable<RouteTableOutput> = {
   'route-table-id': (table) => table.RouteTableId,
   'route.destination-cidr-block': ofRoutes((route) => route.DestinationCidrBlock),
   'route.gateway-id': ofRoutes((route) => route.GatewayId),
+  'route.instance-id': ofRoutes((route) => route.InstanceId),
   'route.nat-gateway-id': ofRoutes((route) => route.NatGatewayId),
   'route.origin': ofRoutes((route) => route.Origin),
   'route.state': ofRoutes((route) => route.State),
+  'route.vpc-peering-connection-id': ofRoutes((route) => route.VpcPeeringConnectionId),
   'vpc-id': (table) => table.VpcId,
 }

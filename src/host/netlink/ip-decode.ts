@@ -38,7 +38,8 @@ export interface AddressState {
 }
 
 /** Whether packets are forwarded, or rejected with an ICMP error. */
-export type RouteKind = 'unicast' | 'unreachable'
+/** `throw`: the table has no route, and the next rule is asked. */
+export type RouteKind = 'unicast' | 'unreachable' | 'throw'
 
 /** A route. */
 export interface RouteState {
@@ -219,11 +220,12 @@ export function decodeRoute(message: Buffer): readonly RouteState[] {
   return decodeAnyRoute(message).filter(({ table }) => table === undefined)
 }
 
-/** A route of ours in another table than the main one. */
-export function decodeTableRoute(message: Buffer): readonly RouteState[] {
-  return decodeAnyRoute(message).filter(
-    ({ table, protocol }) => table !== undefined && protocol === ROUTE_PROTOCOL,
-  )
+/** A route of ours, with this protocol number, in another table than the main one. */
+export function decodeTableRoute(protocol: number): (message: Buffer) => readonly RouteState[] {
+  return (message) =>
+    decodeAnyRoute(message).filter(
+      (route) => route.table !== undefined && route.protocol === protocol,
+    )
 }
 
 function decodeAnyRoute(message: Buffer): readonly RouteState[] {
@@ -321,6 +323,7 @@ function routeProtocol(protocol: rt.Route['protocol']): number {
 function routeKind(type: rt.Route['type']): RouteKind | undefined {
   if (type === rt.RouteType.UNICAST || type === 'UNICAST') return 'unicast'
   if (type === rt.RouteType.UNREACHABLE || type === 'UNREACHABLE') return 'unreachable'
+  if (type === rt.RouteType.THROW || type === 'THROW') return 'throw'
   return undefined
 }
 

@@ -146,7 +146,13 @@ export function encodeAddress({ index, ip, prefix }: AddressState): Payload {
   return out.bufs
 }
 
-/** A route of the main table. */
+const ROUTE_TYPES = {
+  unicast: rt.RouteType.UNICAST,
+  unreachable: rt.RouteType.UNREACHABLE,
+  throw: rt.RouteType.THROW,
+} as const satisfies Record<RouteKind, rt.RouteType>
+
+/** A route of the main table, or of that which it names. */
 export function encodeRoute(route: RouteSpec): Payload {
   const out = new AttrStream()
   const isDirect = route.kind === 'unicast' && route.via === undefined
@@ -157,7 +163,7 @@ export function encodeRoute(route: RouteSpec): Payload {
     table: route.table === undefined ? MAIN_TABLE : 0,
     protocol: route.protocol,
     scope: isDirect ? rt.RouteScope.LINK : rt.RouteScope.UNIVERSE,
-    type: route.kind === 'unicast' ? rt.RouteType.UNICAST : rt.RouteType.UNREACHABLE,
+    type: ROUTE_TYPES[route.kind],
     ...(route.onLink === true ? { flags: { __unknown: NEXT_HOP_ON_LINK } } : {}),
   }
   const attrs: rt.RouteAttrs = {

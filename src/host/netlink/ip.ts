@@ -60,9 +60,12 @@ import {
 import type { Netlink } from './netlink.ts'
 import {
   decodePolicyRule,
+  decodeSubnetRule,
   encodePolicyQuery,
   encodePolicyRule,
+  encodeSubnetRule,
   type PolicyRule,
+  type SubnetRule,
 } from './policy-encode.ts'
 
 /** The objects of a namespace. Methods with plural nouns read all of them, verbs change one. */
@@ -79,12 +82,16 @@ export interface Ip {
   addresses(): Promise<readonly AddressState[]>
   /** Routes of the main table. */
   routes(): Promise<readonly RouteState[]>
-  /** Routes of ours in other tables than the main one. */
-  tableRoutes(): Promise<readonly RouteState[]>
+  /** Routes of ours with this protocol number in other tables than the main one. */
+  tableRoutes(protocol: number): Promise<readonly RouteState[]>
   /** Policy rules of ours that look sources up in a table. */
   policyRules(): Promise<readonly PolicyRule[]>
   addPolicyRule(rule: PolicyRule): Promise<void>
   deletePolicyRule(rule: PolicyRule): Promise<void>
+  /** Policy rules of ours for subnets and routers (`network/router-routes.ts`). */
+  subnetRules(): Promise<readonly SubnetRule[]>
+  addSubnetRule(rule: SubnetRule): Promise<void>
+  deleteSubnetRule(rule: SubnetRule): Promise<void>
   /** Next hops of the unicast routes of all tables. */
   hops(): Promise<readonly HopState[]>
   neighbours(): Promise<readonly NeighbourState[]>
@@ -173,7 +180,8 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
     linkName: async (index) => (await linkNamed(encodeLinkAt(index))).flatMap(decodeLink)[0]?.name,
     addresses: () => all(MessageType.GETADDR, encodeQuery('address'), decodeAddress),
     routes: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeRoute),
-    tableRoutes: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeTableRoute),
+    tableRoutes: (protocol) =>
+      all(MessageType.GETROUTE, encodeQuery('route'), decodeTableRoute(protocol)),
     hops: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeHops),
     classified: async () =>
       new Set(await all(MessageType.GETQDISC, encodeQdiscQuery(), decodeClsact)),
@@ -227,14 +235,27 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
 function policyRulesOf({
   dump,
   request,
-}: Netlink): Pick<Ip, 'policyRules' | 'addPolicyRule' | 'deletePolicyRule'> {
+}: Netlink): Pick<
+  Ip,
+  | 'policyRules'
+  | 'addPolicyRule'
+  | 'deletePolicyRule'
+  | 'subnetRules'
+  | 'addSubnetRule'
+  | 'deleteSubnetRule'
+> {
   const { MessageType } = rt
+  const rules = <T>(decode: (message: Buffer) => readonly T[]) =>
+    dump(MessageType.GETRULE, encodePolicyQuery()).then((all) => all.flatMap(readable(decode)))
+  const add = (rule: Payload) => ignoreExisting(request(MessageType.NEWRULE, rule, CREATE))
+  const remove = (rule: Payload) => ignoreAbsent(request(MessageType.DELRULE, rule))
   return {
-    policyRules: async () =>
-      (await dump(MessageType.GETRULE, encodePolicyQuery())).flatMap(readable(decodePolicyRule)),
-    addPolicyRule: (rule) =>
-      ignoreExisting(request(MessageType.NEWRULE, encodePolicyRule(rule), CREATE)),
-    deletePolicyRule: (rule) => ignoreAbsent(request(MessageType.DELRULE, encodePolicyRule(rule))),
+    policyRules: () => rules(decodePolicyRule),
+    addPolicyRule: (rule) => add(encodePolicyRule(rule)),
+    deletePolicyRule: (rule) => remove(encodePolicyRule(rule)),
+    subnetRules: () => rules(decodeSubnetRule),
+    addSubnetRule: (rule) => add(encodeSubnetRule(rule)),
+    deleteSubnetRule: (rule) => remove(encodeSubnetRule(rule)),
   }
 }
 

@@ -9,7 +9,12 @@ import { hasCode } from '../../lib/errno.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 import { cidrContains, ipv4ToBytes } from '../../model/addr.ts'
 import { networkOf } from '../../model/collisions.ts'
-import { GATEWAY_LINK, LINK_PREFIX, ROUTE_PROTOCOL } from '../../model/names.ts'
+import {
+  GATEWAY_LINK,
+  LINK_PREFIX,
+  ROUTE_PROTOCOL,
+  ROUTER_ROUTE_PROTOCOL,
+} from '../../model/names.ts'
 import { TRANSIT_RANGE } from '../../model/transit.ts'
 import type { FloatingIpRoute } from '../host.ts'
 import type { Libc } from '../libc.ts'
@@ -181,7 +186,8 @@ export async function openOwnAddress(): Promise<Ipv4 | null> {
 /** Default routes of the machine itself, not those of pools' gateways. */
 async function defaultRoutes(ip: Ip) {
   return (await ip.hops()).filter(
-    ({ prefix, protocol }) => prefix === 0 && protocol !== ROUTE_PROTOCOL,
+    ({ prefix, protocol }) =>
+      prefix === 0 && protocol !== ROUTE_PROTOCOL && protocol !== ROUTER_ROUTE_PROTOCOL,
   )
 }
 

@@ -4,7 +4,7 @@
  */
 import { type Cidr, cidrContains } from '../../model/addr.ts'
 import type { HostRouting } from '../../model/host-routing.ts'
-import { isNicLink, ROUTE_PROTOCOL } from '../../model/names.ts'
+import { isNicLink, ROUTE_PROTOCOL, ROUTER_ROUTE_PROTOCOL } from '../../model/names.ts'
 import { TRANSIT_PREFIX, TRANSIT_RANGE } from '../../model/transit.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { HopState } from '../netlink/ip-decode.ts'
@@ -25,7 +25,8 @@ const CONNECTED_LIMIT = 4_096
 export async function readHostRouting(ip: Ip): Promise<Omit<HostRouting, 'forwardedBefore'>> {
   // A default route of ours is that of a pool's gateway, by which floating IPs leave.
   const hops = (await ip.hops()).filter(
-    ({ protocol, prefix }) => protocol !== ROUTE_PROTOCOL || prefix === 0,
+    ({ protocol, prefix }) =>
+      protocol !== ROUTER_ROUTE_PROTOCOL && (protocol !== ROUTE_PROTOCOL || prefix === 0),
   )
   const world = hops.filter(({ prefix }) => prefix <= WORLD_PREFIX_LIMIT)
   const connected = hops

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { type Ipv4, parseIpv4 } from '../../model/addr.ts'
-import { LINK_PREFIX, ROUTE_PROTOCOL } from '../../model/names.ts'
+import { LINK_PREFIX, ROUTE_PROTOCOL, ROUTER_ROUTE_PROTOCOL } from '../../model/names.ts'
 import { createIp } from '../netlink/ip.ts'
 import { openRouteNetlink } from '../netlink/netlink.ts'
 
@@ -13,6 +13,8 @@ const RESOLVERS_FILE = '/etc/resolv.conf'
 const WORLD_PREFIX_LIMIT = 1
 /** A router with a full routing table has more. The rest is not reported. */
 const ROUTES_LIMIT = 4_096
+/** Of routes that are ours. */
+const OWN: readonly number[] = [ROUTE_PROTOCOL, ROUTER_ROUTE_PROTOCOL]
 /** `lo` is every host's. */
 const LOOPBACK = 'lo'
 
@@ -43,7 +45,7 @@ export async function readOwnNetwork(): Promise<{
       return name !== LOOPBACK && name?.startsWith(LINK_PREFIX) !== true
     }
     const hops = (await ip.hops())
-      .filter(({ protocol, index }) => protocol !== ROUTE_PROTOCOL && isForeign(index))
+      .filter(({ protocol, index }) => !OWN.includes(protocol) && isForeign(index))
       .slice(0, ROUTES_LIMIT)
     const all = await ip.addresses()
     const addresses = all.filter(({ index }) => isForeign(index))

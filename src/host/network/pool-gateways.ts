@@ -33,7 +33,7 @@ export async function ensurePoolGateways(
   const changed: string[] = []
   for (const [gateway, index] of links) {
     const table = tableOf(gateway)
-    const routed = (await ip.tableRoutes()).some(
+    const routed = (await ip.tableRoutes(ROUTE_PROTOCOL)).some(
       (route) => route.table === table && route.via === gateway && route.index === index,
     )
     if (routed) continue
@@ -91,8 +91,8 @@ async function linksTo(ip: Ip, gateways: ReadonlySet<Ipv4>): Promise<ReadonlyMap
 /** Removes the routes of ours in all tables but these. */
 async function removeTables(ip: Ip, kept: ReadonlySet<number>): Promise<readonly string[]> {
   const removed: string[] = []
-  for (const route of await ip.tableRoutes()) {
-    if (route.protocol !== ROUTE_PROTOCOL || kept.has(route.table ?? MAIN_TABLE)) continue
+  for (const route of await ip.tableRoutes(ROUTE_PROTOCOL)) {
+    if (kept.has(route.table ?? MAIN_TABLE)) continue
     await ip.deleteRoute(route)
     removed.push(`-default via ${route.via}`)
   }

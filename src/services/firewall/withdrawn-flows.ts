@@ -9,7 +9,8 @@
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { HostWant } from '../../model/want.ts'
 import { isPermitted, isWithdrawn, type Permissions, permissionsOf } from '../../plan/permits.ts'
-import { isRerouted, isRouted, type Ways, waysOf } from '../../plan/route-rules.ts'
+import { isLedAway, isRerouted, isRouted, type Ways, waysOf } from '../../plan/route-rules.ts'
+import { isLetThrough, routerPermissions } from '../../plan/router-routes.ts'
 
 /** What the rules in force say. */
 interface Enforced {
@@ -40,8 +41,13 @@ export function createFlowEnding(
     ) {
       // Until all are ended, what was withdrawn counts as not yet done.
       enforced = null
+      const ofRouters = routerPermissions(want, permissions)
       ended = await host.endFlows(
-        (flow) => !isPermitted(flow, permissions) || !isRouted(flow, ways),
+        (flow) =>
+          !isPermitted(flow, permissions) ||
+          !isRouted(flow, ways) ||
+          !isLetThrough(flow, ofRouters) ||
+          (before !== null && isLedAway(flow, before.ways, ways)),
       )
     }
     enforced = { want, permissions, ways }

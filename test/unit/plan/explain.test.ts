@@ -503,3 +503,50 @@ describe('VPCs with the same addresses', () => {
     expect(outwards.passes).toBe(false)
   })
 })
+
+describe('a route to a router', () => {
+  const ROUTER = OPEN.nics[1]?.id ?? numbered('eni', 9)
+  /** The router is web-2, whose group lets in tcp/22 from everybody. */
+  function led(changes: Partial<PlacedNic> = {}, state: Instance['state'] = 'running') {
+    const records = routed({ '0.0.0.0/0': ROUTER })
+    return {
+      ...records,
+      groupRules: [...records.groupRules, rule(5, 2, ALL_OUT), rule(6, 3, ALL_OUT)],
+      nics: records.nics.map((nic) =>
+        nic.id === ROUTER ? { ...nic, sourceDestCheck: false, ...changes } : nic,
+      ),
+      instances: records.instances.map((one, at) => (at === 1 ? { ...one, state } : one)),
+    }
+  }
+
+  it('leads into it, as far as its groups let the packet in', () => {
+    const answer = ask(led(), 'web-1', 'outside', 'tcp/22')
+    expect(answer.text).toMatch(/: yes\.$/)
+    expect(answer.steps.map(({ text }) => text).join('\n')).toMatch(
+      /The route 0\.0\.0\.0\/0 of rtb-\w+ to eni-\w+ leads to a router: web-2 \(i-\w+\) gets it at .* \(eni-\w+\) on host here/,
+    )
+    expect(ask(led(), 'web-3', 'outside', 'tcp/22').passes).toBe(true)
+    const closed = ask(led(), 'web-1', 'outside', 'tcp/443')
+    expect(closed.text).toMatch(/: no\. No rule lets tcp\/443 in from .*group-2/)
+  })
+
+  it.each([
+    ['web-1', led({ sourceDestCheck: true }), /checks source and destination/],
+    ['web-1', led({}, 'stopped'), /which has eni-\w+, is stopped/],
+    [
+      'web-1',
+      { ...led(), nics: OPEN.nics.filter(({ id }) => id !== ROUTER) },
+      /attached to no instance/,
+    ],
+    ['web-2', led(), /that is the sender itself: web-2/],
+  ])('from %s it may lead nowhere', (from, records, why) => {
+    const answer = ask(records, from, 'outside', 'tcp/22')
+    expect(answer.passes).toBe(false)
+    expect(answer.text).toMatch(why)
+  })
+
+  it('is no way in, and none to the host', () => {
+    expect(ask(led(), 'outside', 'web-3', 'tcp/22').text).toMatch(/leads to a router/)
+    expect(ask(led(), 'web-1', '10.0.0.3', 'tcp/8773').text).toMatch(/leads to a router/)
+  })
+})

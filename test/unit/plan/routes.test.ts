@@ -4,7 +4,14 @@ import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import { DEFAULT_ACL_RULES } from '../../../src/model/network-acl.ts'
 import { parseRouteTarget, type RouteTarget } from '../../../src/model/route-table.ts'
 import type { VpcRouting } from '../../../src/model/vpc-routing.ts'
-import { routesOf, routeTo, subnetRouting } from '../../../src/plan/routes.ts'
+import {
+  isActive,
+  NO_ENDS,
+  type RouteEnds,
+  routesOf,
+  routeTo,
+  subnetRouting,
+} from '../../../src/plan/routes.ts'
 import { network, numbered } from '../../kit/records.ts'
 
 const { id: vpc, account } = network.vpc
@@ -12,6 +19,9 @@ const [PRIVATE, PUBLIC] = [numbered('subnet', 1), numbered('subnet', 2)]
 const [MAIN, OUTER] = [numbered('rtb', 1), numbered('rtb', 2)]
 const GATEWAY: RouteTarget = { kind: 'internet-gateway', id: numbered('igw', 1) }
 const NAT: RouteTarget = { kind: 'nat-gateway', id: numbered('nat', 1) }
+
+/** Every NIC is on this host. */
+const here = () => undefined
 
 type Routes = Readonly<Record<string, RouteTarget>>
 
@@ -38,7 +48,7 @@ function routing(main: Routes, outer: Routes, changes: Partial<VpcRouting> = {})
 }
 
 function way(from: typeof PRIVATE, to: string, of: VpcRouting) {
-  return routeTo(ipv4(to), routesOf(from, of) ?? [])?.to.kind
+  return routeTo(ipv4(to), routesOf(from, of, NO_ENDS) ?? [])?.to.kind
 }
 
 it('the longest prefix decides', () => {
@@ -84,9 +94,9 @@ it('what goes to a NAT gateway goes on by the routes of its subnet', () => {
 
 it('a VPC that an older daemon made has a way out, and no ACL', () => {
   const older = routing({}, {}, { tables: [], routes: [], associations: [] })
-  expect(routesOf(PRIVATE, older)).toBeUndefined()
-  expect(subnetRouting({ id: PRIVATE }, older)).toEqual({})
-  expect(subnetRouting({ id: PRIVATE }, undefined)).toEqual({})
+  expect(routesOf(PRIVATE, older, NO_ENDS)).toBeUndefined()
+  expect(subnetRouting({ id: PRIVATE }, older, NO_ENDS, here)).toEqual({})
+  expect(subnetRouting({ id: PRIVATE }, undefined, NO_ENDS, here)).toEqual({})
 })
 
 it('an ACL is in the want when it restricts something', () => {
@@ -94,7 +104,7 @@ it('an ACL is in the want when it restricts something', () => {
   const entries = DEFAULT_ACL_RULES.map((rule) => ({ ...rule, acl, vpc }))
   const acls = [{ id: acl, account, vpc, isDefault: true }]
   const open = routing({}, {}, { acls, aclEntries: entries })
-  expect(subnetRouting({ id: PRIVATE }, open)).toEqual({ routes: [] })
+  expect(subnetRouting({ id: PRIVATE }, open, NO_ENDS, here)).toEqual({ routes: [] })
   const deny = {
     ...DEFAULT_ACL_RULES[0],
     number: 50,
@@ -103,8 +113,59 @@ it('an ACL is in the want when it restricts something', () => {
     vpc,
   } as (typeof entries)[0]
   const closed = routing({}, {}, { acls, aclEntries: [...entries, deny] })
-  expect(subnetRouting({ id: PRIVATE }, closed).acl).toMatchObject({
+  expect(subnetRouting({ id: PRIVATE }, closed, NO_ENDS, here).acl).toMatchObject({
     id: acl,
     rules: [{ number: 50, allow: false }, { number: 100 }, { number: 100, egress: true }],
   })
+})
+
+it('what leads to an instance must be attached, of the VPC, and take what is for others', () => {
+  const id = numbered('eni', 1)
+  const target: RouteTarget = { kind: 'network-interface', id }
+  expect(parseRouteTarget(id)).toEqual(target)
+  const of = routing({ '0.0.0.0/0': target, '198.51.100.0/24': GATEWAY }, {})
+  const nic = { vpc, ip: ipv4('10.0.0.9'), sourceDestCheck: false }
+  const ends = (changes: object): RouteEnds => ({
+    ...NO_ENDS,
+    nics: new Map([[id, { ...nic, ...changes }]]),
+  })
+  const led = (known: RouteEnds) => {
+    const routes = routesOf(PRIVATE, of, known) ?? []
+    return ['203.0.113.1', '198.51.100.9'].map((to) => routeTo(ipv4(to), routes)?.to.kind)
+  }
+  const attachment = { id: numbered('eni-attach', 1), attachedAt: '', deleteOnTermination: false }
+  const cases: readonly (readonly [RouteEnds, string, boolean])[] = [
+    [ends({}), 'nic', true],
+    [ends({ attachment }), 'nic', true],
+    [ends({ attachment: { ...attachment, isEnding: true } }), 'blackhole', false],
+    // EC2 shows it as active.
+    [ends({ sourceDestCheck: undefined }), 'blackhole', true],
+    [ends({ vpc: numbered('vpc', 7) }), 'blackhole', false],
+    [NO_ENDS, 'blackhole', false],
+  ]
+  for (const [known, kind, active] of cases) {
+    expect(led(known)).toEqual([kind, 'internet'])
+    expect(isActive({ target }, of, known)).toBe(active)
+  }
+  const wanted = (via: ReturnType<Parameters<typeof subnetRouting>[3]>) =>
+    subnetRouting({ id: PRIVATE }, of, ends({}), () => via).routes?.at(-1)?.to
+  const way = { kind: 'nic', nic: id, ip: '10.0.0.9' }
+  expect(wanted(undefined)).toEqual(way)
+  expect(wanted(ipv4('192.0.2.7'))).toEqual({ ...way, via: '192.0.2.7' })
+  // Its host has no address for others.
+  expect(wanted(null)).toEqual({ kind: 'blackhole' })
+})
+
+it('a route to a peer needs the peering', () => {
+  const id = numbered('pcx', 1)
+  const target: RouteTarget = { kind: 'peering', id }
+  const of = routing({ '10.8.0.0/16': target }, {})
+  const known: RouteEnds = { ...NO_ENDS, peerings: new Set([id]) }
+  for (const [ends, kind] of [
+    [known, 'peering'],
+    [NO_ENDS, 'blackhole'],
+  ] as const) {
+    expect(routeTo(ipv4('10.8.0.9'), routesOf(PRIVATE, of, ends) ?? [])?.to.kind).toBe(kind)
+    expect(isActive({ target }, of, ends)).toBe(kind === 'peering')
+  }
 })

@@ -30,19 +30,31 @@ const ROUTING: HostRouting = {
   forwardedBefore: true,
 }
 
-/** One subnet with a floating IP and routes of all kinds, and one with an ACL and no way out. */
+/** One subnet with a floating IP and routes of all kinds, and one with an ACL and a router. */
 function routedWant(): HostWant {
   const [first = testInstance(11, [1]), second = testInstance(12, [1])] = [11, 12].map((number) => {
     const { nics, ...rest } = testInstance(number, [1])
     const publicIp = number === 11 ? ipv4('192.0.2.200') : null
-    return { ...rest, nics: nics.map((nic) => ({ ...nic, publicIp })) }
+    const more = { publicIp, ...(number === 12 ? { sourceDestCheck: false as const } : {}) }
+    return { ...rest, nics: nics.map((nic) => ({ ...nic, ...more })) }
   })
+  const [router] = second.nics as [NicWant]
   const port = { fromPort: 80, toPort: 81 }
   const everywhere = { kind: 'ipv4', cidr: cidr('0.0.0.0/0') } as const
   return withRouting(testWant(first, second), [
     [
       [
         { destination: cidr('203.0.113.0/24'), to: { kind: 'blackhole' } },
+        { destination: cidr('192.0.2.0/24'), to: { kind: 'nic', nic: router.id, ip: router.ip } },
+        {
+          destination: cidr('198.18.0.0/16'),
+          to: {
+            kind: 'nic',
+            nic: numbered('eni', 99),
+            ip: ipv4('172.31.0.99'),
+            via: ipv4('10.0.0.2'),
+          },
+        },
         { destination: cidr('198.51.0.0/16'), to: { kind: 'nat' } },
         { destination: cidr('0.0.0.0/0'), to: { kind: 'internet' } },
       ],

@@ -8,7 +8,7 @@ import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
 import { withUnreadable } from '../../../src/plan/unreadable.ts'
 import { sharedBeside, wantsByVpc } from '../../../src/plan/vpc-wants.ts'
 import { hostWant, instance } from '../../../tools/kit/instance.ts'
-import { hostName } from '../../kit/records.ts'
+import { hostName, numbered } from '../../kit/records.ts'
 
 const id = (number: number) => formatId('vpc', new Uint8Array(9).fill(number))
 const [OLD, RED, BLUE, AWAY] = [id(3), id(5), id(6), id(7)]
@@ -127,6 +127,27 @@ describe('a want with numbered VPCs', () => {
     expect(cidrContains(cidr('240.0.0.0/4'), address)).toBe(true)
     expect(part?.peers).toEqual([{ host: hostName('other'), address, underlay: peer }])
     expect(part?.routes).toEqual([{ ip, via: address, vpc: RED }])
+  })
+
+  it('leads to routers on other hosts by the same addresses', () => {
+    const all = want()
+    const ways = (via?: typeof peer) => [
+      {
+        destination: cidr('0.0.0.0/0'),
+        to: { kind: 'nic', nic: numbered('eni', 1), ip, ...(via === undefined ? {} : { via }) },
+      } as const,
+    ]
+    const known = { ...all.shared.subnets[0], id: numbered('subnet', 7), vpc: RED }
+    const subnet = { cidr: cidr('10.0.7.0/24'), gateway: ipv4('10.0.7.1'), ...known }
+    for (const [given, seen] of [
+      [ways(peer), ways(nextHopOf(peer))],
+      [ways(), ways()],
+    ]) {
+      const shared = { ...all.shared, subnets: [{ ...subnet, routes: given }] }
+      const led = { ...all, shared }
+      expect(wantsByVpc(led).vpcs.get(1)?.want.shared.subnets[0]?.routes).toEqual(seen)
+      expect(parseLedger(JSON.stringify({ format: 1, want: led }))).toEqual(led)
+    }
   })
 
   it("keeps a NIC out of the machine's own namespace, even if nothing is known of its VPC", () => {
