@@ -1,6 +1,5 @@
 /** CreateNetworkInterface. */
 import { z } from 'zod'
-import { refused } from '../../model/errors.ts'
 import type { Nic } from '../../model/records.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import { type Changing, changeAction } from '../change.ts'
@@ -13,6 +12,7 @@ import {
   type NicDetails,
   refuseNicsForOlderHosts,
   refuseTooManyAddresses,
+  roomForNics,
   subnetFull,
 } from '../network-interfaces.ts'
 import {
@@ -78,12 +78,7 @@ async function create(
 ): Promise<NicDetails> {
   await refuseNicsForOlderHosts(tx, settings)
   const subnet = await requireSubnet(tx, account, asked.SubnetId)
-  const { networkInterfaces: most } = settings.quotas
-  if ((await tx.countNics(account)) >= most)
-    throw refused(
-      'NetworkInterfaceLimitExceeded',
-      `The maximum number of network interfaces has been reached: ${most}`,
-    )
+  await roomForNics(tx, account, 1, settings)
   const groups = await chooseGroups(tx, subnet, { groupIds: asked.Groups, groupNames: [] })
   refuseTooManyGroups(groups.length, settings)
   const addresses = askedAddresses(asked)

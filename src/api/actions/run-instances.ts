@@ -30,7 +30,7 @@ import {
 import { overridden } from '../launch/template-data.ts'
 import { templateReference } from '../launch/template-reference.ts'
 import { requireTemplate, requireVersion } from '../launch-templates.ts'
-import { refuseNicsForOlderHosts } from '../network-interfaces.ts'
+import { refuseNicsForOlderHosts, roomForNics } from '../network-interfaces.ts'
 import { parseInput } from '../parameters.ts'
 import { instanceView } from '../views/instance.ts'
 import { reservationsView } from '../views/reservation.ts'
@@ -109,11 +109,14 @@ async function launch(
       : null
   // In EC2, a dry run does not check capacity either.
   dryRun()
+  const made = choices.nics.filter(({ existing }) => existing === null).length
+  const room = await roomForNics(tx, account, made * order.minCount, settings)
+  const maxCount = made === 0 ? order.maxCount : Math.min(order.maxCount, Math.floor(room / made))
   // Hosts in an old reading may have room again. So a smaller number than requested is only certain
   // after a new reading.
-  const least = catalogue.isOld() ? order.maxCount : order.minCount
+  const least = catalogue.isOld() ? maxCount : order.minCount
   return await writeLaunch(tx, {
-    order,
+    order: { ...order, maxCount },
     choices,
     least,
     account,
