@@ -159,6 +159,7 @@ const instanceShape = z.object({
   nics: z.array(nic),
   detaching: z.array(z.object({ id: id('eni'), attachment, network: vpcNumber })).optional(),
   placementGroup: z.object({ name: z.string(), partition: count.nullable() }).optional(),
+  attaching: z.array(z.object({ id: id('eni'), attachment })).optional(),
   // Older daemons knew no options.
   metadata: z.object(metadataFields).default(OLDER_METADATA),
   driver,

@@ -148,7 +148,7 @@ function isNews(fact: Fact, known: Known, now: string): boolean {
   const { instances, images, volumes } = known
   if ('marked' in fact) return isNewMark(fact, known)
   if ('volume' in fact) return volumes.get(fact.volume)?.state === 'deleting'
-  if ('nic' in fact) return isDetaching(known.nics.get(fact.nic), fact)
+  if ('nic' in fact) return isNewsOfNic(known.nics.get(fact.nic), fact)
   if ('image' in fact) return isNewsOfImage(fact, images.get(fact.image))
   const instance = instances.get(fact.instance)
   return instance !== undefined && applyFact(instance, fact, now) !== null
@@ -156,11 +156,13 @@ function isNews(fact: Fact, known: Known, now: string): boolean {
 
 type NicFact = Extract<Fact, { readonly nic: unknown }>
 
-/** Whether the NIC is still in the attachment that has ended. */
-function isDetaching(nic: Nic | undefined, { from, attachment }: NicFact): boolean {
-  if (nic === undefined || nic.instance !== from) return false
+/** Whether the NIC is still in the attachment that the fact is about. */
+function isNewsOfNic(nic: Nic | undefined, fact: NicFact): boolean {
+  const of = fact.kind === 'attached' ? fact.to : fact.from
+  if (nic === undefined || nic.instance !== of) return false
   const known = attachmentOf(nic)
-  return known?.isEnding === true && known.id === attachment
+  if (known?.id !== fact.attachment) return false
+  return fact.kind === 'attached' ? known.isBeginning === true : known.isEnding === true
 }
 
 type MarkFact = Extract<Fact, { readonly kind: 'marked' }>
@@ -207,7 +209,7 @@ async function writeFact(
 ): Promise<readonly Written[]> {
   if ('volume' in fact) return await writeVolumeFact(tx, fact, known)
   if ('marked' in fact) return await writeMark(tx, fact, known)
-  if ('nic' in fact) return await writeDetached(tx, fact, known)
+  if ('nic' in fact) return await writeNicFact(tx, fact, known)
   if (!('image' in fact)) return await writeInstanceFact(tx, self, fact, known, now)
   if (!isNewsOfImage(fact, known.images.get(fact.image))) return []
   switch (fact.kind) {
@@ -236,10 +238,15 @@ async function writeMark(tx: Tx, fact: MarkFact, known: Known): Promise<readonly
   return [{ fact, kind: 'want' }]
 }
 
-async function writeDetached(tx: Tx, fact: NicFact, { nics }: Known): Promise<readonly Written[]> {
+async function writeNicFact(tx: Tx, fact: NicFact, { nics }: Known): Promise<readonly Written[]> {
   const nic = nics.get(fact.nic)
-  if (nic === undefined || !isDetaching(nic, fact)) return []
-  await tx.detachNic(nic)
+  if (nic === undefined || !isNewsOfNic(nic, fact)) return []
+  const attachment = attachmentOf(nic)
+  if (fact.kind === 'detached' || attachment === null) await tx.detachNic(nic)
+  else {
+    const { isBeginning: _, ...plugged } = attachment
+    await tx.updateAttachment(nic, plugged)
+  }
   return [{ fact, kind: 'want' }]
 }
 

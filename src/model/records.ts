@@ -226,6 +226,8 @@ export interface NicAttachment {
   readonly deleteOnTermination: boolean
   /** Its host has yet to take it off the instance. */
   readonly isEnding?: true
+  /** Its host has yet to plug it into the instance, which runs. */
+  readonly isBeginning?: true
 }
 
 /** A NIC, with what other hosts must know of its instance. */

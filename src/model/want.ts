@@ -139,6 +139,14 @@ export interface InstanceWant {
   readonly nics: readonly NicWant[]
   /** NICs to be taken off the instance. Absent: none. */
   readonly detaching?: readonly DetachingNic[] | undefined
+  /** Those of `nics` to report when they are plugged in. Absent: none. */
+  readonly attaching?: readonly NicAttaching[] | undefined
+}
+
+/** A NIC that was attached while its instance ran. */
+export interface NicAttaching {
+  readonly id: NicId
+  readonly attachment: AttachmentId
 }
 
 /** A NIC that is to be taken off its instance. Nothing passes it any more. */
@@ -339,6 +347,13 @@ export type Fact =
   /** Ready for its first start. The host will claim it in the records. */
   | { readonly kind: 'ready'; readonly instance: InstanceId }
   | { readonly kind: 'running'; readonly instance: InstanceId; readonly bootCount: number }
+  /** The instance has the NIC. */
+  | {
+      readonly kind: 'attached'
+      readonly nic: NicId
+      readonly attachment: AttachmentId
+      readonly to: InstanceId
+    }
   /** Nothing is left of the attachment on the host, so the NIC may be attached elsewhere. */
   | {
       readonly kind: 'detached'

@@ -4,7 +4,7 @@ import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../mode
 import type { GroupId, HostName, VpcId } from '../model/ids.ts'
 import { addressesOfNic } from '../model/nics.ts'
 import type { PeerHost, PlacedNic } from '../model/records.ts'
-import type { NicWant, SharedWant } from '../model/want.ts'
+import type { NicAttaching, NicWant, SharedWant } from '../model/want.ts'
 
 /** Further addresses, each with its floating IP. */
 export function secondaryWant({
@@ -23,6 +23,11 @@ export function secondaryWant({
 /** Whether packets may pass it: nobody has asked for its detachment. */
 export function isInUse({ attachment }: PlacedNic): boolean {
   return attachment?.isEnding !== true
+}
+
+/** What is to be reported of a NIC when its instance has it; nothing if it is known. */
+export function attachingNic({ id, attachment }: PlacedNic): readonly NicAttaching[] {
+  return attachment?.isBeginning === true ? [{ id, attachment: attachment.id }] : []
 }
 
 /** The next hop to what is on a host: undefined on this one; null: there is none. */

@@ -160,12 +160,8 @@ function inetTable(
   const peers = want.shared.peers.map((peer) => peer.address)
   const routers = routerRules(want, nics, vpcs)
   const floating = floatingRules(servedFloatingIps(want, routing), routers.routes.beforeFloats)
-  const hasFloats = floating.objects.length > 0
-  const routes = routeRules(want, nics, {
-    vpcs,
-    hasFloatingIps: hasFloats,
-    routers: routers.routes,
-  })
+  const hasFloatingIps = floating.objects.length > 0
+  const routes = routeRules(want, nics, { vpcs, hasFloatingIps, routers: routers.routes })
   const isOwn = settings.inVpc !== true
   const { addresses } = routing
   const nat = natRules({
@@ -180,7 +176,7 @@ function inetTable(
   })
   const transit = isOwn
     ? transitRules(want.transits ?? [], vpcs, openPorts(settings), {
-        hasFloatingIps: hasFloats,
+        hasFloatingIps,
         entering: routes.entering,
       })
     : NO_TRANSIT

@@ -40,6 +40,7 @@ import type {
   VolumeWant,
 } from '../model/want.ts'
 import {
+  attachingNic,
   isInUse,
   membersOf,
   namesOf,
@@ -188,6 +189,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
   const detaching = attached
     .filter((nic) => !isInUse(nic))
     .flatMap((nic) => detachingNic(nic, index))
+  const attaching = attached.filter(isInUse).flatMap(attachingNic)
   const key = index.keys.get(`${instance.account}/${instance.keyName}`)
   const image = index.images.get(instance.image)
   const type = index.types.get(instance.type)
@@ -226,6 +228,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     ...groupWant(instance.options?.placementGroup),
     nics,
     ...(detaching.length === 0 ? {} : { detaching }),
+    ...(attaching.length === 0 ? {} : { attaching }),
   }
 }
 

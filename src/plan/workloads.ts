@@ -271,7 +271,10 @@ function planRunning(
   if (rebootDue || bootCount < want.bootCount) return step({ kind: 'stop', instance: want.id })
   if (!plugged) return step({ kind: 'plug', instance: want })
   const running: Fact = { kind: 'running', instance: want.id, bootCount: want.bootCount }
-  return facts(running, ...newMarks(want, marks))
+  const attached = (want.attaching ?? []).map(
+    ({ id: nic, attachment }): Fact => ({ kind: 'attached', nic, attachment, to: want.id }),
+  )
+  return facts(running, ...newMarks(want, marks), ...attached)
 }
 
 /** Whether it has the wanted NICs, with their addresses, and no others. */

@@ -39,6 +39,7 @@ import { routes } from './migrations/0021-routes.ts'
 import { networkInterfaces } from './migrations/0022-network-interfaces.ts'
 import { vpcPeerings } from './migrations/0024-vpc-peerings.ts'
 import { flowLogs } from './migrations/0025-flow-logs.ts'
+import { attachingInterfaces } from './migrations/0026-attaching-interfaces.ts'
 import { peeringOptions } from './migrations/0027-peering-options.ts'
 import { launchTemplates } from './migrations/0030-launch-templates.ts'
 import { placementGroups } from './migrations/0031-placement-groups.ts'
@@ -68,6 +69,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0022-network-interfaces': networkInterfaces,
   '0024-vpc-peerings': vpcPeerings,
   '0025-flow-logs': flowLogs,
+  '0026-attaching-interfaces': attachingInterfaces,
   '0027-peering-options': peeringOptions,
   '0030-launch-templates': launchTemplates,
   '0031-placement-groups': placementGroups,

@@ -57,9 +57,13 @@ async function attach(tx: Tx, asked: Asked, { account, newId, now, settings }: C
   refuseDeviceIndex(deviceIndex, instance.type, settings)
   refuseAddressesOf(nic, instance.type, settings)
   await refuseElsewhere(tx, nic, others)
-  if (instance.state === 'running') await refuseFixedNics(tx, instance, settings)
+  const isRunning = instance.state === 'running'
+  if (isRunning) await refuseFixedNics(tx, instance, settings)
   const id = newId('eni-attach')
-  const attachment = { id, attachedAt: now, deleteOnTermination: false }
+  const attachment = {
+    ...{ id, attachedAt: now, deleteOnTermination: false },
+    ...(isRunning ? { isBeginning: true as const } : {}),
+  }
   const result = await tx.attachNic(nic, { instance: instance.id, deviceIndex, attachment })
   if (result === 'taken') throw deviceIndexTaken(instance.id, deviceIndex)
   if (result === 'in-use') throw nicInUse(nic.id)

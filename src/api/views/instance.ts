@@ -6,6 +6,7 @@
  */
 import type {
   _InstanceType,
+  AttachmentStatus,
   GroupIdentifier,
   InstanceNetworkInterface,
   Instance as InstanceOutput,
@@ -24,7 +25,14 @@ import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-opt
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import { addressesOfNic, attachmentOf } from '../../model/nics.ts'
 import type { PlacementMembership } from '../../model/placement-group.ts'
-import type { Address, Host, Instance, InstanceState, Nic } from '../../model/records.ts'
+import type {
+  Address,
+  Host,
+  Instance,
+  InstanceState,
+  Nic,
+  NicAttachment,
+} from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { ApiSettings } from '../action.ts'
 import type { InstanceDetails } from '../instance-details.ts'
@@ -236,10 +244,15 @@ export function nicView(nic: Nic, context: NicContext, dnsZone: string): Instanc
             DeleteOnTermination: attachment.deleteOnTermination,
             DeviceIndex: nic.deviceIndex,
             NetworkCardIndex: 0,
-            Status: attachment.isEnding === true ? 'detaching' : 'attached',
+            Status: attachmentStatus(attachment),
           },
         }),
   }
+}
+
+function attachmentStatus({ isEnding, isBeginning }: NicAttachment): AttachmentStatus {
+  if (isEnding === true) return 'detaching'
+  return isBeginning === true ? 'attaching' : 'attached'
 }
 
 /** Nothing for an address that no floating IP leads to. */

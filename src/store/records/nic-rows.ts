@@ -24,6 +24,7 @@ export interface NicRow
   readonly attachedAt: string | null
   readonly deleteOnTermination: number
   readonly isDetaching: number
+  readonly isAttaching: number
   readonly description: string | null
   readonly sourceDestCheck: number
 }
@@ -73,6 +74,7 @@ const nicSchema = z.object({
   attachedAt: time.nullable(),
   deleteOnTermination: flag,
   isDetaching: flag,
+  isAttaching: flag,
   description: prose.nullable(),
   sourceDestCheck: flag,
 })
@@ -135,13 +137,18 @@ export function nicToRows(nic: Nic): {
 /** The columns of an attachment. */
 export function attachmentColumns(
   attachment: NicAttachment | null,
-): Pick<NicRow, 'attachment' | 'attachedAt' | 'deleteOnTermination' | 'isDetaching'> {
-  const { id: name = null, attachedAt = null, deleteOnTermination, isEnding } = attachment ?? {}
+): Pick<
+  NicRow,
+  'attachment' | 'attachedAt' | 'deleteOnTermination' | 'isDetaching' | 'isAttaching'
+> {
+  const { id: name = null, attachedAt = null, deleteOnTermination } = attachment ?? {}
+  const { isEnding, isBeginning } = attachment ?? {}
   return {
     attachment: name,
     attachedAt,
     deleteOnTermination: Number(deleteOnTermination ?? true),
     isDetaching: Number(isEnding ?? false),
+    isAttaching: Number(isBeginning ?? false),
   }
 }
 
@@ -179,7 +186,7 @@ export function nicsFromRows(
 }
 
 function nicFromRow(row: NicRow, groups: readonly GroupId[], further: readonly Ipv4[]): Nic {
-  const { attachment, attachedAt, deleteOnTermination, isDetaching, ...rest } = row
+  const { attachment, attachedAt, deleteOnTermination, isDetaching, isAttaching, ...rest } = row
   const { description, sourceDestCheck, ...columns } = rest
   return {
     ...columns,
@@ -193,7 +200,7 @@ function nicFromRow(row: NicRow, groups: readonly GroupId[], further: readonly I
 
 /** Nothing where an older daemon attached it and nobody has changed that since. */
 function attached({ id: nic, createdAt, ...row }: NicRow): Pick<Nic, 'attachment'> {
-  const { attachment, attachedAt, deleteOnTermination, isDetaching } = row
+  const { attachment, attachedAt, deleteOnTermination, isDetaching, isAttaching } = row
   if (attachment === null && deleteOnTermination !== 0 && isDetaching === 0) return {}
   return {
     attachment: {
@@ -201,6 +208,7 @@ function attached({ id: nic, createdAt, ...row }: NicRow): Pick<Nic, 'attachment
       attachedAt: attachedAt ?? createdAt,
       deleteOnTermination: deleteOnTermination !== 0,
       ...(isDetaching === 0 ? {} : { isEnding: true }),
+      ...(isAttaching === 0 ? {} : { isBeginning: true }),
     },
   }
 }

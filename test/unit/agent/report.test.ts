@@ -52,6 +52,26 @@ async function state() {
 const usedDiskGiB = async () => (await store.read((tx) => tx.hosts()))[0]?.usedDiskGiB
 
 describe('reportFacts', () => {
+  it('writes that a NIC is attached, if it is this attachment that began', async () => {
+    const [nic] = await store.read((tx) => tx.nics({}))
+    const attachment = { id: numbered('eni-attach', 1), attachedAt: '2026-11-22T08:00:00.000Z' }
+    const begun = { ...attachment, deleteOnTermination: false, isBeginning: true } as const
+    if (nic === undefined) throw new Error('there is a NIC')
+    await store.change((tx) => tx.updateAttachment(nic, begun))
+    const { nics } = await snapshot(store)
+    expect(nics[0]?.attachment).toEqual(begun)
+    const fact = { kind: 'attached', nic: nic.id, attachment: attachment.id, to: id } as const
+    for (const other of [
+      { ...fact, attachment: numbered('eni-attach', 2) },
+      { ...fact, to: instanceId(2) },
+    ])
+      expect((await report(other)).changes).toEqual([])
+    expect((await report(fact)).changes).toEqual([fact])
+    expect((await report(fact)).changes).toEqual([])
+    const [after] = await store.read((tx) => tx.nics({}))
+    expect(after?.attachment).toEqual({ ...attachment, deleteOnTermination: false })
+  })
+
   it('writes a fact once and then finds nothing new in it', async () => {
     expect((await report({ kind: 'running', instance: id, bootCount: 1 })).changes).toHaveLength(1)
     expect((await report({ kind: 'running', instance: id, bootCount: 1 })).changes).toHaveLength(0)

@@ -255,3 +255,20 @@ describe('from any want and any have', () => {
     )
   })
 })
+
+test('a NIC is reported as attached when the workload has it, and not before', () => {
+  const attachment = numbered('eni-attach', 1)
+  const base = instance(1)
+  const want: InstanceWant = {
+    ...base,
+    bootCount: 1,
+    nics: base.nics.map((nic) => ({ ...nic, attachment })),
+    attaching: [{ id: NIC, attachment }],
+  }
+  const facts = (state: WorkloadState) => planWorkload(want, have(state), () => READY).facts
+  const attached = { kind: 'attached', nic: NIC, attachment, to: want.id }
+  expect(facts(withNics({ name: attachment }))).toContainEqual(attached)
+  expect(facts(UP)).toContainEqual(attached)
+  for (const state of [withNics(), UNPLUGGED, ended('itself')])
+    expect(facts(state).map(({ kind }) => kind)).not.toContain('attached')
+})
