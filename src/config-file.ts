@@ -4,13 +4,16 @@
  *
  * A problem names the file, the line and the key. Unknown keys are problems.
  */
-import { readFileSync } from 'node:fs'
 import { type Document, isMap, isScalar, LineCounter, parseDocument, stringify } from 'yaml'
 import { z } from 'zod'
 import { type Config, configSchema } from './config.ts'
-import { codeOf } from './lib/errno.ts'
+import { readTextFile } from './lib/text-file.ts'
 import { messageOf } from './model/errors.ts'
 import { formatRange } from './model/pools.ts'
+import { MIB } from './model/sizes.ts'
+
+/** Far more than all settings with their descriptions. */
+const LIMIT_BYTES = MIB
 
 /** A problem in a configuration. `line` counts from 1. Null if no line of the file is the cause. */
 export interface ConfigProblem {
@@ -53,7 +56,7 @@ export function parseConfig(text: string, file: string): Config {
       document.errors.map((error) => ({
         key: '',
         line: lines.linePos(error.pos[0]).line,
-        message: error.message,
+        message: /call stack/.test(error.message) ? 'is nested too deeply' : error.message,
       })),
     )
   }
@@ -122,15 +125,11 @@ function suggestion(path: readonly PropertyKey[], key: string): string {
 
 /** Settings from a file. A missing file is an error only if the caller named it (`required`). */
 export function loadConfig(file: string, options: { readonly required: boolean }): Config {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    const code = codeOf(error) ?? 'unreadable'
-    if (code === 'ENOENT' && !options.required) return parseConfig('', file)
-    throw new ConfigError(file, [{ key: '', line: null, message: `cannot be read (${code})` }])
-  }
-  return parseConfig(text, file)
+  const found = readTextFile(file, LIMIT_BYTES)
+  if ('text' in found) return parseConfig(found.text, file)
+  if (found.isMissing && !options.required) return parseConfig('', file)
+  const fix = found.isMissing ? ': name another one with --config, or leave --config out' : ''
+  throw new ConfigError(file, [{ key: '', line: null, message: `${found.problem}${fix}` }])
 }
 
 /** One row of the reference: key, default as YAML, description. */

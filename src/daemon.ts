@@ -135,7 +135,7 @@ async function openMachine(
   parts: AsyncDisposableStack,
 ): Promise<Machine> {
   const { config } = context
-  const metadataKey = await readSecret(join(config.stateDir, 'metadata.key'))
+  const metadataKey = await readSecret(join(config.stateDir, 'metadata.key'), { guards: null })
   const s3Settings = await readS3Settings(config.images.s3)
   const s3 = s3Settings === null ? null : createS3(s3Settings)
   parts.defer(() => s3?.close())

@@ -15,6 +15,7 @@ import { type CertificateFiles, certificateFiles, ensureCertificates } from './l
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import { readSecret } from './lib/secret.ts'
+import { readTextFile } from './lib/text-file.ts'
 import { cidrAddress } from './model/addr.ts'
 import { AtollError } from './model/errors.ts'
 
@@ -37,6 +38,10 @@ export interface Identity {
   close(): Promise<void>
 }
 
+const OWN_SECRET =
+  'no access key can be used that the records have, and clients do not trust the certificate of the API'
+/** Longer than any password. */
+const SECRET_LIMIT_BYTES = 64 * 1024
 /** How often the files and the certificate's age are checked. */
 const LOOK_MS = 600_000
 /** The same after a failure. */
@@ -112,14 +117,14 @@ export async function openIdentity(parts: {
 
 /**
  * The secret that all keys of this host are derived from: the cluster's, or 32 random bytes in
- * `cloud.key` of stateDir. Errors: `refused` when the file that the settings name is unreadable.
+ * `cloud.key` of stateDir. Errors: `refused` when there is a file without a usable secret.
  */
 export async function readCloudSecret({
   cluster,
   stateDir,
 }: Pick<Config, 'cluster' | 'stateDir'>): Promise<string | Uint8Array> {
   return cluster.secretFile === null
-    ? readSecret(join(stateDir, 'cloud.key'))
+    ? readSecret(join(stateDir, 'cloud.key'), { guards: OWN_SECRET })
     : readSecretFile(cluster.secretFile)
 }
 
@@ -128,18 +133,15 @@ export async function readCloudSecret({
  * which names the file and never its content.
  */
 export async function readSecretFile(file: string): Promise<string> {
-  try {
-    const secret = (await readFile(file, 'utf8')).trim()
-    if (secret !== '') return secret
-  } catch (cause) {
-    throw new AtollError(
-      'refused',
-      'InvalidParameterValue',
-      `The secret in ${file} cannot be read`,
-      { cause },
-    )
-  }
-  throw new AtollError('refused', 'InvalidParameterValue', `The file ${file} holds no secret`)
+  const found = readTextFile(file, SECRET_LIMIT_BYTES)
+  const problem = 'problem' in found ? found.problem : 'is empty: write the secret into it'
+  const secret = 'text' in found ? found.text.trim() : ''
+  if (secret !== '') return secret
+  throw new AtollError(
+    'refused',
+    'InvalidParameterValue',
+    `There is no secret in ${file}: the file ${problem}`,
+  )
 }
 
 async function renew(

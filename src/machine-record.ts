@@ -10,6 +10,8 @@ import { totalBytes } from './lib/disk-space.ts'
 import { readSecret } from './lib/secret.ts'
 import { GIB, MIB } from './model/sizes.ts'
 
+const IDENTITY = 'this machine is a stranger to the records, and does nothing under its host.name'
+
 /** Memory for instances, in MiB. */
 export function memoryForInstances({ capacity }: Pick<Config, 'capacity'>): number {
   const memoryMiB = totalmem() / MIB - capacity.reserveMemoryMiB
@@ -34,5 +36,7 @@ export async function machineRecord(config: Config) {
  * `host.name`.
  */
 async function machineIdentity(stateDir: string): Promise<string> {
-  return Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
+  return Buffer.from(await readSecret(join(stateDir, 'host.id'), { guards: IDENTITY })).toString(
+    'hex',
+  )
 }

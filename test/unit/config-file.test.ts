@@ -1,6 +1,16 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
-import { ConfigError, parseConfig, printConfig, settingsReference } from '../../src/config-file.ts'
+import { afterAll, describe, expect, it } from 'vitest'
+import {
+  ConfigError,
+  loadConfig,
+  parseConfig,
+  printConfig,
+  settingsReference,
+} from '../../src/config-file.ts'
 
 function problemsOf(text: string): readonly string[] {
   try {
@@ -41,6 +51,7 @@ describe('parseConfig', () => {
     ['YAML that does not parse', 'api:\n  port: [3\n', /^atoll\.yaml:3: /],
     ['a key given twice', 'api: {}\napi: {}\n', /^atoll\.yaml:2: /],
     ['a list for a section', 'api: [1]', /^atoll\.yaml:1: api: /],
+    ['a hundred thousand brackets', '['.repeat(100_000), /^atoll\.yaml:1: is nested too deeply/],
     ['an alias bomb', 'a: &a [1,1]\nb: [*a,*a]', /./],
   ])('refuses %s', (_name, text, expected) => {
     expect(problemsOf(text)[0]).toMatch(expected)
@@ -58,6 +69,34 @@ describe('parseConfig', () => {
         },
       ),
     )
+  })
+})
+
+describe('loadConfig', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'atoll-config-'))
+  afterAll(() => rmSync(directory, { recursive: true }))
+  const at = (name: string) => join(directory, name)
+
+  it.each<[string, string, () => unknown]>([
+    ['is missing', 'does not exist: name another one with --config', () => undefined],
+    ['is a directory', 'is a directory: name the file in it', () => mkdirSync(at('f'))],
+    ['is a pipe', 'is no regular file', () => execFileSync('sh', ['-c', 'mkfifo "$0"', at('f')])],
+    ['is a device', 'is no regular file', () => symlinkSync('/dev/zero', at('f'))],
+    [
+      'is a link to itself',
+      'is a symbolic link that leads nowhere',
+      () => symlinkSync(at('f'), at('f')),
+    ],
+    ['is too long', 'has 10485760 bytes', () => writeFileSync(at('f'), ' '.repeat(10_485_760))],
+    ['is no text', 'is not text in UTF-8', () => writeFileSync(at('f'), Buffer.of(0xff, 0xfe))],
+  ])('a file that %s', (_what, problem, make) => {
+    rmSync(at('f'), { recursive: true, force: true })
+    make()
+    expect(() => loadConfig(at('f'), { required: true })).toThrow(`${at('f')}: ${problem}`)
+  })
+
+  it('is all defaults without a file that nobody has named', () => {
+    expect(loadConfig(at('none'), { required: false })).toEqual(parseConfig('', 'none'))
   })
 })
 
