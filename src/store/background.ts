@@ -38,9 +38,11 @@ export function openInBackground(options: {
   // Nobody may be waiting for it.
   opened.promise.catch(() => undefined)
   let engine: Store | null = null
+  let trouble: unknown
 
   async function keepTrying(): Promise<void> {
     const again = (error: unknown) => {
+      trouble = error
       log.warn({ error }, 'the database is not ready; trying again')
       return true
     }
@@ -50,7 +52,7 @@ export function openInBackground(options: {
 
   const trying = keepTrying().catch((error: unknown) => opened.reject(error))
   const ready = (): Store => {
-    if (engine === null) throw unavailable('The database is unavailable; try again.')
+    if (engine === null) throw unavailable('The database is unavailable; try again.', trouble)
     return engine
   }
   return {

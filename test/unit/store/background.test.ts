@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { unavailable } from '../../../src/model/errors.ts'
+import { explain, unavailable } from '../../../src/model/errors.ts'
 import { openInBackground } from '../../../src/store/background.ts'
 import type { ReadTx } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
@@ -26,7 +26,11 @@ describe('openInBackground', () => {
       log: silentLog,
     })
     await expect(store.change(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
-    await expect(store.read(hostNames)).rejects.toMatchObject({ kind: 'unavailable' })
+    const refusal = await store.read(hostNames).catch((error: unknown) => error)
+    expect(refusal).toMatchObject({ kind: 'unavailable' })
+    // For the operator, and not for clients.
+    expect(explain(refusal)).toContain('nobody there')
+    expect(String(refusal)).not.toContain('nobody there')
     await store.ready
     expect(await store.read(hostNames)).toEqual(hosts)
     expect(attempts).toBe(4)

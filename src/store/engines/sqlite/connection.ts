@@ -15,9 +15,10 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { nextTurn, systemClock } from '../../../lib/clock.ts'
+import { codeOf } from '../../../lib/errno.ts'
 import { createQueue } from '../../../lib/queue.ts'
 import { createTimeSlice } from '../../../lib/turns.ts'
-import { bug, unavailable } from '../../../model/errors.ts'
+import { bug, messageOf, unavailable } from '../../../model/errors.ts'
 import { classified } from './errors.ts'
 
 /** How long SQLite may block the process to wait for a lock of another process. */
@@ -185,7 +186,12 @@ function keepPrivate(file: string): void {
   try {
     descriptor = openSync(file, 'a', FILE_MODE)
   } catch (error) {
-    throw unavailable(`The database file ${file} cannot be opened for writing.`, error)
+    const what = `${file} cannot be opened for writing: ${messageOf(error)}`
+    const cause = new Error(`${what} (fix: let root write it, or remove what is there)`)
+    throw unavailable(
+      'The database is unavailable; try again.',
+      Object.assign(cause, { code: codeOf(error) }),
+    )
   }
   try {
     fchmodSync(descriptor, FILE_MODE)

@@ -1,5 +1,5 @@
 /** Classifies SQLite's errors by result code (https://www.sqlite.org/rescode.html). Pure. */
-import { AtollError } from '../../../model/errors.ts'
+import { AtollError, messageOf } from '../../../model/errors.ts'
 import { EngineError, type EngineErrorKind } from '../engine.ts'
 
 /** Primary result codes that are not `misuse`. */
@@ -17,6 +17,17 @@ const KIND_OF_CODE: ReadonlyMap<number, EngineErrorKind> = new Map([
   [22, 'away'], // SQLITE_NOLFS
   [23, 'away'], // SQLITE_AUTH
   [26, 'away'], // SQLITE_NOTADB
+])
+/** What an operator does about a file that does not work. Nobody else fixes it. */
+const FIX_OF_CODE: ReadonlyMap<number, string> = new Map([
+  [8, 'let root write atoll.db in stateDir: its file system may be mounted read-only'],
+  [10, 'the disk does not work: dmesg says more'],
+  [
+    11,
+    'atoll.db in stateDir is damaged: restore it from a backup (sqlite3 atoll.db .recover shows what is left)',
+  ],
+  [13, 'the disk is full: free some space'],
+  [26, 'atoll.db in stateDir is damaged, or another file: restore it from a backup'],
 ])
 const SQLITE_CONSTRAINT_PRIMARYKEY = 1555
 const SQLITE_CONSTRAINT_UNIQUE = 2067
@@ -40,5 +51,11 @@ function engineError(error: unknown, sql: string): EngineError {
   const duplicate = code === SQLITE_CONSTRAINT_UNIQUE || code === SQLITE_CONSTRAINT_PRIMARYKEY
   if (duplicate) return new EngineError('duplicate', error, detail)
   if (code === SQLITE_CONSTRAINT_FOREIGNKEY) return new EngineError('referenced', error, detail)
-  return new EngineError(KIND_OF_CODE.get(code & PRIMARY_CODE_MASK) ?? 'misuse', error, detail)
+  const primary = code & PRIMARY_CODE_MASK
+  const fix = FIX_OF_CODE.get(primary)
+  const cause =
+    fix === undefined
+      ? error
+      : Object.assign(new Error(`${messageOf(error)} (fix: ${fix})`), { code })
+  return new EngineError(KIND_OF_CODE.get(primary) ?? 'misuse', cause, detail)
 }

@@ -1,6 +1,10 @@
 /** The SQLite dialect: what it makes of SQLite's own failures and rollbacks. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Kysely, sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { explain } from '../../../../../src/model/errors.ts'
 import { sqliteDialect } from '../../../../../src/store/engines/sqlite/dialect.ts'
 
 interface Things {
@@ -30,6 +34,26 @@ describe('a failure', () => {
   it('from a value that SQLite cannot hold is ours', async () => {
     const failing = sql`select ${Symbol('x')}`.execute(db)
     await expect(failing).rejects.toMatchObject({ trouble: 'misuse', kind: 'bug' })
+  })
+
+  it.each([
+    ['no database', Buffer.from('not a database, and long enough to be looked at'), 'backup'],
+    ['a directory', null, 'remove what is there'],
+  ])('of a file that is %s names the fix to the operator only', async (_what, content, fix) => {
+    const directory = await mkdtemp(join(tmpdir(), 'atoll-sqlite-'))
+    const file = join(directory, 'atoll.db')
+    await (content === null ? mkdir(file) : writeFile(file, content))
+    const damaged = new Kysely<Things>({ dialect: sqliteDialect(file) })
+    const failure = await damaged
+      .selectFrom('things')
+      .selectAll()
+      .execute()
+      .catch((error: unknown) => error)
+    await damaged.destroy().catch(() => undefined)
+    await rm(directory, { recursive: true })
+    expect(failure).toMatchObject({ kind: 'unavailable' })
+    expect(explain(failure)).toContain(fix)
+    expect(String(failure)).not.toContain(fix)
   })
 
   it('never shows the caller SQL or values', async () => {
