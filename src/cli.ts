@@ -110,8 +110,12 @@ function withOldNames(checks: readonly DoctorCheck[]) {
 
 /** Reads the configuration that the daemon on this host uses. */
 function configuration(program: Command): Config {
-  const named: string | undefined = program.opts()['config'] ?? readEnvironment().configFile
+  const named = namedFile(program)
   return loadConfig(named ?? DEFAULT_CONFIG_FILE, { required: named !== undefined })
+}
+
+function namedFile(program: Command): string | undefined {
+  return program.opts()['config'] ?? readEnvironment().configFile
 }
 
 const ENDING_SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGINT'] as const
@@ -187,7 +191,8 @@ function buildProgram(): Command {
     'doctor',
     'check what Atoll needs on this machine, and say how to fix what is wrong',
   ).action(async (output: Output) => {
-    const checks = await runChecks(configuration(program), readEnvironment())
+    const file = namedFile(program) ?? DEFAULT_CONFIG_FILE
+    const checks = await runChecks(configuration(program), readEnvironment(), file)
     show(output, withOldNames(checks), renderDoctor)
     if (checks.some((check) => check.result === 'fail')) process.exitCode = 1
   })

@@ -25,6 +25,7 @@ import {
   checkFabricPeers,
   checkFabricPort,
 } from './doctor-fabric.ts'
+import { checkFiles } from './doctor-files.ts'
 import { checkForeignFirewall } from './doctor-firewall.ts'
 import { checkForwarders } from './doctor-forwarders.ts'
 import {
@@ -51,6 +52,7 @@ const unreadableRows = z.object({
 export async function runChecks(
   config: Config,
   environment: Environment,
+  configFile: string,
 ): Promise<readonly DoctorCheck[]> {
   const checks: readonly (readonly [string, () => Promise<CheckResult> | CheckResult])[] = [
     ['root', checkRoot],
@@ -78,6 +80,7 @@ export async function runChecks(
     ],
     ['DNS forwarders', () => checkForwarders(config)],
     ['outbound ports', () => checkNatPorts(config)],
+    ['files', () => checkFiles(config, configFile)],
     ['records', () => checkRecords(config)],
     ['access keys', () => checkKeySealing(config)],
     ['certificates', () => checkCertificates(config)],

@@ -20,7 +20,12 @@ const settings = {
 let checks: ReadonlyMap<string, DoctorCheck>
 
 async function look(config: Config): Promise<ReadonlyMap<string, DoctorCheck>> {
-  return new Map((await runChecks(config, readEnvironment())).map((check) => [check.name, check]))
+  return new Map(
+    (await runChecks(config, readEnvironment(), '/nowhere/atoll.yaml')).map((check) => [
+      check.name,
+      check,
+    ]),
+  )
 }
 
 beforeAll(async () => {
@@ -51,6 +56,7 @@ test('every prerequisite is looked at once', () => {
     'metrics port',
     'DNS forwarders',
     'outbound ports',
+    'files',
     'records',
     'access keys',
     'certificates',
