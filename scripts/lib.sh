@@ -126,6 +126,21 @@ stop_process() {
   wait_for 5 process_has_ended "$pid"
 }
 
+# alone: ends this script if another one that changes this machine runs. Two at a time would remove
+# what the other one has just made.
+ALONE=/run/lock/atoll-script.pid
+alone() {
+  mkdir -p "${ALONE%/*}"
+  if ! (set -o noclobber && echo $$ >"$ALONE") 2>/dev/null; then
+    ! is_running "$ALONE" scripts/ ||
+      fail "process $(cat "$ALONE") changes Atoll on this machine: $(tr '\0' ' ' <"/proc/$(cat "$ALONE")/cmdline")" \
+        "wait until it has ended, or end it (kill $(cat "$ALONE")), and run this again"
+    # It was killed.
+    echo $$ >"$ALONE"
+  fi
+  trap 'rm -f "$ALONE"' EXIT
+}
+
 # A zombie counts as ended: its parent has not noticed yet.
 process_has_ended() {
   [ ! -e "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
@@ -281,6 +296,50 @@ start_engine() {
     --host "unix://$RUN/docker.sock" --bridge=none --iptables=false --ip-forward=false --live-restore \
     "${remap[@]}" </dev/null >>"$RUN/dockerd.log" 2>&1 &
   wait_for 60 engine_answers "$RUN/docker.sock" || { tail -n 20 "$RUN/dockerd.log"; return 1; }
+}
+
+# When our own engine was killed or hangs, its containers run on without it (live-restore), and only
+# an engine can end them. So teardown needs one that answers.
+revive_engine() {
+  [ -e "$RUN/docker.pid" ] || return 0
+  ! engine_answers "$RUN/docker.sock" >/dev/null 2>&1 || return 0
+  stop_process "$RUN/docker.pid" dockerd 5
+  # Its containerd may hang as well.
+  stop_process "$RUN/docker/containerd/containerd.pid" containerd 5
+  start_engine
+}
+
+# tear_down TREE...: removes instances, links, routes and rules, by the first of these trees that
+# can run. An interrupted removal may have taken one of them.
+tear_down() {
+  local tree options=()
+  revive_engine
+  if [ -e "$CONFIG" ]; then
+    options=(--config "$CONFIG")
+  elif [ -S "$RUN/docker.sock" ]; then
+    printf 'docker: {socket: %s}\n' "$RUN/docker.sock" >"$RUN/teardown.yaml"
+    options=(--config "$RUN/teardown.yaml")
+  fi
+  for tree in "$@"; do
+    [ -x "$tree/node_modules/.bin/node" ] || continue
+    "$tree/bin/atoll" "${options[@]}" teardown --yes
+    return
+  done
+  [ -d "$STATE" ] || ip -o link | grep -q ': at-' || return 0
+  echo "nothing was removed: there is no Node in $*. Install it with scripts/quickstart, and run this again"
+  return 1
+}
+
+# Ends our own engine and removes what it leaves outside its directories.
+remove_engine() {
+  [ -e "$RUN/docker.pid" ] || return 0
+  stop_process "$RUN/docker.pid" dockerd 60
+  # An engine that had to be killed leaves its mounts.
+  awk -v run="$RUN/docker/" -v old="$STATE/docker/" -v state="$(engine_state)/" 'index($2, run) == 1 || index($2, old) == 1 || index($2, state) == 1 { print $2 }' /proc/self/mounts |
+    xargs -r umount -l
+  # Docker also uses these directories. Keep them if another engine runs.
+  pgrep -r D,R,S,I -x 'dockerd|containerd' >/dev/null || rm -rf /run/docker /run/containerd
+  remove_remap_user
 }
 
 daemon_is_healthy() { curl -sf -m 2 --noproxy '*' http://127.0.0.1:9773/healthz; }

@@ -151,6 +151,24 @@ function addConsole(program: Command): void {
     })
 }
 
+function addTeardown(program: Command): void {
+  program
+    .command('teardown')
+    .description(
+      'remove everything of Atoll that runs on this machine: instances, links, routes, rules. Stop atolld first',
+    )
+    .requiredOption('--yes', 'confirm that instances and their disks are deleted')
+    .action(async () => {
+      const { DRIVER_TEARDOWNS } = await import('./drivers.ts')
+      const { namespaceDirectory } = await import('./host/network/vpc-namespaces.ts')
+      const config = configuration(program)
+      const names = namespaceDirectory(config.runtimeDir)
+      const { done, problems } = await teardown(config, DRIVER_TEARDOWNS, names)
+      for (const line of [...done, ...(await withdrawn(config)), ...problems]) print(line)
+      if (problems.length > 0) process.exitCode = 1
+    })
+}
+
 function buildProgram(): Command {
   const program = new Command('atoll')
     .description('Operates the Atoll daemon on this host.')
@@ -217,19 +235,7 @@ function buildProgram(): Command {
   order('undrain', 'place new instances on a drained host again')
   order('forget', 'remove a host that is gone for good; its instances are terminated')
   addImages(program, () => configuration(program).images)
-  program
-    .command('teardown')
-    .description(
-      'remove everything of Atoll that runs on this machine: instances, links, routes, rules. Stop atolld first',
-    )
-    .requiredOption('--yes', 'confirm that instances and their disks are deleted')
-    .action(async () => {
-      const { DRIVER_TEARDOWNS } = await import('./drivers.ts')
-      const { namespaceDirectory } = await import('./host/network/vpc-namespaces.ts')
-      const config = configuration(program)
-      const lines = await teardown(config, DRIVER_TEARDOWNS, namespaceDirectory(config.runtimeDir))
-      for (const line of [...lines, ...(await withdrawn(config))]) print(line)
-    })
+  addTeardown(program)
   return program
 }
 

@@ -28,7 +28,7 @@ import {
 } from './model/addr.ts'
 import { type CloudNetwork, type Collision, findCollisions } from './model/collisions.ts'
 import { explainBlockingChain, findBlockingChains, probeAddresses } from './model/foreign-rules.ts'
-import { isNicLink, isTransitLink } from './model/names.ts'
+import { DAEMON_LOCK, isNicLink, isTransitLink } from './model/names.ts'
 import { namedSources } from './model/nat.ts'
 import { wantedFloatingIps } from './plan/floating.ts'
 import { createCollisionWatch } from './services/collisions.ts'
@@ -61,7 +61,7 @@ export async function lockDirectories(config: Config): Promise<() => Promise<voi
   ]
   // Two daemons on one machine would undo each other's links and rules, even with different
   // directories.
-  const unlock = await takeProcessLock('atolld')
+  const unlock = await takeProcessLock(DAEMON_LOCK)
   if (unlock === null) throw new Error('another atolld runs on this machine: stop it first')
   await writeFile(join(config.runtimeDir, 'atolld.pid'), `${process.pid}\n`)
   return async () => {

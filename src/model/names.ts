@@ -89,6 +89,8 @@ export function networkOfNamespace(name: string): number | undefined {
  * Route protocol number of our routes (`ip route … proto 167`; unassigned in iproute2's rt_protos).
  */
 export const ROUTE_PROTOCOL = 167
+/** The lock of the daemon (`lib/process-lock.ts`): one runs in each network namespace. */
+export const DAEMON_LOCK = 'atolld'
 
 /** Our nftables table, in family `inet`. The names of all our tables start with `atoll`. */
 export const NFT_TABLE = 'atoll'

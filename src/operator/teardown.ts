@@ -7,46 +7,73 @@ import { readdir, rmdir } from 'node:fs/promises'
 import type { Config } from '../config.ts'
 import { removeAllOfOurs } from '../host/cleanup.ts'
 import { below, removeTree } from '../lib/paths.ts'
-import { messageOf } from '../model/errors.ts'
-import { CONSOLES_DIRECTORY, FORWARDING_FILE, VOLUMES_DIRECTORY } from '../model/names.ts'
+import { takeProcessLock } from '../lib/process-lock.ts'
+import { messageOf, refused } from '../model/errors.ts'
+import {
+  CONSOLES_DIRECTORY,
+  DAEMON_LOCK,
+  FORWARDING_FILE,
+  VOLUMES_DIRECTORY,
+} from '../model/names.ts'
 import type { DriverTeardown } from '../workloads/driver.ts'
 
 /** Directories of instances that all drivers share, below the state directory. */
 const SHARED_DIRECTORIES = [VOLUMES_DIRECTORY, CONSOLES_DIRECTORY]
 
+/** What was removed, and what was not: a line for each. */
+export interface Removal {
+  readonly done: readonly string[]
+  readonly problems: readonly string[]
+}
+
 /**
  * Removes every driver's instances and images, then namespaces of VPCs (their names are in
- * `namespaceDirectory`), links, routes and rules, then instance files. Returns a line for each
- * removal.
+ * `namespaceDirectory`), links, routes and rules, then instance files. Errors: `refused` while the
+ * daemon runs.
  */
 export async function teardown(
   config: Config,
   drivers: readonly DriverTeardown<Config>[],
   namespaceDirectory: string,
-): Promise<readonly string[]> {
-  const instances = await removeInstances(config, drivers)
-  const forwardingFile = below(config.stateDir, FORWARDING_FILE)
-  const kernel = await removeAllOfOurs(forwardingFile, { namespaceDirectory })
-  const kept = await removeFiles(config, drivers)
-  return [...instances, ...kernel, ...kept]
+): Promise<Removal> {
+  const unlock = await takeProcessLock(DAEMON_LOCK)
+  if (unlock === null)
+    throw refused(
+      'InvalidParameterValue',
+      'atolld runs on this machine, and would make everything again. Stop it (systemctl stop atolld), and run this again',
+    )
+  try {
+    const instances = await removeInstances(config, drivers)
+    const forwardingFile = below(config.stateDir, FORWARDING_FILE)
+    const kernel = await removeAllOfOurs(forwardingFile, { namespaceDirectory })
+    const kept = await removeFiles(config, instances.ended)
+    return {
+      done: [...instances.done, ...kernel],
+      problems: [...instances.problems, ...kept],
+    }
+  } finally {
+    await unlock()
+  }
 }
 
 /**
- * Removes every driver's instances. If one driver fails, the others continue. Returns a line for
- * each removal, and for each driver that failed.
+ * Removes every driver's instances. If one driver fails, the others continue. `ended` are those
+ * that did not: the files of the others say what is left.
  */
 export async function removeInstances<C>(
   config: C,
   drivers: readonly DriverTeardown<C>[],
-): Promise<readonly string[]> {
-  const lines: string[] = []
+): Promise<Removal & { readonly ended: readonly DriverTeardown<C>[] }> {
+  const [done, problems]: [string[], string[]] = [[], []]
+  const ended: DriverTeardown<C>[] = []
   for (const driver of drivers)
-    lines.push(
-      ...(await driver
-        .removeInstances(config)
-        .catch((error: unknown) => [`not all instances removed: ${messageOf(error)}`])),
-    )
-  return lines
+    try {
+      done.push(...(await driver.removeInstances(config)))
+      ended.push(driver)
+    } catch (error) {
+      problems.push(`not all instances removed: ${messageOf(error)}`)
+    }
+  return { done, problems, ended }
 }
 
 /**

@@ -91,6 +91,8 @@ ${ROOT}/scripts/install --engines --hosts 10.0.0.1 --address 10.0.0.9; echo "exi
 ${ROOT}/scripts/install --hosts 10.0.0.1,db2 --address 10.0.0.1; echo "exit $?"
 ${ROOT}/scripts/install --hosts 10.0.0.1 --address 10.0.0.1; echo "exit $?"
 echo "== removed"
+# Instances still run then, and there is no release any more.
+${ROOT}/scripts/install --uninstall --keep-state || echo "failed with $?"
 ${ROOT}/scripts/install --uninstall || echo "failed with $?"
 ${ROOT}/scripts/install --uninstall || echo "failed with $?"
 kill $proxying

@@ -8,16 +8,23 @@ import { beforeAll, expect, it } from 'vitest'
 import { borrowMachine } from '../kit/borrowed.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const TIMEOUT_MS = 240_000
+const TIMEOUT_MS = 400_000
 
 const SCRIPT = `
-for round in first second; do
-  echo "== $round"
-  ${ROOT}/scripts/quickstart || echo "failed with $?"
-done
+echo "== first"
+${ROOT}/scripts/quickstart & up=$!
+until [ -e /run/lock/atoll-script.pid ]; do sleep 0.05; done
+${ROOT}/scripts/quickstart --down >/mnt/too-early 2>&1 && echo 'failed: it was removed meanwhile'
+wait $up || echo "failed with $?"
+echo "== too early"
+cat /mnt/too-early
+echo "== second"
+${ROOT}/scripts/quickstart || echo "failed with $?"
 echo "== instances"
 atoll instances
 echo "== down"
+# As on a hung disk: only an engine can end its containers.
+kill -STOP "$(cat /run/atoll/docker.pid)"
 ${ROOT}/scripts/quickstart --down || echo "failed with $?"
 ${ROOT}/scripts/quickstart --down || echo "failed with $?"
 `
@@ -44,7 +51,14 @@ it('the first run launches both, the second finds them', () => {
   expect(machine.part('instances').match(/ running /g)).toHaveLength(2)
 })
 
-it('--down leaves nothing, also the second time', () => {
+it('--down is refused while it starts, and says what to wait for', () => {
+  expect(machine.part('too early')).toMatch(
+    /FAILED {2}process \d+ changes Atoll on this machine: .*quickstart/,
+  )
+  expect(machine.part('too early')).toMatch(/What to do: wait until it has ended/)
+})
+
+it('--down leaves nothing, although the engine hangs, also the second time', () => {
   expect(machine.part('down')).not.toContain('failed')
   expect(machine.left()).toBe('')
 })

@@ -118,7 +118,8 @@ test(
     const id = await launch(await register(`process://${join(dir, 'second')}`))
     await untilState(id, 'running')
     const config = { stateDir, runtimeDir: join(dir, 'run') }
-    expect(await removeInstances(config, [PROCESS_TEARDOWN])).toContain(`removed program ${id}`)
+    const removed = await removeInstances(config, [PROCESS_TEARDOWN])
+    expect(removed.done).toContain(`removed program ${id}`)
     expect(await removeFiles(config, [PROCESS_TEARDOWN])).toEqual([])
     const signal = new AbortController().signal
     expect(await processes.driver.list({ fresh: true, signal })).toEqual([])

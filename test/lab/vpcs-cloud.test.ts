@@ -99,17 +99,22 @@ async function pings(instance: string, address: string): Promise<boolean> {
   return (await cloud.inside(instance, ['ping', '-c1', '-W1', address])).exitCode === 0
 }
 
+/** The metadata service of its VPC is up, and tells it from all others. */
+function untilItKnowsItself(instance: string): Promise<void> {
+  const knows = async () => (await says(instance, 'wget', '-qO-', METADATA)) === instance
+  return eventually(`${instance} has its metadata`, knows, DEADLINE_MS)
+}
+
 function describeLife(when: string) {
   describe(when, () => {
     it('each instance reaches its neighbour and the outside, and knows who it is', async () => {
       for (const { first, second } of [red, blue]) {
-        expect(await pings(first, SECOND)).toBe(true)
-        expect(await pings(second, FIRST)).toBe(true)
-        expect(await pings(first, OUTSIDE_ADDRESS)).toBe(true)
-        for (const one of [first, second])
-          expect(await says(one, 'wget', '-qO-', METADATA)).toBe(one)
+        await eventually(`first reaches ${SECOND}`, () => pings(first, SECOND))
+        await eventually(`second reaches ${FIRST}`, () => pings(second, FIRST))
+        await eventually(`first reaches ${OUTSIDE_ADDRESS}`, () => pings(first, OUTSIDE_ADDRESS))
+        for (const one of [first, second]) await untilItKnowsItself(one)
       }
-      expect(await says(plain, 'wget', '-qO-', METADATA)).toBe(plain)
+      await untilItKnowsItself(plain)
     })
 
     it.skipIf(!hasMachines)(
@@ -127,12 +132,12 @@ function describeLife(when: string) {
         [red, blue],
         [blue, red],
       ] as const) {
-        expect(await known(own.first, own.second)).toBe(true)
+        await eventually('its own VPC has it', () => known(own.first, own.second), DEADLINE_MS)
         expect(await known(own.first, other.second)).toBe(false)
         expect(await known(plain, own.first)).toBe(false)
         expect(await known(own.first, plain)).toBe(false)
       }
-      expect(await known(red.first, 'only-red')).toBe(true)
+      await eventually('red has it', () => known(red.first, 'only-red'), DEADLINE_MS)
       expect(await known(red.first, 'only-blue')).toBe(false)
     })
 
@@ -152,11 +157,10 @@ describe('the daemon', () => {
   it('is killed, and finds everything again', async () => {
     const { stdout: before } = await cloud.inside(red.first, ['cat', '/proc/uptime'])
     await cloud.stop('SIGKILL')
-    expect(await pings(red.first, SECOND)).toBe(true)
-    expect(await pings(blue.first, OUTSIDE_ADDRESS)).toBe(true)
+    await eventually(`red reaches ${SECOND}`, () => pings(red.first, SECOND))
+    await eventually(`blue reaches ${OUTSIDE_ADDRESS}`, () => pings(blue.first, OUTSIDE_ADDRESS))
     await cloud.start()
-    const answers = async () => (await says(red.first, 'wget', '-qO-', METADATA)) === red.first
-    await eventually('metadata answers', answers, DEADLINE_MS)
+    await untilItKnowsItself(red.first)
     expect((await cloud.inside(red.first, ['cat', '/proc/uptime'])).exitCode).toBe(0)
     expect(before).not.toBe('')
   })
@@ -174,9 +178,9 @@ describe('the way out of a VPC', () => {
   it('is a route, and there is none without', async () => {
     await cloud.ec2.send(new DeleteRouteCommand(route()))
     await becomes(false)
-    expect(await pings(red.first, SECOND)).toBe(true)
-    expect(await says(red.first, 'wget', '-qO-', METADATA)).toBe(red.first)
-    expect(await pings(blue.first, OUTSIDE_ADDRESS)).toBe(true)
+    await eventually(`red reaches ${SECOND}`, () => pings(red.first, SECOND))
+    await untilItKnowsItself(red.first)
+    await eventually(`blue reaches ${OUTSIDE_ADDRESS}`, () => pings(blue.first, OUTSIDE_ADDRESS))
     const told = await cloud.atoll('explain', red.first, OUTSIDE_ADDRESS, 'icmp')
     expect(told.stdout).toContain(`no route of ${red.table}`)
     await cloud.ec2.send(new CreateRouteCommand({ ...route(), GatewayId: red.gateway }))
@@ -191,13 +195,7 @@ describe('the way out of a VPC', () => {
     await cloud.stop('SIGKILL')
     expect(await out()).toBe(false)
     await cloud.start()
-    await eventually(
-      'metadata answers',
-      async () => {
-        return (await says(red.first, 'wget', '-qO-', METADATA)) === red.first
-      },
-      DEADLINE_MS,
-    )
+    await untilItKnowsItself(red.first)
     expect(await out()).toBe(false)
     await cloud.ec2.send(new AttachInternetGatewayCommand(attachment()))
     await becomes(true)
@@ -234,7 +232,7 @@ describe('the way out of a VPC', () => {
       new CreateNetworkAclEntryCommand({ ...entry, CidrBlock, Protocol: '-1', RuleAction: 'deny' }),
     )
     await becomes(false)
-    expect(await pings(red.first, SECOND)).toBe(true)
+    await eventually(`red reaches ${SECOND}`, () => pings(red.first, SECOND))
     const told = await cloud.atoll('explain', red.first, OUTSIDE_ADDRESS, 'icmp/8')
     expect(told.stdout).toContain('The ingress entry 50 of')
     await cloud.ec2.send(new DeleteNetworkAclEntryCommand(entry))
@@ -378,7 +376,13 @@ describe('in the end', () => {
     await cloud.ec2.send(new DetachInternetGatewayCommand({ InternetGatewayId, VpcId: blue.vpc }))
     await cloud.ec2.send(new DeleteInternetGatewayCommand({ InternetGatewayId }))
     await cloud.ec2.send(new DeleteVpcCommand({ VpcId: blue.vpc }))
-    expect(await pings(red.first, SECOND)).toBe(true)
+    await eventually(`red reaches ${SECOND}`, () => pings(red.first, SECOND))
+  })
+
+  it('teardown is refused while the daemon runs', async () => {
+    const { stderr, exitCode } = await cloud.atoll('teardown', '--yes')
+    expect(stderr).toContain('Stop it (systemctl stop atolld), and run this again')
+    expect(exitCode).toBe(1)
   })
 
   it('teardown removes everything', async () => {
