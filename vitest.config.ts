@@ -20,6 +20,7 @@ export default defineConfig({
           // Far beyond what a test needs: on a loaded machine 5 s are not much.
           testTimeout: 30_000,
           hookTimeout: 30_000,
+          expect: { poll: { timeout: 20_000 } },
         },
       },
       {
@@ -30,6 +31,7 @@ export default defineConfig({
           testTimeout: 60_000,
           // Each test begins with a database of its own.
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 20_000 } },
         },
       },
       {

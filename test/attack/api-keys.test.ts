@@ -11,6 +11,9 @@ import { createKeyPair } from '../../src/api/actions/create-key-pair.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { BOB, openCloud } from '../kit/api-cloud.ts'
 
+/** Not one: the machine may be busy with something else. */
+const LOOKS = 3
+
 it('keys are created one after the other, files are read meanwhile, and another account has its turn', async () => {
   await using cloud = await openCloud()
   const begun = systemClock.monotonic()
@@ -23,10 +26,15 @@ it('keys are created one after the other, files are read meanwhile, and another 
     ),
   )
   const other = cloud.run(createKeyPair, { KeyName: 'another' }, BOB)
-  const asked = systemClock.monotonic()
-  await stat('/')
-  // Behind four threads that are busy it would take as long as the shortest of ten rounds of keys.
-  expect(systemClock.monotonic() - asked).toBeLessThan(Math.max(oneMs, 100))
+  let shortestMs = Number.POSITIVE_INFINITY
+  for (let look = 0; look < LOOKS; look += 1) {
+    const asked = systemClock.monotonic()
+    await stat('/')
+    shortestMs = Math.min(shortestMs, systemClock.monotonic() - asked)
+  }
+  // Behind four threads that are busy each would take as long as the shortest of ten rounds of
+  // keys.
+  expect(shortestMs).toBeLessThan(Math.max(oneMs, 100))
   expect(await other).toHaveProperty('KeyMaterial')
   const counts = Map.groupBy(await Promise.all(outcomes), (outcome) => outcome)
   expect(counts.get('OK')).toHaveLength(8)

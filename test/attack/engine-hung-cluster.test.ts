@@ -27,7 +27,7 @@ import { healthProblems, processesLike, within } from '../kit/hung.ts'
 const DEADLINE_MS = 60_000
 /** A request that needs the records is answered, or refused, by then. */
 const ANSWER_MS = 10_000
-const REPAIRED_MS = 5_000
+const REPAIRED_MS = 9_000
 const GATEWAY = '172.31.0.1'
 
 describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () => {
@@ -57,7 +57,7 @@ describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () =
     )
   /** What instances that run have of their host, and what is repaired. */
   async function instancesGoOn(): Promise<void> {
-    const asked = ['+time=1', '+tries=2', '+short', `@${GATEWAY}`, `${instance}.atoll.internal`]
+    const asked = ['+time=2', '+tries=3', '+short', `@${GATEWAY}`, `${instance}.atoll.internal`]
     expect((await execute('dig', asked)).stdout.trim()).toBe(address)
     await cloud.netns.must(['nft', 'delete', 'table', 'inet', 'atoll'])
     await cloud.netns.must(['ip', 'route', 'flush', 'proto', '167'])
@@ -123,7 +123,7 @@ bus: {kind: rabbitmq, nodes: ['${rabbit.address}'], user: ${RABBIT_USER}, passwo
     try {
       await instancesGoOn()
       await expect(within(ANSWER_MS, 'a launch', launch())).rejects.toThrow(/not available/)
-      await named(new RegExp(`^lease: run out: .*${mariadb.node} does not answer`))
+      await named(new RegExp(`^lease: expired: .*${mariadb.node} does not answer`))
       await named(new RegExp(`^records: unavailable; using the ledger: .*${mariadb.node} does not`))
       await instancesGoOn()
     } finally {

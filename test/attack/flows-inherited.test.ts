@@ -12,6 +12,7 @@ import { ipv4 } from '../../src/model/addr.ts'
 import { formatId } from '../../src/model/ids.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { watchLoop } from '../kit/stall.ts'
 import {
   createTestbed,
   OUTSIDE_ADDRESS,
@@ -133,17 +134,9 @@ test.each([
     )
   expect(count()).toBeGreaterThan(entries)
   const conntrack = createConntrack({ isOld: kernel === 'older kernel' })
-  let longestMs = 0
-  let last = performance.now()
-  const ticks = setInterval(() => {
-    longestMs = Math.max(longestMs, performance.now() - last)
-    last = performance.now()
-  }, 1)
   const began = performance.now()
-  await conntrack.forget({ address: ipv4(ADDRESS) })
+  const { longestMs } = await watchLoop(() => conntrack.forget({ address: ipv4(ADDRESS) }))
   const tookMs = performance.now() - began
-  longestMs = Math.max(longestMs, performance.now() - last)
-  clearInterval(ticks)
   conntrack.close()
   process.stdout.write(
     `${kernel}, ${entries} entries: ${tookMs.toFixed(0)} ms, loop held ${longestMs.toFixed(0)} ms\n`,

@@ -7,6 +7,7 @@
  */
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRepairLoop } from '../../src/agent/repair.ts'
 import { configSchema } from '../../src/config.ts'
@@ -66,7 +67,7 @@ while True:
 const ASK = `
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(0.5)
+s.settimeout(1)
 s.sendto(b"x", ("${TEST_GATEWAY}", 53))
 s.recvfrom(100)
 `
@@ -123,8 +124,8 @@ async function works(): Promise<Readonly<Record<string, boolean>>> {
   const does = async (argv: readonly string[]) => (await alice.run(argv)).exitCode === 0
   const [dns, neighbour, world] = await Promise.all([
     does(['python3', '-c', ASK]),
-    does(['ping', '-c1', '-W0.5', '172.31.0.12']),
-    does(['ping', '-c1', '-W0.5', OUTSIDE_ADDRESS]),
+    does(['ping', '-c1', '-W1', '172.31.0.12']),
+    does(['ping', '-c1', '-W1', OUTSIDE_ADDRESS]),
   ])
   return { dns, neighbour, world }
 }
@@ -134,12 +135,16 @@ const ALL = { dns: true, neighbour: true, world: true }
 /** Everything works, or `doctor` names what is in the way. */
 async function worksOrIsNamed(name: RegExp): Promise<string> {
   await eventually('ours are there', ourRulesHold, DEADLINE_MS)
-  const got = await works()
-  const verdict = await checkForeignFirewall(CONFIG)
-  if (Object.values(got).every(Boolean)) return 'works'
-  expect(verdict, JSON.stringify(got)).toMatchObject({ result: 'fail' })
-  expect(JSON.stringify(verdict)).toMatch(name)
-  return 'is named'
+  let how: 'works' | 'is named' | null = null
+  // On a busy machine an answer may be late although nothing is in its way.
+  const isEither = async () => {
+    const verdict = await checkForeignFirewall(CONFIG)
+    const isNamed = verdict.result === 'fail' && name.test(JSON.stringify(verdict))
+    how = Object.values(await works()).every(Boolean) ? 'works' : isNamed ? 'is named' : null
+    return how !== null
+  }
+  await eventually(`it works, or doctor names ${name}`, isEither, DEADLINE_MS)
+  return String(how)
 }
 
 /** Ours are all there. */
@@ -159,7 +164,7 @@ async function expectUnharmed(list: string): Promise<void> {
 }
 
 test.skipIf(!areThere)('before them everything works', async () => {
-  expect(await works()).toEqual(ALL)
+  await eventually('it works', async () => isDeepStrictEqual(await works(), ALL), DEADLINE_MS)
 })
 
 test.skipIf(!areThere)(

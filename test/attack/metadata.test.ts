@@ -101,7 +101,7 @@ async function pass(options: Partial<MetadataOptions> = {}): Promise<void> {
 
 async function curl(space: Netns, path: string, ...flags: string[]) {
   const write = ['-w', '\n%{http_code}']
-  const ran = await space.run(['curl', '-sS', '-m', '3', ...write, ...flags, `${ORIGIN}${path}`])
+  const ran = await space.run(['curl', '-sS', '-m', '10', ...write, ...flags, `${ORIGIN}${path}`])
   const lines = ran.stdout.split('\n')
   return { status: Number(lines.at(-1)), body: lines.slice(0, -1).join('\n') }
 }

@@ -211,14 +211,14 @@ describe('an instance', () => {
       'curl',
       '-s',
       '-m',
-      '3',
+      '20',
       '-X',
       'PUT',
       '-H',
       'X-aws-ec2-metadata-token-ttl-seconds: 60',
     ]
     const token = await testbed.guest(BLUE).must([...put, `${url}/api/token`])
-    const get = ['curl', '-s', '-m', '3', '-o', '/dev/null', '-w', '%{http_code}']
+    const get = ['curl', '-s', '-m', '20', '-o', '/dev/null', '-w', '%{http_code}']
     const show = [...get, '-H', `X-aws-ec2-metadata-token: ${token}`, `${url}/meta-data/`]
     expect(await testbed.guest(BLUE).must(show)).toBe('200')
     expect(await testbed.guest(RED).must(show)).toBe('401')

@@ -76,7 +76,7 @@ const counted = async (name: string) =>
 
 const ca = () => certificateFiles(directory).ca
 const curl = (...args: readonly string[]) =>
-  stranger.run(['curl', '-s', '-m', '5', '-w', '\n%{http_code}', ...args])
+  stranger.run(['curl', '-s', '-m', '20', '-w', '\n%{http_code}', ...args])
 
 describe('a stranger on the network', () => {
   let before = 0
@@ -168,7 +168,7 @@ describe('a stranger on the network', () => {
 })
 
 const curlHere = (...args: readonly string[]) =>
-  host.run(['curl', '-s', '-m', '5', '--cacert', ca(), '-w', '\n%{http_code}', ...args])
+  host.run(['curl', '-s', '-m', '20', '--cacert', ca(), '-w', '\n%{http_code}', ...args])
 
 describe('a client on this host', () => {
   it('may use either on the same port', async () => {

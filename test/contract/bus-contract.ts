@@ -32,7 +32,7 @@ const VPC = formatId('vpc', new Uint8Array(9).fill(1))
 const OTHER_VPC = formatId('vpc', new Uint8Array(9).fill(2))
 const AT = '2026-11-22T08:33:27.000Z'
 /** Long enough for any healthy engine. */
-const PATIENCE_MS = 5_000
+const PATIENCE_MS = 20_000
 /** For an engine on a machine that does much else. */
 const BEGIN_LIMIT_MS = 60_000
 /** Longer than any test: what ends before has ended for another reason. */

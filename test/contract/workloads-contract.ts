@@ -34,7 +34,7 @@ const signal = new AbortController().signal
 const SCREEN: Screen = { term: 'vt100', columns: 80, rows: 24 }
 
 /** How long a container may take to do something. */
-const DEADLINE_MS = 10_000
+const DEADLINE_MS = 30_000
 /**
  * Far more than a list takes, and less than any deadline that a driver has for an engine or a
  * guest.

@@ -19,7 +19,7 @@ import { lookAndPing } from '../kit/workload-machine.ts'
 import { workloadsContract } from './workloads-contract.ts'
 
 const MTU_BYTES = 1450
-const SETTLE_MS = 10_000
+const SETTLE_MS = 30_000
 const forever = new AbortController().signal
 const PROGRAM = `#!/bin/sh
 echo ready

@@ -52,7 +52,7 @@ export async function processesLike(
 /** What `/healthz` says is unhealthy, `name: value` each; throws when it says nothing in time. */
 export async function healthProblems(): Promise<readonly string[]> {
   const answer = await fetch('http://127.0.0.1:9773/healthz', {
-    signal: AbortSignal.timeout(2_000),
+    signal: AbortSignal.timeout(10_000),
   })
   const { conditions } = (await answer.json()) as {
     conditions: readonly { readonly name: string; readonly ok: boolean; readonly value: string }[]

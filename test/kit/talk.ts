@@ -16,7 +16,7 @@ while True:
 
 const CONNECT = `
 import socket, sys
-connection = socket.create_connection((sys.argv[1], 7000), 1)
+connection = socket.create_connection((sys.argv[1], 7000), 3)
 print(connection.recv(100).decode(), end="")
 `
 
@@ -48,14 +48,15 @@ while True:
  */
 export const TALK = `
 import socket, sys, time
-deadline = time.monotonic() + 5
+deadline = time.monotonic() + 20
 while True:
     try:
-        connection = socket.create_connection((sys.argv[1], 7001), 1)
+        connection = socket.create_connection((sys.argv[1], 7001), 3)
         break
     except OSError:
         if time.monotonic() > deadline: raise
-connection.settimeout(1)
+        time.sleep(0.05)
+connection.settimeout(10)
 for number in range(200):
     text = str(number).encode()
     connection.sendall(text)

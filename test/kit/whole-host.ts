@@ -147,7 +147,7 @@ export async function startWholeHost(options: WholeHostOptions = {}): Promise<Wh
         found.push(...nicDifferences(spec, have.get(spec.hostLink)))
         have.delete(spec.hostLink)
         if (one.run === 'run') {
-          const pinged = await netns.run(['ping', '-c', '1', '-W', '0.2', nic.ip])
+          const pinged = await netns.run(['ping', '-c', '1', '-W', '1', nic.ip])
           if (pinged.exitCode !== 0) found.push(`${one.id} does not answer`)
         }
       }

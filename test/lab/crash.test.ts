@@ -89,7 +89,7 @@ async function runs(id: string): Promise<boolean> {
   const instance = await look(id)
   const address = instance?.PrivateIpAddress ?? ''
   if (instance?.State?.Name !== 'running') return false
-  const pinged = await execute('ping', ['-c', '1', '-W', '0.2', address])
+  const pinged = await execute('ping', ['-c', '1', '-W', '1', address])
   return pinged.exitCode === 0 && (await cloud.inside(id, ['cat', '/ran'])).stdout === 'ran\n'
 }
 

@@ -13,11 +13,11 @@ import { packageLibraries, unpackedPackages } from '../kit/debian-packages.ts'
 import { missing, NO_UDEV, OWN_BUS } from '../kit/dhcp-clients.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const START_MS = 20_000
+const START_MS = 60_000
 /**
  * A repair takes a fraction of a second on an idle machine, and the next pass would come after ten.
  */
-const REPAIRED_MS = 5_000
+const REPAIRED_MS = 9_000
 const OURS = [
   'ip -4 rule show priority 167',
   'ip -4 route show table all proto 167 | sort',

@@ -13,7 +13,7 @@ const DEADLINE_MS = 60_000
 const ZONE = 'atoll.internal'
 const VPC_RESOLVER = '172.31.0.2'
 const RESOLVERS = [VPC_RESOLVER, '172.31.16.1', '172.31.16.2', RESOLVER_ADDRESS]
-const DIG = ['dig', '+time=2', '+tries=1', '+noedns']
+const DIG = ['dig', '+time=5', '+tries=2', '+noedns']
 
 let cloud: Cloud
 let ask: InstanceCalls
@@ -39,6 +39,13 @@ beforeAll(async () => {
   const docker = ['--host', `unix://${cloud.docker.socketPath}`, ...inspect]
   const { stdout: pid } = await execute('/usr/bin/docker', docker)
   inFirst = ['nsenter', `--net=/proc/${pid.trim()}/ns/net`]
+  for (const [name, count] of [
+    ['solo', 1],
+    ['web', 2],
+  ] as const) {
+    const isNamed = async () => (await resolved(`${name}.${ZONE}`)).found.length === count
+    await eventually(`${name} is known`, isNamed, DEADLINE_MS)
+  }
 })
 afterAll(async () => {
   await cloud?.destroy()
@@ -88,7 +95,7 @@ describe('DNS is answered', () => {
   })
 
   it('and no other service is there', async () => {
-    const get = (host: string) => [...inFirst, 'curl', '-s', '-m', '2', `http://${host}/latest/`]
+    const get = (host: string) => [...inFirst, 'curl', '-s', '-m', '10', `http://${host}/latest/`]
     expect((await cloud.netns.run(get(METADATA_ADDRESS))).exitCode).toBe(0)
     expect((await cloud.netns.run(get(VPC_RESOLVER))).exitCode).not.toBe(0)
   })

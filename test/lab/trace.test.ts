@@ -31,6 +31,8 @@ const GUEST_SPECS = {
 let testbed: VpcTestbed
 let tracers: readonly ((ask: TraceAsk) => Promise<{ readonly parts: readonly TracePart[] }>)[]
 let lastToken = 0x1000
+/** Most of it is for the program that reads the trace, on a machine that runs other tests, too. */
+const ON_THE_WAY_MS = 1_500
 
 beforeAll(async () => {
   testbed = await createVpcTestbed('direct', 2, Object.values(GUEST_SPECS))
@@ -68,7 +70,7 @@ async function trace(
   }
   for (const ask of tracers) await ask({ do: 'watch', packet, networks: [1, 2] })
   await tracers[from.at]?.({ do: 'send', packet, how })
-  await systemClock.sleep(300)
+  await systemClock.sleep(ON_THE_WAY_MS)
   const seen = []
   for (const ask of tracers) seen.push((await ask({ do: 'report', packet })).parts)
   return seen

@@ -53,7 +53,7 @@ while True:
 `
 const ASK = `
 import socket, sys
-connection = socket.create_connection((sys.argv[1], 7003), 3)
+connection = socket.create_connection((sys.argv[1], 7003), 5)
 print(connection.recv(100).decode(), end="")
 `
 

@@ -80,7 +80,7 @@ while True:
 `
 const ASK_TCP = `
 import socket, sys
-connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
 print(connection.recv(100).decode(), end="")
 `
 
@@ -120,7 +120,7 @@ async function tcp(from: Netns, address: string, port: number): Promise<string> 
 }
 
 async function dig(from: Netns, name: string, more: readonly string[] = []): Promise<string> {
-  const argv = ['dig', '+time=2', '+tries=1', '+short', '@169.254.169.253', ...more, name]
+  const argv = ['dig', '+time=5', '+tries=2', '+short', '@169.254.169.253', ...more, name]
   return (await from.run(argv)).stdout.trim()
 }
 
@@ -182,7 +182,7 @@ function describeLife(when: string) {
     it.each([RED, BLUE, PLAIN, RED_FAR])('$vpc has its own metadata', async (spec) => {
       const guest = testbed.guest(spec)
       const url = 'http://169.254.169.254/latest/meta-data/instance-id'
-      expect(await guest.must(['curl', '-s', '-m', '3', url])).toBe(vpcInstance(spec).id)
+      expect(await guest.must(['curl', '-s', '-m', '20', url])).toBe(vpcInstance(spec).id)
     })
 
     it.each([RED, BLUE, PLAIN])('$vpc gets its address by DHCP', async (spec) => {

@@ -6,7 +6,7 @@
  * and copied, because creating it takes longer than most tests.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -220,16 +220,22 @@ export async function makeTestDirectory(prefix: string): Promise<string> {
   return directory
 }
 
-/** A free port on loopback. */
+/**
+ * A free port on loopback. It is below those that the kernel gives to clients, so that nobody gets
+ * it before it is used.
+ */
 export async function freePort(): Promise<number> {
-  const probe = createServer()
-  probe.listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('a socket without a port')
-  return address.port
+  for (;;) {
+    const port = randomInt(10_000, 32_000)
+    const probe = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(probe, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    await promisify(probe.close.bind(probe))()
+    return port
+  }
 }
 
 /** Copies a data directory. */

@@ -25,7 +25,7 @@ export interface Netns {
   readonly name: string
   /** A process that only keeps the namespace alive, like a container's init for the daemon. */
   readonly pid: number
-  /** Runs a program inside to its end. It is killed after `timeoutMs` (default: 10 s). */
+  /** Runs a program inside to its end. It is killed after `timeoutMs` (default: 30 s). */
   run(
     argv: readonly string[],
     options?: { readonly timeoutMs?: number; readonly stdin?: string },
@@ -42,7 +42,9 @@ export interface Netns {
   destroy(): Promise<void>
 }
 
-const DEFAULT_TIMEOUT_MS = 10_000
+/** Far more than any of them takes, on a machine that runs several files of tests at a time. */
+const DEFAULT_TIMEOUT_MS = 30_000
+const DEADLINE_MS = 20_000
 const HOLD = 'ip link set lo up && echo ready && exec sleep infinity'
 
 /** Moves the calling thread into the namespace of `file`. The returned function moves it back. */
@@ -149,7 +151,7 @@ export function killIfThere(pid: number): void {
 export async function eventually(
   what: string,
   holds: () => Promise<boolean> | boolean,
-  timeoutMs = 5_000,
+  timeoutMs = DEADLINE_MS,
   everyMs = POLL_MS,
 ): Promise<void> {
   await until(what, timeoutMs, async () => ((await holds()) ? true : null), everyMs)

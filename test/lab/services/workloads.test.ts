@@ -132,7 +132,7 @@ describe('interference', () => {
       Running: true,
       StartedAt: State.StartedAt,
     })
-    expect(await machine.answers(want)).toBe(true)
+    await eventually('it answers', () => machine.answers(want))
     await service.apply(without([], false))
     const isGone = () =>
       container(want)

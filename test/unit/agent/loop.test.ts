@@ -31,7 +31,7 @@ function gatedLoop(intervalMs: number) {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  await expect.poll(condition, { timeout: 5000, interval: 1 }).toBe(true)
+  await expect.poll(condition, { timeout: 20_000, interval: 1 }).toBe(true)
 }
 
 describe('startLoop', () => {

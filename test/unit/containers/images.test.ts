@@ -18,6 +18,7 @@ import type { ImageStatus } from '../../../src/plan/workloads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { type FakeEngine, startFakeEngine } from '../../kit/fake-engine.ts'
 import { fastClock } from '../../kit/fast-clock.ts'
+import { SOON } from '../../kit/soon.ts'
 
 const never = new AbortController().signal
 let answer: (request: IncomingMessage, response: ServerResponse) => unknown
@@ -54,7 +55,7 @@ async function settled(want: ImageWant): Promise<ImageStatus> {
   return await vi.waitUntil(() => {
     const look = images.look(want)
     return look.kind === 'working' ? undefined : look
-  })
+  }, SOON)
 }
 
 /** The engine has one image, whatever it is called, with this content. */

@@ -19,6 +19,7 @@ import {
   noise,
   SETTLE_MS,
 } from '../../kit/machine-images.ts'
+import { SOON } from '../../kit/soon.ts'
 
 const fixture = imageFixtureOfEachTest()
 
@@ -89,7 +90,7 @@ describe('a web server', () => {
       await using images = fixture().open()
       await untilFile(join(fixture().cacheDir), half, images, image(server.url))
     }
-    await vi.waitUntil(() => held?.destroyed)
+    await vi.waitUntil(() => held?.destroyed, SOON)
     await using images = fixture().open()
     expect((await kept(images, server.url)).content).toEqual(content)
     expect(server.ranges).toEqual([null, `bytes=${half}-`])

@@ -9,8 +9,7 @@ import type { CaptureWant } from '../../../src/model/want.ts'
 import { createCaptures } from '../../../src/workloads/captures.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { instanceId, numbered } from '../../kit/records.ts'
-
-const DEADLINE_MS = 10_000
+import { SOON } from '../../kit/soon.ts'
 
 function order(image: number, instance: number): CaptureWant {
   return {
@@ -64,7 +63,7 @@ describe('images of instances', () => {
           kinds()
           for (let left = wants.length; left > 0; left -= 1) {
             await vi.waitUntil(() => begun.size === Math.min(2, left) || isOneInstance(), {
-              timeout: DEADLINE_MS,
+              ...SOON,
               interval: 1,
             })
             const now = wants.filter(({ want }) => begun.has(want.id))
@@ -77,7 +76,10 @@ describe('images of instances', () => {
             const job = begun.get(next.want.id)
             if (next.ends) job?.resolve()
             else job?.reject(new Error('no room'))
-            await vi.waitUntil(() => captures.look(next.want).kind !== 'working', { interval: 1 })
+            await vi.waitUntil(() => captures.look(next.want).kind !== 'working', {
+              ...SOON,
+              interval: 1,
+            })
           }
           function isOneInstance(): boolean {
             const open = wants.filter(({ want }) => !made.includes(want.id))
@@ -99,7 +101,7 @@ describe('images of instances', () => {
     captures.look(order(1, 1))
     expect(captures.holds(instanceId(1))).toBe(true)
     begun.get(numbered('ami', 1))?.resolve()
-    await vi.waitUntil(() => !captures.holds(instanceId(1)))
+    await vi.waitUntil(() => !captures.holds(instanceId(1)), SOON)
     await captures.close()
   })
 
@@ -107,7 +109,7 @@ describe('images of instances', () => {
     const { captures, begun, kept } = begin()
     const wanted = [numbered('ami', 1)]
     const told = async (count: number) => {
-      await vi.waitUntil(() => kept.length === count)
+      await vi.waitUntil(() => kept.length === count, SOON)
     }
     // Nobody knows what is wanted: nothing may go.
     captures.keep(null, true)
@@ -120,7 +122,7 @@ describe('images of instances', () => {
     await told(3)
     captures.look(order(2, 1))
     begun.get(numbered('ami', 2))?.resolve()
-    await vi.waitUntil(() => captures.look(order(2, 1)).kind === 'ready')
+    await vi.waitUntil(() => captures.look(order(2, 1)).kind === 'ready', SOON)
     captures.keep([], false)
     await told(4)
     await captures.close()

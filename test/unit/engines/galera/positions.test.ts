@@ -2,7 +2,7 @@
  * What stopped nodes tell each other: true, fresh, and from one that knows the secret, or not heard
  * at all.
  */
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Position } from '../../../../engines/galera/decide.ts'
@@ -12,6 +12,7 @@ import {
   parseAnswer,
   servePosition,
 } from '../../../../engines/galera/positions.ts'
+import { freePort } from '../../../../tools/kit/mariadb.ts'
 
 const NODE = '127.0.0.1'
 const NONCE = '0123456789abcdef0123456789abcdef'
@@ -20,15 +21,6 @@ const POSITION: Position = {
   commit: 935,
   leftLast: false,
   view: { id: '3 x 5', me: 'a', members: ['a', 'b'] },
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, NODE, resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 const tell = (port: number) =>
