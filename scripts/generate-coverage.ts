@@ -33,7 +33,7 @@ export function coverage(): string {
     '<!-- Written by scripts/generate-coverage.ts; do not edit. -->',
     '# What Atoll answers of EC2',
     wrapMarkdown(
-      `The EC2 API has ${names.length} actions (version 2016-11-15, as @aws-sdk/client-ec2 knows it). Atoll carries out ${full.length} of them, answers ${empty.length} with an empty list, because it has nothing of the kind, and refuses the other ${others.length} with \`InvalidAction\`. Of STS it answers GetCallerIdentity.`,
+      `The EC2 API has ${names.length} actions (version 2016-11-15, as @aws-sdk/client-ec2 knows it). Atoll carries out ${full.length} of them, answers ${empty.length} with an empty list, because it has nothing of the kind, and refuses the other ${others.length} with \`InvalidAction\`. Of STS and IAM it answers what [accounts.md](accounts.md) lists.`,
     ),
     ['| | actions |', '|---|---|', ...groupCounts(full, empty, others)].join('\n'),
     '## Actions that are carried out',

@@ -2,13 +2,14 @@
  * Writes `src/api/generated`: what the actions that the API answers (`src/api/actions`) look like
  * on the wire.
  *
- * The source is the schemas of `@aws-sdk/client-ec2` and `@aws-sdk/client-sts`, development
+ * The source is the schemas of `@aws-sdk/client-ec2`, `-iam` and `-sts`, development
  * dependencies that the daemon never loads. A test checks that the committed files are what this
  * writes.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as ec2 from '@aws-sdk/client-ec2'
+import * as iam from '@aws-sdk/client-iam'
 import * as sts from '@aws-sdk/client-sts'
 import { NormalizedSchema } from '@smithy/core/schema'
 import type { Action } from '../src/api/action.ts'
@@ -21,8 +22,14 @@ function namesOf(actions: readonly Action[]): readonly string[] {
   return actions.map(({ name }) => name).toSorted()
 }
 
-const STS_ACTIONS: readonly string[] = ['GetCallerIdentity']
-const EC2_ACTIONS = namesOf(allActions).filter((name) => !STS_ACTIONS.includes(name))
+/** The names of the actions that the client has. No two services have one of the same name. */
+function actionsOf(client: object): readonly string[] {
+  return namesOf(allActions).filter((name) => Reflect.has(client, `${name}$`))
+}
+
+const STS_ACTIONS = actionsOf(sts)
+const IAM_ACTIONS = actionsOf(iam)
+const EC2_ACTIONS = actionsOf(ec2)
 /** Of these the wire needs to know no more than that their lists are empty. */
 const EMPTY_ACTIONS = namesOf(allActions.filter(({ isAbsent }) => isAbsent === true))
 
@@ -37,22 +44,31 @@ interface Direction {
 }
 
 /**
- * Both generated files, by name. Throws when the SDK's schemas hold something that the wire cannot
+ * The generated files, by name. Throws when the SDK's schemas hold something that the wire cannot
  * express.
  */
 export function generateWire(): Readonly<Record<string, string>> {
   const ec2Model = describe(ec2, EC2_ACTIONS, {
+    name: 'ec2',
     version: '2016-11-15',
     namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
     wrapped: false,
   })
+  const iamModel = describe(iam, IAM_ACTIONS, {
+    name: 'iam',
+    version: '2010-05-08',
+    namespace: 'https://iam.amazonaws.com/doc/2010-05-08/',
+    wrapped: true,
+  })
   const stsModel = describe(sts, STS_ACTIONS, {
+    name: 'sts',
     version: '2011-06-15',
     namespace: 'https://sts.amazonaws.com/doc/2011-06-15/',
     wrapped: true,
   })
   return {
     'ec2.ts': print('EC2_MODEL', '@aws-sdk/client-ec2', ec2Model),
+    'iam.ts': print('IAM_MODEL', '@aws-sdk/client-iam', iamModel),
     'sts.ts': print('STS_MODEL', '@aws-sdk/client-sts', stsModel),
   }
 }
@@ -60,7 +76,7 @@ export function generateWire(): Readonly<Record<string, string>> {
 function describe(
   client: object,
   names: readonly string[],
-  protocol: Pick<WireModel, 'version' | 'namespace' | 'wrapped'>,
+  protocol: Pick<WireModel, 'name' | 'version' | 'namespace' | 'wrapped'>,
 ): WireModel {
   const inputs: Table = {}
   const outputs: Table = {}

@@ -7,6 +7,11 @@ interface Output {
   readonly json?: boolean
 }
 
+interface CreateOutput extends Output {
+  readonly account?: string
+  readonly policy?: string
+}
+
 /** What the command needs of the program. */
 interface Parts {
   readonly runtimeDir: () => string
@@ -32,14 +37,19 @@ export function addKeys(program: Command, { runtimeDir, print, columns }: Parts)
   keys
     .command('list')
     .description('list all keys, and when each was last used (to the hour)')
+    .option('--account <account>', 'only those of this account, by its id')
     .option('--json', 'print JSON')
-    .action(async (output: Output) => {
-      const found = (await readAdmin(runtimeDir(), '/v1/keys')) as readonly KeyReport[]
-      const head = ['ACCESS KEY', 'ACCOUNT', 'USER', 'STATUS', 'CREATED', 'LAST USED']
+    .action(async (output: Output & { readonly account?: string }) => {
+      const all = (await readAdmin(runtimeDir(), '/v1/keys')) as readonly KeyReport[]
+      const found = all.filter(
+        ({ account }) => output.account === undefined || account === output.account,
+      )
+      const head = ['ACCESS KEY', 'ACCOUNT', 'USER', 'RIGHTS', 'STATUS', 'CREATED', 'LAST USED']
       const rows = found.map((key) => [
         key.id,
         key.account,
         key.user,
+        key.rights,
         key.status,
         key.createdAt,
         key.lastUsedAt,
@@ -55,10 +65,19 @@ export function addKeys(program: Command, { runtimeDir, print, columns }: Parts)
   keys
     .command('create [user]')
     .description('create a key (default user: admin); its secret is shown once')
-    .option('--json', 'print JSON')
-    .action((user: string | undefined, output: Output) =>
-      order(output, `/v1/keys/create/${encodeURIComponent(user ?? 'admin')}`, 'created'),
+    .option('--account <account>', 'id or name of the account (default: the first one)')
+    .option(
+      '--policy <policy>',
+      'admin, user, read-only or the name of a managed policy: the key has the rights of the policies of its user, which is made if there is none (default: all rights, or those of a user that was made before)',
     )
+    .option('--json', 'print JSON')
+    .action((user: string | undefined, output: CreateOutput) => {
+      const query = new URLSearchParams()
+      for (const name of ['account', 'policy'] as const)
+        if (output[name] !== undefined) query.set(name, output[name])
+      const path = `/v1/keys/create/${encodeURIComponent(user ?? 'admin')}`
+      return order(output, query.size === 0 ? path : `${path}?${query}`, 'created')
+    })
   for (const [name, description] of ORDERS)
     keys
       .command(`${name} <access-key>`)

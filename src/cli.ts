@@ -8,6 +8,7 @@ import { constants } from 'node:os'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { HostChangeReport, HostReport, InstanceReport, StatusReport } from './api/admin.ts'
+import { addAccounts } from './cli-accounts.ts'
 import { addExplain } from './cli-explain.ts'
 import { addImages } from './cli-images.ts'
 import { addKeys } from './cli-keys.ts'
@@ -225,12 +226,10 @@ function buildProgram(): Command {
         print(`${done.host}: ${name} done${also}`)
       })
   addConsole(program)
-  addKeys(program, {
-    runtimeDir: () => configuration(program).runtimeDir,
-    print,
-    columns,
-  })
-  addExplain(program, () => configuration(program).runtimeDir)
+  const runtimeDir = () => configuration(program).runtimeDir
+  addKeys(program, { runtimeDir, print, columns })
+  addAccounts(program, runtimeDir)
+  addExplain(program, runtimeDir)
   order('drain', 'place no new instances on a host; its instances keep running')
   order('undrain', 'place new instances on a drained host again')
   order('forget', 'remove a host that is gone for good; its instances are terminated')

@@ -238,6 +238,7 @@ export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
     upgrader: consoles.server,
     consoleLocator: consoles.consoleLocator,
     keys: records.keys.orders,
+    calls,
     socketFile: adminSocketFile(config.runtimeDir),
     ...config.metrics,
   })

@@ -20,7 +20,7 @@ import type { EngineAccess } from './lib/engine-access.ts'
 import { deriveKey, derivePassword } from './lib/key-derivation.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
-import { createSecretCipher } from './lib/secret-cipher.ts'
+import { createSecretCipher, type SecretCipher } from './lib/secret-cipher.ts'
 import type { HealthCondition } from './model/health.ts'
 import { readCredentials, writeCredentials } from './operator/credentials.ts'
 import { apiAuthority, apiEndpoint } from './settings.ts'
@@ -53,7 +53,9 @@ export interface Records {
   /** Access keys: `ring` checks requests, `orders` makes keys for the operator. */
   readonly keys: {
     readonly ring: Keyring
-    readonly orders: Pick<KeyRouteOptions, 'random' | 'keep' | 'changed'>
+    readonly orders: Pick<KeyRouteOptions, 'random' | 'self' | 'keep' | 'changed'>
+    /** Encodes what only hosts of this cloud can decode. Null: they share no secret. */
+    readonly messages: SecretCipher | null
   }
   /** Call after this host has read changed records. */
   changed(): void
@@ -149,7 +151,13 @@ function keysOf(
   const replicaMs = config.api.replicaKeysSeconds * 1000
   return {
     ring: createKeyring({ store, clock, log, sealer: protection.sealer, replicaMs }),
-    orders: { random: randomBytes, keep: (tx, key) => protectedKey(tx, key, protection), changed },
+    orders: {
+      random: randomBytes,
+      self: config.host.name,
+      keep: (tx, key) => protectedKey(tx, key, protection),
+      changed,
+    },
+    messages: protection.sealer,
   }
 }
 

@@ -115,6 +115,8 @@ export function startMember(
       random: randomBytes,
       settings: apiSettings(config, drivers),
       keys: records.keys.ring,
+      keepKey: records.keys.orders.keep,
+      messages: records.keys.messages,
     },
   }
 }

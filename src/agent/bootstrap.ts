@@ -127,7 +127,7 @@ async function adminKey(
     return key
   }
   const good = existing.flatMap((key) => {
-    if (key.user !== ADMIN || key.status === 'disabled') return []
+    if (key.user !== ADMIN || key.status === 'disabled' || key.rights === 'policies') return []
     return openedKey(key, protection?.sealer ?? null) ?? []
   })
   return good.find(({ id }) => id === preferred) ?? good[0] ?? null

@@ -10,9 +10,18 @@ import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AccessKey, AccessKeyRecord } from '../model/account-records.ts'
 import { refused } from '../model/errors.ts'
-import { newKeySecret } from '../model/key-secret.ts'
+import type { AccountId, HostName } from '../model/ids.ts'
+import { activeStatus, newKeySecret } from '../model/key-secret.ts'
+import {
+  MANAGED_POLICIES,
+  managedPolicyNamed,
+  POLICY_SHORT_NAMES,
+} from '../model/managed-policies.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Tx } from '../store/store.ts'
+import { findAccount } from './find-account.ts'
+import { refuseOlderHosts } from './older-hosts.ts'
+import { USER_ID_BYTES, USERS_VERSION, userId } from './users.ts'
 
 /** A row of `atoll keys list`, without the secret. */
 export interface KeyReport {
@@ -20,6 +29,8 @@ export interface KeyReport {
   readonly account: string
   readonly user: string
   readonly status: 'active' | 'disabled'
+  /** `policies`: what the policies of its user allow. */
+  readonly rights: 'all' | 'policies'
   readonly createdAt: string | null
   /** Rounded to the hour. */
   readonly lastUsedAt: string | null
@@ -39,6 +50,8 @@ export interface KeyRouteOptions {
   readonly clock: Clock
   readonly log: Log
   readonly random: (bytes: number) => Uint8Array
+  /** This host. */
+  readonly self: HostName
   /** The key in the form in which it is stored. */
   readonly keep: (tx: ReadTx, key: AccessKey) => Promise<AccessKey>
   /**
@@ -49,7 +62,7 @@ export interface KeyRouteOptions {
 
 const USER = /^[\w.@-]{1,64}$/
 /** Maximum number of keys of all accounts. Every host copies them. */
-const KEYS_LIMIT = 1_000
+const KEYS_LIMIT = 10_000
 
 /** Adds the routes to the server that only root can reach. */
 export function addKeyRoutes(server: FastifyInstance, options: KeyRouteOptions): void {
@@ -58,16 +71,18 @@ export function addKeyRoutes(server: FastifyInstance, options: KeyRouteOptions):
     '/v1/keys',
     async (): Promise<readonly KeyReport[]> => (await store.read(allKeys)).value.map(reportOf),
   )
-  server.post<{ Params: { user: string } }>(
+  server.post<{ Params: { user: string }; Querystring: { account?: unknown; policy?: unknown } }>(
     '/v1/keys/create/:user',
-    async ({ params }): Promise<KeyChangeReport> => {
+    async ({ params, query: { account, policy } }): Promise<KeyChangeReport> => {
       const { user } = params
       if (!USER.test(user))
         throw refused(
           'InvalidParameterValue',
           `"${user}" is not a user name: 1 to 64 characters of A-Z a-z 0-9 _ . @ -`,
         )
-      return finish(options, 'create', (tx) => create(tx, options, user))
+      return finish(options, 'create', async (tx) =>
+        createUserKey(tx, options, { user, account: await ownerOf(tx, account), policy }),
+      )
     },
   )
   server.post<{ Params: { id: string; order: string } }>(
@@ -93,27 +108,89 @@ async function finish(
   return report
 }
 
-async function create(
+/** The account that was named by id or name, or the first one. */
+async function ownerOf(tx: ReadTx, text: unknown): Promise<AccountId> {
+  if (typeof text === 'string') return (await findAccount(tx, text)).id
+  const first = (await tx.accounts())[0]?.id
+  if (first !== undefined) return first
+  throw refused(
+    'InvalidParameterValue',
+    'There is no account yet; start atolld on a host that reaches the database',
+  )
+}
+
+/**
+ * Makes a key for a user: with the rights of the policies that the user has, or that it gets with
+ * `policy`; with all rights, if there is no such user.
+ */
+async function createUserKey(
   tx: Tx,
   options: KeyRouteOptions,
-  user: string,
-  account?: AccessKey['account'],
+  { user, account, policy }: Pick<AccessKey, 'user' | 'account'> & { readonly policy: unknown },
 ): Promise<KeyChangeReport> {
-  const owner = account ?? (await tx.accounts())[0]?.id
-  if (owner === undefined)
+  const now = isoTime(options.clock.now())
+  await tx.takeTurn(account)
+  const known = await tx.user(account, user)
+  if (policy !== undefined)
+    await giveTo(tx, options, { user, account, policy, isNew: known === undefined, now })
+  const rights = known === undefined && policy === undefined ? 'all' : 'policies'
+  return await createKey(tx, { ...options, now }, { user, account, rights })
+}
+
+/** Attaches a managed policy to the user, which is made if there is none. */
+async function giveTo(
+  tx: Tx,
+  { self, random }: KeyRouteOptions,
+  {
+    user,
+    account,
+    policy,
+    isNew,
+    now,
+  }: Pick<AccessKey, 'user' | 'account'> & {
+    readonly policy: unknown
+    readonly isNew: boolean
+    readonly now: string
+  },
+): Promise<void> {
+  const text = String(policy)
+  const managed = managedPolicyNamed(POLICY_SHORT_NAMES[text] ?? text)
+  if (managed === undefined)
     throw refused(
       'InvalidParameterValue',
-      'There is no account yet; start atolld on a host that reaches the database',
+      `There is no policy "${text}"; there are: ${[...Object.keys(POLICY_SHORT_NAMES), ...MANAGED_POLICIES.map(({ name }) => name)].join(', ')}`,
     )
-  if ((await allKeys(tx)).length >= KEYS_LIMIT)
+  await refuseOlderHosts(tx, { host: self }, USERS_VERSION, 'users with policies')
+  if ((await tx.accessKeys(account)).some((key) => key.user === user && key.rights !== 'policies'))
+    throw refused(
+      'InvalidParameterValue',
+      `The user "${user}" has keys with all rights, which no policy limits: delete them first, or choose another name`,
+    )
+  if (isNew)
+    await tx.insertUser({ account, name: user, id: userId(random(USER_ID_BYTES)), createdAt: now })
+  const owner = `user/${user}` as const
+  await tx.putIdentityPolicy({ account, owner, kind: 'managed', name: managed.arn, document: '' })
+}
+
+/** Makes an active key. Errors: `RequestLimitExceeded` when there are too many. */
+export async function createKey(
+  tx: Tx,
+  {
+    random,
+    keep,
+    now: createdAt,
+  }: Pick<KeyRouteOptions, 'random' | 'keep'> & { readonly now: string },
+  { user, account, rights }: Pick<AccessKeyRecord, 'user' | 'account' | 'rights'>,
+): Promise<KeyChangeReport> {
+  if ((await tx.countAccessKeys()) >= KEYS_LIMIT)
     throw refused(
       'RequestLimitExceeded',
       `There are ${KEYS_LIMIT} access keys, which is the limit; delete one with: atoll keys delete ID`,
     )
-  const key: AccessKey = { ...newKeySecret(options.random), account: owner, user }
-  const createdAt = isoTime(options.clock.now())
-  const more = { status: 'active', createdAt, lastUsedAt: null } as const
-  await tx.insertAccessKey({ ...(await options.keep(tx, key)), ...more })
+  const key: AccessKey = { ...newKeySecret(random), account, user }
+  const status = activeStatus({ rights })
+  const more = { status, rights, createdAt, lastUsedAt: null }
+  await tx.insertAccessKey({ ...(await keep(tx, key)), ...more })
   return { ...reportOf({ ...key, ...more }), secret: key.secret, warning: null }
 }
 
@@ -128,8 +205,8 @@ async function carryOut(
     throw refused('InvalidParameterValue', `There is no access key "${id}"; see: atoll keys list`)
   switch (order) {
     case 'enable':
-      await tx.updateAccessKey(id, { status: 'active' })
-      return told({ ...key, status: 'active' }, null)
+      await tx.updateAccessKey(id, { status: activeStatus(key) })
+      return told({ ...key, status: activeStatus(key) }, null)
     case 'disable':
       await tx.updateAccessKey(id, { status: 'disabled' })
       return told({ ...key, status: 'disabled' }, await lastOf(tx, key))
@@ -137,7 +214,8 @@ async function carryOut(
       await tx.deleteAccessKey(id)
       return told({ ...key, status: 'disabled' }, await lastOf(tx, key))
     case 'rotate': {
-      const fresh = await create(tx, options, key.user, key.account)
+      const now = isoTime(options.clock.now())
+      const fresh = await createKey(tx, { ...options, now }, key)
       await tx.updateAccessKey(id, { status: 'disabled' })
       const warning = `${id} is disabled; if something still needs it: atoll keys enable ${id}`
       return { ...fresh, warning }
@@ -170,6 +248,7 @@ function told(key: AccessKeyRecord, warning: string | null): KeyChangeReport {
 }
 
 function reportOf(key: AccessKeyRecord): KeyReport {
-  const { id, account, user, status, createdAt, lastUsedAt } = key
-  return { id, account, user, status: status ?? 'active', createdAt, lastUsedAt }
+  const { id, account, user, createdAt, lastUsedAt } = key
+  const status = key.status === 'disabled' ? 'disabled' : 'active'
+  return { id, account, user, status, rights: key.rights ?? 'all', createdAt, lastUsedAt }
 }

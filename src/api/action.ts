@@ -7,17 +7,21 @@
  * members, which the transport encodes. Refusals are `AtollError`s.
  */
 import type * as ec2 from '@aws-sdk/client-ec2'
+import type * as iam from '@aws-sdk/client-iam'
 import type * as sts from '@aws-sdk/client-sts'
 import type { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { SecretCipher } from '../lib/secret-cipher.ts'
 import type { Turns } from '../lib/turns.ts'
+import type { AccessKey } from '../model/account-records.ts'
 import type { Cidr } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { TypeRate } from '../model/network-rates.ts'
 import type { TypeNicLimit } from '../model/nic-limits.ts'
 import type { Pool } from '../model/pools.ts'
+import type { Quotas } from '../model/quotas.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 import type { Budget } from './budget.ts'
@@ -30,6 +34,8 @@ export interface Caller {
   readonly account: AccountId
   readonly user: string
   readonly accessKey: string
+  /** `policies`: what the policies of the user allow. */
+  readonly rights: 'all' | 'policies'
 }
 
 /** What actions need. */
@@ -48,6 +54,13 @@ export interface ApiParts {
   readonly settings: ApiSettings
   /** Absent: keys are in the records in clear text. */
   readonly keys?: Keyring
+  /** A new key in the form in which it is stored. */
+  readonly keepKey: (tx: ReadTx, key: AccessKey) => Promise<AccessKey>
+  /**
+   * Encodes why a request was not authorized, so that any host of the cloud can decode it. Null or
+   * absent: the hosts share no secret, and nothing is encoded.
+   */
+  readonly messages?: SecretCipher | null
 }
 
 /** Settings of actions. */
@@ -66,6 +79,7 @@ export interface ApiSettings {
   readonly drivers: readonly DriverDeclaration[]
   /** Maximum number of instances in one RunInstances. */
   readonly maxInstancesPerLaunch: number
+  /** In a change, those of the caller's account. */
   readonly quotas: Quotas
   /** How fast NICs are on this host, by instance type. */
   readonly rates: readonly TypeRate[]
@@ -77,29 +91,6 @@ export interface ApiSettings {
   readonly defaultNetwork: { readonly vpc: Cidr; readonly subnet: Cidr }
   /** What floating IPs are handed out from, in order of preference. */
   readonly pools: readonly Pool[]
-}
-
-/** Limits of each account. */
-interface Quotas {
-  readonly vpcs: number
-  readonly subnetsPerVpc: number
-  readonly dhcpOptions: number
-  readonly internetGateways: number
-  readonly natGatewaysPerZone: number
-  readonly routeTablesPerVpc: number
-  /** Beside `local`. */
-  readonly routesPerTable: number
-  readonly networkAclsPerVpc: number
-  /** In each direction. */
-  readonly entriesPerNetworkAcl: number
-  readonly flowLogs: number
-  readonly securityGroupsPerVpc: number
-  /** In each direction. */
-  readonly rulesPerSecurityGroup: number
-  readonly securityGroupsPerInterface: number
-  readonly networkInterfaces: number
-  /** Allocated floating IPs. */
-  readonly addresses: number
 }
 
 /** The records for one request. */
@@ -121,11 +112,11 @@ export interface Call {
 }
 
 type Commands = Exclude<
-  Extract<keyof typeof ec2 | keyof typeof sts, `${string}Command`>,
+  Extract<keyof typeof ec2 | keyof typeof iam | keyof typeof sts, `${string}Command`>,
   '$Command'
 >
 
-/** The name of an EC2 or STS action in the SDK's model. */
+/** The name of an EC2, IAM or STS action in the SDK's model. */
 export type ActionName = Commands extends `${infer Name}Command` ? Name : never
 
 /** An action of the API. `read.ts` and `change.ts` make them. */

@@ -187,7 +187,8 @@ export function serves({ zones }: Pick<Pool, 'zones'>, zone: string): boolean {
 }
 
 function shortage({ pool, ip, zone }: AddressOrder): Error {
-  if (ip !== undefined) return refused('InvalidIPAddress.InUse', `Address ${ip} is in use.`)
+  // Whether another account has it is not told.
+  if (ip !== undefined) return missingAddresses([ip])
   const which = pool === undefined ? 'Every pool' : `The pool '${pool}'`
   const where = zone === undefined ? '' : ` of the zone '${zone}'`
   return refused(

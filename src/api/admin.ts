@@ -20,6 +20,7 @@ import { announcing } from '../store/announce.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx } from '../store/store.ts'
 import { addKeyRoutes, type KeyRouteOptions } from './access-keys.ts'
+import { type AccountRouteOptions, addAccountRoutes } from './accounts.ts'
 import type { ConsoleLocator, ConsolePlace } from './console/locate.ts'
 import type { Upgrader } from './console/server.ts'
 import { type ExplainReport, explain, type Question } from './explain.ts'
@@ -98,7 +99,9 @@ export interface AdminOptions {
   readonly upgrader: Upgrader
   readonly consoleLocator: ConsoleLocator
   /** How access keys are created and stored. Absent: there are no orders for them. */
-  readonly keys?: Pick<KeyRouteOptions, 'random' | 'keep' | 'changed'>
+  readonly keys?: Pick<KeyRouteOptions, 'random' | 'self' | 'keep' | 'changed'>
+  /** What new accounts are made with. Absent: there are no orders for accounts. */
+  readonly calls?: AccountRouteOptions['parts']
   readonly socketFile: string
   readonly listen: string
   readonly port: number
@@ -248,7 +251,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
   )
   addPacketRoutes(server, options)
   addHostRoutes(server, options)
-  if (options.keys !== undefined) addKeyRoutes(server, { ...options, ...options.keys })
+  addOwnerRoutes(server, options)
   server.post<{ Params: { id: string } }>(
     '/v1/instances/:id/console',
     async ({ params }): Promise<ConsolePlace> => {
@@ -262,6 +265,14 @@ function guardedServer(options: AdminOptions): FastifyInstance {
     },
   )
   return server
+}
+
+/** Orders about accounts and access keys. */
+function addOwnerRoutes(server: FastifyInstance, options: AdminOptions): void {
+  const { keys, calls: parts } = options
+  if (keys === undefined) return
+  addKeyRoutes(server, { ...options, ...keys })
+  if (parts !== undefined) addAccountRoutes(server, { ...options, ...keys, parts })
 }
 
 /** Explains where packets go, and why they do not, and sends one to see it. */

@@ -13,6 +13,7 @@ import type { AccessKey } from '../model/account-records.ts'
 import { AtollError, refused } from '../model/errors.ts'
 import { shareReads } from '../store/fair-reads.ts'
 import type { Action, ApiParts, Call, Caller } from './action.ts'
+import { createAuthorizer } from './authorization.ts'
 import { actionDeadline, type Budget, type BudgetLimits, createBudget } from './budget.ts'
 import type { CallMetrics } from './call-metrics.ts'
 import { type Fault, faultOf } from './faults.ts'
@@ -73,6 +74,8 @@ export interface Encoding<Head, Request extends Head, A extends Asked> {
    * The client, whose turn a call takes before it is authenticated, and who looks up unknown keys.
    */
   readonly clientOf: (head: Head) => { readonly owner: string; readonly origin: string }
+  /** The client's IP address, for policies. Undefined where none is known. */
+  readonly sourceOf: (head: Head) => string | undefined
   /** Authenticates a request. Refuses one that is not signed, or too large. */
   readonly authenticate: (
     request: Request,
@@ -146,6 +149,7 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
   const { parts, encoding, limits, measures } = options
   const table = actionTable(options.actions)
   const admission = createAdmission(options)
+  const authorizer = createAuthorizer(parts)
   const { begin, end } = createExchanges(options)
   let inFlight = 0
 
@@ -166,13 +170,18 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
       throw refused('MissingParameter', 'The request must contain the parameter Action')
     const entry = table.get(asked.action)
     const own = admission.partsFor(caller)
-    if (entry === undefined) throw await unknownAction(asked.action, caller.account, own)
+    if (entry === undefined) throw await unknownAction(asked.action, caller, own)
     exchange.entry = entry
     const budget = createBudget(parts, limits, caller.accessKey)
     const deadline = actionDeadline(parts.clock, limits.actionTimeoutMs, ended)
-    const { output, asOf } = await withDeadline(deadline, (signal) =>
-      runAction(entry, asked, { caller, parts: own, budget, signal }),
-    )
+    const { output, asOf } = await withDeadline(deadline, async (signal) => {
+      const input = asked.input(entry.wire.input)
+      const { service } = entry.wire
+      const sourceIp = encoding.sourceOf(request)
+      const who = { service: service.name, action: entry.action.name, input, caller, sourceIp }
+      await authorizer.check(who, own)
+      return runAction(entry, asked, { caller, parts: own, budget, signal, input })
+    })
     const { requestId } = exchange
     const text = await encoding.write({ requestId, output, asOf }, entry.wire, asked, budget)
     hold.answer(text.length)
@@ -210,14 +219,12 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
 async function runAction(
   { action, wire }: Entry,
   asked: Asked,
-  call: Omit<Call, 'records' | 'input' | 'authority'>,
+  call: Omit<Call, 'records' | 'authority'>,
 ) {
-  const input = asked.input(wire.input)
   const { nameOf, authority } = asked
   try {
     return await answerWithFallback(action, {
       ...call,
-      input,
       ...(authority === undefined ? {} : { authority }),
     })
   } catch (error) {

@@ -12,11 +12,13 @@ import { ringConcerned } from '../bus/ring.ts'
 import { isoTime } from '../lib/clock.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'
 import { type AccountId, type NewId, newIds } from '../model/ids.ts'
+import { type MetadataDefaults, NO_PREFERENCE } from '../model/metadata-options.ts'
 import { announcing } from '../store/announce.ts'
 import type { Tx } from '../store/store.ts'
 import type { Action, ActionName, ApiParts, ApiSettings, Call, Caller } from './action.ts'
 import type { Budget } from './budget.ts'
 import { dryRun, parseInput } from './parameters.ts'
+import { settingsOf } from './quotas.ts'
 import { dryRunShape } from './schemas.ts'
 
 /** What a change gets besides its transaction. */
@@ -27,14 +29,17 @@ export interface Changing {
   /** The time of the request (ISO 8601). */
   readonly now: string
   readonly newId: NewId
+  /** In the transaction with the account's own quotas. */
   readonly settings: ApiSettings
+  /** In the transaction: what the account's launches get that name no metadata options. */
+  readonly metadata: MetadataDefaults
   readonly budget: Budget
   /**
    * Ends a dry run early, before work that takes long and refuses nothing that the caller could
    * change. Otherwise it is not needed, because a dry run changes nothing in any case.
    */
   dryRun(): void
-  readonly parts: Pick<ApiParts, 'catalogue' | 'keyGeneration' | 'random'>
+  readonly parts: Pick<ApiParts, 'catalogue' | 'keyGeneration' | 'random' | 'keepKey'>
 }
 
 /**
@@ -97,7 +102,7 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
       // Without `prepare`, P is the schema's output.
       const prepared = prepare === undefined ? (asked as P) : await prepare(asked, changing)
       const attempt = () =>
-        change(call, (tx) => spec.change(tx, prepared, changing), {
+        change(call, async (tx) => spec.change(tx, prepared, await ofAccount(tx, changing)), {
           ...(once === undefined ? {} : { once: { ...once(prepared, changing), action: name } }),
           kind: spec.kind ?? 'change',
         })
@@ -110,6 +115,11 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
       return (await view?.(result, changing)) ?? {}
     },
   }
+}
+
+/** With the account's own quotas and defaults. */
+async function ofAccount(tx: Tx, changing: Changing): Promise<Changing> {
+  return { ...changing, ...(await settingsOf(tx, changing.account, changing.settings)) }
 }
 
 interface ChangeOptions<R> {
@@ -175,15 +185,16 @@ function hashParameters(input: Call['input']): string {
 }
 
 function changingOf(call: Call): Changing {
-  const { clock, random, settings, catalogue, keyGeneration } = call.parts
+  const { clock, random, settings, catalogue, keyGeneration, keepKey } = call.parts
   return {
     account: call.caller.account,
     caller: call.caller,
     now: isoTime(clock.now()),
     newId: newIds(random),
     settings,
+    metadata: NO_PREFERENCE,
     budget: call.budget,
     dryRun: () => dryRun(call),
-    parts: { catalogue, keyGeneration, random },
+    parts: { catalogue, keyGeneration, random, keepKey },
   }
 }

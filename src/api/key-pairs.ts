@@ -36,12 +36,22 @@ interface NewKey {
   readonly tags: z.output<typeof keyTagsSchema>
 }
 
-/** Stores the key and returns its description. Refuses a name that the account already has. */
+/**
+ * Stores the key and returns its description. Refuses a name that the account already has,
+ * and more keys than it may have.
+ */
 export async function insertKey(
   tx: Tx,
   { name, key, tags: specs }: NewKey,
-  { account, newId, now }: Changing,
+  { account, newId, now, settings }: Changing,
 ): Promise<ImportKeyPairResult> {
+  const limit = settings.quotas.keyPairs
+  await tx.takeTurn(account)
+  if ((await tx.keyPairs({ account })).length >= limit)
+    throw refused(
+      'KeyPairLimitExceeded',
+      `The maximum number of key pairs has been reached: ${limit}`,
+    )
   const id = newId('key')
   const { type, fingerprint } = key
   const publicKey = `${key.line} ${name}`

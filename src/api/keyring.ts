@@ -17,9 +17,9 @@ import type { InformedStore } from '../store/replica-reads.ts'
 /** Finds keys, and records that they were used. */
 export interface Keyring {
   /**
-   * The key with its secret in clear text. Undefined when it does not exist, is disabled, or cannot
-   * be decrypted. Errors: `unavailable`, also when the known keys are too old, or too old to prove
-   * that a key does not exist.
+   * The key with its secret in clear text. Undefined when it does not exist, is disabled or of a
+   * disabled account, or cannot be decrypted. Errors: `unavailable`, also when the known keys are
+   * too old, or too old to prove that a key does not exist.
    */
   find(id: string): Promise<AccessKey | undefined>
   /** A request with this key was authenticated. */
@@ -67,6 +67,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
           )
       }
       if (key === undefined || key.status === 'disabled') return undefined
+      if (key.accountStatus === 'disabled') return undefined
       const opened = openedKey(key, sealer)
       if (opened === null)
         log?.error(

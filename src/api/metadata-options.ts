@@ -55,7 +55,7 @@ export async function metadataDefaultsOf(
   tx: ReadTx,
   account: AccountId,
 ): Promise<MetadataDefaults> {
-  const found = (await tx.accounts()).find(({ id }) => id === account)
+  const found = await tx.account(account)
   if (found === undefined) throw bug('the caller’s account has no record', { account })
   return found.metadata
 }

@@ -4,10 +4,11 @@ import { refused } from '../model/errors.ts'
 import type { AccountId, AttachmentId, GroupId, NicId, SubnetId, VpcId } from '../model/ids.ts'
 import { type NicLimit, nicLimitOf } from '../model/nic-limits.ts'
 import { addressesOfNic } from '../model/nics.ts'
+import { QUOTAS } from '../model/quotas.ts'
 import type { Address, Group, Instance, Nic, Subnet, Tag } from '../model/records.ts'
 import { olderThan, type Version } from '../model/version.ts'
 import { DEFAULT_GROUP } from '../store/new-vpc.ts'
-import type { ReadTx } from '../store/store.ts'
+import type { ReadTx, Tx } from '../store/store.ts'
 import type { ApiSettings } from './action.ts'
 import { refuseMissing } from './describe.ts'
 import { idSchema, notFound } from './schemas.ts'
@@ -111,15 +112,17 @@ export async function detailsOfNics(
 
 /**
  * How many more NICs the account may have. Errors: `NetworkInterfaceLimitExceeded` when that is
- * less than `least`.
+ * less than `least`. Of two requests at the same moment one counts what the other has made, if the
+ * limit is below the default: above it, launches need not wait for each other.
  */
 export async function roomForNics(
-  tx: ReadTx,
+  tx: Tx,
   account: AccountId,
   least: number,
   { quotas }: Pick<ApiSettings, 'quotas'>,
 ): Promise<number> {
   const most = quotas.networkInterfaces
+  if (most < QUOTAS.networkInterfaces.usual) await tx.takeTurn(account)
   const room = most - (await tx.countNics(account))
   if (room < least)
     throw refused(

@@ -2,6 +2,7 @@
 import type { Cidr } from '../model/addr.ts'
 import { refused } from '../model/errors.ts'
 import type { Subnet, Vpc } from '../model/records.ts'
+import { freeNetwork } from '../plan/free-network.ts'
 import { newNetwork } from '../plan/new-network.ts'
 import { insertWholeVpc } from '../store/new-vpc.ts'
 import type { Tx } from '../store/store.ts'
@@ -9,6 +10,7 @@ import type { ApiSettings } from './action.ts'
 import type { Changing } from './change.ts'
 import { refuseUnrouted } from './routing.ts'
 import { requireWhole } from './vpcs.ts'
+import { zoneNames } from './zone-names.ts'
 
 /**
  * Makes a VPC with what each comes with. Errors: `VpcLimitExceeded`; `CidrConflict` when the range
@@ -21,6 +23,7 @@ export async function makeVpc(
 ): Promise<Vpc> {
   // There the new VPC would have a way out.
   await refuseUnrouted(tx, settings)
+  await tx.takeTurn(account)
   const vpcs = await tx.vpcs({})
   requireWhole(tx, 'vpcs')
   const { quotas, vpcPlace: place, host: self, pools } = settings
@@ -34,6 +37,29 @@ export async function makeVpc(
   const vpc = { ...asked, id: newId('vpc'), account, network: chosen.network, dnsSupport: true }
   if ((await insertWholeVpc(tx, vpc, newId)) === 'exists')
     throw refused('CidrConflict', 'The range is in use; choose another one')
+  return vpc
+}
+
+/**
+ * Makes an account's default VPC, with a default subnet in each zone and a way out. Errors: those
+ * of `makeVpc`.
+ */
+export async function makeDefaultVpc(
+  tx: Tx,
+  changing: Pick<Changing, 'account' | 'newId' | 'settings'>,
+): Promise<Vpc> {
+  const { account, newId, settings } = changing
+  const { vpc: cidr, subnet: first } = settings.defaultNetwork
+  const zones = await zoneNames(tx, account)
+  const vpc = await makeVpc(tx, { cidr, isDefault: true, dnsHostnames: true }, changing)
+  const subnets: { readonly cidr: Cidr }[] = []
+  for (const zone of [...zones].sort()) {
+    const block = freeNetwork(cidr, first, subnets)
+    if (block === undefined) break
+    const subnet = { id: newId('subnet'), vpc: vpc.id, account, cidr: block, zone }
+    await tx.insertSubnet({ ...subnet, isDefault: true, mapPublicIp: false })
+    subnets.push(subnet)
+  }
   return vpc
 }
 

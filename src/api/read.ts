@@ -10,7 +10,7 @@ import type { Bus } from '../bus/bus.ts'
 import { isoTime } from '../lib/clock.ts'
 import type { AccountId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
-import type { Action, ActionName, ApiSettings, Call, Caller } from './action.ts'
+import type { Action, ActionName, ApiParts, ApiSettings, Call, Caller } from './action.ts'
 import { mapInSlices } from './budget.ts'
 import { type DescribeRequest, describe, type Listing } from './describe.ts'
 import { dryRun, parseInput } from './parameters.ts'
@@ -22,6 +22,8 @@ export interface Reading {
   readonly account: AccountId
   readonly caller: Caller
   readonly settings: ApiSettings
+  /** Decodes why a request was not authorized. */
+  readonly messages: ApiParts['messages']
   /** The time of the request (ISO 8601). */
   readonly now: string
   /** Reads in one snapshot. */
@@ -112,12 +114,13 @@ function parseAsked<S extends z.ZodType>(schema: S, call: Call): z.output<S> {
 }
 
 function readingOf({ caller, parts, records, authority, signal }: Call): Reading {
-  const { settings, bus, clock } = parts
+  const { settings, bus, clock, messages } = parts
   const { account } = caller
   return {
     account,
     caller,
     settings,
+    messages,
     now: isoTime(clock.now()),
     read: (work) => records.read(work),
     ask: bus.ask,

@@ -5,9 +5,8 @@
  * lists recent launches. Tools compare the first sentence exactly.
  */
 import { refused } from '../model/errors.ts'
-import type { AccountId } from '../model/ids.ts'
 import type { Instance } from '../model/records.ts'
-import type { ApiParts } from './action.ts'
+import type { ApiParts, Caller } from './action.ts'
 
 /** How recent a launch must be to belong to the failing tool. */
 const LAUNCHED_MS = 15 * 60_000
@@ -19,16 +18,20 @@ const SHOWN_ACTION_LENGTH = 64
 /** The refusal (`InvalidAction`) of an unknown action. It names recent launches of the account. */
 export async function unknownAction(
   name: string,
-  account: AccountId,
+  { account, rights }: Pick<Caller, 'account' | 'rights'>,
   { store, clock }: Pick<ApiParts, 'store' | 'clock'>,
 ): Promise<Error> {
   const shown = name.slice(0, SHOWN_ACTION_LENGTH)
   const sinceMs = clock.now() - LAUNCHED_MS
-  // If the records are unavailable, the action is still unknown.
-  const instances = await store
-    .read((tx) => tx.instances({ account }))
-    .then(({ value }) => value)
-    .catch(() => [])
+  // If the records are unavailable, the action is still unknown. A user with policies may not be
+  // allowed to see instances.
+  const instances =
+    rights === 'policies'
+      ? []
+      : await store
+          .read((tx) => tx.instances({ account }))
+          .then(({ value }) => value)
+          .catch(() => [])
   const launched = instances
     .filter(({ wanted, launchedAt }) => wanted !== 'terminate' && Date.parse(launchedAt) >= sinceMs)
     .toSorted((a, b) => (a.launchedAt > b.launchedAt ? -1 : 1))

@@ -21,6 +21,7 @@ export const ERROR_STATUS = {
   SignatureDoesNotMatch: 403,
   InvalidClientTokenId: 403,
   UnauthorizedOperation: 403,
+  AccessDenied: 403,
   OperationNotPermitted: 400,
   DryRunOperation: 412,
   // The form of the request
@@ -151,6 +152,9 @@ export const ERROR_STATUS = {
   RulesPerSecurityGroupLimitExceeded: 400,
   SecurityGroupsPerInterfaceLimitExceeded: 400,
   InstanceLimitExceeded: 400,
+  VcpuLimitExceeded: 400,
+  VolumeLimitExceeded: 400,
+  KeyPairLimitExceeded: 400,
   AddressLimitExceeded: 400,
   ResourceLimitExceeded: 400,
   InsufficientFreeAddressesInSubnet: 400,
@@ -205,6 +209,15 @@ export const ERROR_STATUS = {
   'InvalidVpnConnectionID.NotFound': 400,
   'InvalidVpnGatewayID.NotFound': 400,
   NatGatewayNotFound: 400,
+  // IAM and STS
+  NoSuchEntity: 404,
+  EntityAlreadyExists: 409,
+  LimitExceeded: 409,
+  DeleteConflict: 409,
+  MalformedPolicyDocument: 400,
+  UnmodifiableEntity: 400,
+  ValidationError: 400,
+  InvalidAuthorizationMessageException: 400,
   // The state of the cloud
   RequestLimitExceeded: 503,
   Unavailable: 503,

@@ -3,7 +3,7 @@
  * daemons must be able to read it.
  */
 
-import type { AccessKey } from './account-records.ts'
+import type { AccessKey, AccessKeyRecord } from './account-records.ts'
 import type { HostName } from './ids.ts'
 import type { Host } from './records.ts'
 import { areAllOf } from './version.ts'
@@ -50,9 +50,16 @@ export function newKeySecret(
   return { id: `AKIA${letters.join('')}`, secret: Buffer.from(random(30)).toString('base64') }
 }
 
+/** The status of a key that is accepted. */
+export function activeStatus({ rights }: Pick<AccessKeyRecord, 'rights'>): 'active' | 'limited' {
+  return rights === 'policies' ? 'limited' : 'active'
+}
+
 /** The key with its secret in clear text. Null when it cannot be decrypted. */
 export function openedKey(key: AccessKey, opener: Opener | null): AccessKey | null {
   const { id, account, user } = key
   const secret = isSealedKey(key) ? (opener?.open(key.secret, placeOfKey(id)) ?? null) : key.secret
-  return secret === null ? null : { id, secret, account, user }
+  if (secret === null) return null
+  const opened = { id, secret, account, user }
+  return key.rights === 'policies' ? { ...opened, rights: key.rights } : opened
 }

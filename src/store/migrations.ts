@@ -43,6 +43,8 @@ import { attachingInterfaces } from './migrations/0026-attaching-interfaces.ts'
 import { peeringOptions } from './migrations/0027-peering-options.ts'
 import { launchTemplates } from './migrations/0030-launch-templates.ts'
 import { placementGroups } from './migrations/0031-placement-groups.ts'
+import { accounts } from './migrations/0032-accounts.ts'
+import { users } from './migrations/0033-users.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -73,6 +75,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0027-peering-options': peeringOptions,
   '0030-launch-templates': launchTemplates,
   '0031-placement-groups': placementGroups,
+  '0032-accounts': accounts,
+  '0033-users': users,
 }
 const GENERATION = '0'
 

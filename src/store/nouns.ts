@@ -27,12 +27,14 @@ import type { Noun, RowsOf } from './records/noun.ts'
 import { placementGroups } from './records/placement-group.ts'
 import { routeTables } from './records/route-table.ts'
 import { tags } from './records/tag.ts'
+import { users } from './records/user.ts'
 import { volumes } from './records/volume.ts'
 import { vpcPeerings } from './records/vpc-peering.ts'
 
 /** All nouns. */
 export const NOUNS = [
   accounts,
+  users,
   hosts,
   images,
   imagePermissions,

@@ -123,6 +123,7 @@ describe('a key that was taken away', () => {
       clock: systemClock,
       log: silentLog,
       random: randomBytes,
+      self,
       keep: (tx, key) => protectedKey(tx, key, keySecrets),
       changed: async () => undefined,
     })

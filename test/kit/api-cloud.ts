@@ -30,6 +30,7 @@ import {
 } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import { DEFAULT_NIC_LIMITS } from '../../src/model/nic-limits.ts'
+import { QUOTA_NAMES, QUOTAS, type Quotas } from '../../src/model/quotas.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
 import { completeOlderVpcs } from '../../src/store/new-vpc.ts'
 import { type InformedStore, withoutReplica } from '../../src/store/replica-reads.ts'
@@ -47,28 +48,16 @@ export const BOB: AccountId = must(parseAccountId('000000000002'))
 export const NOW_MS = Date.parse('2026-11-22T08:00:00.000Z')
 export const ZONE = 'atoll-1a'
 
+const USUAL_QUOTAS = Object.fromEntries(
+  QUOTA_NAMES.map((name) => [name, QUOTAS[name].usual]),
+) as Quotas
+
 /** What actions are limited by unless a test says otherwise: the defaults of the settings. */
 export const LIMITS: Pick<
   ApiSettings,
   'quotas' | 'rates' | 'nicLimits' | 'pools' | 'vpcPlace' | 'defaultNetwork'
 > = {
-  quotas: {
-    vpcs: 100,
-    subnetsPerVpc: 200,
-    dhcpOptions: 100,
-    flowLogs: 100,
-    securityGroupsPerVpc: 2500,
-    rulesPerSecurityGroup: 60,
-    securityGroupsPerInterface: 5,
-    internetGateways: 100,
-    natGatewaysPerZone: 5,
-    routeTablesPerVpc: 200,
-    routesPerTable: 50,
-    networkAclsPerVpc: 200,
-    entriesPerNetworkAcl: 20,
-    networkInterfaces: 5000,
-    addresses: 5,
-  },
+  quotas: USUAL_QUOTAS,
   pools: [],
   rates: [],
   nicLimits: DEFAULT_NIC_LIMITS,
@@ -111,6 +100,13 @@ export interface Cloud extends AsyncDisposable {
   run(action: Action, input?: object, account?: AccountId): Promise<Record<string, unknown>>
   /** As `run`, with a store of its own, for tests that make the records fail. */
   runOn(store: Store, action: Action, input?: object): Promise<Record<string, unknown>>
+  /** As `run`, with records that a test watches. */
+  runAs(
+    store: InformedStore,
+    action: Action,
+    input: object,
+    account: AccountId,
+  ): Promise<Record<string, unknown>>
   /** As a host answers whose records are these: a refusal by a copy is asked once more. */
   answer(store: InformedStore, action: Action, input?: object): Promise<ActionAnswer>
   /** The code that the action refuses with; fails when it does not refuse. */
@@ -142,7 +138,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   const parts = makeParts(store, bus, options.settings)
   const callOf = (on: ApiParts, input: object, account: AccountId): Omit<Call, 'records'> => ({
     input: { ...input },
-    caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
+    caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE', rights: 'all' },
     parts: on,
     budget: createBudget(on, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
     signal: AbortSignal.timeout(30_000),
@@ -161,6 +157,8 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     run,
     runOn: (other, action, input = {}) =>
       runWith({ ...parts, store: withoutReplica(other) }, action, input, ALICE),
+    runAs: (other, action, input, account) =>
+      runWith({ ...parts, store: other }, action, input, account),
     answer: (other, action, input = {}) =>
       answerWithFallback(action, callOf({ ...parts, store: other }, input, ALICE)),
     async refusal(action, input = {}, account = ALICE) {
@@ -202,6 +200,7 @@ function makeParts(store: Store, bus: Bus, settings: Partial<ApiSettings> = {}):
     turns: createTurns(),
     keyGeneration: createKeyGeneration(),
     random: randomBytes,
+    keepKey: async (_tx, key) => key,
     settings: {
       host: host('host1'),
       region: 'atoll',

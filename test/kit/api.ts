@@ -44,7 +44,10 @@ export function keysOnly(keys: readonly AccessKey[]): Store {
   const tx: Pick<ReadTx, 'accessKey'> = {
     accessKey: async (id) => {
       const key = keys.find((one) => one.id === id)
-      return key && { ...key, status: null, createdAt: null, lastUsedAt: null }
+      if (key === undefined) return undefined
+      const { rights = null } = key
+      const times = { createdAt: null, lastUsedAt: null }
+      return { ...key, ...times, rights, status: null, accountStatus: 'active' }
     },
   }
   return {
@@ -79,6 +82,7 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
     turns: createTurns(),
     keyGeneration: createKeyGeneration(),
     random: randomBytes,
+    keepKey: async (_tx, key) => key,
     settings: {
       host: known(parseHostName('host1')),
       region: 'atoll',

@@ -4,6 +4,7 @@
  * generated model.
  */
 import * as ec2 from '@aws-sdk/client-ec2'
+import * as iam from '@aws-sdk/client-iam'
 import * as sts from '@aws-sdk/client-sts'
 import { NormalizedSchema } from '@smithy/core/schema'
 import * as fc from 'fast-check'
@@ -33,7 +34,7 @@ export async function exchange(action: string, input: object, answer: string): P
       return { response: { statusCode: 200, headers: {}, body: Buffer.from(answer) } }
     },
   }
-  const service = Object.hasOwn(sts, `${action}Command`) ? sts : ec2
+  const service = [sts, iam].find((one) => Object.hasOwn(one, `${action}Command`)) ?? ec2
   const settings = {
     region: 'atoll',
     endpoint: 'http://127.0.0.1:8773',
@@ -41,7 +42,12 @@ export async function exchange(action: string, input: object, answer: string): P
     // The SDK's type of a handler asks for far more than it uses.
     requestHandler: requestHandler as never,
   }
-  const client = service === sts ? new sts.STSClient(settings) : new ec2.EC2Client(settings)
+  const client =
+    service === sts
+      ? new sts.STSClient(settings)
+      : service === iam
+        ? new iam.IAMClient(settings)
+        : new ec2.EC2Client(settings)
   const Command = Reflect.get(service, `${action}Command`) as new (input: object) => never
   const send = client.send.bind(client) as (command: never) => Promise<Record<string, unknown>>
   const { $metadata: _, ...output } = await send(new Command(input))
@@ -87,7 +93,9 @@ export function fullValue(action: string, direction: 'input' | 'output'): object
 }
 
 function shapeOf(action: string, direction: 'input' | 'output'): NormalizedSchema {
-  const operation: unknown = Reflect.get(ec2, `${action}$`) ?? Reflect.get(sts, `${action}$`)
+  const operation: unknown = [ec2, iam, sts]
+    .map((one): unknown => Reflect.get(one, `${action}$`))
+    .find((found) => found !== undefined)
   if (!Array.isArray(operation)) throw new Error(`the SDK has no action ${action}`)
   return NormalizedSchema.of(operation[direction === 'input' ? 4 : 5] as Schema)
 }

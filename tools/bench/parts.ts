@@ -136,6 +136,7 @@ async function openCloud({ node, freshDatabase }: Mariadb, hosts: number): Promi
     turns: createTurns(),
     keyGeneration: createKeyGeneration(),
     random: randomBytes,
+    keepKey: async <Key>(_tx: unknown, key: Key) => key,
     settings: { ...apiSettings(config, [DOCKER]), host: name },
   }
   const api = (catalogue: () => Catalogue) =>

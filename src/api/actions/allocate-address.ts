@@ -34,7 +34,10 @@ export const allocateAddress = changeAction({
         `NetworkBorderGroup '${border}' does not exist; the only one is '${settings.region}'`,
       )
     await tx.takeTurn(account)
-    if ((await allocated(tx, account)).length >= settings.quotas.addresses)
+    const own = await allocated(tx, account)
+    if (own.some((address) => address.ip === ip))
+      throw refused('InvalidIPAddress.InUse', `Address ${ip} is in use.`)
+    if (own.length >= settings.quotas.addresses)
       throw refused(
         'AddressLimitExceeded',
         `The maximum number of addresses has been reached: ${settings.quotas.addresses}`,

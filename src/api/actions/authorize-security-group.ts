@@ -36,6 +36,7 @@ function authorize(name: ActionName, egress: boolean): Action {
     }),
     async change(tx, { named, specs, rules: asked }, { account, newId, settings, budget }) {
       await refuseForOlderHosts(tx, settings)
+      await tx.takeTurn(account)
       const group = await requireGroup(tx, account, named)
       const rules = (await knownRules(tx, group, asked, { egress })).map(
         ({ description = '', ...match }): GroupRule => {

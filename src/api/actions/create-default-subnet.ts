@@ -28,6 +28,7 @@ export const createDefaultSubnet = changeAction({
         'InvalidParameterValue',
         `Value (${zone}) for parameter availabilityZone is invalid.`,
       )
+    await tx.takeTurn(account)
     const others = await tx.subnets({ vpc: vpc.id })
     const there = others.find((other) => other.isDefault && other.zone === zone)
     if (there !== undefined)

@@ -63,6 +63,7 @@ export const createFlowLogs = changeAction({
   async change(tx, { asked, ids }, { account, now, settings }) {
     const destination = parseDestination(asked)
     const fields = parseFormat(asked.LogFormat)
+    await tx.takeTurn(account)
     const { existing, orphans } = await existingFlowLogs(tx, account)
     for (const orphan of orphans) await tx.deleteFlowLog(orphan)
     const limit = settings.quotas.flowLogs

@@ -16,6 +16,7 @@ export const createNetworkAclEntry = changeAction({
   input: entrySchema,
   async change(tx, asked, { account, settings }) {
     await refuseUnrouted(tx, settings)
+    await tx.takeTurn(account)
     const acl = await requireNetworkAcl(tx, account, asked.NetworkAclId)
     const entry = { ...askedEntry(asked), acl: acl.id, vpc: acl.vpc }
     const others = await entriesOf(tx, acl, entry)

@@ -78,6 +78,7 @@ async function create(
 ): Promise<NicDetails> {
   await refuseNicsForOlderHosts(tx, settings)
   const subnet = await requireSubnet(tx, account, asked.SubnetId)
+  await tx.takeTurn(account)
   await roomForNics(tx, account, 1, settings)
   const groups = await chooseGroups(tx, subnet, { groupIds: asked.Groups, groupNames: [] })
   refuseTooManyGroups(groups.length, settings)

@@ -28,6 +28,7 @@ export const createRoute = changeAction({
   input: routeInput,
   async change(tx, asked, { account, settings }) {
     await refuseUnrouted(tx, settings)
+    await tx.takeTurn(account)
     const { table, destination, target } = await requireRoute(tx, account, asked)
     const routes = await routesOf(tx, table)
     const limit = settings.quotas.routesPerTable

@@ -42,6 +42,7 @@ export const createSecurityGroup = changeAction({
     if (VpcId !== undefined) await findVpcs(tx, account, [VpcId])
     const vpc = VpcId ?? (await requireDefaultVpc(tx, account))
     const id = newId('sg')
+    await tx.takeTurn(account)
     if ((await tx.groups({ account, vpcs: [vpc] })).length >= settings.quotas.securityGroupsPerVpc)
       throw refused(
         'SecurityGroupLimitExceeded',

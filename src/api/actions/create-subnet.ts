@@ -30,6 +30,7 @@ export const createSubnet = changeAction({
   async change(tx, asked, { account, newId, settings }) {
     const { VpcId, CidrBlock: cidr } = asked
     const vpc = await requireVpc(tx, account, VpcId)
+    await tx.takeTurn(account)
     const others = await tx.subnets({ vpc: VpcId })
     if (!cidrHolds(vpc.cidr, cidr))
       throw refused('InvalidSubnet.Range', `The CIDR '${formatCidr(cidr)}' is invalid.`)

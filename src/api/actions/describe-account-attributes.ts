@@ -1,8 +1,10 @@
 /** DescribeAccountAttributes: what the account may do. */
 import type { AccountAttribute } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
+import { NOT_COUNTED } from '../../model/quotas.ts'
 import type { Vpc } from '../../model/records.ts'
 import type { ApiSettings } from '../action.ts'
+import { settingsOf } from '../quotas.ts'
 import { readAction } from '../read.ts'
 import { IDS_MAX } from '../schemas.ts'
 
@@ -23,7 +25,9 @@ export const describeAccountAttributes = readAction({
     AttributeNames: z.array(z.enum(ATTRIBUTES)).max(IDS_MAX).default([]),
   }),
   async answer({ AttributeNames: names }, { account, read, settings }) {
-    const values = valuesOf(await read((tx) => tx.vpcs({ account })), settings)
+    const values = await read(async (tx) =>
+      valuesOf(await tx.vpcs({ account }), (await settingsOf(tx, account, settings)).settings),
+    )
     const wanted = ATTRIBUTES.filter((name) => names.length === 0 || names.includes(name))
     return {
       AccountAttributes: wanted.map(
@@ -43,8 +47,10 @@ function valuesOf(
   return {
     'supported-platforms': 'VPC',
     'default-vpc': vpcs.find((vpc) => vpc.isDefault)?.id ?? 'none',
-    // As in EC2, this is not the account's actual limit, which is the hosts' capacity.
-    'max-instances': String(maxInstancesPerLaunch),
+    // Without a quota, what one request may launch: the hosts' capacity is the actual limit.
+    'max-instances': String(
+      quotas.instances === NOT_COUNTED ? maxInstancesPerLaunch : quotas.instances,
+    ),
     'vpc-max-security-groups-per-interface': String(quotas.securityGroupsPerInterface),
     'max-elastic-ips': String(quotas.addresses),
     'vpc-max-elastic-ips': String(quotas.addresses),

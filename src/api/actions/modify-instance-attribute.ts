@@ -41,7 +41,11 @@ interface Change {
   /** EC2 changes it only while the instance is stopped. */
   readonly whileStopped?: true
   /** Further writes. */
-  readonly write?: (tx: Tx, instance: Instance) => Promise<InstanceChange | undefined>
+  readonly write?: (
+    tx: Tx,
+    instance: Instance,
+    settings: ApiSettings,
+  ) => Promise<InstanceChange | undefined>
 }
 
 const flag = z.strictObject({ Value: z.boolean() })
@@ -155,7 +159,7 @@ const requestSchema = z
   .meta({ parsedBy: z.object({ Attribute: z.string(), Value: z.string(), ...modifySchema.shape }) })
 
 /** The requested change. */
-function changeOf(given: Parsed, settings: ApiSettings): Change {
+function changeOf(given: Parsed): Change {
   const { DisableApiTermination, DisableApiStop, InstanceInitiatedShutdownBehavior } = given
   const { EbsOptimized, UserData, InstanceType, Groups, BlockDeviceMappings = [] } = given
   const { SourceDestCheck } = given
@@ -174,13 +178,14 @@ function changeOf(given: Parsed, settings: ApiSettings): Change {
   if (InstanceType !== undefined)
     return {
       whileStopped: true,
-      write: (tx, instance) => changeType(tx, instance, InstanceType.Value, settings),
+      write: (tx, instance, settings) => changeType(tx, instance, InstanceType.Value, settings),
     }
   if (Groups !== undefined && Groups.length > 0)
-    return { write: (tx, instance) => setGroups(tx, instance, Groups, settings) }
+    return { write: (tx, instance, settings) => setGroups(tx, instance, Groups, settings) }
   if (SourceDestCheck !== undefined)
     return {
-      write: (tx, instance) => setSourceDestCheck(tx, instance, SourceDestCheck.Value, settings),
+      write: (tx, instance, settings) =>
+        setSourceDestCheck(tx, instance, SourceDestCheck.Value, settings),
     }
   const [mapping] = BlockDeviceMappings
   return mapping === undefined
@@ -203,11 +208,11 @@ function option<Name extends keyof InstanceOptions>(
 export const modifyInstanceAttribute = changeAction({
   name: 'ModifyInstanceAttribute',
   input: requestSchema,
-  prepare: (given, { settings }) => {
+  prepare: (given) => {
     const asked = parseInput(modifySchema, unnamed(given))
-    return { id: asked.InstanceId, ...changeOf(asked, settings) }
+    return { id: asked.InstanceId, ...changeOf(asked) }
   },
-  async change(tx, { id, change, whileStopped, write }, { account }) {
+  async change(tx, { id, change, whileStopped, write }, { account, settings }) {
     const instance = await requireInstance(tx, account, id)
     // The fate of the disk is decided when termination is requested. Both requests advance the
     // host's generation, so one sees the other.
@@ -215,7 +220,7 @@ export const modifyInstanceAttribute = changeAction({
       throw refused('IncorrectInstanceState', `The instance '${id}' is being terminated`)
     if (whileStopped === true && instance.state !== 'stopped')
       throw refused('IncorrectInstanceState', `The instance '${id}' is not in the 'stopped' state.`)
-    const written = await write?.(tx, instance)
+    const written = await write?.(tx, instance, settings)
     await tx.updateInstance(id, { ...change, ...written })
   },
 })

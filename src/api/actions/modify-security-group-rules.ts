@@ -64,6 +64,7 @@ export const modifySecurityGroupRules = changeAction({
       }
     }
     // A rule may get the former contents of another one.
+    await tx.takeTurn(account)
     for (const rule of rules) await tx.deleteGroupRule(rule)
     for (const rule of rules) {
       await writeOne(budget)

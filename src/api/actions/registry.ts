@@ -58,6 +58,7 @@ export { createSubnet } from './create-subnet.ts'
 export { createTags } from './create-tags.ts'
 export { createVpc } from './create-vpc.ts'
 export { createVpcPeeringConnection } from './create-vpc-peering-connection.ts'
+export { decodeAuthorizationMessage } from './decode-authorization-message.ts'
 export { deleteDhcpOptions } from './delete-dhcp-options.ts'
 export { deleteFlowLogs } from './delete-flow-logs.ts'
 export { deleteInternetGateway } from './delete-internet-gateway.ts'
@@ -130,6 +131,33 @@ export { getLaunchTemplateData } from './get-launch-template-data.ts'
 export { getPasswordData } from './get-password-data.ts'
 export { getSecurityGroupsForVpc } from './get-security-groups-for-vpc.ts'
 export { getSubnetCidrReservations } from './get-subnet-cidr-reservations.ts'
+export {
+  createAccessKey,
+  deleteAccessKey,
+  getAccessKeyLastUsed,
+  listAccessKeys,
+  updateAccessKey,
+} from './iam-access-keys.ts'
+export {
+  attachUserPolicy,
+  deleteUserPolicy,
+  detachUserPolicy,
+  getPolicy,
+  getPolicyVersion,
+  getUserPolicy,
+  listAttachedUserPolicies,
+  listPolicies,
+  listUserPolicies,
+  putUserPolicy,
+} from './iam-policies.ts'
+export {
+  createUser,
+  deleteUser,
+  getUser,
+  listAccountAliases,
+  listGroupsForUser,
+  listUsersAction,
+} from './iam-users.ts'
 export { importKeyPair } from './import-key-pair.ts'
 export { modifyAddressAttribute, resetAddressAttribute } from './modify-address-attribute.ts'
 export { modifyImageAttribute, resetImageAttribute } from './modify-image-attribute.ts'

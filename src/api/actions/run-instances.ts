@@ -32,6 +32,7 @@ import { templateReference } from '../launch/template-reference.ts'
 import { requireTemplate, requireVersion } from '../launch-templates.ts'
 import { refuseNicsForOlderHosts, roomForNics } from '../network-interfaces.ts'
 import { parseInput } from '../parameters.ts'
+import { allowedInstances } from '../quotas.ts'
 import { instanceView } from '../views/instance.ts'
 import { reservationsView } from '../views/reservation.ts'
 
@@ -93,7 +94,7 @@ export const runInstances = changeAction({
 async function launch(
   tx: Tx,
   { order: asked, given, reservation, catalogue }: Launch,
-  { account, now, settings, budget, dryRun, newId, parts }: Changing,
+  { account, now, settings, metadata, budget, dryRun, newId, parts }: Changing,
 ): Promise<readonly InstanceDetails[]> {
   const draw = createRandomIds(newId, parts.random)
   const order = asked ?? (await orderFromTemplate(tx, account, given, settings))
@@ -107,17 +108,22 @@ async function launch(
     (order.network.isPublic ?? choices.subnet.mapPublicIp)
       ? addressSource(settings, { zone: choices.subnet.zone }, draw)
       : null
+  const allowed = await allowedInstances(tx, account, settings.quotas, choices.demand, {
+    least: order.minCount,
+    most: order.maxCount,
+  })
   // In EC2, a dry run does not check capacity either.
   dryRun()
   const made = choices.nics.filter(({ existing }) => existing === null).length
   const room = await roomForNics(tx, account, made * order.minCount, settings)
-  const maxCount = made === 0 ? order.maxCount : Math.min(order.maxCount, Math.floor(room / made))
+  const maxCount = made === 0 ? allowed : Math.min(allowed, Math.floor(room / made))
   // Hosts in an old reading may have room again. So a smaller number than requested is only certain
   // after a new reading.
   const least = catalogue.isOld() ? maxCount : order.minCount
   return await writeLaunch(tx, {
     order: { ...order, maxCount },
     choices,
+    metadata,
     least,
     account,
     reservation,

@@ -9,7 +9,7 @@ import type { CommandMessage } from '../../bus/command-queue.ts'
 import type { AccessKey } from '../../model/account-records.ts'
 import { AtollError, refused } from '../../model/errors.ts'
 import type { Caller } from '../action.ts'
-import { parseTime } from '../http/auth.ts'
+import { callerOf, parseTime } from '../http/auth.ts'
 import { parseHeaders } from './command.ts'
 
 /** Maximum difference between a command's time and ours. */
@@ -49,9 +49,7 @@ export async function authenticateCommand(
   // An unknown key costs the same time as a known one.
   const expected = signCommand(message, { id: accessKey, secret: key?.secret ?? '' }, date)
   const proved = timingSafeEqual(Buffer.from(expected), Buffer.from(headers['x-atoll-signature']))
-  if (key !== undefined && proved) {
-    return { account: key.account, user: key.user, accessKey: key.id }
-  }
+  if (key !== undefined && proved) return callerOf(key)
   const why = key === undefined ? 'unknown access key' : 'wrong signature'
   throw new AtollError(
     'refused',

@@ -74,6 +74,7 @@ interface DecodedCommand extends Asked {
 }
 
 const commandEncoding: Encoding<CommandMessage, CommandMessage, DecodedCommand> = {
+  sourceOf: () => undefined,
   clientOf: (message) => ({ owner: ownerOf(message), origin: THE_BUS }),
   async authenticate(message, findKey, nowMs) {
     refuseTooLong(message)

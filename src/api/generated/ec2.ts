@@ -5,6 +5,7 @@
 import type { WireModel } from '../wire/model.ts'
 
 export const EC2_MODEL: WireModel = {
+  name: 'ec2',
   version: '2016-11-15',
   namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
   wrapped: false,

@@ -5,16 +5,24 @@
 import type { WireModel } from '../wire/model.ts'
 
 export const STS_MODEL: WireModel = {
+  name: 'sts',
   version: '2011-06-15',
   namespace: 'https://sts.amazonaws.com/doc/2011-06-15/',
   wrapped: true,
   actions: {
+    DecodeAuthorizationMessage: ['DecodeAuthorizationMessageRequest', 'DecodeAuthorizationMessageResponse'],
     GetCallerIdentity: ['GetCallerIdentityRequest', 'GetCallerIdentityResponse']
   },
   inputs: {
+    DecodeAuthorizationMessageRequest: {
+      EncodedMessage: 'EncodedMessage string'
+    },
     GetCallerIdentityRequest: {}
   },
   outputs: {
+    DecodeAuthorizationMessageResponse: {
+      DecodedMessage: 'DecodedMessage string'
+    },
     GetCallerIdentityResponse: {
       UserId: 'UserId string',
       Account: 'Account string',

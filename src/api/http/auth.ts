@@ -18,7 +18,7 @@ export const MAX_SKEW_MS = 15 * 60 * 1000
 export const MAX_SIGNED_HEADERS = 64
 const MAX_AUTHORIZATION_LENGTH = 4096
 const ALGORITHM = 'AWS4-HMAC-SHA256'
-const SERVICES: readonly string[] = ['ec2', 'sts']
+const SERVICES: readonly string[] = ['ec2', 'iam', 'sts']
 
 /** The part of a request before its body. */
 export interface RequestHead {
@@ -66,7 +66,12 @@ export async function authenticate(
   const proved = proves(claim, request, key?.secret ?? '')
   if (key === undefined) throw unknownKey(claim)
   if (!proved) throw notValid({ why: 'wrong signature', accessKey: claim.accessKey })
-  return { account: key.account, user: key.user, accessKey: key.id }
+  return callerOf(key)
+}
+
+/** The caller that a key proves. */
+export function callerOf({ id, account, user, rights }: AccessKey): Caller {
+  return { account, user, accessKey: id, rights: rights === 'policies' ? 'policies' : 'all' }
 }
 
 /**

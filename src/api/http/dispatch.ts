@@ -12,6 +12,7 @@ import { type Asked, type CallLimits, createCalls, type Encoding, type Outcome }
 import { createCallMetrics } from '../call-metrics.ts'
 import type { Fault } from '../faults.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
+import { IAM_MODEL } from '../generated/iam.ts'
 import { STS_MODEL } from '../generated/sts.ts'
 import { formatUuid } from '../request-id.ts'
 import type { WireModel } from '../wire/model.ts'
@@ -112,6 +113,7 @@ interface DecodedForm extends Asked {
 
 const queryEncoding: Encoding<ApiHead, ApiRequest, DecodedForm> = {
   clientOf: ({ remote }) => ({ owner: remote, origin: remote }),
+  sourceOf: ({ remote }) => remote,
   authenticate,
   read(request) {
     const parameters = parseForm(formOf(request))
@@ -169,18 +171,24 @@ function first(parameters: readonly Parameter[], name: string): string | undefin
  */
 function serviceOf(head: ApiHead, { words, asked }: Outcome<DecodedForm>): WireModel {
   if (words !== null) return words.service
-  const isSts = asked === undefined ? isForSts(head) : asked.version === STS_MODEL.version
-  return isSts ? STS_MODEL : EC2_MODEL
+  const isOf =
+    asked === undefined
+      ? (model: WireModel) => isFor(head, model)
+      : ({ version }: WireModel) => asked.version === version
+  return OTHER_MODELS.find(isOf) ?? EC2_MODEL
 }
+
+/** Services besides EC2, whose errors have another form. */
+const OTHER_MODELS = [IAM_MODEL, STS_MODEL]
 
 /**
- * Whether a request that was not decoded is for STS, by its query string or its credential's scope.
+ * Whether a request that was not decoded is for the service, by its query string or its
+ * credential's scope.
  */
-function isForSts({ query, headers }: ApiHead): boolean {
+function isFor({ query, headers }: ApiHead, { name, version, actions }: WireModel): boolean {
   const [authorization = ''] = headers['authorization'] ?? []
-  return STS_QUERY.test(query) || authorization.includes('/sts/aws4_request')
+  if (authorization.includes(`/${name}/aws4_request`)) return true
+  const parameters = new Set(query.split('&'))
+  if (parameters.has(`Version=${version}`)) return true
+  return Object.keys(actions).some((action) => parameters.has(`Action=${action}`))
 }
-
-const STS_QUERY = new RegExp(
-  `(?:^|&)(?:Version=${STS_MODEL.version}|Action=(?:${Object.keys(STS_MODEL.actions).join('|')}))(?:&|$)`,
-)

@@ -6,17 +6,18 @@ import type { Tx } from '../../store/store.ts'
 import type { ApiSettings } from '../action.ts'
 import { driverOfInstance } from '../drivers.ts'
 import { refuseAddressesOf, refuseDeviceIndex } from '../network-interfaces.ts'
+import { refuseMore } from '../quotas.ts'
 
 /**
  * Takes what the type needs of the instance's host, and returns what it had. Its disk keeps its
  * size. Refuses a type that does not exist, an instance whose driver cannot change it, and a type
- * that may not have its NICs or does not fit on the host.
+ * that may not have its NICs, does not fit on the host, or is more than the account may have.
  */
 export async function changeType(
   tx: Tx,
   instance: Instance,
   name: string,
-  settings: Pick<ApiSettings, 'drivers' | 'nicLimits'>,
+  settings: Pick<ApiSettings, 'drivers' | 'nicLimits' | 'quotas'>,
 ): Promise<InstanceChange | undefined> {
   const { id, account, host, image, type: had } = instance
   if (name === had) return undefined
@@ -37,6 +38,10 @@ export async function changeType(
     refuseAddressesOf(nic, name, settings)
   }
   const before = types.find((one) => one.name === had)
+  await refuseMore(tx, account, settings.quotas, {
+    vcpus: type.vcpus - (before?.vcpus ?? 0),
+    memoryMiB: type.memoryMiB - (before?.memoryMiB ?? 0),
+  })
   await tx.returnCapacity(host, before?.vcpus ?? 0, before?.memoryMiB ?? 0)
   if ((await tx.takeCapacity(host, type.vcpus, type.memoryMiB)) === 'done') return { type: name }
   throw refused(

@@ -8,7 +8,6 @@ import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
-import { type MetadataDefaults, NO_PREFERENCE } from '../../model/metadata-options.ts'
 import type { Host, Image, InstanceType, Subnet } from '../../model/records.ts'
 import { chooseHost, type Demand } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
@@ -34,8 +33,6 @@ export interface LaunchChoices {
   readonly subnet: Subnet
   /** The NICs of each instance, by device index. */
   readonly nics: readonly NicChoice[]
-  /** The account's options for launches that name none. */
-  readonly metadata: MetadataDefaults
   /** Null: outside of any placement group. */
   readonly group: GroupChoice | null
   /** The hosts that may take the instances: those of the subnet's zone. */
@@ -92,7 +89,6 @@ export async function launchChoices(
     demand,
     subnet,
     nics: [first, ...(await furtherNics(tx, account, network.further, subnet))],
-    metadata: await preferenceOf(tx, account),
     group,
     hosts: hosts.filter((host) => host.zone === subnet.zone),
   }
@@ -136,12 +132,6 @@ function hostsWith(image: Image, hosts: readonly Host[]): readonly Host[] {
     `The image '${image.id}' exists only on the host '${only}', which takes no instances now: it is lost, draining or full; ` +
       '`atoll hosts` shows which',
   )
-}
-
-/** Read with each launch, so that a new setting applies to the next launch on any host. */
-async function preferenceOf(tx: ReadTx, account: AccountId): Promise<MetadataDefaults> {
-  const accounts = await tx.accounts()
-  return accounts.find(({ id }) => id === account)?.metadata ?? NO_PREFERENCE
 }
 
 async function requireKey(tx: ReadTx, account: AccountId, keyName: string | null): Promise<void> {

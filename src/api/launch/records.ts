@@ -7,7 +7,7 @@
 import { refused } from '../../model/errors.ts'
 import type { AccountId, ReservationId, SubnetId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
-import { launchMetadata } from '../../model/metadata-options.ts'
+import { launchMetadata, type MetadataDefaults } from '../../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Address, Host, Instance, Nic, Tag, Volume } from '../../model/records.ts'
 import { launchTemplateTags } from '../../model/reserved-tags.ts'
@@ -37,6 +37,8 @@ import type { LaunchRequest } from './request.ts'
 interface LaunchPlan {
   readonly order: LaunchRequest
   readonly choices: LaunchChoices
+  /** The account's options for launches that name none. */
+  readonly metadata: MetadataDefaults
   /** The launch is refused with fewer instances. */
   readonly least: number
   readonly account: AccountId
@@ -294,7 +296,7 @@ async function plug(
 }
 
 function newInstance(
-  { account, now, draw, order, choices, reservation, room }: Launch,
+  { account, now, draw, order, choices, metadata, reservation, room }: Launch,
   { host, partition }: Place,
   launchIndex: number,
 ): Instance {
@@ -319,7 +321,7 @@ function newInstance(
     clientToken: order.clientToken,
     launchedAt: now,
     terminatedAt: null,
-    metadata: launchMetadata(order.metadata, choices.metadata),
+    metadata: launchMetadata(order.metadata, metadata),
     options: { ...order.options, placementGroup: membershipIn(room.group, partition) },
   }
 }

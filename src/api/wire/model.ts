@@ -19,6 +19,8 @@ type WireStructure = Readonly<Record<string, string>>
  * One service, as generated. Inputs and outputs are separate, because a member's names may differ.
  */
 export interface WireModel {
+  /** As in the scope of a signature, and before the colon of an action in a policy. */
+  readonly name: 'ec2' | 'iam' | 'sts'
   readonly version: string
   readonly namespace: string
   /** Whether an output's members are in `<ActionResult>` (STS, IAM), or directly below the root. */

@@ -2,6 +2,7 @@
 import { bug } from '../../model/errors.ts'
 import type { Action } from '../action.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
+import { IAM_MODEL } from '../generated/iam.ts'
 import { STS_MODEL } from '../generated/sts.ts'
 import { linkModel, type WireAction } from './model.ts'
 
@@ -15,7 +16,7 @@ export interface Entry {
  * The actions by name. Throws a `bug` when one is not in the generated models, or is given twice.
  */
 export function actionTable(actions: readonly Action[]): ReadonlyMap<string, Entry> {
-  const wires = new Map([...linkModel(EC2_MODEL), ...linkModel(STS_MODEL)])
+  const wires = new Map([...linkModel(EC2_MODEL), ...linkModel(IAM_MODEL), ...linkModel(STS_MODEL)])
   const table = new Map<string, Entry>()
   for (const action of actions) {
     const wire = wires.get(action.name)

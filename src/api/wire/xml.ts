@@ -30,8 +30,9 @@ export async function encodeAnswer(
     action.output === undefined
       ? '<return>true</return>'
       : await joinInSlices(encodeMembers(action.output, output, name), budget)
+  const result = action.output === undefined ? '' : `<${name}Result>${members}</${name}Result>`
   const content = service.wrapped
-    ? `<${name}Result>${members}</${name}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`
+    ? `${result}<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`
     : `<requestId>${requestId}</requestId>${members}`
   return `${DECLARATION}<${name}Response xmlns="${service.namespace}">${content}</${name}Response>`
 }

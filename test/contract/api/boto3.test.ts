@@ -90,6 +90,32 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
     })
   })
 
+  it('makes, limits and removes users as Terraform does', { timeout: 120_000 }, async () => {
+    const said = (await python('iam.py', instance)) as { decoded: string }
+    const { decoded, ...rest } = said
+    expect(rest).toEqual({
+      made: ['dev', '/', 'arn:aws:iam::000000000001:user/dev', 'AIDA', 'EntityAlreadyExists'],
+      nothing: [
+        ...['UnauthorizedOperation', 'UnauthorizedOperation', 'AccessDenied'],
+        'arn:aws:iam::000000000001:user/dev',
+      ],
+      reading: ['OK', 'UnauthorizedOperation'],
+      wrong: 'MalformedPolicyDocument',
+      document: true,
+      tags: ['UnauthorizedOperation', 'DryRunOperation'],
+      own: [[true], 'AccessDenied', 'dev'],
+      held: 'DeleteConflict',
+      switched: ['AuthFailure', 'OK'],
+      listed: {
+        ...{ inline: ['team'], attached: ['AmazonEC2ReadOnlyAccess'], groups: [], aliases: [] },
+        ...{ users: ['admin', 'dev'], managed: 5, document: 'Allow' },
+      },
+      gone: 'NoSuchEntity',
+      admin: ['admin', 'UnmodifiableEntity'],
+    })
+    expect(decoded).toContain('is not authorized to perform: ec2:TerminateInstances')
+  })
+
   it('makes, changes and removes security groups as Terraform does', {
     timeout: 120_000,
   }, async () => {

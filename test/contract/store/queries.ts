@@ -131,11 +131,67 @@ export function describeRoundTrips(begin: () => Promise<StoreFixture>): void {
       )
     })
 
+    it('accounts with their own quotas, what they have, their users and policies', async () => {
+      const own = { status: 'disabled', quotas: { instances: 3, addresses: 0 } } as const
+      const user = {
+        account: given.ACCOUNT,
+        name: 'dev',
+        id: `AIDA${'A'.repeat(17)}`,
+        createdAt: given.NOW,
+      }
+      const policy = {
+        account: given.ACCOUNT,
+        owner: 'user/dev',
+        kind: 'inline',
+        name: 'p',
+      } as const
+      const key = { id: 'AKIA2', secret: 's', account: given.ACCOUNT, user: 'dev' }
+      await fixture.store.change(async (tx) => {
+        await tx.changeAccount(given.ACCOUNT, own)
+        await tx.insertAccessKey({ ...key, status: 'limited', rights: 'policies' })
+        expect(await tx.insertUser(user)).toBe('done')
+        expect(await tx.insertUser(user)).toBe('exists')
+        await tx.putIdentityPolicy({ ...policy, document: '{}' })
+        await tx.putIdentityPolicy({ ...policy, document: '[]' })
+        await tx.putIdentityPolicy({ ...policy, kind: 'managed', document: '' })
+        await tx.insertInstance(given.instance(1))
+        await tx.insertInstance(given.instance(2, { state: 'terminated' }))
+        await tx.insertInstance(given.instance(3, { account: given.OTHER_ACCOUNT }))
+      })
+      await fixture.peer.read(async (tx) => {
+        expect(await tx.account(given.ACCOUNT)).toStrictEqual({ ...given.account, ...own })
+        expect(await tx.account('000000000009' as typeof given.ACCOUNT)).toBeUndefined()
+        const type = (await tx.instanceTypes()).find(({ name }) => name === given.instance(1).type)
+        expect(await tx.accountUsage(given.ACCOUNT)).toStrictEqual({
+          ...{ instances: 1, vcpus: type?.vcpus, memoryMiB: type?.memoryMiB, diskGiB: 0 },
+        })
+        expect(await tx.accessKey('AKIA2')).toMatchObject({
+          ...{ status: 'limited', rights: 'policies', accountStatus: 'disabled' },
+        })
+        expect(await tx.users(given.ACCOUNT)).toStrictEqual([user])
+        expect(await tx.users(given.OTHER_ACCOUNT)).toStrictEqual([])
+        expect(await tx.identityPolicies(given.ACCOUNT, 'user/dev')).toStrictEqual([
+          { ...policy, document: '[]' },
+          { ...policy, kind: 'managed', document: '' },
+        ])
+        expect(await tx.identityPolicies(given.OTHER_ACCOUNT)).toStrictEqual([])
+      })
+      await fixture.store.change(async (tx) => {
+        await tx.deleteIdentityPolicy(policy)
+        await tx.deleteUser(user)
+        await tx.changeAccount(given.ACCOUNT, { status: 'active', quotas: {} })
+        expect(await tx.account(given.ACCOUNT)).toStrictEqual(given.account)
+        expect(await tx.identityPolicies(given.ACCOUNT)).toHaveLength(1)
+        expect(await tx.user(given.ACCOUNT, 'dev')).toBeUndefined()
+      })
+    })
+
     it('accounts, keys, networks, images, key pairs, tokens', async () => {
       const madeKey = { id: 'AKIA1', secret: 's', account: given.ACCOUNT, user: 'admin' }
       const accessKey = {
         ...madeKey,
         status: 'disabled',
+        rights: null,
         createdAt: null,
         lastUsedAt: given.NOW,
       }
@@ -159,7 +215,8 @@ export function describeRoundTrips(begin: () => Promise<StoreFixture>): void {
       })
       await fixture.peer.read(async (tx) => {
         expect(await tx.accounts()).toStrictEqual([given.account, given.otherAccount])
-        expect(await tx.accessKey('AKIA1')).toStrictEqual(accessKey)
+        expect(await tx.accessKey('AKIA1')).toStrictEqual({ ...accessKey, accountStatus: 'active' })
+        expect(await tx.countAccessKeys()).toBe(1)
         expect(await tx.accessKey('akia1')).toBeUndefined()
         expect(await tx.accessKeys(given.ACCOUNT)).toStrictEqual([accessKey])
         expect(await tx.accessKeys(given.OTHER_ACCOUNT)).toStrictEqual([])

@@ -57,8 +57,9 @@ export const OTHER_HOST = 'host-2' as HostName
 
 /** What a host says with its lease. */
 export const SAID = { lastSeenAt: NOW, shortOf: null }
-export const account: Account = { id: ACCOUNT, name: 'default', metadata: NO_PREFERENCE }
-export const otherAccount: Account = { id: OTHER_ACCOUNT, name: 'other', metadata: NO_PREFERENCE }
+const fresh = { metadata: NO_PREFERENCE, status: 'active', createdAt: null, quotas: {} } as const
+export const account: Account = { id: ACCOUNT, name: 'default', ...fresh }
+export const otherAccount: Account = { id: OTHER_ACCOUNT, name: 'other', ...fresh }
 export const vpc: Vpc = {
   id: nth('vpc', 1),
   account: ACCOUNT,

@@ -114,7 +114,7 @@ it('takes what a request names: a pool, an address', async () => {
   await using fresh = await openPools()
   expect((await allocate(fresh, { Address })).PublicIp).toBe(Address)
   expect(await fresh.refusal(allocateAddress, { Address })).toBe('InvalidIPAddress.InUse')
-  expect(await fresh.refusal(allocateAddress, { Address }, BOB)).toBe('InvalidIPAddress.InUse')
+  expect(await fresh.refusal(allocateAddress, { Address }, BOB)).toBe('InvalidAddress.NotFound')
 })
 
 it.each([

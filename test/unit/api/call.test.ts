@@ -23,10 +23,11 @@ interface Plain {
 /** Whoever names a key has it. */
 const plain: Encoding<Plain, Plain, Asked> = {
   clientOf: ({ key }) => ({ owner: key, origin: 'here' }),
+  sourceOf: () => undefined,
   async authenticate({ key }, findKey) {
     const found = await findKey(key)
     if (found === undefined) throw refused('AuthFailure', 'no such key')
-    return { account: found.account, user: found.user, accessKey: found.id }
+    return { account: found.account, user: found.user, accessKey: found.id, rights: 'all' }
   },
   read: ({ action, input = {} }) => ({
     action,

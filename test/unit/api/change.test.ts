@@ -99,7 +99,58 @@ const name = (resource: string, value = 'web') => ({
   Tags: [{ Key: 'Name', Value: value }],
 })
 
+/** A user with a policy of each kind and a key, for actions of IAM. No host has to know of any. */
+const USER = 'dev'
+const READING = 'arn:aws:iam::aws:policy/ReadOnlyAccess'
+const KEY_OF_USER = 'AKIAOFDEV'
+const DOCUMENT = '{"Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}'
+
+const withUser: Row['before'] = ({ cloud }) =>
+  cloud.store.change(async (tx) => {
+    const createdAt = '2026-11-22T08:00:00.000Z'
+    await tx.insertUser({ account: ALICE, name: USER, id: 'AIDAAAAAAAAAAAAAAAAAA', createdAt })
+  })
+const withPolicies: Row['before'] = async (fixture) => {
+  await withUser(fixture)
+  await fixture.cloud.store.change(async (tx) => {
+    const of = { account: ALICE, owner: `user/${USER}` } as const
+    await tx.putIdentityPolicy({ ...of, kind: 'inline', name: 'own', document: DOCUMENT })
+    await tx.putIdentityPolicy({ ...of, kind: 'managed', name: READING, document: '' })
+  })
+}
+const withKey: Row['before'] = async (fixture) => {
+  await withUser(fixture)
+  const key = {
+    id: KEY_OF_USER,
+    secret: 's',
+    account: ALICE,
+    user: USER,
+    rights: 'policies',
+  } as const
+  await fixture.cloud.store.change((tx) => tx.insertAccessKey({ ...key, status: 'limited' }))
+}
+const ofUser =
+  (more: object = {}) =>
+  () => ({ UserName: USER, ...more })
+
 const ROWS: Readonly<Record<string, readonly Row[]>> = {
+  CreateUser: [{ input: ofUser(), sees: [] }],
+  DeleteUser: [{ before: withUser, input: ofUser(), sees: [] }],
+  CreateAccessKey: [{ before: withUser, input: ofUser(), sees: [] }],
+  UpdateAccessKey: [
+    { before: withKey, input: ofUser({ AccessKeyId: KEY_OF_USER, Status: 'Inactive' }), sees: [] },
+  ],
+  DeleteAccessKey: [{ before: withKey, input: ofUser({ AccessKeyId: KEY_OF_USER }), sees: [] }],
+  PutUserPolicy: [
+    {
+      before: withUser,
+      input: ofUser({ PolicyName: 'own', PolicyDocument: DOCUMENT }),
+      sees: [],
+    },
+  ],
+  DeleteUserPolicy: [{ before: withPolicies, input: ofUser({ PolicyName: 'own' }), sees: [] }],
+  AttachUserPolicy: [{ before: withUser, input: ofUser({ PolicyArn: READING }), sees: [] }],
+  DetachUserPolicy: [{ before: withPolicies, input: ofUser({ PolicyArn: READING }), sees: [] }],
   RunInstances: [
     {
       when: 'in the first VPC',

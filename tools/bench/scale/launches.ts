@@ -172,7 +172,7 @@ export async function call(
   if (account === undefined) throw new RangeError('the account is malformed')
   const { output } = await answerWithFallback(action, {
     input: { ...input },
-    caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
+    caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE', rights: 'all' },
     parts,
     budget: createBudget(parts, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
     signal: AbortSignal.timeout(DEADLINE_MS),

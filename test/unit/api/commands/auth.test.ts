@@ -27,7 +27,8 @@ const signed = (command = COMMAND, key = KEY, date = DATE) => ({
 async function outcome(message: Parameters<typeof authenticateCommand>[0], nowMs = NOW_MS) {
   try {
     const caller = await authenticateCommand(message, findKey, nowMs)
-    expect(caller).toEqual({ account: KEY.account, user: KEY.user, accessKey: KEY.id })
+    const { account, user, id: accessKey } = KEY
+    expect(caller).toEqual({ account, user, accessKey, rights: 'all' })
     return 'OK'
   } catch (error) {
     expect(error).toHaveProperty('kind', 'refused')

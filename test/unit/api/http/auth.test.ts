@@ -24,7 +24,8 @@ function signedAt({ headers }: SignedRequest): number {
 async function codeOf(request: SignedRequest, nowMs = signedAt(request)): Promise<string> {
   try {
     const caller = await authenticate(request, findKey, nowMs)
-    expect(caller).toEqual({ account: KEY.account, user: KEY.user, accessKey: KEY.id })
+    const { account, user, id: accessKey } = KEY
+    expect(caller).toEqual({ account, user, accessKey, rights: 'all' })
     return 'OK'
   } catch (error) {
     expect(error).toHaveProperty('kind', 'refused')

@@ -1,0 +1,101 @@
+/** Actions of IAM on users: https://docs.aws.amazon.com/IAM/latest/APIReference/ */
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import { changeAction } from '../change.ts'
+import { refuseOlderHosts } from '../older-hosts.ts'
+import { readAction } from '../read.ts'
+import { onlySchema } from '../schemas.ts'
+import {
+  limitExceeded,
+  listUsers,
+  pageOf,
+  pageShape,
+  requireLimitedUser,
+  requireUser,
+  USER_ID_BYTES,
+  USERS_MAX,
+  USERS_VERSION,
+  userId,
+  userNameSchema,
+  userView,
+} from '../users.ts'
+
+const NO_PATHS = 'Path: users have no paths; use /'
+
+/** GetUser: the named user, or the caller. */
+export const getUser = readAction({
+  name: 'GetUser',
+  input: z.strictObject({ UserName: userNameSchema.optional() }),
+  answer: async ({ UserName }, { account, caller, read }) => ({
+    User: userView(await read((tx) => requireUser(tx, account, UserName ?? caller.user))),
+  }),
+})
+
+/** ListUsers. */
+export const listUsersAction = readAction({
+  name: 'ListUsers',
+  input: z.strictObject({ ...pageShape, PathPrefix: onlySchema('/', NO_PATHS) }),
+  async answer(asked, { account, read }) {
+    const users = await read((tx) => listUsers(tx, account))
+    const { items, more } = pageOf(users, ({ name }) => name, asked)
+    return { Users: items.map(userView), ...more }
+  },
+})
+
+/** CreateUser: without rights, until a policy gives it some. */
+export const createUser = changeAction({
+  name: 'CreateUser',
+  input: z.strictObject({
+    UserName: userNameSchema,
+    Path: onlySchema('/', NO_PATHS),
+  }),
+  async change(tx, { UserName: name }, { account, now, settings, parts }) {
+    await refuseOlderHosts(tx, settings, USERS_VERSION, 'users with policies')
+    await tx.takeTurn(account)
+    const users = await listUsers(tx, account)
+    // As in IAM, names that differ in case only are the same.
+    if (users.some((user) => user.name.toLowerCase() === name.toLowerCase()))
+      throw refused('EntityAlreadyExists', `User with name ${name} already exists.`)
+    if (users.length >= USERS_MAX) throw limitExceeded('UsersPerAccount', USERS_MAX)
+    const user = { account, name, id: userId(parts.random(USER_ID_BYTES)), createdAt: now }
+    if ((await tx.insertUser(user)) === 'exists')
+      throw refused('EntityAlreadyExists', `User with name ${name} already exists.`)
+    return user
+  },
+  view: (user) => ({ User: userView(user) }),
+})
+
+/** DeleteUser: one without keys and policies. */
+export const deleteUser = changeAction({
+  name: 'DeleteUser',
+  input: z.strictObject({ UserName: userNameSchema }),
+  async change(tx, { UserName: name }, { account }) {
+    const user = await requireLimitedUser(tx, account, name)
+    await tx.takeTurn(account)
+    if ((await tx.accessKeys(account)).some((key) => key.user === name))
+      throw refused('DeleteConflict', 'Cannot delete entity, must delete access keys first.')
+    if ((await tx.identityPolicies(account, `user/${name}`)).length > 0)
+      throw refused(
+        'DeleteConflict',
+        'Cannot delete entity, must detach and delete all policies first.',
+      )
+    await tx.deleteUser(user)
+  },
+})
+
+/** ListGroupsForUser: there are no groups of users. */
+export const listGroupsForUser = readAction({
+  name: 'ListGroupsForUser',
+  input: z.strictObject({ ...pageShape, UserName: userNameSchema }),
+  async answer({ UserName }, { account, read }) {
+    await read((tx) => requireUser(tx, account, UserName))
+    return { Groups: [], IsTruncated: false }
+  },
+})
+
+/** ListAccountAliases: there are none. */
+export const listAccountAliases = readAction({
+  name: 'ListAccountAliases',
+  input: z.strictObject(pageShape),
+  answer: () => ({ AccountAliases: [], IsTruncated: false }),
+})

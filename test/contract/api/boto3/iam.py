@@ -1,0 +1,109 @@
+"""Makes a user with policies, calls as that user, and removes it, as Terraform's aws_iam_user,
+aws_iam_access_key, aws_iam_user_policy and aws_iam_user_policy_attachment do. Argument: the API's address and the id
+of an instance. Prints what was read.
+"""
+import json
+import sys
+from urllib.parse import unquote
+
+import boto3
+from botocore.exceptions import ClientError
+
+URL, INSTANCE = sys.argv[1], sys.argv[2]
+READING = 'arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess'
+POLICY = {
+    'Version': '2012-10-17',
+    'Statement': [
+        {
+            'Effect': 'Allow',
+            'Action': ['ec2:CreateTags', 'ec2:RebootInstances'],
+            'Resource': 'arn:aws:ec2:*:*:instance/*',
+            'Condition': {'StringEquals': {'aws:ResourceTag/team': 'red'}},
+        },
+        {'Sid': 'Own', 'Effect': 'Allow', 'Action': 'iam:*AccessKey*', 'Resource': 'arn:aws:iam::*:user/${aws:username}'},
+    ],
+}
+
+
+def client(service, **keys):
+    return boto3.client(service, endpoint_url=URL, region_name='atoll', **keys)
+
+
+def code_of(call, **arguments):
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response['Error']['Code']
+    return 'OK'
+
+
+iam, ec2 = client('iam'), client('ec2')
+made = iam.create_user(UserName='dev')['User']
+twice = code_of(iam.create_user, UserName='DEV')
+key = iam.create_access_key(UserName='dev')['AccessKey']
+keys = {'aws_access_key_id': key['AccessKeyId'], 'aws_secret_access_key': key['SecretAccessKey']}
+own_ec2, own_iam, own_sts = (client(service, **keys) for service in ('ec2', 'iam', 'sts'))
+
+nothing = [
+    code_of(own_ec2.describe_instances),
+    code_of(own_ec2.terminate_instances, InstanceIds=[INSTANCE], DryRun=True),
+    code_of(own_iam.list_users),
+    own_sts.get_caller_identity()['Arn'],
+]
+iam.attach_user_policy(UserName='dev', PolicyArn=READING)
+reading = [code_of(own_ec2.describe_instances), code_of(own_ec2.reboot_instances, InstanceIds=[INSTANCE])]
+
+wrong = code_of(iam.put_user_policy, UserName='dev', PolicyName='p', PolicyDocument=json.dumps({'Statement': []}))
+iam.put_user_policy(UserName='dev', PolicyName='team', PolicyDocument=json.dumps(POLICY))
+read = iam.get_user_policy(UserName='dev', PolicyName='team')['PolicyDocument']
+untagged = code_of(own_ec2.reboot_instances, InstanceIds=[INSTANCE], DryRun=True)
+ec2.create_tags(Resources=[INSTANCE], Tags=[{'Key': 'team', 'Value': 'red'}])
+tagged = code_of(own_ec2.reboot_instances, InstanceIds=[INSTANCE], DryRun=True)
+ec2.delete_tags(Resources=[INSTANCE], Tags=[{'Key': 'team'}])
+
+try:
+    own_ec2.terminate_instances(InstanceIds=[INSTANCE])
+    decoded = None
+except ClientError as error:
+    message = error.response['Error']['Message'].split('Encoded authorization failure message: ')
+    decoded = message[1] if len(message) == 2 else message[0]
+
+own = [
+    only['AccessKeyId'] == key['AccessKeyId'] for only in own_iam.list_access_keys()['AccessKeyMetadata']
+]
+others = code_of(own_iam.list_access_keys, UserName='admin')
+used = iam.get_access_key_last_used(AccessKeyId=key['AccessKeyId'])['UserName']
+held = code_of(iam.delete_user, UserName='dev')
+iam.update_access_key(UserName='dev', AccessKeyId=key['AccessKeyId'], Status='Inactive')
+inactive = code_of(own_ec2.describe_instances)
+iam.update_access_key(UserName='dev', AccessKeyId=key['AccessKeyId'], Status='Active')
+active = code_of(own_ec2.describe_instances)
+
+listed = {
+    'inline': iam.list_user_policies(UserName='dev')['PolicyNames'],
+    'attached': [one['PolicyName'] for one in iam.list_attached_user_policies(UserName='dev')['AttachedPolicies']],
+    'groups': iam.list_groups_for_user(UserName='dev')['Groups'],
+    'aliases': iam.list_account_aliases()['AccountAliases'],
+    'users': [user['UserName'] for page in iam.get_paginator('list_users').paginate(PaginationConfig={'PageSize': 1}) for user in page['Users']],
+    'managed': len(iam.list_policies(Scope='AWS')['Policies']),
+    'document': iam.get_policy_version(PolicyArn=READING, VersionId=iam.get_policy(PolicyArn=READING)['Policy']['DefaultVersionId'])['PolicyVersion']['Document']['Statement'][0]['Effect'],
+}
+iam.delete_access_key(UserName='dev', AccessKeyId=key['AccessKeyId'])
+iam.detach_user_policy(UserName='dev', PolicyArn=READING)
+iam.delete_user_policy(UserName='dev', PolicyName='team')
+iam.delete_user(UserName='dev')
+print(json.dumps({
+    'made': [made['UserName'], made['Path'], made['Arn'], made['UserId'][:4], twice],
+    'nothing': nothing,
+    'reading': reading,
+    'wrong': wrong,
+    'document': read == POLICY,
+    'tags': [untagged, tagged],
+    'decoded': decoded,
+    'own': [own, others, used],
+    'held': held,
+    'switched': [inactive, active],
+    'listed': listed,
+    'gone': code_of(iam.get_user, UserName='dev'),
+    'admin': [iam.get_user()['User']['UserName'], code_of(iam.attach_user_policy, UserName='admin', PolicyArn=READING)],
+}))
