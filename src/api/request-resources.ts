@@ -71,6 +71,8 @@ const NAMES: Readonly<Record<string, string>> = {
 const FREE_TEXT: ReadonlySet<string> = new Set([
   ...['Filters', 'Filter', 'Tags', 'TagSpecifications', 'UserData', 'Description', 'ClientToken'],
   ...['NextToken', 'Name', 'PublicKeyMaterial', 'LogGroupName', 'LogDestination', 'DryRun'],
+  // Who launches from it needs the rights.
+  'LaunchTemplateData',
 ])
 /** What actions make. A key pair is named by the request. */
 const MAKES: Readonly<Record<string, readonly string[]>> = {
@@ -102,7 +104,7 @@ const CHOSEN: Readonly<Record<string, readonly string[]>> = {
   CreateDefaultSubnet: ['vpc'],
 }
 /** What a launch template may name for the request. */
-const OF_TEMPLATES = ['image', 'key-pair']
+const OF_TEMPLATES = ['image', 'key-pair', 'network-interface']
 
 /** The resources of a request to EC2. `*` when it concerns none. */
 export function ec2Resources(

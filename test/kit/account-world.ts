@@ -16,6 +16,7 @@ const KINDS = [
   ...(['association', 'publicIp', 'gateway', 'freeGateway', 'routeTable', 'otherTable'] as const),
   ...(['tableAssociation', 'acl', 'otherAcl', 'aclAssociation', 'nat', 'dhcpOptions'] as const),
   ...(['flowLog', 'peering', 'reservation', 'user', 'userKey'] as const),
+  ...(['template', 'templateName', 'placementName'] as const),
 ]
 
 /** The action of that name. */
@@ -112,7 +113,23 @@ export async function makeWorld(cloud: Cloud, account: AccountId, tag: string): 
       .VpcPeeringConnection.VpcPeeringConnectionId,
     reservation: launched.ReservationId,
     ...(await makeUser(run, `user-${tag}`)),
+    ...(await makeTemplate(run, image, tag)),
   }
+}
+
+async function makeTemplate(
+  // biome-ignore lint/suspicious/noExplicitAny: answers of several actions, read by name.
+  run: (name: string, input: object) => Promise<any>,
+  ImageId: string,
+  tag: string,
+) {
+  const templateName = `template-${tag}`
+  const placementName = `placement-${tag}`
+  await run('CreatePlacementGroup', { GroupName: placementName, Strategy: 'spread' })
+  const LaunchTemplateData = { ImageId, InstanceType: 't3.micro' }
+  const order = { LaunchTemplateName: templateName, LaunchTemplateData }
+  const { LaunchTemplate } = await run('CreateLaunchTemplate', order)
+  return { template: LaunchTemplate.LaunchTemplateId, templateName, placementName }
 }
 
 async function makeUser(
@@ -134,6 +151,7 @@ const PERMISSIONS = [
 ]
 const EVERYWHERE = { DestinationCidrBlock: '198.51.100.0/24' }
 const LAUNCH = { InstanceType: 't3.micro', MinCount: 1, MaxCount: 1 }
+const DATA = { InstanceType: 't3.micro' }
 const TAG = [{ Key: 'k', Value: 'v' }]
 
 type Request = (world: World) => object
@@ -206,6 +224,44 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   CreateImage: [({ instance }) => ({ InstanceId: instance, Name: 'made' })],
   CreateInternetGateway: [() => ({})],
   CreateKeyPair: [({ keyName }) => ({ KeyName: keyName, KeyType: 'ed25519' })],
+  CopyImage: [({ image }) => ({ SourceImageId: image, SourceRegion: 'atoll', Name: 'copy' })],
+  CreateLaunchTemplate: [
+    ({ templateName }) => ({ LaunchTemplateName: templateName, LaunchTemplateData: DATA }),
+  ],
+  CreateLaunchTemplateVersion: [
+    ({ template }) => ({ LaunchTemplateId: template, LaunchTemplateData: DATA }),
+    ({ templateName }) => ({ LaunchTemplateName: templateName, LaunchTemplateData: DATA }),
+  ],
+  CreatePlacementGroup: [({ placementName }) => ({ GroupName: placementName, Strategy: 'spread' })],
+  DeleteLaunchTemplate: [
+    ({ template }) => ({ LaunchTemplateId: template }),
+    ({ templateName }) => ({ LaunchTemplateName: templateName }),
+  ],
+  DeleteLaunchTemplateVersions: [
+    ({ template }) => ({ LaunchTemplateId: template, Versions: ['7'] }),
+    ({ templateName }) => ({ LaunchTemplateName: templateName, Versions: ['7'] }),
+  ],
+  DeletePlacementGroup: [({ placementName }) => ({ GroupName: placementName })],
+  DescribeLaunchTemplates: [
+    ({ template }) => ({ LaunchTemplateIds: [template] }),
+    ({ templateName }) => ({ LaunchTemplateNames: [templateName] }),
+  ],
+  DescribeLaunchTemplateVersions: [
+    ({ template }) => ({ LaunchTemplateId: template }),
+    ({ templateName }) => ({ LaunchTemplateName: templateName }),
+  ],
+  DescribePlacementGroups: [({ placementName }) => ({ GroupNames: [placementName] })],
+  GetConsoleScreenshot: [({ instance }) => ({ InstanceId: instance })],
+  GetLaunchTemplateData: [({ instance }) => ({ InstanceId: instance })],
+  ModifyImageAttribute: [({ image }) => ({ ImageId: image, Description: { Value: 'd' } })],
+  ModifyLaunchTemplate: [
+    ({ template }) => ({ LaunchTemplateId: template, DefaultVersion: '1' }),
+    ({ templateName }) => ({ LaunchTemplateName: templateName, DefaultVersion: '1' }),
+  ],
+  ResetImageAttribute: [({ image }) => ({ ImageId: image, Attribute: 'launchPermission' })],
+  ResetInstanceAttribute: [
+    ({ instance }) => ({ InstanceId: instance, Attribute: 'sourceDestCheck' }),
+  ],
   CreateNatGateway: [({ subnet }) => ({ SubnetId: subnet })],
   CreateNetworkAcl: [({ vpc }) => ({ VpcId: vpc })],
   CreateNetworkAclEntry: [
@@ -393,6 +449,17 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
       ...{ ...LAUNCH, ImageId: image, SubnetId: subnet, SecurityGroupIds: [group] },
       KeyName: keyName,
     }),
+    ({ template }) => ({
+      MinCount: 1,
+      MaxCount: 1,
+      LaunchTemplate: { LaunchTemplateId: template },
+    }),
+    ({ templateName }) => ({
+      ...{ MinCount: 1, MaxCount: 1, LaunchTemplate: { LaunchTemplateName: templateName } },
+    }),
+    ({ image, placementName }) => ({
+      ...{ ...LAUNCH, ImageId: image, Placement: { GroupName: placementName } },
+    }),
     ({ image, groupName }) => ({ ...LAUNCH, ImageId: image, SecurityGroups: [groupName] }),
     ({ image, nic }) => ({
       ...{ ...LAUNCH, ImageId: image },
@@ -426,7 +493,7 @@ function tagged(request: (id: string) => object): readonly Request[] {
   const kinds = [
     ...(['instance', 'image', 'vpc', 'subnet', 'group', 'rule', 'keyPair', 'volume'] as const),
     ...(['nic', 'allocation', 'gateway', 'routeTable', 'acl', 'nat', 'dhcpOptions'] as const),
-    ...(['flowLog', 'peering'] as const),
+    ...(['flowLog', 'peering', 'template'] as const),
   ]
   return kinds.map((kind) => (world) => request(world[kind]))
 }
