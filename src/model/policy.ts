@@ -76,11 +76,7 @@ const CONDITION_KEYS = [
   'ec2:Region',
 ] as const
 /** Keys that end in the key of a tag. */
-const TAG_CONDITION_KEYS = [
-  'aws:RequestTag/',
-  'aws:ResourceTag/',
-  'ec2:ResourceTag/',
-] as const
+const TAG_CONDITION_KEYS = ['aws:RequestTag/', 'aws:ResourceTag/', 'ec2:ResourceTag/'] as const
 /** The variables that values and resources may contain. */
 const POLICY_VARIABLES = ['aws:username', 'aws:PrincipalAccount'] as const
 

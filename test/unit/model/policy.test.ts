@@ -1,4 +1,5 @@
 /** The subset of IAM's policy language: what is refused, and what is decided. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of policies are written so.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MANAGED_POLICIES } from '../../../src/model/managed-policies.ts'
