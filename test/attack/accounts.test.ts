@@ -127,7 +127,11 @@ describe('the ids of another account', () => {
     const missing = allActions.filter(
       ({ name, isAbsent }) => isAbsent !== true && !Object.hasOwn(REQUESTS, name) && takesIds(name),
     )
-    expect(missing.map(({ name }) => name)).toEqual([])
+    const why = 'give each a request in REQUESTS of test/kit/account-world.ts'
+    expect(
+      missing.map(({ name }) => name),
+      why,
+    ).toEqual([])
   })
 })
 

@@ -254,6 +254,9 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   GetConsoleScreenshot: [({ instance }) => ({ InstanceId: instance })],
   GetLaunchTemplateData: [({ instance }) => ({ InstanceId: instance })],
   ModifyImageAttribute: [({ image }) => ({ ImageId: image, Description: { Value: 'd' } })],
+  ModifyInstancePlacement: [
+    ({ instance, placementName }) => ({ InstanceId: instance, GroupName: placementName }),
+  ],
   ModifyLaunchTemplate: [
     ({ template }) => ({ LaunchTemplateId: template, DefaultVersion: '1' }),
     ({ templateName }) => ({ LaunchTemplateName: templateName, DefaultVersion: '1' }),
