@@ -17,7 +17,7 @@ import { type Cidr, cidrContains, formatCidr, type Ipv4 } from '../model/addr.ts
 import type { Flow, TrackedFlow } from '../model/flow.ts'
 import { FABRIC_LINK } from '../model/names.ts'
 import type { PeeredVpc } from '../model/peering.ts'
-import type { HostWant, NicWant } from '../model/want.ts'
+import { addressesOf, floatingIpsOf, type HostWant, type NicWant } from '../model/want.ts'
 import type { RouteWant, WayOut } from '../model/ways-out.ts'
 import { TRANSLATE } from './nat.ts'
 import { type Networks, networks } from './networks.ts'
@@ -214,7 +214,7 @@ function natChain({ name, routes }: Alike): NftObject {
 export interface Ways {
   /** The networks of the namespace's VPCs. */
   readonly vpcs: readonly Cidr[]
-  /** The routes of each NIC; undefined: it has a way out. */
+  /** The routes of each address of a NIC; undefined: it has a way out. */
   readonly routes: ReadonlyMap<Ipv4, readonly RouteWant[] | undefined>
   /** Private addresses by floating IPs of these NICs. */
   readonly floats: ReadonlyMap<Ipv4, Ipv4>
@@ -231,8 +231,14 @@ export function waysOf(want: HostWant): Ways {
   const subnets = subnetsById(want.shared)
   return {
     vpcs: want.shared.vpcs.map(({ cidr }) => cidr),
-    routes: new Map(nics.map(({ ip, subnet }) => [ip, subnets.get(subnet)?.routes])),
-    floats: new Map(nics.flatMap(({ ip, publicIp }) => (publicIp ? [[publicIp, ip]] : []))),
+    routes: new Map(
+      nics.flatMap((nic) =>
+        addressesOf(nic).map((ip) => [ip, subnets.get(nic.subnet)?.routes] as const),
+      ),
+    ),
+    floats: new Map(
+      nics.flatMap((nic) => floatingIpsOf(nic).map(({ ip, publicIp }) => [publicIp, ip] as const)),
+    ),
     peered: want.peered ?? [],
     led: ledSubnets(want),
     hasRouters: nics.some(isRouter) || want.shared.vpcs.some((vpc) => vpc.hasRouters === true),

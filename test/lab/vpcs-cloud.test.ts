@@ -291,6 +291,10 @@ describe('an instance as a router', () => {
     await check(false)
     await becomes(true)
     expect(await explained()).toMatch(new RegExp(`${red.second}.* gets it at ${SECOND}`))
+    // It is seen until it leaves the router, whose groups let it in.
+    const traced = (await cloud.atoll('trace', inner, OUTSIDE_ADDRESS, 'icmp')).stdout
+    expect(traced).toContain('it arrived')
+    expect(traced).toContain('lets it in: everything from')
     expect(await route()).toMatchObject({ InstanceId: red.second, State: 'active' })
     expect(await pings(inner, FIRST)).toBe(true)
   })

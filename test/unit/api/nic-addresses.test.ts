@@ -110,6 +110,15 @@ describe('a network interface', () => {
     await launch(cloud)
     const asked = { SubnetId: cloud.subnet.id }
     expect(await cloud.refusal(createNetworkInterface, asked)).toBe('NetworkInterfaceLimitExceeded')
+    const order = { ImageId: cloud.image, InstanceType: 't3.small', MinCount: 1, MaxCount: 5 }
+    expect(await cloud.refusal(runInstances, order)).toBe('NetworkInterfaceLimitExceeded')
+    await using roomy = await openCloud({
+      settings: { quotas: { ...LIMITS.quotas, networkInterfaces: 3 } },
+    })
+    await make(roomy)
+    // As many as there is room for, as with capacity.
+    const { Instances } = await roomy.run(runInstances, { ...order, ImageId: roomy.image })
+    expect(Instances).toHaveLength(2)
     const [peer] = await cloud.store.read((tx) => tx.hosts())
     if (peer === undefined) throw new Error('there is no host')
     await using other = await openCloud()
