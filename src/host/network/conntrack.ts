@@ -111,13 +111,13 @@ export function createConntrack(
             if (errnoOf(error) !== 'EINVAL') throw error
             isOld = true
           }
-        await deleteWhere(netlink, await netlink.dump(GET, query), () => true)
+        await deleteWhere(netlink, await threaded.dump(GET, query), () => true)
       }
     },
     async end(isOver) {
       if (isEmpty()) return 0
-      const { netlink } = open()
-      return await deleteWhere(netlink, await netlink.dump(GET, [HEADER]), (entry) => {
+      const { netlink, threaded } = open()
+      return await deleteWhere(netlink, await threaded.dump(GET, [HEADER]), (entry) => {
         const flow = flowOf(entry)
         return flow !== undefined && isOver(flow)
       })
@@ -126,7 +126,7 @@ export function createConntrack(
       inside(() => ensureSetting('netfilter/nf_conntrack_acct', '1'))
       if (isEmpty()) return []
       const found: FlowTraffic[] = []
-      const entries = await open().netlink.dump(GET, [HEADER])
+      const entries = await open().threaded.dump(GET, [HEADER])
       for (let at = 0; at < entries.length; at += PORTION) {
         for (const entry of entries.slice(at, at + PORTION)) {
           const traffic = trafficOf(entry)

@@ -46,7 +46,7 @@ export function createFirewall(options: {
   const isShared = settings.inVpc !== true
   const update = createRules(host, metrics, { counted: counters.read, isShared })
   const coexist = createCoexistence(host)
-  const countNatUse = createNatUse(host, metrics)
+  const natUse = createNatUse(host, metrics)
 
   return {
     name: 'firewall',
@@ -63,10 +63,12 @@ export function createFirewall(options: {
       }
       await update(rules, pass)
       counters.follow(pass.want)
-      const ended = await endWithdrawnFlows(pass.want)
+      const use = natUse(pass.want)
+      const { ended, isWalked } = await endWithdrawnFlows(pass.want, use.count)
       if (ended > 0) pass.log.info({ ended }, 'connections ended: their permission was withdrawn')
       await coexist(await host.rulesGeneration(), pass)
-      await countNatUse(pass)
+      // The table of connections is gone through once: that is work, also where it is almost empty.
+      await use.report(pass, isWalked)
       return []
     },
     close: async () => counters.close(),

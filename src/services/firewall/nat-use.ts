@@ -4,18 +4,27 @@
  */
 import type { NamespaceHost } from '../../host/host.ts'
 import type { Metrics } from '../../lib/metrics.ts'
+import type { TrackedFlow } from '../../model/flow.ts'
 import { addressesOf, floatingIpsOf, type HostWant } from '../../model/want.ts'
-import { portUse } from '../../plan/nat-shares.ts'
+import { type PortUse, portUse } from '../../plan/nat-shares.ts'
 import type { Pass } from '../service.ts'
 
 /** A use of this part of a share is worth a warning. */
 const NEARLY_FULL = 0.9
 
+/** What the connections of a want's NICs use. */
+interface NatUse {
+  /** Counts a connection, while somebody goes through all of them. */
+  count(flow: TrackedFlow): void
+  /** Sets the metrics. Goes through the connections at a resync, unless somebody has (`isCounted`). */
+  report(pass: Pass, isCounted: boolean): Promise<void>
+}
+
 /** A function that is called in each pass, after the rules are in force. */
 export function createNatUse(
   host: Pick<NamespaceHost, 'endFlows'>,
   metrics: Metrics,
-): (pass: Pass) => Promise<void> {
+): (want: HostWant) => NatUse {
   const labels = ['instance', 'nic'] as const
   const ports = metrics.gauge(
     'atoll_nat_ports',
@@ -28,14 +37,7 @@ export function createNatUse(
     labels,
   )
   let warned: ReadonlySet<string> = new Set()
-  return async ({ want, resync, log }) => {
-    ports.reset()
-    const shares = sharesOf(want)
-    for (const { nic, instance, size } of shares) ports.set({ instance, nic }, size)
-    if (!resync) return
-    const use = portUse(new Set(shares.flatMap(({ floatingIps }) => floatingIps)))
-    // It ends none.
-    if (shares.length > 0) await host.endFlows(use.count)
+  const set = (shares: Shares, use: PortUse, { log }: Pass) => {
     used.reset()
     const full = new Set<string>()
     for (const { nic, instance, addresses, size } of shares) {
@@ -51,7 +53,24 @@ export function createNatUse(
     }
     warned = full
   }
+  return (want) => {
+    const shares = sharesOf(want)
+    const use = portUse(new Set(shares.flatMap(({ floatingIps }) => floatingIps)))
+    return {
+      count: use.count,
+      async report(pass, isCounted) {
+        ports.reset()
+        for (const { nic, instance, size } of shares) ports.set({ instance, nic }, size)
+        if (!isCounted && !pass.resync) return
+        // It ends none.
+        if (!isCounted && shares.length > 0) await host.endFlows(use.count)
+        set(shares, use, pass)
+      },
+    }
+  }
 }
+
+type Shares = ReturnType<typeof sharesOf>
 
 function sharesOf({ local, natShares = [] }: HostWant) {
   const nics = new Map(

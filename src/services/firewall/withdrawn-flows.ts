@@ -7,6 +7,7 @@
  * withdrawn just before it began, so it does the same after its first load.
  */
 import type { NamespaceHost as Host } from '../../host/host.ts'
+import type { TrackedFlow } from '../../model/flow.ts'
 import type { HostWant } from '../../model/want.ts'
 import { isPermitted, isWithdrawn, type Permissions, permissionsOf } from '../../plan/permits.ts'
 import { isLedAway, isRerouted, isRouted, type Ways, waysOf } from '../../plan/route-rules.ts'
@@ -19,38 +20,47 @@ interface Enforced {
   readonly ways: Ways
 }
 
+/** What became of the connections of a namespace. */
+interface Ended {
+  readonly ended: number
+  /** Whether all were gone through. */
+  readonly isWalked: boolean
+}
+
 /**
  * A function that is called with each want whose rules are in force, and ends what they do not
- * permit any more. Returns the number of connections that it ended. Errors: `unavailable`; then the
- * next call ends them.
+ * permit any more. Where it goes through all connections, `see` is called with each. Errors:
+ * `unavailable`; then the next call ends them.
  */
 export function createFlowEnding(
   host: Pick<Host, 'endFlows'>,
-): (want: HostWant) => Promise<number> {
+): (want: HostWant, see: (flow: TrackedFlow) => void) => Promise<Ended> {
   let enforced: Enforced | null = null
-  return async (want) => {
+  return async (want, see) => {
     const before = enforced
-    if (before?.want === want) return 0
+    if (before?.want === want) return { ended: 0, isWalked: false }
     const permissions = permissionsOf(want)
     const ways = waysOf(want)
     let ended = 0
-    if (
+    const isWalked =
       before === null ||
       isWithdrawn(before.permissions, permissions) ||
       isRerouted(before.ways, ways)
-    ) {
+    if (isWalked) {
       // Until all are ended, what was withdrawn counts as not yet done.
       enforced = null
       const ofRouters = routerPermissions(want, permissions)
-      ended = await host.endFlows(
-        (flow) =>
+      ended = await host.endFlows((flow) => {
+        see(flow)
+        return (
           !isPermitted(flow, permissions) ||
           !isRouted(flow, ways) ||
           !isLetThrough(flow, ofRouters) ||
-          (before !== null && isLedAway(flow, before.ways, ways)),
-      )
+          (before !== null && isLedAway(flow, before.ways, ways))
+        )
+      })
     }
     enforced = { want, permissions, ways }
-    return ended
+    return { ended, isWalked }
   }
 }
