@@ -16,7 +16,7 @@ import type { TrackedFlow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import { GATEWAY_LINK } from '../model/names.ts'
 import { STAND_IN_RANGE, type Transit } from '../model/transit.ts'
-import { floatingIpsOf, type HostWant } from '../model/want.ts'
+import { addressesOf, floatingIpsOf, type HostWant } from '../model/want.ts'
 import { baseChain, map, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT, ANY_NIC, drop } from './nft-text.ts'
 
@@ -91,6 +91,16 @@ interface Translation {
   readonly nics: ReadonlySet<Ipv4>
   /** Addresses of the namespace itself, behind which NICs are masqueraded. */
   readonly own: ReadonlySet<Ipv4>
+}
+
+/** The translation of a namespace with this want. */
+export function translationOf(want: HostWant, routing: HostRouting): Translation {
+  const nics = want.local.instances.flatMap((instance) => instance.nics)
+  return {
+    floats: servedFloatingIps(want, routing).own,
+    nics: new Set(nics.flatMap(addressesOf)),
+    own: new Set(routing.addresses),
+  }
 }
 
 /** Whether the connection of a NIC is translated by a binding that has ended. */

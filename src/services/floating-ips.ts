@@ -15,13 +15,8 @@ import type { Log } from '../lib/log.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { GATEWAY_LINK } from '../model/names.ts'
 import { type Pool, poolWith } from '../model/pools.ts'
-import { addressesOf, type HostWant } from '../model/want.ts'
-import {
-  type FloatingIps,
-  isOfOldBinding,
-  servedFloatingIps,
-  wantedFloatingIps,
-} from '../plan/floating.ts'
+import type { HostWant } from '../model/want.ts'
+import { type FloatingIps, servedFloatingIps, wantedFloatingIps } from '../plan/floating.ts'
 import type { HostService } from './service.ts'
 
 /** An announcement may be lost, or be followed by an answer of the host that had the address. */
@@ -29,10 +24,11 @@ const ANNOUNCE_AGAIN_MS = [100, 400, 1000]
 
 /**
  * Ends connections of bindings that have ended, in one namespace. It comes after the firewall, so
- * that no connection begins by them any more.
+ * that no connection begins by them any more. Those that an older daemon has left were ended by the
+ * firewall (`withdrawn-flows.ts`).
  */
 export function createFloatingIpFlows(options: {
-  readonly host: Pick<NamespaceHost, 'surroundings' | 'forgetFlows' | 'endFlows'>
+  readonly host: Pick<NamespaceHost, 'surroundings' | 'forgetFlows'>
 }): HostService {
   const { host } = options
   /** Null: what an older daemon left is not known. */
@@ -45,15 +41,7 @@ export function createFloatingIpFlows(options: {
       if (bound?.size === 0 && wantedFloatingIps(want).length === 0) return []
       const routing = await host.surroundings()
       const { own } = servedFloatingIps(want, routing)
-      if (bound === null) {
-        const nics = want.local.instances.flatMap((instance) => instance.nics)
-        const translation = {
-          floats: own,
-          nics: new Set(nics.flatMap(addressesOf)),
-          own: new Set(routing.addresses),
-        }
-        await host.endFlows((flow) => isOfOldBinding(flow, translation))
-      } else
+      if (bound !== null)
         for (const address of new Set([...bound.keys(), ...own.keys()]))
           if (bound.get(address) !== own.get(address)) await host.forgetFlows({ address })
       bound = own

@@ -57,14 +57,15 @@ export function createFirewall(options: {
       await host.ensureForwarding()
       const connections = await sizeSharedTables(pass)
       const limits = { connectionTableSize: connections, instanceMemoryMiB, rates: settings.rates }
+      const routing = await host.surroundings()
       const rules = {
-        ruleset: planRuleset(pass.want, settings, await host.surroundings()),
+        ruleset: planRuleset(pass.want, settings, routing),
         budgets: budgetTables(pass.want, limits),
       }
       await update(rules, pass)
       counters.follow(pass.want)
       const use = natUse(pass.want)
-      const { ended, isWalked } = await endWithdrawnFlows(pass.want, use.count)
+      const { ended, isWalked } = await endWithdrawnFlows(pass.want, routing, use.count)
       if (ended > 0) pass.log.info({ ended }, 'connections ended: their permission was withdrawn')
       await coexist(await host.rulesGeneration(), pass)
       // The table of connections is gone through once: that is work, also where it is almost empty.

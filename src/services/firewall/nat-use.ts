@@ -16,7 +16,9 @@ const NEARLY_FULL = 0.9
 interface NatUse {
   /** Counts a connection, while somebody goes through all of them. */
   count(flow: TrackedFlow): void
-  /** Sets the metrics. Goes through the connections at a resync, unless somebody has (`isCounted`). */
+  /**
+   * Sets the metrics. Goes through the connections at a resync, unless somebody has (`isCounted`).
+   */
   report(pass: Pass, isCounted: boolean): Promise<void>
 }
 

@@ -4,11 +4,14 @@
  * The rules accept what belongs to an established connection without looking at groups and routes.
  * So after rules are loaded that permit less, the kernel's table of connections is gone through
  * once, and what could not begin any more is removed from it. A fresh daemon does not know what was
- * withdrawn just before it began, so it does the same after its first load.
+ * withdrawn just before it began, so it does the same after its first load, also for floating IPs
+ * that had led elsewhere.
  */
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { TrackedFlow } from '../../model/flow.ts'
+import type { HostRouting } from '../../model/host-routing.ts'
 import type { HostWant } from '../../model/want.ts'
+import { isOfOldBinding, translationOf } from '../../plan/floating.ts'
 import { isPermitted, isWithdrawn, type Permissions, permissionsOf } from '../../plan/permits.ts'
 import { isLedAway, isRerouted, isRouted, type Ways, waysOf } from '../../plan/route-rules.ts'
 import { isLetThrough, routerPermissions } from '../../plan/router-routes.ts'
@@ -29,14 +32,14 @@ interface Ended {
 
 /**
  * A function that is called with each want whose rules are in force, and ends what they do not
- * permit any more. Where it goes through all connections, `see` is called with each. Errors:
- * `unavailable`; then the next call ends them.
+ * permit any more. Where it goes through all connections, `see` is called with each. `routing` is
+ * what the rules were made with. Errors: `unavailable`; then the next call ends them.
  */
 export function createFlowEnding(
   host: Pick<Host, 'endFlows'>,
-): (want: HostWant, see: (flow: TrackedFlow) => void) => Promise<Ended> {
+): (want: HostWant, routing: HostRouting, see: (flow: TrackedFlow) => void) => Promise<Ended> {
   let enforced: Enforced | null = null
-  return async (want, see) => {
+  return async (want, routing, see) => {
     const before = enforced
     if (before?.want === want) return { ended: 0, isWalked: false }
     const permissions = permissionsOf(want)
@@ -50,13 +53,15 @@ export function createFlowEnding(
       // Until all are ended, what was withdrawn counts as not yet done.
       enforced = null
       const ofRouters = routerPermissions(want, permissions)
+      const translation = before === null ? translationOf(want, routing) : null
       ended = await host.endFlows((flow) => {
         see(flow)
         return (
           !isPermitted(flow, permissions) ||
           !isRouted(flow, ways) ||
           !isLetThrough(flow, ofRouters) ||
-          (before !== null && isLedAway(flow, before.ways, ways))
+          (before !== null && isLedAway(flow, before.ways, ways)) ||
+          (translation !== null && isOfOldBinding(flow, translation))
         )
       })
     }
