@@ -58,6 +58,9 @@ export function openNetfilterNetlink(): Netlink {
 /** Opens a socket in the calling thread's network namespace, synchronously. */
 function openNetlink(protocol: Protocol): Netlink {
   const socket = createNetlink(protocol)
+  // Messages were lost (ENOBUFS): who waits for them gives up in time. Without a listener this
+  // would end the process.
+  socket.on('error', () => undefined)
   const inOrder = createQueue()
   const send = async (type: number, payload: Uint8Array[], flags: number) => {
     const options = { flags, checkError: false, timeout: REQUEST_TIMEOUT_MS }
