@@ -51,8 +51,12 @@ export function counterRooms(
 }
 
 export interface FirewallCounters {
-  /** Brings the metrics up to date. Returns what all counters have counted. */
-  read(): Promise<CounterValues>
+  /**
+   * Runs `work`, which makes new tables that begin with these values. Nobody reads counters
+   * meanwhile: what had counted on until then would be behind what is known of it, as if somebody
+   * had set it to zero.
+   */
+  replacing<T>(work: (counted: CounterValues) => Promise<T>): Promise<T>
   /** From now on there are the NICs and rules of this want. */
   follow(want: HostWant): void
   /** Ends the metrics of NICs and rules. */
@@ -95,29 +99,38 @@ export function createCounters(
     }
     return sum > 0
   }
-  const read = (isWhole: boolean) =>
-    inTurn(async () => {
-      follow()
-      const values = new Map(await host.ruleCounters())
-      const hasDropped = addDrops(values)
-      for (const key of ruleKeys) {
-        const count = values.get(key)
-        if (count !== undefined) rules.add(key, key, {}, count)
+  const read = async (isWhole: boolean): Promise<CounterValues> => {
+    follow()
+    const values = new Map(await host.ruleCounters())
+    const hasDropped = addDrops(values)
+    for (const key of ruleKeys) {
+      const count = values.get(key)
+      if (count !== undefined) rules.add(key, key, {}, count)
+    }
+    for (const { table, name, verdict, direction } of SETS) {
+      if (verdict === 'dropped' && !isWhole && !hasDropped) continue
+      for (const [link, count] of await host.linkCounters(table, name)) {
+        values.set(counterKey(table, name, `"${link}"`), count)
+        nics.add(link, `${table.name} ${name}`, { direction, verdict }, count)
       }
-      for (const { table, name, verdict, direction } of SETS) {
-        if (verdict === 'dropped' && !isWhole && !hasDropped) continue
-        for (const [link, count] of await host.linkCounters(table, name)) {
-          values.set(counterKey(table, name, `"${link}"`), count)
-          nics.add(link, `${table.name} ${name}`, { direction, verdict }, count)
-        }
-      }
-      return values
-    })
+    }
+    return values
+  }
+  let isReplacing = false
   const stop = metrics.beforeRender(async () => {
-    await read(false).catch(() => errors.inc())
+    // Metrics are then as of just before.
+    if (isReplacing) return
+    await inTurn(() => read(false)).catch(() => errors.inc())
   })
   return {
-    read: () => read(true),
+    replacing: async (work) => {
+      isReplacing = true
+      try {
+        return await inTurn(async () => await work(await read(true)))
+      } finally {
+        isReplacing = false
+      }
+    },
     follow: (want) => {
       wanted = want
     },

@@ -44,7 +44,7 @@ export function createFirewall(options: {
   const counters = createCounters(host, metrics, options.rooms ?? counterRooms())
   const endWithdrawnFlows = createFlowEnding(host)
   const isShared = settings.inVpc !== true
-  const update = createRules(host, metrics, { counted: counters.read, isShared })
+  const update = createRules(host, metrics, { replacing: counters.replacing, isShared })
   const coexist = createCoexistence(host)
   const natUse = createNatUse(host, metrics)
 

@@ -24,6 +24,7 @@ import {
   type Ruleset,
 } from '../../plan/ruleset.ts'
 import type { Pass } from '../service.ts'
+import type { FirewallCounters } from './counters.ts'
 
 /** All tables that the firewall makes. */
 export const TABLES = [...RULESET_TABLES, ...BUDGET_TABLES]
@@ -48,6 +49,12 @@ interface Loaded {
   fingerprint: string | null
 }
 
+interface Loading {
+  readonly replacing: FirewallCounters['replacing']
+  /** Whether others change rules in this namespace, too. */
+  readonly isShared: boolean
+}
+
 /** All tables of a host. */
 export interface Rules {
   readonly ruleset: Ruleset
@@ -67,17 +74,17 @@ function changingScript(before: Rules, now: Rules): string | null {
 }
 
 /**
- * A function that makes the rules in the kernel equal to those that it is given. `counted` reads
+ * A function that makes the rules in the kernel equal to those that it is given. `replacing` gives
  * what counters have counted, with which they go on in new tables; `isShared`: others change rules
  * in this namespace, too. Errors: `unavailable`; then the kernel has the rules of before.
  */
 export function createRules(
   host: Host,
   metrics: Metrics,
-  { counted, isShared }: { counted(): Promise<CounterValues>; readonly isShared: boolean },
+  { replacing, isShared }: Loading,
 ): (rules: Rules, pass: Pass) => Promise<void> {
   const { replacements, updates, drift } = createCounters(metrics)
-  const { markFor, loadAll, recognise } = createLoader(host, { counted, isShared })
+  const { markFor, loadAll, recognise } = createLoader(host, { replacing, isShared })
   let loaded: Loaded | null = null
   let isFresh = true
 
@@ -162,29 +169,30 @@ export function createRules(
 }
 
 /** Loads all rules, or finds that they are there. */
-function createLoader(
-  host: Host,
-  { counted, isShared }: { counted(): Promise<CounterValues>; readonly isShared: boolean },
-) {
+function createLoader(host: Host, { replacing, isShared }: Loading) {
   const markFor = (rules: Rules, generation: number) =>
     isShared ? null : markOf(rules, generation)
   return {
     markFor,
     /** `begun` is called before the kernel is asked. */
-    async loadAll(rules: Rules, begun: () => void): Promise<Loaded> {
-      const script = loadingScript(rules, await counted())
-      begun()
-      const loading = await applyAlone(host, (generation) => {
-        const mark = markFor(rules, generation)
-        return { mark, script: mark === null ? script : script + addMark(mark) }
-      })
-      return { rules, ...loading, fingerprint: null }
-    },
+    loadAll: (rules: Rules, begun: () => void): Promise<Loaded> =>
+      replacing(async (counted) => {
+        const script = loadingScript(rules, counted)
+        begun()
+        const loading = await applyAlone(host, (generation) => {
+          const mark = markFor(rules, generation)
+          return { mark, script: mark === null ? script : script + addMark(mark) }
+        })
+        return { rules, ...loading, fingerprint: null }
+      }),
     /** What an older daemon has loaded, if it is this and nobody has changed anything since. */
     async recognise(rules: Rules, generation: number): Promise<Loaded | null> {
       const mark = markFor(rules, generation)
-      if (mark === null || !(await counted()).has(counterKey(MARKED_TABLE, mark))) return null
-      return { rules, mark, generation, fingerprint: null }
+      if (mark === null) return null
+      const isThere = await replacing(async (counted) =>
+        counted.has(counterKey(MARKED_TABLE, mark)),
+      )
+      return isThere ? { rules, mark, generation, fingerprint: null } : null
     },
   }
 }
