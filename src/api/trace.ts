@@ -62,12 +62,21 @@ export function createTracer(
     const [first] = hosts
     if (first === undefined) throw refused('InvalidParameterValue', 'no host has either')
     const networks = networksOf([source, destination], records)
-    await Promise.all(hosts.map((at) => ask(at, { do: 'watch', packet, networks })))
-    await ask(first, { do: 'send', packet, how })
+    const report = (at: HostName) => ask(at, { do: 'report', packet })
+    try {
+      // One that refuses may do so before another one has begun.
+      const begun = await Promise.allSettled(
+        hosts.map((at) => ask(at, { do: 'watch', packet, networks })),
+      )
+      for (const one of begun) if (one.status === 'rejected') throw one.reason
+      await ask(first, { do: 'send', packet, how })
+    } catch (error) {
+      // Or they would look out for it until their time is over.
+      await Promise.allSettled(hosts.map(report))
+      throw error
+    }
     await clock.sleep(ON_THE_WAY_MS)
-    const seen = await Promise.all(
-      hosts.map(async (at) => ({ host: at, ...(await ask(at, { do: 'report', packet })) })),
-    )
+    const seen = await Promise.all(hosts.map(async (at) => ({ host: at, ...(await report(at)) })))
     const subject = `${traffic.text} from ${how.source} to ${how.destination}`
     return reportTrace(subject, destination, seen, records)
   }

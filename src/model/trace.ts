@@ -3,6 +3,7 @@
  * which hosts also send each other.
  */
 import { z } from 'zod'
+import { isNicLink } from './names.ts'
 
 /**
  * What tells the packet from every other, whatever address translation does to it: the
@@ -17,6 +18,8 @@ export type TracedPacket = z.infer<typeof tracedPacketSchema>
 
 /** What one rule, or the policy of a chain, did with the packet. */
 export interface TraceEvent {
+  /** The same for all events of one packet on its way through a namespace. */
+  readonly packet: number
   /** `inet atoll`. */
   readonly table: string
   readonly chain: string
@@ -53,8 +56,8 @@ const partSchema = z.object({
 export type TracePart = Readonly<z.infer<typeof partSchema>>
 
 const sendingSchema = z.object({
-  /** The link on which it arrives; null: that of the host's default route. */
-  link: z.string().max(15).nullable(),
+  /** The link of a NIC on which it arrives; null: that of the host's default route. */
+  link: z.string().max(15).refine(isNicLink, 'the name of the link of a NIC').nullable(),
   /** Its sender's Ethernet address. */
   from: z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/),
   network: z.int().min(1).nullable(),

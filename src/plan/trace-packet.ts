@@ -20,6 +20,8 @@ const TCP_SYN = 2
 const TCP_WINDOW = 1024
 const UDP_HEADER_BYTES = 8
 const ICMP_HEADER_BYTES = 8
+/** The chain that only the traced packet comes to. */
+export const TRACE_CHAIN = 'trace'
 /** Before the source check, whatever it says. */
 const BEFORE_ALL = -500
 /** The packet comes by once, or a few times where it is unpacked and forwarded. */
@@ -32,11 +34,11 @@ export function traceScript(packet: TracedPacket): string {
     ...tableText({
       ...{ family: 'inet', name: TRACE_TABLE },
       objects: [
-        chain('trace', [`${RATE} meta nftrace set 1`]),
+        chain(TRACE_CHAIN, [`${RATE} meta nftrace set 1`]),
         baseChain(
           'prerouting',
           `type filter hook prerouting priority ${BEFORE_ALL}; policy accept;`,
-          [`${matchOf(packet)} goto trace`],
+          [`${matchOf(packet)} goto ${TRACE_CHAIN}`],
         ),
       ],
     }),

@@ -1,6 +1,6 @@
 /** What became of a traced packet, in words. Pure. */
 import type { HostName } from '../model/ids.ts'
-import { FABRIC_LINK, nicLinkName, TRANSIT_LINK_PREFIX, WORLD_LINK } from '../model/names.ts'
+import { FABRIC_LINK, isPeerLink, isTransitLink, nicLinkName, WORLD_LINK } from '../model/names.ts'
 import type { PlacedNic } from '../model/records.ts'
 import type { TracePart, TraceStep } from '../model/trace.ts'
 import type { BudgetDropReason } from './budgets.ts'
@@ -47,7 +47,9 @@ const REASONS: Readonly<Partial<Record<DropReason | BudgetDropReason, string>>> 
   transit: 'this host does not route that',
   host: 'this port of the host is not open to instances',
   route: 'no route of its subnet leads there and back',
+  peering: 'it is not between the two VPCs of a peering connection',
   acl: 'the network ACL of a subnet refuses it',
+  nat_source: 'this host has no address that it may go out with',
   reach: 'instances do not reach that network from here',
   group: 'no rule of a security group lets it pass',
   unjudged: 'the rules of Atoll are missing or damaged',
@@ -70,13 +72,20 @@ export function reportTrace(
       .filter(({ steps }) => steps.length > 0)
       .flatMap(({ network, steps }) => {
         const vpc = records.vpcs.find((one) => network !== null && one.network === network)?.id
-        return linesOf(steps, records).map((line) => ({ host, vpc: vpc ?? null, ...line }))
+        return linesOf(steps, records).map(({ text, stops }) => ({
+          ...{ host, vpc: vpc ?? null, text: printable(text), stops },
+        }))
       }),
   )
   const stopped = lines.find(({ stops }) => stops)
   const all = seen.flatMap(({ parts }) => parts.flatMap(({ steps }) => steps))
   const passes = stopped === undefined && hasArrived(destination, all)
   return { passes, text: `${subject}: ${conclusion(passes, stopped, lines)}`, lines, hosts: seen }
+}
+
+/** Names and rules of other programs may have characters that a terminal obeys. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '?')
 }
 
 function conclusion(
@@ -102,7 +111,7 @@ function hasArrived(destination: End, steps: readonly TraceStep[]): boolean {
 
 /** Whether a link leads to other parts of the cloud. */
 function isInside(link: string): boolean {
-  return link === FABRIC_LINK || link === WORLD_LINK || link.startsWith(TRANSIT_LINK_PREFIX)
+  return link === FABRIC_LINK || link === WORLD_LINK || isTransitLink(link) || isPeerLink(link)
 }
 
 /** Whether it was accepted for the host itself: these chains see nothing else. */
@@ -183,5 +192,6 @@ function linkText(link: string, nics: ReadonlyMap<string, PlacedNic>): string {
   if (nic !== undefined) return `${nic.id} of ${nic.instance} (${link})`
   if (link === FABRIC_LINK) return `the fabric (${link})`
   if (link === WORLD_LINK) return `the link to the host (${link})`
-  return link.startsWith(TRANSIT_LINK_PREFIX) ? `the link to a VPC (${link})` : `link ${link}`
+  if (isPeerLink(link)) return `the link to a peered VPC (${link})`
+  return isTransitLink(link) ? `the link to a VPC (${link})` : `link ${link}`
 }

@@ -32,8 +32,8 @@ export interface Nft {
   apply(script: string): Promise<void>
   /** The table as `nft -j` prints it. Null if it does not exist. */
   list(family: string, table: string): Promise<string | null>
-  /** The rules of a table as nft prints them, by handle. Empty if it does not exist. */
-  ruleTexts(family: string, table: string): Promise<ReadonlyMap<number, string>>
+  /** The rules of a table as nft prints them, by `CHAIN HANDLE`. Empty if it does not exist. */
+  ruleTexts(family: string, table: string): Promise<ReadonlyMap<string, string>>
   /** Removes a table. Does nothing if it does not exist. */
   remove(family: string, table: string): Promise<void>
   /** Family and name of every table. */
@@ -76,7 +76,7 @@ export function createNft(run: Runner): Nft {
     },
     ruleTexts: async (family, table) => {
       const result = await nft(['-a', '-s', 'list', 'table', family, table])
-      return new Map(result.exitCode === 0 ? result.stdout.split('\n').flatMap(ruleOf) : [])
+      return result.exitCode === 0 ? rulesIn(result.stdout) : new Map()
     },
     // Adding the table first makes the deletion succeed even if it did not exist (nft(8); "destroy"
     // is newer).
@@ -85,10 +85,21 @@ export function createNft(run: Runner): Nft {
   }
 }
 
-/** The rule in a line of `nft -a list`. Objects have handles, too, but end with a brace. */
-function ruleOf(line: string): readonly (readonly [number, string])[] {
-  const [, rule, handle] = /^\s*(.*\S) # handle (\d+)$/.exec(line) ?? []
-  return rule === undefined || rule.endsWith('{') ? [] : [[Number(handle), rule]]
+/**
+ * The rules in what `nft -a list table` prints, by `CHAIN HANDLE`. Other objects have handles, too,
+ * but end with a brace.
+ */
+export function rulesIn(listing: string): ReadonlyMap<string, string> {
+  const rules = new Map<string, string>()
+  let chain = ''
+  for (const line of listing.split('\n')) {
+    const [, text, handle] = /^\s*(.*\S) # handle (\d+)$/.exec(line) ?? []
+    if (text === undefined) continue
+    const [, begun] = /^chain (\S+) \{$/.exec(text) ?? []
+    if (begun !== undefined) chain = begun
+    else if (!text.endsWith('{')) rules.set(`${chain} ${handle}`, text)
+  }
+  return rules
 }
 
 function failure({ exitCode, stoppedBy, stderr }: RunResult): Error {

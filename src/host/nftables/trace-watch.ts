@@ -15,7 +15,9 @@ const BUFFER_BYTES = 256 * KIB
 const SEND_BUFFER_BYTES = 16 * KIB
 /** NFT_MSG_TRACE. */
 const TRACE_MESSAGE = (SUBSYSTEM << 8) | 17
-const TRACE = { table: 1, chain: 2, handle: 3, type: 4, verdict: 5, from: 10, to: 12, policy: 17 }
+const TRACE = {
+  ...{ table: 1, chain: 2, handle: 3, type: 4, verdict: 5, id: 6, from: 10, to: 12, policy: 17 },
+}
 const VERDICT_CODE = 1
 const VERDICT_CHAIN = 2
 /** `nft_trace_types`. */
@@ -53,11 +55,17 @@ export function openTraceWatch(heard: (event: TraceEvent) => void): () => void {
   return () => socket.close()
 }
 
-/** The events in what a socket has received. */
-function parseTrace(bytes: Buffer): readonly TraceEvent[] {
-  return [...messagesIn(bytes)].flatMap(({ type, body }) =>
-    type === TRACE_MESSAGE && body.length >= HEADER_BYTES ? eventOf(body) : [],
-  )
+/** The events in what a socket has received. What is no such message is skipped. */
+export function parseTrace(bytes: Buffer): readonly TraceEvent[] {
+  return [...messagesIn(bytes)].flatMap(({ type, body }) => {
+    if (type !== TRACE_MESSAGE || body.length < HEADER_BYTES) return []
+    try {
+      return eventOf(body)
+    } catch {
+      // A part of a message. What is missing is only not shown.
+      return []
+    }
+  })
 }
 
 function eventOf(message: Buffer): readonly TraceEvent[] {
@@ -70,6 +78,7 @@ function eventOf(message: Buffer): readonly TraceEvent[] {
   const index = (type: number) => found.get(type)?.readUInt32BE() ?? null
   return [
     {
+      ...{ packet: found.get(TRACE.id)?.readUInt32BE() ?? 0 },
       ...{ table: `${familyOf(message)} ${table}`, chain },
       handle: kind === RULE && handle !== undefined ? Number(handle) : null,
       verdict:
