@@ -11,6 +11,7 @@ import {
 } from '../model/group-rule.ts'
 import { type HostName, type InstanceId, parseId, type VpcId } from '../model/ids.ts'
 import { addressesOfNic } from '../model/nics.ts'
+import { peersOfVpc, usablePeerings } from '../model/peering.ts'
 import type { Host, Instance, PlacedNic } from '../model/records.ts'
 import type { SharedRecords } from './want.ts'
 
@@ -108,10 +109,13 @@ export function findEnd(text: string, records: CloudRecords, near?: End): Parsed
 function findAddress(ip: Ipv4, records: CloudRecords, near: End | undefined): Parsed<End> {
   const numbers = new Map(records.vpcs.map(({ id, network }) => [id, network]))
   const vpc = near?.kind === 'instance' ? near.nic?.vpc : undefined
+  const peers =
+    vpc === undefined ? [] : peersOfVpc(vpc, usablePeerings(records.peerings, records.vpcs))
   // VPCs without a number are in one address space.
   const isSeen = (nic: PlacedNic) =>
     vpc === undefined ||
     nic.vpc === vpc ||
+    peers.includes(nic.vpc) ||
     (numbers.get(vpc) ?? numbers.get(nic.vpc) ?? null) === null
   const found = records.nics.filter(
     (one) => isFloatingIpOf(one, ip) || (addressesOfNic(one).includes(ip) && isSeen(one)),

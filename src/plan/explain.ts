@@ -22,13 +22,12 @@ import {
   type End,
   floatingIpOf,
   hostOf,
-  SOME_ADDRESS_OUTSIDE,
   type Traffic,
   vpcOf,
 } from './explain-question.ts'
 import { apartStep, routerOf, routerSteps } from './explain-router.ts'
 import { answerOf, judgeArriving, judgeByAcl, judgeLeaving } from './explain-routes.ts'
-import { areTogether, networkOf, ownAddressTowards, seenBetween } from './explain-source.ts'
+import { addressOutside, isTranslatedHere, networkOf, seenByBoth } from './explain-source.ts'
 import { conclude, type Explanation, type Step, step } from './explain-step.ts'
 import { judgeReach, type ReachSettings } from './reach.ts'
 import { serviceAddresses } from './service-addresses.ts'
@@ -97,14 +96,15 @@ interface Packet {
 }
 
 /** Answers are tracked, but network ACLs ask every packet. */
-function answerSteps({ flow, source, destination, records }: Packet): readonly Step[] {
-  const there = floatingIpOf(destination) ?? flow.destination
-  const answer = answerOf({ ...flow, destination: there })
-  const router = routerOf(source, there, records)
+function answerSteps(packet: Packet): readonly Step[] {
+  const { flow, source, destination, records } = packet
+  const seen = seenByBoth(packet, flow)
+  const back = answerOf({ ...flow, destination: seen.destination })
+  const router = routerOf(source, floatingIpOf(destination) ?? flow.destination, records)
   const asked = [
-    ...(router === undefined ? [] : aclSteps(answer, true, router, records)),
-    ...aclSteps({ ...answer, source: flow.destination }, true, destination, records),
-    ...aclSteps(answer, false, source, records),
+    ...(router === undefined ? [] : aclSteps(back, true, router, records)),
+    ...aclSteps(answerOf({ ...flow, source: seen.source }), true, destination, records),
+    ...aclSteps(back, false, source, records),
   ]
   const denied = asked.find(({ passes }) => !passes)
   const text =
@@ -226,10 +226,8 @@ function floatingSteps(
     ]
   }
   const away = leaving?.passes === false ? [noWayStep(floatingIp, leaving.why)] : []
-  const [from, to] = [vpcOf(source), vpcOf(destination)]
-  if (from === null || to === null) return away
-  const isSameHost = host === there
-  if (isSameHost && areTogether(from, to, records)) {
+  if (vpcOf(source) === null || vpcOf(destination) === null) return away
+  if (isTranslatedHere(packet)) {
     const text = `Host ${host} has both, and translates ${floatingIp} to ${flow.destination}.`
     return [
       groupStep(packet, source.nic, true),
@@ -240,16 +238,12 @@ function floatingSteps(
       ...ingressSteps(packet),
     ]
   }
-  const { passes, why } = isSameHost
-    ? { passes: true, why: '' }
-    : judgeReach(floatingIp, surroundings, surroundings.routing)
-  const sender = records.hosts.find(({ name }) => name === host)
-  const own = leaving?.to === 'nat' ? null : source.nic?.publicIp
-  // Only of the host that answers it is known.
-  const routing = host === surroundings.host ? surroundings.routing : null
-  const near = isSameHost ? seenBetween(from, to, records) : ownAddressTowards(floatingIp, routing)
-  const outside = own ?? near ?? sender?.fabricAddress ?? SOME_ADDRESS_OUTSIDE
-  const as = own ? 'its floating IP' : `an address of host ${host}`
+  const { passes, why } =
+    host === there
+      ? { passes: true, why: '' }
+      : judgeReach(floatingIp, surroundings, surroundings.routing)
+  const outside = addressOutside(packet, source, floatingIp)
+  const as = outside.isOwn ? 'its floating IP' : `an address of host ${host}`
   const text = passes
     ? `It goes out with ${as} to host ${there}, which translates ${floatingIp} to ${flow.destination}.`
     : `Instances do not reach ${floatingIp}: ${why}.`
@@ -259,8 +253,8 @@ function floatingSteps(
     ...aclSteps(outwards, true, source, records),
     ...away,
     step('route', passes, text),
-    ...arrivingSteps(outside, packet),
-    ...ingressSteps({ ...packet, flow: { ...flow, source: outside } }),
+    ...arrivingSteps(outside.ip, packet),
+    ...ingressSteps({ ...packet, flow: { ...flow, source: outside.ip } }),
   ]
 }
 

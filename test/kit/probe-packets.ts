@@ -39,9 +39,21 @@ for destination, protocol, port, code, number in json.loads(sys.argv[2]):
     raw.close()
 `
 
-/** Prints the number of each such packet that arrives, until SIGUSR1 and 0.3 s of silence. */
+/**
+ * Prints the number of each such packet that arrives, and `a` with the number of each whose answer
+ * does, until SIGUSR1 and 0.3 s of silence. The kernel answers TCP and pings; datagrams are
+ * answered here.
+ */
 const HEAR = `
-import os, re, select, signal, socket
+import os, re, select, signal, socket, struct
+def answer(source, to, ports, number):
+    mark = b"reply%08d" % number
+    out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    udp = ports + struct.pack("!HH", 8 + len(mark), 0) + mark
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), number % 65536, 0, 64, 17, 0, source, to)
+    try: out.sendto(header + udp, (socket.inet_ntoa(to), 0))
+    except OSError: pass
+    out.close()
 inner, outer = os.pipe()
 signal.signal(signal.SIGUSR1, lambda *_: os.write(outer, b"x"))
 raw = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
@@ -54,8 +66,21 @@ while True:
     if raw in ready:
         data, (_, _, kind, *_) = raw.recvfrom(65535)
         # PACKET_OUTGOING is what this machine sends; an ICMP error quotes what did not arrive.
-        found = re.search(rb"atoll(\\d{8})", data)
-        if kind != 4 and found and not (data[9] == 1 and data[20] in (0, 3, 11, 14)): print(int(found.group(1)), flush=True)
+        if kind == 4 or len(data) < 28: continue
+        header = (data[0] & 15) * 4
+        body = data[header:]
+        if data[9] == 6 and len(body) >= 20 and body[13] & 4:
+            # A reset acknowledges the SYN and its 13 bytes.
+            print("a%d" % ((struct.unpack("!I", body[8:12])[0] - 14) % 2**32), flush=True)
+            continue
+        found = re.search(rb"(atoll|reply)(\\d{8})", data)
+        if not found or (data[9] == 1 and body[0] in (3, 11, 14)): continue
+        number = int(found.group(2))
+        if found.group(1) == b"reply" or (data[9] == 1 and body[0] == 0):
+            print("a%d" % number, flush=True)
+            continue
+        print(number, flush=True)
+        if data[9] == 17: answer(data[16:20], data[12:16], body[2:4] + body[0:2], number)
     elif inner in ready: over = True
 `
 
@@ -78,19 +103,33 @@ export interface Probe {
 }
 
 let lastNumber = 0
+/** Others use the machine, too. */
+const LISTEN_MS = 60_000
 
-/** Sends all, and says which of them arrived at their end. */
+/** What became of packets. */
+export interface Heard {
+  /** Those that arrived at their end. */
+  readonly arrived: ReadonlySet<Probe>
+  /** Those whose answers arrived where they came from. */
+  readonly answered: ReadonlySet<Probe>
+}
+
+/** Sends all, and says what became of them. */
 export async function sendProbes(
   ends: readonly PacketEnd[],
   probes: readonly Probe[],
-): Promise<ReadonlySet<Probe>> {
+): Promise<Heard> {
   const heard = ends.map(() => '')
   const hearers = ends.map(({ machine }, at) =>
     machine.spawn(['python3', '-c', HEAR], (text) => {
       heard[at] += text
     }),
   )
-  await eventually('everybody listens', () => heard.every((text) => text.startsWith('ready')))
+  await eventually(
+    'everybody listens',
+    () => heard.every((text) => text.startsWith('ready')),
+    LISTEN_MS,
+  )
   const numbered = probes.map((probe) => {
     lastNumber += 1
     return { probe, number: lastNumber }
@@ -109,9 +148,12 @@ export async function sendProbes(
   const gone = hearers.map((hearer) => new Promise((resolve) => hearer.once('close', resolve)))
   for (const hearer of hearers) hearer.kill('SIGUSR1')
   await Promise.all(gone)
-  return new Set(
-    numbered
-      .filter(({ probe, number }) => heard[probe.to]?.split('\n').includes(`${number}`) === true)
-      .map(({ probe }) => probe),
-  )
+  const said = heard.map((text) => new Set(text.split('\n')))
+  const those = (isIt: (one: (typeof numbered)[number]) => boolean | undefined) =>
+    new Set(numbered.flatMap((one) => (isIt(one) === true ? [one.probe] : [])))
+  const arrived = those(({ probe, number }) => said[probe.to]?.has(`${number}`))
+  // Somebody else may have the address, too, and answer.
+  const isAnswered = ({ probe, number }: (typeof numbered)[number]) =>
+    arrived.has(probe) && said[probe.from]?.has(`a${number}`)
+  return { arrived, answered: those(isAnswered) }
 }

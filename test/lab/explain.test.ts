@@ -1,18 +1,27 @@
 /**
- * `explain` agrees with the kernel: for any records (groups, rules, routes, floating IPs) of three
- * VPCs in two subnets each on two hosts, two of them with the same addresses, a packet of any kind
- * arrives exactly if `explain` says so. Everything is made once; each case changes the records in
- * place and sends real packets.
+ * `explain` agrees with the kernel: for any records (groups, rules, routes, network ACLs, peering
+ * connections, floating IPs) of four VPCs in two subnets each on two hosts, two of them with the
+ * same addresses, a packet of any kind arrives exactly if `explain` says so, and so does its answer.
+ * Everything is made once; each case changes the records in place and sends real packets.
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { cidr, cidrAddress, type Ipv4, ipv4, macFromRandom } from '../../src/model/addr.ts'
+import {
+  type Cidr,
+  cidr,
+  cidrAddress,
+  cidrOverlaps,
+  type Ipv4,
+  ipv4,
+  macFromRandom,
+} from '../../src/model/addr.ts'
 import {
   ANY_PORT,
   ANY_PROTOCOL,
   type RuleMatch,
   type RulePeer,
 } from '../../src/model/group-rule.ts'
+import { ACL_NUMBER_MAX, type AclRule, DEFAULT_ACL_RULES } from '../../src/model/network-acl.ts'
 import type { Instance, PlacedNic } from '../../src/model/records.ts'
 import type { VpcRouting } from '../../src/model/vpc-routing.ts'
 import { explainPacket, type Surroundings } from '../../src/plan/explain.ts'
@@ -49,6 +58,13 @@ const VPCS = [
   { number: null, cidr: cidr('172.31.0.0/16'), subnets: ['172.31.0.0/24', '172.31.1.0/24'] },
   { number: 1, cidr: cidr('10.0.0.0/16'), subnets: ['10.0.0.0/24', '10.0.1.0/24'] },
   { number: 2, cidr: cidr('10.0.0.0/16'), subnets: ['10.0.0.0/24', '10.0.1.0/24'] },
+  { number: 3, cidr: cidr('10.8.0.0/16'), subnets: ['10.8.0.0/24', '10.8.1.0/24'] },
+] as const
+/** Pairs of VPCs, by index. The last cannot be joined. */
+const PAIRS = [
+  [1, 3],
+  [2, 3],
+  [0, 3],
 ] as const
 /** VPC, subnet and host of each instance, by index. */
 const HOMES = [
@@ -58,10 +74,15 @@ const HOMES = [
   [1, 0, 0],
   [1, 1, 1],
   [2, 0, 0],
+  [3, 0, 0],
+  [3, 1, 1],
 ] as const
 const GROUPS_OF_VPC = 2
 const KINDS = ['tcp/22', 'tcp/443', 'udp/53', 'icmp/8'] as const
-const FLOATING_IPS = [1, 2, 3, 4, 5, 6].map((number) => ipv4(`198.51.100.${200 + number}`))
+/** Of each instance, if it has one: the pool has six. */
+const FLOATING_IPS = [201, null, 202, 203, null, 204, 205, 206].map((number) =>
+  number === null ? null : ipv4(`198.51.100.${number}`),
+)
 
 /** What differs from case to case. */
 interface Case {
@@ -71,6 +92,11 @@ interface Case {
   readonly floating: readonly boolean[]
   /** Where the route tables of each VPC lead out, besides `local`; null: nowhere. */
   readonly waysOut: readonly (string | null)[]
+  /** Which pairs are peered, and where the route tables of each VPC lead to a peer. */
+  readonly peered: readonly number[]
+  readonly waysToPeers: readonly (readonly { readonly to: string; readonly pair: number }[])[]
+  /** The ACL of each subnet of each VPC; null: the default one, which lets all pass. */
+  readonly acls: readonly (readonly (readonly AclRule[] | null)[])[]
   readonly rules: readonly {
     readonly vpc: number
     readonly group: number
@@ -82,7 +108,14 @@ type AnyPeer = { readonly kind: 'group'; readonly at: number } | Extract<RulePee
 
 const anyPeer: fc.Arbitrary<AnyPeer> = fc.oneof(
   fc
-    .constantFrom('0.0.0.0/0', '0.0.0.0/0', '172.31.1.0/24', '10.0.0.0/16', '198.51.100.0/24')
+    .constantFrom(
+      '0.0.0.0/0',
+      '0.0.0.0/0',
+      '172.31.1.0/24',
+      '10.0.0.0/16',
+      '10.8.0.0/15',
+      '198.51.100.0/24',
+    )
     .map((text) => ({ kind: 'ipv4', cidr: cidr(text) }) as const),
   fc.constantFrom(0, 1).map((at) => ({ kind: 'group', at }) as const),
 )
@@ -93,11 +126,63 @@ const anyMatch = fc.constantFrom(
   { protocol: 17, fromPort: 50, toPort: 60 },
   { protocol: 1, fromPort: 8, toPort: ANY_PORT },
 )
+/** Beside what rules of groups match: ports of answers, and answers to pings. */
+const anyAclMatch = fc.oneof(
+  anyMatch,
+  fc.constantFrom(
+    { protocol: 6, fromPort: 1024, toPort: 65_535 },
+    { protocol: 17, fromPort: 1024, toPort: 65_535 },
+    { protocol: 1, fromPort: 0, toPort: ANY_PORT },
+  ),
+)
+const anyEntry = fc.record({
+  number: fc.integer({ min: 1, max: 32_000 }),
+  egress: fc.boolean(),
+  allow: fc.boolean(),
+  match: anyAclMatch,
+  peer: fc.constantFrom(
+    ...['0.0.0.0/0', '172.31.1.0/24', '10.0.0.0/16', '10.0.1.0/24', '10.8.0.0/24'],
+    ...['198.51.100.0/24', '198.51.100.254/32'],
+  ),
+})
+/** Most end with entries that let the rest pass: without them little does. */
+const anyAcl: fc.Arbitrary<readonly AclRule[]> = fc
+  .tuple(
+    fc.uniqueArray(anyEntry, {
+      selector: ({ number, egress }) => `${number} ${egress}`,
+      maxLength: 5,
+    }),
+    fc.integer({ min: 0, max: 3 }).map((roll) => roll > 0),
+  )
+  .map(([entries, isOpen]) => [
+    ...entries.map(({ match, peer, ...entry }) => ({
+      ...{ ...entry, ...match },
+      peer: { kind: 'ipv4' as const, cidr: cidr(peer) },
+    })),
+    ...(isOpen ? DEFAULT_ACL_RULES.map((rule) => ({ ...rule, number: ACL_NUMBER_MAX })) : []),
+  ])
 const anyCase: fc.Arbitrary<Case> = fc.record({
   memberships: fc.tuple(...HOMES.map(() => fc.subarray([0, 1], { minLength: 1 }))),
   floating: fc.tuple(...HOMES.map(() => fc.boolean())),
   waysOut: fc.tuple(
     ...VPCS.map(() => fc.constantFrom('0.0.0.0/0', '0.0.0.0/0', '198.51.100.0/24', null)),
+  ),
+  peered: fc.subarray(PAIRS.map((_, at) => at)),
+  waysToPeers: fc.tuple(
+    ...VPCS.map(() =>
+      fc.uniqueArray(
+        fc.record({
+          to: fc.constantFrom('10.0.0.0/16', '10.0.0.0/24', '10.8.0.0/16', '10.8.1.0/24'),
+          pair: fc.nat(PAIRS.length - 1),
+        }),
+        { selector: ({ to }) => to, maxLength: 4 },
+      ),
+    ),
+  ),
+  acls: fc.tuple(
+    ...VPCS.map(({ subnets }) =>
+      fc.tuple(...subnets.map(() => fc.option(anyAcl, { nil: null, freq: 1 }))),
+    ),
   ),
   rules: fc.array(
     fc.record({
@@ -125,9 +210,10 @@ function addressOf(index: number): Ipv4 {
   return cidrAddress(subnetOf(vpc, subnet), vpc === 0 ? 10 + index : 20)
 }
 
-/** A main table with a route to the VPC's internet gateway. */
-function routingOf(vpc: number, wayOut: string | null): VpcRouting {
+/** A main table with a route to the VPC's internet gateway and those to peers, and the ACLs. */
+function routingOf(vpc: number, { waysOut, waysToPeers, acls }: Case): VpcRouting {
   const { account } = network.vpc
+  const wayOut = waysOut[vpc] ?? null
   const [id, gateway, table] = [vpcId(vpc), numbered('igw', vpc + 1), numbered('rtb', vpc + 1)]
   const target = { kind: 'internet-gateway', id: gateway } as const
   return {
@@ -135,13 +221,55 @@ function routingOf(vpc: number, wayOut: string | null): VpcRouting {
     internetGateways: [{ id: gateway, account, vpc: id }],
     natGateways: [],
     tables: [{ id: table, account, vpc: id }],
-    routes: wayOut === null ? [] : [{ table, vpc: id, destination: cidr(wayOut), target }],
+    routes: [
+      ...(wayOut === null ? [] : [{ table, vpc: id, destination: cidr(wayOut), target }]),
+      ...(waysToPeers[vpc] ?? [])
+        // A route to what the VPC itself has is refused.
+        .filter(({ to }) => !cidrOverlaps(cidr(to), cidrOf(vpc)))
+        .map(({ to, pair }) => ({
+          ...{ table, vpc: id, destination: cidr(to) },
+          target: { kind: 'peering' as const, id: numbered('pcx', pair + 1) },
+        })),
+    ],
     associations: [{ id: numbered('rtbassoc', vpc + 1), table, vpc: id, subnet: null }],
-    ...{ acls: [], aclEntries: [], aclAssociations: [] },
+    ...aclsOf(vpc, acls[vpc] ?? []),
   }
 }
 
-function recordsOf({ memberships, floating, waysOut, rules }: Case) {
+function cidrOf(vpc: number): Cidr {
+  return VPCS[vpc]?.cidr ?? cidr('0.0.0.0/0')
+}
+
+/** The default ACL, and those of subnets. */
+function aclsOf(
+  vpc: number,
+  ofSubnets: readonly (readonly AclRule[] | null)[],
+): Pick<VpcRouting, 'acls' | 'aclEntries' | 'aclAssociations'> {
+  const { account } = network.vpc
+  const made = [DEFAULT_ACL_RULES, ...ofSubnets].flatMap((rules, at) =>
+    rules === null ? [] : [{ at, rules, id: numbered('acl', vpc * 10 + at + 1) }],
+  )
+  const own = { account, vpc: vpcId(vpc) }
+  return {
+    acls: made.map(({ id, at }) => ({ ...own, id, isDefault: at === 0 })),
+    aclEntries: made.flatMap(({ id, rules }) =>
+      rules.map((rule) => ({ ...rule, acl: id, vpc: vpcId(vpc) })),
+    ),
+    aclAssociations: made.flatMap(({ id, at }) =>
+      at === 0
+        ? []
+        : [
+            {
+              ...{ id: numbered('aclassoc', vpc * 10 + at), acl: id, vpc: vpcId(vpc) },
+              subnet: subnetId(vpc, at - 1),
+            },
+          ],
+    ),
+  }
+}
+
+function recordsOf(one: Case) {
+  const { memberships, floating, peered, rules } = one
   const instances = HOMES.map(
     ([, , host], at): Instance => ({
       ...instanceRecord(instanceId(at + 1), HOSTS[host]),
@@ -174,8 +302,11 @@ function recordsOf({ memberships, floating, waysOut, rules }: Case) {
     vpcs: VPCS.map(({ number, cidr }, at) => ({
       ...{ ...network.vpc, id: vpcId(at), cidr, network: number, isDefault: at === 0 },
     })),
-    peerings: [],
-    routing: waysOut.map((wayOut, vpc) => routingOf(vpc, wayOut)),
+    peerings: peered.map((pair) => {
+      const [a = 0, b = 0] = PAIRS[pair] ?? []
+      return { id: numbered('pcx', pair + 1), vpcs: [vpcId(a), vpcId(b)] as const }
+    }),
+    routing: VPCS.map((_, vpc) => routingOf(vpc, one)),
     subnets: VPCS.flatMap(({ subnets }, vpc) =>
       subnets.map((_, at) => ({
         ...{ ...network.subnet, id: subnetId(vpc, at), vpc: vpcId(vpc), cidr: subnetOf(vpc, at) },
@@ -218,6 +349,9 @@ const FIRST: Case = {
   memberships: HOMES.map(() => [0]),
   floating: HOMES.map(() => false),
   waysOut: VPCS.map(() => '0.0.0.0/0'),
+  peered: [],
+  waysToPeers: VPCS.map(() => []),
+  acls: VPCS.map(() => []),
   rules: [],
 }
 
@@ -244,7 +378,8 @@ beforeAll(async () => {
       await testbed.outside.must(
         `ip route add ${addressOf(index)} via ${testbed.hosts[host]?.uplink}`.split(' '),
       )
-  await testbed.outside.must('ip route add 10.0.0.0/16 via 198.51.100.1'.split(' '))
+  for (const range of ['10.0.0.0/16', '10.8.0.0/16'])
+    await testbed.outside.must(`ip route add ${range} via 198.51.100.1`.split(' '))
   ends = [...guests, { ip: OUTSIDE, machine: testbed.outside }]
 }, 120_000)
 afterAll(() => testbed.destroy())
@@ -317,7 +452,13 @@ function describeProbe({ from, destination, protocol, port }: Probe): string {
   return `${from === HOMES.length ? 'outside' : `i-${from + 1}`} to ${destination}: ${protocol}/${port}`
 }
 
-test('packets arrive exactly if explain says so', async () => {
+/** What `explain` says of a packet: whether it arrives, and whether its answer does, too. */
+function verdictOf({ passes, text, steps }: Explanation) {
+  const isThere = steps.every((one) => one.passes || one.step === 'answer')
+  return { arrived: steps.length > 0 && isThere, answered: passes, text }
+}
+
+test('packets and answers arrive exactly if explain says so', async () => {
   await fc.assert(
     fc.asyncProperty(anyCase, async (one) => {
       const records = recordsOf(one)
@@ -325,17 +466,32 @@ test('packets arrive exactly if explain says so', async () => {
       const probes = probesOf(one)
       const cloud: CloudRecords = { ...records, nameTags: new Map() }
       const around = await Promise.all(testbed.hosts.map(surroundingsOf))
-      const expected = new Map(probes.map((probe) => [probe, explained(probe, cloud, around)]))
-      const arrived = new Set(await sendProbes(ends, probes))
+      const expected = probes.map((probe) => ({
+        ...{ probe, ...verdictOf(explained(probe, cloud, around)) },
+      }))
+      const heard = [await sendProbes(ends, probes)]
+      const has = (what: 'arrived' | 'answered', probe: Probe) =>
+        heard.some((one) => one[what].has(probe))
       // On a busy machine a packet may be late. What never arrives does not arrive again.
-      const late = probes.filter((one) => expected.get(one)?.passes === true && !arrived.has(one))
-      if (late.length > 0) for (const one of await sendProbes(ends, late)) arrived.add(one)
-      const wrong = probes.flatMap((probe) => {
-        const { passes, text } = expected.get(probe) ?? { passes: false, text: '' }
-        const isThere = arrived.has(probe)
-        if (passes === isThere) return []
-        return [`${describeProbe(probe)} ${isThere ? 'arrived' : 'did not arrive'}; ${text}`]
-      })
+      const late = expected.filter(
+        ({ probe, arrived, answered }) =>
+          (arrived && !has('arrived', probe)) || (answered && !has('answered', probe)),
+      )
+      if (late.length > 0)
+        heard.push(
+          await sendProbes(
+            ends,
+            late.map(({ probe }) => probe),
+          ),
+        )
+      const wrong = expected.flatMap(({ probe, text, ...verdict }) =>
+        (['arrived', 'answered'] as const).flatMap((what) => {
+          const isThere = has(what, probe)
+          if (verdict[what] === isThere) return []
+          const happened = `${isThere ? '' : 'not '}${what}`
+          return [`${describeProbe(probe)} ${happened}; ${text}`]
+        }),
+      )
       expect(wrong).toEqual([])
     }),
     { numRuns: CASES, endOnFailure: true },

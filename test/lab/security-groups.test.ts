@@ -90,7 +90,7 @@ async function tryAll(
           })),
     ),
   )
-  const arrived = await sendProbes(ends, probes)
+  const { arrived } = await sendProbes(ends, probes)
   const flows = probes.map((probe) => {
     const { from, destination, protocol, port, code } = probe
     const source = ends[from]?.ip ?? ipv4('0.0.0.0')

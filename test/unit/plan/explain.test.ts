@@ -550,3 +550,29 @@ describe('a route to a router', () => {
     expect(ask(led(), 'web-1', '10.0.0.3', 'tcp/8773').text).toMatch(/leads to a router/)
   })
 })
+
+describe('addresses of other VPCs', () => {
+  const [own, other] = [1, 2].map((number) => ({
+    ...{ ...network.vpc, id: numbered('vpc', number), network: number },
+    cidr: cidr(number === 1 ? '172.31.0.0/16' : '10.8.0.0/16'),
+  }))
+  const there = { ip: ipv4('10.8.0.5'), vpc: numbered('vpc', 2) }
+  const records: CloudRecords = {
+    ...OPEN,
+    vpcs: [own ?? network.vpc, other ?? network.vpc],
+    nics: OPEN.nics.map((nic, at) => (at === 2 ? { ...nic, ...there } : nic)),
+  }
+  const near = value(findEnd('web-1', records))
+  const pair = [numbered('vpc', 1), numbered('vpc', 2)] as const
+
+  it('mean who has them in a VPC that is peered', () => {
+    const peered = { ...records, peerings: [{ id: numbered('pcx', 1), vpcs: pair }] }
+    expect(findEnd(there.ip, peered, near)).toMatchObject({
+      value: { kind: 'instance', instance: { id: instanceId(3) } },
+    })
+  })
+
+  it('mean nobody in a VPC that is not', () => {
+    expect(findEnd(there.ip, records, near)).toEqual({ value: { kind: 'address', ip: there.ip } })
+  })
+})
