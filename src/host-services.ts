@@ -17,7 +17,7 @@ import type { CounterRooms } from './services/firewall/counters.ts'
 import { createFirewall } from './services/firewall/firewall.ts'
 import { createFloatingIpFlows, createFloatingIps } from './services/floating-ips.ts'
 import { createFlowLogs } from './services/flow-logs/flow-logs.ts'
-import type { Batch } from './services/flow-logs/sinks.ts'
+import type { FlowLogOutput } from './services/flow-logs/writer.ts'
 import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import { createNextHops, type NextHopHook } from './services/next-hops.ts'
@@ -35,12 +35,12 @@ export interface HostServicesParts {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly host: Host
-  readonly monitors: Pick<HostMonitors, 'services'>
+  readonly monitors: Pick<HostMonitors, 'services' | 'inVpc'>
   readonly drivers: Pick<Drivers, 'declarations' | 'services'>
   /** Secret that signs tokens of the metadata service. */
   readonly metadataKey: Uint8Array
   readonly rooms: CounterRooms
-  readonly writeFlowLogs: (batch: Batch) => Promise<void>
+  readonly flowLogs: FlowLogOutput
   /** Memory of the machine that instances may have. */
   readonly instanceMemoryMiB: number
   /** How long a pass waits for the namespaces of VPCs, in milliseconds. */
@@ -54,7 +54,7 @@ function namespaceServices(
   metrics: Metrics,
   network?: number,
 ) {
-  const { config, log, clock, drivers, metadataKey: key, rooms, writeFlowLogs } = parts
+  const { config, log, clock, drivers, metadataKey: key, rooms, flowLogs: output } = parts
   const { instanceMemoryMiB } = parts
   const { surroundings, read } = sharedSurroundings(host)
   const { zone } = config.dns
@@ -76,7 +76,8 @@ function namespaceServices(
         ...(network === undefined ? {} : { network }),
       }),
       createFloatingIpFlows({ host: { ...host, surroundings } }),
-      createFlowLogs({ host, clock, log, metrics, write: writeFlowLogs }),
+      createFlowLogs({ host, clock, log, metrics, output }),
+      ...(network === undefined ? [] : [parts.monitors.inVpc(host, network)]),
     ],
     answers: [
       createDhcp({

@@ -11,6 +11,7 @@ import type { Ledger } from './agent/ledger.ts'
 import type { Config } from './config.ts'
 import { publishedDirectory } from './config-image-directories.ts'
 import { takeDirectoryLock } from './host/files/directory-lock.ts'
+import type { NamespaceHost } from './host/host.ts'
 import { findAddressConflicts } from './host/network/address-probe.ts'
 import { readOwnNetwork } from './host/network/own-network.ts'
 import { hasLegacyRules, isForeignTable, readForeignRules } from './host/nftables/foreign-rules.ts'
@@ -27,7 +28,12 @@ import {
   resolverOf,
 } from './model/addr.ts'
 import { type CloudNetwork, type Collision, findCollisions } from './model/collisions.ts'
-import { explainBlockingChain, findBlockingChains, probeAddresses } from './model/foreign-rules.ts'
+import {
+  explainBlockingChain,
+  type Finding,
+  findBlockingChains,
+  probeAddresses,
+} from './model/foreign-rules.ts'
 import { DAEMON_LOCK, isNicLink, isTransitLink } from './model/names.ts'
 import { namedSources } from './model/nat.ts'
 import { wantedFloatingIps } from './plan/floating.ts'
@@ -38,6 +44,7 @@ import {
   type InterferenceWatch,
 } from './services/interference.ts'
 import type { HostService } from './services/service.ts'
+import { createForeignFirewalls } from './services/vpcs/foreign-firewalls.ts'
 
 const PRIVATE = 0o700
 
@@ -148,6 +155,8 @@ async function knownVpcs(config: Config, ledger: Pick<Ledger, 'load'>): Promise<
  */
 export interface HostMonitors {
   readonly services: readonly HostService[]
+  /** The one of other firewalls in the namespace of the VPC with this number. */
+  inVpc(host: NamespaceHost, network: number): HostService
   found(): { readonly collisions: readonly Collision[]; readonly interference: Interference }
 }
 
@@ -160,10 +169,30 @@ export function createHostMonitors(
   const cloud = cloudNetwork(config)
   const collisions = createCollisionWatch({ read: readOwnNetwork, cloud, clock })
   const interference = watchInterference(config, host, clock)
+  const inVpcs = new Map<number, readonly Finding[]>()
   return {
     services: [collisions, interference],
-    found: () => ({ collisions: collisions.found(), interference: interference.found() }),
+    inVpc: (host, network) =>
+      createForeignFirewalls({
+        ...{ host, network, clock, hasPeers: hasPeers(config) },
+        found: (findings) => {
+          if (findings.length === 0) inVpcs.delete(network)
+          else inVpcs.set(network, findings)
+        },
+      }),
+    found: () => {
+      const { firewalls, addresses } = interference.found()
+      return {
+        collisions: collisions.found(),
+        interference: { firewalls: [...firewalls, ...[...inVpcs.values()].flat()], addresses },
+      }
+    },
   }
+}
+
+/** Whether there may be other hosts. */
+function hasPeers({ store }: Pick<Config, 'store'>): boolean {
+  return store.kind !== 'sqlite'
 }
 
 /** A runner whose programs end when the signal aborts. */
@@ -180,7 +209,6 @@ function watchInterference(
   const { network, fabric } = config
   const resolver = resolverOf(network.vpc)
   const services = [gatewayOf(network.subnet), ...(resolver === undefined ? [] : [resolver])]
-  const hasPeers = config.store.kind !== 'sqlite'
   return createInterferenceWatch({
     host,
     clock,
@@ -190,7 +218,10 @@ function watchInterference(
       firewalls: async (signal, { transits = [] }) =>
         findBlockingChains(
           await readForeignRules(until(signal)),
-          probeAddresses(network.subnet, { hasPeers, hasVpcs: transits.length > 0 }),
+          probeAddresses(network.subnet, {
+            hasPeers: hasPeers(config),
+            hasVpcs: transits.length > 0,
+          }),
         )
           .filter(({ isVital }) => isVital)
           .map(explainBlockingChain),

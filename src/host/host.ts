@@ -12,6 +12,7 @@ import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { Count, CounterTable, CounterValues, ElementCount } from '../model/counters.ts'
 import type { LinkType } from '../model/driver.ts'
 import type { FlowTraffic, TrackedFlow } from '../model/flow.ts'
+import type { ForeignChain } from '../model/foreign-rules.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import type { InstanceLimits } from '../model/limits.ts'
 import type { RouterRoutes } from '../model/router-routes.ts'
@@ -219,6 +220,16 @@ export interface NamespaceHost {
    * `now`, which `rulesGeneration` has just returned. Null when that is not known.
    */
   rulesChanged(from: number, now: number): Promise<ReadonlySet<string> | null>
+  /**
+   * Calls `heard` with the tables of each transaction of any program, and with null when some may
+   * have been missed, until the returned function is called.
+   */
+  watchRules(heard: (tables: ReadonlySet<string> | null) => void): () => void
+  /**
+   * Filtering chains of other programs. Without any table of others it costs one question to the
+   * kernel.
+   */
+  foreignChains(): Promise<readonly ForeignChain[]>
   /** What the named counters of all tables have counted. */
   ruleCounters(): Promise<CounterValues>
   /**
@@ -228,8 +239,11 @@ export interface NamespaceHost {
   linkCounters(table: CounterTable, set: string): Promise<ReadonlyMap<string, Count>>
   /** The same of a set with keys of any type, as bytes. */
   elementCounters(table: CounterTable, set: string): Promise<readonly ElementCount[]>
-  /** Rules of a table as nft(8) prints them, by their handles; empty when there is none. */
-  ruleTexts(family: string, table: string): Promise<ReadonlyMap<number, string>>
+  /**
+   * Rules of a table as nft(8) prints them, by `CHAIN HANDLE`; empty when there is none. After a
+   * table is replaced, its handles are given once more.
+   */
+  ruleTexts(family: string, table: string): Promise<ReadonlyMap<string, string>>
   /**
    * Calls `heard` for what rules do with traced packets (`meta nftrace set 1`), until the returned
    * function is called. Some events may be missing.

@@ -31,6 +31,7 @@ import { ensureRouterRoutes } from './network/router-routes.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './network/routes.ts'
 import { ensureSharedTables } from './network/shared-tables.ts'
 import { openTap, tapMaker } from './network/tap.ts'
+import { hasLegacyRules, isForeignTable, readForeignRules } from './nftables/foreign-rules.ts'
 import { createNft } from './nftables/nft.ts'
 import { createNftState } from './nftables/nft-state.ts'
 import { openRulesWatch, type RulesWatch } from './nftables/rules-watch.ts'
@@ -155,6 +156,8 @@ interface OpenRules {
     | 'listTable'
     | 'rulesGeneration'
     | 'rulesChanged'
+    | 'watchRules'
+    | 'foreignChains'
     | 'ruleCounters'
     | 'linkCounters'
     | 'elementCounters'
@@ -176,6 +179,12 @@ function openRules(inside: Inside, runner: Runner): OpenRules {
       rulesGeneration: () =>
         attempt('the generation of the rules cannot be read', () => state.generation()),
       rulesChanged: (from, now) => watch.changed(from, now),
+      watchRules: (heard) => watch.onChange(heard),
+      foreignChains: async () => {
+        const tables = await attempt('tables cannot be read', () => state.tables())
+        if (!tables.some(isForeignTable) && !inside(hasLegacyRules)) return []
+        return await readForeignRules(runner)
+      },
       ruleCounters: () => attempt('counters cannot be read', () => state.counters()),
       elementCounters: (table, set) =>
         attempt('counters cannot be read', () => state.elementCounters(table, set)),

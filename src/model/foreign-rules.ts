@@ -245,11 +245,14 @@ export function findBlockingChains(
   })
 }
 
-/** The problem and its fix, in words. */
-export function explainBlockingChain(obstacle: BlockingChain): {
+/** A problem and its fix, in words. */
+export interface Finding {
   readonly what: string
   readonly fix: string
-} {
+}
+
+/** In words. */
+export function explainBlockingChain(obstacle: BlockingChain): Finding {
   const { table, chain, rule, loses } = obstacle
   const by = rule === null ? 'by policy' : `by the rule "${rule}"`
   return { what: `${table} ${chain} drops ${loses.join(', ')} (${by})`, fix: fixOf(obstacle) }

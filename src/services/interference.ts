@@ -8,6 +8,7 @@
 import type { Host } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
 import { createIntervalCheck } from '../lib/throttle.ts'
+import type { Finding } from '../model/foreign-rules.ts'
 import type { HostWant } from '../model/want.ts'
 import type { HostService, Pass } from './service.ts'
 
@@ -17,12 +18,6 @@ const RULES_MS = 5_000
 const LEGACY_MS = 60_000
 /** Time between two ARP probes for our addresses. */
 const ADDRESSES_MS = 60_000
-
-/** One disturbance and its fix. */
-interface Finding {
-  readonly what: string
-  readonly fix: string
-}
 
 /** The findings of the last checks. Empty before the first. */
 export interface Interference {
@@ -42,7 +37,7 @@ export interface InterferenceReaders {
   /** Other machines that use our addresses. */
   addresses(signal: AbortSignal, want: HostWant): Promise<readonly Finding[]>
   /** Whether iptables-legacy has rules. */
-  hasLegacyRules(): Promise<boolean>
+  hasLegacyRules(): boolean
   /** Whether a table, such as `inet filter`, belongs to somebody else. */
   isForeignTable(table: string): boolean
 }
@@ -124,7 +119,7 @@ function createRulesTurn(
     hadVpcs = hasVpcs
     const now = await host.rulesGeneration()
     const changed = seen === null ? null : await host.rulesChanged(seen, now)
-    const hasLegacy = await read.hasLegacyRules()
+    const hasLegacy = read.hasLegacyRules()
     const isLegacyDue = hasLegacy !== hadLegacy || (hasLegacy && isLegacyTime())
     seen = now
     hadLegacy = hasLegacy

@@ -17,11 +17,16 @@
  * peer reaches other peers, and the outside, by way of its peer.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { configSchema } from '../../src/config.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { cidr, ipv4 } from '../../src/model/addr.ts'
 import { fabricMac } from '../../src/model/fabric.ts'
+import { createHostMonitors } from '../../src/preconditions.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { reaches } from '../kit/ping.ts'
+import { testWant } from '../kit/testbed.ts'
 import { createVpcTestbed, type GuestSpec, type VpcTestbed } from '../kit/vpc-testbed.ts'
 
 const RED = { vpc: 'red', at: 0, number: 10 } as const
@@ -462,6 +467,44 @@ describe('who has taken over the namespace of a peered VPC', () => {
       await inVpc(2, `send("${source}", "${GREEN_ADDRESS}", b"alike")`)
     expect(await arrives('alike')).toBe(false)
   })
+})
+
+it('rules of other programs in the namespace of a VPC are named while they are there', async () => {
+  const { host } = testbed.host(0)
+  const inside = host.vpcs.opened(1)
+  if (inside === undefined) throw new Error('there is no such namespace')
+  const monitors = createHostMonitors(configSchema.parse({}), host, systemClock)
+  let looks = 0
+  const counting = {
+    ...inside,
+    foreignChains: () => {
+      looks += 1
+      return inside.foreignChains()
+    },
+  }
+  const service = monitors.inVpc(counting, 1)
+  const signal = new AbortController().signal
+  await service.apply({ want: testWant(), resync: false, signal, log: silentLog })
+  const findings = () => monitors.found().interference.firewalls.map(({ what }) => what)
+  await eventually('it has looked', () => looks === 1, DEADLINE_MS)
+  expect(findings()).toEqual([])
+  // Our own rules are nobody's concern.
+  await inside.applyRules('add table inet atoll_trace\ndelete table inet atoll_trace\n')
+  const orders = [
+    'add table inet mine',
+    'add chain inet mine in "{ type filter hook input priority 0; }"',
+    'add rule inet mine in udp dport 53 drop',
+  ]
+  await testbed.inVpc(0, 1, orders.map((order) => `nft ${order}`).join('; '))
+  await eventually('it is named', () => findings().length === 1, DEADLINE_MS)
+  expect(findings()).toEqual([
+    expect.stringMatching(/^in the network namespace atoll-vpc-1: inet mine in drops DNS/),
+  ])
+  await testbed.inVpc(0, 1, 'nft delete table inet mine')
+  await eventually('it is not any more', () => findings().length === 0, DEADLINE_MS)
+  // One for the beginning, and at most one for each change and one after.
+  expect(looks).toBeLessThanOrEqual(5)
+  await service.close()
 })
 
 describe('while no daemon runs and the rules of the host are gone', () => {

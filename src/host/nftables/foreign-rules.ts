@@ -1,8 +1,7 @@
 /**
- * Reads the rules of other firewalls in the calling process's network namespace: nftables, and both
- * kinds of iptables.
+ * Reads the rules of other firewalls in a network namespace: nftables, and both kinds of iptables.
  */
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { hasCode } from '../../lib/errno.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { unavailable } from '../../model/errors.ts'
@@ -13,7 +12,7 @@ import { createNft } from './nft.ts'
 import { parseNftRules } from './nft-rules.ts'
 
 /** Tables of xtables. The file exists only if the kernel has such tables. */
-const LEGACY_TABLES = '/proc/net/ip_tables_names'
+const LEGACY_TABLES = '/proc/thread-self/net/ip_tables_names'
 /**
  * iptables-nft(8) writes to these tables. Its own program reads them, because nft shows many of
  * their rules only as `xt`.
@@ -25,13 +24,19 @@ export function isForeignTable(table: string): boolean {
   return table.split(' ')[1]?.startsWith(NFT_TABLE) !== true
 }
 
-/** Whether iptables-legacy has rules. The kernel does not announce their changes. */
-export async function hasLegacyRules(): Promise<boolean> {
-  const tables = await readFile(LEGACY_TABLES, 'utf8').catch(() => '')
-  return tables.trim() !== ''
+/**
+ * Whether iptables-legacy has rules, in the calling thread's network namespace. The kernel does not
+ * announce their changes.
+ */
+export function hasLegacyRules(): boolean {
+  try {
+    return readFileSync(LEGACY_TABLES, 'utf8').trim() !== ''
+  } catch {
+    return false
+  }
 }
 
-/** All filtering chains of others. Errors: `unavailable`. */
+/** All filtering chains of others, in the network namespace of `run`. Errors: `unavailable`. */
 export async function readForeignRules(run: Runner): Promise<readonly ForeignChain[]> {
   const nft = createNft(run)
   const tables = (await nft.tables()).filter(
@@ -46,7 +51,8 @@ export async function readForeignRules(run: Runner): Promise<readonly ForeignCha
     const text = await nft.list(table.family, table.name)
     if (text !== null) chains.push(...parseNftRules(JSON.parse(text)))
   }
-  if (await hasLegacyRules()) chains.push(...((await save(run, 'iptables-legacy')) ?? []))
+  const legacy = await run('cat', [LEGACY_TABLES])
+  if (legacy.stdout.trim() !== '') chains.push(...((await save(run, 'iptables-legacy')) ?? []))
   return chains
 }
 

@@ -39,7 +39,12 @@ export function* messagesIn(bytes: Buffer): Generator<NftMessage> {
 
 /** The family of a message's table, as nft(8) names it. */
 export function familyOf(body: Buffer): string {
-  return FAMILIES.get(body.readUInt8(MESSAGE_HEADER_BYTES)) ?? 'unknown'
+  return familyName(body.readUInt8(MESSAGE_HEADER_BYTES))
+}
+
+/** A family as nft(8) names it. */
+export function familyName(family: number | undefined): string {
+  return FAMILIES.get(family ?? 0) ?? 'unknown'
 }
 
 /** A name: a text that a zero byte ends. */

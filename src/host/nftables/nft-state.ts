@@ -17,10 +17,13 @@ import {
 } from '../../model/counters.ts'
 import { attributesOf } from '../netlink/attributes.ts'
 import type { Netlink } from '../netlink/netlink.ts'
+import { familyName } from './messages.ts'
 
 export interface NftState {
   /** Advances with every transaction of any program in this namespace. */
   generation(): Promise<number>
+  /** Family and name of every table, such as `inet atoll`. */
+  tables(): Promise<readonly string[]>
   /** Every named counter of all tables, by `counterKey`, in one dump. */
   counters(): Promise<CounterValues>
   /**
@@ -36,9 +39,11 @@ export interface NftState {
 /** NFNL_SUBSYS_NFTABLES (linux/netfilter/nfnetlink.h), the upper byte of a message type. */
 const SUBSYSTEM = 10 << 8
 const GETGEN = SUBSYSTEM | 16
+const GETTABLE = SUBSYSTEM | 1
 const GETSETELEM = SUBSYSTEM | 13
 const GETOBJ = SUBSYSTEM | 19
 const GENERATION_ID = 1
+const TABLE_NAME = 1
 const OBJECT_TABLE = 1
 const OBJECT_NAME = 2
 const OBJECT_TYPE = 3
@@ -78,6 +83,11 @@ export function createNftState(netlink: Netlink): NftState {
       const reply = await netlink.get(GETGEN, [Buffer.alloc(HEADER_BYTES)])
       return attributesOf(reply.subarray(HEADER_BYTES)).get(GENERATION_ID)?.readUInt32BE() ?? 0
     },
+    tables: async () =>
+      (await netlink.dump(GETTABLE, [Buffer.alloc(HEADER_BYTES)])).flatMap((table) => {
+        const name = text(attributesOf(table.subarray(HEADER_BYTES)).get(TABLE_NAME))
+        return name === undefined ? [] : [`${familyName(table[0])} ${name}`]
+      }),
     counters: async () => {
       const objects = await netlink.dump(GETOBJ, [Buffer.alloc(HEADER_BYTES)])
       return new Map(objects.flatMap(decodeCounter))
