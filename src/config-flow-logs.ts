@@ -9,7 +9,7 @@ export const flowLogs = z
       .nullable()
       .default(null)
       .describe(
-        'Directory of flow logs that go to a log group (LogDestinationType cloud-watch-logs): a directory for each group, a file for each network interface; null: `flow-logs` in `stateDir`',
+        'Directory of flow logs that go to a log group (LogDestinationType cloud-watch-logs): a directory for each account, in it one for each group, in it a file for each network interface; null: `flow-logs` in `stateDir`',
       ),
     fileMiB: z
       .int()
@@ -23,5 +23,14 @@ export const flowLogs = z
       .max(1_048_576)
       .default(1024)
       .describe('Size of all these files at which no more is written, in MiB'),
+    accountMiB: z
+      .int()
+      .min(1)
+      .max(1_048_576)
+      .nullable()
+      .default(null)
+      .describe(
+        'Size of the files of one account at which no more is written for it, in MiB; null: half of totalMiB',
+      ),
   })
   .prefault({})

@@ -41,6 +41,7 @@ import {
 } from './preconditions.ts'
 import { counterRooms } from './services/firewall/counters.ts'
 import { createSink } from './services/flow-logs/sinks.ts'
+import { createFlowLogWriter } from './services/flow-logs/writer.ts'
 import { createTracing } from './services/tracing.ts'
 import { flowLogSettings, hostFiles, surroundingsOf } from './settings.ts'
 import type { Store } from './store/store.ts'
@@ -134,15 +135,19 @@ async function openMachine(
   drivers: Drivers,
   parts: AsyncDisposableStack,
 ): Promise<Machine> {
-  const { config } = context
+  const { config, clock, log, metrics } = context
   const metadataKey = await readSecret(join(config.stateDir, 'metadata.key'), { guards: null })
   const s3Settings = await readS3Settings(config.images.s3)
   const s3 = s3Settings === null ? null : createS3(s3Settings)
   parts.defer(() => s3?.close())
+  const flowLogs = createFlowLogWriter({
+    ...{ clock, log, metrics: metrics.share(), region: config.host.region },
+    sink: createSink(flowLogSettings(config), s3 === null ? null : s3.put, clock),
+  })
+  parts.defer(() => flowLogs.close())
   const hostParts = {
-    ...{ ...context, drivers, metadataKey, rooms: counterRooms(config.metrics) },
+    ...{ ...context, drivers, metadataKey, rooms: counterRooms(config.metrics), flowLogs },
     instanceMemoryMiB: memoryForInstances(config),
-    writeFlowLogs: createSink(flowLogSettings(config), s3 === null ? null : s3.put),
   }
   const vpcs = createHostVpcs(hostParts)
   const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)

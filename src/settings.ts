@@ -90,12 +90,12 @@ export function hostRuntimeSettings(
 }
 
 /** Where flow logs go. */
-export function flowLogSettings({ flowLogs, stateDir, host }: Config): FlowLogSettings {
+export function flowLogSettings({ flowLogs, stateDir }: Config): FlowLogSettings {
   return {
     directory: flowLogs.directory ?? join(stateDir, FLOW_LOG_DIRECTORY),
     fileBytes: flowLogs.fileMiB * MIB,
     totalBytes: flowLogs.totalMiB * MIB,
-    region: host.region,
+    accountBytes: Math.min(flowLogs.accountMiB ?? flowLogs.totalMiB / 2, flowLogs.totalMiB) * MIB,
   }
 }
 

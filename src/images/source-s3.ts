@@ -50,8 +50,10 @@ export async function readS3Settings(config: S3Config): Promise<S3Settings | nul
 /** The client of the service. */
 export interface S3 {
   source(bucket: string, key: string): Source
-  /** Stores an object. Errors: `unavailable` when no endpoint takes it. */
-  put(bucket: string, key: string, body: Buffer): Promise<void>
+  /**
+   * Stores an object. Errors: `unavailable` when no endpoint takes it, or the reason of the signal.
+   */
+  put(bucket: string, key: string, body: Buffer, signal: AbortSignal): Promise<void>
   close(): void
 }
 
@@ -63,6 +65,8 @@ const ANSWER_TIMEOUT_MS = 5_000
 /** Clients are created when needed: the SDK takes 10 MB that most daemons do not need. */
 export function createS3(settings: S3Settings): S3 {
   const clients = new Map<string, Promise<Client>>()
+  /** The endpoint that has taken the last object. One that hangs is not asked first each time. */
+  let lastPut = 0
   function clientOf(endpoint: string): Promise<Client> {
     const client = clients.get(endpoint) ?? connect(endpoint, settings)
     clients.set(endpoint, client)
@@ -95,13 +99,18 @@ export function createS3(settings: S3Settings): S3 {
         },
       }
     },
-    async put(bucket, key, body) {
+    async put(bucket, key, body, signal) {
       const failures: string[] = []
-      for (const endpoint of settings.endpoints) {
+      for (let n = 0; n < settings.endpoints.length; n += 1) {
+        const at = (lastPut + n) % settings.endpoints.length
+        const endpoint = settings.endpoints[at] ?? ''
         try {
           const client = await clientOf(endpoint)
-          return await client.put({ Bucket: bucket, Key: key, Body: body })
+          await client.put({ Bucket: bucket, Key: key, Body: body }, signal)
+          lastPut = at
+          return
         } catch (error) {
+          signal.throwIfAborted()
           failures.push(`${endpoint}: ${explain(error)}`)
         }
       }
@@ -125,7 +134,7 @@ interface Client {
     from: Position | null,
     signal: AbortSignal,
   ): Promise<Opened>
-  put(object: PutObjectCommandInput): Promise<void>
+  put(object: PutObjectCommandInput, signal: AbortSignal): Promise<void>
   close(): void
 }
 
@@ -172,8 +181,8 @@ async function connect(endpoint: string, settings: S3Settings): Promise<Client> 
     }
   }
 
-  async function put(object: PutObjectCommandInput): Promise<void> {
-    await client.send(new PutObjectCommand(object))
+  async function put(object: PutObjectCommandInput, signal: AbortSignal): Promise<void> {
+    await client.send(new PutObjectCommand(object), { abortSignal: signal })
   }
 
   return { get, put, close: () => client.destroy() }

@@ -14,11 +14,14 @@ import type { SubnetId } from '../model/ids.ts'
 import { nicLinkName } from '../model/names.ts'
 import type { AclRule } from '../model/network-acl.ts'
 import type { AclWant, HostWant, NicWant } from '../model/want.ts'
+import { recording } from './flow-log-rules.ts'
 import { baseChain, chain, type NftObject } from './nft-tables.ts'
 import { ANY_NIC, drop } from './nft-text.ts'
 import { isProtocol } from './permits.ts'
 import { isRouter } from './router-routes.ts'
 import { protocolMatch } from './security-groups.ts'
+
+const WAYS = ['egress', 'ingress'] as const
 
 /** A line for what enters the link of a router, or comes from it, and is from or for others. */
 function routerLines(
@@ -45,6 +48,7 @@ export function aclRules(want: HostWant, nics: readonly NicWant[]): readonly Nft
   if (subnets.length === 0) return []
   const acls = new Map(subnets.map(({ acl }) => [acl.id, acl]))
   return [
+    ...WAYS.map((way) => chain(`deny_${way}`, [...recording(want, way), drop('acl')])),
     ...[...acls.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)).flatMap(chainsOf),
     baseChain('acls', 'type filter hook forward priority filter - 1; policy accept;', [
       ...subnets.map(
@@ -68,9 +72,13 @@ function chainsOf(acl: AclWant): readonly NftObject[] {
   return [true, false].map((egress) =>
     chain(chainName(acl, egress), [
       ...acl.rules.filter((rule) => rule.egress === egress).flatMap(ruleLines),
-      drop('acl'),
+      deny(egress),
     ]),
   )
+}
+
+function deny(egress: boolean): string {
+  return `goto deny_${egress ? 'egress' : 'ingress'}`
 }
 
 /** The rule as nft(8) has it; none for IPv6, which instances do not have. */
@@ -79,7 +87,7 @@ function ruleLines(rule: AclRule): readonly string[] {
   if (peer.kind === 'ipv6') return []
   const there =
     peer.cidr.prefix === 0 ? [] : [`${egress ? 'ip daddr' : 'ip saddr'} ${formatCidr(peer.cidr)}`]
-  return [[...there, ...protocolMatch(rule), allow ? 'return' : drop('acl')].join(' ')]
+  return [[...there, ...protocolMatch(rule), allow ? 'return' : deny(egress)].join(' ')]
 }
 
 /** The rule that decides about a packet; undefined: none matches, so it is dropped. */

@@ -2,7 +2,9 @@
 import fc from 'fast-check'
 import { cidr } from '../../src/model/addr.ts'
 import type { Flow } from '../../src/model/flow.ts'
+import { peerLinkName } from '../../src/model/names.ts'
 import { type AclRule, byNumber } from '../../src/model/network-acl.ts'
+import type { PeeredVpc } from '../../src/model/peering.ts'
 import { byDestination } from '../../src/model/route-table.ts'
 import type { HostWant, NicWant } from '../../src/model/want.ts'
 import type { RouteWant, WayOut } from '../../src/model/ways-out.ts'
@@ -102,6 +104,44 @@ export function withRouting(want: HostWant, routing: AnyRouting): HostWant {
     local: { ...want.local, instances },
     shared: { ...want.shared, subnets },
   }
+}
+
+/** VPCs that are peered with one that has this routing, and routes to them of its first subnet. */
+export interface AnyPeers {
+  readonly peered: readonly PeeredVpc[]
+  readonly routes: readonly RouteWant[]
+}
+const PEERS = [3, 4, 5].map((network) => ({
+  ...{ network, link: peerLinkName(network), cidr: cidr(`10.${network}.0.0/16`) },
+  ...{ id: numbered('pcx', network), vpc: numbered('vpc', network) },
+}))
+export const anyPeers: fc.Arbitrary<AnyPeers> = fc.record({
+  peered: fc
+    .tuple(fc.subarray(PEERS), fc.subarray(PEERS))
+    .map(([there, linked]) =>
+      there.map((peer) => (linked.includes(peer) ? peer : { ...peer, link: null })),
+    ),
+  // The connection may be gone, or lead to other addresses.
+  routes: fc
+    .dictionary(
+      fc.constantFrom('10.3.0.0/16', '10.3.1.0/24', '10.4.0.0/16', '10.0.0.0/8'),
+      fc.constantFrom(...PEERS),
+      { maxKeys: 3 },
+    )
+    .map((routes) =>
+      Object.entries(routes).map(([destination, { id }]) => ({
+        destination: cidr(destination),
+        to: { kind: 'peering', peering: id },
+      })),
+    ),
+})
+
+/** The want of the namespace of a VPC with these peers. */
+export function withPeers(want: HostWant, { peered, routes }: AnyPeers): HostWant {
+  const [first, ...others] = want.shared.subnets
+  if (first === undefined) return { ...want, peered }
+  const own = { ...first, routes: byDestination([...(first.routes ?? []), ...routes]) }
+  return { ...want, peered, shared: { ...want.shared, subnets: [own, ...others] } }
 }
 
 function subnetOf(ip: string) {

@@ -15,7 +15,12 @@ import { QEMU } from '../../src/machines/declaration.ts'
 import { cidr, cidrAddress, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import type { GroupId } from '../../src/model/ids.ts'
 import { formatId } from '../../src/model/ids.ts'
-import type { HostWant, InstanceWant, NicWant } from '../../src/model/want.ts'
+import {
+  addressesOf,
+  type HostWant,
+  type InstanceWant,
+  type NicWant,
+} from '../../src/model/want.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import { createFirewall } from '../../src/services/firewall/firewall.ts'
 import { createFloatingIpFlows, createFloatingIps } from '../../src/services/floating-ips.ts'
@@ -80,7 +85,7 @@ export function testWant(...instances: readonly InstanceWant[]): HostWant {
         id,
         members: nics
           .filter((each) => each.groups.some((group) => group.id === id))
-          .map((each) => each.ip),
+          .flatMap(addressesOf),
         rules: defaultRuleWants(id),
       })),
     },

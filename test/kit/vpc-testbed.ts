@@ -32,7 +32,9 @@ import {
   type RuleWant,
 } from '../../src/model/want.ts'
 import type { RouteWant } from '../../src/model/ways-out.ts'
+import { createHostMonitors } from '../../src/preconditions.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
+import { createFlowRoom } from '../../src/services/flow-logs/intervals.ts'
 import { instance } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
@@ -301,11 +303,11 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
     ...{ config, host, clock: systemClock, log: silentLog, metrics: createMetrics() },
     metadataKey: KEY,
     instanceMemoryMiB: INSTANCE_MEMORY_MIB,
-    monitors: { services: [] },
+    monitors: { ...createHostMonitors(config, host, systemClock), services: [] },
     // The thread leaves the host's namespace after a pass.
     vpcWaitMs: WHOLE_PASS_MS,
     rooms: counterRooms(config.metrics),
-    writeFlowLogs: async () => undefined,
+    flowLogs: { take: () => undefined, room: createFlowRoom(0) },
     drivers: { declarations: [DOCKER], services: () => [] },
   }
   return createHostServices(parts, createHostVpcs(parts), () => undefined)

@@ -23,6 +23,7 @@ import { connect, type Member, startMember } from '../../src/member.ts'
 import type { HostWant } from '../../src/model/want.ts'
 import { createHostMonitors } from '../../src/preconditions.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
+import { createFlowRoom } from '../../src/services/flow-logs/intervals.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { hostFiles } from '../../src/settings.ts'
 import { silentLog } from '../kit/log.ts'
@@ -188,7 +189,7 @@ async function startDaemon(config: Config): Promise<Running> {
     drivers: { declarations: [DOCKER], services: () => [] },
     instanceMemoryMiB: memoryForInstances(config),
     rooms: counterRooms(config.metrics),
-    writeFlowLogs: async () => undefined,
+    flowLogs: { take: () => undefined, room: createFlowRoom(0) },
   }
   const announced = {
     ...{ identity: config.host.name, version: 'bench' },

@@ -20,19 +20,23 @@ export interface Accepted extends Count {
   readonly protocol: number
 }
 
-/** A function that is called with each reading of the table, and says what is new in it. */
+/**
+ * A function that is called with each reading of the table, and says what is new in it. In the
+ * first reading nothing is: what is there was recorded before, or was not to be. Of NICs that come
+ * later, too, only what their connections carry from then on is new.
+ */
 export function createAcceptedReader(): (
   flows: readonly FlowTraffic[],
   nics: ReadonlySet<Ipv4>,
 ) => readonly Accepted[] {
-  let last: ReadonlyMap<string, readonly [Count, Count]> = new Map()
+  let last: ReadonlyMap<string, readonly [Count, Count]> | null = null
   return (flows, nics) => {
     const now = new Map<string, readonly [Count, Count]>()
     const accepted: Accepted[] = []
     for (const flow of flows) {
-      if (!nics.has(flow.source) && !nics.has(flow.answerFrom)) continue
       const key = `${flow.id} ${flow.source} ${flow.destination} ${flow.protocol}`
       now.set(key, [flow.sent, flow.answered])
+      if (last === null || (!nics.has(flow.source) && !nics.has(flow.answerFrom))) continue
       const [sent, answered] = last.get(key) ?? []
       const there = increase(sent, flow.sent)
       const back = increase(answered, flow.answered)

@@ -3,10 +3,12 @@
  *
  * - Its part of want: `flowLogs` of every NIC of `local.instances`. What is refused the firewall
  *   collects (`plan/flow-log-rules.ts`).
- * - A fresh daemon begins new intervals: what the one before had not yet written is lost.
- * - If we die on any line here, written lines stay, and an interval has none.
+ * - A fresh daemon begins new intervals with what it sees from then on. One that is stopped hands
+ *   over what it has; one that is killed loses that.
+ * - If we die on any line here, what is written stays, and nothing is written twice.
  *
- * It reads the kernel every few seconds while there are flow logs. Packets never wait for it.
+ * It reads the kernel every few seconds while there are flow logs. Packets never wait for it, and
+ * it never waits for what writes (`writer.ts`).
  */
 import type { NamespaceHost } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -19,19 +21,18 @@ import { nicLinkName } from '../../model/names.ts'
 import { addressesOf, type HostWant } from '../../model/want.ts'
 import type { HostService } from '../service.ts'
 import { createAcceptedReader } from './accepted.ts'
-import { createInterval, type Interval } from './intervals.ts'
+import { createInterval, type Interval, type Moment } from './intervals.ts'
 import { createRefusedReader } from './refused.ts'
 import type { Batch } from './sinks.ts'
+import { FLOW_LOG_ERRORS, type FlowLogOutput } from './writer.ts'
 
 /** Less than the kernel keeps the entry of an ended connection (`plan/budgets.ts`). */
 const READ_EVERY_MS = 5_000
-/** Batches that wait for a destination that does not take them. The oldest go first. */
-const WAITING_MAX = 20
 
 /** A NIC with flow logs. */
 interface LoggedNic {
   readonly owner: FlowRecordOwner
-  readonly ip: Ipv4
+  readonly addresses: readonly Ipv4[]
   readonly link: string
   readonly logs: readonly FlowLogWant[]
 }
@@ -43,11 +44,10 @@ interface Running {
 
 export interface FlowLogOptions {
   readonly host: Pick<NamespaceHost, 'flowTraffic' | 'elementCounters'>
-  readonly clock: Pick<Clock, 'now' | 'after'>
+  readonly clock: Pick<Clock, 'now' | 'monotonic' | 'after'>
   readonly log: Log
   readonly metrics: Metrics
-  /** Writes lines. */
-  readonly write: (batch: Batch) => Promise<void>
+  readonly output: FlowLogOutput
 }
 
 /** The service. */
@@ -66,92 +66,132 @@ export function createFlowLogs(options: FlowLogOptions): HostService {
   }
 }
 
+/** Reads the kernel again and again, from when there is a flow log until there is none. */
+interface Reading {
+  readonly accepted: ReturnType<typeof createAcceptedReader>
+  readonly refused: ReturnType<typeof createRefusedReader>
+  stop: () => void
+}
+
 class Recorder {
   readonly #options: FlowLogOptions
   readonly #running = new Map<FlowLogId, Running>()
-  readonly #accepted = createAcceptedReader()
-  readonly #refused: ReturnType<typeof createRefusedReader>
   readonly #failures: Counter<string>
-  #waiting: Batch[] = []
   #nics: readonly LoggedNic[] = []
-  #stop: (() => void) | null = null
-  #reading: Promise<void> = Promise.resolve()
+  #reading: Reading | null = null
+  #looking: Promise<void> = Promise.resolve()
 
   constructor(options: FlowLogOptions) {
     this.#options = options
-    this.#refused = createRefusedReader(options.host)
     this.#failures = options.metrics.counter(
-      'atoll_flow_log_errors_total',
-      'Times flow logs could not be read (read) or written (write), or lines were lost (lost)',
-      ['what'],
+      FLOW_LOG_ERRORS.name,
+      FLOW_LOG_ERRORS.help,
+      FLOW_LOG_ERRORS.labels,
     )
   }
 
   follow(nics: readonly LoggedNic[]): void {
     this.#nics = nics
+    const now = this.#now()
     const logs = new Map(nics.flatMap((nic) => nic.logs.map((log) => [log.id, log] as const)))
-    for (const id of this.#running.keys()) if (!logs.has(id)) this.#running.delete(id)
+    for (const [id, { log, interval }] of this.#running) {
+      if (logs.has(id)) continue
+      this.#running.delete(id)
+      this.#hand(log, interval.end(now))
+    }
     for (const [id, log] of logs) {
       const known = this.#running.get(id)
-      const interval = known?.interval ?? createInterval(log, this.#now())
+      const interval = known?.interval ?? createInterval(log, this.#options.output.room, now)
       interval.follow(
-        nics.flatMap(({ owner, logs }) => (logs.some((l) => l.id === id) ? owner : [])),
+        nics.flatMap(({ owner, logs }) => (logs.some((one) => one.id === id) ? owner : [])),
       )
       this.#running.set(id, { log, interval })
     }
-    if (this.#running.size > 0 && this.#stop === null) this.#next()
-    if (this.#running.size === 0) this.#pause()
+    if (this.#running.size === 0) this.#stop()
+    else if (this.#reading === null) this.#start()
   }
 
+  /** Hands over what there is. */
   async close(): Promise<void> {
-    this.#pause()
-    await this.#reading
+    const last = this.#reading
+    this.#stop()
+    await this.#looking
+    if (last !== null) await this.#read(last)
+    for (const { log, interval } of this.#running.values())
+      this.#hand(log, interval.end(this.#now()))
+    this.#running.clear()
   }
 
-  #now(): number {
-    return Math.floor(this.#options.clock.now() / 1000)
+  #now(): Moment {
+    const { clock } = this.#options
+    return {
+      wall: Math.floor(clock.now() / 1000),
+      monotonic: Math.floor(clock.monotonic() / 1000),
+    }
   }
 
-  #pause(): void {
-    this.#stop?.()
-    this.#stop = null
+  /** From the first reading on, which is at once, connections have counters. */
+  #start(): void {
+    this.#reading = {
+      accepted: createAcceptedReader(),
+      refused: createRefusedReader(this.#options.host),
+      stop: () => undefined,
+    }
+    this.#next(this.#reading, 0)
   }
 
-  #next(): void {
-    this.#stop = this.#options.clock.after(READ_EVERY_MS, () => {
-      this.#reading = this.#look().finally(() => {
-        if (this.#stop !== null) this.#next()
-      })
+  #stop(): void {
+    this.#reading?.stop()
+    this.#reading = null
+  }
+
+  #next(reading: Reading, ms: number): void {
+    reading.stop = this.#options.clock.after(ms, () => {
+      this.#looking = this.#looking
+        .then(() => this.#look(reading))
+        .finally(() => {
+          if (this.#reading === reading) this.#next(reading, READ_EVERY_MS)
+        })
     })
   }
 
-  async #look(): Promise<void> {
+  async #look(reading: Reading): Promise<void> {
+    if (this.#reading !== reading) return
+    await this.#read(reading)
+    for (const { log, interval } of this.#running.values()) {
+      const nics = interval.take(this.#now())
+      if (nics !== null) this.#hand(log, nics)
+    }
+  }
+
+  #hand(log: FlowLogWant, nics: Batch['nics']): void {
+    if (nics.length > 0) this.#options.output.take({ log, nics, at: this.#options.clock.now() })
+  }
+
+  async #read({ accepted, refused }: Reading): Promise<void> {
     try {
-      await this.#read()
+      await this.#readAccepted(accepted)
+      await this.#readRefused(refused)
     } catch (error) {
       this.#failures.inc({ what: 'read' })
       this.#options.log.warn({ error }, 'flow logs cannot be read')
     }
-    for (const { log, interval } of this.#running.values()) {
-      const nics = interval.take(this.#now())
-      if (nics !== null) this.#waiting.push({ log, nics, at: this.#options.clock.now() })
-    }
-    await this.#write()
   }
 
-  async #read(): Promise<void> {
-    const { host } = this.#options
-    const now = this.#now()
-    const byIp = new Map(
-      this.#nics.flatMap((nic) => addressesOf(nic).map((ip) => [ip, nic] as const)),
-    )
+  async #readAccepted(read: Reading['accepted']): Promise<void> {
+    const flows = await this.#options.host.flowTraffic()
+    const byIp = new Map(this.#nics.flatMap((nic) => nic.addresses.map((ip) => [ip, nic] as const)))
+    const { wall } = this.#now()
+    for (const { nic, ...seen } of read(flows, new Set(byIp.keys())))
+      this.#see(byIp.get(nic), { ...seen, action: 'ACCEPT' }, wall)
+  }
+
+  async #readRefused(read: Reading['refused']): Promise<void> {
+    const { refused, skipped } = await read()
     const byLink = new Map(this.#nics.map((nic) => [nic.link, nic]))
-    const flows = await host.flowTraffic()
-    for (const { nic, ...seen } of this.#accepted(flows, new Set(byIp.keys())))
-      this.#see(byIp.get(nic), { ...seen, action: 'ACCEPT' }, now)
-    const { refused, skipped } = await this.#refused()
+    const { wall } = this.#now()
     for (const { link, ...seen } of refused)
-      this.#see(byLink.get(link), { ...seen, action: 'REJECT' }, now)
+      this.#see(byLink.get(link), { ...seen, action: 'REJECT' }, wall)
     for (const link of skipped) {
       const nic = byLink.get(link)
       for (const log of nic?.logs ?? [])
@@ -159,40 +199,19 @@ class Recorder {
     }
   }
 
-  #see(nic: LoggedNic | undefined, seen: Parameters<Interval['see']>[1], now: number): void {
+  #see(nic: LoggedNic | undefined, seen: Parameters<Interval['see']>[1], wall: number): void {
     for (const log of nic?.logs ?? [])
-      this.#running.get(log.id)?.interval.see(nic?.owner.nic ?? '', seen, now)
-  }
-
-  async #write(): Promise<void> {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const batch of waiting)
-      try {
-        await this.#options.write(batch)
-      } catch (error) {
-        this.#failures.inc({ what: 'write' })
-        this.#options.log.warn({ error, flowLog: batch.log.id }, 'flow logs cannot be written')
-        this.#waiting.push(batch)
-      }
-    const lost = this.#waiting.length - WAITING_MAX
-    if (lost <= 0) return
-    this.#failures.inc({ what: 'lost' }, lost)
-    this.#waiting = this.#waiting.slice(lost)
+      this.#running.get(log.id)?.interval.see(nic?.owner.nic ?? '', seen, wall)
   }
 }
 
 function loggedNics({ local }: HostWant): readonly LoggedNic[] {
   return local.instances.flatMap(({ id: instance, account, nics }) =>
-    nics.flatMap(({ id: nic, ip, vpc, subnet, flowLogs = [] }) =>
-      flowLogs.length === 0
-        ? []
-        : [
-            {
-              owner: { account, nic, vpc, subnet, instance },
-              ...{ ip, link: nicLinkName(nic), logs: flowLogs },
-            },
-          ],
-    ),
+    nics.flatMap((nic) => {
+      const { id, vpc, subnet, flowLogs: logs = [] } = nic
+      if (logs.length === 0) return []
+      const owner = { account, nic: id, vpc, subnet, instance }
+      return [{ owner, addresses: addressesOf(nic), link: nicLinkName(id), logs }]
+    }),
   )
 }

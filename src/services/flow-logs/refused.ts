@@ -11,6 +11,7 @@ const NAME_BYTES = 16
 const AT = { source: 16, destination: 20, protocol: 24, sourcePort: 28, destinationPort: 32 }
 /** Of a key with ports. */
 const PORTS_BYTES = 36
+const NOTHING: Count = { packets: 0, bytes: 0 }
 
 /** Packets of one kind that were refused since the last reading. */
 interface Refused extends Count {
@@ -29,19 +30,23 @@ export interface RefusedReading {
   readonly skipped: ReadonlySet<string>
 }
 
-/** A function that reads what was refused since it was last called. */
+/**
+ * A function that reads what was refused since it was last called. The first reading has nothing:
+ * what is there was recorded before, or was not to be.
+ */
 export function createRefusedReader(
   host: Pick<Host, 'elementCounters'>,
 ): () => Promise<RefusedReading> {
-  let last: ReadonlyMap<string, Count> = new Map()
+  let last: ReadonlyMap<string, Count> | null = null
   return async () => {
     const now = new Map<string, Count>()
     const refused: Refused[] = []
     const skipped = new Set<string>()
     const more = (set: string, { key, packets, bytes }: ElementCount): Count => {
       const name = `${set} ${key.toString('hex')}`
-      now.set(name, { packets, bytes })
-      return increase(last.get(name), { packets, bytes })
+      const count = { packets, bytes }
+      now.set(name, count)
+      return last === null ? NOTHING : increase(last.get(name), count)
     }
     for (const direction of ['egress', 'ingress'] as const) {
       const sets = refusedSets(direction)

@@ -1,31 +1,44 @@
 /**
  * Images from a real S3 service with several endpoints, some of which fail while an image is
- * downloaded.
+ * downloaded; and flow logs to it.
  */
 
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { gunzipSync } from 'node:zlib'
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { createMachineImages, type MachineImages } from '../../../src/images/machine-images.ts'
-import type { S3Settings } from '../../../src/images/source-s3.ts'
+import { createS3, type S3Settings } from '../../../src/images/source-s3.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { createKeptImages } from '../../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
+import { DEFAULT_FIELDS } from '../../../src/model/flow-log.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import { MIB } from '../../../src/model/sizes.ts'
 import type { ImageStatus } from '../../../src/plan/workloads.ts'
+import { createSink } from '../../../src/services/flow-logs/sinks.ts'
+import { createFlowLogWriter } from '../../../src/services/flow-logs/writer.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { fastClock } from '../../kit/fast-clock.ts'
+import { LOG, OWNER } from '../../kit/flow-logs.ts'
 import { outboundTo } from '../../kit/outbound.ts'
+import { numbered } from '../../kit/records.ts'
 import { type Swift, startSwift } from '../../kit/swift.ts'
+import { metricValue } from '../../kit/testbed.ts'
 
 const content = bootable(24 * MIB)
 const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
 const LOCATION = 's3://images/team/debian.img'
 const SETTLE_MS = 60_000
+const LIMITS = { fileBytes: 1e6, totalBytes: 1e8, accountBytes: 1e8 }
 
 let swift: Swift
 let cacheDir: string
@@ -166,4 +179,62 @@ test('endpoints that do not answer are skipped, and not shown to clients', async
     kind: 'failed',
     message: `${LOCATION} cannot be fetched from this host`,
   })
+})
+
+test('records of flow logs arrive once, whatever endpoints do', async () => {
+  await swift.client.send(new CreateBucketCommand({ Bucket: 'flows' }))
+  const metrics = createMetrics()
+  // Longer than an endpoint that hangs takes to be given up.
+  const clock = fastClock(4)
+  const s3 = createS3(swift.settings)
+  const sink = createSink({ directory: cacheDir, ...LIMITS }, s3.put, clock)
+  const writer = createFlowLogWriter({ sink, region: 'atoll-1', clock, log: silentLog, metrics })
+  const write = (bucket: string, line: string) =>
+    writer.take({
+      log: {
+        ...LOG,
+        id: numbered('fl', bucket.length),
+        destination: { kind: 's3', bucket, prefix: 'net' },
+      },
+      nics: [{ owner: OWNER, lines: [line] }],
+      at: Date.parse('2026-11-29T08:05:59Z'),
+    })
+  const isWritten = (records: number) =>
+    vi.waitUntil(
+      async () =>
+        (await metricValue(metrics, 'atoll_flow_log_records_total', 'written')) === records,
+      { timeout: SETTLE_MS, interval: 50 },
+    )
+  write('flows', 'first')
+  await isWritten(1)
+  // One endpoint is gone, one says nothing, and a bucket is not there.
+  await swift.signal(0, 'SIGKILL')
+  await swift.signal(1, 'SIGSTOP')
+  write('no-such-bucket', 'lost')
+  write('flows', 'second')
+  await isWritten(2)
+  await swift.signal(1, 'SIGCONT')
+  await swift.start(0)
+  write('flows', 'third')
+  await isWritten(3)
+  // The bucket is made at last.
+  await swift.client.send(new CreateBucketCommand({ Bucket: 'no-such-bucket' }))
+  await isWritten(4)
+  await writer.close()
+  s3.close()
+  const { Contents: found = [] } = await swift.client.send(
+    new ListObjectsV2Command({ Bucket: 'flows' }),
+  )
+  const texts = await Promise.all(
+    found.map(async ({ Key }) => {
+      expect(Key).toMatch(
+        /^net\/AWSLogs\/\d{12}\/vpcflowlogs\/atoll-1\/2026\/11\/29\/.*_20261129T0805Z_/,
+      )
+      const object = await swift.client.send(new GetObjectCommand({ Bucket: 'flows', Key }))
+      return gunzipSync(Buffer.from((await object.Body?.transformToByteArray()) ?? [])).toString()
+    }),
+  )
+  const head = DEFAULT_FIELDS.join(' ')
+  expect(texts.toSorted()).toEqual(['first', 'second', 'third'].map((line) => `${head}\n${line}\n`))
+  expect(await metricValue(metrics, 'atoll_flow_log_records_total', 'lost')).toBe(0)
 })

@@ -15,7 +15,8 @@ import { transitOf } from '../../../src/model/transit.ts'
 import type { HostWant, InstanceWant, NicWant } from '../../../src/model/want.ts'
 import { changeScript, loadScript, planRuleset } from '../../../src/plan/ruleset.ts'
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
-import { anyRouting, withRouting } from '../../kit/any-routing.ts'
+import { anyPeers, anyRouting, withPeers, withRouting } from '../../kit/any-routing.ts'
+import { LOG, withFlowLogs } from '../../kit/flow-logs.ts'
 import { anyRulesOf, withRules } from '../../kit/group-rules.ts'
 import { numbered } from '../../kit/records.ts'
 import { renderRuleset } from '../../kit/rules-text.ts'
@@ -258,6 +259,9 @@ describe('properties', () => {
     hasTunnel: fc.boolean(),
     rules: anyRulesOf([1, 2, 3]),
     routing: fc.option(anyRouting, { nil: null }),
+    inVpc: fc.boolean(),
+    peers: anyPeers,
+    flowLogs: fc.subarray(['ACCEPT', 'REJECT', 'ALL'] as const),
   })
   const rulesetOf = ({
     instances,
@@ -268,18 +272,24 @@ describe('properties', () => {
     hasTunnel,
     ...more
   }: RulesetInput) => {
-    const groups = withRules(testWant(...instances), more.rules)
-    const want = more.routing === null ? groups : withRouting(groups, more.routing)
+    const groups = withFlowLogs(
+      withRules(testWant(...instances), more.rules),
+      more.flowLogs.map((trafficType) => ({ ...LOG, trafficType })),
+    )
+    const routed = more.routing === null ? groups : withRouting(groups, more.routing)
+    const want = more.inVpc ? withPeers(routed, more.peers) : routed
     const [first] = want.shared.vpcs
-    const shared = {
-      ...want.shared,
-      vpcs: first === undefined ? [] : vpcs.map((cidr) => ({ ...first, cidr })),
-    }
+    // A namespace is that of one VPC.
+    const own = first === undefined ? [] : vpcs.map((cidr) => ({ ...first, cidr }))
+    const shared = { ...want.shared, vpcs: more.inVpc ? want.shared.vpcs.slice(0, 1) : own }
     const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode }
     const defaultRoutes = hasTunnel
       ? [...ROUTING.defaultRoutes, { link: 'tun0', gateway: null }]
       : ROUTING.defaultRoutes
-    const settings = { ...LONE_FIREWALL, fabric, reach, instanceToHostPorts: [22, 8773] }
+    const settings = {
+      ...{ ...LONE_FIREWALL, fabric, reach, instanceToHostPorts: [22, 8773] },
+      ...(more.inVpc ? { inVpc: true } : {}),
+    }
     return planRuleset({ ...want, shared }, settings, { ...ROUTING, defaultRoutes, connected })
   }
   const scriptOf = (given: RulesetInput) => loadScript(rulesetOf(given))
@@ -292,7 +302,8 @@ describe('properties', () => {
         expect(replaced).not.toMatch(/flags .*interval/)
         // Of networks, ranges and beginnings of names.
         const inRules = [...replaced.matchAll(/^ +(?!elements).*\{(.+)\}/gm)].map(([, set]) => set)
-        for (const set of inRules) expect(set).not.toMatch(/[/*]|\d-\d/)
+        for (const set of inRules)
+          expect(set?.replace(/limit rate over \S+/, '')).not.toMatch(/[/*]|\d-\d/)
       }),
       { numRuns: 50 },
     )
@@ -334,7 +345,10 @@ describe('properties', () => {
       fc.assert(
         fc.property(anyRulesetInput, anyRulesetInput, (one, other) => {
           // A set that becomes another kind of match is a change, too.
-          const [before, now] = [rulesetOf(one), rulesetOf({ ...other, mode: one.mode })]
+          const [before, now] = [
+            rulesetOf(one),
+            rulesetOf({ ...other, mode: one.mode, inVpc: one.inVpc }),
+          ]
           const change = changeScript(before, now)
           expect(changeScript(now, now)).toBe('')
           expect(change).not.toBeNull()
