@@ -220,15 +220,9 @@ export interface NamespaceHost {
    * `now`, which `rulesGeneration` has just returned. Null when that is not known.
    */
   rulesChanged(from: number, now: number): Promise<ReadonlySet<string> | null>
-  /**
-   * Calls `heard` with the tables of each transaction of any program, and with null when some may
-   * have been missed, until the returned function is called.
-   */
+  /** Calls `heard` with the tables of each transaction (null: unknown), until the end is called. */
   watchRules(heard: (tables: ReadonlySet<string> | null) => void): () => void
-  /**
-   * Filtering chains of other programs. Without any table of others it costs one question to the
-   * kernel.
-   */
+  /** Filtering chains of others. Without tables of others it is one question to the kernel. */
   foreignChains(): Promise<readonly ForeignChain[]>
   /** What the named counters of all tables have counted. */
   ruleCounters(): Promise<CounterValues>
@@ -239,10 +233,7 @@ export interface NamespaceHost {
   linkCounters(table: CounterTable, set: string): Promise<ReadonlyMap<string, Count>>
   /** The same of a set with keys of any type, as bytes. */
   elementCounters(table: CounterTable, set: string): Promise<readonly ElementCount[]>
-  /**
-   * Rules of a table as nft(8) prints them, by `CHAIN HANDLE`; empty when there is none. After a
-   * table is replaced, its handles are given once more.
-   */
+  /** Rules of a table as nft(8) prints them, by `CHAIN HANDLE`; empty when there is none. */
   ruleTexts(family: string, table: string): Promise<ReadonlyMap<string, string>>
   /**
    * Calls `heard` for what rules do with traced packets (`meta nftrace set 1`), until the returned
@@ -380,9 +371,7 @@ export interface VpcNamespaces {
   list(): Promise<readonly number[]>
   /** Those of the given whose namespace, as this process has it open, still has its name. */
   named(networks: readonly number[]): ReadonlySet<number>
-  /**
-   * Those of the given whose link to the machine's own namespace is as it should be on this side.
-   */
+  /** Those of the given whose link to the machine's own namespace is right on this side. */
   linked(networks: readonly number[]): Promise<ReadonlySet<number>>
   /**
    * Makes a namespace, its name, and its link to the machine's own (`model/transit.ts`), or repairs

@@ -1,8 +1,8 @@
 /**
  * `explain` agrees with the kernel: for any records (groups, rules, routes, network ACLs, peering
  * connections, floating IPs) of four VPCs in two subnets each on two hosts, two of them with the
- * same addresses, a packet of any kind arrives exactly if `explain` says so, and so does its answer.
- * Everything is made once; each case changes the records in place and sends real packets.
+ * same addresses, a packet of any kind arrives exactly if `explain` says so, and so does its
+ * answer. Everything is made once; each case changes the records in place and sends real packets.
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'

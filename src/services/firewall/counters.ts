@@ -17,7 +17,7 @@ import { BUDGET_DROP_REASONS } from '../../plan/budgets.ts'
 import { DROP_REASONS } from '../../plan/nft-text.ts'
 import { dropCounterOf, NIC_COUNTER_SETS } from '../../plan/nic-counters.ts'
 import { ruleCounterName } from '../../plan/security-groups.ts'
-import { TABLES } from './rules.ts'
+import { type Replacing, TABLES } from './rules.ts'
 import { createSeries, createSeriesRoom, type Labels, type SeriesRoom } from './series.ts'
 
 const MAIN = { family: 'inet', name: NFT_TABLE } as const
@@ -51,12 +51,7 @@ export function counterRooms(
 }
 
 export interface FirewallCounters {
-  /**
-   * Runs `work`, which makes new tables that begin with these values. Nobody reads counters
-   * meanwhile: what had counted on until then would be behind what is known of it, as if somebody
-   * had set it to zero.
-   */
-  replacing<T>(work: (counted: CounterValues) => Promise<T>): Promise<T>
+  readonly replacing: Replacing
   /** From now on there are the NICs and rules of this want. */
   follow(want: HostWant): void
   /** Ends the metrics of NICs and rules. */

@@ -24,7 +24,6 @@ import {
   type Ruleset,
 } from '../../plan/ruleset.ts'
 import type { Pass } from '../service.ts'
-import type { FirewallCounters } from './counters.ts'
 
 /** All tables that the firewall makes. */
 export const TABLES = [...RULESET_TABLES, ...BUDGET_TABLES]
@@ -49,8 +48,15 @@ interface Loaded {
   fingerprint: string | null
 }
 
+/**
+ * Runs `work`, which makes new tables that begin with what all counters have counted. Nobody reads
+ * counters meanwhile: what had counted on until then would be behind what is known of it, as if
+ * somebody had set it to zero.
+ */
+export type Replacing = <T>(work: (counted: CounterValues) => Promise<T>) => Promise<T>
+
 interface Loading {
-  readonly replacing: FirewallCounters['replacing']
+  readonly replacing: Replacing
   /** Whether others change rules in this namespace, too. */
   readonly isShared: boolean
 }

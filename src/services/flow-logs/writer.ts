@@ -166,7 +166,7 @@ class Writer {
     this.#pending.add(done)
   }
 
-  /** Tries all that waits, the oldest first. After a failure nothing more goes to the same place. */
+  /** Tries all that waits, the oldest first. What fails is not tried for later intervals. */
   async #write(id: FlowLogId, lane: Lane): Promise<void> {
     const refusing = new Set<string>()
     for (const batch of [...lane.waiting])

@@ -1,4 +1,4 @@
-/** Destinations that fail: no other flow log waits, nothing is written twice, what waits is limited. */
+/** Destinations that fail: no other flow log waits, nothing is written twice, all is limited. */
 import { expect, test } from 'vitest'
 import { nextTurn } from '../../../../src/lib/clock.ts'
 import { createMetrics, type Metrics } from '../../../../src/lib/metrics.ts'
