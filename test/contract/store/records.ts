@@ -92,7 +92,6 @@ export const group: Group = {
   description: 'default VPC security group',
 }
 export const otherGroup: Group = { ...group, id: nth('sg', 2), name: 'web' }
-/** A host as its daemon announces it. */
 /** Another VPC, with a subnet and the id of a group. */
 export const farVpc: Vpc = {
   ...vpc,
@@ -109,6 +108,7 @@ export const farSubnet: Subnet = {
 }
 export const farGroup = nth('sg', 9)
 
+/** A host as its daemon announces it. */
 export const hostRow: Parameters<Parameters<Parameters<Store['change']>[0]>[0]['upsertHost']>[0] = {
   name: HOST,
   zone: 'atoll-1a',
@@ -126,6 +126,7 @@ export const freshHost: Host = {
   life: null,
   state: 'active',
   live: true,
+  drainingSinceMs: null,
   usedVcpus: 0,
   usedMemoryMiB: 0,
   usedDiskGiB: 0,
@@ -147,6 +148,7 @@ export function image(number: number, change: Partial<Image> = {}): Image {
     repositoryDigest: null,
     host: HOST,
     diskGiB: 3,
+    sourceImage: null,
     sourceInstance: null,
     capture: null,
     createdAt: NOW,
