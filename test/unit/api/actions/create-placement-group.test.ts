@@ -10,6 +10,7 @@ import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import type { InstanceId } from '../../../../src/model/ids.ts'
 import { releaseInstance } from '../../../../src/store/release.ts'
 import { BOB, type Cloud, hostRow, openCloud } from '../../../kit/api-cloud.ts'
+import { intercept } from '../../../kit/failing-store.ts'
 
 const ROOM = { vcpus: 16, memoryMiB: 65_536 }
 const hosts = (count: number) => Array.from({ length: count }, () => ROOM)
@@ -165,6 +166,31 @@ describe('a launch into a placement group', () => {
       { numRuns: 15 },
     )
   })
+
+  it.each(['spread', 'partition'])(
+    'takes no place of a %s that another launch took after it was read',
+    async (Strategy) => {
+      await using cloud = await openCloud({ hosts: hosts(2) })
+      await cloud.run(createPlacementGroup, { GroupName: 'group', Strategy })
+      const Placement = (PartitionNumber: number) => ({
+        ...{ GroupName: 'group', ...(Strategy === 'spread' ? {} : { PartitionNumber }) },
+      })
+      await launch(cloud, Placement(1))
+      // As the records were before that.
+      const store = intercept(cloud.store, (method) =>
+        method === 'placementSlots' ? Promise.resolve([]) : undefined,
+      )
+      const asked = { ImageId: cloud.image, MinCount: 1, MaxCount: 1, Placement: Placement(2) }
+      await cloud.runOn(store, runInstances, asked)
+      const used = (await placed(cloud)).map(({ host }) => host)
+      expect(new Set(used).size).toBe(2)
+      await expect(
+        cloud.runOn(store, runInstances, { ...asked, Placement: Placement(3) }),
+      ).rejects.toMatchObject({ code: 'InsufficientInstanceCapacity' })
+      const vcpus = (await cloud.store.read((tx) => tx.hosts())).map((host) => host.usedVcpus)
+      expect(vcpus[0]).toBe(vcpus[1])
+    },
+  )
 
   it('puts no host into two partitions', async () => {
     await using cloud = await openCloud({ hosts: hosts(3) })
