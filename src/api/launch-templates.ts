@@ -12,9 +12,14 @@ import { callerArn } from './caller-arn.ts'
 import type { TemplateReference } from './launch/template-reference.ts'
 import { notFound } from './schemas.ts'
 
-/** Templates of one account (EC2: 5,000 in a region), and versions of one template (10,000). */
+/** Templates of one account (EC2: 5,000 in a region). */
 export const TEMPLATES_MAX = 5000
-const VERSIONS_MAX = 10_000
+/**
+ * Versions of one template, and of all templates of one account. EC2 allows 10,000 of each
+ * template. A version may have 60 KB, and a request may read all of a template.
+ */
+const VERSIONS_MAX = 1000
+const ACCOUNT_VERSIONS_MAX = 10_000
 
 /** `InvalidLaunchTemplateId.NotFound`. */
 export function missingTemplates(ids: readonly string[]): Error {
@@ -65,8 +70,7 @@ export async function requireVersion(
 ): Promise<LaunchTemplateVersion> {
   const { id, account } = template
   const number = versionNumber(template, version)
-  const versions = await tx.launchTemplateVersions({ account, templates: [id] })
-  const found = versions.find((one) => one.version === number)
+  const [found] = await tx.launchTemplateVersions({ account, templates: [id], versions: [number] })
   if (found === undefined) throw missingVersion(template, number)
   return found
 }
@@ -99,11 +103,16 @@ export async function addVersion(
   { request, description, data, now, caller }: NewVersion,
 ): Promise<LaunchTemplateVersion> {
   const { id, account } = template
-  const versions = await tx.launchTemplateVersions({ account, templates: [id] })
-  if (versions.length >= VERSIONS_MAX)
+  if ((await tx.launchTemplateNumbers(id)).length >= VERSIONS_MAX)
     throw refused(
       'ResourceLimitExceeded',
       `The launch template '${id}' has ${VERSIONS_MAX} versions, which is the maximum: delete some`,
+    )
+  await tx.takeTurn(account)
+  if ((await tx.countLaunchTemplateVersions(account)) >= ACCOUNT_VERSIONS_MAX)
+    throw refused(
+      'ResourceLimitExceeded',
+      `The launch templates of the account have ${ACCOUNT_VERSIONS_MAX} versions, which is the maximum: delete some`,
     )
   const number = template.lastVersion + 1
   const version = {

@@ -149,8 +149,8 @@ export const createLaunchTemplateVersion = changeAction({
     result: request,
     async repeat(tx, result) {
       const template = await requireTemplate(tx, account, reference)
-      const versions = await tx.launchTemplateVersions({ account, templates: [template.id] })
-      const version = versions.find((one) => one.request === result)
+      const query = { account, templates: [template.id], request: result }
+      const [version] = await tx.launchTemplateVersions(query)
       if (version === undefined) throw missingTemplates([template.id])
       return templateVersionView(template, version)
     },

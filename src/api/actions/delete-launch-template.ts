@@ -50,8 +50,7 @@ export const deleteLaunchTemplateVersions = changeAction({
   async change(tx, { asked, reference }, { account }) {
     const template = await requireTemplate(tx, account, reference)
     const { id, name, defaultVersion } = template
-    const versions = await tx.launchTemplateVersions({ account, templates: [id] })
-    const left = new Set(versions.map(({ version }) => version))
+    const left = new Set(await tx.launchTemplateNumbers(id))
     const deleted: object[] = []
     const failed: DeleteLaunchTemplateVersionsResponseErrorItem[] = []
     for (const number of new Set(asked.Versions.map(Number))) {

@@ -81,9 +81,13 @@ async function rowsOf(tx: ReadTx, account: AccountId, asked: Asked): Promise<rea
   const templates = isOfAll(asked)
     ? await tx.launchTemplates({ account })
     : [await requireTemplate(tx, account, templateReference(asked))]
-  const versions = await tx.launchTemplateVersions(
-    isOfAll(asked) ? { account } : { account, templates: templates.map(({ id }) => id) },
+  const wanted = new Set(
+    templates.flatMap((one) => Versions.map((version) => versionNumber(one, version))),
   )
+  const versions = await tx.launchTemplateVersions({
+    ...{ account, templates: templates.map(({ id }) => id) },
+    ...(wanted.size === 0 ? {} : { versions: [...wanted] }),
+  })
   const byTemplate = Map.groupBy(versions, ({ template }) => template)
   return templates.flatMap((template) => {
     const own = byTemplate.get(template.id) ?? []

@@ -59,6 +59,10 @@ type Tables = RowsOf<typeof tables>
 interface VersionQuery {
   readonly account: AccountId
   readonly templates?: readonly LaunchTemplateId[]
+  /** Numbers, of which there should be few. */
+  readonly versions?: readonly number[]
+  /** What made it. */
+  readonly request?: string
 }
 
 /** The noun. */
@@ -73,21 +77,44 @@ export const launchTemplates = noun({
       const query = db.selectFrom('launchTemplates').selectAll().where('account', '=', account)
       return rows.parse(tables.launchTemplates, await query.orderBy('id').execute())
     },
-    /** By template and number. */
+    /** By template and number. A version may be large, so ask for no more than is needed. */
     async launchTemplateVersions({
       account,
       templates,
+      versions,
+      request,
     }: VersionQuery): Promise<readonly LaunchTemplateVersion[]> {
-      const query = db
+      let query = db
         .selectFrom('launchTemplateVersions')
         .selectAll()
         .where('account', '=', account)
         .orderBy('template')
         .orderBy('version')
+      if (versions !== undefined) query = query.where('version', 'in', [0, ...versions])
+      if (request !== undefined) query = query.where('request', '=', request)
       const found = await inParts(templates, (part) =>
         part === undefined ? query.execute() : query.where('template', 'in', part).execute(),
       )
       return (await rows.parseLong(tables.launchTemplateVersions, found)).map(fromRow)
+    },
+    /** The numbers of a template's versions, ascending, without what is in them. */
+    async launchTemplateNumbers(template: LaunchTemplateId): Promise<readonly number[]> {
+      const found = await db
+        .selectFrom('launchTemplateVersions')
+        .select('version')
+        .where('template', '=', template)
+        .orderBy('version')
+        .execute()
+      return found.map(({ version }) => Number(version))
+    },
+    /** How many versions all templates of an account have. */
+    async countLaunchTemplateVersions(account: AccountId): Promise<number> {
+      const { count: versions } = await db
+        .selectFrom('launchTemplateVersions')
+        .select((eb) => eb.fn.countAll().as('count'))
+        .where('account', '=', account)
+        .executeTakeFirstOrThrow()
+      return Number(versions)
     },
   }),
   writes: ({ db }: Session<Tables>) => ({
