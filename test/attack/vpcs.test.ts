@@ -241,24 +241,23 @@ while True:
     connection.sendall(str(peer[1]).encode())
     kept.append(connection)
 `
-/** Python: opens connections from each of its addresses in turn until all fail. */
+/** Python: opens connections from each of its addresses in turn, until several in turn fail. */
 const USE_UP = `
 import signal, socket, sys
 to, *own = sys.argv[1:]
-kept, seen, full = [], [], set()
-while len(seen) < 200 and len(full) < len(own):
-    for ip in own:
-        one = socket.socket()
-        one.settimeout(0.7)
-        one.bind((ip, 0))
-        try:
-            one.connect((to, 7004))
-            seen.append(one.recv(10).decode())
-        except OSError:
-            full.add(ip)
-            one.close()
-            continue
+kept, seen, failed = [], [], 0
+while len(seen) < 200 and failed < 5:
+    one = socket.socket()
+    one.settimeout(1.5)
+    one.bind((own[(len(seen) + failed) % len(own)], 0))
+    try:
+        one.connect((to, 7004))
+        seen.append(one.recv(10).decode())
         kept.append(one)
+        failed = 0
+    except OSError:
+        failed += 1
+        one.close()
 print(" ".join(seen), flush=True)
 signal.pause()
 `
