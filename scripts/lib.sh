@@ -342,4 +342,4 @@ remove_engine() {
   remove_remap_user
 }
 
-daemon_is_healthy() { curl -sf -m 2 --noproxy '*' http://127.0.0.1:9773/healthz; }
+daemon_is_healthy() { curl -sf -m 10 --noproxy '*' http://127.0.0.1:9773/healthz; }

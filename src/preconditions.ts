@@ -53,6 +53,8 @@ const PRIVATE = 0o700
  * daemon uses them, or runs on this machine.
  */
 export async function lockDirectories(config: Config): Promise<() => Promise<void>> {
+  if (process.getuid?.() !== 0)
+    throw new Error('atolld needs root: start it with sudo, or with: systemctl start atolld')
   for (const dir of [config.stateDir, config.runtimeDir]) {
     mkdirSync(dir, { recursive: true, mode: PRIVATE })
     // An existing directory may be open to others. User data, keys and console output are below it.

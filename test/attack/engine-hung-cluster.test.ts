@@ -122,7 +122,9 @@ bus: {kind: rabbitmq, nodes: ['${rabbit.address}'], user: ${RABBIT_USER}, passwo
     mariadb.server.signal('SIGSTOP')
     try {
       await instancesGoOn()
-      await expect(within(ANSWER_MS, 'a launch', launch())).rejects.toThrow(/not available/)
+      await expect(within(ANSWER_MS, 'a launch', launch())).rejects.toThrow(
+        /database is unavailable/,
+      )
       await named(new RegExp(`^lease: expired: .*${mariadb.node} does not answer`))
       await named(new RegExp(`^records: unavailable; using the ledger: .*${mariadb.node} does not`))
       await instancesGoOn()

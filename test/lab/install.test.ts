@@ -78,7 +78,7 @@ version
 echo "== broken"
 newer 9.9.2
 sed -i "s/^const log = \\|^  const log = /if (config !== null) throw new Error('not today')\\n&/" /mnt/new/9.9.2/src/main.ts
-ATOLL_START_SECONDS=15 /mnt/new/9.9.2/scripts/install 2>&1 && echo "it started"
+ATOLL_START_SECONDS=60 /mnt/new/9.9.2/scripts/install 2>&1 && echo "it started"
 version
 echo "== kept"
 /opt/atoll/current/scripts/install --uninstall --keep-state || echo "failed with $?"
