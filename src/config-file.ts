@@ -7,6 +7,7 @@
 import { type Document, isMap, isScalar, LineCounter, parseDocument, stringify } from 'yaml'
 import { z } from 'zod'
 import { type Config, configSchema } from './config.ts'
+import { issueText } from './lib/issue-text.ts'
 import { readTextFile } from './lib/text-file.ts'
 import { messageOf } from './model/errors.ts'
 import { formatRange } from './model/pools.ts'
@@ -75,7 +76,7 @@ export function parseConfig(text: string, file: string): Config {
             line: lineOf([...issue.path, key]),
             message: `unknown key${suggestion(issue.path, key)}`,
           }))
-        : [{ key: issue.path.join('.'), line: lineOf(issue.path), message: issue.message }],
+        : [{ key: issue.path.join('.'), line: lineOf(issue.path), message: issueText(issue) }],
     ),
   )
 }

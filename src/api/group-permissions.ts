@@ -21,7 +21,7 @@ import {
   type RulePeer,
 } from '../model/group-rule.ts'
 import type { GroupId } from '../model/ids.ts'
-import { IDS_MAX, idSchema, onlySchema, textSchema, withCode } from './schemas.ts'
+import { IDS_MAX, idSchema, onlySchema, textSchema } from './schemas.ts'
 
 /** Longest description of a rule or a group, and longest name of a group. */
 const GROUP_TEXT_MAX_LENGTH = 255
@@ -32,12 +32,10 @@ export const groupTextSchema = z
   .string()
   .refine((text) => text.length <= GROUP_TEXT_MAX_LENGTH, {
     error: `at most ${GROUP_TEXT_MAX_LENGTH} characters`,
-    ...withCode('InvalidParameterValue'),
   })
   .refine((text) => GROUP_TEXT.test(text), {
     error:
       'Character sets beyond ASCII are not supported: use a-z, A-Z, 0-9, spaces and ._-:/()#,@[]+=&;{}!$*',
-    ...withCode('InvalidParameterValue'),
   })
 
 const description = { Description: groupTextSchema.optional() }

@@ -6,6 +6,7 @@
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
  */
 import type { z } from 'zod'
+import { issueText } from '../lib/issue-text.ts'
 import { AtollError, ERROR_STATUS, type ErrorCode, refused } from '../model/errors.ts'
 import type { Call } from './action.ts'
 
@@ -76,8 +77,8 @@ function refusalOf(issue: Issue, input: unknown): Error {
   if (valueAt(input, path) === undefined) return missing(path)
   return new ParameterRefusal('InvalidParameterValue', path, (name) =>
     name === ''
-      ? `The parameters are invalid: ${issue.message}`
-      : `The value of parameter ${name} is invalid: ${issue.message}`,
+      ? `The parameters are invalid: ${issueText(issue)}`
+      : `The value of parameter ${name} is invalid: ${issueText(issue)}`,
   )
 }
 

@@ -35,7 +35,7 @@ describe('parseConfig', () => {
       'api:\n  prot: 3\n  port: 99999\nnetwork:\n  vpc: 10.0.0.1/8\nhost: {name: Bad_Name}\nfoo: 1\n'
     expect(problemsOf(text)).toEqual([
       expect.stringMatching(/^atoll\.yaml:6: host\.name: must be one DNS label/),
-      expect.stringMatching(/^atoll\.yaml:3: api\.port: Too big/),
+      expect.stringMatching(/^atoll\.yaml:3: api\.port: must be at most 65535/),
       expect.stringMatching(/^atoll\.yaml:2: api\.prot: unknown key \(known here: listen, port/),
       expect.stringMatching(/^atoll\.yaml:5: network\.vpc: must be an IPv4 network/),
       expect.stringMatching(/^atoll\.yaml:7: foo: unknown key/),
