@@ -36,6 +36,8 @@ export interface Caller {
   readonly accessKey: string
   /** `policies`: what the policies of the user allow. */
   readonly rights: 'all' | 'policies'
+  /** With temporary credentials. `accessKey` is the key that they were made with. */
+  readonly isTemporary?: true
 }
 
 /** What actions need. */

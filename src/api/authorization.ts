@@ -90,6 +90,8 @@ export function createAuthorizer({
   return {
     async check(request, { store }) {
       const { caller, action, service } = request
+      if (caller.isTemporary === true && service === 'iam')
+        throw new AtollError('refused', 'AccessDenied', 'Cannot call IAM with session credentials')
       if (caller.rights === 'all' || FREE.includes(action)) return
       const place = { account: caller.account, region, user: caller.user }
       const resources = resourcesOf(service, action, request.input, place)

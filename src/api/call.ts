@@ -79,7 +79,7 @@ export interface Encoding<Head, Request extends Head, A extends Asked> {
   /** Authenticates a request. Refuses one that is not signed, or too large. */
   readonly authenticate: (
     request: Request,
-    findKey: (id: string) => Promise<AccessKey | undefined>,
+    findKey: (id: string, token: string | null) => Promise<AccessKey | undefined>,
     nowMs: number,
   ) => Promise<Caller>
   /** Decodes an authenticated request. Refuses an invalid one. */
@@ -116,7 +116,11 @@ export interface Calls<Head, Request, A> {
    */
   checkHead(
     head: Head,
-    claimed: () => { readonly accessKey: string; readonly unknown: () => Error },
+    claimed: () => {
+      readonly accessKey: string
+      readonly token: string | null
+      readonly unknown: () => Error
+    },
   ): Promise<Outcome<A> | undefined>
 }
 
@@ -205,8 +209,8 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
     },
     async checkHead(head, claimed) {
       try {
-        const { accessKey, unknown } = claimed()
-        if (await admission.exists(accessKey, head)) return undefined
+        const { accessKey, token, unknown } = claimed()
+        if (await admission.exists(accessKey, token, head)) return undefined
         throw unknown()
       } catch (error) {
         return end(begin(head), { kind: 'fault', fault: faultOf(error) }, error)
@@ -241,17 +245,19 @@ function createAdmission<Head, Request extends Head, A extends Asked>({
 }: CallOptions<Head, Request, A>) {
   const { clock } = parts
   const keys = keyringOf(parts)
-  const known = createKnownKeys(keys.find, clock)
+  const known = createKnownKeys((id) => keys.find(id, null), clock)
   const shares = createKeyQuotas(limits)
   const storeOf = shareReads(parts.store)
 
-  const exists = (accessKey: string, head: Head) =>
-    known.exists(accessKey, encoding.clientOf(head).origin)
+  const exists = async (accessKey: string, token: string | null, head: Head) => {
+    const permanent = keys.permanent(accessKey, token)
+    return permanent !== undefined && known.exists(permanent, encoding.clientOf(head).origin)
+  }
   return {
     exists,
     async authenticate(request: Request): Promise<Caller> {
-      const findKey = async (id: string) =>
-        (await exists(id, request)) ? await keys.find(id) : undefined
+      const findKey = async (id: string, token: string | null) =>
+        (await exists(id, token, request)) ? await keys.find(id, token) : undefined
       const caller = await encoding.authenticate(request, findKey, clock.now())
       known.proved(caller.accessKey)
       keys.used(caller.accessKey)

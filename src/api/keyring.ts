@@ -10,18 +10,25 @@ import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { SecretCipher } from '../lib/secret-cipher.ts'
 import type { AccessKey } from '../model/account-records.ts'
-import { unavailable } from '../model/errors.ts'
+import { refused, unavailable } from '../model/errors.ts'
 import { openedKey } from '../model/key-secret.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
+import { isTemporary, openSession } from './sessions.ts'
 
 /** Finds keys, and records that they were used. */
 export interface Keyring {
   /**
    * The key with its secret in clear text. Undefined when it does not exist, is disabled or of a
-   * disabled account, or cannot be decrypted. Errors: `unavailable`, also when the known keys are
-   * too old, or too old to prove that a key does not exist.
+   * disabled account, or cannot be decrypted. With a token: temporary credentials. Errors:
+   * `unavailable`, also when the known keys are too old, or too old to prove that a key does not
+   * exist; `RequestExpired` after the time of a token.
    */
-  find(id: string): Promise<AccessKey | undefined>
+  find(id: string, token: string | null): Promise<AccessKey | undefined>
+  /**
+   * The id of the key that must exist: that of temporary credentials is the one that they were made
+   * with. Undefined when the token is not valid for the id.
+   */
+  permanent(id: string, token: string | null): string | undefined
   /** A request with this key was authenticated. */
   used(id: string): void
 }
@@ -54,28 +61,43 @@ export function createKeyring(options: KeyringOptions): Keyring {
     )
   }
 
-  return {
-    async find(id) {
-      const { value: key, asOf } = await store.read((tx) => tx.accessKey(id))
-      if (asOf !== null) {
-        expectYoung(asOf)
-        // The key may have been created since. The client is not authenticated, so the lookup does
-        // not wait for the records.
-        if (key === undefined)
-          throw unavailable(
-            'The database is unreachable, and this host does not know the access key; try again.',
-          )
-      }
-      if (key === undefined || key.status === 'disabled') return undefined
-      if (key.accountStatus === 'disabled') return undefined
-      const opened = openedKey(key, sealer)
-      if (opened === null)
-        log?.error(
-          { accessKey: id },
-          'the secret of an access key cannot be decrypted: make a new key with atoll keys rotate',
+  async function findPermanent(id: string): Promise<AccessKey | undefined> {
+    const { value: key, asOf } = await store.read((tx) => tx.accessKey(id))
+    if (asOf !== null) {
+      expectYoung(asOf)
+      // The key may have been created since. The client is not authenticated, so the lookup does
+      // not wait for the records.
+      if (key === undefined)
+        throw unavailable(
+          'The database is unreachable, and this host does not know the access key; try again.',
         )
-      return opened ?? undefined
+    }
+    if (key === undefined || key.status === 'disabled') return undefined
+    if (key.accountStatus === 'disabled') return undefined
+    const opened = openedKey(key, sealer)
+    if (opened === null)
+      log?.error(
+        { accessKey: id },
+        'the secret of an access key cannot be decrypted: make a new key with atoll keys rotate',
+      )
+    return opened ?? undefined
+  }
+
+  return {
+    async find(id, token) {
+      if (token === null) return isTemporary(id) ? undefined : await findPermanent(id)
+      const session = openSession(sealer, id, token)
+      if (session === undefined) return undefined
+      const { parent, secret, expiresAtMs } = session
+      if (expiresAtMs <= clock.now())
+        throw refused(
+          'RequestExpired',
+          `Request has expired: the session token expired at ${isoTime(expiresAtMs)}`,
+        )
+      const key = await findPermanent(parent)
+      return key && { ...key, id, secret, parent }
     },
+    permanent: (id, token) => (token === null ? id : openSession(sealer, id, token)?.parent),
     used(id) {
       const hour = Math.floor(clock.now() / USE_MS) * USE_MS
       if ((usedAt.get(id) ?? 0) >= hour) return

@@ -22,6 +22,8 @@ export interface Reading {
   readonly account: AccountId
   readonly caller: Caller
   readonly settings: ApiSettings
+  /** Cryptographically random bytes. */
+  readonly random: ApiParts['random']
   /** Decodes why a request was not authorized. */
   readonly messages: ApiParts['messages']
   /** The time of the request (ISO 8601). */
@@ -114,13 +116,14 @@ function parseAsked<S extends z.ZodType>(schema: S, call: Call): z.output<S> {
 }
 
 function readingOf({ caller, parts, records, authority, signal }: Call): Reading {
-  const { settings, bus, clock, messages } = parts
+  const { settings, bus, clock, messages, random } = parts
   const { account } = caller
   return {
     account,
     caller,
     settings,
     messages,
+    random,
     now: isoTime(clock.now()),
     read: (work) => records.read(work),
     ask: bus.ask,

@@ -32,6 +32,8 @@ export interface AccessKey {
   readonly user: string
   /** Absent as null. */
   readonly rights?: KeyRights
+  /** Set for temporary credentials: the key that they were made with. */
+  readonly parent?: string
 }
 
 /**

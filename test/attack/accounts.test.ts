@@ -145,7 +145,7 @@ const NAMES_NOTHING: readonly string[] = [
   ...['DescribeAccountAttributes', 'DescribeAvailabilityZones', 'DescribeIdFormat'],
   ...['DescribeInstanceTypeOfferings', 'DescribeInstanceTypes', 'DescribePublicIpv4Pools'],
   ...['DecodeAuthorizationMessage', 'GetPolicy', 'GetPolicyVersion', 'ListAccountAliases'],
-  ...['ListPolicies', 'ListUsers'],
+  ...['ListPolicies', 'ListUsers', 'GetSessionToken'],
   ...['DescribeRegions', 'DescribeSpotDatafeedSubscription', 'DescribeTags', 'GetCallerIdentity'],
   ...['GetAllowedImagesSettings', 'GetEbsEncryptionByDefault', 'GetImageBlockPublicAccessState'],
   ...['GetInstanceMetadataDefaults', 'GetSerialConsoleAccessStatus'],

@@ -14,10 +14,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bootstrap, protectedKey, sealKeys } from '../../src/agent/bootstrap.ts'
 import { addKeyRoutes, type KeyChangeReport, type KeyReport } from '../../src/api/access-keys.ts'
 import { getCallerIdentity } from '../../src/api/actions/get-caller-identity.ts'
+import { getSessionToken } from '../../src/api/actions/get-session-token.ts'
+import { listAccessKeys } from '../../src/api/actions/iam-access-keys.ts'
 import { createKeyring } from '../../src/api/keyring.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { deriveKey } from '../../src/lib/key-derivation.ts'
-import { createSecretCipher } from '../../src/lib/secret-cipher.ts'
+import { createSecretCipher, type SecretCipher } from '../../src/lib/secret-cipher.ts'
 import type { AccessKey } from '../../src/model/account-records.ts'
 import { cidr } from '../../src/model/addr.ts'
 import { parseHostName } from '../../src/model/ids.ts'
@@ -56,7 +58,9 @@ async function copied(): Promise<Buffer> {
 const firstKey = async () =>
   known((await bootstrap(store, NETWORK, randomBytes, keySecrets)) ?? undefined)
 
-const api = (more: { asOf?: string | null; nowMs?: () => number } = {}) => {
+const api = (
+  more: { asOf?: string | null; nowMs?: () => number; cipher?: SecretCipher | null } = {},
+) => {
   const shared = withoutReplica(store)
   const informed: InformedStore = {
     ...shared,
@@ -64,13 +68,21 @@ const api = (more: { asOf?: string | null; nowMs?: () => number } = {}) => {
   }
   const clock = { ...systemClock, now: more.nowMs ?? systemClock.now }
   const keys = createKeyring({ store: informed, clock, sealer, replicaMs: 3_600_000 })
-  return runApi([getCallerIdentity], {}, { store: informed, clock, keys })
+  const { cipher: messages = sealer } = more
+  const others = { store: informed, clock, keys, messages }
+  return runApi([getCallerIdentity, getSessionToken, listAccessKeys], {}, others)
 }
 
-async function call(to: RunningApi, key: Pick<AccessKey, 'id' | 'secret'>, nowMs = Date.now()) {
-  const body = 'Action=GetCallerIdentity&Version=2011-06-15'
+async function call(
+  to: RunningApi,
+  key: Pick<AccessKey, 'id' | 'secret'> & { readonly token?: string },
+  nowMs = Date.now(),
+  body = 'Action=GetCallerIdentity&Version=2011-06-15',
+) {
   const headers = signedHeaders({ body, host: `127.0.0.1:${to.port}` }, key, nowMs)
-  const { host: _host, ...rest } = headers
+  const { host: _host, ...signed } = headers
+  const { token } = key
+  const rest = token === undefined ? signed : { ...signed, 'x-amz-security-token': token }
   const response = await fetch(to.url, { method: 'POST', body, headers: rest })
   return { status: response.status, text: await response.text() }
 }
@@ -111,6 +123,68 @@ describe('a copy of the database', () => {
     await store.close()
     expect((await copied()).includes(key.secret)).toBe(false)
     store = await openSqliteStore({ file: join(directory, 'atoll.db'), log: silentLog })
+  })
+})
+
+describe('temporary credentials', () => {
+  const sessionOf = async (host: RunningApi, key: AccessKey, more = '') => {
+    const body = `Action=GetSessionToken&Version=2011-06-15${more}`
+    const { status, text } = await call(host, key, Date.now(), body)
+    const of = (name: string) => new RegExp(`<${name}>([^<]*)<`).exec(text)?.[1] ?? ''
+    const [id, secret] = [of('AccessKeyId'), of('SecretAccessKey')]
+    return { status, text, id, secret, token: of('SessionToken'), expires: of('Expiration') }
+  }
+
+  it('are accepted by every host, with their own token only, until their key is taken away', async () => {
+    const key = await firstKey()
+    await using one = await api()
+    await using other = await api()
+    const session = await sessionOf(one, key)
+    expect(session.id).toMatch(/^ASIA[A-Z2-7]{16}$/)
+    for (const host of [one, other]) {
+      const { status, text } = await call(host, session)
+      expect(status).toBe(200)
+      expect(text).toContain(':user/admin</Arn>')
+    }
+    const another = await sessionOf(other, key)
+    const at = Math.floor(session.token.length / 2)
+    const middle = session.token.charAt(at) === 'A' ? 'B' : 'A'
+    const flipped = `${session.token.slice(0, at)}${middle}${session.token.slice(at + 1)}`
+    for (const wrong of [
+      { id: session.id, secret: session.secret },
+      { ...session, token: another.token },
+      { ...session, token: flipped },
+      { ...session, token: 'x'.repeat(4000) },
+      { ...session, secret: key.secret },
+      { ...key, token: session.token },
+      { ...session, id: key.id },
+    ])
+      expect((await call(other, wrong)).status, JSON.stringify(wrong)).toBe(401)
+    expect((await copied()).includes(session.secret)).toBe(false)
+    await store.change((tx) => tx.updateAccessKey(key.id, { status: 'disabled' }))
+    for (const host of [one, other]) expect((await call(host, session)).status).toBe(401)
+  })
+
+  it('end at their time, make no others, and are none for IAM', async () => {
+    const key = await firstKey()
+    await using host = await api()
+    const session = await sessionOf(host, key, '&DurationSeconds=900')
+    expect(Date.parse(session.expires) - Date.now()).toBeLessThanOrEqual(900_000)
+    const nowMs = () => Date.now() + 901_000
+    await using later = await api({ nowMs })
+    expect((await call(later, session, nowMs())).text).toContain('RequestExpired')
+    const again = 'Action=GetSessionToken&Version=2011-06-15'
+    expect((await call(host, session, Date.now(), again)).text).toContain('AccessDenied')
+    const list = 'Action=ListAccessKeys&Version=2010-05-08'
+    expect((await call(host, session, Date.now(), list)).text).toContain('AccessDenied')
+    expect((await call(host, key, Date.now(), list)).status).toBe(200)
+    expect((await sessionOf(host, key, '&DurationSeconds=899')).status).toBe(400)
+  })
+
+  it('are refused where hosts share no secret', async () => {
+    const key = await firstKey()
+    await using host = await api({ cipher: null })
+    expect((await sessionOf(host, key)).text).toContain('cluster.secretFile')
   })
 })
 

@@ -130,6 +130,7 @@ export { getInstanceMetadataDefaults } from './get-instance-metadata-defaults.ts
 export { getLaunchTemplateData } from './get-launch-template-data.ts'
 export { getPasswordData } from './get-password-data.ts'
 export { getSecurityGroupsForVpc } from './get-security-groups-for-vpc.ts'
+export { getSessionToken } from './get-session-token.ts'
 export { getSubnetCidrReservations } from './get-subnet-cidr-reservations.ts'
 export {
   createAccessKey,

@@ -11,15 +11,28 @@ export const STS_MODEL: WireModel = {
   wrapped: true,
   actions: {
     DecodeAuthorizationMessage: ['DecodeAuthorizationMessageRequest', 'DecodeAuthorizationMessageResponse'],
-    GetCallerIdentity: ['GetCallerIdentityRequest', 'GetCallerIdentityResponse']
+    GetCallerIdentity: ['GetCallerIdentityRequest', 'GetCallerIdentityResponse'],
+    GetSessionToken: ['GetSessionTokenRequest', 'GetSessionTokenResponse']
   },
   inputs: {
     DecodeAuthorizationMessageRequest: {
       EncodedMessage: 'EncodedMessage string'
     },
-    GetCallerIdentityRequest: {}
+    GetCallerIdentityRequest: {},
+    GetSessionTokenRequest: {
+      DurationSeconds: 'DurationSeconds number',
+      SerialNumber: 'SerialNumber string',
+      TokenCode: 'TokenCode string',
+      MinimumSessionTokenSize: 'MinimumSessionTokenSize number'
+    }
   },
   outputs: {
+    Credentials: {
+      AccessKeyId: 'AccessKeyId string',
+      SecretAccessKey: 'SecretAccessKey string',
+      SessionToken: 'SessionToken string',
+      Expiration: 'Expiration timestamp'
+    },
     DecodeAuthorizationMessageResponse: {
       DecodedMessage: 'DecodedMessage string'
     },
@@ -27,6 +40,11 @@ export const STS_MODEL: WireModel = {
       UserId: 'UserId string',
       Account: 'Account string',
       Arn: 'Arn string'
+    },
+    GetSessionTokenResponse: {
+      Credentials: 'Credentials Credentials',
+      SessionTokenUtilization: 'SessionTokenUtilization number',
+      SessionTokenSize: 'SessionTokenSize number'
     }
   }
 }

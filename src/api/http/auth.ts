@@ -3,7 +3,7 @@
  *
  * `readClaim` parses the signature and checks its form and time. `proves` recomputes it from the
  * raw request and a secret. `authenticate` combines them with a key lookup. Query-string signatures
- * and temporary credentials are refused.
+ * are refused.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
@@ -19,6 +19,12 @@ export const MAX_SIGNED_HEADERS = 64
 const MAX_AUTHORIZATION_LENGTH = 4096
 const ALGORITHM = 'AWS4-HMAC-SHA256'
 const SERVICES: readonly string[] = ['ec2', 'iam', 'sts']
+
+/**
+ * Finds a key, or temporary credentials by their token, which is bound to the key's id: a signature
+ * need not cover it.
+ */
+export type FindKey = (id: string, token: string | null) => Promise<AccessKey | undefined>
 
 /** The part of a request before its body. */
 export interface RequestHead {
@@ -41,6 +47,8 @@ export interface SignedRequest extends RequestHead {
 /** The contents of the Authorization header, with valid form and time, but not yet verified. */
 export interface Claim {
   readonly accessKey: string
+  /** Of temporary credentials. Null: there is none. */
+  readonly token: string | null
   /** `20261122T083327Z`. */
   readonly time: string
   /** `20261122/region/service/aws4_request`. */
@@ -57,11 +65,11 @@ export interface Claim {
  */
 export async function authenticate(
   request: SignedRequest,
-  findKey: (id: string) => Promise<AccessKey | undefined>,
+  findKey: FindKey,
   nowMs: number,
 ): Promise<Caller> {
   const claim = readClaim(request, nowMs)
-  const key = await findKey(claim.accessKey)
+  const key = await findKey(claim.accessKey, claim.token)
   // An unknown key costs the same time as a known one.
   const proved = proves(claim, request, key?.secret ?? '')
   if (key === undefined) throw unknownKey(claim)
@@ -70,8 +78,10 @@ export async function authenticate(
 }
 
 /** The caller that a key proves. */
-export function callerOf({ id, account, user, rights }: AccessKey): Caller {
-  return { account, user, accessKey: id, rights: rights === 'policies' ? 'policies' : 'all' }
+export function callerOf({ id, account, user, rights, parent }: AccessKey): Caller {
+  const caller = { account, user, rights: rights === 'policies' ? 'policies' : 'all' } as const
+  if (parent === undefined) return { ...caller, accessKey: id }
+  return { ...caller, accessKey: parent, isTemporary: true }
 }
 
 /**
@@ -84,9 +94,6 @@ export function readClaim(request: RequestHead, nowMs: number): Claim {
       'MissingAuthenticationToken',
       'Request is missing Authentication Token: sign it with Signature Version 4 in the Authorization header',
     )
-  }
-  if (headerOf(request, 'x-amz-security-token') !== undefined) {
-    throw notValid({ why: 'temporary credentials are not supported' })
   }
   const parts = splitAuthorization(single(request, 'authorization'))
   const time = single(request, 'x-amz-date')
@@ -104,7 +111,9 @@ export function readClaim(request: RequestHead, nowMs: number): Claim {
       `Request has expired: it was signed at ${time} and it is ${now} here: the clock of the client or of this host is wrong`,
     )
   }
-  return { accessKey, time, scope, signedHeaders, signature: parts.signature }
+  const hasToken = headerOf(request, 'x-amz-security-token') !== undefined
+  const token = hasToken ? single(request, 'x-amz-security-token') : null
+  return { accessKey, token, time, scope, signedHeaders, signature: parts.signature }
 }
 
 /**

@@ -94,7 +94,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     async checkHead(head) {
       const outcome = await calls.checkHead(head, () => {
         const claim = readClaim(head, parts.clock.now())
-        return { accessKey: claim.accessKey, unknown: () => unknownKey(claim) }
+        return { accessKey: claim.accessKey, token: claim.token, unknown: () => unknownKey(claim) }
       })
       return outcome && documentOf(head, outcome)
     },

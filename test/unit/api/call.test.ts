@@ -25,7 +25,7 @@ const plain: Encoding<Plain, Plain, Asked> = {
   clientOf: ({ key }) => ({ owner: key, origin: 'here' }),
   sourceOf: () => undefined,
   async authenticate({ key }, findKey) {
-    const found = await findKey(key)
+    const found = await findKey(key, null)
     if (found === undefined) throw refused('AuthFailure', 'no such key')
     return { account: found.account, user: found.user, accessKey: found.id, rights: 'all' }
   },
@@ -251,7 +251,9 @@ describe('the share of a key', () => {
 describe('checkHead', () => {
   const claimed = (accessKey: string) => () => ({
     accessKey,
-    unknown: () => unknownKey({ accessKey, time: '', scope: '', signedHeaders: [], signature: '' }),
+    token: null,
+    unknown: () =>
+      unknownKey({ accessKey, token: null, time: '', scope: '', signedHeaders: [], signature: '' }),
   })
 
   it('lets those pass whose key exists, and says nothing of it', async () => {

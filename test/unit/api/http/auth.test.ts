@@ -12,7 +12,8 @@ import { KEY, known } from '../../../kit/api.ts'
 import { signedBySdk } from '../../../kit/sdk.ts'
 import recorded from '../recorded/signed-requests.json' with { type: 'json' }
 
-const findKey = async (id: string) => (id === KEY.id ? KEY : undefined)
+const findKey = async (id: string, token: string | null) =>
+  id === KEY.id && token === null ? KEY : undefined
 
 function signedAt({ headers }: SignedRequest): number {
   const [time = ''] = headers['x-amz-date'] ?? []

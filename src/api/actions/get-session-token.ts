@@ -1,0 +1,42 @@
+/** GetSessionToken: temporary credentials with the rights of the caller's key. */
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import { refuseOlderHosts } from '../older-hosts.ts'
+import { readAction } from '../read.ts'
+import { onlySchema } from '../schemas.ts'
+import { newSession } from '../sessions.ts'
+import { USERS_VERSION } from '../users.ts'
+
+const DURATION = { least: 900, usual: 43_200, most: 129_600 }
+const NO_MFA = 'there are no MFA devices'
+
+/**
+ * They end at their time, and when the key that they were made with is disabled or deleted.
+ * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+ */
+export const getSessionToken = readAction({
+  name: 'GetSessionToken',
+  input: z.strictObject({
+    DurationSeconds: z.int().min(DURATION.least).max(DURATION.most).default(DURATION.usual),
+    SerialNumber: onlySchema('', `SerialNumber: ${NO_MFA}`),
+    TokenCode: onlySchema('', `TokenCode: ${NO_MFA}`),
+  }),
+  async answer({ DurationSeconds }, { caller, now, messages, random, read, settings }) {
+    if (caller.isTemporary === true)
+      throw refused('AccessDenied', 'Cannot call GetSessionToken with session credentials')
+    if (messages === null || messages === undefined)
+      throw refused(
+        'UnsupportedOperation',
+        'Temporary credentials need a secret that all hosts share: set cluster.secretFile',
+      )
+    await read((tx) => refuseOlderHosts(tx, settings, USERS_VERSION, 'temporary credentials'))
+    const expiresAtMs = Date.parse(now) + DurationSeconds * 1000
+    const made = newSession(messages, random, { parent: caller.accessKey, expiresAtMs })
+    return {
+      Credentials: {
+        ...{ AccessKeyId: made.id, SecretAccessKey: made.secret, SessionToken: made.token },
+        Expiration: new Date(expiresAtMs),
+      },
+    }
+  },
+})
