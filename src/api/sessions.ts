@@ -2,8 +2,8 @@
  * Temporary credentials: a token has everything that a host needs to verify a request with them.
  *
  * The token is encrypted with a key that only hosts of the cloud can derive, and bound to the id of
- * the temporary key. It names the key that it was made with, whose row is read with each request. So
- * nothing is stored, and the credentials end when that key is disabled or deleted.
+ * the temporary key. It names the key that it was made with, whose row is read with each request.
+ * So nothing is stored, and the credentials end when that key is disabled or deleted.
  */
 import { z } from 'zod'
 import { parseJson } from '../lib/json.ts'
