@@ -37,6 +37,8 @@ export interface NicSpec {
   readonly mtu: number
   /** The number of the VPC whose namespace it is in; absent: it is in the machine's own. */
   readonly network?: number | undefined
+  /** The attachment that it is for, as its alias. Absent: an older daemon made it. */
+  readonly attachment?: string
 }
 
 /** How the host configures a NIC inside the guest's namespace. */
@@ -80,6 +82,8 @@ export interface NicState {
   readonly wrongSettings: readonly string[]
   /** Whether sources are accepted that are routed to another link. Absent: they are not. */
   readonly takesForeignSources?: boolean
+  /** The attachment that it was made for. Absent: it does not say. */
+  readonly attachment?: string
 }
 
 /** The VXLAN device to the other hosts. */

@@ -55,8 +55,12 @@ export function createLinks(options: {
     removals.inc()
     pass.log.info({ link: hostLink }, 'link removed: no instance uses it')
   }
-  const ensure = async (nic: WantedNic, state: NicState | undefined, pass: Pass) => {
+  const ensure = async (nic: WantedNic, found: NicState | undefined, pass: Pass) => {
     const { spec, ending } = nic
+    // It was taken from another instance by force, which may still hold it.
+    const isOfOther = isOfOtherAttachment(spec, found)
+    if (isOfOther && found !== undefined) await remove(found, pass)
+    const state = isOfOther ? undefined : found
     // Do not create a link again for an instance that is about to be removed.
     if (ending && state === undefined) return
     if (nicDifferences(spec, state).length === 0) return
@@ -255,6 +259,11 @@ type DetachingNics = ReadonlyMap<string, { readonly linkType: LinkType; readonly
 /** Whether a machine has the tap. One that loses it reads in vain without end. */
 function isHeld({ hostLink, carrier }: NicState, detaching: DetachingNics): boolean {
   return carrier && detaching.get(hostLink)?.linkType === 'tap'
+}
+
+function isOfOtherAttachment({ attachment }: NicSpec, state: NicState | undefined): boolean {
+  const before = state?.attachment
+  return before !== undefined && attachment !== undefined && before !== attachment
 }
 
 /** What to report of those without a link. */

@@ -9,7 +9,7 @@ import { cidr, type Ipv4 } from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
 import { ALL_OUT, allFromMembers } from '../../src/model/group-rule.ts'
 import type { AclWant, RuleWant } from '../../src/model/want.ts'
-import type { RouteWant, WayOut } from '../../src/model/ways-out.ts'
+import type { RouteWant, WayOut, WayToNic } from '../../src/model/ways-out.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { numbered } from '../kit/records.ts'
@@ -47,9 +47,14 @@ describe.each(CASES)('in the VPC %s, fabric %s', (vpc, mode) => {
   const NEAR = { vpc, at: 0, number: 10 } as const
   const FAR = { vpc, at: 1, number: 11 } as const
   const ROUTER = { vpc, at: 0, number: 20, isRouter: true } as const
-  const guestSpecs: readonly GuestSpec[] = [NEAR, FAR, ROUTER]
+  const SECOND = { vpc, at: 0, number: 21, isRouter: true } as const
+  const guestSpecs: readonly GuestSpec[] = [NEAR, FAR, ROUTER, SECOND]
   const [nic] = vpcInstance(ROUTER).nics
-  const toRouter: WayOut = { kind: 'nic', nic: nic?.id ?? numbered('eni', 1), ip: nic?.ip as Ipv4 }
+  const toRouter: WayToNic = {
+    kind: 'nic',
+    nic: nic?.id ?? numbered('eni', 1),
+    ip: nic?.ip as Ipv4,
+  }
   const route = (destination: string, to: WayOut): RouteWant => ({
     destination: cidr(destination),
     to,
@@ -205,6 +210,23 @@ describe.each(CASES)('in the VPC %s, fabric %s', (vpc, mode) => {
       }
       await pass(LED)
       await reach(BEHIND)
+    },
+  )
+
+  rest(
+    'what it does not translate goes on by its own routes (in the default VPC: long mode)',
+    async () => {
+      const [next] = vpcInstance(SECOND).nics
+      const toNext = { ...toRouter, nic: next?.id ?? numbered('eni', 2), ip: next?.ip as Ipv4 }
+      await testbed.guest(SECOND).must(['ip', 'addr', 'add', '192.0.2.77/32', 'dev', 'lo'])
+      const edgeRoutes = { [vpc]: [route('192.0.2.0/24', toNext), ...OUTWARDS] }
+      await testbed.guest(ROUTER).must(['nft', 'flush', 'chain', 'ip', 'nat', 'out'])
+      await pass([route('192.0.2.0/24', toRouter), ...OUTWARDS], { edgeRoutes })
+      await reach('192.0.2.77')
+      // Without the second route it leads nowhere.
+      await pass([route('192.0.2.0/24', toRouter), ...OUTWARDS])
+      expect(await pings('192.0.2.77')).toEqual(NO)
+      await pass(LED)
     },
   )
 

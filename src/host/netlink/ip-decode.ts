@@ -28,6 +28,8 @@ export interface LinkState {
   readonly ipv4Settings: Uint32Array
   /** Null if the kernel has no IPv6. */
   readonly ipv6Disabled: boolean | null
+  /** What somebody has noted at it (`ip link set … alias`). Absent: nothing. */
+  readonly alias?: string
 }
 
 /** An address. */
@@ -115,6 +117,7 @@ const IFLA = {
   mtu: 4,
   peer: 5,
   linkInfo: 18,
+  alias: 20,
   familySettings: 26,
   peerNamespace: 37,
 } as const
@@ -152,6 +155,7 @@ export function decodeLink(message: Buffer): readonly LinkState[] {
   const name = attrs.get(IFLA.name)
   if (index === undefined || flags === undefined || name === undefined) return []
   const settings = attrs.get(IFLA.familySettings)
+  const alias = attrs.get(IFLA.alias)
   const families = settings === undefined ? new Map<number, Buffer>() : attributesOf(settings)
   return [
     {
@@ -165,6 +169,7 @@ export function decodeLink(message: Buffer): readonly LinkState[] {
       peerElsewhere: attrs.has(IFLA.peerNamespace),
       ipv4Settings: nestedNumbers(families.get(AF_INET), INET_CONF),
       ipv6Disabled: ipv6Disabled(families.get(AF_INET6)),
+      ...(alias === undefined ? {} : { alias: alias.toString('utf8').replace(/\0.*$/, '') }),
     },
   ]
 }

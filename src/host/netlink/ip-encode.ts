@@ -38,6 +38,7 @@ export interface LinkChange {
   readonly mac?: Mac
   readonly name?: string
   readonly namespaceFd?: number
+  readonly alias?: string
 }
 
 /** A veth pair to create. */
@@ -123,7 +124,7 @@ export function encodeVxlan({ name, mac, mtu, vni, local, port }: VxlanSpec): Pa
 
 /** Changes only what `change` names. */
 export function encodeLinkChange(index: number, change: LinkChange): Payload {
-  const { up, mtu, mac, name, namespaceFd } = change
+  const { up, mtu, mac, name, namespaceFd, alias } = change
   const flags: rt.Link =
     up === undefined ? {} : { flags: up ? { up: true } : {}, change: { up: true } }
   return encodeLink(
@@ -132,6 +133,7 @@ export function encodeLinkChange(index: number, change: LinkChange): Payload {
       ...(mtu === undefined ? {} : { mtu }),
       ...(mac === undefined ? {} : { address: bytesOf(mac) }),
       ...(name === undefined ? {} : { ifname: name }),
+      ...(alias === undefined ? {} : { ifalias: alias }),
       ...(namespaceFd === undefined ? {} : { netNsFd: namespaceFd }),
     },
   )

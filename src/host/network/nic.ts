@@ -108,6 +108,7 @@ export function nicState(
       ...(dumps.proxyDelay === '0' ? [] : ['proxy_delay']),
     ],
     ...(filter === RP_FILTER.loose ? { takesForeignSources: true } : {}),
+    ...(link.alias?.startsWith('eni-attach-') === true ? { attachment: link.alias } : {}),
   }
 }
 
@@ -124,6 +125,7 @@ export function nicSpec(nic: NicWant, mtu: number, kind: LinkType): NicSpec {
     gateway: nic.gateway,
     mtu,
     network: nic.network,
+    ...(nic.attachment === undefined ? {} : { attachment: nic.attachment }),
   }
 }
 

@@ -148,7 +148,8 @@ async function setUpHostEnd(
   })
   if (state?.locked !== true) await lock.close(link.index)
   if (link.mac !== HOST_END_MAC) await ip.setLink(link.index, { mac: HOST_END_MAC })
-  await ip.setLink(link.index, { up: true, mtu: spec.mtu })
+  const alias = spec.attachment === undefined ? {} : { alias: spec.attachment }
+  await ip.setLink(link.index, { up: true, mtu: spec.mtu, ...alias })
   const ips = new Set(guestAddresses(spec))
   const staleNeighbours = state?.neighbours.filter((neighbour) => !ips.has(neighbour.ip)) ?? []
   for (const neighbour of staleNeighbours) await ip.deleteNeighbour(link.index, neighbour.ip)

@@ -1,6 +1,6 @@
 /** What cannot be read of routes and network ACLs stays as it was. */
 import { expect, it } from 'vitest'
-import { cidr } from '../../../src/model/addr.ts'
+import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import type { UnreadableRow } from '../../../src/model/records.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import type { RouteWant } from '../../../src/model/ways-out.ts'
@@ -35,5 +35,20 @@ it.each(['routes', 'internetGateways', 'routeTableAssociations', 'networkAclEntr
     expect(withUnreadable(read, [row('tags')], known).shared.subnets).toEqual(read.shared.subnets)
     // Where nothing is known, what was read counts.
     expect(withUnreadable(read, [row(table)], null).shared.subnets).toEqual(read.shared.subnets)
+  },
+)
+
+it.each(['placedNics', 'instances', 'peers'])(
+  'a route keeps its router while a row of %s is unreadable',
+  (table) => {
+    const [nic] = testInstance(12, [1]).nics
+    const to = { kind: 'nic', nic: nic?.id ?? numbered('eni', 1), ip: ipv4('172.31.0.12') } as const
+    const known = routed([{ destination: cidr('0.0.0.0/0'), to }], false)
+    const read = routed([route('blackhole')], false)
+    expect(withUnreadable(read, [row(table)], known).shared.subnets).toEqual(known.shared.subnets)
+    expect(withUnreadable(read, [row('tags')], known).shared.subnets).toEqual(read.shared.subnets)
+    // A route that leads elsewhere now counts.
+    const other = routed([route('internet')], false)
+    expect(withUnreadable(other, [row(table)], known).shared.subnets).toEqual(other.shared.subnets)
   },
 )
