@@ -84,6 +84,7 @@ export function nicState(
     readonly neighbours: readonly NeighbourState[]
     readonly proxyDelay: string | null
     readonly locked: boolean
+    readonly hasAddress?: boolean
   },
 ): NicState {
   const wrong = IPV4_SETTINGS.filter(
@@ -107,7 +108,9 @@ export function nicState(
       ...(link.ipv6Disabled === false ? ['disable_ipv6'] : []),
       ...(dumps.proxyDelay === '0' ? [] : ['proxy_delay']),
     ],
-    ...(filter === RP_FILTER.loose ? { takesForeignSources: true } : {}),
+    ...(filter === RP_FILTER.loose && dumps.hasAddress === true
+      ? { takesForeignSources: true }
+      : {}),
     ...(link.alias?.startsWith('eni-attach-') === true ? { attachment: link.alias } : {}),
   }
 }

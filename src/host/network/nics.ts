@@ -25,9 +25,10 @@ import { ensureSetting, readSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
 
-/** All host ends of NICs, from four dumps, and a query for each lock that is not cached. */
+/** All host ends of NICs, from five dumps, and a query for each lock that is not cached. */
 export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState[]> {
   const [links, routes, neighbours] = await Promise.all([ip.links(), ip.routes(), ip.neighbours()])
+  const addressed = new Set((await ip.addresses()).map(({ index }) => index))
   const ours = links.filter((link) => isNicLink(link.name))
   const locked = await retryWhileVanishing(() => lock.closed(ours.map(({ index }) => index)))
   const ourRoutes = Map.groupBy(
@@ -46,6 +47,7 @@ export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState
       neighbours: permanent.get(link.index) ?? [],
       proxyDelay: delays[at] ?? null,
       locked: locked.has(link.index) || !lock.isAvailable,
+      hasAddress: addressed.has(link.index),
     }),
   )
 }
@@ -150,6 +152,10 @@ async function setUpHostEnd(
   if (link.mac !== HOST_END_MAC) await ip.setLink(link.index, { mac: HOST_END_MAC })
   const alias = spec.attachment === undefined ? {} : { alias: spec.attachment }
   await ip.setLink(link.index, { up: true, mtu: spec.mtu, ...alias })
+  const own = { index: link.index, ip: spec.gateway, prefix: HOST_PREFIX }
+  // Without an address, the kernel filters as if it were to be strict (`fib_validate_source`).
+  if (spec.isRouter === true) await ip.addAddress(own.index, own.ip, own.prefix)
+  else if (state !== undefined) await ip.deleteAddress(own)
   const ips = new Set(guestAddresses(spec))
   const staleNeighbours = state?.neighbours.filter((neighbour) => !ips.has(neighbour.ip)) ?? []
   for (const neighbour of staleNeighbours) await ip.deleteNeighbour(link.index, neighbour.ip)
