@@ -2,8 +2,9 @@
  * A virtual machine that does not let go of a network interface: its QEMU is stopped, or its guest
  * ignores the removal. A process holds the tap as QEMU does.
  *
- * Held when first tried: from the detachment on nothing passes, the interface is not reported as
- * free while it is held, and force takes it away, so that another instance can have it.
+ * Before: after a forced detachment the tap that was held served the next instance, too. Held when
+ * first tried: nothing passes from the detachment on, and it is not reported as free while it is
+ * held.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
