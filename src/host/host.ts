@@ -200,11 +200,7 @@ export interface NamespaceHost {
     link?: string | null,
   ): Promise<readonly string[]>
 
-  /**
-   * Makes the routes of subnets to instances that are routers equal to these. Those whose link is
-   * not there lead nowhere. Returns what it changed. If the kernel refuses something, the rest is
-   * done first; then it rejects.
-   */
+  /** As `ensureRoutes`, the routes to routers. Those whose link is not there lead nowhere. */
   ensureRouterRoutes(wanted: RouterRoutes): Promise<readonly string[]>
 
   /**

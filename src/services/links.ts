@@ -92,15 +92,9 @@ export function createLinks(options: {
       const { ids, any } = pass.want.local.unreadable
       // If an instance cannot be read, a link that nobody wants may be its link, so it stays. The
       // firewall passes nothing of it meanwhile.
-      const unknown =
-        any || ids.length > 0
-          ? []
-          : have.filter(
-              (state) =>
-                !wanted.has(state.hostLink) &&
-                !others.has(state.hostLink) &&
-                !isHeld(state, detaching),
-            )
+      const isKnown = ({ hostLink }: NicState) => wanted.has(hostLink) || others.has(hostLink)
+      const isUnknown = (state: NicState) => !isKnown(state) && !isHeld(state, detaching)
+      const unknown = any || ids.length > 0 ? [] : have.filter(isUnknown)
       // Remove first: an old link may have the route of an address that has a new owner.
       const work = [
         ...unknown.map((state) => () => remove(state, pass)),
