@@ -10,8 +10,10 @@ import { alwaysEmptyActions } from '../../../src/api/actions/always-empty.ts'
 import { associateAddress } from '../../../src/api/actions/associate-address.ts'
 import { associateRouteTable } from '../../../src/api/actions/associate-route-table.ts'
 import { createKeyPair } from '../../../src/api/actions/create-key-pair.ts'
+import { createLaunchTemplate } from '../../../src/api/actions/create-launch-template.ts'
 import { createNatGateway } from '../../../src/api/actions/create-nat-gateway.ts'
 import { createNetworkAclEntry } from '../../../src/api/actions/create-network-acl-entry.ts'
+import { createPlacementGroup } from '../../../src/api/actions/create-placement-group.ts'
 import { createRoute } from '../../../src/api/actions/create-route.ts'
 import { createRouteTable } from '../../../src/api/actions/create-route-table.ts'
 import { createTags } from '../../../src/api/actions/create-tags.ts'
@@ -99,6 +101,7 @@ async function fill(): Promise<void> {
     ...parts,
     ...rules,
     ...(await fillRouting()),
+    ...(await fillTemplates()),
     cloud.vpc.id,
     cloud.subnet.id,
     cloud.group.id,
@@ -125,6 +128,23 @@ async function fillRouting(): Promise<readonly string[]> {
   return [NatGatewayId, RouteTableId]
 }
 
+/** A placement group, and a launch template with its version. Returns what can have tags. */
+async function fillTemplates(): Promise<readonly string[]> {
+  const { PlacementGroup } = await cloud.run(createPlacementGroup, {
+    ...{ GroupName: 'apart', Strategy: 'spread', SpreadLevel: 'host' },
+  })
+  const { LaunchTemplate } = await cloud.run(createLaunchTemplate, {
+    LaunchTemplateName: 'web',
+    LaunchTemplateData: {
+      ImageId: cloud.image,
+      InstanceType: 't3.micro',
+      MetadataOptions: { HttpTokens: 'required', HttpEndpoint: 'enabled' },
+    },
+  })
+  const { GroupId } = PlacementGroup as { GroupId: string }
+  return [GroupId, (LaunchTemplate as { LaunchTemplateId: string }).LaunchTemplateId]
+}
+
 async function firstInstance(): Promise<string> {
   return known((await cloud.store.read((tx) => tx.instances({})))[0]).id
 }
@@ -148,9 +168,13 @@ const filterOf = (name: string) => [{ Name: name === 'tag:' ? 'tag:Name' : name,
 
 /** An action's input with the filter, and what else the action requires. */
 function inputWith(name: string, filter: string) {
-  const required = name === 'GetSecurityGroupsForVpc' ? { VpcId: cloud.vpc.id } : {}
+  const required: Readonly<Record<string, object>> = {
+    GetSecurityGroupsForVpc: { VpcId: cloud.vpc.id },
+    // Of all templates it shows these only.
+    DescribeLaunchTemplateVersions: { Versions: ['$Latest'] },
+  }
   const parameter = CALL_IT_FILTER.has(name) ? 'Filter' : 'Filters'
-  return { ...required, [parameter]: filterOf(filter) }
+  return { ...required[name], [parameter]: filterOf(filter) }
 }
 
 /** How many things an action shows. */
