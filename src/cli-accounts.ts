@@ -1,6 +1,6 @@
 /** `atoll accounts`: lists, creates, limits and disables accounts. */
 import type { Command } from 'commander'
-import type { AccountChangeReport, AccountReport, QuotaReport } from './api/accounts.ts'
+import type { AccountChangeReport, AccountReport, QuotaReport } from './api/accounts/accounts.ts'
 import { columns, type Output, show } from './cli-output.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 

@@ -1,6 +1,6 @@
 /** `atoll keys`: lists, creates and changes access keys. */
 import type { Command } from 'commander'
-import type { KeyChangeReport, KeyReport } from './api/access-keys.ts'
+import type { KeyChangeReport, KeyReport } from './api/accounts/access-keys.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 
 interface Output {

@@ -12,8 +12,8 @@ import {
 import type { LeaseParts } from './agent/lease.ts'
 import type { Ledger } from './agent/ledger.ts'
 import type { RunHistory } from './agent/run-history.ts'
+import { createKeyGeneration } from './api/accounts/key-generation.ts'
 import type { ApiParts } from './api/action.ts'
-import { createKeyGeneration } from './api/key-generation.ts'
 import { createCatalogue } from './api/launch/catalogue.ts'
 import {
   type EngineContext,

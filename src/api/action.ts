@@ -24,9 +24,9 @@ import type { Pool } from '../model/pools.ts'
 import type { Quotas } from '../model/quotas.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Store } from '../store/store.ts'
+import type { KeyGeneration } from './accounts/key-generation.ts'
+import type { Keyring } from './accounts/keyring.ts'
 import type { Budget } from './budget.ts'
-import type { KeyGeneration } from './key-generation.ts'
-import type { Keyring } from './keyring.ts'
 import type { Catalogue } from './launch/catalogue.ts'
 
 /** The caller, authenticated by the signature. */

@@ -19,14 +19,14 @@ import type { TraceReport } from '../plan/trace-report.ts'
 import { announcing } from '../store/announce.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx } from '../store/store.ts'
-import { addKeyRoutes, type KeyRouteOptions } from './access-keys.ts'
-import { type AccountRouteOptions, addAccountRoutes } from './accounts.ts'
+import { addKeyRoutes, type KeyRouteOptions } from './accounts/access-keys.ts'
+import { type AccountRouteOptions, addAccountRoutes } from './accounts/accounts.ts'
 import type { ConsoleLocator, ConsolePlace } from './console/locate.ts'
 import type { Upgrader } from './console/server.ts'
 import { type ExplainReport, explain, type Question } from './explain.ts'
 import { forgetHost, setDraining } from './hosts.ts'
 import { limitConnections } from './http/connection-limits.ts'
-import { stateReasonText } from './state-reason.ts'
+import { stateReasonText } from './instances/state-reason.ts'
 
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {

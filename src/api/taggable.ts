@@ -4,18 +4,18 @@ import { derivedId } from '../model/derived-ids.ts'
 import { refused } from '../model/errors.ts'
 import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
-import { allocated, missingAllocations } from './addresses.ts'
-import { missingDhcpOptions } from './dhcp-options.ts'
-import { missingFlowLogs } from './flow-logs.ts'
-import { missingTemplates } from './launch-templates.ts'
-import { missingPeerings } from './peerings.ts'
-import { missingPlacementGroups } from './placement-groups.ts'
+import { missingTemplates } from './instances/launch-templates.ts'
+import { missingPlacementGroups } from './instances/placement-groups.ts'
+import { allocated, missingAllocations } from './networks/addresses.ts'
+import { missingDhcpOptions } from './networks/dhcp-options.ts'
+import { missingFlowLogs } from './networks/flow-logs.ts'
+import { missingPeerings } from './networks/peerings.ts'
 import {
   missingInternetGateways,
   missingNatGateways,
   missingNetworkAcls,
   missingRouteTables,
-} from './routing.ts'
+} from './networks/routing.ts'
 import { missingImages, missingVolumes, notFound } from './schemas.ts'
 
 export interface Taggable {

@@ -307,7 +307,7 @@ export interface KeyPair {
   readonly account: AccountId
   readonly name: string
   readonly type: 'rsa' | 'ed25519'
-  /** As EC2 computes it, depending on how the key was created (see `api/ssh-keys.ts`). */
+  /** As EC2 computes it, depending on how the key was created (see `api/instances/ssh-keys.ts`). */
   readonly fingerprint: string
   /** One OpenSSH authorized_keys line. */
   readonly publicKey: string

@@ -22,7 +22,7 @@ import {
 /**
  * What a route leads to. In the records it is the id, whose prefix says the kind. So a new kind
  * takes a member here, a line in `parseRouteTarget`, and its meaning in `plan/routes.ts`
- * (`wayOf`), in `api/route-targets.ts` and in `api/views/route-table.ts`.
+ * (`wayOf`), in `api/networks/route-targets.ts` and in `api/views/route-table.ts`.
  */
 export type RouteTarget =
   | { readonly kind: 'internet-gateway'; readonly id: InternetGatewayId }

@@ -12,11 +12,15 @@ import { join } from 'node:path'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bootstrap, protectedKey, sealKeys } from '../../src/agent/bootstrap.ts'
-import { addKeyRoutes, type KeyChangeReport, type KeyReport } from '../../src/api/access-keys.ts'
+import {
+  addKeyRoutes,
+  type KeyChangeReport,
+  type KeyReport,
+} from '../../src/api/accounts/access-keys.ts'
+import { createKeyring } from '../../src/api/accounts/keyring.ts'
 import { getCallerIdentity } from '../../src/api/actions/get-caller-identity.ts'
 import { getSessionToken } from '../../src/api/actions/get-session-token.ts'
 import { listAccessKeys } from '../../src/api/actions/iam-access-keys.ts'
-import { createKeyring } from '../../src/api/keyring.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { deriveKey } from '../../src/lib/key-derivation.ts'
 import { createSecretCipher, type SecretCipher } from '../../src/lib/secret-cipher.ts'

@@ -5,9 +5,9 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { createKeyGeneration } from '../../src/api/accounts/key-generation.ts'
 import type { Action, ApiParts, ApiSettings, Call } from '../../src/api/action.ts'
 import { createBudget } from '../../src/api/budget.ts'
-import { createKeyGeneration } from '../../src/api/key-generation.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { type ActionAnswer, answerWithFallback } from '../../src/api/replica-fallback.ts'
 import type { Bus } from '../../src/bus/bus.ts'

@@ -5,9 +5,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import { createKeyGeneration } from '../../src/api/accounts/key-generation.ts'
 import type { Action, ApiParts } from '../../src/api/action.ts'
 import { type Api, type ApiOptions, createApi } from '../../src/api/http/server.ts'
-import { createKeyGeneration } from '../../src/api/key-generation.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { DOCKER } from '../../src/containers/declaration.ts'
 import { systemClock } from '../../src/lib/clock.ts'

@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { changeAction } from '../change.ts'
-import { peeringIdSchema, requirePeering, stateAt, wrongState } from '../peerings.ts'
+import { peeringIdSchema, requirePeering, stateAt, wrongState } from '../networks/peerings.ts'
+import { requireVpc } from '../networks/vpcs.ts'
 import { tagsView } from '../views/tags.ts'
 import { peeringView } from '../views/vpc-peering.ts'
-import { requireVpc } from '../vpcs.ts'
 import { whyNot } from './create-vpc-peering-connection.ts'
 
 /**

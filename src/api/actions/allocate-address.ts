@@ -1,9 +1,9 @@
 /** AllocateAddress. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { ANY_POOL, addressSource, allocated } from '../addresses.ts'
 import { changeAction } from '../change.ts'
 import { createRandomIds } from '../launch/random-ids.ts'
+import { ANY_POOL, addressSource, allocated } from '../networks/addresses.ts'
 import {
   ipv4Schema,
   onlySchema,

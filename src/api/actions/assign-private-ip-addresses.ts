@@ -5,11 +5,11 @@ import { refused } from '../../model/errors.ts'
 import { addressesOfNic } from '../../model/nics.ts'
 import type { Nic } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
-import { clearAddresses } from '../addresses.ts'
 import { type Changing, changeAction } from '../change.ts'
-import { requireInstance } from '../instances.ts'
+import { requireInstance } from '../instances/instances.ts'
 import { freeAddresses } from '../launch/free-addresses.ts'
 import { createRandomIds } from '../launch/random-ids.ts'
+import { clearAddresses } from '../networks/addresses.ts'
 import {
   addressInUse,
   nicIdSchema,
@@ -17,10 +17,10 @@ import {
   refuseTooManyAddresses,
   requireNic,
   subnetFull,
-} from '../network-interfaces.ts'
-import { nothing, requireAddresses } from '../nic-addresses.ts'
+} from '../networks/network-interfaces.ts'
+import { nothing, requireAddresses } from '../networks/nic-addresses.ts'
+import { requireSubnet } from '../networks/vpcs.ts'
 import { ipv4Schema, onlySchema, withCode } from '../schemas.ts'
-import { requireSubnet } from '../vpcs.ts'
 
 const schema = z
   .strictObject({

@@ -3,9 +3,13 @@ import { z } from 'zod'
 import { derivedId } from '../../model/derived-ids.ts'
 import type { Version } from '../../model/version.ts'
 import { changeAction } from '../change.ts'
-import { dhcpOptionsIdSchema, missingDhcpOptions, requireDhcpOptions } from '../dhcp-options.ts'
+import {
+  dhcpOptionsIdSchema,
+  missingDhcpOptions,
+  requireDhcpOptions,
+} from '../networks/dhcp-options.ts'
+import { requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
-import { requireVpc, vpcIdSchema } from '../vpcs.ts'
 
 /** What stands for the cloud's own set. */
 const DEFAULT = 'default'

@@ -8,9 +8,9 @@ import {
   requireRouteTable,
   requireTableAssociation,
   routeTableIdSchema,
-} from '../routing.ts'
+} from '../networks/routing.ts'
+import { requireSubnet, subnetIdSchema } from '../networks/vpcs.ts'
 import { idSchema } from '../schemas.ts'
-import { requireSubnet, subnetIdSchema } from '../vpcs.ts'
 
 const associationIdSchema = idSchema('rtbassoc', 'InvalidAssociationID.NotFound')
 const STATE = { State: 'associated' }

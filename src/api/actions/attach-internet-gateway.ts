@@ -2,8 +2,12 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { changeAction } from '../change.ts'
-import { internetGatewayIdSchema, refuseUnrouted, requireInternetGateway } from '../routing.ts'
-import { requireVpc, vpcIdSchema } from '../vpcs.ts'
+import {
+  internetGatewayIdSchema,
+  refuseUnrouted,
+  requireInternetGateway,
+} from '../networks/routing.ts'
+import { requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 
 const input = z.strictObject({ InternetGatewayId: internetGatewayIdSchema, VpcId: vpcIdSchema })
 

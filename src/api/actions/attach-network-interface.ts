@@ -5,8 +5,8 @@ import type { Instance, Nic } from '../../model/records.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import type { ApiSettings } from '../action.ts'
 import { type Changing, changeAction } from '../change.ts'
-import { driverOfInstance } from '../drivers.ts'
-import { requireInstance } from '../instances.ts'
+import { driverOfInstance } from '../instances/drivers.ts'
+import { requireInstance } from '../instances/instances.ts'
 import { refuseOtherPlace } from '../launch/nics.ts'
 import {
   deviceIndexTaken,
@@ -16,7 +16,7 @@ import {
   refuseDeviceIndex,
   refuseNicsForOlderHosts,
   requireNic,
-} from '../network-interfaces.ts'
+} from '../networks/network-interfaces.ts'
 import { idSchema, onlySchema } from '../schemas.ts'
 
 const schema = z.strictObject({

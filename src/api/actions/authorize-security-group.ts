@@ -7,9 +7,8 @@ import type { GroupRule } from '../../model/records.ts'
 import type { Action, ActionName } from '../action.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
-import { namedGroupInfos } from '../foreign-groups.ts'
-import { askedRules, rulesShape } from '../group-permissions.ts'
-import { specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
+import { namedGroupInfos } from '../networks/foreign-groups.ts'
+import { askedRules, rulesShape } from '../networks/group-permissions.ts'
 import {
   duplicateRule,
   groupShape,
@@ -17,7 +16,8 @@ import {
   refuseForOlderHosts,
   refuseTooManyRules,
   requireGroup,
-} from '../security-groups.ts'
+} from '../networks/security-groups.ts'
+import { specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
 import { ruleView } from '../views/security-group-rule.ts'
 import { tagsView } from '../views/tags.ts'
 

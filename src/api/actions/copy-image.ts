@@ -13,7 +13,7 @@ import type { Image } from '../../model/records.ts'
 import { isReservedKey } from '../../model/reserved-tags.ts'
 import type { Tx } from '../../store/store.ts'
 import { type Changing, changeAction } from '../change.ts'
-import { imageNameSchema, visibleImages } from '../images.ts'
+import { imageNameSchema, visibleImages } from '../instances/images.ts'
 import {
   clientTokenSchema,
   idSchema,

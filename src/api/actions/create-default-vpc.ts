@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { changeAction } from '../change.ts'
-import { makeDefaultVpc } from '../new-networks.ts'
+import { makeDefaultVpc } from '../networks/new-networks.ts'
 import { vpcView } from '../views/network.ts'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateDefaultVpc.html */

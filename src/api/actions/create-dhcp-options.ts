@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { changeAction } from '../change.ts'
-import { dhcpConfigurationsSchema, parseDhcpConfigurations } from '../dhcp-options.ts'
+import { dhcpConfigurationsSchema, parseDhcpConfigurations } from '../networks/dhcp-options.ts'
 import { specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
 import { dhcpOptionsView } from '../views/dhcp-options.ts'
 import { tagsView } from '../views/tags.ts'

@@ -5,7 +5,7 @@ import { AGGREGATION_SECONDS, type FlowLog, TRAFFIC_TYPES } from '../../model/fl
 import { type AccountId, parseId, type VpcId } from '../../model/ids.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { existingFlowLogs, parseDestination, parseFormat } from '../flow-logs.ts'
+import { existingFlowLogs, parseDestination, parseFormat } from '../networks/flow-logs.ts'
 import {
   clientTokenSchema,
   onlySchema,

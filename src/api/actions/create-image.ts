@@ -12,8 +12,8 @@ import { driverOf, keptLocation } from '../../model/image-location.ts'
 import type { Image, Instance } from '../../model/records.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { imageNameSchema, insertPendingImage } from '../images.ts'
-import { requireInstance } from '../instances.ts'
+import { imageNameSchema, insertPendingImage } from '../instances/images.ts'
+import { requireInstance } from '../instances/instances.ts'
 import { idSchema, tagSpecificationsSchema, textSchema } from '../schemas.ts'
 
 const schema = z.strictObject({

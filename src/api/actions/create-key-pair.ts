@@ -1,9 +1,9 @@
 /** CreateKeyPair. The private key is in the answer (`KeyMaterial`), and is not stored. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
-import { insertKey, keyNameSchema, keyTagsSchema } from '../key-pairs.ts'
+import { insertKey, keyNameSchema, keyTagsSchema } from '../instances/key-pairs.ts'
+import { createKey } from '../instances/ssh-keys.ts'
 import { onlySchema } from '../schemas.ts'
-import { createKey } from '../ssh-keys.ts'
 
 const schema = z.strictObject({
   KeyName: keyNameSchema,

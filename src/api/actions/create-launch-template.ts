@@ -14,17 +14,17 @@ import {
   TEMPLATE_NAME,
 } from '../../model/launch-template.ts'
 import type { ReadTx } from '../../store/store.ts'
-import { callerArn } from '../caller-arn.ts'
+import { callerArn } from '../accounts/caller-arn.ts'
 import { changeAction } from '../change.ts'
-import { refuseLargeData, templateDataSchema } from '../launch/template-data.ts'
-import { templateReference, templateShape, versionSchema } from '../launch/template-reference.ts'
 import {
   addVersion,
   missingTemplates,
   requireTemplate,
   requireVersion,
   TEMPLATES_MAX,
-} from '../launch-templates.ts'
+} from '../instances/launch-templates.ts'
+import { refuseLargeData, templateDataSchema } from '../launch/template-data.ts'
+import { templateReference, templateShape, versionSchema } from '../launch/template-reference.ts'
 import { parseInput } from '../parameters.ts'
 import {
   clientTokenSchema,

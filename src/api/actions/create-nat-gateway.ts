@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import type { NatGateway } from '../../model/route-table.ts'
 import { changeAction } from '../change.ts'
-import { missingNatGateways, refuseUnrouted, routingOf } from '../routing.ts'
+import { missingNatGateways, refuseUnrouted, routingOf } from '../networks/routing.ts'
+import { requireSubnet, subnetIdSchema } from '../networks/vpcs.ts'
 import {
   clientTokenSchema,
   onlySchema,
@@ -13,7 +14,6 @@ import {
 } from '../schemas.ts'
 import { natGatewayView } from '../views/nat-gateway.ts'
 import { tagsView } from '../views/tags.ts'
-import { requireSubnet, subnetIdSchema } from '../vpcs.ts'
 
 /**
  * Each host translates for its own instances, so there is no host on which a gateway could have an

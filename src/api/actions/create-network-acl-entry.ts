@@ -4,8 +4,8 @@ import { refused } from '../../model/errors.ts'
 import type { NetworkAcl, NetworkAclEntry } from '../../model/network-acl.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { askedEntry, entryKeyShape, entrySchema, missingEntry } from '../network-acls.ts'
-import { refuseUnrouted, requireNetworkAcl } from '../routing.ts'
+import { askedEntry, entryKeyShape, entrySchema, missingEntry } from '../networks/network-acls.ts'
+import { refuseUnrouted, requireNetworkAcl } from '../networks/routing.ts'
 
 /**
  * Also of a default ACL.

@@ -2,11 +2,11 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { changeAction } from '../change.ts'
-import { requireNetworkAcl } from '../routing.ts'
+import { requireNetworkAcl } from '../networks/routing.ts'
+import { requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 import { clientTokenSchema, specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
 import { networkAclView } from '../views/network-acl.ts'
 import { tagsView } from '../views/tags.ts'
-import { requireVpc, vpcIdSchema } from '../vpcs.ts'
 
 const input = z.strictObject({
   VpcId: vpcIdSchema,

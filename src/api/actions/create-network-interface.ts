@@ -14,14 +14,16 @@ import {
   refuseTooManyAddresses,
   roomForNics,
   subnetFull,
-} from '../network-interfaces.ts'
+} from '../networks/network-interfaces.ts'
 import {
   addressCount,
   askedAddresses,
   insertNewNic,
   nicAddressShape,
   requireAddresses,
-} from '../nic-addresses.ts'
+} from '../networks/nic-addresses.ts'
+import { refuseTooManyGroups } from '../networks/security-groups.ts'
+import { requireSubnet, subnetIdSchema } from '../networks/vpcs.ts'
 import {
   idListSchema,
   onlySchema,
@@ -29,9 +31,7 @@ import {
   tagSpecificationsSchema,
   textSchema,
 } from '../schemas.ts'
-import { refuseTooManyGroups } from '../security-groups.ts'
 import { networkInterfaceView } from '../views/network-interface.ts'
-import { requireSubnet, subnetIdSchema } from '../vpcs.ts'
 
 const CLIENT_TOKEN_MAX_LENGTH = 64
 

@@ -12,12 +12,12 @@ import {
   type PlacementGroup,
 } from '../../model/placement-group.ts'
 import { changeAction } from '../change.ts'
-import { refuseOlderHosts } from '../older-hosts.ts'
 import {
   GROUPS_VERSION,
   PLACEMENT_GROUPS_MAX,
   placementGroupNameSchema,
-} from '../placement-groups.ts'
+} from '../instances/placement-groups.ts'
+import { refuseOlderHosts } from '../older-hosts.ts'
 import { specifiedTags, tagSpecificationsSchema, withCode } from '../schemas.ts'
 import { placementGroupView } from '../views/placement-group.ts'
 import { tagsView } from '../views/tags.ts'

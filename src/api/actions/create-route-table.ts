@@ -5,11 +5,11 @@ import type { RouteTable } from '../../model/route-table.ts'
 import { readRouteTargets } from '../../store/routing.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { requireRouteTable, routingOf } from '../routing.ts'
+import { requireRouteTable, routingOf } from '../networks/routing.ts'
+import { requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 import { clientTokenSchema, specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
 import { routeTableView } from '../views/route-table.ts'
 import { tagsView } from '../views/tags.ts'
-import { requireVpc, vpcIdSchema } from '../vpcs.ts'
 
 const input = z.strictObject({
   VpcId: vpcIdSchema,

@@ -6,14 +6,14 @@ import type { AccountId } from '../../model/ids.ts'
 import type { Route, RouteTable } from '../../model/route-table.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { refuseLocal, requireTarget, targetShape } from '../route-targets.ts'
+import { refuseLocal, requireTarget, targetShape } from '../networks/route-targets.ts'
 import {
   destinationSchema,
   refuseUnrouted,
   requireRouteTable,
   routeTableIdSchema,
-} from '../routing.ts'
-import { requireVpc } from '../vpcs.ts'
+} from '../networks/routing.ts'
+import { requireVpc } from '../networks/vpcs.ts'
 
 const where = { RouteTableId: routeTableIdSchema, DestinationCidrBlock: destinationSchema }
 const routeInput = z.strictObject({ ...where, ...targetShape })

@@ -4,12 +4,12 @@ import { refused } from '../../model/errors.ts'
 import { ALL_OUT } from '../../model/group-rule.ts'
 import { DEFAULT_GROUP } from '../../store/new-vpc.ts'
 import { changeAction } from '../change.ts'
-import { groupTextSchema } from '../group-permissions.ts'
+import { groupTextSchema } from '../networks/group-permissions.ts'
+import { refuseForOlderHosts, requireDefaultVpc } from '../networks/security-groups.ts'
+import { findVpcs } from '../networks/vpcs.ts'
 import { idSchema, specifiedTags, tagSpecificationsSchema, withCode } from '../schemas.ts'
-import { refuseForOlderHosts, requireDefaultVpc } from '../security-groups.ts'
 import { groupArn } from '../views/security-group.ts'
 import { tagged, tagsView } from '../views/tags.ts'
-import { findVpcs } from '../vpcs.ts'
 
 const isAbsent = { params: { isAbsent: true } }
 

@@ -7,11 +7,11 @@ import type { Subnet } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { Tx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { insertNewSubnet } from '../new-networks.ts'
+import { insertNewSubnet } from '../networks/new-networks.ts'
+import { rangeSchema, requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 import { onlySchema, specifiedTags, tagSpecificationsSchema, textSchema } from '../schemas.ts'
 import { subnetView } from '../views/network.ts'
 import { tagsView } from '../views/tags.ts'
-import { rangeSchema, requireVpc, vpcIdSchema } from '../vpcs.ts'
 import { zoneNames } from '../zone-names.ts'
 
 const input = z.strictObject({

@@ -8,11 +8,11 @@ import { PEERING_REQUEST_MS, type PeeringSide, type VpcPeering } from '../../mod
 import type { Vpc } from '../../model/records.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { isListed, stateAt } from '../peerings.ts'
+import { isListed, stateAt } from '../networks/peerings.ts'
+import { requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 import { specifiedTags, tagSpecificationsSchema, textSchema } from '../schemas.ts'
 import { tagsView } from '../views/tags.ts'
 import { peeringView } from '../views/vpc-peering.ts'
-import { requireVpc, vpcIdSchema } from '../vpcs.ts'
 
 const NOWHERE: Cidr = { network: '0.0.0.0' as Cidr['network'], prefix: 32 }
 

@@ -1,11 +1,11 @@
 /** CreateVpc: with its default security group, main route table and default network ACL. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
-import { makeVpc } from '../new-networks.ts'
+import { makeVpc } from '../networks/new-networks.ts'
+import { rangeSchema } from '../networks/vpcs.ts'
 import { onlySchema, specifiedTags, tagSpecificationsSchema } from '../schemas.ts'
 import { vpcView } from '../views/network.ts'
 import { tagsView } from '../views/tags.ts'
-import { rangeSchema } from '../vpcs.ts'
 
 const NO_IPV6 = 'AmazonProvidedIpv6CidrBlock: there are no IPv6 addresses'
 

@@ -1,7 +1,7 @@
 /** DecodeAuthorizationMessage: why a request was not authorized. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { placeOfMessage } from '../authorization.ts'
+import { placeOfMessage } from '../accounts/authorization.ts'
 import { readAction } from '../read.ts'
 
 const MESSAGE_MAX = 10_240

@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { derivedId } from '../../model/derived-ids.ts'
 import { changeAction } from '../change.ts'
-import { dhcpOptionsIdSchema, requireDhcpOptions } from '../dhcp-options.ts'
-import { dependencies } from '../vpcs.ts'
+import { dhcpOptionsIdSchema, requireDhcpOptions } from '../networks/dhcp-options.ts'
+import { dependencies } from '../networks/vpcs.ts'
 
 /**
  * Refuses a set that a VPC has, and the cloud's own set of a VPC, which goes with the VPC.

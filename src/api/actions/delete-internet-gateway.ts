@@ -1,7 +1,11 @@
 /** DeleteInternetGateway: of one that is attached to nothing. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
-import { hasDependencies, internetGatewayIdSchema, requireInternetGateway } from '../routing.ts'
+import {
+  hasDependencies,
+  internetGatewayIdSchema,
+  requireInternetGateway,
+} from '../networks/routing.ts'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteInternetGateway.html */
 export const deleteInternetGateway = changeAction({

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { changeAction } from '../change.ts'
-import { KEY_NAME_MAX_LENGTH } from '../key-pairs.ts'
+import { KEY_NAME_MAX_LENGTH } from '../instances/key-pairs.ts'
 import { idSchema } from '../schemas.ts'
 
 const schema = z.strictObject({

@@ -1,7 +1,7 @@
 /** DeleteNatGateway: it is gone at once, and routes to it become blackholes. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
-import { missingNatGateways, natGatewayIdSchema, refuseUnrouted } from '../routing.ts'
+import { missingNatGateways, natGatewayIdSchema, refuseUnrouted } from '../networks/routing.ts'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteNatGateway.html */
 export const deleteNatGateway = changeAction({

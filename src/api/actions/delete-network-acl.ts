@@ -1,8 +1,8 @@
 /** DeleteNetworkAcl: with its entries. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
-import { refuseDefault } from '../network-acls.ts'
-import { hasDependencies, networkAclIdSchema, requireNetworkAcl } from '../routing.ts'
+import { refuseDefault } from '../networks/network-acls.ts'
+import { hasDependencies, networkAclIdSchema, requireNetworkAcl } from '../networks/routing.ts'
 
 /**
  * Refuses the default one, and one that a subnet has.

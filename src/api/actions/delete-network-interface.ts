@@ -2,9 +2,9 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { addressesOfNic } from '../../model/nics.ts'
-import { clearAddresses } from '../addresses.ts'
 import { changeAction } from '../change.ts'
-import { nicIdSchema, requireNic } from '../network-interfaces.ts'
+import { clearAddresses } from '../networks/addresses.ts'
+import { nicIdSchema, requireNic } from '../networks/network-interfaces.ts'
 
 /**
  * Refuses one that is attached. Floating IPs no longer lead anywhere.

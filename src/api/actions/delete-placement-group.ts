@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { changeAction } from '../change.ts'
-import { placementGroupNameSchema, requirePlacementGroup } from '../placement-groups.ts'
+import { placementGroupNameSchema, requirePlacementGroup } from '../instances/placement-groups.ts'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeletePlacementGroup.html */
 export const deletePlacementGroup = changeAction({

@@ -1,7 +1,7 @@
 /** DeleteRouteTable: with its routes. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
-import { hasDependencies, requireRouteTable, routeTableIdSchema } from '../routing.ts'
+import { hasDependencies, requireRouteTable, routeTableIdSchema } from '../networks/routing.ts'
 
 /**
  * Refuses the main table of a VPC, and one that a subnet goes by.

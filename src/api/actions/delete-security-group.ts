@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { DEFAULT_GROUP } from '../../store/new-vpc.ts'
 import { changeAction } from '../change.ts'
-import { groupShape, removeGroup, requireGroup } from '../security-groups.ts'
+import { groupShape, removeGroup, requireGroup } from '../networks/security-groups.ts'
 
 /** Refuses a default group, and one that a NIC is in or that another group's rule names. */
 export const deleteSecurityGroup = changeAction({

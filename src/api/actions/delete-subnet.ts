@@ -1,7 +1,7 @@
 /** DeleteSubnet. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
-import { dependencies, requireSubnet, subnetIdSchema } from '../vpcs.ts'
+import { dependencies, requireSubnet, subnetIdSchema } from '../networks/vpcs.ts'
 
 /**
  * Refuses a subnet that has a NIC, also one of an instance that is not yet gone.

@@ -6,10 +6,10 @@ import { z } from 'zod'
 import { derivedId } from '../../model/derived-ids.ts'
 import { DEFAULT_GROUP } from '../../store/new-vpc.ts'
 import { changeAction } from '../change.ts'
-import { endPeeringsOf } from '../peerings.ts'
-import { routingOf } from '../routing.ts'
-import { removeGroup } from '../security-groups.ts'
-import { dependencies, requireVpc, vpcIdSchema } from '../vpcs.ts'
+import { endPeeringsOf } from '../networks/peerings.ts'
+import { routingOf } from '../networks/routing.ts'
+import { removeGroup } from '../networks/security-groups.ts'
+import { dependencies, requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 
 /**
  * Refuses a VPC that has a subnet, an internet gateway, or a group, a route table or an ACL beside

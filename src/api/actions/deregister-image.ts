@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
-import { requireOwnImage } from '../images.ts'
+import { requireOwnImage } from '../instances/images.ts'
 import { idSchema, withoutEffect } from '../schemas.ts'
 
 const schema = z.strictObject({

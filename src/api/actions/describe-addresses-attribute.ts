@@ -1,7 +1,7 @@
 /** DescribeAddressesAttribute. */
 import { z } from 'zod'
-import { allocated, missingAllocations } from '../addresses.ts'
 import { isAmong, refuseMissing } from '../describe.ts'
+import { allocated, missingAllocations } from '../networks/addresses.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
 

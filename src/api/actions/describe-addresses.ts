@@ -1,7 +1,7 @@
 /** DescribeAddresses. */
 import { z } from 'zod'
-import { allocated, missingAddresses, missingAllocations } from '../addresses.ts'
 import { isAmong, refuseMissing } from '../describe.ts'
+import { allocated, missingAddresses, missingAllocations } from '../networks/addresses.ts'
 import { describeAction } from '../read.ts'
 import { filterShape, IDS_MAX, idListSchema, ipv4Schema } from '../schemas.ts'
 import { ADDRESS_FILTERS, addressView } from '../views/address.ts'

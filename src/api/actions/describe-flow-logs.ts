@@ -1,7 +1,7 @@
 /** DescribeFlowLogs. */
 import { z } from 'zod'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
-import { existingFlowLogs, missingFlowLogs } from '../flow-logs.ts'
+import { existingFlowLogs, missingFlowLogs } from '../networks/flow-logs.ts'
 import { describeAction } from '../read.ts'
 import { filterShape, idListSchema, pagedShape } from '../schemas.ts'
 import { FLOW_LOG_FILTERS, flowLogView } from '../views/flow-log.ts'

@@ -8,12 +8,12 @@ import { z } from 'zod'
 import type { Group, GroupRule } from '../../model/records.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { refuseMissing } from '../describe.ts'
-import { type NamedGroupInfos, namedGroupInfos, peersOf } from '../foreign-groups.ts'
+import { type NamedGroupInfos, namedGroupInfos, peersOf } from '../networks/foreign-groups.ts'
+import { missingGroups } from '../networks/security-groups.ts'
+import { findVpcs } from '../networks/vpcs.ts'
 import { describeAction, readAction } from '../read.ts'
 import { idListSchema, idSchema, pagedShape, required } from '../schemas.ts'
-import { missingGroups } from '../security-groups.ts'
 import { permissionsView } from '../views/security-group.ts'
-import { findVpcs } from '../vpcs.ts'
 
 /** The groups of a VPC with rules that allow nothing any more, and these rules. */
 export const describeStaleSecurityGroups = describeAction({

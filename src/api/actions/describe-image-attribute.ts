@@ -5,7 +5,7 @@
 import type { DescribeImageAttributeRequest, ImageAttribute } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { EVERYBODY, type ImagePermission } from '../../model/image-permission.ts'
-import { requireOwnImage } from '../images.ts'
+import { requireOwnImage } from '../instances/images.ts'
 import { readAction } from '../read.ts'
 import { idSchema } from '../schemas.ts'
 import { imageView } from '../views/image.ts'

@@ -1,7 +1,7 @@
 /** DescribeInstanceCreditSpecifications. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { requireInstance } from '../instances.ts'
+import { requireInstance } from '../instances/instances.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
 

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { isAlive } from '../../plan/placement.ts'
 import { refuseIdsWithMaxResults } from '../describe.ts'
-import { findInstances, instanceIdsSchema } from '../instances.ts'
+import { findInstances, instanceIdsSchema } from '../instances/instances.ts'
 import { describeAction } from '../read.ts'
 import { pagedShape, withoutEffect } from '../schemas.ts'
 import { instanceStatusView } from '../views/instance.ts'

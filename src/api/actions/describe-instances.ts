@@ -1,7 +1,7 @@
 /** DescribeInstances. */
 import { z } from 'zod'
 import { refuseIdsWithMaxResults } from '../describe.ts'
-import { findInstances, instanceIdsSchema } from '../instances.ts'
+import { findInstances, instanceIdsSchema } from '../instances/instances.ts'
 import { describeAction } from '../read.ts'
 import { pagedShape, withoutEffect } from '../schemas.ts'
 import { instanceView } from '../views/instance.ts'

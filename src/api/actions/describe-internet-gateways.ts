@@ -1,8 +1,8 @@
 /** DescribeInternetGateways. */
 import { z } from 'zod'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { missingInternetGateways } from '../networks/routing.ts'
 import { describeAction } from '../read.ts'
-import { missingInternetGateways } from '../routing.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
 import { INTERNET_GATEWAY_FILTERS, internetGatewayView } from '../views/internet-gateway.ts'
 import { tagsIndex } from '../views/tags.ts'

@@ -1,8 +1,8 @@
 /** DescribeLaunchTemplates. */
 import { z } from 'zod'
 import { isAmong, refuseMissing } from '../describe.ts'
+import { missingTemplateNames, missingTemplates } from '../instances/launch-templates.ts'
 import { templateIdSchema } from '../launch/template-reference.ts'
-import { missingTemplateNames, missingTemplates } from '../launch-templates.ts'
 import { describeAction } from '../read.ts'
 import { namesSchema, pagedShape, withoutEffect } from '../schemas.ts'
 import { TEMPLATE_FILTERS, templateView } from '../views/launch-template.ts'

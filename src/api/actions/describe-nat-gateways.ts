@@ -1,8 +1,8 @@
 /** DescribeNatGateways. */
 import { z } from 'zod'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { missingNatGateways } from '../networks/routing.ts'
 import { describeAction } from '../read.ts'
-import { missingNatGateways } from '../routing.ts'
 import { filterShape, idListSchema, pagedShape } from '../schemas.ts'
 import { NAT_GATEWAY_FILTERS, natGatewayView } from '../views/nat-gateway.ts'
 import { tagsIndex } from '../views/tags.ts'

@@ -5,7 +5,7 @@ import type {
   NetworkInterfaceAttribute,
 } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
-import { findNics } from '../network-interfaces.ts'
+import { findNics } from '../networks/network-interfaces.ts'
 import { readAction } from '../read.ts'
 import { idSchema } from '../schemas.ts'
 import { networkInterfaceView } from '../views/network-interface.ts'

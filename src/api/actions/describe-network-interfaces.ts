@@ -1,7 +1,7 @@
 /** DescribeNetworkInterfaces. */
 import { z } from 'zod'
 import { refuseIdsWithMaxResults } from '../describe.ts'
-import { findNics } from '../network-interfaces.ts'
+import { findNics } from '../networks/network-interfaces.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape, withoutEffect } from '../schemas.ts'
 import { NETWORK_INTERFACE_FILTERS, networkInterfaceView } from '../views/network-interface.ts'

@@ -5,7 +5,7 @@ import {
   missingPlacementGroups,
   placementGroupIdSchema,
   placementGroupNameSchema,
-} from '../placement-groups.ts'
+} from '../instances/placement-groups.ts'
 import { describeAction } from '../read.ts'
 import { filterShape, IDS_MAX } from '../schemas.ts'
 import { PLACEMENT_GROUP_FILTERS, placementGroupView } from '../views/placement-group.ts'

@@ -1,10 +1,10 @@
 /** DescribeSecurityGroupRules: the rules of all groups, one by one. */
 import { z } from 'zod'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
-import { namedGroupInfos } from '../foreign-groups.ts'
+import { namedGroupInfos } from '../networks/foreign-groups.ts'
+import { missingRuleIds } from '../networks/security-groups.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
-import { missingRuleIds } from '../security-groups.ts'
 import { GROUP_RULE_FILTERS, ruleView } from '../views/security-group-rule.ts'
 import { tagsIndex } from '../views/tags.ts'
 

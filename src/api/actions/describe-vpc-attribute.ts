@@ -1,7 +1,7 @@
 /** DescribeVpcAttribute. */
 import { z } from 'zod'
+import { requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 import { readAction } from '../read.ts'
-import { requireVpc, vpcIdSchema } from '../vpcs.ts'
 
 const NAMES = [
   'enableDnsSupport',

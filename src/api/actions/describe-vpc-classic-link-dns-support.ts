@@ -1,9 +1,9 @@
 /** DescribeVpcClassicLinkDnsSupport, which some clients ask before anything else. */
 import type { ClassicLinkDnsSupport } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
+import { findVpcs } from '../networks/vpcs.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
-import { findVpcs } from '../vpcs.ts'
 
 const { Filters: _, ...unfiltered } = pagedShape(5, 255, { larger: 'refused' })
 

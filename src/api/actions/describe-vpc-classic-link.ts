@@ -1,10 +1,10 @@
 /** DescribeVpcClassicLink, which some clients ask before anything else. */
 import type { VpcClassicLink } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
+import { findVpcs } from '../networks/vpcs.ts'
 import { describeAction } from '../read.ts'
 import { filterShape, idListSchema } from '../schemas.ts'
 import { tagsIndex } from '../views/tags.ts'
-import { findVpcs } from '../vpcs.ts'
 
 /** No VPC has it: there is no EC2-Classic to link to. */
 export const describeVpcClassicLink = describeAction({

@@ -1,7 +1,7 @@
 /** DescribeVpcPeeringConnections. */
 import { z } from 'zod'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
-import { isListed, missingPeerings } from '../peerings.ts'
+import { isListed, missingPeerings } from '../networks/peerings.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
 import { tagsIndex } from '../views/tags.ts'

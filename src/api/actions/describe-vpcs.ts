@@ -1,11 +1,11 @@
 /** DescribeVpcs. */
 import { z } from 'zod'
 import { refuseIdsWithMaxResults } from '../describe.ts'
+import { findVpcs } from '../networks/vpcs.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
 import { VPC_FILTERS, vpcView } from '../views/network.ts'
 import { tagsIndex } from '../views/tags.ts'
-import { findVpcs } from '../vpcs.ts'
 
 /** The account's VPCs. */
 export const describeVpcs = describeAction({

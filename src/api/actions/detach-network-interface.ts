@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { attachmentOf } from '../../model/nics.ts'
 import { changeAction } from '../change.ts'
-import { requireInstance } from '../instances.ts'
-import { attachmentIdSchema, missingAttachment } from '../network-interfaces.ts'
+import { requireInstance } from '../instances/instances.ts'
+import { attachmentIdSchema, missingAttachment } from '../networks/network-interfaces.ts'
 
 /**
  * Takes a NIC off its instance, except the first one. While the instance runs, the NIC is

@@ -1,8 +1,8 @@
 /** DisassociateAddress. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { allocated, requireAllocated } from '../addresses.ts'
 import { changeAction } from '../change.ts'
+import { allocated, requireAllocated } from '../networks/addresses.ts'
 import { idSchema, ipv4Schema, notFound } from '../schemas.ts'
 
 /** An address that leads nowhere is left as it is. */

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { changeAction } from '../change.ts'
-import { peeringIdSchema, requirePeering, stateAt, wrongState } from '../peerings.ts'
+import { peeringIdSchema, requirePeering, stateAt, wrongState } from '../networks/peerings.ts'
 
 const input = z.strictObject({ VpcPeeringConnectionId: peeringIdSchema })
 

@@ -4,7 +4,7 @@
  * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
  */
 import { z } from 'zod'
-import { callerArn } from '../caller-arn.ts'
+import { callerArn } from '../accounts/caller-arn.ts'
 import { readAction } from '../read.ts'
 
 /** The caller's account, user and ARN. It needs no permission. */

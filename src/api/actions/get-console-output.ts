@@ -1,6 +1,6 @@
 /** GetConsoleOutput. */
 import { z } from 'zod'
-import { requireInstance } from '../instances.ts'
+import { requireInstance } from '../instances/instances.ts'
 import { readAction } from '../read.ts'
 import { idSchema, withoutEffect } from '../schemas.ts'
 

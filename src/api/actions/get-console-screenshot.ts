@@ -6,8 +6,8 @@
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { driverOfInstance } from '../drivers.ts'
-import { requireInstance } from '../instances.ts'
+import { driverOfInstance } from '../instances/drivers.ts'
+import { requireInstance } from '../instances/instances.ts'
 import { readAction } from '../read.ts'
 import { idSchema, withoutEffect } from '../schemas.ts'
 import { pictureOf } from '../screen/picture.ts'

@@ -2,7 +2,7 @@
 import type { GetInstanceMetadataDefaultsResult } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { METADATA_DEFAULTS } from '../../model/metadata-options.ts'
-import { metadataDefaultsOf } from '../metadata-options.ts'
+import { metadataDefaultsOf } from '../instances/metadata-options.ts'
 import { readAction } from '../read.ts'
 
 /** Options that the account has not set are left out, except HttpTokens. */

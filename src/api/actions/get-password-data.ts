@@ -1,6 +1,6 @@
 /** GetPasswordData. */
 import { z } from 'zod'
-import { requireInstance } from '../instances.ts'
+import { requireInstance } from '../instances/instances.ts'
 import { readAction } from '../read.ts'
 import { idSchema } from '../schemas.ts'
 

@@ -2,10 +2,10 @@
 import type { SecurityGroupForVpc, Tag as TagOutput } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import type { Group } from '../../model/records.ts'
+import { findVpcs } from '../networks/vpcs.ts'
 import { describeAction } from '../read.ts'
 import { idSchema, pagedShape } from '../schemas.ts'
 import { tagged, tagsIndex } from '../views/tags.ts'
-import { findVpcs } from '../vpcs.ts'
 
 /** The groups that NICs of a VPC may be in: its own, because VPCs share no groups. */
 export const getSecurityGroupsForVpc = describeAction({

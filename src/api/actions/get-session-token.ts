@@ -1,11 +1,11 @@
 /** GetSessionToken: temporary credentials with the rights of the caller's key. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
+import { newSession } from '../accounts/sessions.ts'
+import { USERS_VERSION } from '../accounts/users.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
 import { readAction } from '../read.ts'
 import { onlySchema } from '../schemas.ts'
-import { newSession } from '../sessions.ts'
-import { USERS_VERSION } from '../users.ts'
 
 const DURATION = { least: 900, usual: 43_200, most: 129_600 }
 const NO_MFA = 'there are no MFA devices'

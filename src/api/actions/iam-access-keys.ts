@@ -4,10 +4,7 @@ import type { AccessKeyRecord } from '../../model/account-records.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { activeStatus } from '../../model/key-secret.ts'
 import type { ReadTx } from '../../store/store.ts'
-import { createKey } from '../access-keys.ts'
-import { changeAction } from '../change.ts'
-import { refuseOlderHosts } from '../older-hosts.ts'
-import { readAction } from '../read.ts'
+import { createKey } from '../accounts/access-keys.ts'
 import {
   limitExceeded,
   noSuchEntity,
@@ -16,7 +13,10 @@ import {
   requireUser,
   USERS_VERSION,
   userNameSchema,
-} from '../users.ts'
+} from '../accounts/users.ts'
+import { changeAction } from '../change.ts'
+import { refuseOlderHosts } from '../older-hosts.ts'
+import { readAction } from '../read.ts'
 
 /** As in IAM: one that is used, and one that takes its place. */
 const KEYS_OF_USER_MAX = 2

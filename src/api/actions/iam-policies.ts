@@ -10,9 +10,6 @@ import {
 } from '../../model/managed-policies.ts'
 import { parsePolicy } from '../../model/policy.ts'
 import type { ReadTx } from '../../store/store.ts'
-import { changeAction } from '../change.ts'
-import { readAction } from '../read.ts'
-import { onlySchema } from '../schemas.ts'
 import {
   limitExceeded,
   noSuchEntity,
@@ -22,7 +19,10 @@ import {
   requireLimitedUser,
   requireUser,
   userNameSchema,
-} from '../users.ts'
+} from '../accounts/users.ts'
+import { changeAction } from '../change.ts'
+import { readAction } from '../read.ts'
+import { onlySchema } from '../schemas.ts'
 
 /** Most inline and most managed policies of a user. All are read with each of its requests. */
 const POLICIES_MAX = 10

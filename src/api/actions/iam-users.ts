@@ -1,10 +1,6 @@
 /** Actions of IAM on users: https://docs.aws.amazon.com/IAM/latest/APIReference/ */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { changeAction } from '../change.ts'
-import { refuseOlderHosts } from '../older-hosts.ts'
-import { readAction } from '../read.ts'
-import { onlySchema } from '../schemas.ts'
 import {
   limitExceeded,
   listUsers,
@@ -18,7 +14,11 @@ import {
   userId,
   userNameSchema,
   userView,
-} from '../users.ts'
+} from '../accounts/users.ts'
+import { changeAction } from '../change.ts'
+import { refuseOlderHosts } from '../older-hosts.ts'
+import { readAction } from '../read.ts'
+import { onlySchema } from '../schemas.ts'
 
 const NO_PATHS = 'Path: users have no paths; use /'
 

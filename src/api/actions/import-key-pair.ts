@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { KIB } from '../../model/sizes.ts'
 import { changeAction } from '../change.ts'
-import { insertKey, keyNameSchema, keyTagsSchema } from '../key-pairs.ts'
-import { parsePublicKey } from '../ssh-keys.ts'
+import { insertKey, keyNameSchema, keyTagsSchema } from '../instances/key-pairs.ts'
+import { parsePublicKey } from '../instances/ssh-keys.ts'
 
 /**
  * Longest base64 text of a public key. An 8192-bit RSA key in PEM takes less than a quarter of it.

@@ -4,8 +4,8 @@
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { allocated, missingAllocations } from '../addresses.ts'
 import { changeAction } from '../change.ts'
+import { allocated, missingAllocations } from '../networks/addresses.ts'
 import { idSchema, textSchema } from '../schemas.ts'
 
 const allocation = idSchema('eipalloc', 'InvalidAllocationID.NotFound')

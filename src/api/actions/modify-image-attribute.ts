@@ -12,7 +12,7 @@ import { EVERYBODY, type ImagePermission } from '../../model/image-permission.ts
 import type { Image } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { requireOwnImage } from '../images.ts'
+import { requireOwnImage } from '../instances/images.ts'
 import { idSchema, onlySchema, textSchema, withCode } from '../schemas.ts'
 
 type Grantee = ImagePermission['grantee']

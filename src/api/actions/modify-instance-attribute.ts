@@ -16,11 +16,12 @@ import type { Instance } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
 import type { ApiSettings, Call } from '../action.ts'
 import { changeAction } from '../change.ts'
-import { requireInstance } from '../instances.ts'
+import { requireInstance } from '../instances/instances.ts'
 import { changeType } from '../launch/change-type.ts'
 import { blockDevicesSchema } from '../launch/disk.ts'
 import { userDataSchema } from '../launch/request.ts'
-import { onlyNic, setSourceDestCheck } from '../only-nic.ts'
+import { onlyNic, setSourceDestCheck } from '../networks/only-nic.ts'
+import { putIntoGroups } from '../networks/security-groups.ts'
 import { ParameterRefusal, parseInput } from '../parameters.ts'
 import {
   idListSchema,
@@ -30,7 +31,6 @@ import {
   withCode,
   withoutEffect,
 } from '../schemas.ts'
-import { putIntoGroups } from '../security-groups.ts'
 import type { Scalar } from '../wire/model.ts'
 import { parseScalar } from '../wire/query.ts'
 

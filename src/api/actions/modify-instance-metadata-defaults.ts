@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { HOP_LIMIT_MAX, metadataFields } from '../../model/metadata-options.ts'
 import { changeAction } from '../change.ts'
-import { metadataDefaultsOf } from '../metadata-options.ts'
+import { metadataDefaultsOf } from '../instances/metadata-options.ts'
 import { onlySchema } from '../schemas.ts'
 
 /** The values with which a client removes a setting. */

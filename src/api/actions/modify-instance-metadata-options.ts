@@ -6,8 +6,8 @@ import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { OLDER_METADATA } from '../../model/metadata-options.ts'
 import { changeAction } from '../change.ts'
-import { requireInstance } from '../instances.ts'
-import { askedMetadata, metadataShape, metadataView } from '../metadata-options.ts'
+import { requireInstance } from '../instances/instances.ts'
+import { askedMetadata, metadataShape, metadataView } from '../instances/metadata-options.ts'
 import { idSchema } from '../schemas.ts'
 
 const schema = z.strictObject({

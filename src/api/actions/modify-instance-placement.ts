@@ -11,7 +11,7 @@ import type { PlacementMembership } from '../../model/placement-group.ts'
 import type { Host, Instance } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { requireInstance } from '../instances.ts'
+import { requireInstance } from '../instances/instances.ts'
 import {
   type GroupChoice,
   groupChoice,

@@ -1,8 +1,8 @@
 /** ModifyLaunchTemplate: sets the default version. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
+import { requireTemplate, requireVersion } from '../instances/launch-templates.ts'
 import { templateReference, templateShape, versionSchema } from '../launch/template-reference.ts'
-import { requireTemplate, requireVersion } from '../launch-templates.ts'
 import { clientTokenSchema } from '../schemas.ts'
 import { templateView } from '../views/launch-template.ts'
 import { tagsView } from '../views/tags.ts'

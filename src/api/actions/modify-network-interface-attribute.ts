@@ -12,9 +12,9 @@ import {
   nicIdSchema,
   refuseNicsForOlderHosts,
   requireNic,
-} from '../network-interfaces.ts'
+} from '../networks/network-interfaces.ts'
+import { putIntoGroups } from '../networks/security-groups.ts'
 import { idListSchema, oneAttribute, onlySchema, textSchema } from '../schemas.ts'
-import { putIntoGroups } from '../security-groups.ts'
 
 const attributes = {
   Attachment: z

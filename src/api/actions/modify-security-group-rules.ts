@@ -4,8 +4,7 @@ import type { SecurityGroupRuleId } from '../../model/ids.ts'
 import type { GroupRule } from '../../model/records.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
-import { wholeRule, wholeRuleSchema } from '../group-permissions.ts'
-import { IDS_MAX, idSchema, required, withCode } from '../schemas.ts'
+import { wholeRule, wholeRuleSchema } from '../networks/group-permissions.ts'
 import {
   duplicateRule,
   knownRules,
@@ -13,7 +12,8 @@ import {
   refuseForOlderHosts,
   refuseTooManyRules,
   requireGroup,
-} from '../security-groups.ts'
+} from '../networks/security-groups.ts'
+import { IDS_MAX, idSchema, required, withCode } from '../schemas.ts'
 
 const schema = z.strictObject({
   GroupId: idSchema('sg', 'InvalidGroupId.Malformed'),

@@ -1,9 +1,9 @@
 /** ModifySubnetAttribute: whether launches into a subnet get public addresses. */
 import { z } from 'zod'
-import { noPools } from '../addresses.ts'
 import { changeAction } from '../change.ts'
+import { noPools } from '../networks/addresses.ts'
+import { requireSubnet, subnetIdSchema } from '../networks/vpcs.ts'
 import { oneAttribute, onlySchema } from '../schemas.ts'
-import { requireSubnet, subnetIdSchema } from '../vpcs.ts'
 
 const only = (name: string, value: boolean, why: string) =>
   z.strictObject({ Value: onlySchema(value, `${name}: ${why}`) }).optional()

@@ -2,9 +2,9 @@
 import { z } from 'zod'
 import type { Version } from '../../model/version.ts'
 import { changeAction } from '../change.ts'
+import { requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
 import { oneAttribute, onlySchema } from '../schemas.ts'
-import { requireVpc, vpcIdSchema } from '../vpcs.ts'
 
 /** Older hosts answer every instance. */
 const ATTRIBUTES_VERSION: Version = [0, 3]

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import type { PeeringSide } from '../../model/peering.ts'
 import { changeAction } from '../change.ts'
-import { peeringIdSchema, requirePeering, stateAt, wrongState } from '../peerings.ts'
+import { peeringIdSchema, requirePeering, stateAt, wrongState } from '../networks/peerings.ts'
 import { onlySchema } from '../schemas.ts'
 import { optionsView } from '../views/vpc-peering.ts'
 

@@ -8,7 +8,7 @@ import type { InstanceId } from '../../model/ids.ts'
 import { INSTANCE_OPTIONS } from '../../model/instance-options.ts'
 import type { Tx } from '../../store/store.ts'
 import { type Changing, changeAction } from '../change.ts'
-import { instancesShape, requireInstances } from '../instances.ts'
+import { instancesShape, requireInstances } from '../instances/instances.ts'
 
 const schema = z.strictObject(instancesShape)
 

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { requestReboot } from '../../model/lifecycle.ts'
 import { changeAction } from '../change.ts'
-import { changeInstances, instancesShape } from '../instances.ts'
+import { changeInstances, instancesShape } from '../instances/instances.ts'
 
 /** RebootInstances. */
 export const rebootInstances = changeAction({

@@ -10,7 +10,7 @@ import type { AccountId } from '../../model/ids.ts'
 import { IMAGE_LOCATION_MAX_LENGTH } from '../../model/image-location.ts'
 import type { Tx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { imageNameSchema, insertPendingImage } from '../images.ts'
+import { imageNameSchema, insertPendingImage } from '../instances/images.ts'
 import {
   onlySchema,
   printable,

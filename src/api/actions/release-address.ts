@@ -1,8 +1,8 @@
 /** ReleaseAddress: its tags go with it. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { addressShape, requireAllocated } from '../addresses.ts'
 import { changeAction } from '../change.ts'
+import { addressShape, requireAllocated } from '../networks/addresses.ts'
 import { textSchema } from '../schemas.ts'
 
 /** Refuses an address that leads somewhere. */

@@ -3,14 +3,14 @@ import { z } from 'zod'
 import { unavailable } from '../../model/errors.ts'
 import { readRouting } from '../../store/routing.ts'
 import { changeAction } from '../change.ts'
-import { aclAssociations } from '../network-acls.ts'
+import { aclAssociations } from '../networks/network-acls.ts'
 import {
   missingAssociation,
   networkAclIdSchema,
   refuseOtherVpc,
   refuseUnrouted,
   requireNetworkAcl,
-} from '../routing.ts'
+} from '../networks/routing.ts'
 import { idSchema } from '../schemas.ts'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceNetworkAclAssociation.html */

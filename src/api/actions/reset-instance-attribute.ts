@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { changeAction } from '../change.ts'
-import { requireInstance } from '../instances.ts'
-import { setSourceDestCheck } from '../only-nic.ts'
+import { requireInstance } from '../instances/instances.ts'
+import { setSourceDestCheck } from '../networks/only-nic.ts'
 import { idSchema, withCode } from '../schemas.ts'
 
 /** Those that EC2 resets. */

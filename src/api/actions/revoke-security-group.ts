@@ -9,15 +9,15 @@ import type { GroupRule } from '../../model/records.ts'
 import type { Action, ActionName } from '../action.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
-import { askedRules, rulesShape } from '../group-permissions.ts'
-import { idListSchema } from '../schemas.ts'
+import { askedRules, rulesShape } from '../networks/group-permissions.ts'
 import {
   groupShape,
   meantRules,
   missingRuleIds,
   refuseForOlderHosts,
   requireGroup,
-} from '../security-groups.ts'
+} from '../networks/security-groups.ts'
+import { idListSchema } from '../schemas.ts'
 import { revokedRuleView } from '../views/security-group-rule.ts'
 
 function revoke(name: ActionName, egress: boolean): Action {

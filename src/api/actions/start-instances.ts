@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { requestStart } from '../../model/lifecycle.ts'
 import { changeAction } from '../change.ts'
-import { changeInstances, instancesShape } from '../instances.ts'
+import { changeInstances, instancesShape } from '../instances/instances.ts'
 import { textSchema, withoutEffect } from '../schemas.ts'
 
 /** StartInstances. */

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { requestStop } from '../../model/lifecycle.ts'
 import { changeAction } from '../change.ts'
-import { changeInstances, instancesShape } from '../instances.ts'
+import { changeInstances, instancesShape } from '../instances/instances.ts'
 import { onlySchema, withoutEffect } from '../schemas.ts'
 
 const schema = z.strictObject({

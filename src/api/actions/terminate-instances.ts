@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { requestTerminate } from '../../model/lifecycle.ts'
 import { changeAction } from '../change.ts'
-import { changeInstances, instanceIdsSchema } from '../instances.ts'
+import { changeInstances, instanceIdsSchema } from '../instances/instances.ts'
 import { withCode, withoutEffect } from '../schemas.ts'
 
 const schema = z.strictObject({

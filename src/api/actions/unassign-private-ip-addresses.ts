@@ -1,10 +1,10 @@
 /** UnassignPrivateIpAddresses: takes further addresses from a NIC. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { clearAddresses } from '../addresses.ts'
 import { changeAction } from '../change.ts'
-import { nicIdSchema, requireNic } from '../network-interfaces.ts'
-import { nothing } from '../nic-addresses.ts'
+import { clearAddresses } from '../networks/addresses.ts'
+import { nicIdSchema, requireNic } from '../networks/network-interfaces.ts'
+import { nothing } from '../networks/nic-addresses.ts'
 import { ipv4Schema, required } from '../schemas.ts'
 
 /**

@@ -7,9 +7,18 @@ import { refused } from '../../model/errors.ts'
 import type { Action, ActionName } from '../action.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
-import { groupTextSchema, permissionRules, permissionsSchema } from '../group-permissions.ts'
+import {
+  groupTextSchema,
+  permissionRules,
+  permissionsSchema,
+} from '../networks/group-permissions.ts'
+import {
+  groupShape,
+  meantRules,
+  missingRuleIds,
+  requireGroup,
+} from '../networks/security-groups.ts'
 import { IDS_MAX, idSchema } from '../schemas.ts'
-import { groupShape, meantRules, missingRuleIds, requireGroup } from '../security-groups.ts'
 
 const shape = {
   ...groupShape,

@@ -4,8 +4,8 @@ import type { InstanceChange } from '../../model/lifecycle.ts'
 import type { Instance } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
 import type { ApiSettings } from '../action.ts'
-import { driverOfInstance } from '../drivers.ts'
-import { refuseAddressesOf, refuseDeviceIndex } from '../network-interfaces.ts'
+import { driverOfInstance } from '../instances/drivers.ts'
+import { refuseAddressesOf, refuseDeviceIndex } from '../networks/network-interfaces.ts'
 import { refuseMore } from '../quotas.ts'
 
 /**

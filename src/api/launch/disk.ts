@@ -10,8 +10,8 @@ import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image, InstanceType } from '../../model/records.ts'
+import { GP3_IOPS, GP3_MIB_PER_S } from '../instances/volume-speed.ts'
 import { onlySchema, withCode, withoutEffect } from '../schemas.ts'
-import { GP3_IOPS, GP3_MIB_PER_S } from '../volume-speed.ts'
 
 /** The requested disk. */
 export interface DiskRequest {

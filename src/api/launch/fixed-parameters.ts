@@ -4,7 +4,7 @@
  * defaults. Pure.
  */
 import { z } from 'zod'
-import { nothing } from '../nic-addresses.ts'
+import { nothing } from '../networks/nic-addresses.ts'
 import { onlySchema, withoutEffect } from '../schemas.ts'
 
 /** Members of the request. */

@@ -13,16 +13,16 @@ import {
   refuseDeviceIndex,
   refuseTooManyAddresses,
   requireNic,
-} from '../network-interfaces.ts'
+} from '../networks/network-interfaces.ts'
 import {
   type AskedAddresses,
   addressCount,
   askedAddresses,
   nicAddressShape,
   requireAddresses,
-} from '../nic-addresses.ts'
+} from '../networks/nic-addresses.ts'
+import { refuseTooManyGroups } from '../networks/security-groups.ts'
 import { idListSchema, idSchema, notFound, onlySchema, textSchema } from '../schemas.ts'
-import { refuseTooManyGroups } from '../security-groups.ts'
 
 /** One NIC of each instance of a launch. */
 export interface NicOrder extends AskedAddresses {

@@ -14,7 +14,7 @@ import {
   placementGroupIdSchema,
   placementGroupNameSchema,
   requirePlacementGroup,
-} from '../placement-groups.ts'
+} from '../instances/placement-groups.ts'
 
 /** Members of `Placement`. */
 export const placementGroupShape = {

@@ -14,8 +14,8 @@ import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { MetadataOptions } from '../../model/metadata-options.ts'
 import { INTERFACES_MAX } from '../../model/nic-limits.ts'
 import { KIB } from '../../model/sizes.ts'
-import { askedMetadata, metadataShape } from '../metadata-options.ts'
-import { ANY_ADDRESS, namesAddress } from '../nic-addresses.ts'
+import { askedMetadata, metadataShape } from '../instances/metadata-options.ts'
+import { ANY_ADDRESS, namesAddress } from '../networks/nic-addresses.ts'
 import {
   idListSchema,
   idSchema,

@@ -9,7 +9,7 @@ import type { Ipv4 } from '../../model/addr.ts'
 import { addressesOfNic } from '../../model/nics.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { Comparables, FilterTable } from '../filters.ts'
-import type { NicDetails } from '../network-interfaces.ts'
+import type { NicDetails } from '../networks/network-interfaces.ts'
 import { addressOf, nicView, type Place } from './instance.ts'
 import { tagsView } from './tags.ts'
 

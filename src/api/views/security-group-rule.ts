@@ -10,8 +10,8 @@ import type {
 import { formatCidr } from '../../model/addr.ts'
 import type { GroupRule } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
-import type { NamedGroupInfos } from '../foreign-groups.ts'
-import { protocolName } from '../group-permissions.ts'
+import type { NamedGroupInfos } from '../networks/foreign-groups.ts'
+import { protocolName } from '../networks/group-permissions.ts'
 
 /** One rule. */
 export function ruleView(

@@ -4,8 +4,8 @@ import { formatCidr } from '../../model/addr.ts'
 import { hasPorts, isIcmp } from '../../model/group-rule.ts'
 import type { Group, GroupRule } from '../../model/records.ts'
 import type { Comparables, FilterTable } from '../filters.ts'
-import type { NamedGroupInfos } from '../foreign-groups.ts'
-import { protocolName } from '../group-permissions.ts'
+import type { NamedGroupInfos } from '../networks/foreign-groups.ts'
+import { protocolName } from '../networks/group-permissions.ts'
 import { tagged } from './tags.ts'
 
 /** A group, and what only filters need. */

@@ -8,7 +8,7 @@ import type {
 import type { Tag, Volume } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { FilterTable } from '../filters.ts'
-import { baselineSpeed } from '../volume-speed.ts'
+import { baselineSpeed } from '../instances/volume-speed.ts'
 import { tagged, tagsView } from './tags.ts'
 
 /** One volume. */

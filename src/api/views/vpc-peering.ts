@@ -10,7 +10,7 @@ import type {
 import { formatCidr } from '../../model/addr.ts'
 import type { PeeringSide, VpcPeering } from '../../model/peering.ts'
 import type { FilterTable } from '../filters.ts'
-import { stateAt } from '../peerings.ts'
+import { stateAt } from '../networks/peerings.ts'
 
 /** The options of a side. There is no ClassicLink. */
 export function optionsView({

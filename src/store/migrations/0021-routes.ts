@@ -4,7 +4,7 @@
  * Until now each VPC had a gateway, a main table that leads everything to it, and an ACL that lets
  * everything pass, whose ids were derived from its own. Existing VPCs get these as rows with the
  * same ids, so nothing changes for them. Additive: an older daemon gives every VPC a way out, so
- * nothing is restricted while an older one is there (`api/routing.ts`).
+ * nothing is restricted while an older one is there (`api/networks/routing.ts`).
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

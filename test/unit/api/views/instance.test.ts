@@ -1,7 +1,7 @@
 /** Instances, their states and statuses as a client reads them. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { InstanceDetails } from '../../../../src/api/instance-details.ts'
+import type { InstanceDetails } from '../../../../src/api/instances/instance-details.ts'
 import {
   instanceStatusView,
   instanceView,

@@ -1,0 +1,124 @@
+/**
+ * Finds the access keys that requests are signed with, and decrypts their secrets.
+ *
+ * Each request reads the key, so a disabled or deleted key is refused at once on every host that
+ * reaches the database. A host that is cut off uses its replica, for a limited time.
+ */
+
+import { createBoundedMap } from '../../lib/bounded-map.ts'
+import { type Clock, isoTime } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import type { SecretCipher } from '../../lib/secret-cipher.ts'
+import type { AccessKey } from '../../model/account-records.ts'
+import { refused, unavailable } from '../../model/errors.ts'
+import { openedKey } from '../../model/key-secret.ts'
+import type { InformedStore } from '../../store/replica-reads.ts'
+import { isTemporary, openSession } from './sessions.ts'
+
+/** Finds keys, and records that they were used. */
+export interface Keyring {
+  /**
+   * The key with its secret in clear text. Undefined when it does not exist, is disabled or of a
+   * disabled account, or cannot be decrypted. With a token: temporary credentials. Errors:
+   * `unavailable`, also when the known keys are too old, or too old to prove that a key does not
+   * exist; `RequestExpired` after the time of a token.
+   */
+  find(id: string, token: string | null): Promise<AccessKey | undefined>
+  /**
+   * The id of the key that must exist: that of temporary credentials is the one that they were made
+   * with. Undefined when the token is not valid for the id.
+   */
+  permanent(id: string, token: string | null): string | undefined
+  /** A request with this key was authenticated. */
+  used(id: string): void
+}
+
+/** What a keyring needs. */
+export interface KeyringOptions {
+  readonly store: InformedStore
+  readonly clock: Clock
+  /** Null: secrets are stored in clear text. */
+  readonly sealer: SecretCipher | null
+  /** Maximum age of a replica that may be used. */
+  readonly replicaMs: number
+  readonly log?: Log
+}
+
+/** Each host records a key's use once an hour. */
+const USE_MS = 3_600_000
+/** Number of keys whose recorded use is remembered, so that it is not written again. */
+const USED_LIMIT = 4_096
+
+/** A keyring of these records. */
+export function createKeyring(options: KeyringOptions): Keyring {
+  const { store, clock, sealer, replicaMs, log } = options
+  const usedAt = createBoundedMap<string, number>(USED_LIMIT)
+
+  function expectYoung(asOf: string): void {
+    if (clock.now() - Date.parse(asOf) <= replicaMs) return
+    throw unavailable(
+      `The database is unreachable, and this host's copy of the access keys is too old to use (from ${asOf}; setting api.replicaKeysSeconds)`,
+    )
+  }
+
+  async function findPermanent(id: string): Promise<AccessKey | undefined> {
+    const { value: key, asOf } = await store.read((tx) => tx.accessKey(id))
+    if (asOf !== null) {
+      expectYoung(asOf)
+      // The key may have been created since. The client is not authenticated, so the lookup does
+      // not wait for the records.
+      if (key === undefined)
+        throw unavailable(
+          'The database is unreachable, and this host does not know the access key; try again.',
+        )
+    }
+    if (key === undefined || key.status === 'disabled') return undefined
+    if (key.accountStatus === 'disabled') return undefined
+    const opened = openedKey(key, sealer)
+    if (opened === null)
+      log?.error(
+        { accessKey: id },
+        'the secret of an access key cannot be decrypted: make a new key with atoll keys rotate',
+      )
+    return opened ?? undefined
+  }
+
+  return {
+    async find(id, token) {
+      if (token === null) return isTemporary(id) ? undefined : await findPermanent(id)
+      const session = openSession(sealer, id, token)
+      if (session === undefined) return undefined
+      const { parent, secret, expiresAtMs } = session
+      if (expiresAtMs <= clock.now())
+        throw refused(
+          'RequestExpired',
+          `Request has expired: the session token expired at ${isoTime(expiresAtMs)}`,
+        )
+      const key = await findPermanent(parent)
+      return key && { ...key, id, secret, parent }
+    },
+    permanent: (id, token) => (token === null ? id : openSession(sealer, id, token)?.parent),
+    used(id) {
+      const hour = Math.floor(clock.now() / USE_MS) * USE_MS
+      if ((usedAt.get(id) ?? 0) >= hour) return
+      usedAt.set(id, hour)
+      // Nobody waits for it, and one missing hour does no harm.
+      Promise.try(() =>
+        store.change((tx) => tx.updateAccessKey(id, { lastUsedAt: isoTime(hour) })),
+      ).catch(() => undefined)
+    },
+  }
+}
+
+/** The given keyring, or one for secrets in clear text. */
+export function keyringOf({
+  keys,
+  store,
+  clock,
+}: {
+  readonly keys?: Keyring
+  readonly store: InformedStore
+  readonly clock: Clock
+}): Keyring {
+  return keys ?? createKeyring({ store, clock, sealer: null, replicaMs: Number.POSITIVE_INFINITY })
+}

@@ -1,0 +1,81 @@
+/** What actions on images have in common. */
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import { type AccountId, byId, type ImageId } from '../../model/ids.ts'
+import { EVERYBODY } from '../../model/image-permission.ts'
+import type { Image } from '../../model/records.ts'
+import type { ReadTx, Tx } from '../../store/store.ts'
+import { missingImages, specifiedTags, withCode } from '../schemas.ts'
+
+/** What is not known of an image before its host has inspected or made it. */
+const UNKNOWN = {
+  state: 'pending',
+  stateReason: null,
+  digest: null,
+  repositoryDigest: null,
+  diskGiB: null,
+} as const
+
+/** EC2's own rule for an image's name (RegisterImage, "Name"). */
+export const imageNameSchema = z
+  .string()
+  .refine((name) => /^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name), {
+    error:
+      "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', ' ', '.', '/', '-', ''', '@' and '_'",
+    ...withCode('InvalidAMIName.Malformed'),
+  })
+
+/**
+ * Writes the record and the tags of a new image, which stays `pending` until its host has inspected
+ * or made it. Errors: `InvalidAMIName.Duplicate`.
+ */
+export async function insertPendingImage(
+  tx: Tx,
+  image: Omit<Image, keyof typeof UNKNOWN>,
+  specs: Parameters<typeof specifiedTags>[0],
+): Promise<ImageId> {
+  const { id, account, name } = image
+  if ((await tx.insertImage({ ...image, ...UNKNOWN })) === 'exists')
+    throw refused('InvalidAMIName.Duplicate', `AMI name ${name} is already in use`)
+  await tx.putTags(specifiedTags(specs, { account, resource: id, resourceType: 'image' }))
+  return id
+}
+
+/** Images that are not deregistered. The others are invisible to clients. */
+async function registeredImages(
+  tx: ReadTx,
+  query: Parameters<ReadTx['images']>[0],
+): Promise<readonly Image[]> {
+  return (await tx.images(query)).filter(({ state }) => state !== 'deregistered')
+}
+
+/**
+ * The images that an account may launch from: its own, those that are shared with it, and public
+ * ones; of all, or of these ids.
+ */
+export async function visibleImages(
+  tx: ReadTx,
+  account: AccountId,
+  ids?: readonly ImageId[],
+): Promise<readonly Image[]> {
+  const own = await registeredImages(tx, ids === undefined ? { account } : { account, ids })
+  const permissions = await tx.imagePermissions({
+    grantees: [account, EVERYBODY],
+    ...(ids === undefined ? {} : { images: ids }),
+  })
+  const known = new Set(own.map(({ id }) => id))
+  const others = [...new Set(permissions.map(({ image }) => image))].filter((id) => !known.has(id))
+  if (others.length === 0) return own
+  return byId([...own, ...(await registeredImages(tx, { ids: others }))])
+}
+
+/**
+ * The account's own image. Errors: `AuthFailure` for another's that it may launch from;
+ * `InvalidAMIID.NotFound` for any other.
+ */
+export async function requireOwnImage(tx: ReadTx, account: AccountId, id: ImageId): Promise<Image> {
+  const [image] = await visibleImages(tx, account, [id])
+  if (image === undefined) throw missingImages([id])
+  if (image.account !== account) throw refused('AuthFailure', `Not authorized for image:${id}`)
+  return image
+}

@@ -1,0 +1,82 @@
+/** What the actions about flow logs have in common. */
+import { refused } from '../../model/errors.ts'
+import {
+  DEFAULT_FIELDS,
+  type FlowLog,
+  fieldsOf,
+  isLogGroup,
+  MORE_FIELDS,
+  parseS3Arn,
+} from '../../model/flow-log.ts'
+import type { AccountId } from '../../model/ids.ts'
+import type { ReadTx } from '../../store/store.ts'
+import { notFound } from '../schemas.ts'
+
+/** EC2's words for destinations, with what they mean here. */
+const DESTINATION_TYPES = { files: 'cloud-watch-logs', s3: 's3' } as const
+
+/** The refusal of ids that no flow log has. */
+export function missingFlowLogs(ids: readonly string[]): Error {
+  return notFound('InvalidFlowLogId.NotFound', 'flow log ID', ids)
+}
+
+/** An account's flow logs whose VPC, subnet or network interface is still there. */
+export async function existingFlowLogs(
+  tx: Pick<ReadTx, 'flowLogs' | 'vpcs' | 'subnets' | 'nics'>,
+  account: AccountId,
+): Promise<{ readonly existing: readonly FlowLog[]; readonly orphans: readonly FlowLog[] }> {
+  const all = await tx.flowLogs({ account })
+  if (all.length === 0) return { existing: [], orphans: [] }
+  const there = new Set<string>([
+    ...(await tx.vpcs({ account })).map(({ id }) => id),
+    ...(await tx.subnets({ account })).map(({ id }) => id),
+    ...(await tx.nics({ account })).map(({ id }) => id),
+  ])
+  return {
+    existing: all.filter(({ resource }) => there.has(resource)),
+    orphans: all.filter(({ resource }) => !there.has(resource)),
+  }
+}
+
+/** The fields of `LogFormat`; EC2's default when it is left out. */
+export function parseFormat(format: string | undefined): FlowLog['fields'] {
+  if (format === undefined) return DEFAULT_FIELDS
+  const fields = fieldsOf(format)
+  if (fields !== undefined) return fields
+  throw refused(
+    'InvalidParameterValue',
+    `LogFormat: use these fields, each as \${field}, with spaces between them: ${[...DEFAULT_FIELDS, ...MORE_FIELDS].join(', ')}`,
+  )
+}
+
+/** Where `LogDestinationType`, `LogDestination` and `LogGroupName` say that records go. */
+export function parseDestination(asked: {
+  readonly LogDestinationType?: string | undefined
+  readonly LogDestination?: string | undefined
+  readonly LogGroupName?: string | undefined
+}): FlowLog['destination'] {
+  const { LogDestinationType: type, LogDestination: to, LogGroupName: group } = asked
+  if (type === 's3') {
+    if (group !== undefined)
+      throw refused('InvalidParameterCombination', 'LogGroupName: not with LogDestinationType s3')
+    const parsed = to === undefined ? undefined : parseS3Arn(to)
+    if (parsed !== undefined) return parsed
+    throw refused(
+      'InvalidParameterValue',
+      'LogDestination: use arn:aws:s3:::BUCKET or arn:aws:s3:::BUCKET/FOLDER',
+    )
+  }
+  if (type !== undefined && type !== DESTINATION_TYPES.files)
+    throw refused(
+      'UnsupportedOperation',
+      'LogDestinationType: use s3, or cloud-watch-logs, which means files on each host',
+    )
+  const [, ofArn] = /^arn:aws:logs:[^:]*:[^:]*:log-group:([^:]+)(?::\*)?$/.exec(to ?? '') ?? []
+  const name = group ?? ofArn
+  if ((group !== undefined && to !== undefined) || name === undefined || !isLogGroup(name))
+    throw refused(
+      'InvalidParameterValue',
+      'LogGroupName: give the name of a log group, which is a directory on each host: letters, digits and / . _ - #',
+    )
+  return { kind: 'files', group: name.replace(/^\//, '') }
+}
