@@ -301,11 +301,14 @@ start_engine() {
 # When our own engine was killed or hangs, its containers run on without it (live-restore), and only
 # an engine can end them. So teardown needs one that answers.
 revive_engine() {
-  [ -e "$RUN/docker.pid" ] || return 0
+  # One that could not start has no file of its process.
+  [ -e "$RUN/docker.pid" ] || [ -d "$RUN/docker" ] || return 0
   ! engine_answers "$RUN/docker.sock" >/dev/null 2>&1 || return 0
   stop_process "$RUN/docker.pid" dockerd 5
-  # Its containerd may hang as well.
+  # Its containerd may hang as well. The engine would take the process for a living one as long as
+  # nobody has waited for it.
   stop_process "$RUN/docker/containerd/containerd.pid" containerd 5
+  rm -f "$RUN/docker/containerd/containerd.pid"
   start_engine
 }
 
