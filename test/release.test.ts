@@ -23,7 +23,7 @@ function run(file: string, ...argv: readonly string[]) {
 /** The program of a script, started as the script does it when all packages are there. */
 function program(script: string, ...argv: readonly string[]) {
   const text = readFileSync(join(release, 'scripts', script), 'utf8')
-  const path = /^node "\$ROOT\/(.+\.ts)" "\$@"$/m.exec(text)?.[1] ?? 'missing'
+  const path = /^\s*(?:exec )?node "\$ROOT\/(.+\.ts)" "\$@"$/m.exec(text)?.[1] ?? 'missing'
   return run(process.execPath, join(release, path), ...argv)
 }
 
