@@ -14,6 +14,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { gunzip } from '../../src/containers/gunzip.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { hasCode } from '../../src/lib/errno.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
 import { convert } from '../../src/machines/convert.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
@@ -43,15 +44,21 @@ describe.skipIf(!isRoot)('a program in the jail that hangs (needs root)', () => 
     return found.filter((_pid, index) => isOurs[index])
   }
 
-  /** Stops it, as soon as it is there. */
-  async function stop(command: string): Promise<void> {
+  /** Stops it as soon as it is there. Returns false if `work` has ended before. */
+  async function stop(command: string, work: Promise<unknown>): Promise<boolean> {
+    let isOver = false
+    const over = () => {
+      isOver = true
+    }
+    work.then(over, over)
     let pids: readonly number[] = []
     const isThere = async () => {
       pids = await ours(command)
-      return pids.length > 0
+      return pids.length > 0 || isOver
     }
     await eventually('it runs', isThere, DEADLINE_MS)
-    for (const pid of pids) process.kill(pid, 'SIGSTOP')
+    for (const pid of pids) kill(pid, 'SIGSTOP')
+    return pids.length > 0 && !isOver
   }
 
   it('gzip: is killed, and says which image it was', async () => {
@@ -61,7 +68,7 @@ describe.skipIf(!isRoot)('a program in the jail that hangs (needs root)', () => 
       let isStopped = false
       for await (const chunk of unpack(chunksOf(noise))) {
         expect(chunk.length).toBeGreaterThan(0)
-        if (!isStopped) await stop('gzip -dc')
+        if (!isStopped) await stop('gzip -dc', new Promise(() => undefined))
         isStopped = true
       }
     })()
@@ -95,9 +102,10 @@ describe.skipIf(!isRoot)('a program in the jail that hangs (needs root)', () => 
         idleMs: 1_500,
       }
       const job = { want, making: { dir }, progress: () => undefined, signal: never }
-      const copied = convert(tools, job as never, [{ format: 'raw', path }])
-      copied.catch(() => undefined)
-      await stop('qemu-img convert')
+      const start = () => convert(tools, job as never, [{ format: 'raw', path }])
+      let copied = start()
+      // On a fast disk it may end before it is seen.
+      while (!(await stop('qemu-img convert', copied))) copied = start()
       await expect(copied).rejects.toThrow(
         new RegExp(
           `the disk of ${want.instance} was not copied: qemu-img: it stopped reading and writing`,
@@ -108,6 +116,15 @@ describe.skipIf(!isRoot)('a program in the jail that hangs (needs root)', () => 
     DEADLINE_MS,
   )
 })
+
+/** As `process.kill`; one that has ended meanwhile is none. */
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error
+  }
+}
 
 async function descends(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
