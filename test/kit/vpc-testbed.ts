@@ -10,6 +10,7 @@ import { DOCKER } from '../../src/containers/declaration.ts'
 import { createHostServices, createHostVpcs } from '../../src/host-services.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
+import { createRoom } from '../../src/lib/room.ts'
 import {
   type Cidr,
   cidr,
@@ -34,7 +35,6 @@ import {
 import type { RouteWant } from '../../src/model/ways-out.ts'
 import { createHostMonitors } from '../../src/preconditions.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
-import { createFlowRoom } from '../../src/services/flow-logs/intervals.ts'
 import { instance } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
@@ -307,7 +307,7 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
     // The thread leaves the host's namespace after a pass.
     vpcWaitMs: WHOLE_PASS_MS,
     rooms: counterRooms(config.metrics),
-    flowLogs: { take: () => undefined, room: createFlowRoom(0) },
+    flowLogs: { take: () => undefined, room: createRoom(0) },
     drivers: { declarations: [DOCKER], services: () => [] },
   }
   return createHostServices(parts, createHostVpcs(parts), () => undefined)

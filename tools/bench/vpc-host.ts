@@ -18,12 +18,12 @@ import { readCloudSecret } from '../../src/identity.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import type { Log } from '../../src/lib/log.ts'
 import { createMetrics, type Gauge, type Metrics } from '../../src/lib/metrics.ts'
+import { createRoom } from '../../src/lib/room.ts'
 import { memoryForInstances } from '../../src/machine-record.ts'
 import { connect, type Member, startMember } from '../../src/member.ts'
 import type { HostWant } from '../../src/model/want.ts'
 import { createHostMonitors } from '../../src/preconditions.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
-import { createFlowRoom } from '../../src/services/flow-logs/intervals.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { hostFiles } from '../../src/settings.ts'
 import { silentLog } from '../kit/log.ts'
@@ -189,7 +189,7 @@ async function startDaemon(config: Config): Promise<Running> {
     drivers: { declarations: [DOCKER], services: () => [] },
     instanceMemoryMiB: memoryForInstances(config),
     rooms: counterRooms(config.metrics),
-    flowLogs: { take: () => undefined, room: createFlowRoom(0) },
+    flowLogs: { take: () => undefined, room: createRoom(0) },
   }
   const announced = {
     ...{ identity: config.host.name, version: 'bench' },

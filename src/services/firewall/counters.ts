@@ -7,9 +7,11 @@
  * dump reads all named counters of the namespace, and one for each set those of NICs. The sets of
  * dropped packets are read only after something was dropped.
  */
+
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { createQueue } from '../../lib/queue.ts'
+import { createRoom, type Room } from '../../lib/room.ts'
 import { type Count, type CounterValues, counterKey, increase } from '../../model/counters.ts'
 import { BUDGETS_TABLE, NFT_TABLE, nicLinkName } from '../../model/names.ts'
 import type { HostWant } from '../../model/want.ts'
@@ -18,7 +20,7 @@ import { DROP_REASONS } from '../../plan/nft-text.ts'
 import { dropCounterOf, NIC_COUNTER_SETS } from '../../plan/nic-counters.ts'
 import { ruleCounterName } from '../../plan/security-groups.ts'
 import { type Replacing, TABLES } from './rules.ts'
-import { createSeries, createSeriesRoom, type Labels, type SeriesRoom } from './series.ts'
+import { createSeries, type Labels } from './series.ts'
 
 const MAIN = { family: 'inet', name: NFT_TABLE } as const
 const BUDGETS = { family: 'inet', name: BUDGETS_TABLE } as const
@@ -36,10 +38,10 @@ const DROPS = TABLES.flatMap((table) =>
 /** Stands for the NICs without room. */
 const OTHERS = { nic: 'others', instance: 'others' }
 
-/** How many NICs and rules of this host may have metrics of their own. */
+/** How many NICs and rules may have metrics of their own. All namespaces of a host share it. */
 export interface CounterRooms {
-  readonly nics: SeriesRoom
-  readonly rules: SeriesRoom
+  readonly nics: Room
+  readonly rules: Room
 }
 
 /** Room for so many; by default, for all. */
@@ -47,7 +49,7 @@ export function counterRooms(
   sizes: { readonly interfaces?: number; readonly rules?: number } = {},
 ) {
   const { interfaces = Number.POSITIVE_INFINITY, rules = Number.POSITIVE_INFINITY } = sizes
-  return { nics: createSeriesRoom(interfaces), rules: createSeriesRoom(rules) }
+  return { nics: createRoom(interfaces), rules: createRoom(rules) }
 }
 
 export interface FirewallCounters {

@@ -3,6 +3,7 @@
  * thing. What a thing had ends with it, and their number is limited.
  */
 import type { Counter } from '../../lib/metrics.ts'
+import type { Room } from '../../lib/room.ts'
 import { type Count, increase } from '../../model/counters.ts'
 
 /** Labels of a metric. */
@@ -11,27 +12,6 @@ export type Labels = Readonly<Record<string, string>>
 export interface CountMetrics {
   readonly packets: Counter<string>
   readonly bytes: Counter<string>
-}
-
-/** How many more things may have metrics. All namespaces of a host share it. */
-export interface SeriesRoom {
-  take(): boolean
-  giveBack(): void
-}
-
-/** Room for so many. */
-export function createSeriesRoom(size: number): SeriesRoom {
-  let left = size
-  return {
-    take: () => {
-      if (left === 0) return false
-      left -= 1
-      return true
-    },
-    giveBack: () => {
-      left += 1
-    },
-  }
 }
 
 interface Thing {
@@ -53,12 +33,12 @@ export interface Series {
 }
 
 /** No things yet. Those without room are counted together as `others`, or not at all. */
-export function createSeries(metrics: CountMetrics, room: SeriesRoom, others?: Labels): Series {
+export function createSeries(metrics: CountMetrics, room: Room, others?: Labels): Series {
   const things = new Map<string, Thing>()
   const remove = (id: string, { hasRoom, used }: Thing) => {
     things.delete(id)
     if (!hasRoom) return
-    room.giveBack()
+    room.giveBack(1)
     for (const labels of used.values()) {
       metrics.packets.remove(labels)
       metrics.bytes.remove(labels)

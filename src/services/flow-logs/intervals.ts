@@ -2,6 +2,7 @@
  * Collects records of one flow log in one namespace until their interval ends. Pure but for what it
  * remembers. Wall clocks jump, so how long an interval lasts goes by the monotonic one.
  */
+import type { Room } from '../../lib/room.ts'
 import {
   type FlowLogWant,
   type FlowRecord,
@@ -13,27 +14,6 @@ import {
 const FLOWS_MAX = 10_000
 /** So many of one NIC have room in any case. */
 const FLOWS_OF_ITS_OWN = 100
-
-/** How many more flows may be collected. All flow logs of a host share it. */
-export interface FlowRoom {
-  take(): boolean
-  giveBack(flows: number): void
-}
-
-/** Room for so many. */
-export function createFlowRoom(size: number): FlowRoom {
-  let left = size
-  return {
-    take: () => {
-      if (left === 0) return false
-      left -= 1
-      return true
-    },
-    giveBack: (flows) => {
-      left += flows
-    },
-  }
-}
 
 /** A time by both clocks, in seconds. */
 export interface Moment {
@@ -74,7 +54,7 @@ export interface Interval {
 }
 
 /** Intervals of a flow log, the first of which begins now. */
-export function createInterval(log: FlowLogWant, room: FlowRoom, now: Moment): Interval {
+export function createInterval(log: FlowLogWant, room: Room, now: Moment): Interval {
   const { trafficType, fields, aggregationSeconds } = log
   let began = now
   let there: readonly FlowRecordOwner[] = []
@@ -130,7 +110,7 @@ function fresh(owner: FlowRecordOwner): Collected {
 }
 
 /** Adds it to the flow's record, or makes one if there is room. */
-function add(collected: Collected, sighting: Sighting, wall: number, room: FlowRoom): void {
+function add(collected: Collected, sighting: Sighting, wall: number, room: Room): void {
   const { flows } = collected
   const key = keyOf(sighting)
   const known = flows.get(key)

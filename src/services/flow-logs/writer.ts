@@ -3,15 +3,16 @@
  * destination hangs, refuses or is full delays no other, and what waits is limited. What is left
  * out is counted.
  */
+
 import type { Clock } from '../../lib/clock.ts'
 import { inTime, withDeadline } from '../../lib/deadline.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { createLimit } from '../../lib/queue.ts'
+import { createRoom, type Room } from '../../lib/room.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { FlowLogId } from '../../model/ids.ts'
 import { MIB } from '../../model/sizes.ts'
-import { createFlowRoom, type FlowRoom } from './intervals.ts'
 import { type Batch, type Piece, piecesOf, type Sink } from './sinks.ts'
 
 /** Intervals of one flow log that wait. The oldest go first. */
@@ -44,7 +45,8 @@ export const FLOW_LOG_ERRORS = {
 export interface FlowLogOutput {
   /** Takes the lines at once, and writes them in its own time. */
   take(batch: Batch): void
-  readonly room: FlowRoom
+  /** For flows that are collected: all flow logs of a host share it. */
+  readonly room: Room
 }
 
 export interface FlowLogWriter extends FlowLogOutput {
@@ -81,7 +83,7 @@ export function createFlowLogWriter(options: FlowLogWriterOptions): FlowLogWrite
   const writer = new Writer(options)
   return {
     take: (batch) => writer.take(batch),
-    room: createFlowRoom(FLOWS_MAX),
+    room: createRoom(FLOWS_MAX),
     close: () => writer.close(),
   }
 }

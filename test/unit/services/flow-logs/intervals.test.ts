@@ -1,10 +1,7 @@
 /** What one interval of a flow log collects, and what it says in the end. */
 import { expect, test } from 'vitest'
-import {
-  createFlowRoom,
-  createInterval,
-  type Sighting,
-} from '../../../../src/services/flow-logs/intervals.ts'
+import { createRoom } from '../../../../src/lib/room.ts'
+import { createInterval, type Sighting } from '../../../../src/services/flow-logs/intervals.ts'
 import { LOG, OWNER } from '../../../kit/flow-logs.ts'
 import { account, instanceId, numbered } from '../../../kit/records.ts'
 
@@ -12,7 +9,7 @@ const SEEN: Sighting = {
   ...{ source: '172.31.0.5', destination: '172.31.0.9', sourcePort: 40_000, destinationPort: 22 },
   ...{ protocol: 6, packets: 2, bytes: 120, action: 'ACCEPT', direction: 'egress' },
 }
-const ROOM = createFlowRoom(50_000)
+const ROOM = createRoom(50_000)
 /** The monotonic clock began at a time of its own. */
 const at = (wall: number) => ({ wall, monotonic: wall + 77 })
 const lines = (taken: readonly { readonly lines: readonly string[] }[] | null) =>
@@ -61,7 +58,7 @@ test('a NIC that has left is recorded to the end of the interval, and no more fl
 })
 
 test('NICs share the room of the host, and each has a little in any case', () => {
-  const room = createFlowRoom(500)
+  const room = createRoom(500)
   const [greedy, modest] = [1, 2].map((number) => ({ ...OWNER, nic: numbered('eni', number) }))
   if (greedy === undefined || modest === undefined) throw new Error('there are two')
   const interval = createInterval(LOG, room, at(0))
