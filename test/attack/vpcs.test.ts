@@ -26,6 +26,7 @@ import { silentLog } from '../../tools/kit/log.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { reaches } from '../kit/ping.ts'
+import { KEEP_CONNECTIONS } from '../kit/talk.ts'
 import { testWant } from '../kit/testbed.ts'
 import { createVpcTestbed, type GuestSpec, type VpcTestbed } from '../kit/vpc-testbed.ts'
 
@@ -230,17 +231,6 @@ describe('an instance', () => {
   })
 })
 
-/** Python: accepts connections, says which port each has, and keeps them. */
-const KEEP = `
-import socket
-server = socket.create_server(("0.0.0.0", 7004), backlog=500)
-print("ready", flush=True)
-kept = []
-while True:
-    connection, peer = server.accept()
-    connection.sendall(str(peer[1]).encode())
-    kept.append(connection)
-`
 /** Python: opens connections from each of its addresses in turn, until several in turn fail. */
 const USE_UP = `
 import signal, socket, sys
@@ -283,7 +273,7 @@ describe('an instance with fifteen addresses', () => {
     const added = own.slice(1).map((ip) => `ip addr add ${ip}/20 dev eth0`)
     await guest.must(['sh', '-ec', added.join(';')])
     let [ready, said] = ['', '']
-    const server = testbed.fabric.outside.spawn(['python3', '-c', KEEP], (text) => {
+    const server = testbed.fabric.outside.spawn(['python3', '-c', KEEP_CONNECTIONS], (text) => {
       ready += text
     })
     await eventually('the server listens', () => ready !== '', DEADLINE_MS)

@@ -31,6 +31,18 @@ export async function connectUntilAnswered(from: Netns, address: string): Promis
   return answer
 }
 
+/** Python: accepts connections on port 7004, says which port each has, and keeps them. */
+export const KEEP_CONNECTIONS = `
+import socket
+server = socket.create_server(("0.0.0.0", 7004), backlog=500)
+print("ready", flush=True)
+kept = []
+while True:
+    connection, peer = server.accept()
+    connection.sendall(str(peer[1]).encode())
+    kept.append(connection)
+`
+
 /** Python: a server on port 7001 that sends back what it gets. */
 export const ECHO = `
 import socket

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { reaches } from '../kit/ping.ts'
-import { ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
+import { ECHO, KEEP_CONNECTIONS, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
 import {
   createVpcTestbed,
   DNS_ZONE,
@@ -196,17 +196,6 @@ function describeLife(when: string) {
 
 describeLife('at first')
 
-/** Python: accepts connections on port 7004, says which port each has, and keeps them. */
-const KEEP = `
-import socket
-server = socket.create_server(("0.0.0.0", 7004), backlog=500)
-print("ready", flush=True)
-kept = []
-while True:
-    connection, peer = server.accept()
-    connection.sendall(str(peer[1]).encode())
-    kept.append(connection)
-`
 /** Python: opens connections until one fails, and prints the ports that the server has seen. */
 const USE_UP = `
 import signal, socket, sys
@@ -229,7 +218,7 @@ describe('the ports of a host', () => {
     [PLAIN, [RED, BLUE]],
   ] as const)('are not used up by one instance: %o', async (greedy, neighbours) => {
     let heard = ''
-    const server = testbed.fabric.outside.spawn(['python3', '-c', KEEP], (text) => {
+    const server = testbed.fabric.outside.spawn(['python3', '-c', KEEP_CONNECTIONS], (text) => {
       heard += text
     })
     await eventually('the server listens', () => heard !== '', DEADLINE_MS)
