@@ -98,11 +98,9 @@ export async function createFabricTestbed(
     '-ec',
     mode === 'vxlan' ? 'sysctl -qw net.ipv4.ip_forward=1' : 'ip link add br0 up type bridge',
   ])
-  await outside.must([
-    'sh',
-    '-ec',
-    `ip link add br0 up type bridge; ip a add ${OUTSIDE}/24 dev br0`,
-  ])
+  // With a fixed address: else it changes with each port, and neighbours send to the old one.
+  const outsideLink = `ip link add br0 up address 02:00:00:00:00:fe type bridge; ip a add ${OUTSIDE}/24 dev br0`
+  await outside.must(['sh', '-ec', outsideLink])
   await joinFabric(mode, wire, stranger, 66)
   const hosts: FabricHost[] = []
   for (let number = 1; number <= count; number++)

@@ -185,7 +185,8 @@ export async function startRabbitCluster(size = 3): Promise<RabbitCluster> {
   await using made = new AsyncDisposableStack()
   const fabric = await createNetns('fabric')
   made.defer(() => fabric.destroy())
-  const setUp = `ip link add br0 type bridge; ip addr add ${NETWORK}.254/24 dev br0; ip link set br0 up`
+  // With a fixed address: else it changes with each port, and neighbours send to the old one.
+  const setUp = `ip link add br0 address 02:00:00:00:00:fe type bridge; ip addr add ${NETWORK}.254/24 dev br0; ip link set br0 up`
   await fabric.must(['sh', '-ec', setUp])
   const peers = Array.from({ length: size }, (_, index) => `${NETWORK}.${index + 1}`)
   const nodes: RabbitNode[] = []
