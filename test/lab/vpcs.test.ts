@@ -3,8 +3,16 @@
  * default VPC: neither can tell that there is the other. With real packets, and again after the
  * daemon was killed.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { rt } from 'netlink'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { loadLibc } from '../../src/host/libc.ts'
+import { createIp } from '../../src/host/netlink/ip.ts'
+import { type Netlink, openRouteNetlink } from '../../src/host/netlink/netlink.ts'
+import { createLockPrograms, createNicLock } from '../../src/host/network/lock.ts'
+import { inNamespace, makeNamespace } from '../../src/host/network/netns.ts'
+import { ensureTransit } from '../../src/host/network/transit-link.ts'
+import { silentLog } from '../../tools/kit/log.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { reaches } from '../kit/ping.ts'
 import { ECHO, KEEP_CONNECTIONS, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
@@ -439,5 +447,57 @@ describe('a VPC without instances on the host', () => {
     await testbed.pass({ guestSpecs: GUEST_SPECS.filter(({ vpc }) => vpc === 'plain') })
     expect(await netns.must(['ip', 'route'])).not.toContain('250.')
     expect(await netns.must(['ls', namespaceDirectory])).toBe('')
+  })
+})
+
+describe('the link to one of many VPCs', () => {
+  it('is made and repaired without reading what is of the others', async () => {
+    const machine = await createNetns('many')
+    onTestFinished(() => machine.destroy())
+    const leave = machine.enter()
+    onTestFinished(leave)
+    const [libc, programs, netlink] = [loadLibc(), createLockPrograms(), openRouteNetlink()]
+    const dumped: number[] = []
+    const dump: Netlink['dump'] = (type, payload) => {
+      dumped.push(type)
+      return netlink.dump(type, payload)
+    }
+    const ip = createIp({ ...netlink, dump })
+    const there = makeNamespace(libc)
+    const inside = <T>(act: () => T) => inNamespace(libc, there.fd, act)
+    const away = createIp(inside(openRouteNetlink), inside)
+    onTestFinished(() => {
+      for (const one of [ip, away, there]) one.close()
+      programs.end()
+    })
+    const lock = createNicLock(ip, programs, silentLog)
+    const sides = { machine: ip, lock, away, namespaceFd: there.fd }
+    const ensure = () => ensureTransit(sides, 7)
+    expect(await ensure()).toContain('at-t-7')
+    dumped.length = 0
+    expect(await ensure()).toEqual([])
+    // Of the lock of this link, in both directions.
+    expect(dumped).toEqual([rt.MessageType.GETTFILTER, rt.MessageType.GETTFILTER])
+    for (const [damage, repaired] of [
+      ['ip address flush dev at-t-7', ['at-t-7 address']],
+      ['ip neigh flush dev at-t-7 nud permanent', []],
+      ['tc qdisc del dev at-t-7 clsact', ['lock']],
+      ['ip link set at-t-7 down', ['at-t-7 up']],
+    ] as const) {
+      await machine.must(['sh', '-ec', damage])
+      expect(await ensure(), damage).toEqual(repaired)
+      expect(await ensure(), damage).toEqual([])
+    }
+    const known = await machine.must([
+      'ip',
+      '-br',
+      'neigh',
+      'show',
+      'dev',
+      'at-t-7',
+      'nud',
+      'permanent',
+    ])
+    expect(known).toContain('100.64.0.15')
   })
 })

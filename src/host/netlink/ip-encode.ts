@@ -192,6 +192,14 @@ export function encodeNeighbour(index: number, ip: Ipv4, mac: Mac | null): Paylo
   return out.bufs
 }
 
+/** Queries the entry of one address on a link. */
+export function encodeNeighbourQuery(index: number, ip: Ipv4): Payload {
+  const out = new AttrStream()
+  const data = { family: AF_INET, ifindex: index }
+  rt.formatNeighborMessage({ kind: 'neighbor', data, attrs: { dst: addressBytes(ip) } }, out)
+  return out.bufs
+}
+
 /** An address that the host answers ARP for on a link, or, without `ip`, the query for all such. */
 export function encodeProxy(at: { readonly index: number; readonly ip: Ipv4 } | null): Payload {
   const out = new AttrStream()

@@ -43,6 +43,7 @@ import {
   encodeLinkName,
   encodeLinkQuery,
   encodeNeighbour,
+  encodeNeighbourQuery,
   encodeProxy,
   encodeQuery,
   encodeRoute,
@@ -95,6 +96,8 @@ export interface Ip {
   /** Next hops of the unicast routes of all tables. */
   hops(): Promise<readonly HopState[]>
   neighbours(): Promise<readonly NeighbourState[]>
+  /** The neighbour entry of one address on a link. Undefined if there is none. */
+  neighbour(index: number, ip: Ipv4): Promise<NeighbourState | undefined>
   /** Indexes of the links with a clsact queueing discipline. */
   classified(): Promise<ReadonlySet<number>>
   /** Whether such a link has our programs in both directions. */
@@ -112,6 +115,8 @@ export interface Ip {
   setLink(index: number, change: LinkChange): Promise<void>
   deleteLink(name: string): Promise<void>
   addAddress(index: number, ip: Ipv4, prefix: number): Promise<void>
+  /** Adds the address where it is missing, without reading any other. Whether it was missing. */
+  ensureAddress(index: number, ip: Ipv4, prefix: number): Promise<boolean>
   /** Deletions, except of a link, do nothing if the object does not exist. */
   deleteAddress(address: AddressState): Promise<void>
   /** Adds the route or replaces the one with the same destination and metric. */
@@ -154,25 +159,13 @@ const REPLACE = FlagsNew.CREATE | FlagsNew.REPLACE
 export function createIp(netlink: Netlink, inside: Inside = here): Ip {
   const { MessageType } = rt
   const { request } = netlink
-  const all = async <T>(
-    type: rt.MessageType,
-    query: Payload,
-    decode: (message: Buffer) => readonly T[],
-  ): Promise<readonly T[]> => (await netlink.dump(type, query)).flatMap(readable(decode))
-
-  /** Empty if there is no such link. */
-  const linkNamed = async (query: Payload): Promise<readonly Buffer[]> => {
-    try {
-      return [await netlink.get(MessageType.GETLINK, query)]
-    } catch (error) {
-      if (errnoOf(error) === 'ENODEV') return []
-      throw error
-    }
-  }
+  const { all, one } = readersOf(netlink)
+  const linkNamed = (query: Payload) => one(MessageType.GETLINK, query, 'ENODEV')
   const linkMessage = (name: string) => linkNamed(encodeLinkQuery(name))
 
   return {
     ...policyRulesOf(netlink),
+    ...neighboursOf(netlink),
     port: netlink.port,
     inside,
     links: () => all(MessageType.GETLINK, encodeLinkQuery(), decodeLink),
@@ -193,10 +186,7 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
       }
       return true
     },
-    neighbours: () => all(MessageType.GETNEIGH, encodeQuery('neighbor'), decodeNeighbour),
-
     vxlan: async (name) => (await linkMessage(name)).map(decodeVxlan)[0],
-    forwarding: () => all(MessageType.GETNEIGH, encodeForwardingQuery(), decodeForwarding),
 
     addBridge: (name) => request(MessageType.NEWLINK, encodeBridge(name), CREATE),
     addVxlan: (device) => request(MessageType.NEWLINK, encodeVxlan(device), CREATE),
@@ -205,20 +195,11 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
     deleteLink: (name) => request(MessageType.DELLINK, encodeLinkName(name)),
     addAddress: (index, ip, prefix) =>
       request(MessageType.NEWADDR, encodeAddress({ index, ip, prefix }), REPLACE),
+    ensureAddress: (index, ip, prefix) =>
+      isNew(request(MessageType.NEWADDR, encodeAddress({ index, ip, prefix }), CREATE)),
     deleteAddress: (address) => ignoreAbsent(request(MessageType.DELADDR, encodeAddress(address))),
     replaceRoute: (route) => request(MessageType.NEWROUTE, encodeRoute(route), REPLACE),
     deleteRoute: (route) => ignoreAbsent(request(MessageType.DELROUTE, encodeRoute(specOf(route)))),
-    replaceNeighbour: (index, ip, mac) =>
-      request(MessageType.NEWNEIGH, encodeNeighbour(index, ip, mac), REPLACE),
-    deleteNeighbour: (index, ip) =>
-      ignoreAbsent(request(MessageType.DELNEIGH, encodeNeighbour(index, ip, null))),
-    proxies: () => all(MessageType.GETNEIGH, encodeProxy(null), decodeProxy),
-    addProxy: (index, ip) => request(MessageType.NEWNEIGH, encodeProxy({ index, ip }), REPLACE),
-    deleteProxy: (proxy) => ignoreAbsent(request(MessageType.DELNEIGH, encodeProxy(proxy))),
-    replaceForwarding: (index, mac, destination) =>
-      request(MessageType.NEWNEIGH, encodeForwarding(index, mac, destination), REPLACE),
-    deleteForwarding: ({ index, mac, destination }) =>
-      ignoreAbsent(request(MessageType.DELNEIGH, encodeForwarding(index, mac, destination))),
     addLockRule: () => ignoreExisting(request(MessageType.NEWRULE, encodeLockRule(), CREATE)),
     ...sourceRules(netlink),
     addClassifiers: async (index, { fromGuest, toGuest }) => {
@@ -228,6 +209,66 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
     },
     deleteLockRule: () => ignoreAbsent(request(MessageType.DELRULE, encodeLockRule())),
     close: () => netlink.close(),
+  }
+}
+
+/** What reads objects: all of a kind, or one. */
+function readersOf({ dump, get }: Netlink) {
+  return {
+    all: async <T>(
+      type: rt.MessageType,
+      query: Payload,
+      decode: (message: Buffer) => readonly T[],
+    ): Promise<readonly T[]> => (await dump(type, query)).flatMap(readable(decode)),
+    /** Empty if there is no such object: the kernel answers with `absent`. */
+    one: async (
+      type: rt.MessageType,
+      query: Payload,
+      absent: string,
+    ): Promise<readonly Buffer[]> => {
+      try {
+        return [await get(type, query)]
+      } catch (error) {
+        if (errnoOf(error) === absent) return []
+        throw error
+      }
+    },
+  }
+}
+
+/** The methods for neighbours, and for what else is in their tables. */
+function neighboursOf(
+  netlink: Netlink,
+): Pick<
+  Ip,
+  | 'neighbours'
+  | 'neighbour'
+  | 'replaceNeighbour'
+  | 'deleteNeighbour'
+  | 'proxies'
+  | 'addProxy'
+  | 'deleteProxy'
+  | 'forwarding'
+  | 'replaceForwarding'
+  | 'deleteForwarding'
+> {
+  const { GETNEIGH, NEWNEIGH, DELNEIGH } = rt.MessageType
+  const { all, one } = readersOf(netlink)
+  const set = (entry: Payload) => netlink.request(NEWNEIGH, entry, REPLACE)
+  const remove = (entry: Payload) => ignoreAbsent(netlink.request(DELNEIGH, entry))
+  return {
+    neighbours: () => all(GETNEIGH, encodeQuery('neighbor'), decodeNeighbour),
+    neighbour: async (index, ip) =>
+      (await one(GETNEIGH, encodeNeighbourQuery(index, ip), 'ENOENT')).flatMap(decodeNeighbour)[0],
+    replaceNeighbour: (index, ip, mac) => set(encodeNeighbour(index, ip, mac)),
+    deleteNeighbour: (index, ip) => remove(encodeNeighbour(index, ip, null)),
+    proxies: () => all(GETNEIGH, encodeProxy(null), decodeProxy),
+    addProxy: (index, ip) => set(encodeProxy({ index, ip })),
+    deleteProxy: (proxy) => remove(encodeProxy(proxy)),
+    forwarding: () => all(GETNEIGH, encodeForwardingQuery(), decodeForwarding),
+    replaceForwarding: (index, mac, destination) => set(encodeForwarding(index, mac, destination)),
+    deleteForwarding: ({ index, mac, destination }) =>
+      remove(encodeForwarding(index, mac, destination)),
   }
 }
 
@@ -279,10 +320,17 @@ function sourceRules({ request }: Netlink): Pick<Ip, 'addRuleFrom' | 'deleteRule
 }
 
 async function ignoreExisting(creation: Promise<void>): Promise<void> {
+  await isNew(creation)
+}
+
+/** Whether the object did not exist before. */
+async function isNew(creation: Promise<void>): Promise<boolean> {
   try {
     await creation
+    return true
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error
+    return false
   }
 }
 

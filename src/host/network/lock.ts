@@ -26,6 +26,8 @@ export interface NicLock {
   readonly isAvailable: boolean
   /** Which of these links are locked. Answers are cached while changes are watched. */
   closed(indexes: readonly number[]): Promise<ReadonlySet<number>>
+  /** Whether this link is locked. Reads nothing of other links, and caches nothing. */
+  isClosed(index: number): Promise<boolean>
   /** Forgets the cached answer of a link, or of all (null): its classifiers may have changed. */
   invalidate(index: number | null): void
   /** Whether each change of a classifier is from now on reported by `invalidate`. */
@@ -165,6 +167,7 @@ export function createNicLock(ip: Ip, programs: LockPrograms, log: Log): NicLock
         if (classified.has(index) && (await isClosed(index))) found.add(index)
       return found
     },
+    isClosed: async (index) => isAvailable && (await ip.hasClassifiers(index)),
     invalidate(index) {
       doubts += 1
       if (index === null) seenClosed.clear()

@@ -55,7 +55,10 @@ export async function intactTransits(
   )
 }
 
-/** Makes the pair and its addresses as they should be. Returns what it changed. */
+/**
+ * Makes the pair and its addresses as they should be. Returns what it changed. Of the machine's own
+ * namespace it reads only what concerns this pair: there are as many as the host has VPCs.
+ */
 export async function ensureTransit(
   sides: TransitSides,
   network: number,
@@ -64,7 +67,7 @@ export async function ensureTransit(
   const { link, gateway, address } = transitOf(network)
   const changed: string[] = []
   const { near, far } = await ensurePair(sides, network, changed)
-  const isLocked = !lock.isAvailable || (await lock.closed([near.index])).has(near.index)
+  const isLocked = !lock.isAvailable || (await lock.isClosed(near.index))
   if (!isLocked && (await lock.close(near.index))) changed.push('lock')
   const ends = [
     { ip: machine, end: near, name: link, own: gateway, other: address, side: 'vpc' },
@@ -84,16 +87,10 @@ export async function ensureTransit(
       await ip.setLink(end.index, { up: true })
       changed.push(`${name} up`)
     }
-    const have = (await ip.addresses()).filter(({ index }) => index === end.index)
-    if (!have.some(({ ip: found, prefix }) => found === own && prefix === TRANSIT_PREFIX)) {
-      await ip.addAddress(end.index, own, TRANSIT_PREFIX)
-      changed.push(`${name} address`)
-    }
+    if (await ip.ensureAddress(end.index, own, TRANSIT_PREFIX)) changed.push(`${name} address`)
     const mac = transitMac(network, side)
-    const knows = (await ip.neighbours()).some(
-      (one) => one.index === end.index && one.ip === other && one.mac === mac && one.permanent,
-    )
-    if (!knows) await ip.replaceNeighbour(end.index, other, mac)
+    const known = await ip.neighbour(end.index, other)
+    if (known?.mac !== mac || !known.permanent) await ip.replaceNeighbour(end.index, other, mac)
   }
   const routes = await away.routes()
   const leads = routes.some(
