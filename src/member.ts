@@ -4,6 +4,7 @@
  * machine.
  */
 import { randomBytes } from 'node:crypto'
+import type { AgentParts } from './agent/agent.ts'
 import {
   type HostRuntime,
   type HostRuntimeSettings,
@@ -22,7 +23,6 @@ import {
   openRecords,
   type Records,
 } from './engines.ts'
-import type { Host } from './host/host.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { createTurns } from './lib/turns.ts'
 import type { DriverDeclaration } from './model/driver.ts'
@@ -49,7 +49,7 @@ export interface Connection {
 }
 
 /** What the agent works on. */
-export interface Machine extends Pick<LeaseParts, 'shortage'>, Pick<Host, 'watchKernel'> {
+export interface Machine extends Pick<LeaseParts, 'shortage'>, Pick<AgentParts, 'watchKernel'> {
   readonly drivers: readonly DriverDeclaration[]
   /** Makes the services, in the order in which they are applied; `wake` asks for a pass. */
   readonly services: (wake: () => void) => readonly HostService[]

@@ -105,7 +105,7 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
   const parts = {
     ...given,
     services: given.services.map((service) =>
-      service.watchesKernel === true ? oneAtATime(service) : service,
+      service.watchesKernel === undefined ? service : oneAtATime(service),
     ),
   }
   const waker: { wake?: () => void } = {}

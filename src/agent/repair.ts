@@ -2,10 +2,10 @@
  * Repairs what others change in the kernel, within a fraction of a second. It does not wait for a
  * pass, which may be waiting for the records or for a hung engine.
  *
- * At a notification from the kernel it applies the services with `watchesKernel` to the current
- * want. Applying them is safe to repeat, so a notification about our own change costs one check. A
- * flood of notifications, which anybody can cause who may change routes or links, is limited by
- * `REPAIR_RATE`.
+ * At a notification from the kernel it applies the services that watch this namespace to the
+ * current want. Applying them is safe to repeat, so a notification about our own change costs one
+ * check. A flood of notifications, which anybody can cause who may change routes or links, is
+ * limited by `REPAIR_RATE`.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -14,7 +14,7 @@ import { createQueue } from '../lib/queue.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 import { messageOf } from '../model/errors.ts'
 import type { HostWant } from '../model/want.ts'
-import type { HostService } from '../services/service.ts'
+import type { HostService, WatchedNamespaces } from '../services/service.ts'
 import { startLoop } from './loop.ts'
 
 /** Checks in a burst, and per second in the long run. One damage causes about two checks. */
@@ -28,12 +28,12 @@ const NOW = AbortSignal.abort()
 const IDLE_MS = 24 * 3600 * 1000
 
 export interface RepairParts {
-  /** In the order in which they are applied. Those without `watchesKernel` are ignored. */
+  /** In the order in which they are applied. Those that watch nothing are ignored. */
   readonly services: readonly HostService[]
   /** The current want; null while nothing is known: then nothing is touched. */
   readonly want: () => Promise<HostWant | null>
   /** Calls back with each notification until the returned function is called. */
-  readonly watchKernel: (heard: () => void) => () => void
+  readonly watchKernel: (heard: (where?: WatchedNamespaces) => void) => () => void
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -47,7 +47,10 @@ export function startRepairLoop(parts: RepairParts): () => Promise<void> {
     'Kernel notifications that led to a check',
   )
   const bucket = createTokenBucket(REPAIR_RATE, clock.monotonic())
-  const services = parts.services.filter(({ watchesKernel }) => watchesKernel === true)
+  const services = parts.services.filter(({ watchesKernel }) => watchesKernel !== undefined)
+  const ofVpcs = services.filter(({ watchesKernel }) => watchesKernel === 'vpcs')
+  // Once at the beginning for all.
+  let isMachineConcerned = true
   const loop = startLoop({
     work: async (signal) => {
       await clock.sleep(GATHER_MS, signal)
@@ -57,7 +60,9 @@ export function startRepairLoop(parts: RepairParts): () => Promise<void> {
       if (want === null) return
       checks.inc()
       const began = clock.monotonic()
-      for (const service of services) {
+      const concerned = isMachineConcerned ? services : ofVpcs
+      isMachineConcerned = false
+      for (const service of concerned) {
         if (signal.aborted) return
         const child = log.child({ service: service.name, generation: want.local.generation })
         try {
@@ -75,7 +80,10 @@ export function startRepairLoop(parts: RepairParts): () => Promise<void> {
     clock,
     onError: (error) => log.error({ error }, 'repair failed'),
   })
-  const unwatch = parts.watchKernel(() => loop.wake())
+  const unwatch = parts.watchKernel((where = 'machine') => {
+    if (where === 'machine') isMachineConcerned = true
+    loop.wake()
+  })
   return async () => {
     unwatch()
     await loop.close()

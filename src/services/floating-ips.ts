@@ -35,7 +35,7 @@ export function createFloatingIpFlows(options: {
   let bound: ReadonlyMap<Ipv4, Ipv4> | null = null
   return {
     name: 'floating-ip-flows',
-    watchesKernel: true,
+    watchesKernel: 'machine',
     gate: false,
     apply: async ({ want }) => {
       if (bound?.size === 0 && wantedFloatingIps(want).length === 0) return []
@@ -81,7 +81,7 @@ export function createFloatingIps(options: {
   const warnOfTaken = createTakenWarning()
   return {
     name: 'floating-ips',
-    watchesKernel: true,
+    watchesKernel: 'machine',
     gate: false,
     apply: async ({ want, log, signal, resync }) => {
       const isWanted = wantedFloatingIps(want).length > 0

@@ -77,7 +77,7 @@ export function createInterferenceWatch(options: {
   return {
     name: 'interference',
     gate: false,
-    watchesKernel: true,
+    watchesKernel: 'machine',
     found: () => found,
     async apply(pass) {
       for (const kind of kinds) {

@@ -75,7 +75,7 @@ export function createLinks(options: {
 
   return {
     name: 'links',
-    watchesKernel: true,
+    watchesKernel: 'machine',
     // One failed NIC must not stop the others. A workload waits for its own NIC.
     gate: false,
     apply: async (pass) => {

@@ -18,6 +18,12 @@ export interface Pass {
   readonly log: Log
 }
 
+/**
+ * Network namespaces in which somebody changed something: the machine's own, or some VPC's. What is
+ * watched in those of VPCs is watched in the machine's own, too.
+ */
+export type WatchedNamespaces = 'machine' | 'vpcs'
+
 export interface HostService {
   readonly name: string
   /**
@@ -35,10 +41,10 @@ export interface HostService {
    */
   readonly engine?: string
   /**
-   * Whether kernel notifications concern the service. If so it is applied at once, even during a
-   * pass.
+   * Where changes in the kernel concern the service: it is then applied at once, even during a
+   * pass. Absent: nowhere.
    */
-  readonly watchesKernel?: boolean
+  readonly watchesKernel?: WatchedNamespaces
   /**
    * Makes reality equal to `pass.want`. Safe to repeat. It never waits for a guest or a download:
    * it starts such work, returns, and wakes the agent later.

@@ -24,7 +24,7 @@ export function createStandIns({
   let isClear = false
   return {
     name: 'stand-ins',
-    watchesKernel: true,
+    watchesKernel: 'machine',
     gate: false,
     apply: async ({ want, log, resync }) => {
       const routes = (want.transits ?? []).flatMap(routesOf)

@@ -30,7 +30,7 @@ export function agentParts(
 /** A service that only counts how often it was applied. */
 export function countingService(
   name: string,
-  more: Pick<HostService, 'engine' | 'passesGates'> = {},
+  more: Pick<HostService, 'engine' | 'passesGates' | 'watchesKernel'> = {},
 ) {
   const counts = { applied: 0 }
   const service: HostService = {

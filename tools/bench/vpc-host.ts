@@ -24,7 +24,7 @@ import { connect, type Member, startMember } from '../../src/member.ts'
 import type { HostWant } from '../../src/model/want.ts'
 import { createHostMonitors } from '../../src/preconditions.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
-import type { HostService } from '../../src/services/service.ts'
+import type { HostService, WatchedNamespaces } from '../../src/services/service.ts'
 import { hostFiles } from '../../src/settings.ts'
 import { silentLog } from '../kit/log.ts'
 import { createNetns, eventually, type Netns } from '../kit/netns.ts'
@@ -202,7 +202,7 @@ async function startDaemon(config: Config): Promise<Running> {
   const machine = {
     drivers: [DOCKER],
     services: (wake: () => void) => createHostServices(hostParts, vpcs, wake).map(applied.noted),
-    watchKernel: (heard: () => void) => vpcs.watchKernel(heard),
+    watchKernel: (heard: (where: WatchedNamespaces) => void) => vpcs.watchKernel(heard),
     shortage: async () => null,
   }
   const member = startMember(context, connection, machine, parts)

@@ -50,7 +50,7 @@ export function createFirewall(options: {
 
   return {
     name: 'firewall',
-    watchesKernel: true,
+    watchesKernel: 'machine',
     gate: true,
     engine: 'nft',
     apply: async (pass) => {

@@ -22,7 +22,7 @@ import { createIntervalCheck } from '../../lib/throttle.ts'
 import type { VpcId } from '../../model/ids.ts'
 import type { Fact, HostWant } from '../../model/want.ts'
 import type { VpcWants } from '../../plan/vpc-wants.ts'
-import type { HostService, Pass } from '../service.ts'
+import type { HostService, Pass, WatchedNamespaces } from '../service.ts'
 import { Asked, type Reason, throwAll } from './asked.ts'
 import { linkPeers } from './peers.ts'
 
@@ -68,7 +68,7 @@ export interface Vpcs {
    * Calls back at kernel changes in all namespaces, the machine's own, too, until the returned
    * function is called.
    */
-  watchKernel(heard: () => void): () => void
+  watchKernel(heard: (where: WatchedNamespaces) => void): () => void
 }
 
 /** One VPC on this host. */
@@ -122,7 +122,7 @@ export function createVpcs(options: {
       {
         name: 'vpc-networks',
         gate: false,
-        watchesKernel: true,
+        watchesKernel: 'vpcs',
         apply: async (pass) => {
           await set.applyPackets(options.divide(pass.want), pass, wake)
           return set.facts()
@@ -157,7 +157,7 @@ class RunningVpcs {
   readonly #failed = { packets: new Map<number, unknown>(), answers: new Map<number, unknown>() }
   readonly #places = createLimit({ places: AT_ONCE, ofOne: AT_ONCE_OF_ONE })
   readonly #pending = new Set<Promise<void>>()
-  #heard: () => void = () => undefined
+  #heard: (where: WatchedNamespaces) => void = () => undefined
   #isWatched = false
   /** Whether something in the machine's own namespace may have changed. */
   #isMachineDirty = true
@@ -168,12 +168,12 @@ class RunningVpcs {
     this.#options = options
   }
 
-  watchKernel(heard: () => void): () => void {
+  watchKernel(heard: (where: WatchedNamespaces) => void): () => void {
     this.#heard = heard
     this.#isWatched = true
     const unwatch = this.#options.machine.watchKernel(() => {
       this.#isMachineDirty = true
-      heard()
+      heard('machine')
     })
     return () => {
       unwatch()
@@ -375,7 +375,7 @@ class RunningVpcs {
       ...{ host, applied: null, facts: [], isDirty: true, areAnswersDue: true },
       stopWatching: host.watchKernel(() => {
         one.isDirty = true
-        this.#heard()
+        this.#heard('vpcs')
       }),
     }
     this.#running.set(network, one)
