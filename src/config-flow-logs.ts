@@ -1,6 +1,30 @@
 /** Settings of flow logs. */
 import { z } from 'zod'
 import { absolutePath } from './config-values.ts'
+import { isBucket, isKeyPrefix } from './model/flow-log.ts'
+import { parseAccountId } from './model/ids.ts'
+
+const PERMITTED_MAX = 1_000
+
+const account = z.string().transform((text, context) => {
+  const found = parseAccountId(text)
+  if (found !== undefined) return found
+  context.addIssue('must be an account: twelve digits, in quotation marks')
+  return z.NEVER
+})
+
+const permitted = z
+  .strictObject({
+    to: z.string().refine((text) => {
+      const [bucket = '', ...folder] = text.split('/')
+      return isBucket(bucket) && isKeyPrefix(folder.join('/')) && !text.endsWith('/')
+    }, 'must be a bucket, or a folder in one, such as logs or logs/team-b'),
+    accounts: z.array(account).min(1).max(PERMITTED_MAX).nullable().default(null),
+  })
+  .transform(({ to, accounts }) => {
+    const [bucket = '', ...folder] = to.split('/')
+    return { bucket, prefix: folder.join('/'), accounts }
+  })
 
 /** Where flow logs with a log group go. */
 export const flowLogs = z
@@ -31,6 +55,14 @@ export const flowLogs = z
       .default(null)
       .describe(
         'Size of the files of one account at which no more is written for it, in MiB; null: half of totalMiB',
+      ),
+    buckets: z
+      .array(permitted)
+      .max(PERMITTED_MAX)
+      .nullable()
+      .default(null)
+      .describe(
+        'Where flow logs may go in the object store of `images.s3`, alike on all hosts: [{to: logs/team-b, accounts: ["000000000002"]}]; `to` is a bucket or a folder in one, and without `accounts` it is for all accounts. null: everywhere for the first account, and nowhere for others',
       ),
   })
   .prefault({})

@@ -58,6 +58,7 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
     vpcPlace: 'own',
     defaultNetwork: config.network,
     pools: config.network.pools,
+    flowLogBuckets: config.flowLogs.buckets,
   }
 }
 
@@ -96,6 +97,7 @@ export function flowLogSettings({ flowLogs, stateDir }: Config): FlowLogSettings
     fileBytes: flowLogs.fileMiB * MIB,
     totalBytes: flowLogs.totalMiB * MIB,
     accountBytes: Math.min(flowLogs.accountMiB ?? flowLogs.totalMiB / 2, flowLogs.totalMiB) * MIB,
+    buckets: flowLogs.buckets,
   }
 }
 

@@ -7,8 +7,7 @@
 import type { SecretCipher } from '../lib/secret-cipher.ts'
 import type { AccessKey } from '../model/account-records.ts'
 import type { Cidr } from '../model/addr.ts'
-import { bug } from '../model/errors.ts'
-import { type AccountId, type HostName, type NewId, newIds, parseAccountId } from '../model/ids.ts'
+import { type AccountId, FIRST_ACCOUNT, type HostName, type NewId, newIds } from '../model/ids.ts'
 import {
   canAllOpen,
   isSealedKey,
@@ -22,7 +21,6 @@ import { completeOlderVpcs, insertWholeVpc } from '../store/new-vpc.ts'
 import type { ReadTx, Store, Tx } from '../store/store.ts'
 
 const ADMIN = 'admin'
-const FIRST_ACCOUNT = parseAccountId('000000000001')
 
 export interface BootstrapSettings {
   readonly vpc: Cidr
@@ -52,7 +50,6 @@ export async function bootstrap(
   for (;;) {
     const key = await store.change(async (tx) => {
       const account = FIRST_ACCOUNT
-      if (account === undefined) throw bug('the first account id is malformed')
       const accounts = await tx.accounts()
       const isNew = tx.unreadable().length === 0 && !accounts.some(({ id }) => id === account)
       const first = { id: account, name: 'default', metadata: NO_PREFERENCE }

@@ -17,6 +17,7 @@ import type { Turns } from '../lib/turns.ts'
 import type { AccessKey } from '../model/account-records.ts'
 import type { Cidr } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
+import type { PermittedBucket } from '../model/flow-log.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { TypeRate } from '../model/network-rates.ts'
 import type { TypeNicLimit } from '../model/nic-limits.ts'
@@ -93,6 +94,8 @@ export interface ApiSettings {
   readonly defaultNetwork: { readonly vpc: Cidr; readonly subnet: Cidr }
   /** What floating IPs are handed out from, in order of preference. */
   readonly pools: readonly Pool[]
+  /** Where flow logs may go in an object store (`isPermitted`). */
+  readonly flowLogBuckets: readonly PermittedBucket[] | null
 }
 
 /** The records for one request. */

@@ -3,7 +3,14 @@
  *
  * https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html
  */
-import type { AccountId, FlowLogId, NicId, SubnetId, VpcId } from './ids.ts'
+import {
+  type AccountId,
+  FIRST_ACCOUNT,
+  type FlowLogId,
+  type NicId,
+  type SubnetId,
+  type VpcId,
+} from './ids.ts'
 
 /** Which traffic is recorded. */
 export const TRAFFIC_TYPES = ['ACCEPT', 'REJECT', 'ALL'] as const
@@ -106,6 +113,34 @@ export function parseS3Arn(
   const [, bucket = '', rest = ''] = /^arn:aws:s3:::([^/]+)(?:\/(.*))?$/.exec(arn) ?? []
   const prefix = rest.replace(/\/+$/, '')
   return isBucket(bucket) && isKeyPrefix(prefix) ? { kind: 's3', bucket, prefix } : undefined
+}
+
+/** A bucket, or a folder in one, that flow logs may go to (the setting `flowLogs.buckets`). */
+export interface PermittedBucket {
+  readonly bucket: string
+  /** Empty: the whole bucket. */
+  readonly prefix: string
+  /** Whose; null: those of all accounts. */
+  readonly accounts: readonly AccountId[] | null
+}
+
+/**
+ * Whether flow logs of an account may go there; `prefix` is a folder, or the key of an object. All
+ * hosts write with one key of the object store, which knows nothing of accounts. So without
+ * `permitted` (null) only the operator's account may, and everywhere.
+ */
+export function isPermitted(
+  { bucket, prefix }: { readonly bucket: string; readonly prefix: string },
+  account: AccountId,
+  permitted: readonly PermittedBucket[] | null,
+): boolean {
+  if (permitted === null) return account === FIRST_ACCOUNT
+  return permitted.some(
+    (one) =>
+      one.bucket === bucket &&
+      (one.prefix === '' || `${prefix}/`.startsWith(`${one.prefix}/`)) &&
+      one.accounts?.includes(account) !== false,
+  )
 }
 
 /** What was seen of one flow, in one direction, at one network interface. */

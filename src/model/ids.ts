@@ -100,6 +100,9 @@ export function parseAccountId(text: string): AccountId | undefined {
   return /^\d{12}$/.test(text) ? (text as AccountId) : undefined
 }
 
+/** The account that every cloud begins with: its operator's. */
+export const FIRST_ACCOUNT = '000000000001' as AccountId
+
 /** Parses a host name: one RFC 1123 label in lower case. */
 export function parseHostName(text: string): HostName | undefined {
   return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text) ? (text as HostName) : undefined

@@ -125,7 +125,7 @@ test.each(['../../etc', '/etc', 'a/../../b', '..', 'a//b', 'x'.repeat(300)])(
   'a group called %s, whoever wrote it to the records, leads to no other place',
   async (group) => {
     const log = { ...LOG, destination: { kind: 'files', group } } as const
-    const limits = { fileBytes: 1e6, totalBytes: 1e8, accountBytes: 1e8 }
+    const limits = { fileBytes: 1e6, totalBytes: 1e8, accountBytes: 1e8, buckets: null }
     const directory = join(logs.directory, 'inner')
     const sink = createSink({ directory, ...limits }, null, { monotonic: () => 0 })
     const { signal } = new AbortController()
@@ -137,7 +137,7 @@ test.each(['../../etc', '/etc', 'a/../../b', '..', 'a//b', 'x'.repeat(300)])(
 )
 
 test('a group that is called like the file of another account’s interface is in nobody’s way', async () => {
-  const limits = { fileBytes: 1e6, totalBytes: 1e8, accountBytes: 1e8 }
+  const limits = { fileBytes: 1e6, totalBytes: 1e8, accountBytes: 1e8, buckets: null }
   const sink = createSink({ directory: logs.directory, ...limits }, null, { monotonic: () => 0 })
   const { signal } = new AbortController()
   const write = async (of: string, group: string) => {

@@ -55,10 +55,11 @@ const USUAL_QUOTAS = Object.fromEntries(
 /** What actions are limited by unless a test says otherwise: the defaults of the settings. */
 export const LIMITS: Pick<
   ApiSettings,
-  'quotas' | 'rates' | 'nicLimits' | 'pools' | 'vpcPlace' | 'defaultNetwork'
+  'quotas' | 'rates' | 'nicLimits' | 'pools' | 'flowLogBuckets' | 'vpcPlace' | 'defaultNetwork'
 > = {
   quotas: USUAL_QUOTAS,
   pools: [],
+  flowLogBuckets: null,
   rates: [],
   nicLimits: DEFAULT_NIC_LIMITS,
   vpcPlace: 'root',

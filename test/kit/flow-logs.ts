@@ -87,7 +87,7 @@ export async function openFlowLogs(host: FlowLogOptions['host']): Promise<FlowLo
   const directory = await mkdtemp(join(tmpdir(), 'atoll-flow-logs-'))
   const time = steppedClock()
   const { clock } = time
-  const limits = { fileBytes: 1e8, totalBytes: 1e9, accountBytes: 1e9 }
+  const limits = { fileBytes: 1e8, totalBytes: 1e9, accountBytes: 1e9, buckets: null }
   const begin = () => {
     const metrics: Metrics = createMetrics()
     const sink = createSink({ directory, ...limits }, null, clock)

@@ -114,3 +114,25 @@ describe('network.nat', () => {
     expect(problems({ pools: [{ ...pool, gateway: '203.0.113.31' }] })).toEqual([])
   })
 })
+
+const bucketsOf = (buckets: unknown) => configSchema.safeParse({ flowLogs: { buckets } })
+
+it('buckets of flow logs are buckets or folders in one, for some accounts or all', () => {
+  expect(configSchema.parse({}).flowLogs.buckets).toBeNull()
+  const buckets = [{ to: 'logs/team-b/vpc', accounts: ['000000000002'] }, { to: 'shared' }]
+  expect(bucketsOf(buckets).data?.flowLogs.buckets).toEqual([
+    { bucket: 'logs', prefix: 'team-b/vpc', accounts: ['000000000002'] },
+    { bucket: 'shared', prefix: '', accounts: null },
+  ])
+})
+
+it.each([
+  [[{ to: 'Logs' }], 'flowLogs.buckets.0.to'],
+  [[{ to: 'logs/' }], 'flowLogs.buckets.0.to'],
+  [[{ to: 'logs/../x' }], 'flowLogs.buckets.0.to'],
+  [[{ to: 'logs', accounts: ['2'] }], 'flowLogs.buckets.0.accounts.0'],
+  [[{ to: 'logs', accounts: [] }], 'flowLogs.buckets.0.accounts'],
+  [[{ to: 'logs', account: '000000000002' }], 'flowLogs.buckets.0'],
+])('buckets of flow logs are not %j', (buckets, path) => {
+  expect(bucketsOf(buckets).error?.issues.map((issue) => issue.path.join('.'))).toEqual([path])
+})

@@ -5,7 +5,12 @@ import { AGGREGATION_SECONDS, type FlowLog, TRAFFIC_TYPES } from '../../model/fl
 import { type AccountId, parseId, type VpcId } from '../../model/ids.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { existingFlowLogs, parseDestination, parseFormat } from '../networks/flow-logs.ts'
+import {
+  existingFlowLogs,
+  parseDestination,
+  parseFormat,
+  requirePermitted,
+} from '../networks/flow-logs.ts'
 import {
   clientTokenSchema,
   onlySchema,
@@ -62,6 +67,7 @@ export const createFlowLogs = changeAction({
   }),
   async change(tx, { asked, ids }, { account, now, settings }) {
     const destination = parseDestination(asked)
+    requirePermitted(destination, account, settings.flowLogBuckets)
     const fields = parseFormat(asked.LogFormat)
     await tx.takeTurn(account)
     const { existing, orphans } = await existingFlowLogs(tx, account)

@@ -5,7 +5,9 @@ import {
   type FlowLog,
   fieldsOf,
   isLogGroup,
+  isPermitted,
   MORE_FIELDS,
+  type PermittedBucket,
   parseS3Arn,
 } from '../../model/flow-log.ts'
 import type { AccountId } from '../../model/ids.ts'
@@ -46,6 +48,19 @@ export function parseFormat(format: string | undefined): FlowLog['fields'] {
   throw refused(
     'InvalidParameterValue',
     `LogFormat: use these fields, each as \${field}, with spaces between them: ${[...DEFAULT_FIELDS, ...MORE_FIELDS].join(', ')}`,
+  )
+}
+
+/** Errors: `UnauthorizedOperation` for a bucket that is not this account's. */
+export function requirePermitted(
+  destination: FlowLog['destination'],
+  account: AccountId,
+  permitted: readonly PermittedBucket[] | null,
+): void {
+  if (destination.kind !== 's3' || isPermitted(destination, account, permitted)) return
+  throw refused(
+    'UnauthorizedOperation',
+    `Access Denied for LogDestination: ${destination.bucket}. The operator permits buckets by the setting flowLogs.buckets`,
   )
 }
 

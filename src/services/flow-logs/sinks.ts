@@ -17,7 +17,7 @@ import { hasCode } from '../../lib/errno.ts'
 import { below } from '../../lib/paths.ts'
 import { createIntervalCheck } from '../../lib/throttle.ts'
 import { unavailable } from '../../model/errors.ts'
-import type { FlowLogWant } from '../../model/flow-log.ts'
+import { type FlowLogWant, isPermitted, type PermittedBucket } from '../../model/flow-log.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { NicLines } from './intervals.ts'
 
@@ -40,6 +40,8 @@ export interface FlowLogSettings {
   readonly totalBytes: number
   /** Of those of one account; then no more is written for it. */
   readonly accountBytes: number
+  /** Where objects may be stored (`isPermitted`). */
+  readonly buckets: readonly PermittedBucket[] | null
 }
 
 /** Stores an object. It gives up when the signal aborts. */
@@ -122,6 +124,11 @@ export function createSink(
       await append(path, bytes)
       return
     }
+    // The record may be older than the setting.
+    if (!isPermitted({ bucket: to.bucket, prefix: to.key }, account, settings.buckets))
+      throw unavailable(
+        `the setting flowLogs.buckets does not let flow logs of account ${account} go to ${to.bucket}`,
+      )
     if (put === null)
       throw unavailable(`this host's configuration names no S3 service (setting images.s3)`)
     await put(to.bucket, to.key, await promisify(gzip)(text), signal)

@@ -111,6 +111,29 @@ it.each([
   expect(await cloud.refusal(createFlowLogs, { ...ofVpc, ...asked })).toBe(code)
 })
 
+it('go to the buckets of their account only', async () => {
+  const permitted = [
+    { bucket: 'logs', prefix: 'b', accounts: [BOB] },
+    { bucket: 'shared', prefix: '', accounts: null },
+  ]
+  const asked = (LogDestination: string) => ({
+    ...{ ...S3, LogDestination, ResourceType: 'VPC', ResourceIds: [`vpc-${'0'.repeat(17)}`] },
+  })
+  await using open = await openCloud()
+  await using cloud = await openCloud({ settings: { flowLogBuckets: permitted } })
+  const own = asked('arn:aws:s3:::logs/b')
+  expect(await open.refusal(createFlowLogs, own, BOB)).toBe('UnauthorizedOperation')
+  await open.run(createFlowLogs, own)
+  expect(await cloud.refusal(createFlowLogs, own)).toBe('UnauthorizedOperation')
+  await cloud.run(createFlowLogs, own, BOB)
+  await cloud.run(createFlowLogs, asked('arn:aws:s3:::shared'), BOB)
+  await cloud.run(createFlowLogs, asked('arn:aws:s3:::shared/any'))
+  for (const other of ['logs', 'logs/bad', 'logs/a', 'other'])
+    expect(await cloud.refusal(createFlowLogs, asked(`arn:aws:s3:::${other}`), BOB), other).toBe(
+      'UnauthorizedOperation',
+    )
+})
+
 it('go with what they are of, and are limited', async () => {
   await using cloud = await openCloud({
     settings: { quotas: { ...LIMITS.quotas, flowLogs: 1 } },

@@ -23,7 +23,7 @@ afterEach(() => rm(directory, { recursive: true, force: true }))
 
 const { signal } = new AbortController()
 const settings = (): FlowLogSettings => ({
-  ...{ directory, fileBytes: 100, totalBytes: 10_000, accountBytes: 10_000 },
+  ...{ directory, fileBytes: 100, totalBytes: 10_000, accountBytes: 10_000, buckets: null },
 })
 
 /** Writes batches; sizes of files are read each time. */
@@ -44,6 +44,7 @@ function writer(changes: Partial<FlowLogSettings> = {}, put: PutObject | null = 
 const batchOf = (...lines: readonly string[]): Batch => ({
   ...{ log: LOG, nics: [{ owner: OWNER, lines }], at: 0 },
 })
+const SHARED = [{ bucket: 'logs', prefix: 'net', accounts: null }]
 const file = () => join(directory, account, 'team/web', `${OWNER.nic}-all`)
 
 test('files are set aside when they are large, and no more is written than the limits', async () => {
@@ -97,7 +98,7 @@ test('objects have the keys of EC2, one for each account, and need a service', a
   const put: PutObject = async (bucket, key, body) => {
     stored.push({ bucket, key, text: gunzipSync(body).toString() })
   }
-  await writer({}, put)(batch)
+  await writer({ buckets: SHARED }, put)(batch)
   const keyOf = (of: string) =>
     `^net/AWSLogs/${of}/vpcflowlogs/atoll-1/2026/11/29/${of}_vpcflowlogs_atoll-1_${log.id}_20261129T0805Z_[0-9a-f]{8}\\.log\\.gz$`
   const head = DEFAULT_FIELDS.join(' ')
@@ -106,7 +107,40 @@ test('objects have the keys of EC2, one for each account, and need a service', a
     { bucket: 'logs', key: expect.stringMatching(keyOf('000000000002')), text: `${head}\nd\n` },
   ])
   // Once more is the same object.
-  await writer({}, put)(batch)
+  await writer({ buckets: SHARED }, put)(batch)
   expect(new Set(stored.map(({ key }) => key)).size).toBe(2)
-  await expect(writer()(batch)).rejects.toThrow('images.s3')
+  await expect(writer({ buckets: SHARED })(batch)).rejects.toThrow('images.s3')
+})
+
+test('nothing is stored in a bucket that is not the account’s, however old the flow log is', async () => {
+  const keys: string[] = []
+  const put: PutObject = async (bucket, key) => {
+    keys.push(`${bucket}/${key}`)
+  }
+  const other = '000000000002' as typeof account
+  const write = (of: typeof account, arn: string, buckets: FlowLogSettings['buckets']) =>
+    writer(
+      { buckets },
+      put,
+    )({
+      ...{ log: { ...LOG, destination: parseS3Arn(arn) ?? LOG.destination }, at: 0 },
+      nics: [{ owner: { ...OWNER, account: of }, lines: ['a'] }],
+    })
+  const own = [{ bucket: 'logs', prefix: 'b', accounts: [other] }]
+  for (const [of, arn, buckets] of [
+    [other, 'arn:aws:s3:::logs/b', null],
+    [other, 'arn:aws:s3:::logs', own],
+    [other, 'arn:aws:s3:::logs/bad', own],
+    [other, 'arn:aws:s3:::other/b', own],
+    [account, 'arn:aws:s3:::logs/b', own],
+    [account, 'arn:aws:s3:::logs/b', []],
+  ] as const)
+    await expect(write(of, arn, buckets), arn).rejects.toThrow('flowLogs.buckets')
+  expect(keys).toEqual([])
+  await write(other, 'arn:aws:s3:::logs/b/deep', own)
+  await write(account, 'arn:aws:s3:::any', null)
+  expect(keys).toEqual([
+    expect.stringMatching(`^logs/b/deep/AWSLogs/${other}/`),
+    expect.stringMatching(`^any/AWSLogs/${account}/`),
+  ])
 })
