@@ -10,10 +10,12 @@ PROXY_FILE=/etc/atoll/proxy.env
 DOCKER_PROXY_DROP_IN=/etc/systemd/system/docker.service.d/atoll-proxy.conf
 
 # take_up_proxies: if the shell names no proxy, uses those that an earlier run found in its shell,
-# also for apt and npm.
+# also for apt and npm. `atoll env` sets NO_PROXY for its own address in every shell; that is not
+# what the operator wants of the proxies.
 take_up_proxies() {
   [ -z "${HTTP_PROXY:-}${http_proxy:-}${HTTPS_PROXY:-}${https_proxy:-}" ] || return 0
   grep -qs '^# .*from the environment' "$PROXY_FILE" || return 0
+  unset NO_PROXY no_proxy
   set -a
   # shellcheck source=/dev/null
   . "$PROXY_FILE"
