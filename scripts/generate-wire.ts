@@ -70,7 +70,46 @@ export function generateWire(): Readonly<Record<string, string>> {
     'ec2.ts': print('EC2_MODEL', '@aws-sdk/client-ec2', ec2Model),
     'iam.ts': print('IAM_MODEL', '@aws-sdk/client-iam', iamModel),
     'sts.ts': print('STS_MODEL', '@aws-sdk/client-sts', stsModel),
+    'sensitive.ts': printSensitive([ec2Model, iamModel, stsModel]),
   }
+}
+
+/** The members of these models that the SDK's schemas mark as sensitive. */
+function printSensitive(models: readonly WireModel[]): string {
+  const inUse = new Set(
+    models.flatMap(({ inputs, outputs }) => [...Object.keys(inputs), ...Object.keys(outputs)]),
+  )
+  const found = new Set<string>()
+  const seen = new Set<string>()
+  const visit = (schema: NormalizedSchema): void => {
+    if (schema.isListSchema()) visit(schema.getValueSchema())
+    const name = schema.getName() ?? 'unit'
+    if (!schema.isStructSchema() || schema.isUnitSchema() || seen.has(name)) return
+    seen.add(name)
+    for (const [member, target] of schema.structIterator()) {
+      const { sensitive }: { readonly sensitive?: unknown } = target.getMergedTraits()
+      if (sensitive !== undefined && inUse.has(name)) found.add(`${name}.${member}`)
+      visit(target)
+    }
+  }
+  for (const [client, names] of [
+    [ec2, EC2_ACTIONS],
+    [iam, IAM_ACTIONS],
+    [sts, STS_ACTIONS],
+  ] as const)
+    for (const name of names) {
+      const operation: unknown = Reflect.get(client, `${name}$`)
+      if (!Array.isArray(operation)) throw new Error(`the SDK has no action ${name}`)
+      for (const schema of operation.slice(4, 6)) visit(NormalizedSchema.of(schema as Schema))
+    }
+  const lines = [...found].sort().map((one) => `  '${one}',`)
+  return `/** Written by scripts/generate-wire.ts from the AWS SDK; do not edit. */
+
+/** Structures with members that the SDK marks as sensitive. */
+export const SENSITIVE_MEMBERS: readonly string[] = [
+${lines.join('\n')}
+]
+`
 }
 
 function describe(

@@ -9,6 +9,7 @@ import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { HostChangeReport, HostReport, InstanceReport, StatusReport } from './api/admin.ts'
 import { addAccounts } from './cli-accounts.ts'
+import { addAudit } from './cli-audit.ts'
 import { addExplain } from './cli-explain.ts'
 import { addImages } from './cli-images.ts'
 import { addKeys } from './cli-keys.ts'
@@ -229,6 +230,7 @@ function buildProgram(): Command {
   const runtimeDir = () => configuration(program).runtimeDir
   addKeys(program, { runtimeDir, print, columns })
   addAccounts(program, runtimeDir)
+  addAudit(program, runtimeDir)
   addExplain(program, runtimeDir)
   order('drain', 'place no new instances on a host; its instances keep running')
   order('undrain', 'place new instances on a drained host again')

@@ -6,6 +6,7 @@
  */
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { audit } from './config-audit.ts'
 import { fabric } from './config-fabric.ts'
 import { flowLogs } from './config-flow-logs.ts'
 import { refusePrivateDirectories } from './config-image-directories.ts'
@@ -302,6 +303,7 @@ const sections = z.strictObject({
     })
     .prefault({}),
   metrics,
+  audit,
   flowLogs,
   log: z
     .strictObject({

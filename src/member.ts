@@ -15,6 +15,7 @@ import type { Ledger } from './agent/ledger.ts'
 import type { RunHistory } from './agent/run-history.ts'
 import { createKeyGeneration } from './api/accounts/key-generation.ts'
 import type { ApiParts } from './api/action.ts'
+import { openAudit } from './api/audit/audit.ts'
 import { createCatalogue } from './api/launch/catalogue.ts'
 import {
   type EngineContext,
@@ -27,7 +28,7 @@ import type { Metrics } from './lib/metrics.ts'
 import { createTurns } from './lib/turns.ts'
 import type { DriverDeclaration } from './model/driver.ts'
 import type { HostService } from './services/service.ts'
-import { apiSettings, hostRuntimeSettings } from './settings.ts'
+import { apiSettings, auditSettings, hostRuntimeSettings } from './settings.ts'
 import { requireUniqueHost, type UniqueHost } from './unique-host.ts'
 
 /** What joining needs. */
@@ -103,6 +104,12 @@ export function startMember(
   )
   parts.defer(() => runtime.close())
   count.hosts = () => runtime.agent.hosts()
+  const audit = openAudit(
+    { store: records.informed, clock, log, metrics, random: randomBytes, hosts: count.hosts },
+    auditSettings(config),
+    config.host,
+  )
+  parts.defer(() => audit.close())
   return {
     ...runtime,
     calls: {
@@ -117,6 +124,7 @@ export function startMember(
       keys: records.keys.ring,
       keepKey: records.keys.orders.keep,
       messages: records.keys.messages,
+      audit,
     },
   }
 }

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { HostRuntimeSettings } from './agent/host-runtime.ts'
 import type { ApiSettings } from './api/action.ts'
+import type { AuditSettings } from './api/audit/audit.ts'
 import type { Config, Environment } from './config.ts'
 import type { Host } from './host/host.ts'
 import { namespaceDirectory } from './host/network/vpc-namespaces.ts'
@@ -11,7 +12,7 @@ import { parseReach } from './images/outbound-policy.ts'
 import { certificateFiles } from './lib/certificates.ts'
 import { parseIpv4 } from './model/addr.ts'
 import type { DriverDeclaration } from './model/driver.ts'
-import { FLOW_LOG_DIRECTORY, FORWARDING_FILE } from './model/names.ts'
+import { AUDIT_DIRECTORY, FLOW_LOG_DIRECTORY, FORWARDING_FILE } from './model/names.ts'
 import { type NatSettings, PLAIN_NAT } from './model/nat.ts'
 import { networksOfPools } from './model/pools.ts'
 import { chooseProxies } from './model/proxies.ts'
@@ -98,6 +99,17 @@ export function flowLogSettings({ flowLogs, stateDir }: Config): FlowLogSettings
     totalBytes: flowLogs.totalMiB * MIB,
     accountBytes: Math.min(flowLogs.accountMiB ?? flowLogs.totalMiB / 2, flowLogs.totalMiB) * MIB,
     buckets: flowLogs.buckets,
+  }
+}
+
+/** What is recorded of calls. */
+export function auditSettings({ audit, stateDir }: Config): AuditSettings {
+  const { directory, fileMiB, totalMiB, ...kept } = audit
+  return {
+    ...kept,
+    directory: directory ?? join(stateDir, AUDIT_DIRECTORY),
+    fileBytes: fileMiB * MIB,
+    totalBytes: totalMiB * MIB,
   }
 }
 

@@ -27,6 +27,7 @@ import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 import type { KeyGeneration } from './accounts/key-generation.ts'
 import type { Keyring } from './accounts/keyring.ts'
+import type { Audit, CallAudit } from './audit/port.ts'
 import type { Budget } from './budget.ts'
 import type { Catalogue } from './launch/catalogue.ts'
 
@@ -64,6 +65,8 @@ export interface ApiParts {
    * absent: the hosts share no secret, and nothing is encoded.
    */
   readonly messages?: SecretCipher | null
+  /** Records calls. Absent: none is recorded. */
+  readonly audit?: Audit
 }
 
 /** Settings of actions. */
@@ -114,6 +117,8 @@ export interface Call {
   readonly authority?: string
   /** Aborts when the client disconnects or the deadline is over. */
   readonly signal: AbortSignal
+  /** Absent: the call is not recorded. */
+  readonly audit?: CallAudit
 }
 
 type Commands = Exclude<
@@ -121,8 +126,8 @@ type Commands = Exclude<
   '$Command'
 >
 
-/** The name of an EC2, IAM or STS action in the SDK's model. */
-export type ActionName = Commands extends `${infer Name}Command` ? Name : never
+/** The name of an EC2, IAM or STS action in the SDK's model, or of CloudTrail's only one. */
+export type ActionName = (Commands extends `${infer Name}Command` ? Name : never) | 'LookupEvents'
 
 /** An action of the API. `read.ts` and `change.ts` make them. */
 export interface Action {
@@ -138,4 +143,6 @@ export interface Action {
   run(call: Call): Promise<object>
   /** It changes records (made by `changeAction`). Absent: it only reads. */
   readonly changes?: true
+  /** A replica has no such records, so only the records themselves can answer. */
+  readonly needsRecords?: true
 }

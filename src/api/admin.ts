@@ -21,6 +21,8 @@ import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx } from '../store/store.ts'
 import { addKeyRoutes, type KeyRouteOptions } from './accounts/access-keys.ts'
 import { type AccountRouteOptions, addAccountRoutes } from './accounts/accounts.ts'
+import type { ApiParts } from './action.ts'
+import { addAuditRoute, recordOrders } from './audit/operator.ts'
 import type { ConsoleLocator, ConsolePlace } from './console/locate.ts'
 import type { Upgrader } from './console/server.ts'
 import { type ExplainReport, explain, type Question } from './explain.ts'
@@ -101,7 +103,7 @@ export interface AdminOptions {
   /** How access keys are created and stored. Absent: there are no orders for them. */
   readonly keys?: Pick<KeyRouteOptions, 'random' | 'self' | 'keep' | 'changed'>
   /** What new accounts are made with. Absent: there are no orders for accounts. */
-  readonly calls?: AccountRouteOptions['parts']
+  readonly calls?: AccountRouteOptions['parts'] & Pick<ApiParts, 'audit'>
   readonly socketFile: string
   readonly listen: string
   readonly port: number
@@ -267,8 +269,15 @@ function guardedServer(options: AdminOptions): FastifyInstance {
   return server
 }
 
-/** Orders about accounts and access keys. */
+/** Records orders, and lists records of calls. */
+function addAudit(server: FastifyInstance, { store, calls }: AdminOptions): void {
+  if (calls?.audit !== undefined) recordOrders(server, calls.audit)
+  addAuditRoute(server, store)
+}
+
+/** Orders about accounts and access keys, and the records of all orders and calls. */
 function addOwnerRoutes(server: FastifyInstance, options: AdminOptions): void {
+  addAudit(server, options)
   const { keys, calls: parts } = options
   if (keys === undefined) return
   addKeyRoutes(server, { ...options, ...keys })

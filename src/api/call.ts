@@ -17,6 +17,8 @@ import { createKeyQuotas, type KeyQuotaLimits } from './accounts/key-quotas.ts'
 import { keyringOf } from './accounts/keyring.ts'
 import { createKnownKeys } from './accounts/known-keys.ts'
 import type { Action, ApiParts, Call, Caller } from './action.ts'
+import { type AuditedExchange, createCallAudit } from './audit/call-audit.ts'
+import { keptParameters, withoutSecrets } from './audit/parameters.ts'
 import { actionDeadline, type Budget, type BudgetLimits, createBudget } from './budget.ts'
 import type { CallMetrics } from './call-metrics.ts'
 import { type Fault, faultOf } from './faults.ts'
@@ -76,6 +78,10 @@ export interface Encoding<Head, Request extends Head, A extends Asked> {
   readonly clientOf: (head: Head) => { readonly owner: string; readonly origin: string }
   /** The client's IP address, for policies. Undefined where none is known. */
   readonly sourceOf: (head: Head) => string | undefined
+  /** What the client says of its program. Absent: nothing. */
+  readonly agentOf?: (head: Head) => string
+  /** The id of the key that the request names, proved or not. */
+  readonly keyOf?: (head: Head) => string | undefined
   /** Authenticates a request. Refuses one that is not signed, or too large. */
   readonly authenticate: (
     request: Request,
@@ -136,14 +142,11 @@ export interface CallOptions<Head, Request extends Head, A extends Asked> {
   readonly what: 'api request' | 'command'
 }
 
-/** What is known of a call so far. An error is answered and logged with it. */
-interface Exchange<Head, A> {
-  readonly head: Head
-  readonly requestId: string
+/** What is known of a call so far. An error is answered, logged and recorded with it. */
+interface Exchange<Head, A extends Asked> extends AuditedExchange<Head> {
   readonly startedMs: number
   caller?: Caller
   asked?: A
-  entry?: Entry
 }
 
 /** Throws a `bug` when an action is not in the generated model, or is given twice. */
@@ -154,7 +157,8 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
   const table = actionTable(options.actions)
   const admission = createAdmission(options)
   const authorizer = createAuthorizer(parts)
-  const { begin, end } = createExchanges(options)
+  const audit = createCallAudit(parts.audit, encoding)
+  const { begin, end } = createExchanges(options, audit.ended)
   let inFlight = 0
 
   async function answer(
@@ -180,12 +184,15 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
     const deadline = actionDeadline(parts.clock, limits.actionTimeoutMs, ended)
     const { output, asOf } = await withDeadline(deadline, async (signal) => {
       const input = asked.input(entry.wire.input)
+      exchange.input = input
       const { service } = entry.wire
       const sourceIp = encoding.sourceOf(request)
       const who = { service: service.name, action: entry.action.name, input, caller, sourceIp }
       await authorizer.check(who, own)
-      return runAction(entry, asked, { caller, parts: own, budget, signal, input })
+      const call = { caller, parts: own, budget, signal, input, ...audit.of(exchange) }
+      return runAction(entry, asked, call)
     })
+    exchange.output = output
     const { requestId } = exchange
     const text = await encoding.write({ requestId, output, asOf }, entry.wire, asked, budget)
     hold.answer(text.length)
@@ -208,12 +215,13 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
       }
     },
     async checkHead(head, claimed) {
+      const exchange = begin(head)
       try {
         const { accessKey, token, unknown } = claimed()
         if (await admission.exists(accessKey, token, head)) return undefined
         throw unknown()
       } catch (error) {
-        return end(begin(head), { kind: 'fault', fault: faultOf(error) }, error)
+        return end(exchange, { kind: 'fault', fault: faultOf(error) }, error)
       }
     },
   }
@@ -275,9 +283,20 @@ function createAdmission<Head, Request extends Head, A extends Asked>({
   }
 }
 
+/** The fault, without what is secret in the request. */
+function clearedOf<Head, A extends Asked>(
+  fault: Fault,
+  { entry, input }: Exchange<Head, A>,
+): Fault {
+  if (entry === undefined) return fault
+  const { secrets } = keptParameters(entry.wire.input, input)
+  return { ...fault, message: withoutSecrets(fault.message, secrets) }
+}
+
 /** Beginning and end of every call: its id, its log line and its count. */
 function createExchanges<Head, Request extends Head, A extends Asked>(
   options: CallOptions<Head, Request, A>,
+  ended: (exchange: Exchange<Head, A>, fault: Fault | null) => void,
 ) {
   const { parts, encoding, log, measures, what } = options
   const requestLog = createRequestLog(log, parts.clock, what)
@@ -287,6 +306,7 @@ function createExchanges<Head, Request extends Head, A extends Asked>(
       head,
       requestId: formatUuid(parts.random(16)),
       startedMs: parts.clock.monotonic(),
+      atMs: parts.clock.now(),
     }
   }
 
@@ -302,6 +322,7 @@ function createExchanges<Head, Request extends Head, A extends Asked>(
     const fault = result.kind === 'fault' ? result.fault : null
     const code = fault?.code ?? 'OK'
     measures.finished(action, code, ms)
+    ended(exchange, fault)
     const line = {
       request: requestId,
       action,
@@ -313,7 +334,7 @@ function createExchanges<Head, Request extends Head, A extends Asked>(
       ...encoding.note(head, asked),
     }
     if (fault === null) requestLog.request(line)
-    else tell(line, fault, error, caller !== undefined)
+    else tell(line, clearedOf(fault, exchange), error, caller !== undefined)
     return { requestId, asked, words: entry?.wire ?? null, result }
   }
 

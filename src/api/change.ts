@@ -4,7 +4,8 @@
  *
  * `change` does what they have in common. A dry run does the whole work and rolls it back, so it
  * checks the same and changes nothing. A client token makes a repeated request return the first
- * result. After the commit every host that the work concerns is rung.
+ * result. The record of the call (`audit/`) is committed with the change. After the commit every
+ * host that the work concerns is rung.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
@@ -105,14 +106,14 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
         change(call, async (tx) => spec.change(tx, prepared, await ofAccount(tx, changing)), {
           ...(once === undefined ? {} : { once: { ...once(prepared, changing), action: name } }),
           kind: spec.kind ?? 'change',
+          view: async (result) => (await view?.(result, changing)) ?? {},
         })
-      const result = await attempt().catch((error: unknown) => {
+      return await attempt().catch((error: unknown) => {
         const isRefused = error instanceof AtollError && error.kind === 'refused'
         if (isRefused && error.code !== 'DryRunOperation' && retry?.(prepared) === true)
           return attempt()
         throw error
       })
-      return (await view?.(result, changing)) ?? {}
     },
   }
 }
@@ -125,24 +126,31 @@ async function ofAccount(tx: Tx, changing: Changing): Promise<Changing> {
 interface ChangeOptions<R> {
   readonly once?: Once<R> & { readonly action: string }
   readonly kind: 'change' | 'claim'
+  readonly view: (result: R) => Promise<object>
 }
 
 /**
- * Runs `work` in one transaction, and rings the hosts that it concerns. Errors: `DryRunOperation`
- * for a dry run that would have succeeded; those of the work and of the store.
+ * Runs `work` in one transaction with the record of the call, and rings the hosts that it concerns.
+ * Returns the answer. Errors: `DryRunOperation` for a dry run that would have succeeded; those of
+ * the work and of the store.
  */
 async function change<R>(
   call: Call,
   work: (tx: Tx) => Promise<R>,
-  { once, kind }: ChangeOptions<R>,
-): Promise<R> {
-  const { records, parts } = call
+  { once, kind, view }: ChangeOptions<R>,
+): Promise<object> {
+  const { records, parts, audit } = call
   const ringing = announcing(records, (scopes) => ringConcerned(parts.bus, scopes))
-  return await ringing[kind](async (tx) => {
+  const { output, event } = await ringing[kind](async (tx) => {
     const result = await (once === undefined ? work(tx) : workOnce(tx, call, once, work))
     dryRun(call)
-    return result
+    const output = await view(result)
+    const event = audit?.eventOf(output)
+    if (event !== undefined) await tx.insertAuditEvent(event)
+    return { output, event }
   })
+  if (event !== undefined) audit?.committed(event)
+  return output
 }
 
 /** The work, or the first result for the same token. A dry run uses no token. */

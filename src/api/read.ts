@@ -47,14 +47,17 @@ interface ReadSpec<S extends z.ZodType, P> {
   readonly prepare?: (asked: z.output<S>, reading: Reading) => P | Promise<P>
   /** The answer, in the members of the SDK's output shape. */
   readonly answer: (prepared: P, reading: Reading) => object | Promise<object>
+  /** A replica has no such records. */
+  readonly needsRecords?: true
 }
 
 /** An action that returns one thing. */
 export function readAction<S extends z.ZodType, P = z.output<S>>(spec: ReadSpec<S, P>): Action {
-  const { name, input, prepare, answer } = spec
+  const { name, input, prepare, answer, needsRecords } = spec
   return {
     name,
     input,
+    ...(needsRecords === undefined ? {} : { needsRecords }),
     async run(call) {
       const reading = readingOf(call)
       const asked = parseAsked(input, call)

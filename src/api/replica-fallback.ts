@@ -24,10 +24,12 @@ export type ActionAnswer = Answer<object>
 
 /**
  * Runs a read. Rejects like the read, or with `unavailable` instead of a refusal from old records.
+ * Without `mayBeOld`, only the records themselves answer.
  */
 export async function withReplicaFallback<T>(
   store: InformedStore,
   run: (records: RequestRecords) => Promise<T>,
+  mayBeOld = true,
 ): Promise<Answer<T>> {
   const request: { asOf: string | null; hasChanged: boolean } = { asOf: null, hasChanged: false }
   const noted =
@@ -37,6 +39,14 @@ export async function withReplicaFallback<T>(
       return change(work)
     }
   const changes = { change: noted(store.change), claim: noted(store.claim) }
+  const fromRecords = async (): Promise<Answer<T>> => {
+    const output = await run({
+      ...changes,
+      read: async (work) => (await store.read((tx) => work(tx), { mayBeOld: false })).value,
+    })
+    return { output, asOf: null }
+  }
+  if (!mayBeOld) return await fromRecords()
   try {
     const output = await run({
       ...changes,
@@ -53,11 +63,7 @@ export async function withReplicaFallback<T>(
     const isOurs = error instanceof AtollError && error.kind !== 'bug'
     if (!isOurs || request.asOf === null || request.hasChanged) throw error
   }
-  const output = await run({
-    ...changes,
-    read: async (work) => (await store.read((tx) => work(tx), { mayBeOld: false })).value,
-  })
-  return { output, asOf: null }
+  return await fromRecords()
 }
 
 /** Runs an action with `withReplicaFallback`. */
@@ -65,5 +71,6 @@ export function answerWithFallback(
   action: Action,
   call: Omit<Call, 'records'>,
 ): Promise<ActionAnswer> {
-  return withReplicaFallback(call.parts.store, (records) => action.run({ ...call, records }))
+  const run = (records: RequestRecords) => action.run({ ...call, records })
+  return withReplicaFallback(call.parts.store, run, action.needsRecords !== true)
 }

@@ -218,6 +218,12 @@ export const ERROR_STATUS = {
   UnmodifiableEntity: 400,
   ValidationError: 400,
   InvalidAuthorizationMessageException: 400,
+  // CloudTrail
+  InvalidEventCategoryException: 400,
+  InvalidLookupAttributesException: 400,
+  InvalidMaxResultsException: 400,
+  InvalidNextTokenException: 400,
+  InvalidTimeRangeException: 400,
   // The state of the cloud
   RequestLimitExceeded: 503,
   Unavailable: 503,

@@ -16,7 +16,10 @@ export interface ManagedPolicy {
   readonly policy: Policy
 }
 
-const READING = ['ec2:Describe*', 'ec2:Get*', 'ec2:List*', 'iam:Get*', 'iam:List*', 'sts:Get*']
+const READING = [
+  ...['ec2:Describe*', 'ec2:Get*', 'ec2:List*', 'iam:Get*', 'iam:List*', 'sts:Get*'],
+  'cloudtrail:LookupEvents',
+]
 
 /** All of them. */
 export const MANAGED_POLICIES: readonly ManagedPolicy[] = [

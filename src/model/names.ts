@@ -101,6 +101,8 @@ export const NFT_TABLE = 'atoll'
 export const BUDGETS_TABLE = 'atoll_budgets'
 /** The table that drops what the main table has not accepted (`plan/guard.ts`). */
 export const GUARD_TABLE = 'atoll_guard'
+/** Below the state directory: records of calls. */
+export const AUDIT_DIRECTORY = 'audit'
 /** Below the state directory: flow logs that go to a log group. */
 export const FLOW_LOG_DIRECTORY = 'flow-logs'
 /** The table that marks the packet of `atoll trace`, for a second (`plan/trace-rules.ts`). */

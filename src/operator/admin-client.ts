@@ -1,9 +1,12 @@
 /** The command's side of the daemon's socket (`admin.sock`): reads documents and sends orders. */
 
+import { readFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { z } from 'zod'
 import { codeOf, hasCode } from '../lib/errno.ts'
 import { request } from '../lib/http.ts'
 import { below } from '../lib/paths.ts'
+import { ACTOR_HEADER } from '../model/audit.ts'
 import { refused, unavailable } from '../model/errors.ts'
 import { MIB } from '../model/sizes.ts'
 
@@ -45,30 +48,47 @@ async function ask(
   timeoutMs = TIMEOUT_MS,
 ): Promise<unknown> {
   const socketPath = adminSocketFile(runtimeDir)
+  const headers = method === 'GET' ? {} : { [ACTOR_HEADER]: await actor() }
   const body = await new Promise<string>((resolve, reject) => {
-    const outgoing = request({ socketPath, path, method, timeout: timeoutMs }, (incoming) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      incoming.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > ANSWER_LIMIT_BYTES) incoming.destroy(new Error('the answer is too large'))
-        else chunks.push(chunk)
-      })
-      incoming.on('error', reject)
-      incoming.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8')
-        const refusal = refusalIn(text)
-        if (incoming.statusCode === 200) resolve(text)
-        else if (incoming.statusCode === REFUSED && refusal !== undefined)
-          reject(refused('InvalidParameterValue', refusal))
-        else reject(new Error(refusal ?? `atolld answered ${incoming.statusCode}: ${text}`))
-      })
-    })
+    const outgoing = request(
+      { socketPath, path, method, headers, timeout: timeoutMs },
+      (incoming) => {
+        const chunks: Buffer[] = []
+        let size = 0
+        incoming.on('data', (chunk: Buffer) => {
+          size += chunk.length
+          if (size > ANSWER_LIMIT_BYTES) incoming.destroy(new Error('the answer is too large'))
+          else chunks.push(chunk)
+        })
+        incoming.on('error', reject)
+        incoming.on('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8')
+          const refusal = refusalIn(text)
+          if (incoming.statusCode === 200) resolve(text)
+          else if (incoming.statusCode === REFUSED && refusal !== undefined)
+            reject(refused('InvalidParameterValue', refusal))
+          else reject(new Error(refusal ?? `atolld answered ${incoming.statusCode}: ${text}`))
+        })
+      },
+    )
     outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)))
     outgoing.on('error', (error) => reject(unavailable(explain(error, socketPath), error)))
     outgoing.end()
   })
   return JSON.parse(body)
+}
+
+/** The login uid of a process that nobody logged in for (getluid, audit(8)): -1 as unsigned. */
+const NO_LOGIN = '4294967295'
+
+/**
+ * This process's user, and who logged in: the kernel remembers that through sudo and su
+ * (proc_pid_loginuid(5)).
+ */
+async function actor(): Promise<string> {
+  const login = await readFile('/proc/self/loginuid', 'utf8').catch(() => NO_LOGIN)
+  const user = userInfo().username
+  return login.trim() === NO_LOGIN ? user : `${user} (login uid ${login.trim()})`
 }
 
 /** Why the daemon could not be reached, and what to do. */

@@ -45,6 +45,7 @@ import { launchTemplates } from './migrations/0030-launch-templates.ts'
 import { placementGroups } from './migrations/0031-placement-groups.ts'
 import { accounts } from './migrations/0032-accounts.ts'
 import { users } from './migrations/0033-users.ts'
+import { auditEvents } from './migrations/0034-audit-events.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -77,6 +78,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0031-placement-groups': placementGroups,
   '0032-accounts': accounts,
   '0033-users': users,
+  '0034-audit-events': auditEvents,
 }
 const GENERATION = '0'
 

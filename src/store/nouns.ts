@@ -5,6 +5,7 @@
  */
 import { accounts } from './records/account.ts'
 import { addresses } from './records/address.ts'
+import { auditEvents } from './records/audit-event.ts'
 import { clientTokens } from './records/client-token.ts'
 import { commits } from './records/commit.ts'
 import { dhcpOptions } from './records/dhcp-options.ts'
@@ -57,6 +58,7 @@ export const NOUNS = [
   keyPairs,
   tags,
   clientTokens,
+  auditEvents,
   generations,
   commits,
 ] as const

@@ -6,6 +6,7 @@
  */
 import { describe } from 'vitest'
 import { describeAddresses } from './store/addresses.ts'
+import { describeAudit } from './store/audit.ts'
 import type { StoreFixture } from './store/fixture.ts'
 import { describeGroups } from './store/groups.ts'
 import { describeUnusedImages } from './store/images.ts'
@@ -54,5 +55,6 @@ export function describeStoreContract(
     describeRaces(begin)
     describeUnreadable(begin)
     describeScopes(begin)
+    describeAudit(begin)
   })
 }

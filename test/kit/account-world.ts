@@ -379,6 +379,11 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   GetSecurityGroupsForVpc: [({ vpc }) => ({ VpcId: vpc })],
   GetSubnetCidrReservations: [({ subnet }) => ({ SubnetId: subnet })],
   ImportKeyPair: [],
+  LookupEvents: [
+    ({ instance }) => ({
+      LookupAttributes: [{ AttributeKey: 'ResourceName', AttributeValue: instance }],
+    }),
+  ],
   ModifyAddressAttribute: [({ allocation }) => ({ AllocationId: allocation })],
   ModifyInstanceAttribute: [
     ({ instance }) => ({ InstanceId: instance, DisableApiStop: { Value: true } }),

@@ -25,7 +25,7 @@ import {
 
 /** A request, as far as policies see it. */
 interface AuthorizedRequest {
-  readonly service: 'ec2' | 'sts' | 'iam'
+  readonly service: 'ec2' | 'sts' | 'iam' | 'cloudtrail'
   readonly action: string
   readonly input: Readonly<Record<string, unknown>>
   readonly caller: Caller

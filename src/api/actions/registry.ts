@@ -160,6 +160,7 @@ export {
   listUsersAction,
 } from './iam-users.ts'
 export { importKeyPair } from './import-key-pair.ts'
+export { lookupEvents } from './lookup-events.ts'
 export { modifyAddressAttribute, resetAddressAttribute } from './modify-address-attribute.ts'
 export { modifyImageAttribute, resetImageAttribute } from './modify-image-attribute.ts'
 export { modifyInstanceAttribute } from './modify-instance-attribute.ts'

@@ -75,6 +75,7 @@ interface DecodedCommand extends Asked {
 
 const commandEncoding: Encoding<CommandMessage, CommandMessage, DecodedCommand> = {
   sourceOf: () => undefined,
+  keyOf: ownerOf,
   clientOf: (message) => ({ owner: ownerOf(message), origin: THE_BUS }),
   async authenticate(message, findKey, nowMs) {
     refuseTooLong(message)

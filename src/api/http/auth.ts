@@ -18,7 +18,7 @@ export const MAX_SKEW_MS = 15 * 60 * 1000
 export const MAX_SIGNED_HEADERS = 64
 const MAX_AUTHORIZATION_LENGTH = 4096
 const ALGORITHM = 'AWS4-HMAC-SHA256'
-const SERVICES: readonly string[] = ['ec2', 'iam', 'sts']
+const SERVICES: readonly string[] = ['ec2', 'iam', 'sts', 'cloudtrail']
 
 /**
  * Finds a key, or temporary credentials by their token, which is bound to the key's id: a signature

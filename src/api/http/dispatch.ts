@@ -15,6 +15,14 @@ import { EC2_MODEL } from '../generated/ec2.ts'
 import { IAM_MODEL } from '../generated/iam.ts'
 import { STS_MODEL } from '../generated/sts.ts'
 import { formatUuid } from '../request-id.ts'
+import {
+  decodeAwsJson,
+  encodeAwsJson,
+  encodeAwsJsonError,
+  parseAwsJson,
+  parseTarget,
+  TARGET_HEADER,
+} from '../wire/aws-json.ts'
 import type { WireModel } from '../wire/model.ts'
 import { decodeInput, type Parameter, parseForm, wireNameOf } from '../wire/query.ts'
 import { encodeAnswer, encodeError } from '../wire/xml.ts'
@@ -37,11 +45,13 @@ interface ApiHead extends RequestHead {
 /** A request, and the client's address. */
 interface ApiRequest extends SignedRequest, ApiHead {}
 
-/** An XML document and its HTTP status. */
+/** A document and its HTTP status. */
 export interface ApiAnswer {
   readonly status: number
   readonly requestId: string
-  readonly xml: string
+  /** XML, or JSON for clients that speak it. */
+  readonly text: string
+  readonly isJson?: true
   /**
    * The time (ISO 8601) of the copy of the records that was used. Absent when the records
    * themselves were.
@@ -106,41 +116,72 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   }
 }
 
-/** A decoded form. */
+/** A decoded request. */
 interface DecodedForm extends Asked {
+  /** Of the API, as the request says. */
   readonly version: string | undefined
+  readonly isJson: boolean
 }
+
+/** The key in a signature's head. */
+const CREDENTIAL = /\bCredential=(\w{1,128})\//
+/** Longest user agent that anything is made of, in characters. */
+const AGENT_LIMIT = 1024
 
 const queryEncoding: Encoding<ApiHead, ApiRequest, DecodedForm> = {
   clientOf: ({ remote }) => ({ owner: remote, origin: remote }),
   sourceOf: ({ remote }) => remote,
+  agentOf: ({ headers }) => (headers['user-agent']?.[0] ?? '').slice(0, AGENT_LIMIT),
+  keyOf: ({ headers }) => CREDENTIAL.exec(headers['authorization']?.[0] ?? '')?.[1],
   authenticate,
   read(request) {
+    const target = targetOf(request)
+    if (target !== undefined) return readJson(request, target)
     const parameters = parseForm(formOf(request))
     return {
       action: first(parameters, 'Action'),
       version: first(parameters, 'Version'),
+      isJson: false,
       input: (words) => decodeInput(words, parameters),
       nameOf: wireNameOf,
       // It is signed, so the client itself sent it.
       authority: request.headers['host']?.[0] ?? '',
     }
   },
-  write: ({ requestId, output }, words, _asked, budget) =>
-    encodeAnswer(words, requestId, output, budget),
+  write: ({ requestId, output }, words, { isJson }, budget) =>
+    isJson ? encodeAwsJson(output, budget) : encodeAnswer(words, requestId, output, budget),
   note: ({ remote }) => ({ remote }),
+}
+
+/** The value of the header that a client of JSON sends. */
+function targetOf({ headers }: ApiHead | SignedRequest): string | undefined {
+  return Object.hasOwn(headers, TARGET_HEADER) ? (headers[TARGET_HEADER]?.[0] ?? '') : undefined
+}
+
+function readJson(request: SignedRequest, target: string): DecodedForm {
+  const action = parseTarget(target)
+  const parameters = parseAwsJson(decodeUtf8(request.body))
+  const input: Asked['input'] = (words) => decodeAwsJson(words, parameters)
+  return { action, version: undefined, isJson: true, input }
 }
 
 /** The response for the outcome of a call. */
 function documentOf(head: ApiHead, outcome: Outcome<DecodedForm>): ApiAnswer {
   const { requestId, result } = outcome
-  if (result.kind === 'fault') return refusal(serviceOf(head, outcome), result.fault, requestId)
-  const { text: xml, asOf } = result
-  return { status: 200, requestId, xml, ...(asOf === null ? {} : { asOf }) }
+  const isJson = targetOf(head) !== undefined
+  if (result.kind === 'fault') {
+    const { fault } = result
+    if (!isJson) return refusal(serviceOf(head, outcome), fault, requestId)
+    const text = encodeAwsJsonError(fault)
+    return { status: fault.status, requestId, text, isJson }
+  }
+  const { text, asOf } = result
+  const answer = { status: 200, requestId, text, ...(asOf === null ? {} : { asOf }) }
+  return isJson ? { ...answer, isJson } : answer
 }
 
 function refusal(service: WireModel, complaint: Complaint, requestId: string): ApiAnswer {
-  return { status: complaint.status, requestId, xml: encodeError(service, complaint, requestId) }
+  return { status: complaint.status, requestId, text: encodeError(service, complaint, requestId) }
 }
 
 /**

@@ -2,8 +2,8 @@
  * The API's HTTP server: one port and one path for EC2 and STS.
  *
  * It passes raw requests to `dispatch.ts`, because a signature covers raw bytes, and limits size
- * and time of everything that a client sends. Every response is an XML document, because the AWS
- * CLI crashes on anything else.
+ * and time of everything that a client sends. Every response is an XML document (or JSON, for
+ * clients that speak it), because the AWS CLI crashes on anything else.
  */
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -16,6 +16,7 @@ import type { Action, ApiParts } from '../action.ts'
 import type { CallLimits } from '../call.ts'
 import type { Upgrader } from '../console/server.ts'
 import { faultOf } from '../faults.ts'
+import { AWS_JSON_TYPE } from '../wire/aws-json.ts'
 import { type BodyLimits, createBodyLimiter } from './body-limits.ts'
 import { type ConnectionLimits, type Connections, limitConnections } from './connection-limits.ts'
 import { type ApiAnswer, type Complaint, createDispatcher, type Dispatcher } from './dispatch.ts'
@@ -302,12 +303,15 @@ const AS_OF_HEADER = 'x-atoll-records-as-of'
 const CONTENT_TYPE = 'text/xml;charset=UTF-8'
 
 function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
-  return reply
-    .code(answer.status)
-    .header('content-type', CONTENT_TYPE)
-    .header('x-amzn-requestid', answer.requestId)
-    .headers(answer.asOf === undefined ? {} : { [AS_OF_HEADER]: answer.asOf })
-    .send(answer.xml)
+  return (
+    reply
+      .code(answer.status)
+      .header('content-type', answer.isJson === true ? AWS_JSON_TYPE : CONTENT_TYPE)
+      .header('x-amzn-requestid', answer.requestId)
+      .headers(answer.asOf === undefined ? {} : { [AS_OF_HEADER]: answer.asOf })
+      // Fastify adds a character set to the type of JSON text.
+      .send(answer.isJson === true ? Buffer.from(answer.text) : answer.text)
+  )
 }
 
 const NOT_HERE = {
@@ -361,7 +365,7 @@ function answerBrokenHttp(
 
 /** A whole HTTP response as text. */
 function brokenHttp(dispatcher: Dispatcher, status: number, line: string, message: string): string {
-  const { xml } = dispatcher.refuse({ status, code: 'InvalidRequest', message })
+  const { text: xml } = dispatcher.refuse({ status, code: 'InvalidRequest', message })
   return [
     `HTTP/1.1 ${status} ${line}`,
     `Date: ${new Date().toUTCString()}`,

@@ -20,9 +20,11 @@ type WireStructure = Readonly<Record<string, string>>
  */
 export interface WireModel {
   /** As in the scope of a signature, and before the colon of an action in a policy. */
-  readonly name: 'ec2' | 'iam' | 'sts'
+  readonly name: 'ec2' | 'iam' | 'sts' | 'cloudtrail'
   readonly version: string
   readonly namespace: string
+  /** Absent: the Query protocol. */
+  readonly protocol?: 'json'
   /** Whether an output's members are in `<ActionResult>` (STS, IAM), or directly below the root. */
   readonly wrapped: boolean
   /** Names of the input and output structures. `unit` if there is none. */

@@ -4,6 +4,7 @@ import type { Action } from '../action.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
 import { IAM_MODEL } from '../generated/iam.ts'
 import { STS_MODEL } from '../generated/sts.ts'
+import { CLOUDTRAIL_MODEL } from './cloudtrail.ts'
 import { linkModel, type WireAction } from './model.ts'
 
 /** An action with its wire names. */
@@ -16,7 +17,8 @@ export interface Entry {
  * The actions by name. Throws a `bug` when one is not in the generated models, or is given twice.
  */
 export function actionTable(actions: readonly Action[]): ReadonlyMap<string, Entry> {
-  const wires = new Map([...linkModel(EC2_MODEL), ...linkModel(IAM_MODEL), ...linkModel(STS_MODEL)])
+  const models = [EC2_MODEL, IAM_MODEL, STS_MODEL, CLOUDTRAIL_MODEL]
+  const wires = new Map(models.flatMap((model) => [...linkModel(model)]))
   const table = new Map<string, Entry>()
   for (const action of actions) {
     const wire = wires.get(action.name)

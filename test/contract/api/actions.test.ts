@@ -12,9 +12,12 @@ import type { InstanceFact } from '../../../src/model/lifecycle.ts'
 import { applyFact } from '../../../src/model/lifecycle.ts'
 import { CREDENTIALS, KEY, type RunningApi, runApi } from '../../kit/api.ts'
 import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
+import { openTestAudit } from '../../kit/audit.ts'
 
 const run = promisify(execFile)
 const AWS = '/usr/bin/aws'
+
+const SETTINGS = { region: 'atoll', credentials: CREDENTIALS, maxAttempts: 1 }
 
 let cloud: Cloud
 let api: RunningApi
@@ -25,12 +28,7 @@ beforeAll(async () => {
   // The signature's time is held against the clock, so here it must go.
   const parts = { ...cloud.parts, clock: { ...cloud.parts.clock, now: () => Date.now() } }
   api = await runApi(allActions, { parts })
-  client = new ec2.EC2Client({
-    region: 'atoll',
-    endpoint: api.url,
-    credentials: CREDENTIALS,
-    maxAttempts: 1,
-  })
+  client = new ec2.EC2Client({ ...SETTINGS, endpoint: api.url })
 })
 afterAll(async () => {
   client.destroy()
@@ -53,22 +51,22 @@ async function report(kind: 'running' | 'gone'): Promise<void> {
   })
 }
 
+const AWS_ENVIRONMENT = {
+  PATH: '/usr/bin:/bin',
+  LANG: 'C.UTF-8',
+  AWS_ACCESS_KEY_ID: KEY.id,
+  AWS_SECRET_ACCESS_KEY: KEY.secret,
+  AWS_DEFAULT_REGION: 'atoll',
+  AWS_MAX_ATTEMPTS: '1',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_PAGER: '',
+}
+
 async function aws(...given: string[]): Promise<Record<string, unknown>> {
   const { stdout } = await run(
     AWS,
     ['--endpoint-url', api.url, '--output', 'json', 'ec2', ...given],
-    {
-      env: {
-        PATH: '/usr/bin:/bin',
-        LANG: 'C.UTF-8',
-        AWS_ACCESS_KEY_ID: KEY.id,
-        AWS_SECRET_ACCESS_KEY: KEY.secret,
-        AWS_DEFAULT_REGION: 'atoll',
-        AWS_MAX_ATTEMPTS: '1',
-        AWS_EC2_METADATA_DISABLED: 'true',
-        AWS_PAGER: '',
-      },
-    },
+    { env: AWS_ENVIRONMENT },
   )
   return stdout.trim() === '' ? {} : (JSON.parse(stdout) as Record<string, unknown>)
 }
@@ -200,4 +198,26 @@ describe.skipIf(!existsSync(AWS))('the AWS CLI', () => {
       Tags: [{ ResourceId: cloud.image, ResourceType: 'image', Key: 'os', Value: '' }],
     })
   })
+})
+
+it.skipIf(!existsSync(AWS))('tells the AWS CLI who called what', { timeout: 120_000 }, async () => {
+  await using audited = await openTestAudit(cloud.store)
+  const clock = { ...cloud.parts.clock, now: () => Date.now() }
+  await using other = await runApi(allActions, {
+    parts: { ...cloud.parts, clock, audit: audited.audit },
+  })
+  const made = new ec2.EC2Client({ ...SETTINGS, endpoint: other.url })
+  await made.send(new ec2.CreateVpcCommand({ CidrBlock: '10.99.0.0/16' }))
+  made.destroy()
+  const asked = [
+    'lookup-events',
+    '--lookup-attributes',
+    'AttributeKey=EventName,AttributeValue=CreateVpc',
+  ]
+  const { stdout } = await run(
+    AWS,
+    ['--endpoint-url', other.url, '--output', 'json', 'cloudtrail', ...asked],
+    { env: AWS_ENVIRONMENT },
+  )
+  expect(JSON.parse(stdout).Events).toMatchObject([{ EventName: 'CreateVpc', Username: 'admin' }])
 })

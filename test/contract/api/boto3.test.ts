@@ -18,6 +18,7 @@ import { formatId, type InstanceId } from '../../../src/model/ids.ts'
 import { releaseInstance } from '../../../src/store/release.ts'
 import { KEY, known, type RunningApi, runApi } from '../../kit/api.ts'
 import { type Cloud, openCloud, ZONE } from '../../kit/api-cloud.ts'
+import { openTestAudit, type TestAudit } from '../../kit/audit.ts'
 
 const run = promisify(execFile)
 const PYTHON = '/usr/bin/python3'
@@ -27,6 +28,7 @@ const names = allActions.map(({ name }) => name)
 
 let cloud: Cloud
 let api: RunningApi
+let audited: TestAudit
 let instance: InstanceId
 beforeAll(async () => {
   const pool = { first: ipv4('203.0.113.10'), last: ipv4('203.0.113.19') }
@@ -47,12 +49,15 @@ beforeAll(async () => {
     await tx.updateInstance(launched.id, { state: 'running', bootSeen: launched.bootCount })
     instance = launched.id
   })
-  const parts = { ...cloud.parts, clock: { ...cloud.parts.clock, now: () => Date.now() } }
+  audited = await openTestAudit(cloud.store)
+  const clock = { ...cloud.parts.clock, now: () => Date.now() }
+  const parts = { ...cloud.parts, clock, audit: audited.audit }
   const limits = { requestBurst: 1e9, requestsPerSecond: 1e9 }
   api = await runApi(allActions, { parts, limits })
 })
 afterAll(async () => {
   await api[Symbol.asyncDispose]()
+  await audited[Symbol.asyncDispose]()
   await cloud[Symbol.asyncDispose]()
 })
 
@@ -114,6 +119,31 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
       admin: ['admin', 'UnmodifiableEntity'],
     })
     expect(decoded).toContain('is not authorized to perform: ec2:TerminateInstances')
+  })
+
+  it('looks up who called what', { timeout: 120_000 }, async () => {
+    expect(await python('audit.py')).toEqual({
+      refused: ['InvalidGroup.Duplicate', 'AccessDeniedException'],
+      of_group: ['DeleteSecurityGroup', 'CreateTags', 'CreateSecurityGroup'],
+      view: ['CreateSecurityGroup', 'false', 'ec2.amazonaws.com', 'admin', KEY.id],
+      ...{ resources: true, time: true, detail: [true, '127.0.0.1', true], ours: true },
+      by: {
+        EventId: ['CreateSecurityGroup'],
+        EventName: ['CreateTags'],
+        EventSource: ['CreateAccessKey', 'CreateUser'],
+        ReadOnly: ['DeleteSecurityGroup'],
+        ResourceType: ['DeleteSecurityGroup'],
+        Username: [],
+        AccessKeyId: true,
+      },
+      times: [0, 0],
+      secret: false,
+      wrong: [
+        ...['InvalidTimeRangeException', 'InvalidLookupAttributesException'],
+        ...['InvalidNextTokenException', 'InvalidNextTokenException'],
+        'InvalidEventCategoryException',
+      ],
+    })
   })
 
   it('makes, changes and removes security groups as Terraform does', {

@@ -63,7 +63,7 @@ const tags: Action['run'] = async ({ input }) => ({
 async function answerTo(sent: Sent, run: Action['run'] = tags) {
   const { dispatcher } = open(run)
   const { requestId, ...answer } = await dispatcher.dispatch(requestOf(sent), stays)
-  return { ...answer, xml: answer.xml.replaceAll(requestId, 'ID') }
+  return { ...answer, text: answer.text.replaceAll(requestId, 'ID') }
 }
 
 const HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -78,12 +78,12 @@ describe('an answer', () => {
   ])('is the same whether parameters come in %s', async (_, sent) => {
     expect(await answerTo(sent)).toStrictEqual({
       status: 200,
-      xml: `${HEAD}<DescribeTagsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>ID</requestId><tagSet><item><key>input</key><value>{&quot;MaxResults&quot;:7}</value></item></tagSet></DescribeTagsResponse>`,
+      text: `${HEAD}<DescribeTagsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>ID</requestId><tagSet><item><key>input</key><value>{&quot;MaxResults&quot;:7}</value></item></tagSet></DescribeTagsResponse>`,
     })
   })
 
   it('of STS is in the words of STS', async () => {
-    const { status, xml } = await answerTo({ body: `Action=GetCallerIdentity&${STS}` })
+    const { status, text: xml } = await answerTo({ body: `Action=GetCallerIdentity&${STS}` })
     expect(status).toBe(200)
     expect(xml).toBe(
       `${HEAD}<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><UserId>admin</UserId><Account>000000000001</Account><Arn>arn:aws:iam::000000000001:user/admin</Arn></GetCallerIdentityResult><ResponseMetadata><RequestId>ID</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
@@ -138,7 +138,7 @@ describe('a refusal', () => {
     ],
   ])('of a request with %s', async (_, sent, status, code, message) => {
     const answer = await answerTo(sent)
-    expect(answer.xml).toBe(ec2Error(code, message))
+    expect(answer.text).toBe(ec2Error(code, message))
     expect(answer.status).toBe(status)
   })
 
@@ -146,19 +146,19 @@ describe('a refusal', () => {
     const run = () => Promise.reject(refused('InvalidVpcID.NotFound', '<no> "such" & so on'))
     expect(await answerTo({ body: `Action=DescribeTags&${EC2}` }, run)).toStrictEqual({
       status: 400,
-      xml: ec2Error('InvalidVpcID.NotFound', '&lt;no&gt; &quot;such&quot; &amp; so on'),
+      text: ec2Error('InvalidVpcID.NotFound', '&lt;no&gt; &quot;such&quot; &amp; so on'),
     })
   })
 
   it('of a bug says nothing of it', async () => {
     const run = () => Promise.reject(new Error('secret: hunter2'))
-    const { status, xml } = await answerTo({ body: `Action=DescribeTags&${EC2}` }, run)
+    const { status, text: xml } = await answerTo({ body: `Action=DescribeTags&${EC2}` }, run)
     expect([status, xml]).toEqual([500, expect.not.stringContaining('hunter2')])
   })
 
   it('of an answer that is too long says how to ask for less', async () => {
     const run = async () => ({ Tags: [{ Key: 'k', Value: 'v'.repeat(2000) }] })
-    const { xml } = await answerTo({ body: `Action=DescribeTags&${EC2}` }, run)
+    const { text: xml } = await answerTo({ body: `Action=DescribeTags&${EC2}` }, run)
     expect(xml).toContain('<Code>ResponseTooLarge</Code>')
   })
 
@@ -167,7 +167,9 @@ describe('a refusal', () => {
     ['its version', { body: STS }],
     ['its query string, when it is not proved', { query: STS, secret: 'another' }],
   ])('is in the words of STS by %s', async (_, sent) => {
-    expect((await answerTo(sent)).xml).toMatch(/^<\?xml .*\?>\n<ErrorResponse xmlns="https:\/\/sts/)
+    expect((await answerTo(sent)).text).toMatch(
+      /^<\?xml .*\?>\n<ErrorResponse xmlns="https:\/\/sts/,
+    )
   })
 })
 
@@ -179,9 +181,9 @@ describe('what never became a request', () => {
       code: 'RequestEntityTooLarge',
       message: 'too <large>',
     } as const
-    const { status, requestId, xml } = dispatcher.refuse(complaint)
+    const { status, requestId, text } = dispatcher.refuse(complaint)
     expect(status).toBe(413)
-    expect(xml.replace(requestId, 'ID')).toBe(
+    expect(text.replace(requestId, 'ID')).toBe(
       ec2Error('RequestEntityTooLarge', 'too &lt;large&gt;'),
     )
     const exposed = await metrics.render()
@@ -202,6 +204,6 @@ describe('checkHead', () => {
   ])('turns a head away with %s', async (_, headers, code) => {
     const { dispatcher } = open(tags)
     const answer = await dispatcher.checkHead({ headers, query: '', remote: '192.0.2.7' })
-    expect(answer?.xml).toContain(`<Code>${code}</Code>`)
+    expect(answer?.text).toContain(`<Code>${code}</Code>`)
   })
 })

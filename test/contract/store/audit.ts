@@ -1,0 +1,78 @@
+/** The `Store` contract: records of calls. */
+import { describe, expect, it } from 'vitest'
+import type { AuditEvent } from '../../../src/model/audit.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
+import * as given from './records.ts'
+
+const OWNER = given.ACCOUNT
+
+function event(n: number, more: Partial<AuditEvent> = {}): AuditEvent {
+  return {
+    id: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
+    ...{ owner: OWNER, atMs: 1_000 + Math.trunc(n / 2), kind: 'change', name: 'CreateVpc' },
+    ...{ source: 'ec2.amazonaws.com', user: 'admin', accessKey: 'AKID', isReadOnly: false },
+    resources: [{ type: 'AWS::EC2::VPC', name: `vpc-${n}"%_` }],
+    event: '{"a":"é\\n"}',
+    ...more,
+  }
+}
+
+/** Records of calls. */
+export function describeAudit(begin: () => Promise<StoreFixture>): void {
+  describe('records of calls', () => {
+    const fixture = storeFixture(begin)
+    const put = (events: readonly AuditEvent[]) =>
+      fixture.store.change(async (tx) => {
+        for (const one of events) await tx.insertAuditEvent(one)
+      })
+    const read = (asked: Partial<Parameters<typeof query>[0]> = {}) =>
+      fixture.store.read((tx) => tx.auditEvents({ owner: OWNER, limit: 100, ...asked }))
+    const query = (asked: {
+      readonly owner?: AuditEvent['owner']
+      readonly limit: number
+      readonly after?: { readonly atMs: number; readonly id: string }
+      readonly attribute?: { readonly key: 'ResourceName' | 'EventName'; readonly value: string }
+    }) => asked
+
+    it('come newest first, page by page, and only those of their owner', async () => {
+      const all = Array.from({ length: 7 }, (_, n) => event(n))
+      await put([...all, event(99, { owner: 'operator' })])
+      const found = await read()
+      expect(found).toEqual(all.toReversed())
+      const paged: AuditEvent[] = []
+      for (;;) {
+        const last = paged.at(-1)
+        const page = await read({ limit: 2, ...(last === undefined ? {} : { after: last }) })
+        if (page.length === 0) break
+        paged.push(...page)
+      }
+      expect(paged).toEqual(found)
+    })
+
+    it('are found by what they name, with wildcards as they are', async () => {
+      await put([event(1), event(2), event(3, { name: 'DeleteVpc' })])
+      const by = async (key: 'ResourceName' | 'EventName', value: string) =>
+        (await read({ attribute: { key, value } })).map(({ id }) => id.at(-1))
+      expect(await by('ResourceName', 'vpc-1"%_')).toEqual(['1'])
+      expect(await by('ResourceName', 'vpc-_"%_')).toEqual([])
+      expect(await by('ResourceName', 'VPC-1"%_')).toEqual([])
+      expect(await by('EventName', 'DeleteVpc')).toEqual(['3'])
+    })
+
+    it('are there once, and are removed when they are too many of their kind or too old', async () => {
+      await put([event(1), event(2), event(3), event(4, { kind: 'other' })])
+      await put([event(1, { name: 'Twice' })])
+      const surplus = (keep: number, sinceMs: number) =>
+        fixture.store.read(async (tx) =>
+          (await tx.surplusAuditEvents(OWNER, { keep, sinceMs, limit: 10 }))
+            .map((id) => id.at(-1))
+            .toSorted(),
+        )
+      expect((await read()).map(({ name }) => name)).not.toContain('Twice')
+      expect(await surplus(2, 0)).toEqual(['1'])
+      expect(await surplus(9, 1_001)).toEqual(['1'])
+      await fixture.store.change((tx) => tx.deleteAuditEvents([event(1).id, event(2).id]))
+      expect((await read()).map(({ id }) => id.at(-1))).toEqual(['4', '3'])
+    })
+  })
+}
