@@ -24,9 +24,11 @@ import {
 import {
   BELLS_EXCHANGE,
   COMMANDS_EXCHANGE,
+  EVENTS_EXCHANGE,
   EXCHANGES,
   QUESTIONS_EXCHANGE,
 } from '../src/bus/rabbit/names.ts'
+import { EVENT_KINDS, eventSchemas } from '../src/model/cloud-event.ts'
 import { assertNever } from '../src/model/errors.ts'
 
 const FILE = join(import.meta.dirname, '../docs/asyncapi.yaml')
@@ -66,7 +68,7 @@ export function asyncApi(): string {
 }
 
 const ABOUT = `Atoll has no controller: every host takes commands from one shared queue, and any of them answers.
-Clients use the exchange ${COMMANDS_EXCHANGE} and nothing else; bells and questions are between hosts, signed with the cluster's secret.`
+Clients send to the exchange ${COMMANDS_EXCHANGE} and bind queues to ${EVENTS_EXCHANGE}, and use nothing else; bells and questions are between hosts, signed with the cluster's secret.`
 const NODE = { default: '127.0.0.1', description: 'Any node of the RabbitMQ cluster' }
 
 const exchange = (name: keyof typeof EXCHANGES) => ({
@@ -86,6 +88,12 @@ const CHANNELS = {
     address: null,
     description: "The queue that a command's reply_to names, or direct reply-to.",
     messages: message('answer'),
+  },
+  events: {
+    address: EVENTS_EXCHANGE,
+    description: `What happens, in EventBridge's form, by routing key <account>.<kind>.<state>, or operator.<kind>.<state> for hosts. Kinds: ${EVENT_KINDS.join(', ')}. Bind a queue of your own with a key such as 000000000001.#. At least once: drop repeats by id. Not in order: time and the header x-atoll-time-ms (milliseconds) tell.`,
+    messages: Object.assign({}, ...EVENT_KINDS.map((kind) => message(kind))),
+    bindings: exchange(EVENTS_EXCHANGE),
   },
   bells: {
     address: BELLS_EXCHANGE,
@@ -113,12 +121,28 @@ const OPERATIONS = {
       channel: channel('answers'),
     },
   },
+  publishEvent: { action: 'send', channel: channel('events') },
   ring: { action: 'send', channel: channel('bells') },
   ask: { action: 'send', channel: channel('questions') },
 }
 
 const SIGNED =
   "32 bytes of HMAC-SHA256, by a key derived from the cluster's secret, and then this in JSON; the signature covers every byte of it."
+
+const EVENT_TITLES = {
+  'instance-state-change': 'An instance has another state',
+  'instance-event': 'Something is scheduled for an instance',
+  'host-state-change': 'A host is lost, live again, drained or forgotten',
+} as const
+const EVENT_HEADERS = {
+  type: 'object',
+  properties: {
+    'x-atoll-time-ms': {
+      type: 'integer',
+      description: 'When it happened: milliseconds since 1970',
+    },
+  },
+}
 
 function messages(commands: readonly Json[], results: readonly Json[]): Json {
   const asked = Object.entries(QUESTION_SCHEMAS).map(([question, { ask }]) => ({
@@ -135,6 +159,16 @@ function messages(commands: readonly Json[], results: readonly Json[]): Json {
       title: 'The answer to a command',
       payload: { allOf: [schemaOf(answerSchema), { properties: { result: { anyOf: results } } }] },
     },
+    ...Object.fromEntries(
+      EVENT_KINDS.map((kind) => [
+        kind,
+        {
+          title: EVENT_TITLES[kind],
+          headers: EVENT_HEADERS,
+          payload: schemaOf(eventSchemas[kind]),
+        },
+      ]),
+    ),
     bells: {
       title: 'A bell',
       contentType: 'application/octet-stream',

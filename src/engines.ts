@@ -25,6 +25,7 @@ import type { HealthCondition } from './model/health.ts'
 import { readCredentials, writeCredentials } from './operator/credentials.ts'
 import { apiAuthority, apiEndpoint } from './settings.ts'
 import { openInBackground } from './store/background.ts'
+import { notingEvents } from './store/cloud-events.ts'
 import { openSqliteStore } from './store/engines/sqlite/dialect.ts'
 import { noteWrites } from './store/own-writes.ts'
 import { createRowWatch, type RowWatch } from './store/records/rows.ts'
@@ -59,6 +60,8 @@ export interface Records {
   }
   /** Call after this host has read changed records. */
   changed(): void
+  /** Calls `heard` after each commit that noted events. There is one listener. */
+  onEvents(heard: () => void): void
   close(): Promise<void>
 }
 
@@ -85,8 +88,13 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
       throw error
     }
   }
-  const opened = openInBackground({ open, clock, log })
-  await inTime(startingClock, START_PATIENCE_MS, opened.ready)
+  const background = openInBackground({ open, clock, log })
+  await inTime(startingClock, START_PATIENCE_MS, background.ready)
+  const events: { heard: () => void } = { heard: () => undefined }
+  const onEvents: Records['onEvents'] = (heard) => {
+    events.heard = heard
+  }
+  const opened = notingEvents(background, config.host.name, () => events.heard())
   // A replica of a file on the same disk would not help.
   if (config.store.kind === 'sqlite') {
     const care = startKeyMaintenance(context, opened, protection)
@@ -97,6 +105,7 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
       informed: alone,
       keys: keysOf(context, alone, protection, care.refresh),
       changed: () => undefined,
+      onEvents,
       async close() {
         care.close()
         await opened.close()
@@ -114,6 +123,7 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
     informed,
     keys: keysOf(context, informed, protection, care.refresh),
     changed: () => replica.refresh(),
+    onEvents,
     async close() {
       care.close()
       await replica.close()

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { AgentParts } from './agent/agent.ts'
+import { startEventPublisher } from './agent/events.ts'
 import {
   type HostRuntime,
   type HostRuntimeSettings,
@@ -104,6 +105,15 @@ export function startMember(
   )
   parts.defer(() => runtime.close())
   count.hosts = () => runtime.agent.hosts()
+  const events = startEventPublisher(
+    {
+      ...{ store: records.store, bus, clock, log, metrics, random, hosts: count.hosts },
+      isLeaseHeld: () => runtime.lease.held(),
+    },
+    { host: config.host.name, region: config.host.region },
+  )
+  parts.defer(() => events.close())
+  records.onEvents(() => events.wake())
   const audit = openAudit(
     { store: records.informed, clock, log, metrics, random: randomBytes, hosts: count.hosts },
     auditSettings(config),

@@ -5,6 +5,7 @@
  * answered by one host within a deadline, or fails. Two implementations pass the same contract
  * suite: in process, and RabbitMQ.
  */
+import type { CloudEvent } from '../model/cloud-event.ts'
 import type { HostName, InstanceId, VpcId } from '../model/ids.ts'
 import type { TraceAnswer, TraceAsk } from '../model/trace.ts'
 
@@ -96,5 +97,16 @@ export interface Bus {
     question: Q,
     answer: (ask: Questions[Q]['ask']) => Promise<Questions[Q]['answer']>,
   ): void
+  /**
+   * Publishes an event for programs outside. Resolves when the bus has taken it: `refused` when a
+   * queue that it was for is full and refuses it. Rejects with `unavailable` when the bus does not
+   * take it in time; then it may have been published, or not.
+   */
+  publish(event: CloudEvent): Promise<'taken' | 'refused'>
+  /**
+   * Calls `heard` for each event that this host publishes, whether or not a broker takes it, until
+   * the returned function is called.
+   */
+  onEvent(heard: (event: CloudEvent) => void): () => void
   close(): Promise<void>
 }

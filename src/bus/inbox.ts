@@ -3,15 +3,18 @@
  * answer them.
  */
 import { nextTurn } from '../lib/clock.ts'
+import type { CloudEvent } from '../model/cloud-event.ts'
 import { AtollError, bug, messageOf, unavailable } from '../model/errors.ts'
 import type { Bell, Bus, Question, Questions } from './bus.ts'
 
 type Answerer<Q extends Question> = (ask: Questions[Q]['ask']) => Promise<Questions[Q]['answer']>
 
 /** The listeners and answerers of one host. */
-export interface Inbox extends Pick<Bus, 'onBell' | 'onAsk'> {
+export interface Inbox extends Pick<Bus, 'onBell' | 'onAsk' | 'onEvent'> {
   /** Calls the listeners in a later turn of the event loop. Equal bells of one turn are merged. */
   hear(bell: Bell): void
+  /** The same for an event. Each is delivered. */
+  hearEvent(event: CloudEvent): void
   /**
    * The answer to a question. Questions and answers are copies, so asker and answerer share no
    * objects.
@@ -25,6 +28,7 @@ export interface Inbox extends Pick<Bus, 'onBell' | 'onAsk'> {
 export function createInbox(): Inbox {
   const answerers: { [Q in Question]?: Answerer<Q> } = {}
   const listeners = new Set<(bell: Bell) => void>()
+  const eventListeners = new Set<(event: CloudEvent) => void>()
   const ringing = new Set<Bell>()
   return {
     onBell(heard) {
@@ -34,6 +38,19 @@ export function createInbox(): Inbox {
       return () => {
         listeners.delete(listener)
       }
+    },
+    onEvent(heard) {
+      const listener = (event: CloudEvent) => heard(event)
+      eventListeners.add(listener)
+      return () => {
+        eventListeners.delete(listener)
+      }
+    },
+    hearEvent(event) {
+      if (eventListeners.size === 0) return
+      void nextTurn().then(() => {
+        for (const heard of [...eventListeners]) heard(event)
+      })
     },
     onAsk(question, answer) {
       if (answerers[question] !== undefined) throw bug('a question has two answerers', { question })
@@ -59,7 +76,10 @@ export function createInbox(): Inbox {
         throw asAnswer(error)
       }
     },
-    close: () => listeners.clear(),
+    close() {
+      listeners.clear()
+      eventListeners.clear()
+    },
   }
 }
 

@@ -59,6 +59,12 @@ export function createLocalBus(
       }
     },
     onAsk: inbox.onAsk,
+    async publish(event) {
+      closing.signal.throwIfAborted()
+      inbox.hearEvent(event)
+      return 'taken'
+    },
+    onEvent: inbox.onEvent,
     async close() {
       ringAll.close()
       ringVpc.close()

@@ -30,6 +30,7 @@ import {
   type ConnectionListener,
   keepConnected,
 } from './rabbit/connection.ts'
+import { createEventSender, type EventSender } from './rabbit/events.ts'
 import { createFollowing, type Following } from './rabbit/following.ts'
 import type { BellMessage, BusMessage } from './rabbit/messages.ts'
 import { BELLS_EXCHANGE, PROBE_KEY } from './rabbit/names.ts'
@@ -81,6 +82,7 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
     log.error({ error }, 'handling a command from the bus failed')
   })
   const following = createFollowing(local.ringVpc)
+  const events = createEventSender(clock)
   const parts = {
     options,
     inbox,
@@ -92,6 +94,7 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
     following,
     asking,
     commandQueue,
+    events,
   }
   const listener = createConnectionListener(parts, createReceiver(parts))
   const connection = keepConnected({ broker: options, listener, clock, log, random })
@@ -117,9 +120,15 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
     },
     ask: (to, ...question) =>
       to === host ? local.ask(to, ...question) : asking.ask(to, ...question),
+    async publish(event) {
+      inbox.hearEvent(event)
+      return await events.publish(event)
+    },
+    onEvent: inbox.onEvent,
     async close() {
       bells.close()
       outbox.useChannel(null)
+      events.useChannel(null)
       asking.lose('The bus is closed.')
       await local.close()
       await connection.close()
@@ -139,6 +148,7 @@ interface Parts {
   readonly following: Following
   readonly asking: Asking
   readonly commandQueue: RabbitCommandQueue
+  readonly events: EventSender
 }
 
 /** Returns the function that handles each message to this host. */
@@ -188,12 +198,12 @@ function createConnectionListener(
   parts: Parts,
   hear: (content: Buffer) => void,
 ): ConnectionListener {
-  const { local, measures, signer, outbox, bells, following, asking, commandQueue } = parts
+  const { local, measures, signer, outbox, bells, following, asking, commandQueue, events } = parts
   const { host } = parts.options
   let bellsChannel: ConfirmChannel | null = null
   return {
     async setUp(model) {
-      const { messages, ringing, commands } = await openChannels(model)
+      const { messages, ringing, commands, events: publishing } = await openChannels(model)
       messages.on('return', ({ content }) => {
         for (const message of signer.readOwn(content))
           if (message.kind === 'ask') asking.returned(message.id)
@@ -201,6 +211,7 @@ function createConnectionListener(
       await following.useQueue(await openQueues(model, host, hear))
       await commandQueue.useChannel(commands)
       outbox.useChannel(messages)
+      events.useChannel(publishing)
       bells.useChannel(ringing)
       bellsChannel = ringing
       return () => void messages.publish(BELLS_EXCHANGE, PROBE_KEY, EMPTY)
@@ -208,6 +219,7 @@ function createConnectionListener(
     blocked(why) {
       measures.blocked(why !== null)
       outbox.block(why)
+      events.block(why)
       // Bells are kept meanwhile, and sent when the broker accepts messages again.
       bells.useChannel(why === null ? bellsChannel : null)
       if (why !== null) asking.lose(why)
@@ -221,8 +233,10 @@ function createConnectionListener(
       measures.connected(false)
       measures.blocked(false)
       outbox.block(null)
+      events.block(null)
       bellsChannel = null
       outbox.useChannel(null)
+      events.useChannel(null)
       bells.useChannel(null)
       following.useQueue(null).catch(() => undefined)
       commandQueue.useChannel(null).catch(() => undefined)

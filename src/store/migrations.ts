@@ -46,6 +46,7 @@ import { placementGroups } from './migrations/0031-placement-groups.ts'
 import { accounts } from './migrations/0032-accounts.ts'
 import { users } from './migrations/0033-users.ts'
 import { auditEvents } from './migrations/0034-audit-events.ts'
+import { pendingEvents } from './migrations/0035-pending-events.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -79,6 +80,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0032-accounts': accounts,
   '0033-users': users,
   '0034-audit-events': auditEvents,
+  '0035-pending-events': pendingEvents,
 }
 const GENERATION = '0'
 

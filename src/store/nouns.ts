@@ -25,6 +25,7 @@ import { networks } from './records/network.ts'
 import { networkAcls } from './records/network-acl.ts'
 import { nics } from './records/nic.ts'
 import type { Noun, RowsOf } from './records/noun.ts'
+import { pendingEvents } from './records/pending-event.ts'
 import { placementGroups } from './records/placement-group.ts'
 import { routeTables } from './records/route-table.ts'
 import { tags } from './records/tag.ts'
@@ -59,6 +60,7 @@ export const NOUNS = [
   tags,
   clientTokens,
   auditEvents,
+  pendingEvents,
   generations,
   commits,
 ] as const

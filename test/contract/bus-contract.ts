@@ -8,6 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { allBellMs, type Bell, type Bus } from '../../src/bus/bus.ts'
+import type { CloudEvent } from '../../src/model/cloud-event.ts'
 import { AtollError, refused } from '../../src/model/errors.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
 
@@ -49,6 +50,7 @@ export function describeBusContract(name: string, begin: () => Promise<BusFixtur
     describeBells(() => fixture)
     describeAnswers(() => fixture)
     describeSilence(() => fixture)
+    describeEvents(() => fixture)
   })
 }
 
@@ -312,6 +314,39 @@ function describeSilence(fixture: () => BusFixture): void {
       await expect(answer).rejects.toMatchObject({ kind: 'unavailable' })
       await nextTurn()
       expect(ear.count).toBe(count)
+    })
+  })
+}
+
+function describeEvents(fixture: () => BusFixture): void {
+  describe('events', () => {
+    const event = (n: number): CloudEvent => ({
+      id: `00000000-0000-8000-8000-${String(n).padStart(12, '0')}`,
+      routingKey: '000000000001.instance-state-change.running',
+      body: JSON.stringify({ n }),
+      atMs: 1_000 + n,
+    })
+
+    it('are taken although nobody outside wants them, and heard here in order', async () => {
+      const { near } = fixture()
+      const heard: CloudEvent[] = []
+      const stop = near.bus.onEvent((one) => heard.push(one))
+      const events = Array.from({ length: 300 }, (_, n) => event(n))
+      const published = events.map((one) => near.bus.publish(one))
+      expect(heard).toEqual([])
+      expect(new Set(await Promise.all(published))).toEqual(new Set(['taken']))
+      await expect.poll(() => heard.length, { timeout: PATIENCE_MS }).toBe(300)
+      expect(heard).toEqual(events)
+      stop()
+      await near.bus.publish(event(0))
+      await nextTurn()
+      expect(heard).toHaveLength(300)
+    })
+
+    it('are refused by a bus that is closed', async () => {
+      const { near } = fixture()
+      await near.bus.close()
+      await expect(near.bus.publish(event(1))).rejects.toMatchObject({ kind: 'unavailable' })
     })
   })
 }

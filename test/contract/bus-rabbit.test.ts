@@ -6,8 +6,14 @@ import { connect as connectSocket, createServer, type Server, type Socket } from
 import { type ConfirmChannel, connect } from 'amqplib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allBellMs } from '../../src/bus/bus.ts'
-import { BELLS_EXCHANGE, hostKey, QUESTIONS_EXCHANGE } from '../../src/bus/rabbit/names.ts'
+import {
+  BELLS_EXCHANGE,
+  EVENTS_EXCHANGE,
+  hostKey,
+  QUESTIONS_EXCHANGE,
+} from '../../src/bus/rabbit/names.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import type { CloudEvent } from '../../src/model/cloud-event.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
 import { eventually as eventuallyWithin } from '../../tools/kit/netns.ts'
 import {
@@ -327,5 +333,83 @@ describe('a broker', () => {
       await expect(other).rejects.toMatchObject({ kind: 'unavailable' })
       expect(near.bus.node()).toBeNull()
     })
+  })
+})
+
+describe('events', () => {
+  const event = (n: number): CloudEvent => ({
+    id: `00000000-0000-8000-8000-${String(n).padStart(12, '0')}`,
+    ...{ routingKey: 'operator.host-state-change.lost', body: JSON.stringify({ n }), atMs: 1_000 },
+  })
+
+  it('are refused by a queue that is full and never read, and reach the others', async () => {
+    const end = openTestBus('host-1', [broker.address])
+    await withBuses([end], async () => {
+      await quiet(end)
+      const user = `${RABBIT_USER}:${encodeURIComponent(RABBIT_PASSWORD)}`
+      const connection = await connect(`amqp://${user}@${broker.address}`, { noDelay: true })
+      const channel = await connection.createChannel()
+      const full = { exclusive: true, maxLength: 1, overflow: 'reject-publish' } as const
+      const unread = await channel.assertQueue('never-read', full)
+      const other = await channel.assertQueue('read', { exclusive: true })
+      for (const { queue } of [unread, other])
+        await channel.bindQueue(queue, EVENTS_EXCHANGE, 'operator.#')
+      const heard: string[] = []
+      await channel.consume(other.queue, (message) => heard.push(String(message?.content)), {
+        noAck: true,
+      })
+      const outcomes = []
+      for (let n = 0; n < 3; n += 1) outcomes.push(await end.bus.publish(event(n)))
+      expect(outcomes).toEqual(['taken', 'refused', 'refused'])
+      await eventually('the other queue has all', () => heard.length === 3)
+      await connection.close()
+    })
+  })
+
+  it('are rejected in time by a broker that hangs, and sent when it goes on', async () => {
+    const [host = '', port = ''] = broker.address.split(':')
+    const sockets = new Set<Socket>()
+    let hangs = false
+    // SIGSTOP of a broker looks like this: connections stay, and nothing comes.
+    const relay = createServer((near) => {
+      const far = connectSocket(Number(port), host)
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        sockets.add(from)
+        from.on('error', () => to.destroy())
+        from.on('close', () => to.destroy())
+        from.on('data', (chunk) => to.write(chunk))
+        if (hangs) from.pause()
+      }
+    })
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+    const address = relay.address()
+    const at = typeof address === 'object' && address !== null ? address.port : 0
+    const end = openTestBus('host-1', [`127.0.0.1:${at}`])
+    try {
+      await quiet(end)
+      hangs = true
+      for (const socket of sockets) socket.pause()
+      const beganMs = performance.now()
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 250 }, (_, n) => end.bus.publish(event(n))),
+      )
+      expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true)
+      expect(performance.now() - beganMs).toBeLessThan(20_000)
+      hangs = false
+      for (const socket of sockets) socket.resume()
+      await eventually('it publishes again', () =>
+        end.bus.publish(event(1)).then(
+          (outcome) => outcome === 'taken',
+          () => false,
+        ),
+      )
+    } finally {
+      await end.bus.close()
+      for (const socket of sockets) socket.destroy()
+      relay.close()
+    }
   })
 })

@@ -1,4 +1,5 @@
 /** Commands of clients over a real broker, with records, and two hosts that handle them. */
+import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { Channel, ChannelModel } from 'amqplib'
@@ -11,6 +12,7 @@ import { signCommand } from '../../src/api/commands/auth.ts'
 import { answerSchema, type CommandAnswer } from '../../src/api/commands/command.ts'
 import { serveCommands } from '../../src/api/commands/serve.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { cloudEventOf, eventSchemas } from '../../src/model/cloud-event.ts'
 import { unavailable } from '../../src/model/errors.ts'
 import { execute } from '../../tools/kit/cloud.ts'
 import { silentLog } from '../../tools/kit/log.ts'
@@ -22,7 +24,7 @@ import {
   startRabbit,
 } from '../../tools/kit/rabbit.ts'
 import { openTestBus, quiet, type TestBus } from '../../tools/kit/rabbit-bus.ts'
-import { ALICE, type Cloud, openCloud } from '../kit/api-cloud.ts'
+import { ALICE, BOB, type Cloud, openCloud } from '../kit/api-cloud.ts'
 import { hostName, instanceId, instanceRecord } from '../kit/records.ts'
 import { metricValue } from '../kit/testbed.ts'
 
@@ -308,6 +310,64 @@ it('answers the example client of the documentation, whose user may do no more t
     own.on('error', () => {})
     const reading = queue === '' ? own.assertQueue('') : own.consume(queue, () => {})
     await expect(reading).rejects.toThrow(/ACCESS_REFUSED/)
+  }
+  await client.close()
+})
+
+const EVENTS_EXAMPLE = resolve(import.meta.dirname, '../../docs/examples/events.mjs')
+
+it("gives the example consumer its account's events, each once, and no other account's", async () => {
+  await broker.ctl('add_user', 'listener', 'password')
+  const own = '^000000000001\\.'
+  const mayRead = '^(000000000001\\..*|atoll\\.events)$'
+  const sets = [
+    await broker.ctl('set_permissions', 'listener', own, own, mayRead),
+    await broker.ctl('set_topic_permissions', 'listener', 'atoll.events', '^$', own),
+  ]
+  expect(sets.map(({ exitCode }) => exitCode)).toEqual([0, 0])
+  const env = { ...process.env, AMQP_URL: url('listener', 'password') }
+  const listener = spawn(process.execPath, [EVENTS_EXAMPLE, ALICE], { env })
+  let said = ''
+  let waits = ''
+  listener.stdout.on('data', (chunk: Buffer) => {
+    said += chunk
+  })
+  listener.stderr.on('data', (chunk: Buffer) => {
+    waits += chunk
+  })
+  try {
+    await eventually('it waits', () => waits.includes('waiting for events'), PATIENCE_MS)
+    const [bus] = hosts.map((host) => host.bus)
+    const event = (account: string, n: number) =>
+      cloudEventOf(
+        {
+          ...{ kind: 'instance-state-change', subject: `i-${n}`, word: 'running', ordinal: 1 },
+          ...{ account: account as typeof ALICE, atMs: Date.now() },
+        },
+        'atoll',
+      )
+    for (const one of [event(ALICE, 1), event(BOB, 2), event(ALICE, 1), event(ALICE, 3)])
+      expect(await bus?.publish(one)).toBe('taken')
+    await eventually('it has the last', () => said.includes('i-3'), PATIENCE_MS)
+    const heard = said
+      .trim()
+      .split('\n')
+      .map((line) => eventSchemas['instance-state-change'].parse(JSON.parse(line)))
+    expect(heard.map(({ detail }) => detail)).toEqual([
+      { 'instance-id': 'i-1', state: 'running' },
+      { 'instance-id': 'i-3', state: 'running' },
+    ])
+  } finally {
+    listener.kill()
+  }
+  // Another account's, and those of all, may not be bound to.
+  const client = await connect(url('listener', 'password'), { noDelay: true })
+  client.on('error', () => {})
+  for (const key of ['#', '*.#', `${BOB}.#`, 'operator.#', `${ALICE}x.#`]) {
+    const bound = await client.createChannel()
+    bound.on('error', () => {})
+    const { queue } = await bound.assertQueue(`${ALICE}.try`, { exclusive: true })
+    await expect(bound.bindQueue(queue, 'atoll.events', key)).rejects.toThrow(/ACCESS_REFUSED/)
   }
   await client.close()
 })

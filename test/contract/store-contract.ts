@@ -6,7 +6,7 @@
  */
 import { describe } from 'vitest'
 import { describeAddresses } from './store/addresses.ts'
-import { describeAudit } from './store/audit.ts'
+import { describeAudit, describePendingEvents } from './store/audit.ts'
 import type { StoreFixture } from './store/fixture.ts'
 import { describeGroups } from './store/groups.ts'
 import { describeUnusedImages } from './store/images.ts'
@@ -56,5 +56,6 @@ export function describeStoreContract(
     describeUnreadable(begin)
     describeScopes(begin)
     describeAudit(begin)
+    describePendingEvents(begin)
   })
 }

@@ -75,6 +75,8 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
       onBell: () => () => {},
       ask: refuse,
       onAsk() {},
+      publish: refuse,
+      onEvent: () => () => {},
       close: async () => {},
     },
     catalogue: createCatalogue(systemClock),

@@ -31,16 +31,19 @@ export async function openChannels(model: ChannelModel): Promise<{
   readonly ringing: ConfirmChannel
   /** For commands and their answers. */
   readonly commands: Channel
+  /** For events, each confirmed. */
+  readonly events: ConfirmChannel
 }> {
   const messages = await model.createChannel()
   const ringing = await model.createConfirmChannel()
   const commands = await model.createChannel()
-  for (const channel of [messages, ringing, commands]) endTogether(model, channel)
+  const events = await model.createConfirmChannel()
+  for (const channel of [messages, ringing, commands, events]) endTogether(model, channel)
   for (const [name, type] of Object.entries(EXCHANGES))
     await commands.assertExchange(name, type, { durable: true })
   await commands.assertQueue(COMMANDS_QUEUE, COMMANDS_QUEUE_OPTIONS)
   await commands.bindQueue(COMMANDS_QUEUE, COMMANDS_EXCHANGE, '#')
-  return { messages, ringing, commands }
+  return { messages, ringing, commands, events }
 }
 
 /**

@@ -24,6 +24,13 @@ export const COMMANDS_EXCHANGE = 'atoll.commands'
 /** The queue of commands. All hosts take from it. */
 export const COMMANDS_QUEUE = 'atoll.commands'
 
+/**
+ * Events for programs, by routing key `<account>.<kind>.<state>`, or `operator.…` for what belongs
+ * to no account. The account comes first, so that a broker can limit who may bind to what
+ * (https://www.rabbitmq.com/docs/access-control#topic-authorisation). The name is a contract.
+ */
+export const EVENTS_EXCHANGE = 'atoll.events'
+
 /** Routing key of bells to all hosts. */
 export const ALL_KEY = 'all'
 
@@ -47,6 +54,7 @@ export const EXCHANGES = {
   [BELLS_EXCHANGE]: 'direct',
   [QUESTIONS_EXCHANGE]: 'direct',
   [COMMANDS_EXCHANGE]: 'topic',
+  [EVENTS_EXCHANGE]: 'topic',
 } as const
 
 /**

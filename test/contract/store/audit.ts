@@ -1,10 +1,13 @@
-/** The `Store` contract: records of calls. */
+/** The `Store` contract: records of calls, and events that wait to be published. */
 import { describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../src/model/audit.ts'
+import type { HostName } from '../../../src/model/ids.ts'
+import { notingEvents } from '../../../src/store/cloud-events.ts'
 import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
 
 const OWNER = given.ACCOUNT
+const WRITER = 'host-w' as HostName
 
 function event(n: number, more: Partial<AuditEvent> = {}): AuditEvent {
   return {
@@ -73,6 +76,54 @@ export function describeAudit(begin: () => Promise<StoreFixture>): void {
       expect(await surplus(9, 1_001)).toEqual(['1'])
       await fixture.store.change((tx) => tx.deleteAuditEvents([event(1).id, event(2).id]))
       expect((await read()).map(({ id }) => id.at(-1))).toEqual(['4', '3'])
+    })
+  })
+}
+
+/** Events. */
+export function describePendingEvents(begin: () => Promise<StoreFixture>): void {
+  describe('events to publish', () => {
+    const fixture = storeFixture(begin)
+    const pending = () => fixture.peer.read((tx) => tx.pendingEvents({ writer: WRITER }, 100))
+    const words = async () => (await pending()).map(({ word, ordinal }) => `${word} ${ordinal}`)
+
+    it('are noted with each change of state, once, and not with its rollback', async () => {
+      let heard = 0
+      const store = notingEvents(fixture.store, WRITER, () => {
+        heard += 1
+      })
+      const instance = given.instance(1)
+      await store.change((tx) => tx.insertInstance(instance))
+      const update = (
+        change: Parameters<Parameters<Parameters<typeof store.change>[0]>[0]['updateInstance']>[1],
+      ) => store.change((tx) => tx.updateInstance(instance.id, change))
+      const boot = instance.bootCount
+      await update({ state: 'running', bootSeen: boot })
+      await update({ state: 'running', bootSeen: boot })
+      await update({ transitionReason: 'x' })
+      await update({ state: 'stopped' })
+      const fails = store.change(async (tx) => {
+        await tx.updateInstance(instance.id, { state: 'terminated' })
+        throw new Error('rolled back')
+      })
+      await expect(fails).rejects.toThrow('rolled back')
+      await update({ state: 'pending', bootCount: boot + 1 })
+      expect((await words()).toSorted()).toEqual(
+        [
+          ...[`pending ${boot}`, `running ${boot}`, `stopped ${boot}`],
+          `pending ${boot + 1}`,
+        ].toSorted(),
+      )
+      expect((await pending()).map(({ account }) => account)).toEqual(
+        Array(4).fill(instance.account),
+      )
+      expect(heard).toBe(5)
+      const all = await pending()
+      await store.change((tx) => tx.deletePendingEvents(all.slice(0, 3)))
+      expect(await pending()).toEqual(all.slice(3))
+      expect(await fixture.peer.read((tx) => tx.pendingEvents({ ageMs: 60_000 }, 10))).toEqual([])
+      await store.change((tx) => tx.trimPendingEvents({ keep: 0, ageMs: 60_000 }))
+      expect(await pending()).toEqual([])
     })
   })
 }

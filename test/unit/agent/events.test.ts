@@ -1,0 +1,138 @@
+/** Events on their way from the records to the bus, and hosts that are lost and live again. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type EventPublisher, startEventPublisher } from '../../../src/agent/events.ts'
+import { createLocalBus } from '../../../src/bus/local.ts'
+import { createMetrics } from '../../../src/lib/metrics.ts'
+import { type CloudEvent, eventSchemas } from '../../../src/model/cloud-event.ts'
+import { unavailable } from '../../../src/model/errors.ts'
+import { notingEvents } from '../../../src/store/cloud-events.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
+import { LONG_MS, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
+import { fastClock } from '../../kit/fast-clock.ts'
+import { hostName, hostRecord, instanceId, instanceRecord } from '../../kit/records.ts'
+
+const [one, two] = [hostName('host-1'), hostName('host-2')]
+const id = instanceId(1)
+
+let store: Store
+let running: EventPublisher[]
+let heard: CloudEvent[]
+beforeEach(async () => {
+  store = await openRecords([one, two])
+  running = []
+  heard = []
+})
+afterEach(async () => {
+  for (const publisher of running) await publisher.close()
+  await store.close()
+})
+
+function start(host: typeof one, more: { readonly away?: () => boolean } = {}) {
+  const bus = createLocalBus()
+  bus.onEvent((event) => heard.push(event))
+  const publisher = startEventPublisher(
+    {
+      ...{ store, clock: fastClock(40), log: silentLog, metrics: createMetrics() },
+      bus: {
+        publish: async (event) => {
+          if (more.away?.() === true) throw unavailable('the broker is away')
+          return await bus.publish(event)
+        },
+      },
+      ...{ random: () => 0.5, hosts: () => 2, isLeaseHeld: () => true },
+    },
+    { host, region: 'atoll', leftMs: 100 },
+  )
+  running.push(publisher)
+  return publisher
+}
+
+const bodies = () => heard.map(({ body }) => JSON.parse(body))
+const noting = (host: typeof one, news: () => void = () => undefined) =>
+  notingEvents(store, host, news)
+const left = () => store.read((tx) => tx.pendingEvents({ ageMs: 0 }, 100))
+
+async function launch(host: typeof one, news?: () => void): Promise<void> {
+  await noting(host, news).change((tx) =>
+    tx.insertInstance({ ...instanceRecord(id, host), state: 'pending' }),
+  )
+}
+
+describe('an event', () => {
+  it("is published in EventBridge's form, and removed from the records", async () => {
+    const publisher = start(one)
+    await launch(one, publisher.wake)
+    await expect.poll(bodies).toHaveLength(1)
+    const [body] = bodies()
+    expect(eventSchemas['instance-state-change'].parse(body)).toMatchObject({
+      account: '000000000001',
+      region: 'atoll',
+      resources: [`arn:aws:ec2:atoll:000000000001:instance/${id}`],
+      detail: { 'instance-id': id, state: 'pending' },
+    })
+    expect(heard[0]?.routingKey).toBe('000000000001.instance-state-change.pending')
+    await expect.poll(left).toEqual([])
+  })
+
+  it('of a host that died before it published it is published by another, with the same id', async () => {
+    await launch(two)
+    start(one)
+    await expect.poll(bodies, { timeout: 20_000 }).toHaveLength(1)
+    const [before] = heard
+    await expect.poll(left).toEqual([])
+    // The other host had published it, and died before it could remove it.
+    await store.change((tx) => tx.deleteInstance(id))
+    await launch(two)
+    await expect.poll(bodies, { timeout: 20_000 }).toHaveLength(2)
+    expect(heard[1]?.id).toBe(before?.id)
+  })
+
+  it('waits in the records while the bus takes none', async () => {
+    let isAway = true
+    const publisher = start(one, { away: () => isAway })
+    await launch(one, publisher.wake)
+    await noting(one, publisher.wake).change((tx) => tx.updateInstance(id, { state: 'running' }))
+    await expect.poll(left).toHaveLength(2)
+    expect(heard).toEqual([])
+    isAway = false
+    await expect.poll(bodies, { timeout: 20_000 }).toHaveLength(2)
+    expect(bodies().map(({ detail }) => detail.state)).toEqual(['pending', 'running'])
+  })
+})
+
+describe('a host', () => {
+  it('that is lost is told of once, by whichever host sees it, and again when it lives', async () => {
+    start(one)
+    start(hostName('host-3'))
+    const lease = (ms: number) => store.change((tx) => tx.upsertHost(hostRecord(two), ms))
+    await lease(OVER_MS)
+    // Both may publish it before one has removed it: with the same id.
+    const states = () => {
+      const byId = new Map(bodies().map((body) => [body.id, body.detail]))
+      return [...byId.values()].map(({ host, state }) => `${host} ${state}`)
+    }
+    await expect.poll(states, { timeout: 20_000 }).toEqual(['host-2 lost'])
+    await lease(LONG_MS)
+    await expect.poll(states, { timeout: 20_000 }).toEqual(['host-2 lost', 'host-2 live'])
+    for (const body of bodies()) eventSchemas['host-state-change'].parse(body)
+    expect(heard[0]?.routingKey).toBe('operator.host-state-change.lost')
+  })
+
+  it('that is drained is told of, and so is every instance on it', async () => {
+    const publisher = start(one)
+    await launch(two, publisher.wake)
+    await noting(one, publisher.wake).change((tx) => tx.setHostState(two, 'draining'))
+    await expect.poll(bodies).toHaveLength(3)
+    const types = bodies().map((body) => body['detail-type'])
+    expect(types.toSorted()).toEqual([
+      'AWS Health Event',
+      'Atoll Host State-change Notification',
+      'EC2 Instance State-change Notification',
+    ])
+    const health = bodies().find(({ source }) => source === 'aws.health')
+    expect(eventSchemas['instance-event'].parse(health).detail.affectedEntities).toEqual([
+      { entityValue: id },
+    ])
+  })
+})
