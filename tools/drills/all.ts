@@ -1,7 +1,6 @@
 /**
  * All drills, in the order in which `scripts/drill all` runs them, and the lab that they run in.
  */
-import { rm } from 'node:fs/promises'
 import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
 import { galeraState } from '../lab/engines.ts'
 import { createLab, type Lab } from '../lab/lab.ts'
@@ -32,6 +31,8 @@ export const DRILL_LAB = 'drill'
 const HOSTS = 3
 const SAMPLE = 'atoll-sample:static'
 const IMAGE_MS = 60_000
+/** The hosts share this directory, which is the lab's and goes with it. */
+const SHARED_FILE = '/var/cache/atoll-sample.tar'
 /** Space for the engines and Docker, and small enough to be filled quickly. */
 const DISK_MIB = 2048
 
@@ -70,10 +71,8 @@ async function shareSampleImage(lab: Lab): Promise<void> {
   const id = await idOf(first)
   for (const host of others) {
     if ((await idOf(host)) === id) continue
-    // The hosts share this machine's /tmp.
-    const file = `/tmp/atoll-${lab.name}-image.tar`
-    await first.must(['docker', 'save', '--output', file, SAMPLE], { timeoutMs: IMAGE_MS })
-    await host.must(['docker', 'load', '--input', file], { timeoutMs: IMAGE_MS })
-    await rm(file)
+    await first.must(['docker', 'save', '--output', SHARED_FILE, SAMPLE], { timeoutMs: IMAGE_MS })
+    await host.must(['docker', 'load', '--input', SHARED_FILE], { timeoutMs: IMAGE_MS })
+    await host.must(['rm', SHARED_FILE])
   }
 }

@@ -3,9 +3,8 @@
  * figures.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import { join } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { messageOf } from '../../src/model/errors.ts'
 import { destroyLab } from '../lab/lab.ts'
 import { DRILL_LAB, drillLab, drills } from './all.ts'
@@ -13,6 +12,7 @@ import { checkConsistency, SCARCE } from './consistency/run.ts'
 import { type Drill, type DrillRow, runDrill } from './drill.ts'
 import { neighboursWrittenInto, neighbourTable } from './neighbours/page.ts'
 import { attacks, NEIGHBOURS_LAB, type NeighbourRow, runNeighbours } from './neighbours/run.ts'
+import { runAndRemove } from './own-group.ts'
 import { reachText, reachWrittenInto, tryReach } from './reach.ts'
 import { REACH_CONFIG } from './reach-world.ts'
 import { consistencyText, remarks, ruleLatencyText, table, writtenInto } from './report.ts'
@@ -37,34 +37,34 @@ const program = new Command('scripts/drill')
   .option('--seed <n>', 'of the consistency check', (text) => Number(text), 1)
   .option('--seconds <n>', 'of the consistency check', (text) => Number(text), 60)
   .option('--lab <name>', 'name of the lab', DRILL_LAB)
+  .addOption(new Option('--in-own-group').hideHelp())
   .parse()
 const options = program.opts<{
   readonly json?: string
   readonly writeDocs?: true
   readonly keep?: true
   readonly lab: string
+  /** This process is the one that `runAndRemove` has started. */
+  readonly inOwnGroup?: true
   readonly seed: number
   readonly seconds: number
 }>()
 
 /**
  * Does something with the lab of this name, and removes it in the end, also when the process is
- * told to end.
+ * told to end. What a drill is doing then must not make the lab again while it is being removed, so
+ * another process does it.
  */
 async function inLab(name: string, work: () => Promise<number>): Promise<number> {
-  const end = async () => {
-    if (options.keep !== true) await destroyLab(name)
-  }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => {
-      progress(`${signal}: the drill ends`)
-      void end().finally(() => process.exit(128 + constants.signals[signal]))
-    })
-  try {
-    return await work()
-  } finally {
-    await end()
-  }
+  if (options.inOwnGroup === true) return await work()
+  const [, ...argv] = process.argv
+  return await runAndRemove(
+    [...argv, '--in-own-group'],
+    async () => {
+      if (options.keep !== true) await destroyLab(name)
+    },
+    (signal) => progress(`${signal}: the drill ends`),
+  )
 }
 
 async function main(names: readonly string[]): Promise<number> {

@@ -21,7 +21,7 @@ import {
   ensureOutsideDisk,
   ensureSecret,
 } from './prepare.ts'
-import { must } from './run.ts'
+import { must, until } from './run.ts'
 
 export interface Lab {
   readonly name: string
@@ -44,6 +44,7 @@ export interface LabOptions extends DiskOptions {
 
 export const DEFAULT_LAB = 'lab'
 const DEFAULT_HOSTS = 3
+const END_MS = 10_000
 
 const labSchema = z.strictObject({ hosts: z.int() })
 const labFile = (dir: string) => join(dir, 'lab.json')
@@ -114,9 +115,7 @@ export async function destroyLab(name = DEFAULT_LAB): Promise<void> {
   const layout = labLayout(name, hosts ?? 1)
   // By the namespaces, because pid files may be gone.
   const namespaces = await namespacesOf(name)
-  for (const namespace of namespaces)
-    for (const pid of (await must(['ip', 'netns', 'pids', namespace])).split('\n'))
-      if (pid !== '' && Number(pid) !== process.pid) killQuietly(Number(pid))
+  for (const namespace of namespaces) await endProcesses(namespace)
   for (const namespace of namespaces) await removeNamespace(namespace)
   await removeControlGroups(layout.cgroup)
   // Each start of a virtual machine creates its own, so empty ones are unused.
@@ -126,6 +125,20 @@ export async function destroyLab(name = DEFAULT_LAB): Promise<void> {
     // The last lab also removes the directory of all labs.
     await rmdir(dirname(dir)).catch(() => {})
   }
+}
+
+/**
+ * Ends all processes in a namespace, and waits for that: control groups and file systems are theirs
+ * until then. One that hangs in the kernel is not waited for longer than a moment.
+ */
+async function endProcesses(namespace: string): Promise<void> {
+  const areGone = async () => {
+    const pids = (await must(['ip', 'netns', 'pids', namespace])).split('\n').map(Number)
+    const others = pids.filter((pid) => pid > 0 && pid !== process.pid)
+    for (const pid of others) killQuietly(pid)
+    return others.length === 0 ? true : null
+  }
+  await until('they end', END_MS, areGone).catch(() => undefined)
 }
 
 function killQuietly(pid: number): void {
