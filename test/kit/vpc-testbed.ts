@@ -23,6 +23,7 @@ import {
 } from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
 import { ANY_PROTOCOL, PROTOCOLS } from '../../src/model/group-rule.ts'
+import { publicHostLabel } from '../../src/model/hostname.ts'
 import { formatId } from '../../src/model/ids.ts'
 import { namespaceName } from '../../src/model/names.ts'
 import {
@@ -179,6 +180,7 @@ function wantsOf(
     isPeered,
     isChecked,
     letsIn,
+    showPrivate = [],
     rules,
     acls,
   }: Required<Pick<RecordsOfVpcs, 'routes' | 'edgeRoutes' | 'isPeered' | 'isChecked' | 'letsIn'>> &
@@ -230,6 +232,7 @@ function wantsOf(
       peerings: peerings.map(([a, b], at) => ({
         id: numbered('pcx', at),
         vpcs: [idOf(a), idOf(b)] as const,
+        showPrivate: [a, b].filter((one) => showPrivate.includes(one)).map(idOf),
       })),
       subnets: vpcs.flatMap((vpc) => [
         {
@@ -260,9 +263,10 @@ function wantsOf(
         vpc: id,
       })),
       names: placed.flatMap(({ want, number }) =>
-        want.nics.flatMap(({ ip, vpc }) => [
+        want.nics.flatMap(({ ip, vpc, publicIp }) => [
           { name: want.id, ip, primary: true, vpc },
           { name: `web-${number}`, ip, primary: false, vpc },
+          ...(publicIp ? [{ name: publicHostLabel(publicIp), ip, primary: false, vpc }] : []),
         ]),
       ),
       peers: hosts.flatMap(({ address }, at) =>
@@ -329,6 +333,8 @@ export interface RecordsOfVpcs {
   readonly isPeered?: boolean
   /** Whom groups let in where VPCs are peered: all VPCs by address, or the group of red. */
   readonly letsIn?: 'all' | 'red'
+  /** Whose public names lead their peers to private addresses. */
+  readonly showPrivate?: readonly VpcName[]
   /** Whether source and destination of routers are checked; they are not by default. */
   readonly isChecked?: boolean
   /** Of every security group, in place of the usual ones. */

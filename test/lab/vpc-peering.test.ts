@@ -4,13 +4,15 @@
  * does. Again after the daemon was killed, and after the peering has ended.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { cidr } from '../../src/model/addr.ts'
+import { cidr, ipv4 } from '../../src/model/addr.ts'
+import { publicHostLabel } from '../../src/model/hostname.ts'
 import type { RouteWant } from '../../src/model/ways-out.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { reaches } from '../kit/ping.ts'
 import { numbered } from '../kit/records.ts'
 import {
   createVpcTestbed,
+  DNS_ZONE,
   type GuestSpec,
   type VpcTestbed,
   vpcInstance,
@@ -164,6 +166,56 @@ describe('route tables', () => {
     // That of another connection leads elsewhere.
     expect(await passes([toGreen], [routeTo('10.0.0.0/16', 1)])).toEqual([false, false])
     await testbed.pass()
+  })
+})
+
+describe('public names', () => {
+  const floats = new Map<GuestSpec, string>([
+    [GREEN_FAR, '198.51.100.202'],
+    [RED_FAR, '198.51.100.203'],
+  ])
+  const guestSpecs = GUEST_SPECS.map((one) => {
+    const address = floats.get(one)
+    return address === undefined ? one : { ...one, publicIp: ipv4(address) }
+  })
+  const resolved = async (from: GuestSpec, of: GuestSpec) => {
+    const name = `${publicHostLabel(ipv4(floats.get(of) ?? ''))}.${DNS_ZONE}`
+    const dig = ['dig', '+time=5', '+tries=2', '+short', '@169.254.169.253', name]
+    return (await testbed.guest(from).run(dig)).stdout.trim()
+  }
+  const asked = [
+    [RED, GREEN_FAR],
+    [WHITE_FAR, GREEN_FAR],
+    [GREEN, RED_FAR],
+    [BLUE, GREEN_FAR],
+    [BLUE, RED_FAR],
+  ] as const
+  afterAll(() => testbed.pass())
+
+  it('lead to private addresses by the peering where the peer says so, and back again', async () => {
+    const answers = () => Promise.all(asked.map(([from, of]) => resolved(from, of)))
+    const outside = asked.map(([, of]) => floats.get(of))
+    await testbed.pass({ guestSpecs })
+    expect(await answers()).toEqual(outside)
+    await testbed.pass({ guestSpecs, showPrivate: ['green'] })
+    const inside = addressOf(GREEN_FAR)
+    expect(await answers()).toEqual([inside, inside, ...outside.slice(2)])
+    // Packets to that address keep their source, so they have come by the peering.
+    const name = await resolved(RED, GREEN_FAR)
+    expect(await ask(testbed.guest(RED), name)).toBe(`${addressOf(RED)} green`)
+    await testbed.pass({ guestSpecs, showPrivate: ['red'] })
+    expect(await answers()).toEqual([
+      ...outside.slice(0, 2),
+      addressOf(RED_FAR),
+      ...outside.slice(3),
+    ])
+    expect(await ask(testbed.guest(GREEN), addressOf(RED_FAR))).toBe(`${addressOf(GREEN)} red`)
+    await testbed.pass({ guestSpecs })
+    expect(await answers()).toEqual(outside)
+    // That way is the outside: the source is translated.
+    const said = await ask(testbed.guest(RED), floats.get(GREEN_FAR) ?? '')
+    expect(said).toMatch(/ green$/)
+    expect(said).not.toContain(addressOf(RED))
   })
 })
 
