@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'
+import { ALL_OUT } from '../../src/model/group-rule.ts'
 import { nicLinkName } from '../../src/model/names.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
@@ -41,7 +42,76 @@ connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)
 print(connection.recv(100).decode(), end="")
 `
 
+/** Sends back what comes by UDP, and by a protocol that has no ports. */
+const ECHO_ALL = `
+import select, socket
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.bind(("0.0.0.0", 7002))
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)
+while True:
+    for one in select.select([udp, raw], [], [])[0]:
+        text, peer = one.recvfrom(65535)
+        one.sendto(text[20:] if one is raw else text, peer)
+`
+/** Asks for these bytes by UDP, or by the protocol without ports, until they come back. */
+const ECHOED = `
+import socket, sys
+protocol, peer, length = sys.argv[1], sys.argv[2], int(sys.argv[3])
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_RAW, 0 if protocol == "udp" else 253)
+s.settimeout(1)
+text = bytes(range(256)) * (length // 256)
+for _ in range(15):
+    s.sendto(text, (peer, 7002))
+    try: got = s.recvfrom(65535)[0]
+    except OSError: continue
+    if got[-len(text):] == text: print("echoed"); break
+`
+/** Sends to a port that is closed until an error says so. */
+const REFUSED = `
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], 7001))
+for _ in range(50):
+    try: s.send(b"x")
+    except ConnectionRefusedError: print("refused"); break
+    time.sleep(0.1)
+`
+/** A router with a smaller MTU: says so of each datagram to port 7004 (RFC 1191). */
+const NARROW = `
+import socket, struct
+heard = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+said = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+def checked(text):
+    total = sum(struct.unpack("!%dH" % (len(text) // 2), text))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return text[:2] + struct.pack("!H", ~total & 0xffff) + text[4:]
+while True:
+    packet, (peer, _) = heard.recvfrom(65535)
+    if packet[22:24] == struct.pack("!H", 7004):
+        said.sendto(checked(struct.pack("!BBHHH", 3, 4, 0, 0, 1200) + packet[:28]), (peer, 0))
+`
+/** Sends there until the way is known to be narrow. */
+const NARROWED = `
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 10, 2)
+s.connect((sys.argv[1], 7004))
+for _ in range(50):
+    try: s.send(b"x" * 1300)
+    except OSError: pass
+    if s.getsockopt(socket.IPPROTO_IP, 14) == 1200: print("1200"); break
+    time.sleep(0.1)
+`
+/** Sends to port 7012 from one port for ever, as a telephone does. */
+const STREAM = `
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 7010))
+while True:
+    s.sendto(b"x", (sys.argv[1], 7012)); print("sent", flush=True); time.sleep(0.05)
+`
+
 let testbed: VpcTestbed
+const python = async (on: Netns, program: string, ...args: readonly string[]) =>
+  (await on.run(['python3', '-c', program, ...args])).stdout.trim()
 const ask = async (from: Netns, address: string, port = 7003) =>
   (await from.run(['python3', '-c', ASK, address, `${port}`])).stdout
 
@@ -86,6 +156,64 @@ it.each(['first', 'after a restart'])(
     expect(await ask(testbed.guest(RED), FLOATS.plain)).toBe(`plain-10 ${FLOATS.red}`)
     expect(await ask(testbed.guest(PLAIN), FLOATS.red)).toBe(`red-10 ${FLOATS.plain}`)
     expect(await ask(testbed.guest(RED_NEAR), FLOATS.red), 'from its VPC').toBe('red-10 10.0.0.11')
+  },
+)
+
+/** Lets in everything. */
+const EVERYTHING = [ALL_OUT, { ...ALL_OUT, egress: false }].map((rule, at) => ({
+  ...{ id: numbered('sgr', 600 + at), ...rule },
+}))
+
+it.each([RED, PLAIN])(
+  'fragments, other protocols and errors pass both ways, as without translation: $vpc',
+  async (spec) => {
+    const { outside } = testbed.fabric
+    const guest = testbed.guest(spec)
+    const float = FLOATS[spec.vpc]
+    await testbed.pass({ rules: EVERYTHING })
+    for (const one of [guest, outside]) one.spawn(['python3', '-c', ECHO_ALL])
+    outside.spawn(['python3', '-c', NARROW])
+    for (const [from, to] of [
+      [outside, float],
+      [guest, OUTSIDE],
+    ] as const) {
+      expect(await python(from, ECHOED, 'udp', to, '4096')).toBe('echoed')
+      expect(await python(from, ECHOED, 'raw', to, '512')).toBe('echoed')
+      expect(await python(from, REFUSED, to)).toBe('refused')
+    }
+    expect(await python(guest, NARROWED, OUTSIDE)).toBe('1200')
+    // The interface of the instance has a smaller MTU than the network outside.
+    const tooLarge = ['ping', '-c2', '-W5', '-M', 'do', '-s', '1472', float]
+    const large = await outside.run(tooLarge)
+    expect(large.stdout + large.stderr).toMatch(/mtu\s*=\s*1450/)
+    const oneHop = await outside.run(['ping', '-c1', '-W5', '-t1', float])
+    expect(oneHop.stdout).toMatch(/From 198\.51\.100\.\d+ .*Time to live exceeded/)
+    await testbed.pass()
+  },
+)
+
+it.each([RED, PLAIN])(
+  'what came for it before it was associated comes to the instance from then on: $vpc',
+  async (spec) => {
+    const { outside } = testbed.fabric
+    const { publicIp: _, ...without } = spec
+    const others = GUEST_SPECS.filter((one) => one !== spec)
+    const heard: string[] = []
+    await testbed.pass({ guestSpecs: [without, ...others], rules: EVERYTHING })
+    const hear =
+      'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 7012))\nwhile True: print(s.recvfrom(9)[1], flush=True)'
+    testbed.guest(spec).spawn(['python3', '-c', hear], (text) => heard.push(text))
+    const sent: string[] = []
+    const stream = outside.spawn(['python3', '-c', STREAM, FLOATS[spec.vpc]], (text) => {
+      sent.push(text)
+    })
+    onTestFinished(async () => {
+      stream.kill('SIGKILL')
+      await testbed.pass()
+    })
+    await eventually('some have come in vain', () => sent.length > 5)
+    await testbed.pass({ rules: EVERYTHING })
+    await eventually('it is heard', async () => heard.join('').includes(OUTSIDE), 30_000)
   },
 )
 
