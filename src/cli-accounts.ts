@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { AccountChangeReport, AccountReport, QuotaReport } from './api/accounts/accounts.ts'
 import { columns, type Output, show } from './cli-output.ts'
+import { quotaWords } from './model/quotas.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 
 /** Adds the command and its parts. */
@@ -34,7 +35,7 @@ export function addAccounts(program: Command, runtimeDir: () => string): void {
   )
   part(
     'quota <account> [limits...]',
-    'show what an account may have, or set it, as in: instances=10 vcpus=40 addresses=default',
+    'show what an account may have, or set it, as in: instances=10 vcpus=unlimited addresses=default',
   ).action(async (account: string, limits: readonly string[], output: Output) => {
     const path = `/v1/accounts/${encodeURIComponent(account)}/quotas`
     const quotas =
@@ -74,7 +75,10 @@ function renderAccounts(accounts: readonly AccountReport[]): string {
 function renderQuotas(quotas: readonly QuotaReport[]): string {
   return columns(
     ['QUOTA', 'LIMIT', 'SET BY', 'WHAT'],
-    quotas.map(({ name, limit, source, what }) => [name, limit, source, what]),
+    quotas.map(({ name, source, ...quota }) => {
+      const { limit, what } = quotaWords(quota.limit, quota.what)
+      return [name, limit, source, what]
+    }),
   )
 }
 

@@ -23,6 +23,11 @@ interface QuotaRule {
  */
 export const NOT_COUNTED = 1_000_000_000
 
+/** What descriptions of limits that may be that one end with. */
+const SUFFIX = `; ${NOT_COUNTED}: not counted`
+/** The word for it, for people. */
+export const UNLIMITED = 'unlimited'
+
 /**
  * EC2's own, but for VPCs and internet gateways, of which EC2 has 5 until more are asked for:
  * https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
@@ -85,7 +90,18 @@ function rule(least: number, greatest: number, usual: number, what: string): Quo
   return { least, greatest, usual, what }
 }
 
+/** A limit and what it limits, as people read them. */
+export function quotaWords(
+  limit: number,
+  what: string,
+): { readonly limit: string; readonly what: string } {
+  return {
+    limit: limit === NOT_COUNTED ? UNLIMITED : String(limit),
+    what: what.endsWith(SUFFIX) ? what.slice(0, -SUFFIX.length) : what,
+  }
+}
+
 /** Not counted until somebody sets a limit. */
 function counted(what: string): QuotaRule {
-  return rule(0, NOT_COUNTED, NOT_COUNTED, `${what}; ${NOT_COUNTED}: not counted`)
+  return rule(0, NOT_COUNTED, NOT_COUNTED, `${what}${SUFFIX}`)
 }

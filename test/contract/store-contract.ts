@@ -17,6 +17,7 @@ import { describeNetworks } from './store/networks.ts'
 import { describeNics } from './store/nics.ts'
 import { describePlacementGroups } from './store/placement-groups.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
+import { describeQuotas } from './store/quotas.ts'
 import { describeRouting } from './store/routing.ts'
 import { describeScopes } from './store/scopes.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
@@ -57,5 +58,6 @@ export function describeStoreContract(
     describeScopes(begin)
     describeAudit(begin)
     describePendingEvents(begin)
+    describeQuotas(begin)
   })
 }

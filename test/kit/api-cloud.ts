@@ -78,6 +78,10 @@ export interface CloudOptions {
   readonly bus?: Bus
   /** What differs from the settings of all tests. */
   readonly settings?: Partial<ApiSettings>
+  /** Empty records, which are not closed with the cloud. Absent: records in memory. */
+  readonly store?: Store
+  /** What differs from the parts of all tests. */
+  readonly parts?: Partial<ApiParts>
 }
 
 /** Who was rung, in order: hosts, those that follow a VPC, and all. */
@@ -130,13 +134,13 @@ const fixedClock: Clock = {
  * hosts.
  */
 export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
-  const store = await openMemoryStore()
+  const store = options.store ?? (await openMemoryStore())
   const network = makeNetwork(options.subnet ?? '172.31.0.0/20')
   const image = formatId('ami', randomBytes(ID_BYTES))
   await fill(store, network, image, options.hosts ?? [{ vcpus: 64, memoryMiB: 65_536 }])
   const bells: Rung = { rung: [], rungVpcs: [], rungAll: [] }
   const bus = recordingBus(options.bus ?? createLocalBus(), bells)
-  const parts = makeParts(store, bus, options.settings)
+  const parts = { ...makeParts(store, bus, options.settings), ...options.parts }
   const callOf = (on: ApiParts, input: object, account: AccountId): Omit<Call, 'records'> => ({
     input: { ...input },
     caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE', rights: 'all' },
@@ -169,7 +173,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     },
     async [Symbol.asyncDispose]() {
       await bus.close()
-      await store.close()
+      if (options.store === undefined) await store.close()
     },
   }
 }

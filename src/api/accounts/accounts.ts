@@ -14,12 +14,14 @@ import { type AccountId, newIds, parseAccountId } from '../../model/ids.ts'
 import { NO_PREFERENCE } from '../../model/metadata-options.ts'
 import {
   isQuota,
+  NOT_COUNTED,
   type OwnQuotas,
   parseQuotaName,
   QUOTA_NAMES,
   QUOTAS,
   type QuotaName,
   quotasOf,
+  UNLIMITED,
 } from '../../model/quotas.ts'
 import type { Version } from '../../model/version.ts'
 import { announcing } from '../../store/announce.ts'
@@ -208,12 +210,15 @@ function askedQuotas(query: Readonly<Record<string, unknown>>): QuotaChange {
         `There is no quota "${key}"; there are: ${QUOTA_NAMES.join(', ')}`,
       )
     if (value === 'default') return [name, null] as const
-    const limit = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN
     const { least, greatest } = QUOTAS[name]
+    const isUnlimited = value === UNLIMITED && greatest === NOT_COUNTED
+    const number =
+      typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN
+    const limit = isUnlimited ? NOT_COUNTED : number
     if (!isQuota(name, limit))
       throw refused(
         'InvalidParameterValue',
-        `${name} must be a whole number from ${least} to ${greatest}, or: default`,
+        `${name} must be a whole number from ${least} to ${greatest}, or: default${greatest === NOT_COUNTED ? `, ${UNLIMITED}` : ''}`,
       )
     return [name, limit] as const
   })

@@ -47,7 +47,7 @@ export async function insertKey(
 ): Promise<ImportKeyPairResult> {
   const limit = settings.quotas.keyPairs
   await tx.takeTurn(account)
-  if ((await tx.keyPairs({ account })).length >= limit)
+  if ((await tx.countKeyPairs(account)) >= limit)
     throw refused(
       'KeyPairLimitExceeded',
       `The maximum number of key pairs has been reached: ${limit}`,

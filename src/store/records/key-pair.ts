@@ -32,6 +32,15 @@ export const keyPairs = noun({
       const query = db.selectFrom('keyPairs').selectAll().where('account', '=', account)
       return await rows.parseLong(tables.keyPairs, await query.orderBy('id').execute())
     },
+    /** The number of key pairs of the account, also of those that cannot be read. */
+    async countKeyPairs(account: AccountId): Promise<number> {
+      const { count } = await db
+        .selectFrom('keyPairs')
+        .select(({ fn }) => fn.countAll<number | bigint | string>().as('count'))
+        .where('account', '=', account)
+        .executeTakeFirstOrThrow()
+      return Number(count)
+    },
   }),
   writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
     /** `exists` when the account has a key pair with this name. */
