@@ -126,7 +126,8 @@ function describe(
     const input = NormalizedSchema.of(operation[4] as Schema)
     const output = NormalizedSchema.of(operation[5] as Schema)
     const answer = EMPTY_ACTIONS.includes(name) ? emptyLists : structure
-    actions[name] = [structure(input, inputs, REQUEST), answer(output, outputs, ANSWER)]
+    const request = protocol.wrapped ? QUERY_REQUEST : REQUEST
+    actions[name] = [structure(input, inputs, request), answer(output, outputs, ANSWER)]
   }
   return { ...protocol, actions, inputs: sorted(inputs), outputs: inOrder(sorted(outputs)) }
 }
@@ -203,6 +204,12 @@ const REQUEST: Direction = {
     const { ec2QueryName, xmlName = member } = textTraits(schema.getMergedTraits())
     return ec2QueryName ?? `${xmlName.charAt(0).toUpperCase()}${xmlName.slice(1)}`
   },
+  itemName: () => '',
+}
+
+/** Of IAM and STS: `xmlName`, or the member's name as it is. */
+const QUERY_REQUEST: Direction = {
+  memberName: (member, schema) => textTraits(schema.getMergedTraits()).xmlName ?? member,
   itemName: () => '',
 }
 

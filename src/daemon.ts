@@ -133,6 +133,7 @@ function openConsoles(context: DaemonContext, records: Records, bus: Bus, driver
 async function openMachine(
   context: DaemonContext,
   drivers: Drivers,
+  { keys: { messages: tokens } }: Pick<Records, 'keys'>,
   parts: AsyncDisposableStack,
 ): Promise<Machine> {
   const { config, clock, log, metrics } = context
@@ -146,7 +147,7 @@ async function openMachine(
   })
   parts.defer(() => flowLogs.close())
   const hostParts = {
-    ...{ ...context, drivers, metadataKey, rooms: counterRooms(config.metrics), flowLogs },
+    ...{ ...context, drivers, metadataKey, tokens, rooms: counterRooms(config.metrics), flowLogs },
     instanceMemoryMiB: memoryForInstances(config),
   }
   const vpcs = createHostVpcs(hostParts)
@@ -208,7 +209,7 @@ export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
   const { agent, lease, calls } = startMember(
     context,
     connection,
-    await openMachine(context, drivers, parts),
+    await openMachine(context, drivers, records, parts),
     parts,
   )
   bus.onAsk('console', async ({ instance }) => ({

@@ -1,4 +1,5 @@
 /** What a pass of the agent applies on this host. */
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { type Config, instanceMtuBytes } from './config.ts'
 import type { Drivers } from './drivers.ts'
@@ -7,6 +8,7 @@ import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { systemRunner } from './lib/runner.ts'
+import type { SecretCipher } from './lib/secret-cipher.ts'
 import { ec2Architecture } from './model/architecture.ts'
 import type { HostRouting } from './model/host-routing.ts'
 import { NEXT_HOPS_FILE } from './model/names.ts'
@@ -39,6 +41,8 @@ export interface HostServicesParts {
   readonly drivers: Pick<Drivers, 'declarations' | 'services'>
   /** Secret that signs tokens of the metadata service. */
   readonly metadataKey: Uint8Array
+  /** Seals the credentials of instances' roles. Null or absent: instances get none. */
+  readonly tokens?: SecretCipher | null
   readonly rooms: CounterRooms
   readonly flowLogs: FlowLogOutput
   /** Memory of the machine that instances may have. */
@@ -55,7 +59,7 @@ function namespaceServices(
   network?: number,
 ) {
   const { config, log, clock, drivers, metadataKey: key, rooms, flowLogs: output } = parts
-  const { instanceMemoryMiB } = parts
+  const { instanceMemoryMiB, tokens: cipher = null } = parts
   const { surroundings, read } = sharedSurroundings(host)
   const { zone } = config.dns
   const mtu = instanceMtuBytes(config)
@@ -88,6 +92,7 @@ function namespaceServices(
       createMetadata({
         ...{ key, clock, metrics, log, sockets },
         settings: { zone, region, architecture },
+        roles: { cipher, random: randomBytes },
       }),
     ],
     surroundings,

@@ -25,6 +25,7 @@ import {
   ICMP_MAX,
   isPortRange,
 } from '../model/group-rule.ts'
+import { PROFILE_ARN, PROFILE_ID, ROLE_ID } from '../model/iam-names.ts'
 import {
   formatId,
   type GroupId,
@@ -160,6 +161,19 @@ const instanceShape = z.object({
   detaching: z.array(z.object({ id: id('eni'), attachment, network: vpcNumber })).optional(),
   placementGroup: z.object({ name: z.string(), partition: count.nullable() }).optional(),
   attaching: z.array(z.object({ id: id('eni'), attachment })).optional(),
+  profile: z
+    .object({
+      id: z.string().regex(PROFILE_ID),
+      arn: z.string().regex(PROFILE_ARN),
+      role: z
+        .object({
+          name: z.string().regex(/^[\w+=,.@-]{1,64}$/),
+          id: z.string().regex(ROLE_ID),
+          isTrusting: z.boolean(),
+        })
+        .optional(),
+    })
+    .optional(),
   // Older daemons knew no options.
   metadata: z.object(metadataFields).default(OLDER_METADATA),
   driver,

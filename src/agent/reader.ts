@@ -72,7 +72,7 @@ export interface OwnWrite {
 }
 
 /** What only the host of an instance needs to know of it. */
-type Own = Pick<Snapshot, 'instances' | 'tags' | 'volumes' | 'images' | 'keyPairs'>
+type Own = Pick<Snapshot, 'instances' | 'tags' | 'volumes' | 'images' | 'keyPairs' | 'profiles'>
 
 /** What every host reads of the whole cloud. */
 interface Cloud {
@@ -290,6 +290,7 @@ async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
   const instances = all.filter(({ state }) => state !== 'terminated')
   const used = new Set(instances.map(({ image }) => image))
   const accounts = new Set(instances.flatMap((one) => (one.keyName === null ? [] : one.account)))
+  const profiles = new Set(instances.flatMap(({ options }) => options?.profile?.id ?? []))
   const keyPairs = await Promise.all([...accounts].map((account) => tx.keyPairs({ account })))
   return {
     instances,
@@ -297,6 +298,7 @@ async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
     volumes: await tx.volumes({ hosts: [self] }),
     images: await tx.images({ host: self, orIds: [...used] }),
     keyPairs: keyPairs.flat(),
+    profiles: profiles.size === 0 ? [] : await tx.profileRoles([...profiles]),
   }
 }
 

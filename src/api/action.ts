@@ -14,7 +14,7 @@ import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { SecretCipher } from '../lib/secret-cipher.ts'
 import type { Turns } from '../lib/turns.ts'
-import type { AccessKey } from '../model/account-records.ts'
+import type { AccessKey, AssumedRole } from '../model/account-records.ts'
 import type { Cidr } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import type { PermittedBucket } from '../model/flow-log.ts'
@@ -38,8 +38,17 @@ export interface Caller {
   readonly accessKey: string
   /** `policies`: what the policies of the user allow. */
   readonly rights: 'all' | 'policies'
-  /** With temporary credentials. `accessKey` is the key that they were made with. */
+  /**
+   * With temporary credentials. `accessKey` is the key that they were made with, or the id of the
+   * role.
+   */
   readonly isTemporary?: true
+  /** Of the ARN of a user. Absent: `/`. */
+  readonly userPath?: string
+  /** `AIDA…`. Absent: the user has no record. */
+  readonly userId?: string
+  /** Set for a session of a role; `user` is `ROLE/SESSION`. */
+  readonly role?: AssumedRole
 }
 
 /** What actions need. */
@@ -115,6 +124,8 @@ export interface Call {
   readonly budget: Budget
   /** Name or address, and port, that the client used to reach this API. Absent for the bus. */
   readonly authority?: string
+  /** The client's IP address, for policies. Absent where none is known. */
+  readonly sourceIp?: string | undefined
   /** Aborts when the client disconnects or the deadline is over. */
   readonly signal: AbortSignal
   /** Absent: the call is not recorded. */

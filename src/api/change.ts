@@ -35,12 +35,14 @@ export interface Changing {
   /** In the transaction: what the account's launches get that name no metadata options. */
   readonly metadata: MetadataDefaults
   readonly budget: Budget
+  /** The client's IP address, for policies. */
+  readonly sourceIp: string | undefined
   /**
    * Ends a dry run early, before work that takes long and refuses nothing that the caller could
    * change. Otherwise it is not needed, because a dry run changes nothing in any case.
    */
   dryRun(): void
-  readonly parts: Pick<ApiParts, 'catalogue' | 'keyGeneration' | 'random' | 'keepKey'>
+  readonly parts: Pick<ApiParts, 'catalogue' | 'keyGeneration' | 'random' | 'keepKey' | 'messages'>
 }
 
 /**
@@ -193,7 +195,7 @@ function hashParameters(input: Call['input']): string {
 }
 
 function changingOf(call: Call): Changing {
-  const { clock, random, settings, catalogue, keyGeneration, keepKey } = call.parts
+  const { clock, random, settings, catalogue, keyGeneration, keepKey, messages } = call.parts
   return {
     account: call.caller.account,
     caller: call.caller,
@@ -202,7 +204,8 @@ function changingOf(call: Call): Changing {
     settings,
     metadata: NO_PREFERENCE,
     budget: call.budget,
+    sourceIp: call.sourceIp,
     dryRun: () => dryRun(call),
-    parts: { catalogue, keyGeneration, random, keepKey },
+    parts: { catalogue, keyGeneration, random, keepKey, messages: messages ?? null },
   }
 }

@@ -34,6 +34,8 @@ export interface Reading {
   readonly ask: Bus['ask']
   /** Name or address, and port, that the client used to reach this API. Undefined for the bus. */
   readonly authority: string | undefined
+  /** The client's IP address, for policies. */
+  readonly sourceIp: string | undefined
   /** Aborts when nobody waits for the answer any more. */
   readonly signal: AbortSignal
 }
@@ -118,7 +120,7 @@ function parseAsked<S extends z.ZodType>(schema: S, call: Call): z.output<S> {
   return parseInput(schema, input)
 }
 
-function readingOf({ caller, parts, records, authority, signal }: Call): Reading {
+function readingOf({ caller, parts, records, authority, sourceIp, signal }: Call): Reading {
   const { settings, bus, clock, messages, random } = parts
   const { account } = caller
   return {
@@ -131,6 +133,7 @@ function readingOf({ caller, parts, records, authority, signal }: Call): Reading
     read: (work) => records.read(work),
     ask: bus.ask,
     authority,
+    sourceIp,
     signal,
   }
 }

@@ -32,9 +32,31 @@ export interface AccessKey {
   readonly user: string
   /** Absent as null. */
   readonly rights?: KeyRights
-  /** Set for temporary credentials: the key that they were made with. */
+  /** Set for temporary credentials of a user: the key that they were made with. */
   readonly parent?: string
+  /** Of the user's record. Absent: it has none, or the path is `/`. */
+  readonly userPath?: string
+  /** `AIDA…`, of the user's record. Absent: it has none. */
+  readonly userId?: string
+  /** Set for temporary credentials of a role. */
+  readonly role?: AssumedRole
 }
+
+/** A session of a role: what its credentials stand for. */
+export interface AssumedRole {
+  readonly name: string
+  /** Of the role's ARN. */
+  readonly path: string
+  /** `AROA…` */
+  readonly id: string
+  /** `RoleSessionName`. */
+  readonly session: string
+  /** What restricts the session beyond the role. Empty: nothing does. */
+  readonly policies: readonly SessionPolicy[]
+}
+
+/** A policy of a session: a document, or the ARN of a managed policy. */
+export type SessionPolicy = Pick<IdentityPolicy, 'kind' | 'name' | 'document'>
 
 /**
  * What requests with a key may do: `all`, or what the policies of the key's user allow. Null: all;
@@ -62,8 +84,55 @@ export interface User {
   readonly name: string
   /** `AIDA…`: another user of the same name later has another one. */
   readonly id: string
+  /** Begins and ends with a slash. Null: `/`, written by an older daemon. */
+  readonly path: string | null
   /** ISO 8601. */
   readonly createdAt: string
+}
+
+/** A tag of a role or an instance profile. */
+export interface IamTag {
+  readonly key: string
+  readonly value: string
+}
+
+/** A role of an account. */
+export interface Role {
+  readonly account: AccountId
+  readonly name: string
+  /** `AROA…`: another role of the same name later has another one. */
+  readonly id: string
+  readonly path: string
+  /** Who may assume it: JSON, as it was given. */
+  readonly trust: string
+  readonly description: string
+  /** Longest session, in seconds. */
+  readonly maxSessionSeconds: number
+  readonly tags: readonly IamTag[]
+  /** ISO 8601. */
+  readonly createdAt: string
+}
+
+/** What instances get a role by. */
+export interface InstanceProfile {
+  readonly account: AccountId
+  readonly name: string
+  /** `AIPA…` */
+  readonly id: string
+  readonly path: string
+  /** The name of its role. Null: it has none. */
+  readonly role: string | null
+  readonly tags: readonly IamTag[]
+  /** ISO 8601. */
+  readonly createdAt: string
+}
+
+/** An instance profile with what its instances and their host need of its role. */
+export interface InstanceProfileRole
+  extends Pick<InstanceProfile, 'account' | 'name' | 'id' | 'path' | 'role'> {
+  /** Null, as `trust`: the profile has no role. */
+  readonly roleId: string | null
+  readonly trust: string | null
 }
 
 /** A policy of a user or role. */

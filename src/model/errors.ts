@@ -215,6 +215,7 @@ export const ERROR_STATUS = {
   LimitExceeded: 409,
   DeleteConflict: 409,
   MalformedPolicyDocument: 400,
+  PackedPolicyTooLarge: 400,
   UnmodifiableEntity: 400,
   ValidationError: 400,
   InvalidAuthorizationMessageException: 400,

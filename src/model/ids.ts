@@ -34,6 +34,7 @@ export type PeeringId = Branded<'PeeringId'>
 export type AttachmentId = Branded<'AttachmentId'>
 export type LaunchTemplateId = Branded<'LaunchTemplateId'>
 export type PlacementGroupId = Branded<'PlacementGroupId'>
+export type ProfileAssociationId = Branded<'ProfileAssociationId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
 /** A host's name: an RFC 1123 label, unique in the cluster. */
@@ -65,6 +66,7 @@ interface IdTypes {
   'eni-attach': AttachmentId
   lt: LaunchTemplateId
   pg: PlacementGroupId
+  'iip-assoc': ProfileAssociationId
 }
 export type IdPrefix = keyof IdTypes
 

@@ -4,6 +4,7 @@
  * Protection, shutdown behaviour and the placement group have an effect. The others are only stored
  * and shown, because a client that sets one expects to see it.
  */
+import type { ProfileAssociation } from './iam-names.ts'
 import type { PlacementMembership } from './placement-group.ts'
 
 export interface InstanceOptions {
@@ -26,6 +27,8 @@ export interface InstanceOptions {
   readonly nicDescription: string
   /** The placement group that it is a member of until it is terminated. */
   readonly placementGroup: PlacementMembership | null
+  /** The instance profile that it gets a role by. */
+  readonly profile: ProfileAssociation | null
 }
 
 /** The values of options that were not given. */
@@ -43,6 +46,7 @@ export const INSTANCE_OPTIONS: InstanceOptions = {
   capacityReservation: 'none',
   nicDescription: '',
   placementGroup: null,
+  profile: null,
 }
 
 /** The given options, and the defaults for the others. An undefined member was not given. */

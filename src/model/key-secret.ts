@@ -57,9 +57,13 @@ export function activeStatus({ rights }: Pick<AccessKeyRecord, 'rights'>): 'acti
 
 /** The key with its secret in clear text. Null when it cannot be decrypted. */
 export function openedKey(key: AccessKey, opener: Opener | null): AccessKey | null {
-  const { id, account, user } = key
+  const { id, account, user, userPath, userId } = key
   const secret = isSealedKey(key) ? (opener?.open(key.secret, placeOfKey(id)) ?? null) : key.secret
   if (secret === null) return null
-  const opened = { id, secret, account, user }
+  const opened = {
+    ...{ id, secret, account, user },
+    ...(userPath === undefined ? {} : { userPath }),
+    ...(userId === undefined ? {} : { userId }),
+  }
   return key.rights === 'policies' ? { ...opened, rights: key.rights } : opened
 }

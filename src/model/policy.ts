@@ -1,13 +1,20 @@
 /**
- * Identity policies: what of IAM's policy language is understood. Pure.
+ * Policies of users, roles and sessions, and trust policies of roles: what of IAM's policy language
+ * is understood. Pure.
  *
- * `parsePolicy` refuses every element, operator, key and variable that is not understood, so a
- * policy never means less than it says. `policy-decision.ts` evaluates what it returns.
+ * `parsePolicy` and `parseTrustPolicy` refuse every element, operator, key and variable that is not
+ * understood, so a policy never means less than it says. `policy-decision.ts` evaluates what they
+ * return.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
  */
 
+import { type AccountId, parseAccountId } from './ids.ts'
+
 /** Longest policy document, in characters, as for a managed policy of IAM. */
 const POLICY_MAX = 6144
+/** The same for a policy of a session, and for a trust policy (IAM: 2,048 without a request). */
+const SESSION_POLICY_MAX = 2048
+const TRUST_POLICY_MAX = 4096
 /** Most statements, and most values of one list. */
 const LIST_MAX = 100
 const PATTERN_MAX = 512
@@ -22,7 +29,21 @@ export interface Statement {
   readonly actions: Patterns
   readonly resources: Patterns
   readonly conditions: readonly Condition[]
+  /** Of a trust policy: whom it holds for. Null in other policies. */
+  readonly principals: readonly Principal[] | null
 }
+
+/**
+ * Whom a statement of a trust policy names: everybody of an account, one user, role or session of a
+ * role, or a service.
+ */
+export type Principal =
+  | { readonly kind: 'account'; readonly account: AccountId }
+  | { readonly kind: 'arn'; readonly arn: string }
+  | { readonly kind: 'service'; readonly service: (typeof SERVICES)[number] }
+
+/** The services that a role may trust. */
+const SERVICES = ['ec2.amazonaws.com'] as const
 
 /** What an `Action` or a `Resource` lists, or all but what a `NotAction` or `NotResource` lists. */
 interface Patterns {
@@ -74,23 +95,45 @@ const CONDITION_KEYS = [
   'ec2:CreateAction',
   'ec2:InstanceType',
   'ec2:Region',
+  'iam:PassedToService',
+  'sts:ExternalId',
+  'sts:RoleSessionName',
 ] as const
 /** Keys that end in the key of a tag. */
 const TAG_CONDITION_KEYS = ['aws:RequestTag/', 'aws:ResourceTag/', 'ec2:ResourceTag/'] as const
 /** The variables that values and resources may contain. */
 const POLICY_VARIABLES = ['aws:username', 'aws:PrincipalAccount'] as const
 
+/** One user, role or session of a role. */
+const PRINCIPAL_ARN =
+  /^arn:aws:(?:iam::\d{12}:(?:user|role)\/(?:[\w+=,.@-]+\/)*[\w+=,.@-]{1,64}|sts::\d{12}:assumed-role\/[\w+=,.@-]{1,64}\/[\w+=,.@-]{2,64})$/
 const VERSIONS = ['2012-10-17', '2008-10-17']
 const SERVICES_NAME = /^(?:\*|[A-Za-z0-9-]{1,32}:[A-Za-z0-9*?]{1,128})$/
 
 /** The policy, or why it is refused, as a sentence for its author. */
 export type ParsedPolicy = { readonly policy: Policy } | { readonly problem: string }
 
-/** Parses the JSON text of an identity policy. */
+/** Parses the JSON text of a policy of a user or role. */
 export function parsePolicy(text: string): ParsedPolicy {
+  return parseWith(text, POLICY_MAX, statementOf)
+}
+
+/** As `parsePolicy`, of a policy that is given with AssumeRole. */
+export function parseSessionPolicy(text: string): ParsedPolicy {
+  return parseWith(text, SESSION_POLICY_MAX, statementOf)
+}
+
+/** Parses the JSON text of an `AssumeRolePolicyDocument`. Its resource is the role. */
+export function parseTrustPolicy(text: string): ParsedPolicy {
+  return parseWith(text, TRUST_POLICY_MAX, trustStatementOf)
+}
+
+type StatementParser = (value: unknown, allowsVariables: boolean) => Statement
+
+function parseWith(text: string, most: number, statement: StatementParser): ParsedPolicy {
   try {
-    if (text.length > POLICY_MAX) fail(`The policy is longer than ${POLICY_MAX} characters`)
-    return { policy: policyOf(jsonOf(text)) }
+    if (text.length > most) fail(`The policy is longer than ${most} characters`)
+    return { policy: policyOf(jsonOf(text), statement) }
   } catch (error) {
     if (error instanceof Problem) return { problem: error.message }
     throw error
@@ -124,7 +167,7 @@ function countMembers(value: unknown): number {
   return Object.values(value).reduce((sum: number, one) => sum + countMembers(one), own)
 }
 
-function policyOf(value: unknown): Policy {
+function policyOf(value: unknown, statement: StatementParser): Policy {
   const { Version, Id, Statement: statements, ...rest } = membersOf(value, 'The policy')
   refuseOthers(rest, 'The policy')
   if (Version !== undefined && !VERSIONS.some((version) => version === Version))
@@ -135,19 +178,42 @@ function policyOf(value: unknown): Policy {
   if (list.length === 0) fail('The policy has no Statement')
   if (list.length > LIST_MAX) fail(`The policy has more than ${LIST_MAX} statements`)
   const allowsVariables = Version === '2012-10-17'
-  const parsed = list.map((one) => statementOf(one, allowsVariables))
+  const parsed = list.map((one) => statement(one, allowsVariables))
   const ids = parsed.flatMap(({ id }) => id ?? [])
   if (new Set(ids).size < ids.length) fail('Two statements have the same Sid')
   return parsed
 }
 
 function statementOf(value: unknown, allowsVariables: boolean): Statement {
-  const what = 'A statement'
-  const { Sid, Effect, Condition: conditions = {}, ...others } = membersOf(value, what)
-  const { Action, NotAction, Resource, NotResource, ...rest } = others
-  if (Object.hasOwn(rest, 'Principal') || Object.hasOwn(rest, 'NotPrincipal'))
+  const { Resource, NotResource, ...others } = membersOf(value, STATEMENT)
+  if (Object.hasOwn(others, 'Principal') || Object.hasOwn(others, 'NotPrincipal'))
     fail('A policy of a user or role has no Principal: it holds for whom it is attached to')
-  refuseOthers(rest, what)
+  const resources = patternsOf({ Resource, NotResource }, (pattern) => {
+    if (pattern !== '*' && !/^arn:[^:]*:[^:]*:[^:]*:[^:]*:.+$/.test(pattern))
+      fail(`"${pattern}" is not an ARN such as arn:aws:ec2:*:*:instance/*, or *`)
+    checkVariables(pattern, allowsVariables)
+  })
+  return { ...commonOf(others, allowsVariables), resources, principals: null }
+}
+
+function trustStatementOf(value: unknown, allowsVariables: boolean): Statement {
+  const { Principal: named, ...others } = membersOf(value, STATEMENT)
+  if (Object.hasOwn(others, 'Resource') || Object.hasOwn(others, 'NotResource'))
+    fail('A trust policy has no Resource: it holds for its role')
+  const principals = principalsOf(named)
+  const resources = { except: false, of: ['*'] }
+  return { ...commonOf(others, allowsVariables), resources, principals }
+}
+
+const STATEMENT = 'A statement'
+
+/** The elements that statements of all policies have. Refuses all others. */
+function commonOf(
+  members: Readonly<Record<string, unknown>>,
+  allowsVariables: boolean,
+): Omit<Statement, 'resources' | 'principals'> {
+  const { Sid, Effect, Condition: conditions = {}, Action, NotAction, ...rest } = members
+  refuseOthers(rest, STATEMENT)
   if (Sid !== undefined && (typeof Sid !== 'string' || !/^[A-Za-z0-9]{1,128}$/.test(Sid)))
     fail('Sid must be up to 128 letters and digits')
   if (Effect !== 'Allow' && Effect !== 'Deny') fail('Effect must be Allow or Deny')
@@ -158,13 +224,36 @@ function statementOf(value: unknown, allowsVariables: boolean): Statement {
       if (!SERVICES_NAME.test(pattern))
         fail(`"${pattern}" is not an action such as ec2:RunInstances`)
     }),
-    resources: patternsOf({ Resource, NotResource }, (pattern) => {
-      if (pattern !== '*' && !/^arn:[^:]*:[^:]*:[^:]*:[^:]*:.+$/.test(pattern))
-        fail(`"${pattern}" is not an ARN such as arn:aws:ec2:*:*:instance/*, or *`)
-      checkVariables(pattern, allowsVariables)
-    }),
     conditions: conditionsOf(conditions, allowsVariables),
   }
+}
+
+/** `{ "AWS": [account or ARN, …], "Service": "ec2.amazonaws.com" }`. */
+function principalsOf(value: unknown): readonly Principal[] {
+  const { AWS, Service, ...rest } = membersOf(value, 'Principal')
+  refuseOthers(rest, 'Principal')
+  const accounts = AWS === undefined ? [] : textsOf(AWS, 'Principal.AWS').map(awsPrincipal)
+  const services = Service === undefined ? [] : textsOf(Service, 'Principal.Service')
+  if (AWS === undefined && Service === undefined) fail('Principal must have AWS or Service')
+  return [
+    ...accounts,
+    ...services.map((text): Principal => {
+      const service = SERVICES.find((known) => known === text)
+      if (service !== undefined) return { kind: 'service', service }
+      return fail(`Invalid principal: the service "${text}"; there is: ${SERVICES.join(', ')}`)
+    }),
+  ]
+}
+
+function awsPrincipal(text: string): Principal {
+  const [, id = ''] = /^(?:arn:aws:iam::)?(\d{12})(?::root)?$/.exec(text) ?? []
+  const account = parseAccountId(id)
+  const isAccount = text === id || text === `arn:aws:iam::${id}:root`
+  if (account !== undefined && isAccount) return { kind: 'account', account }
+  if (PRINCIPAL_ARN.test(text)) return { kind: 'arn', arn: text }
+  return fail(
+    `Invalid principal: "${text}" is not an account (123456789012), nor the ARN of a user, role or session of a role without wildcards`,
+  )
 }
 
 /** One of two members, of which the second means the opposite. */

@@ -31,6 +31,7 @@ import type { NatShare } from './nat.ts'
 import type { AclRule } from './network-acl.ts'
 import type { ActivePeering, PeeredVpc } from './peering.ts'
 import type { PlacementMembership } from './placement-group.ts'
+import type { ProfileWant } from './profile-want.ts'
 import type { ReservedTag } from './reserved-tags.ts'
 import type { StandIn, Transit } from './transit.ts'
 import type { RouteWant } from './ways-out.ts'
@@ -135,6 +136,8 @@ export interface InstanceWant {
   readonly driver: DriverName
   /** Its placement group, for its metadata. Absent: none. */
   readonly placementGroup?: Pick<PlacementMembership, 'name' | 'partition'> | undefined
+  /** Its instance profile. Absent: it has none, or the profile is gone. */
+  readonly profile?: ProfileWant | undefined
   /** At least one, with ascending `deviceIndex`. The first is eth0. */
   readonly nics: readonly NicWant[]
   /** NICs to be taken off the instance. Absent: none. */

@@ -1,5 +1,6 @@
 /** Makes a host's want from records. Pure: the same records always give the same want. */
 
+import type { InstanceProfileRole } from '../model/account-records.ts'
 import { gatewayOf } from '../model/addr.ts'
 import type { VpcDns } from '../model/dhcp-options.ts'
 import type { FlowLog, FlowLogWant } from '../model/flow-log.ts'
@@ -50,6 +51,7 @@ import {
   vpcsWithRouters,
 } from './nics.ts'
 import { ruleWant } from './peer-records.ts'
+import { profileWant } from './profile.ts'
 import { routeEnds, subnetRouting } from './routes.ts'
 import { unreadableInstances, unreadablePart, withUnreadable } from './unreadable.ts'
 
@@ -84,6 +86,8 @@ export interface Snapshot {
   readonly tags: readonly Tag[]
   /** The host's own. */
   readonly volumes: readonly Volume[]
+  /** The instance profiles of the host's own instances, with their roles. */
+  readonly profiles: readonly InstanceProfileRole[]
   /** Rows that were left out because they are unreadable or contradict others. */
   readonly unreadable: readonly UnreadableRow[]
 }
@@ -162,6 +166,7 @@ interface Index {
   readonly keys: ReadonlyMap<string, KeyPair>
   readonly tags: ReadonlyMap<string, readonly Tag[]>
   readonly volumes: ReadonlyMap<InstanceId | null, readonly Volume[]>
+  readonly profiles: ReadonlyMap<string, InstanceProfileRole>
 }
 
 function indexRecords(host: HostName, records: Snapshot): Index {
@@ -178,6 +183,7 @@ function indexRecords(host: HostName, records: Snapshot): Index {
     keys: new Map(records.keyPairs.map((key) => [`${key.account}/${key.name}`, key])),
     tags: Map.groupBy(records.tags, (tag) => tag.resource),
     volumes: Map.groupBy(records.volumes, (volume) => volume.instance),
+    profiles: new Map(records.profiles.map((profile) => [profile.id, profile])),
   }
 }
 
@@ -226,6 +232,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     metadata: instance.metadata ?? OLDER_METADATA,
     driver,
     ...groupWant(instance.options?.placementGroup),
+    ...profileWant(instance, index.profiles),
     nics,
     ...(detaching.length === 0 ? {} : { detaching }),
     ...(attaching.length === 0 ? {} : { attaching }),

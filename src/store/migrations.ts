@@ -47,6 +47,7 @@ import { accounts } from './migrations/0032-accounts.ts'
 import { users } from './migrations/0033-users.ts'
 import { auditEvents } from './migrations/0034-audit-events.ts'
 import { pendingEvents } from './migrations/0035-pending-events.ts'
+import { roles } from './migrations/0036-roles.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -81,6 +82,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0033-users': users,
   '0034-audit-events': auditEvents,
   '0035-pending-events': pendingEvents,
+  '0036-roles': roles,
 }
 const GENERATION = '0'
 

@@ -27,6 +27,7 @@ import { nics } from './records/nic.ts'
 import type { Noun, RowsOf } from './records/noun.ts'
 import { pendingEvents } from './records/pending-event.ts'
 import { placementGroups } from './records/placement-group.ts'
+import { roles } from './records/role.ts'
 import { routeTables } from './records/route-table.ts'
 import { tags } from './records/tag.ts'
 import { users } from './records/user.ts'
@@ -37,6 +38,7 @@ import { vpcPeerings } from './records/vpc-peering.ts'
 export const NOUNS = [
   accounts,
   users,
+  roles,
   hosts,
   images,
   imagePermissions,

@@ -145,7 +145,8 @@ const NAMES_NOTHING: readonly string[] = [
   ...['DescribeAccountAttributes', 'DescribeAvailabilityZones', 'DescribeIdFormat'],
   ...['DescribeInstanceTypeOfferings', 'DescribeInstanceTypes', 'DescribePublicIpv4Pools'],
   ...['DecodeAuthorizationMessage', 'GetPolicy', 'GetPolicyVersion', 'ListAccountAliases'],
-  ...['ListPolicies', 'ListUsers', 'GetSessionToken'],
+  ...['ListPolicies', 'ListUsers', 'GetSessionToken', 'ListEntitiesForPolicy', 'ListRoles'],
+  ...['ListInstanceProfiles'],
   ...['DescribeRegions', 'DescribeSpotDatafeedSubscription', 'DescribeTags', 'GetCallerIdentity'],
   ...['GetAllowedImagesSettings', 'GetEbsEncryptionByDefault', 'GetImageBlockPublicAccessState'],
   ...['GetInstanceMetadataDefaults', 'GetSerialConsoleAccessStatus'],
@@ -347,6 +348,7 @@ describe('the operator', () => {
       ['red/quotas?instances=-1', /whole number/],
       ['red/quotas?instances=1e3', /whole number/],
       ['red/quotas?securityGroupsPerInterface=17', /from 1 to 16/],
+      ['red/quotas?addresses=unlimited', /from 0 to 65536, or: default$/],
       ['red/quotas', /at least one quota/],
     ] as const) {
       const { message } = await ask('POST', `/v1/accounts/${url}`)
@@ -365,6 +367,8 @@ describe('the operator', () => {
     await ask('POST', '/v1/accounts/red/quotas?instances=3&addresses=0')
     expect(await of('instances')).toMatchObject({ limit: 3, source: 'account' })
     expect(await of('addresses')).toMatchObject({ limit: 0, source: 'account' })
+    await ask('POST', '/v1/accounts/red/quotas?instances=unlimited')
+    expect(await of('instances')).toMatchObject({ limit: 1_000_000_000, source: 'account' })
     await ask('POST', '/v1/accounts/red/quotas?instances=default')
     expect(await of('instances')).toMatchObject({ limit: 1_000_000_000, source: 'settings' })
     expect(await of('addresses')).toMatchObject({ limit: 0, source: 'account' })

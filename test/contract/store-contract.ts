@@ -18,6 +18,7 @@ import { describeNics } from './store/nics.ts'
 import { describePlacementGroups } from './store/placement-groups.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeQuotas } from './store/quotas.ts'
+import { describeRoles } from './store/roles.ts'
 import { describeRouting } from './store/routing.ts'
 import { describeScopes } from './store/scopes.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
@@ -58,6 +59,7 @@ export function describeStoreContract(
     describeScopes(begin)
     describeAudit(begin)
     describePendingEvents(begin)
+    describeRoles(begin)
     describeQuotas(begin)
   })
 }

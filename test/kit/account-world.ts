@@ -17,6 +17,7 @@ const KINDS = [
   ...(['tableAssociation', 'acl', 'otherAcl', 'aclAssociation', 'nat', 'dhcpOptions'] as const),
   ...(['flowLog', 'peering', 'reservation', 'user', 'userKey'] as const),
   ...(['template', 'templateName', 'placementName'] as const),
+  ...(['role', 'roleArn', 'profile', 'profileAssociation'] as const),
 ]
 
 /** The action of that name. */
@@ -114,6 +115,7 @@ export async function makeWorld(cloud: Cloud, account: AccountId, tag: string): 
     reservation: launched.ReservationId,
     ...(await makeUser(run, `user-${tag}`)),
     ...(await makeTemplate(run, image, tag)),
+    ...(await makeRole(run, account, instance, tag)),
   }
 }
 
@@ -130,6 +132,33 @@ async function makeTemplate(
   const order = { LaunchTemplateName: templateName, LaunchTemplateData }
   const { LaunchTemplate } = await run('CreateLaunchTemplate', order)
   return { template: LaunchTemplate.LaunchTemplateId, templateName, placementName }
+}
+
+async function makeRole(
+  // biome-ignore lint/suspicious/noExplicitAny: answers of several actions, read by name.
+  run: (name: string, input: object) => Promise<any>,
+  account: AccountId,
+  InstanceId: string,
+  tag: string,
+) {
+  const role = `role-${tag}`
+  const profile = `profile-${tag}`
+  const of = { RoleName: role }
+  const made = await run('CreateRole', { ...of, AssumeRolePolicyDocument: trustOf(account) })
+  await run('PutRolePolicy', { ...of, PolicyName: 'own', PolicyDocument: DOCUMENT })
+  await run('AttachRolePolicy', { ...of, PolicyArn: READING })
+  await run('CreateInstanceProfile', { InstanceProfileName: profile })
+  await run('AddRoleToInstanceProfile', { InstanceProfileName: profile, ...of })
+  const { IamInstanceProfileAssociation: association } = await run('AssociateIamInstanceProfile', {
+    ...{ InstanceId, IamInstanceProfile: { Name: profile } },
+  })
+  return { role, roleArn: made.Role.Arn, profile, profileAssociation: association.AssociationId }
+}
+
+function trustOf(account: string): string {
+  return JSON.stringify({
+    Statement: { Effect: 'Allow', Principal: { AWS: account }, Action: 'sts:AssumeRole' },
+  })
 }
 
 async function makeUser(
@@ -170,6 +199,57 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   AssociateDhcpOptions: [({ vpc, dhcpOptions }) => ({ VpcId: vpc, DhcpOptionsId: dhcpOptions })],
   AssociateRouteTable: [
     ({ otherTable, subnet }) => ({ RouteTableId: otherTable, SubnetId: subnet }),
+  ],
+  AddRoleToInstanceProfile: [
+    ({ role, profile }) => ({ RoleName: role, InstanceProfileName: profile }),
+  ],
+  AssociateIamInstanceProfile: [
+    ({ instance, profile }) => ({ InstanceId: instance, IamInstanceProfile: { Name: profile } }),
+  ],
+  AssumeRole: [({ roleArn }) => ({ RoleArn: roleArn, RoleSessionName: 'me' })],
+  AttachRolePolicy: [({ role }) => ({ RoleName: role, PolicyArn: READING })],
+  CreateInstanceProfile: [({ profile }) => ({ InstanceProfileName: profile })],
+  CreateRole: [
+    ({ role }) => ({ RoleName: role, AssumeRolePolicyDocument: trustOf('000000000001') }),
+  ],
+  DeleteInstanceProfile: [({ profile }) => ({ InstanceProfileName: profile })],
+  DeleteRole: [({ role }) => ({ RoleName: role })],
+  DeleteRolePolicy: [({ role }) => ({ RoleName: role, PolicyName: 'own' })],
+  DescribeIamInstanceProfileAssociations: [
+    ({ profileAssociation }) => ({ AssociationIds: [profileAssociation] }),
+  ],
+  DetachRolePolicy: [({ role }) => ({ RoleName: role, PolicyArn: READING })],
+  DisassociateIamInstanceProfile: [
+    ({ profileAssociation }) => ({ AssociationId: profileAssociation }),
+  ],
+  GetInstanceProfile: [({ profile }) => ({ InstanceProfileName: profile })],
+  GetRole: [({ role }) => ({ RoleName: role })],
+  GetRolePolicy: [({ role }) => ({ RoleName: role, PolicyName: 'own' })],
+  ListAttachedRolePolicies: [({ role }) => ({ RoleName: role })],
+  ListInstanceProfilesForRole: [({ role }) => ({ RoleName: role })],
+  ListInstanceProfileTags: [({ profile }) => ({ InstanceProfileName: profile })],
+  ListRolePolicies: [({ role }) => ({ RoleName: role })],
+  ListRoleTags: [({ role }) => ({ RoleName: role })],
+  PutRolePolicy: [({ role }) => ({ RoleName: role, PolicyName: 'more', PolicyDocument: DOCUMENT })],
+  RemoveRoleFromInstanceProfile: [
+    ({ role, profile }) => ({ RoleName: role, InstanceProfileName: profile }),
+  ],
+  ReplaceIamInstanceProfileAssociation: [
+    ({ profileAssociation, profile }) => ({
+      ...{ AssociationId: profileAssociation, IamInstanceProfile: { Name: profile } },
+    }),
+  ],
+  TagInstanceProfile: [({ profile }) => ({ InstanceProfileName: profile, Tags: TAG })],
+  TagRole: [({ role }) => ({ RoleName: role, Tags: TAG })],
+  UntagInstanceProfile: [({ profile }) => ({ InstanceProfileName: profile, TagKeys: ['k'] })],
+  UntagRole: [({ role }) => ({ RoleName: role, TagKeys: ['k'] })],
+  UpdateAssumeRolePolicy: [
+    ({ role }) => ({ RoleName: role, PolicyDocument: trustOf('000000000001') }),
+  ],
+  UpdateRole: [({ role }) => ({ RoleName: role, Description: 'd' })],
+  UpdateUser: [
+    ({ user }) => ({ UserName: user, NewPath: '/team/' }),
+    ({ user }) => ({ UserName: 'none', NewUserName: user }),
   ],
   AttachUserPolicy: [({ user }) => ({ UserName: user, PolicyArn: READING })],
   CreateAccessKey: [({ user }) => ({ UserName: user })],
@@ -467,6 +547,9 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
     }),
     ({ image, placementName }) => ({
       ...{ ...LAUNCH, ImageId: image, Placement: { GroupName: placementName } },
+    }),
+    ({ image, profile }) => ({
+      ...{ ...LAUNCH, ImageId: image, IamInstanceProfile: { Name: profile } },
     }),
     ({ image, groupName }) => ({ ...LAUNCH, ImageId: image, SecurityGroups: [groupName] }),
     ({ image, nic }) => ({

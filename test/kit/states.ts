@@ -181,6 +181,7 @@ function state(
     keyPairs: [],
     tags: guests.flatMap(tagsOf),
     volumes: [],
+    profiles: [],
     unreadable: [],
   }
   return { name, records, settings, isLong: more.isLong ?? false }

@@ -337,7 +337,7 @@ async function apply(records: ReturnType<typeof recordsOf>): Promise<void> {
     const snapshot = {
       ...{ ...records, instances: records.instances.filter(({ host }) => host === name) },
       ...{ vpcDns: [], flowLogs: [], images: [], types: [], keyPairs: [], tags: [] },
-      ...{ volumes: [], unreadable: [] },
+      ...{ volumes: [], unreadable: [], profiles: [] },
     }
     const want = wantFor(name, snapshot)
     if (want === null) throw new Error(`${name} has no want`)
@@ -364,7 +364,7 @@ beforeAll(async () => {
     const name = HOSTS[host]
     const snapshot = {
       ...{ ...records, vpcDns: [], flowLogs: [], images: [], types: [], keyPairs: [], tags: [] },
-      ...{ volumes: [], unreadable: [] },
+      ...{ volumes: [], unreadable: [], profiles: [] },
     }
     const want = wantFor(name, snapshot)
     const instance = want?.local.instances.find(({ id }) => id === instanceId(index + 1))

@@ -10,6 +10,7 @@ import { type Clock, isoTime } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { AccessKey, AccessKeyRecord } from '../../model/account-records.ts'
 import { refused } from '../../model/errors.ts'
+import { IAM_ID_BYTES, iamId } from '../../model/iam-names.ts'
 import type { AccountId, HostName } from '../../model/ids.ts'
 import { activeStatus, newKeySecret } from '../../model/key-secret.ts'
 import {
@@ -21,7 +22,7 @@ import type { InformedStore } from '../../store/replica-reads.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
 import { findAccount } from './find-account.ts'
-import { USER_ID_BYTES, USERS_VERSION, userId } from './users.ts'
+import { USERS_VERSION } from './users.ts'
 
 /** A row of `atoll keys list`, without the secret. */
 export interface KeyReport {
@@ -167,7 +168,10 @@ async function giveTo(
       `The user "${user}" has keys with all rights, which no policy limits: delete them first, or choose another name`,
     )
   if (isNew)
-    await tx.insertUser({ account, name: user, id: userId(random(USER_ID_BYTES)), createdAt: now })
+    await tx.insertUser({
+      ...{ account, name: user, createdAt: now },
+      id: iamId('AIDA', random(IAM_ID_BYTES)),
+    })
   const owner = `user/${user}` as const
   await tx.putIdentityPolicy({ account, owner, kind: 'managed', name: managed.arn, document: '' })
 }

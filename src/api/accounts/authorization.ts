@@ -1,26 +1,33 @@
 /**
  * Decides by policies whether a caller may do what it asks, before the action runs.
  *
- * A key with all rights costs nothing. For the others, the policies of the key's user are read with
- * each request, so a change applies to the next request on every host. What cannot be read is taken
- * for a statement that denies.
+ * A key with all rights costs nothing. For the others, the policies of the user or role are read
+ * with each request, so a change applies to the next request on every host.
  */
 import { createBoundedMap } from '../../lib/bounded-map.ts'
 import { isoTime } from '../../lib/clock.ts'
-import type { IdentityPolicy } from '../../model/account-records.ts'
-import { AtollError, unavailable } from '../../model/errors.ts'
+import { AtollError } from '../../model/errors.ts'
+import { iamArn } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
-import { managedPolicy } from '../../model/managed-policies.ts'
-import { type Policy, parsePolicy } from '../../model/policy.ts'
-import { type AskedAction, type Decision, decide } from '../../model/policy-decision.ts'
+import type { Policy } from '../../model/policy.ts'
+import type { AskedAction } from '../../model/policy-decision.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { ApiParts, Caller } from '../action.ts'
+import { callerArn } from './caller-arn.ts'
+import {
+  allOf,
+  type CallerDecision,
+  callerContext,
+  decideBy,
+  parseDocument,
+  readCallerPolicies,
+} from './caller-policies.ts'
 import {
   ec2Resources,
   everything,
-  iamResources,
+  type IamSubject,
+  iamSubjects,
   type RequestResource,
-  userArn,
 } from './request-resources.ts'
 
 /** A request, as far as policies see it. */
@@ -42,8 +49,8 @@ export interface Authorizer {
   check(request: AuthorizedRequest, parts: Pick<ApiParts, 'store'>): Promise<void>
 }
 
-/** Everybody may ask who he is. */
-const FREE: readonly string[] = ['GetCallerIdentity', 'DecodeAuthorizationMessage']
+/** Everybody may ask who he is. AssumeRole decides itself, by the policy of the role, too. */
+const FREE: readonly string[] = ['GetCallerIdentity', 'DecodeAuthorizationMessage', 'AssumeRole']
 /** Number of parsed documents that are kept. */
 const PARSED_LIMIT = 1_000
 
@@ -55,66 +62,70 @@ export function createAuthorizer({
 }: Pick<ApiParts, 'settings' | 'clock' | 'messages'>): Authorizer {
   const parsed = createBoundedMap<string, Policy>(PARSED_LIMIT)
 
-  function policyOf({ kind, name, document }: IdentityPolicy): Policy {
-    if (kind === 'managed') return managedPolicy(name)?.policy ?? unreadable(name)
+  function parse(document: string): Policy | null {
     const known = parsed.get(document)
     if (known !== undefined) return known
-    const result = parsePolicy(document)
-    if ('problem' in result) return unreadable(name)
-    parsed.set(document, result.policy)
-    return result.policy
+    const policy = parseDocument(document)
+    if (policy !== null) parsed.set(document, policy)
+    return policy
   }
 
-  async function decisionOf(
-    tx: ReadTx,
-    request: AuthorizedRequest,
-    resources: readonly RequestResource[],
-  ) {
-    const { account, user } = request.caller
-    const records = await tx.identityPolicies(account, `user/${user}`)
-    if (tx.unreadable().some(({ table }) => table === 'identityPolicies')) unreadable('')
-    // A user that was deleted has none.
-    const policies = records.map(policyOf)
-    const tagsOf = await readTags(tx, account, policies, resources)
+  async function decisionOf(tx: ReadTx, request: AuthorizedRequest) {
+    const { account } = request.caller
+    const policies = await readCallerPolicies(tx, request.caller, parse)
+    const resources = await resourcesOf(tx, request, region)
+    const tagsOf = await readTags(tx, account, allOf(policies), resources)
     const known = resources.map((one) => ({ ...one, tags: one.isNew ? new Map() : tagsOf(one.id) }))
     const asked = askedOf(request, region, isoTime(clock.now()))
-    const decision = decide(policies, { ...asked, resources: known })
+    const decision = decideBy(policies, { ...asked, resources: known })
     const tagged = known.filter(({ isNew, requestTags }) => isNew && requestTags.size > 0)
     if (!decision.isAllowed || tagged.length === 0) return { decision, asked }
     // Tags of what is made need their own right.
     const context = { ...asked.context, 'ec2:createaction': request.action }
     const tagging = { ...asked, context, action: 'ec2:CreateTags' }
-    return { decision: decide(policies, { ...tagging, resources: tagged }), asked: tagging }
+    return { decision: decideBy(policies, { ...tagging, resources: tagged }), asked: tagging }
   }
 
   return {
     async check(request, { store }) {
       const { caller, action, service } = request
-      if (caller.isTemporary === true && service === 'iam')
+      if (caller.isTemporary === true && caller.role === undefined && service === 'iam')
         throw new AtollError('refused', 'AccessDenied', 'Cannot call IAM with session credentials')
       if (caller.rights === 'all' || FREE.includes(action)) return
-      const place = { account: caller.account, region, user: caller.user }
-      const resources = resourcesOf(service, action, request.input, place)
-      const { value } = await store.read((tx) => decisionOf(tx, request, resources))
+      const { value } = await store.read((tx) => decisionOf(tx, request))
       if (!value.decision.isAllowed) throw refusal(request, value.asked, value.decision, messages)
     },
   }
 }
 
-function unreadable(name: string): never {
-  throw unavailable(
-    `A policy of this user${name === '' ? '' : ` ('${name}')`} cannot be read by the host that answers, so nothing is allowed`,
+async function resourcesOf(
+  tx: ReadTx,
+  { service, action, input, caller }: AuthorizedRequest,
+  region: string,
+): Promise<readonly RequestResource[]> {
+  if (service === 'ec2') return ec2Resources(action, input, { account: caller.account, region })
+  if (service === 'sts') return [everything()]
+  const subjects = iamSubjects(action, input, caller)
+  if (subjects.length === 0) return [everything()]
+  return await Promise.all(
+    subjects.map(async (one) => ({ ...everything(), arn: await arnOf(tx, caller.account, one) })),
   )
 }
 
-function resourcesOf(
-  service: AuthorizedRequest['service'],
-  action: string,
-  input: AuthorizedRequest['input'],
-  place: Parameters<typeof ec2Resources>[2],
-): readonly RequestResource[] {
-  if (service === 'ec2') return ec2Resources(action, input, place)
-  return service === 'iam' ? iamResources(action, input, place) : [everything()]
+/** The ARN of a user, role or profile. One that does not exist has the path of the request. */
+async function arnOf(
+  tx: ReadTx,
+  account: AccountId,
+  { type, name, path, moves, pathOf }: IamSubject,
+): Promise<string> {
+  const read = {
+    user: () => tx.user(account, name),
+    role: () => tx.role(account, name),
+    'instance-profile': () => tx.instanceProfile(account, name),
+  }
+  if (moves === true) return iamArn(type, { account, path, name })
+  const known = pathOf === undefined ? await read[type]() : await tx.user(account, pathOf)
+  return iamArn(type, { account, path: known?.path ?? path, name })
 }
 
 /** The tags of the resources, if a condition asks for any. Null: not known. */
@@ -141,22 +152,17 @@ function askedOf(
   region: string,
   now: string,
 ): Omit<AskedAction, 'resources'> {
-  const { account, user } = caller
   const instanceType = input['InstanceType']
+  const { context, variables } = callerContext(caller, { region, now, sourceIp })
   return {
     action: `${service}:${action}`,
     context: {
-      'aws:currenttime': now,
-      'aws:principalaccount': account,
-      'aws:principalarn': userArn(account, user),
-      'aws:requestedregion': region,
-      'aws:sourceip': sourceIp?.replace(/^::ffff:/, ''),
-      'aws:username': user,
+      ...context,
       'ec2:region': service === 'ec2' ? region : undefined,
       'ec2:instancetype':
         action === 'RunInstances' && typeof instanceType === 'string' ? instanceType : undefined,
     },
-    variables: { 'aws:username': user, 'aws:PrincipalAccount': account },
+    variables,
   }
 }
 
@@ -165,16 +171,18 @@ export function placeOfMessage(account: AccountId): string {
   return `authorizationMessages/${account}`
 }
 
-function refusal(
-  { service, caller: { account, user } }: AuthorizedRequest,
+/** The refusal of a request, for its caller. Errors of EC2 have an encoded explanation. */
+export function refusal(
+  { service, caller }: Pick<AuthorizedRequest, 'service' | 'caller'>,
   asked: Omit<AskedAction, 'resources'>,
-  { isExplicit, resource, statement }: Decision,
+  { isExplicit, resource, statement, by }: CallerDecision,
   messages: ApiParts['messages'],
 ): Error {
-  const arn = userArn(account, user)
+  const arn = callerArn(caller)
+  const policy = by === 'session' ? 'session policy' : 'identity-based policy'
   const why = isExplicit
-    ? `with an explicit deny in an identity-based policy`
-    : `because no identity-based policy allows the ${asked.action} action`
+    ? `with an explicit deny in ${by === 'session' ? 'a' : 'an'} ${policy}`
+    : `because no ${policy} allows the ${asked.action} action`
   const on = resource === null ? '' : ` on resource: ${resource}`
   const sentence = `User: ${arn} is not authorized to perform: ${asked.action}${on} ${why}`
   if (service !== 'ec2') return new AtollError('refused', 'AccessDenied', sentence)
@@ -184,7 +192,7 @@ function refusal(
     matchedStatements: { items: statement === null ? [] : [{ statementId: statement }] },
     failures: { items: [] },
     context: {
-      principal: { id: user, arn },
+      principal: { id: caller.user, arn },
       action: asked.action,
       resource,
       conditions: {
@@ -194,7 +202,7 @@ function refusal(
       },
     },
   })
-  const encoded = messages?.seal(message, placeOfMessage(account))
+  const encoded = messages?.seal(message, placeOfMessage(caller.account))
   return new AtollError(
     'refused',
     'UnauthorizedOperation',

@@ -9,11 +9,12 @@ import { createBoundedMap } from '../../lib/bounded-map.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { SecretCipher } from '../../lib/secret-cipher.ts'
-import type { AccessKey } from '../../model/account-records.ts'
+import type { AccessKey, Role } from '../../model/account-records.ts'
 import { refused, unavailable } from '../../model/errors.ts'
 import { openedKey } from '../../model/key-secret.ts'
+import { isTemporary, openSession, type RoleSession } from '../../model/session-token.ts'
 import type { InformedStore } from '../../store/replica-reads.ts'
-import { isTemporary, openSession } from './sessions.ts'
+import type { ReadTx } from '../../store/store.ts'
 
 /** Finds keys, and records that they were used. */
 export interface Keyring {
@@ -26,9 +27,10 @@ export interface Keyring {
   find(id: string, token: string | null): Promise<AccessKey | undefined>
   /**
    * The id of the key that must exist: that of temporary credentials is the one that they were made
-   * with. Undefined when the token is not valid for the id.
+   * with. `sealed`: they are a role's, and a host of the cloud has made them. Undefined when the
+   * token is not valid for the id.
    */
-  permanent(id: string, token: string | null): string | undefined
+  permanent(id: string, token: string | null): { readonly key: string } | 'sealed' | undefined
   /** A request with this key was authenticated. */
   used(id: string): void
 }
@@ -88,16 +90,22 @@ export function createKeyring(options: KeyringOptions): Keyring {
       if (token === null) return isTemporary(id) ? undefined : await findPermanent(id)
       const session = openSession(sealer, id, token)
       if (session === undefined) return undefined
-      const { parent, secret, expiresAtMs } = session
+      const { subject, secret, expiresAtMs } = session
       if (expiresAtMs <= clock.now())
         throw refused(
           'RequestExpired',
           `Request has expired: the session token expired at ${isoTime(expiresAtMs)}`,
         )
-      const key = await findPermanent(parent)
-      return key && { ...key, id, secret, parent }
+      if (subject.kind === 'role')
+        return await findRole(store, expectYoung, subject, { id, secret })
+      const key = await findPermanent(subject.parent)
+      return key && { ...key, id, secret, parent: subject.parent }
     },
-    permanent: (id, token) => (token === null ? id : openSession(sealer, id, token)?.parent),
+    permanent(id, token) {
+      if (token === null) return { key: id }
+      const subject = openSession(sealer, id, token)?.subject
+      return subject?.kind === 'key' ? { key: subject.parent } : subject && 'sealed'
+    },
     used(id) {
       const hour = Math.floor(clock.now() / USE_MS) * USE_MS
       if ((usedAt.get(id) ?? 0) >= hour) return
@@ -108,6 +116,42 @@ export function createKeyring(options: KeyringOptions): Keyring {
       ).catch(() => undefined)
     },
   }
+}
+
+/** The credentials of a role that is still there, and that the instance still has. */
+async function findRole(
+  store: InformedStore,
+  expectYoung: (asOf: string) => void,
+  session: RoleSession,
+  { id, secret }: Pick<AccessKey, 'id' | 'secret'>,
+): Promise<AccessKey | undefined> {
+  const { account } = session
+  const { value: role, asOf } = await store.read((tx) => roleOf(tx, session))
+  if (asOf !== null) expectYoung(asOf)
+  if (asOf !== null && role === undefined)
+    throw unavailable(
+      'The database is unreachable, and this host does not know the role of these credentials; try again.',
+    )
+  if (role === undefined) return undefined
+  const assumed = { ...session.role, path: role.path }
+  const user = `${role.name}/${assumed.session}`
+  return { id, secret, account, user, rights: 'policies', role: assumed }
+}
+
+/** The role of a session. Undefined when nothing may be done with it any more. */
+async function roleOf(
+  tx: ReadTx,
+  { account, role: { name, id }, instance }: RoleSession,
+): Promise<Role | undefined> {
+  const owner = await tx.account(account)
+  const role = await tx.role(account, name)
+  if (owner?.status !== 'active' || role?.id !== id) return undefined
+  if (instance === null) return role
+  const [one] = await tx.instances({ account, ids: [instance] })
+  const profile = one?.state === 'terminated' ? null : one?.options?.profile
+  if (!profile) return undefined
+  const [known] = await tx.profileRoles([profile.id])
+  return known?.roleId === id ? role : undefined
 }
 
 /** The given keyring, or one for secrets in clear text. */

@@ -20,8 +20,6 @@ export interface RequestResource extends Omit<AskedResource, 'tags'> {
 interface Place {
   readonly account: AccountId
   readonly region: string
-  /** Of the caller, for actions of IAM that name no user. */
-  readonly user: string
 }
 
 type Input = Readonly<Record<string, unknown>>
@@ -55,6 +53,7 @@ const PARTS: Readonly<Record<string, string>> = {
   rtbassoc: 'route-table',
   aclassoc: 'network-acl',
   'eni-attach': 'network-interface',
+  'iip-assoc': 'instance',
 }
 /** Members that name a resource by something else than its id. */
 const NAMES: Readonly<Record<string, string>> = {
@@ -142,24 +141,51 @@ export function ec2Resources(
   return found.size === 0 ? [everything()] : [...found.values()]
 }
 
-/** The resources of a request to IAM: the user that it names, or the caller. */
-export function iamResources(
-  action: string,
-  input: Input,
-  place: Place,
-): readonly RequestResource[] {
-  // Which user a key belongs to is not known here.
-  const others = ['ListUsers', 'GetAccessKeyLastUsed']
-  const concernsUser = /User|AccessKey/.test(action) && !others.includes(action)
-  if (!concernsUser) return [everything()]
-  const name = typeof input['UserName'] === 'string' ? input['UserName'] : place.user
-  const arn = userArn(place.account, name)
-  return [{ ...everything(), arn }]
+/** A user, role or instance profile that a request to IAM concerns. */
+export interface IamSubject {
+  readonly type: 'user' | 'role' | 'instance-profile'
+  readonly name: string
+  /** What the request says of a new one. */
+  readonly path: string
+  /** It will have the path, also if there is one of the name. */
+  readonly moves?: true
+  /** The user whose path a new name keeps. */
+  readonly pathOf?: string
 }
 
-/** The ARN of a user. */
-export function userArn(account: AccountId, user: string): string {
-  return `arn:aws:iam::${account}:user/${user}`
+/**
+ * What a request to IAM concerns: the user, role or profile that it names, or the user who asks.
+ * Actions that list concern nothing.
+ */
+export function iamSubjects(
+  action: string,
+  input: Input,
+  { user, role }: { readonly user: string; readonly role?: unknown },
+): readonly IamSubject[] {
+  const path = typeof input['Path'] === 'string' ? input['Path'] : '/'
+  const named = (type: IamSubject['type'], member: string): readonly IamSubject[] => {
+    const name = input[member]
+    return typeof name === 'string' ? [{ type, name, path }] : []
+  }
+  if (/InstanceProfile(?:Tags)?$/.test(action))
+    return named('instance-profile', 'InstanceProfileName')
+  if (/Role/.test(action)) return named('role', 'RoleName')
+  // Which user a key belongs to is not known here.
+  const others = ['ListUsers', 'GetAccessKeyLastUsed']
+  if (!/User|AccessKey/.test(action) || others.includes(action)) return []
+  const subjects = named('user', 'UserName')
+  if (subjects.length > 0 || role !== undefined) return [...subjects, ...renamed(action, input)]
+  return [{ type: 'user', name: user, path }]
+}
+
+/** The new name of a user, which must be allowed, too. */
+function renamed(action: string, input: Input): readonly IamSubject[] {
+  const { UserName, NewUserName, NewPath } = input
+  if (action !== 'UpdateUser' || (NewUserName === undefined && NewPath === undefined)) return []
+  const name = String(NewUserName ?? UserName)
+  const moved = { type: 'user', name } as const
+  if (typeof NewPath === 'string') return [{ ...moved, path: NewPath, moves: true }]
+  return [{ ...moved, path: '/', pathOf: String(UserName) }]
 }
 
 /** For requests that concern no single resource. */

@@ -7,20 +7,21 @@
 import { createHash } from 'node:crypto'
 import type { User as UserView } from '@aws-sdk/client-iam'
 import { z } from 'zod'
-import type { AccessKeyRecord, User } from '../../model/account-records.ts'
+import type { AccessKeyRecord, Account, User } from '../../model/account-records.ts'
 import { type ErrorCode, refused } from '../../model/errors.ts'
+import { IAM_PATH, iamArn, iamId, PROFILE_NAME_MAX } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { Version } from '../../model/version.ts'
 import type { ReadTx } from '../../store/store.ts'
+import type { Caller } from '../action.ts'
 import { withCode } from '../schemas.ts'
-import { userArn } from './request-resources.ts'
 
 /** Older hosts refuse keys that have their user's rights. */
 export const USERS_VERSION: Version = [0, 4]
 /** Most users of an account. */
 export const USERS_MAX = 500
-/** Random bytes for `userId`. */
-export const USER_ID_BYTES = 17
+/** For accounts and keys of daemons that did not note it. */
+const FIRST_RELEASE = '2026-11-22T00:00:00.000Z'
 const PAGE_MAX = 1000
 const MARKER_MAX = 256
 
@@ -31,8 +32,32 @@ const nameSchema = (max: number) =>
     ...withCode('ValidationError'),
   })
 
+/** `Path`. */
+export const pathSchema = z.string().refine((text) => IAM_PATH.test(text), {
+  error:
+    'The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.',
+  ...withCode('ValidationError'),
+})
+
+/** `PathPrefix`. */
+export const pathPrefixSchema = z
+  .string()
+  .regex(/^\/[\x21-\x7e]{0,511}$/)
+  .default('/')
+
+/** Refuses a session of a role that means itself as a user. Errors: `ValidationError`. */
+export function userNameOf(asked: string | undefined, { user, role }: Caller): string {
+  if (asked !== undefined) return asked
+  if (role === undefined) return user
+  throw refused('ValidationError', 'Must specify userName when calling with non-User credentials')
+}
+
 /** `UserName`. */
 export const userNameSchema = nameSchema(64)
+/** `RoleName`. */
+export const roleNameSchema = nameSchema(64)
+/** `InstanceProfileName`. */
+export const profileNameSchema = nameSchema(PROFILE_NAME_MAX)
 /** `PolicyName`. */
 export const policyNameSchema = nameSchema(128)
 
@@ -78,8 +103,9 @@ export async function listUsers(tx: ReadTx, account: AccountId): Promise<readonl
   const keys = (await tx.accessKeys(account)).filter(
     ({ user, rights }) => rights !== 'policies' && !named.has(user),
   )
+  const owner = keys.length === 0 ? undefined : await tx.account(account)
   const others = [...Map.groupBy(keys, ({ user }) => user)].map(([name, own]) =>
-    withoutRecord(account, name, own),
+    withoutRecord(owner ?? { id: account, createdAt: null }, name, own),
   )
   return [...records, ...others].toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -96,7 +122,8 @@ export async function requireUser(
     ({ user, rights }) => user === name && rights !== 'policies',
   )
   if (own.length === 0) throw noSuchEntity(`The user with name ${name} cannot be found.`)
-  return withoutRecord(account, name, own)
+  const owner = await tx.account(account)
+  return withoutRecord(owner ?? { id: account, createdAt: null }, name, own)
 }
 
 /** Like `requireUser`. Errors: `UnmodifiableEntity` for one whose keys have all rights. */
@@ -114,26 +141,21 @@ export async function requireLimitedUser(
 }
 
 function withoutRecord(
-  account: AccountId,
+  { id: account, createdAt: made }: Pick<Account, 'id' | 'createdAt'>,
   name: string,
   keys: readonly AccessKeyRecord[],
 ): FoundUser {
   const bytes = createHash('sha256').update(`${account}/${name}`).digest()
-  const [createdAt = '1970-01-01T00:00:00.000Z'] = keys.flatMap((key) => key.createdAt ?? []).sort()
-  return { account, name, id: userId(bytes), createdAt, hasAllRights: true }
-}
-
-const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-
-/** A user's id from at least `USER_ID_BYTES` bytes. */
-export function userId(bytes: Uint8Array): string {
-  return `AIDA${Array.from(bytes.slice(0, USER_ID_BYTES), (byte) => BASE32.charAt(byte % 32)).join('')}`
+  const [first] = keys.flatMap((key) => key.createdAt ?? []).sort()
+  const createdAt = first ?? made ?? FIRST_RELEASE
+  return { account, name, id: iamId('AIDA', bytes), path: null, createdAt, hasAllRights: true }
 }
 
 /** A user as IAM shows it. */
-export function userView({ account, name, id, createdAt }: User): UserView {
+export function userView({ account, name, id, path, createdAt }: User): UserView {
   return {
-    ...{ Path: '/', UserName: name, UserId: id, Arn: userArn(account, name) },
+    ...{ Path: path ?? '/', UserName: name, UserId: id },
+    Arn: iamArn('user', { account, path, name }),
     CreateDate: new Date(createdAt),
   }
 }

@@ -182,9 +182,6 @@ const PURCHASES: readonly AlwaysEmpty[] = [
 ]
 
 const INSTANCES: readonly AlwaysEmpty[] = [
-  none('DescribeIamInstanceProfileAssociations', 'IamInstanceProfileAssociations', {
-    AssociationIds: 'InvalidAssociationID.NotFound',
-  }),
   none('DescribeInstanceEventWindows', 'InstanceEventWindows', {
     InstanceEventWindowIds: 'InvalidInstanceEventWindowId.NotFound',
   }),

@@ -1,5 +1,5 @@
 /**
- * GetCallerIdentity, the only STS action, with which EC2 clients learn who they are.
+ * GetCallerIdentity, with which EC2 clients learn who they are.
  *
  * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
  */
@@ -7,12 +7,15 @@ import { z } from 'zod'
 import { callerArn } from '../accounts/caller-arn.ts'
 import { readAction } from '../read.ts'
 
-/** The caller's account, user and ARN. It needs no permission. */
+/** The caller's account, id and ARN. It needs no permission. */
 export const getCallerIdentity = readAction({
   name: 'GetCallerIdentity',
   input: z.strictObject({}),
   answer: (_asked, { caller }) => ({
-    UserId: caller.user,
+    UserId:
+      caller.role === undefined
+        ? (caller.userId ?? caller.user)
+        : `${caller.role.id}:${caller.role.session}`,
     Account: caller.account,
     Arn: callerArn(caller),
   }),

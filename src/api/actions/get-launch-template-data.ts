@@ -29,6 +29,7 @@ function dataOf(details: InstanceDetails, view: InstanceOutput): ResponseLaunchT
   return {
     ImageId: view.ImageId,
     InstanceType: view.InstanceType,
+    ...(options.profile === null ? {} : { IamInstanceProfile: { Arn: options.profile.arn } }),
     ...(keyName === null ? {} : { KeyName: keyName }),
     ...(userData === null ? {} : { UserData: userData }),
     DisableApiTermination: options.disableApiTermination,

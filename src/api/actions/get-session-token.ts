@@ -1,7 +1,7 @@
 /** GetSessionToken: temporary credentials with the rights of the caller's key. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { newSession } from '../accounts/sessions.ts'
+import { newSession, requireCipher } from '../../model/session-token.ts'
 import { USERS_VERSION } from '../accounts/users.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
 import { readAction } from '../read.ts'
@@ -24,14 +24,11 @@ export const getSessionToken = readAction({
   async answer({ DurationSeconds }, { caller, now, messages, random, read, settings }) {
     if (caller.isTemporary === true)
       throw refused('AccessDenied', 'Cannot call GetSessionToken with session credentials')
-    if (messages === null || messages === undefined)
-      throw refused(
-        'UnsupportedOperation',
-        'Temporary credentials need a secret that all hosts share: set cluster.secretFile',
-      )
+    const cipher = requireCipher(messages)
     await read((tx) => refuseOlderHosts(tx, settings, USERS_VERSION, 'temporary credentials'))
     const expiresAtMs = Date.parse(now) + DurationSeconds * 1000
-    const made = newSession(messages, random, { parent: caller.accessKey, expiresAtMs })
+    const subject = { kind: 'key', parent: caller.accessKey } as const
+    const made = newSession(cipher, random, { subject, expiresAtMs })
     return {
       Credentials: {
         ...{ AccessKeyId: made.id, SecretAccessKey: made.secret, SessionToken: made.token },

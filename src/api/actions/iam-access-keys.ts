@@ -12,6 +12,7 @@ import {
   pageShape,
   requireUser,
   USERS_VERSION,
+  userNameOf,
   userNameSchema,
 } from '../accounts/users.ts'
 import { changeAction } from '../change.ts'
@@ -30,7 +31,7 @@ export const listAccessKeys = readAction({
   name: 'ListAccessKeys',
   input: z.strictObject({ ...pageShape, ...optionalUser }),
   async answer(asked, { account, caller, read }) {
-    const name = asked.UserName ?? caller.user
+    const name = userNameOf(asked.UserName, caller)
     const keys = await read(async (tx) => {
       await requireUser(tx, account, name)
       return (await tx.accessKeys(account)).filter(({ user }) => user === name)
@@ -45,7 +46,7 @@ export const createAccessKey = changeAction({
   name: 'CreateAccessKey',
   input: z.strictObject(optionalUser),
   async change(tx, { UserName }, { account, caller, now, settings, parts }) {
-    const user = await requireUser(tx, account, UserName ?? caller.user)
+    const user = await requireUser(tx, account, userNameOf(UserName, caller))
     await tx.takeTurn(account)
     const keys = (await tx.accessKeys(account)).filter((key) => key.user === user.name)
     if (keys.length >= KEYS_OF_USER_MAX) throw limitExceeded('AccessKeysPerUser', KEYS_OF_USER_MAX)
@@ -72,7 +73,7 @@ export const updateAccessKey = changeAction({
     Status: z.enum(['Active', 'Inactive']),
   }),
   async change(tx, { UserName, AccessKeyId, Status }, { account, caller }) {
-    const key = await requireKey(tx, account, AccessKeyId, UserName ?? caller.user)
+    const key = await requireKey(tx, account, AccessKeyId, userNameOf(UserName, caller))
     await tx.updateAccessKey(key.id, {
       status: Status === 'Inactive' ? 'disabled' : activeStatus(key),
     })
@@ -84,7 +85,7 @@ export const deleteAccessKey = changeAction({
   name: 'DeleteAccessKey',
   input: z.strictObject({ ...optionalUser, AccessKeyId: keyIdSchema }),
   async change(tx, { UserName, AccessKeyId }, { account, caller }) {
-    const key = await requireKey(tx, account, AccessKeyId, UserName ?? caller.user)
+    const key = await requireKey(tx, account, AccessKeyId, userNameOf(UserName, caller))
     await tx.deleteAccessKey(key.id)
   },
 })

@@ -1,20 +1,27 @@
 /** Actions of IAM on policies of users: https://docs.aws.amazon.com/IAM/latest/APIReference/ */
 import type { Policy as PolicyView } from '@aws-sdk/client-iam'
 import { z } from 'zod'
-import { refused } from '../../model/errors.ts'
+import type { IdentityPolicy } from '../../model/account-records.ts'
 import type { AccountId } from '../../model/ids.ts'
-import {
-  MANAGED_POLICIES,
-  type ManagedPolicy,
-  managedPolicy,
-} from '../../model/managed-policies.ts'
-import { parsePolicy } from '../../model/policy.ts'
+import { MANAGED_POLICIES, type ManagedPolicy } from '../../model/managed-policies.ts'
 import type { ReadTx } from '../../store/store.ts'
 import {
-  limitExceeded,
+  attachedView,
+  attachManaged,
+  detachManaged,
+  inlineView,
+  policiesOf,
+  putInline,
+  refuseMalformed,
+  requireInline,
+  requireManaged,
+} from '../accounts/identity-policies.ts'
+import { requireRole } from '../accounts/roles.ts'
+import {
   noSuchEntity,
   pageOf,
   pageShape,
+  pathPrefixSchema,
   policyNameSchema,
   requireLimitedUser,
   requireUser,
@@ -24,8 +31,6 @@ import { changeAction } from '../change.ts'
 import { readAction } from '../read.ts'
 import { onlySchema } from '../schemas.ts'
 
-/** Most inline and most managed policies of a user. All are read with each of its requests. */
-const POLICIES_MAX = 10
 const ARN_MAX = 2048
 /** The only version of each managed policy. */
 const VERSION = 'v1'
@@ -37,24 +42,22 @@ const ofUser = { UserName: userNameSchema }
 const named = { ...ofUser, PolicyName: policyNameSchema }
 const arnSchema = z.string().max(ARN_MAX)
 
+function ownerOf(account: AccountId, user: string) {
+  return { account, owner: `user/${user}` } as const
+}
+
 /** PutUserPolicy: sets an inline policy. What of it is not understood is refused. */
 export const putUserPolicy = changeAction({
   name: 'PutUserPolicy',
   input: z.strictObject({ ...named, PolicyDocument: z.string() }),
   prepare(asked) {
-    const parsed = parsePolicy(asked.PolicyDocument)
-    if ('problem' in parsed) throw refused('MalformedPolicyDocument', parsed.problem)
+    refuseMalformed(asked.PolicyDocument)
     return asked
   },
   async change(tx, { UserName, PolicyName: name, PolicyDocument: document }, { account }) {
     await tx.takeTurn(account)
     await requireLimitedUser(tx, account, UserName)
-    const others = (await policiesOf(tx, account, UserName, 'inline')).filter(
-      (one) => one.name !== name,
-    )
-    if (others.length >= POLICIES_MAX) throw limitExceeded('InlinePoliciesPerUser', POLICIES_MAX)
-    const owner = `user/${UserName}` as const
-    await tx.putIdentityPolicy({ account, owner, kind: 'inline', name, document })
+    await putInline(tx, ownerOf(account, UserName), { name, document })
   },
 })
 
@@ -63,7 +66,10 @@ export const getUserPolicy = readAction({
   name: 'GetUserPolicy',
   input: z.strictObject(named),
   async answer({ UserName, PolicyName }, { account, read }) {
-    const { document } = await read((tx) => requirePolicy(tx, account, UserName, PolicyName))
+    const { document } = await read(async (tx) => {
+      await requireUser(tx, account, UserName)
+      return await requireInline(tx, ownerOf(account, UserName), PolicyName)
+    })
     return { UserName, PolicyName, PolicyDocument: encodeURIComponent(document) }
   },
 })
@@ -75,10 +81,9 @@ export const listUserPolicies = readAction({
   async answer(asked, { account, read }) {
     const policies = await read(async (tx) => {
       await requireUser(tx, account, asked.UserName)
-      return policiesOf(tx, account, asked.UserName, 'inline')
+      return await policiesOf(tx, ownerOf(account, asked.UserName), 'inline')
     })
-    const { items, more } = pageOf(policies, ({ name }) => name, asked)
-    return { PolicyNames: items.map(({ name }) => name), ...more }
+    return inlineView(policies, asked)
   },
 })
 
@@ -87,7 +92,9 @@ export const deleteUserPolicy = changeAction({
   name: 'DeleteUserPolicy',
   input: z.strictObject(named),
   async change(tx, { UserName, PolicyName }, { account }) {
-    await tx.deleteIdentityPolicy(await requirePolicy(tx, account, UserName, PolicyName))
+    await requireUser(tx, account, UserName)
+    const policy = await requireInline(tx, ownerOf(account, UserName), PolicyName)
+    await tx.deleteIdentityPolicy(policy)
   },
 })
 
@@ -98,13 +105,7 @@ export const attachUserPolicy = changeAction({
   async change(tx, { UserName, PolicyArn }, { account }) {
     await tx.takeTurn(account)
     await requireLimitedUser(tx, account, UserName)
-    requireManaged(PolicyArn)
-    const others = (await policiesOf(tx, account, UserName, 'managed')).filter(
-      ({ name }) => name !== PolicyArn,
-    )
-    if (others.length >= POLICIES_MAX) throw limitExceeded('PoliciesPerUser', POLICIES_MAX)
-    const owner = `user/${UserName}` as const
-    await tx.putIdentityPolicy({ account, owner, kind: 'managed', name: PolicyArn, document: '' })
+    await attachManaged(tx, ownerOf(account, UserName), PolicyArn)
   },
 })
 
@@ -114,11 +115,7 @@ export const detachUserPolicy = changeAction({
   input: z.strictObject({ ...ofUser, PolicyArn: arnSchema }),
   async change(tx, { UserName, PolicyArn }, { account }) {
     await requireLimitedUser(tx, account, UserName)
-    const attached = await policiesOf(tx, account, UserName, 'managed')
-    if (!attached.some(({ name }) => name === PolicyArn))
-      throw noSuchEntity(`Policy ${PolicyArn} was not found.`)
-    const owner = `user/${UserName}` as const
-    await tx.deleteIdentityPolicy({ account, owner, kind: 'managed', name: PolicyArn })
+    await detachManaged(tx, ownerOf(account, UserName), PolicyArn)
   },
 })
 
@@ -129,13 +126,9 @@ export const listAttachedUserPolicies = readAction({
   async answer(asked, { account, read }) {
     const attached = await read(async (tx) => {
       await requireUser(tx, account, asked.UserName)
-      return policiesOf(tx, account, asked.UserName, 'managed')
+      return await policiesOf(tx, ownerOf(account, asked.UserName), 'managed')
     })
-    const { items, more } = pageOf(attached, ({ name }) => name, asked)
-    const AttachedPolicies = items.map(({ name: PolicyArn }) => ({
-      ...{ PolicyName: PolicyArn.slice(PolicyArn.lastIndexOf('/') + 1), PolicyArn },
-    }))
-    return { AttachedPolicies, ...more }
+    return attachedView(attached, asked)
   },
 })
 
@@ -190,29 +183,59 @@ export const getPolicyVersion = readAction({
   },
 })
 
-function requireManaged(arn: string): ManagedPolicy {
-  const policy = managedPolicy(arn)
-  if (policy !== undefined) return policy
-  throw noSuchEntity(`Policy ${arn} does not exist or is not attachable.`)
+/** ListEntitiesForPolicy: the users and roles of the account that have a managed policy. */
+export const listEntitiesForPolicy = readAction({
+  name: 'ListEntitiesForPolicy',
+  input: z.strictObject({
+    ...{ ...pageShape, PolicyArn: arnSchema, PathPrefix: pathPrefixSchema },
+    EntityFilter: z
+      .enum(['User', 'Role', 'Group', 'LocalManagedPolicy', 'AWSManagedPolicy'])
+      .optional(),
+    PolicyUsageFilter: z.enum(['PermissionsPolicy', 'PermissionsBoundary']).optional(),
+  }),
+  async answer(asked, { account, read }) {
+    const { arn } = requireManaged(asked.PolicyArn)
+    const all = await read(async (tx) => {
+      const owners = (await tx.identityPolicies(account)).filter(
+        ({ kind, name }) => kind === 'managed' && name === arn,
+      )
+      return await Promise.all(owners.map((one) => entityOf(tx, one)))
+    })
+    const isWanted = ({ type, path }: Entity) =>
+      path.startsWith(asked.PathPrefix) &&
+      asked.PolicyUsageFilter !== 'PermissionsBoundary' &&
+      (asked.EntityFilter === undefined || asked.EntityFilter === type)
+    const { items, more } = pageOf(
+      all.filter(isWanted),
+      ({ type, name }) => `${type}/${name}`,
+      asked,
+    )
+    const of = (wanted: Entity['type']) => items.filter(({ type }) => type === wanted)
+    return {
+      PolicyGroups: [],
+      PolicyUsers: of('User').map(({ name, id }) => ({ UserName: name, UserId: id })),
+      PolicyRoles: of('Role').map(({ name, id }) => ({ RoleName: name, RoleId: id })),
+      ...more,
+    }
+  },
+})
+
+/** Who has a policy. */
+interface Entity {
+  readonly type: 'User' | 'Role'
+  readonly name: string
+  readonly id: string
+  readonly path: string
 }
 
-async function policiesOf(
-  tx: ReadTx,
-  account: AccountId,
-  user: string,
-  kind: 'inline' | 'managed',
-) {
-  return (await tx.identityPolicies(account, `user/${user}`)).filter((one) => one.kind === kind)
+async function entityOf(tx: ReadTx, { account, owner }: IdentityPolicy): Promise<Entity> {
+  const name = owner.slice('user/'.length)
+  const isUser = owner.startsWith('user/')
+  const { id, path } = await (isUser ? requireUser : requireRole)(tx, account, name)
+  return { type: isUser ? 'User' : 'Role', name, id, path: path ?? '/' }
 }
 
-async function requirePolicy(tx: ReadTx, account: AccountId, user: string, name: string) {
-  await requireUser(tx, account, user)
-  const found = (await policiesOf(tx, account, user, 'inline')).find((one) => one.name === name)
-  if (found !== undefined) return found
-  throw noSuchEntity(`The user policy with name ${name} cannot be found.`)
-}
-
-/** How many users of the account have each managed policy. */
+/** How many users and roles of the account have each managed policy. */
 async function attachmentsOf(tx: ReadTx, account: AccountId): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>()
   for (const { kind, name } of await tx.identityPolicies(account))

@@ -1,42 +1,42 @@
 /** Actions of IAM on users: https://docs.aws.amazon.com/IAM/latest/APIReference/ */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
+import { IAM_ID_BYTES, iamId } from '../../model/iam-names.ts'
 import {
   limitExceeded,
   listUsers,
   pageOf,
   pageShape,
+  pathPrefixSchema,
+  pathSchema,
   requireLimitedUser,
   requireUser,
-  USER_ID_BYTES,
   USERS_MAX,
   USERS_VERSION,
-  userId,
+  userNameOf,
   userNameSchema,
   userView,
 } from '../accounts/users.ts'
 import { changeAction } from '../change.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
 import { readAction } from '../read.ts'
-import { onlySchema } from '../schemas.ts'
-
-const NO_PATHS = 'Path: users have no paths; use /'
 
 /** GetUser: the named user, or the caller. */
 export const getUser = readAction({
   name: 'GetUser',
   input: z.strictObject({ UserName: userNameSchema.optional() }),
   answer: async ({ UserName }, { account, caller, read }) => ({
-    User: userView(await read((tx) => requireUser(tx, account, UserName ?? caller.user))),
+    User: userView(await read((tx) => requireUser(tx, account, userNameOf(UserName, caller)))),
   }),
 })
 
-/** ListUsers. */
+/** ListUsers: those whose paths begin with the prefix. */
 export const listUsersAction = readAction({
   name: 'ListUsers',
-  input: z.strictObject({ ...pageShape, PathPrefix: onlySchema('/', NO_PATHS) }),
+  input: z.strictObject({ ...pageShape, PathPrefix: pathPrefixSchema }),
   async answer(asked, { account, read }) {
-    const users = await read((tx) => listUsers(tx, account))
+    const all = await read((tx) => listUsers(tx, account))
+    const users = all.filter(({ path }) => (path ?? '/').startsWith(asked.PathPrefix))
     const { items, more } = pageOf(users, ({ name }) => name, asked)
     return { Users: items.map(userView), ...more }
   },
@@ -47,9 +47,9 @@ export const createUser = changeAction({
   name: 'CreateUser',
   input: z.strictObject({
     UserName: userNameSchema,
-    Path: onlySchema('/', NO_PATHS),
+    Path: pathSchema.default('/'),
   }),
-  async change(tx, { UserName: name }, { account, now, settings, parts }) {
+  async change(tx, { UserName: name, Path: path }, { account, now, settings, parts }) {
     await refuseOlderHosts(tx, settings, USERS_VERSION, 'users with policies')
     await tx.takeTurn(account)
     const users = await listUsers(tx, account)
@@ -57,12 +57,33 @@ export const createUser = changeAction({
     if (users.some((user) => user.name.toLowerCase() === name.toLowerCase()))
       throw refused('EntityAlreadyExists', `User with name ${name} already exists.`)
     if (users.length >= USERS_MAX) throw limitExceeded('UsersPerAccount', USERS_MAX)
-    const user = { account, name, id: userId(parts.random(USER_ID_BYTES)), createdAt: now }
+    const id = iamId('AIDA', parts.random(IAM_ID_BYTES))
+    const user = { account, name, id, path, createdAt: now }
     if ((await tx.insertUser(user)) === 'exists')
       throw refused('EntityAlreadyExists', `User with name ${name} already exists.`)
     return user
   },
   view: (user) => ({ User: userView(user) }),
+})
+
+/** UpdateUser: another name or path. Keys and policies go with the user. */
+export const updateUser = changeAction({
+  name: 'UpdateUser',
+  input: z.strictObject({
+    UserName: userNameSchema,
+    NewUserName: userNameSchema.optional(),
+    NewPath: pathSchema.optional(),
+  }),
+  async change(tx, { UserName, NewUserName: name = UserName, NewPath }, { account }) {
+    await tx.takeTurn(account)
+    const user = await requireLimitedUser(tx, account, UserName)
+    const taken = (await listUsers(tx, account)).some(
+      (one) => one.name !== UserName && one.name.toLowerCase() === name.toLowerCase(),
+    )
+    const to = { name, path: NewPath ?? user.path }
+    if (taken || (await tx.moveUser(user, to)) === 'exists')
+      throw refused('EntityAlreadyExists', `User with name ${name} already exists.`)
+  },
 })
 
 /** DeleteUser: one without keys and policies. */

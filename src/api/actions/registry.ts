@@ -24,6 +24,7 @@ export {
   disassociateRouteTable,
   replaceRouteTableAssociation,
 } from './associate-route-table.ts'
+export { assumeRole } from './assume-role.ts'
 export { attachInternetGateway, detachInternetGateway } from './attach-internet-gateway.ts'
 export { attachNetworkInterface } from './attach-network-interface.ts'
 export {
@@ -140,6 +141,18 @@ export {
   updateAccessKey,
 } from './iam-access-keys.ts'
 export {
+  addRoleToInstanceProfile,
+  createInstanceProfile,
+  deleteInstanceProfile,
+  getInstanceProfile,
+  listInstanceProfiles,
+  listInstanceProfilesForRole,
+  listInstanceProfileTags,
+  removeRoleFromInstanceProfile,
+  tagInstanceProfile,
+  untagInstanceProfile,
+} from './iam-instance-profiles.ts'
+export {
   attachUserPolicy,
   deleteUserPolicy,
   detachUserPolicy,
@@ -147,10 +160,31 @@ export {
   getPolicyVersion,
   getUserPolicy,
   listAttachedUserPolicies,
+  listEntitiesForPolicy,
   listPolicies,
   listUserPolicies,
   putUserPolicy,
 } from './iam-policies.ts'
+export {
+  attachRolePolicy,
+  deleteRolePolicy,
+  detachRolePolicy,
+  getRolePolicy,
+  listAttachedRolePolicies,
+  listRolePolicies,
+  putRolePolicy,
+} from './iam-role-policies.ts'
+export {
+  createRole,
+  deleteRole,
+  getRole,
+  listRoles,
+  listRoleTags,
+  tagRole,
+  untagRole,
+  updateAssumeRolePolicy,
+  updateRole,
+} from './iam-roles.ts'
 export {
   createUser,
   deleteUser,
@@ -158,8 +192,15 @@ export {
   listAccountAliases,
   listGroupsForUser,
   listUsersAction,
+  updateUser,
 } from './iam-users.ts'
 export { importKeyPair } from './import-key-pair.ts'
+export {
+  associateIamInstanceProfile,
+  describeIamInstanceProfileAssociations,
+  disassociateIamInstanceProfile,
+  replaceIamInstanceProfileAssociation,
+} from './instance-profile-associations.ts'
 export { lookupEvents } from './lookup-events.ts'
 export { modifyAddressAttribute, resetAddressAttribute } from './modify-address-attribute.ts'
 export { modifyImageAttribute, resetImageAttribute } from './modify-image-attribute.ts'

@@ -15,6 +15,7 @@ import type { ReadTx, Tx } from '../../store/store.ts'
 import type { ApiSettings } from '../action.ts'
 import { type Changing, changeAction } from '../change.ts'
 import { type InstanceDetails, instanceDetails } from '../instances/instance-details.ts'
+import { givenProfile } from '../instances/instance-profiles.ts'
 import { requireTemplate, requireVersion } from '../instances/launch-templates.ts'
 import type { CatalogueReader } from '../launch/catalogue.ts'
 import { launchChoices } from '../launch/choices.ts'
@@ -94,8 +95,9 @@ export const runInstances = changeAction({
 async function launch(
   tx: Tx,
   { order: asked, given, reservation, catalogue }: Launch,
-  { account, now, settings, metadata, budget, dryRun, newId, parts }: Changing,
+  changing: Changing,
 ): Promise<readonly InstanceDetails[]> {
+  const { account, now, settings, metadata, budget, dryRun, newId, parts } = changing
   const draw = createRandomIds(newId, parts.random)
   const order = asked ?? (await orderFromTemplate(tx, account, given, settings))
   const known = await catalogue.read(tx)
@@ -112,6 +114,7 @@ async function launch(
     least: order.minCount,
     most: order.maxCount,
   })
+  const profile = await givenProfile(tx, order.profile, changing)
   // In EC2, a dry run does not check capacity either.
   dryRun()
   const made = choices.nics.filter(({ existing }) => existing === null).length
@@ -130,6 +133,7 @@ async function launch(
     now,
     draw,
     publicAddresses,
+    profile,
     budget,
   })
 }

@@ -15,6 +15,7 @@ export const EC2_MODEL: WireModel = {
     AssignPrivateIpAddresses: ['AssignPrivateIpAddressesRequest', 'AssignPrivateIpAddressesResult'],
     AssociateAddress: ['AssociateAddressRequest', 'AssociateAddressResult'],
     AssociateDhcpOptions: ['AssociateDhcpOptionsRequest', 'unit'],
+    AssociateIamInstanceProfile: ['AssociateIamInstanceProfileRequest', 'AssociateIamInstanceProfileResult'],
     AssociateRouteTable: ['AssociateRouteTableRequest', 'AssociateRouteTableResult'],
     AttachInternetGateway: ['AttachInternetGatewayRequest', 'unit'],
     AttachNetworkInterface: ['AttachNetworkInterfaceRequest', 'AttachNetworkInterfaceResult'],
@@ -181,6 +182,7 @@ export const EC2_MODEL: WireModel = {
     DetachInternetGateway: ['DetachInternetGatewayRequest', 'unit'],
     DetachNetworkInterface: ['DetachNetworkInterfaceRequest', 'unit'],
     DisassociateAddress: ['DisassociateAddressRequest', 'unit'],
+    DisassociateIamInstanceProfile: ['DisassociateIamInstanceProfileRequest', 'DisassociateIamInstanceProfileResult'],
     DisassociateRouteTable: ['DisassociateRouteTableRequest', 'unit'],
     GetAllowedImagesSettings: ['GetAllowedImagesSettingsRequest', 'GetAllowedImagesSettingsResult'],
     GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
@@ -215,6 +217,7 @@ export const EC2_MODEL: WireModel = {
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
     RejectVpcPeeringConnection: ['RejectVpcPeeringConnectionRequest', 'RejectVpcPeeringConnectionResult'],
     ReleaseAddress: ['ReleaseAddressRequest', 'unit'],
+    ReplaceIamInstanceProfileAssociation: ['ReplaceIamInstanceProfileAssociationRequest', 'ReplaceIamInstanceProfileAssociationResult'],
     ReplaceNetworkAclAssociation: ['ReplaceNetworkAclAssociationRequest', 'ReplaceNetworkAclAssociationResult'],
     ReplaceNetworkAclEntry: ['ReplaceNetworkAclEntryRequest', 'unit'],
     ReplaceRoute: ['ReplaceRouteRequest', 'unit'],
@@ -278,6 +281,10 @@ export const EC2_MODEL: WireModel = {
       DhcpOptionsId: 'DhcpOptionsId string',
       VpcId: 'VpcId string',
       DryRun: 'DryRun boolean'
+    },
+    AssociateIamInstanceProfileRequest: {
+      IamInstanceProfile: 'IamInstanceProfile IamInstanceProfileSpecification',
+      InstanceId: 'InstanceId string'
     },
     AssociateRouteTableRequest: {
       RouteTableId: 'RouteTableId string',
@@ -1506,6 +1513,9 @@ export const EC2_MODEL: WireModel = {
       PublicIp: 'PublicIp string',
       DryRun: 'DryRun boolean'
     },
+    DisassociateIamInstanceProfileRequest: {
+      AssociationId: 'AssociationId string'
+    },
     DisassociateRouteTableRequest: {
       AssociationId: 'AssociationId string',
       DryRun: 'DryRun boolean'
@@ -2129,6 +2139,10 @@ export const EC2_MODEL: WireModel = {
       NetworkBorderGroup: 'NetworkBorderGroup string',
       DryRun: 'DryRun boolean'
     },
+    ReplaceIamInstanceProfileAssociationRequest: {
+      IamInstanceProfile: 'IamInstanceProfile IamInstanceProfileSpecification',
+      AssociationId: 'AssociationId string'
+    },
     ReplaceNetworkAclAssociationRequest: {
       AssociationId: 'AssociationId string',
       NetworkAclId: 'NetworkAclId string',
@@ -2490,6 +2504,9 @@ export const EC2_MODEL: WireModel = {
     AssociateAddressResult: {
       associationId: 'AssociationId string'
     },
+    AssociateIamInstanceProfileResult: {
+      iamInstanceProfileAssociation: 'IamInstanceProfileAssociation IamInstanceProfileAssociation'
+    },
     AssociateRouteTableResult: {
       associationId: 'AssociationId string',
       associationState: 'AssociationState RouteTableAssociationState'
@@ -2827,7 +2844,7 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeIamInstanceProfileAssociationsResult: {
-      iamInstanceProfileAssociationSet: 'IamInstanceProfileAssociations Nothing[item]',
+      iamInstanceProfileAssociationSet: 'IamInstanceProfileAssociations IamInstanceProfileAssociation[item]',
       nextToken: 'NextToken string'
     },
     DescribeIdFormatResult: {
@@ -3188,6 +3205,9 @@ export const EC2_MODEL: WireModel = {
       tagSet: 'Tags Tag[item]',
       ownerId: 'OwnerId string'
     },
+    DisassociateIamInstanceProfileResult: {
+      iamInstanceProfileAssociation: 'IamInstanceProfileAssociation IamInstanceProfileAssociation'
+    },
     DiskInfo: {
       sizeInGB: 'SizeInGB number',
       count: 'Count number',
@@ -3387,6 +3407,13 @@ export const EC2_MODEL: WireModel = {
     IamInstanceProfile: {
       arn: 'Arn string',
       id: 'Id string'
+    },
+    IamInstanceProfileAssociation: {
+      associationId: 'AssociationId string',
+      instanceId: 'InstanceId string',
+      iamInstanceProfile: 'IamInstanceProfile IamInstanceProfile',
+      state: 'State string',
+      timestamp: 'Timestamp timestamp'
     },
     IcmpTypeCode: {
       code: 'Code number',
@@ -4438,6 +4465,9 @@ export const EC2_MODEL: WireModel = {
     },
     RejectVpcPeeringConnectionResult: {
       return: 'Return boolean'
+    },
+    ReplaceIamInstanceProfileAssociationResult: {
+      iamInstanceProfileAssociation: 'IamInstanceProfileAssociation IamInstanceProfileAssociation'
     },
     ReplaceNetworkAclAssociationResult: {
       newAssociationId: 'NewAssociationId string'

@@ -10,35 +10,85 @@ export const IAM_MODEL: WireModel = {
   namespace: 'https://iam.amazonaws.com/doc/2010-05-08/',
   wrapped: true,
   actions: {
+    AddRoleToInstanceProfile: ['AddRoleToInstanceProfileRequest', 'unit'],
+    AttachRolePolicy: ['AttachRolePolicyRequest', 'unit'],
     AttachUserPolicy: ['AttachUserPolicyRequest', 'unit'],
     CreateAccessKey: ['CreateAccessKeyRequest', 'CreateAccessKeyResponse'],
+    CreateInstanceProfile: ['CreateInstanceProfileRequest', 'CreateInstanceProfileResponse'],
+    CreateRole: ['CreateRoleRequest', 'CreateRoleResponse'],
     CreateUser: ['CreateUserRequest', 'CreateUserResponse'],
     DeleteAccessKey: ['DeleteAccessKeyRequest', 'unit'],
+    DeleteInstanceProfile: ['DeleteInstanceProfileRequest', 'unit'],
+    DeleteRole: ['DeleteRoleRequest', 'unit'],
+    DeleteRolePolicy: ['DeleteRolePolicyRequest', 'unit'],
     DeleteUser: ['DeleteUserRequest', 'unit'],
     DeleteUserPolicy: ['DeleteUserPolicyRequest', 'unit'],
+    DetachRolePolicy: ['DetachRolePolicyRequest', 'unit'],
     DetachUserPolicy: ['DetachUserPolicyRequest', 'unit'],
     GetAccessKeyLastUsed: ['GetAccessKeyLastUsedRequest', 'GetAccessKeyLastUsedResponse'],
+    GetInstanceProfile: ['GetInstanceProfileRequest', 'GetInstanceProfileResponse'],
     GetPolicy: ['GetPolicyRequest', 'GetPolicyResponse'],
     GetPolicyVersion: ['GetPolicyVersionRequest', 'GetPolicyVersionResponse'],
+    GetRole: ['GetRoleRequest', 'GetRoleResponse'],
+    GetRolePolicy: ['GetRolePolicyRequest', 'GetRolePolicyResponse'],
     GetUser: ['GetUserRequest', 'GetUserResponse'],
     GetUserPolicy: ['GetUserPolicyRequest', 'GetUserPolicyResponse'],
     ListAccessKeys: ['ListAccessKeysRequest', 'ListAccessKeysResponse'],
     ListAccountAliases: ['ListAccountAliasesRequest', 'ListAccountAliasesResponse'],
+    ListAttachedRolePolicies: ['ListAttachedRolePoliciesRequest', 'ListAttachedRolePoliciesResponse'],
     ListAttachedUserPolicies: ['ListAttachedUserPoliciesRequest', 'ListAttachedUserPoliciesResponse'],
+    ListEntitiesForPolicy: ['ListEntitiesForPolicyRequest', 'ListEntitiesForPolicyResponse'],
     ListGroupsForUser: ['ListGroupsForUserRequest', 'ListGroupsForUserResponse'],
+    ListInstanceProfileTags: ['ListInstanceProfileTagsRequest', 'ListInstanceProfileTagsResponse'],
+    ListInstanceProfiles: ['ListInstanceProfilesRequest', 'ListInstanceProfilesResponse'],
+    ListInstanceProfilesForRole: ['ListInstanceProfilesForRoleRequest', 'ListInstanceProfilesForRoleResponse'],
     ListPolicies: ['ListPoliciesRequest', 'ListPoliciesResponse'],
+    ListRolePolicies: ['ListRolePoliciesRequest', 'ListRolePoliciesResponse'],
+    ListRoleTags: ['ListRoleTagsRequest', 'ListRoleTagsResponse'],
+    ListRoles: ['ListRolesRequest', 'ListRolesResponse'],
     ListUserPolicies: ['ListUserPoliciesRequest', 'ListUserPoliciesResponse'],
     ListUsers: ['ListUsersRequest', 'ListUsersResponse'],
+    PutRolePolicy: ['PutRolePolicyRequest', 'unit'],
     PutUserPolicy: ['PutUserPolicyRequest', 'unit'],
-    UpdateAccessKey: ['UpdateAccessKeyRequest', 'unit']
+    RemoveRoleFromInstanceProfile: ['RemoveRoleFromInstanceProfileRequest', 'unit'],
+    TagInstanceProfile: ['TagInstanceProfileRequest', 'unit'],
+    TagRole: ['TagRoleRequest', 'unit'],
+    UntagInstanceProfile: ['UntagInstanceProfileRequest', 'unit'],
+    UntagRole: ['UntagRoleRequest', 'unit'],
+    UpdateAccessKey: ['UpdateAccessKeyRequest', 'unit'],
+    UpdateAssumeRolePolicy: ['UpdateAssumeRolePolicyRequest', 'unit'],
+    UpdateRole: ['UpdateRoleRequest', 'UpdateRoleResponse'],
+    UpdateUser: ['UpdateUserRequest', 'unit']
   },
   inputs: {
+    AddRoleToInstanceProfileRequest: {
+      InstanceProfileName: 'InstanceProfileName string',
+      RoleName: 'RoleName string'
+    },
+    AttachRolePolicyRequest: {
+      RoleName: 'RoleName string',
+      PolicyArn: 'PolicyArn string'
+    },
     AttachUserPolicyRequest: {
       UserName: 'UserName string',
       PolicyArn: 'PolicyArn string'
     },
     CreateAccessKeyRequest: {
       UserName: 'UserName string'
+    },
+    CreateInstanceProfileRequest: {
+      InstanceProfileName: 'InstanceProfileName string',
+      Path: 'Path string',
+      Tags: 'Tags Tag[]'
+    },
+    CreateRoleRequest: {
+      RoleName: 'RoleName string',
+      AssumeRolePolicyDocument: 'AssumeRolePolicyDocument string',
+      Path: 'Path string',
+      Description: 'Description string',
+      MaxSessionDuration: 'MaxSessionDuration number',
+      PermissionsBoundary: 'PermissionsBoundary string',
+      Tags: 'Tags Tag[]'
     },
     CreateUserRequest: {
       UserName: 'UserName string',
@@ -50,12 +100,26 @@ export const IAM_MODEL: WireModel = {
       AccessKeyId: 'AccessKeyId string',
       UserName: 'UserName string'
     },
+    DeleteInstanceProfileRequest: {
+      InstanceProfileName: 'InstanceProfileName string'
+    },
+    DeleteRolePolicyRequest: {
+      RoleName: 'RoleName string',
+      PolicyName: 'PolicyName string'
+    },
+    DeleteRoleRequest: {
+      RoleName: 'RoleName string'
+    },
     DeleteUserPolicyRequest: {
       UserName: 'UserName string',
       PolicyName: 'PolicyName string'
     },
     DeleteUserRequest: {
       UserName: 'UserName string'
+    },
+    DetachRolePolicyRequest: {
+      RoleName: 'RoleName string',
+      PolicyArn: 'PolicyArn string'
     },
     DetachUserPolicyRequest: {
       UserName: 'UserName string',
@@ -64,12 +128,22 @@ export const IAM_MODEL: WireModel = {
     GetAccessKeyLastUsedRequest: {
       AccessKeyId: 'AccessKeyId string'
     },
+    GetInstanceProfileRequest: {
+      InstanceProfileName: 'InstanceProfileName string'
+    },
     GetPolicyRequest: {
       PolicyArn: 'PolicyArn string'
     },
     GetPolicyVersionRequest: {
       PolicyArn: 'PolicyArn string',
       VersionId: 'VersionId string'
+    },
+    GetRolePolicyRequest: {
+      RoleName: 'RoleName string',
+      PolicyName: 'PolicyName string'
+    },
+    GetRoleRequest: {
+      RoleName: 'RoleName string'
     },
     GetUserPolicyRequest: {
       UserName: 'UserName string',
@@ -87,9 +161,23 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    ListAttachedRolePoliciesRequest: {
+      RoleName: 'RoleName string',
+      PathPrefix: 'PathPrefix string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
     ListAttachedUserPoliciesRequest: {
       UserName: 'UserName string',
       PathPrefix: 'PathPrefix string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListEntitiesForPolicyRequest: {
+      PolicyArn: 'PolicyArn string',
+      EntityFilter: 'EntityFilter string',
+      PathPrefix: 'PathPrefix string',
+      PolicyUsageFilter: 'PolicyUsageFilter string',
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
@@ -98,11 +186,41 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    ListInstanceProfileTagsRequest: {
+      InstanceProfileName: 'InstanceProfileName string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListInstanceProfilesForRoleRequest: {
+      RoleName: 'RoleName string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListInstanceProfilesRequest: {
+      PathPrefix: 'PathPrefix string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
     ListPoliciesRequest: {
       Scope: 'Scope string',
       OnlyAttached: 'OnlyAttached boolean',
       PathPrefix: 'PathPrefix string',
       PolicyUsageFilter: 'PolicyUsageFilter string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListRolePoliciesRequest: {
+      RoleName: 'RoleName string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListRoleTagsRequest: {
+      RoleName: 'RoleName string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListRolesRequest: {
+      PathPrefix: 'PathPrefix string',
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
@@ -116,19 +234,58 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    PutRolePolicyRequest: {
+      RoleName: 'RoleName string',
+      PolicyName: 'PolicyName string',
+      PolicyDocument: 'PolicyDocument string'
+    },
     PutUserPolicyRequest: {
       UserName: 'UserName string',
       PolicyName: 'PolicyName string',
       PolicyDocument: 'PolicyDocument string'
     },
+    RemoveRoleFromInstanceProfileRequest: {
+      InstanceProfileName: 'InstanceProfileName string',
+      RoleName: 'RoleName string'
+    },
     Tag: {
       Key: 'Key string',
       Value: 'Value string'
+    },
+    TagInstanceProfileRequest: {
+      InstanceProfileName: 'InstanceProfileName string',
+      Tags: 'Tags Tag[]'
+    },
+    TagRoleRequest: {
+      RoleName: 'RoleName string',
+      Tags: 'Tags Tag[]'
+    },
+    UntagInstanceProfileRequest: {
+      InstanceProfileName: 'InstanceProfileName string',
+      TagKeys: 'TagKeys string[]'
+    },
+    UntagRoleRequest: {
+      RoleName: 'RoleName string',
+      TagKeys: 'TagKeys string[]'
     },
     UpdateAccessKeyRequest: {
       AccessKeyId: 'AccessKeyId string',
       Status: 'Status string',
       UserName: 'UserName string'
+    },
+    UpdateAssumeRolePolicyRequest: {
+      RoleName: 'RoleName string',
+      PolicyDocument: 'PolicyDocument string'
+    },
+    UpdateRoleRequest: {
+      RoleName: 'RoleName string',
+      Description: 'Description string',
+      MaxSessionDuration: 'MaxSessionDuration number'
+    },
+    UpdateUserRequest: {
+      UserName: 'UserName string',
+      NewPath: 'NewPath string',
+      NewUserName: 'NewUserName string'
     }
   },
   outputs: {
@@ -161,6 +318,12 @@ export const IAM_MODEL: WireModel = {
     CreateAccessKeyResponse: {
       AccessKey: 'AccessKey AccessKey'
     },
+    CreateInstanceProfileResponse: {
+      InstanceProfile: 'InstanceProfile InstanceProfile'
+    },
+    CreateRoleResponse: {
+      Role: 'Role Role'
+    },
     CreateUserResponse: {
       User: 'User User'
     },
@@ -168,11 +331,22 @@ export const IAM_MODEL: WireModel = {
       UserName: 'UserName string',
       AccessKeyLastUsed: 'AccessKeyLastUsed AccessKeyLastUsed'
     },
+    GetInstanceProfileResponse: {
+      InstanceProfile: 'InstanceProfile InstanceProfile'
+    },
     GetPolicyResponse: {
       Policy: 'Policy Policy'
     },
     GetPolicyVersionResponse: {
       PolicyVersion: 'PolicyVersion PolicyVersion'
+    },
+    GetRolePolicyResponse: {
+      RoleName: 'RoleName string',
+      PolicyName: 'PolicyName string',
+      PolicyDocument: 'PolicyDocument string'
+    },
+    GetRoleResponse: {
+      Role: 'Role Role'
     },
     GetUserPolicyResponse: {
       UserName: 'UserName string',
@@ -189,6 +363,15 @@ export const IAM_MODEL: WireModel = {
       Arn: 'Arn string',
       CreateDate: 'CreateDate timestamp'
     },
+    InstanceProfile: {
+      Path: 'Path string',
+      InstanceProfileName: 'InstanceProfileName string',
+      InstanceProfileId: 'InstanceProfileId string',
+      Arn: 'Arn string',
+      CreateDate: 'CreateDate timestamp',
+      Roles: 'Roles Role[member]',
+      Tags: 'Tags Tag[member]'
+    },
     ListAccessKeysResponse: {
       AccessKeyMetadata: 'AccessKeyMetadata AccessKeyMetadata[member]',
       IsTruncated: 'IsTruncated boolean',
@@ -199,8 +382,20 @@ export const IAM_MODEL: WireModel = {
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
+    ListAttachedRolePoliciesResponse: {
+      AttachedPolicies: 'AttachedPolicies AttachedPolicy[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
     ListAttachedUserPoliciesResponse: {
       AttachedPolicies: 'AttachedPolicies AttachedPolicy[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListEntitiesForPolicyResponse: {
+      PolicyGroups: 'PolicyGroups PolicyGroup[member]',
+      PolicyUsers: 'PolicyUsers PolicyUser[member]',
+      PolicyRoles: 'PolicyRoles PolicyRole[member]',
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
@@ -209,8 +404,38 @@ export const IAM_MODEL: WireModel = {
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
+    ListInstanceProfileTagsResponse: {
+      Tags: 'Tags Tag[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListInstanceProfilesForRoleResponse: {
+      InstanceProfiles: 'InstanceProfiles InstanceProfile[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListInstanceProfilesResponse: {
+      InstanceProfiles: 'InstanceProfiles InstanceProfile[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
     ListPoliciesResponse: {
       Policies: 'Policies Policy[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListRolePoliciesResponse: {
+      PolicyNames: 'PolicyNames string[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListRoleTagsResponse: {
+      Tags: 'Tags Tag[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListRolesResponse: {
+      Roles: 'Roles Role[member]',
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
@@ -238,16 +463,51 @@ export const IAM_MODEL: WireModel = {
       UpdateDate: 'UpdateDate timestamp',
       Tags: 'Tags Tag[member]'
     },
+    PolicyGroup: {
+      GroupName: 'GroupName string',
+      GroupId: 'GroupId string'
+    },
+    PolicyRole: {
+      RoleName: 'RoleName string',
+      RoleId: 'RoleId string'
+    },
+    PolicyUser: {
+      UserName: 'UserName string',
+      UserId: 'UserId string'
+    },
     PolicyVersion: {
       Document: 'Document string',
       VersionId: 'VersionId string',
       IsDefaultVersion: 'IsDefaultVersion boolean',
       CreateDate: 'CreateDate timestamp'
     },
+    Role: {
+      Path: 'Path string',
+      RoleName: 'RoleName string',
+      RoleId: 'RoleId string',
+      Arn: 'Arn string',
+      CreateDate: 'CreateDate timestamp',
+      AssumeRolePolicyDocument: 'AssumeRolePolicyDocument string',
+      Description: 'Description string',
+      MaxSessionDuration: 'MaxSessionDuration number',
+      PermissionsBoundary: 'PermissionsBoundary AttachedPermissionsBoundary',
+      Tags: 'Tags Tag[member]',
+      RoleLastUsed: 'RoleLastUsed RoleLastUsed',
+      SourceRoleTemplate: 'SourceRoleTemplate SourceRoleTemplate'
+    },
+    RoleLastUsed: {
+      LastUsedDate: 'LastUsedDate timestamp',
+      Region: 'Region string'
+    },
+    SourceRoleTemplate: {
+      TemplateArn: 'TemplateArn string',
+      TemplateMinorVersion: 'TemplateMinorVersion number'
+    },
     Tag: {
       Key: 'Key string',
       Value: 'Value string'
     },
+    UpdateRoleResponse: {},
     User: {
       Path: 'Path string',
       UserName: 'UserName string',

@@ -10,11 +10,27 @@ export const STS_MODEL: WireModel = {
   namespace: 'https://sts.amazonaws.com/doc/2011-06-15/',
   wrapped: true,
   actions: {
+    AssumeRole: ['AssumeRoleRequest', 'AssumeRoleResponse'],
     DecodeAuthorizationMessage: ['DecodeAuthorizationMessageRequest', 'DecodeAuthorizationMessageResponse'],
     GetCallerIdentity: ['GetCallerIdentityRequest', 'GetCallerIdentityResponse'],
     GetSessionToken: ['GetSessionTokenRequest', 'GetSessionTokenResponse']
   },
   inputs: {
+    AssumeRoleRequest: {
+      RoleArn: 'RoleArn string',
+      RoleSessionName: 'RoleSessionName string',
+      PolicyArns: 'PolicyArns PolicyDescriptorType[]',
+      Policy: 'Policy string',
+      DurationSeconds: 'DurationSeconds number',
+      Tags: 'Tags Tag[]',
+      TransitiveTagKeys: 'TransitiveTagKeys string[]',
+      ExternalId: 'ExternalId string',
+      SerialNumber: 'SerialNumber string',
+      TokenCode: 'TokenCode string',
+      SourceIdentity: 'SourceIdentity string',
+      ProvidedContexts: 'ProvidedContexts ProvidedContext[]',
+      MinimumSessionTokenSize: 'MinimumSessionTokenSize number'
+    },
     DecodeAuthorizationMessageRequest: {
       EncodedMessage: 'EncodedMessage string'
     },
@@ -24,9 +40,32 @@ export const STS_MODEL: WireModel = {
       SerialNumber: 'SerialNumber string',
       TokenCode: 'TokenCode string',
       MinimumSessionTokenSize: 'MinimumSessionTokenSize number'
+    },
+    PolicyDescriptorType: {
+      arn: 'arn string'
+    },
+    ProvidedContext: {
+      ProviderArn: 'ProviderArn string',
+      ContextAssertion: 'ContextAssertion string'
+    },
+    Tag: {
+      Key: 'Key string',
+      Value: 'Value string'
     }
   },
   outputs: {
+    AssumeRoleResponse: {
+      Credentials: 'Credentials Credentials',
+      AssumedRoleUser: 'AssumedRoleUser AssumedRoleUser',
+      PackedPolicySize: 'PackedPolicySize number',
+      SourceIdentity: 'SourceIdentity string',
+      SessionTokenUtilization: 'SessionTokenUtilization number',
+      SessionTokenSize: 'SessionTokenSize number'
+    },
+    AssumedRoleUser: {
+      AssumedRoleId: 'AssumedRoleId string',
+      Arn: 'Arn string'
+    },
     Credentials: {
       AccessKeyId: 'AccessKeyId string',
       SecretAccessKey: 'SecretAccessKey string',

@@ -78,10 +78,17 @@ export async function authenticate(
 }
 
 /** The caller that a key proves. */
-export function callerOf({ id, account, user, rights, parent }: AccessKey): Caller {
-  const caller = { account, user, rights: rights === 'policies' ? 'policies' : 'all' } as const
-  if (parent === undefined) return { ...caller, accessKey: id }
-  return { ...caller, accessKey: parent, isTemporary: true }
+export function callerOf(key: AccessKey): Caller {
+  const { id, account, user, parent, userPath, userId, role } = key
+  const caller: Caller = {
+    ...{ account, user, accessKey: parent ?? id },
+    rights: key.rights === 'policies' ? 'policies' : 'all',
+    ...(userPath === undefined ? {} : { userPath }),
+    ...(userId === undefined ? {} : { userId }),
+  }
+  // All sessions of a role share the limits of one key.
+  if (role !== undefined) return { ...caller, accessKey: role.id, isTemporary: true, role }
+  return parent === undefined ? caller : { ...caller, isTemporary: true }
 }
 
 /**

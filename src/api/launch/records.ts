@@ -15,6 +15,7 @@ import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
 import { type Budget, writeOne } from '../budget.ts'
 import type { InstanceDetails } from '../instances/instance-details.ts'
+import type { GivenProfile } from '../instances/instance-profiles.ts'
 import type { AddressSource } from '../networks/addresses.ts'
 import { nicInUse } from '../networks/network-interfaces.ts'
 import { addressCount, insertNewNic } from '../networks/nic-addresses.ts'
@@ -48,6 +49,8 @@ interface LaunchPlan {
   readonly draw: RandomIds
   /** Where public addresses come from; null: none is wanted. */
   readonly publicAddresses: AddressSource | null
+  /** The instance profile that each gets. */
+  readonly profile: GivenProfile | null
   readonly budget: Budget
 }
 
@@ -296,7 +299,7 @@ async function plug(
 }
 
 function newInstance(
-  { account, now, draw, order, choices, metadata, reservation, room }: Launch,
+  { account, now, draw, order, choices, metadata, reservation, room, profile }: Launch,
   { host, partition }: Place,
   launchIndex: number,
 ): Instance {
@@ -322,7 +325,11 @@ function newInstance(
     launchedAt: now,
     terminatedAt: null,
     metadata: launchMetadata(order.metadata, metadata),
-    options: { ...order.options, placementGroup: membershipIn(room.group, partition) },
+    options: {
+      ...order.options,
+      placementGroup: membershipIn(room.group, partition),
+      profile: profile && { association: draw.id('iip-assoc'), ...profile },
+    },
   }
 }
 

@@ -14,6 +14,7 @@ import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { MetadataOptions } from '../../model/metadata-options.ts'
 import { INTERFACES_MAX } from '../../model/nic-limits.ts'
 import { KIB } from '../../model/sizes.ts'
+import { type ProfileReference, profileReferenceSchema } from '../instances/instance-profiles.ts'
 import { askedMetadata, metadataShape } from '../instances/metadata-options.ts'
 import { ANY_ADDRESS, namesAddress } from '../networks/nic-addresses.ts'
 import {
@@ -62,6 +63,8 @@ export interface LaunchRequest {
   readonly template: { readonly id: LaunchTemplateId; readonly version: number } | null
   /** Null: outside of any placement group. */
   readonly placementGroup: PlacementGroupOrder | null
+  /** Null: instances without a role. */
+  readonly profile: ProfileReference | null
 }
 
 /** The first NIC of each instance, and what concerns all. */
@@ -150,6 +153,7 @@ export const launchShape = {
     .default({}),
   BlockDeviceMappings: launchDevicesSchema,
   TagSpecifications: tagSpecificationsSchema(TAGGED),
+  IamInstanceProfile: profileReferenceSchema.optional(),
   MetadataOptions: z.strictObject(metadataShape).default({}),
   ClientToken: z
     .string()
@@ -198,6 +202,7 @@ export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRe
     options: launchOptions(given),
     template: null,
     placementGroup: placementGroupOrder(given.Placement),
+    profile: given.IamInstanceProfile ?? null,
   }
 }
 

@@ -62,6 +62,8 @@ export function overridden(data: LaunchTemplateData, asked: Parameters): Paramet
 
 function override(name: string, below: unknown, above: unknown): unknown {
   if (!isGiven(above)) return below
+  // A name and an ARN would be two profiles.
+  if (name === 'IamInstanceProfile') return above
   if (Array.isArray(above) && Array.isArray(below)) {
     if (name === 'TagSpecifications') return byKey(below, above, 'ResourceType', mergeTags)
     if (name === 'BlockDeviceMappings') return byKey(below, above, 'DeviceName', mergeMembers)

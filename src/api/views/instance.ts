@@ -20,6 +20,7 @@ import type {
 import type { Ipv4 } from '../../model/addr.ts'
 import { derivedId } from '../../model/derived-ids.ts'
 import { ipHostLabel } from '../../model/hostname.ts'
+import type { ProfileAssociation } from '../../model/iam-names.ts'
 import type { GroupId } from '../../model/ids.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
@@ -104,7 +105,12 @@ function identityView({ instance }: InstanceDetails): InstanceOutput {
     InstanceType: instance.type as _InstanceType,
     LaunchTime: new Date(instance.launchedAt),
     MetadataOptions: metadataView(instance.metadata),
+    ...profileView(instance.options?.profile ?? null),
   }
+}
+
+function profileView(profile: ProfileAssociation | null): InstanceOutput {
+  return profile === null ? {} : { IamInstanceProfile: { Arn: profile.arn, Id: profile.id } }
 }
 
 /** What is the same for every instance. */

@@ -60,6 +60,7 @@ const OF_DATA: DataFilters = {
   'http-endpoint': (data) => data.MetadataOptions?.HttpEndpoint,
   'http-protocol-ipv4': (data) => data.MetadataOptions?.HttpEndpoint,
   'http-tokens': (data) => data.MetadataOptions?.HttpTokens,
+  'iam-instance-profile': (data) => data.IamInstanceProfile?.Arn ?? data.IamInstanceProfile?.Name,
   'image-id': (data) => data.ImageId,
   'instance-type': (data) => data.InstanceType,
 }

@@ -75,7 +75,7 @@ export function answer(
   if (!isGood) return problem(401)
   const node = nodeAt(caller.tree, segments)
   if (node === undefined) return problem(404)
-  const document = documentOf(node)
+  const document = documentOf(node, nowMs)
   return { status: 200, contentType: document.contentType, headers: {}, body: document.body }
 }
 

@@ -4,8 +4,9 @@
  * - Its part of the want: `local.instances`. The pure `metadataTree` says what each instance may
  *   read, and the pure `answer` decides on each request. The source address of the connection tells
  *   who asks. The firewall guarantees that it is genuine.
- * - An older daemon leaves nothing. Its socket closed when it ended, and its tokens stay valid,
- *   because they are signed and not stored (`tokens.ts`).
+ * - An older daemon leaves nothing. Its socket closed when it ended. Its tokens and the credentials
+ *   of roles stay valid, because they are signed and not stored (`tokens.ts`,
+ *   `role-credentials.ts`).
  * - If the daemon dies here, the kernel refuses connections until the next one listens. Before the
  *   first pass no caller is known, so nobody gets an answer.
  * - `apply` updates the callers, then listens. The links service creates the address. While it is
@@ -30,11 +31,12 @@ import { addressesOf, type InstanceWant } from '../../model/want.ts'
 import type { HostService, Pass } from '../service.ts'
 import type { MetadataReply, MetadataRequest } from './answer.ts'
 import { answer, problem, TOKEN_HEADER, TOKEN_TTL_HEADER } from './answer.ts'
+import { type CredentialParts, createRoleCredentials } from './role-credentials.ts'
 import { createTokens } from './tokens.ts'
 import type { Directory, TreeSettings } from './tree.ts'
 import { metadataTree } from './tree.ts'
 
-const METADATA_PORT = 80
+const USUAL_PLACE = { address: METADATA_ADDRESS, port: 80 }
 /** Request line and headers. Real clients send less than 1 KiB. */
 const MAX_HEADER_BYTES = 8 * KIB
 const MAX_HEADERS = 64
@@ -53,6 +55,8 @@ export interface MetadataParts {
   readonly settings: TreeSettings
   /** The key that signs tokens, at least 16 bytes. It must stay the same across restarts. */
   readonly key: Uint8Array
+  /** What credentials of instances' roles are made with. Absent: instances get none. */
+  readonly roles?: CredentialParts
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
@@ -74,9 +78,9 @@ interface Caller {
 export function createMetadata(parts: MetadataParts): HostService {
   const { settings, clock, metrics } = parts
   const log = parts.log.child({ service: 'metadata' })
-  const listen = parts.listen ?? { address: METADATA_ADDRESS, port: METADATA_PORT }
-  const sockets = parts.sockets ?? createServiceSockets()
+  const { listen = USUAL_PLACE, sockets = createServiceSockets() } = parts
   const tokens = createTokens(parts.key)
+  const roles = parts.roles && createRoleCredentials(parts.roles)
   const requests = metrics.counter('atoll_metadata_requests_total', 'Metadata requests by status', [
     'status',
   ])
@@ -101,7 +105,7 @@ export function createMetadata(parts: MetadataParts): HostService {
     const caller = callers.get(incoming.socket.remoteAddress ?? '')
     if (caller === undefined) return problem(404)
     if (!caller.requests.take(clock.monotonic())) return problem(429)
-    caller.tree ??= metadataTree(caller.instance, settings)
+    caller.tree ??= metadataTree(caller.instance, settings, roles)
     const { id, metadata: options } = caller.instance
     const known = { instance: id, tree: caller.tree, options }
     return answer(readRequest(incoming), known, tokens, clock.now())
@@ -138,6 +142,7 @@ export function createMetadata(parts: MetadataParts): HostService {
     gate: false,
     passesGates: true,
     async apply(pass: Pass) {
+      roles?.keep(pass.want.local.instances)
       callers = callersOf(pass.want.local.instances, callers, clock.monotonic())
       if (!server.listening) await startListening(server, sockets, listen)
       return []

@@ -10,6 +10,7 @@ import { formatCidr } from '../../model/addr.ts'
 import { ipHostLabel, publicHostLabel } from '../../model/hostname.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import { addressesOf, floatingIpsOf, type InstanceWant, type NicWant } from '../../model/want.ts'
+import type { RoleCredentials, RoleDocuments } from './role-credentials.ts'
 
 /** What the documents contain besides the instance itself. */
 export interface TreeSettings {
@@ -26,6 +27,15 @@ export interface Document {
   readonly contentType: string
 }
 
+/** A document whose text depends on the time. */
+interface TimedDocument {
+  readonly kind: 'timed'
+  /** JSON, at `nowMs` (milliseconds since the epoch). */
+  readonly at: (nowMs: number) => object
+}
+
+type Node = Document | TimedDocument | Directory
+
 export interface Directory {
   readonly kind: 'directory'
   /** By path segment, in the order of the listing. */
@@ -35,7 +45,7 @@ export interface Directory {
 interface Entry {
   /** The entry's line in the listing: usually its segment, with a slash for a directory. */
   readonly line: string
-  readonly node: Document | Directory
+  readonly node: Node
 }
 
 /** The versions that clients may name. All have the same contents. */
@@ -75,15 +85,19 @@ const TEXT = 'text/plain'
 /** Tag keys that can be a path segment (EC2 user guide, "Allow tags in instance metadata"). */
 const TAG_SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9+\-=.,_:@]{1,128}$/
 
-/** Everything that the instance may read, from `/` down. */
-export function metadataTree(instance: InstanceWant, settings: TreeSettings): Directory {
+/** Everything that the instance may read, from `/` down. Without `roles` it gets no role. */
+export function metadataTree(
+  instance: InstanceWant,
+  settings: TreeSettings,
+  roles?: Pick<RoleCredentials, 'of'>,
+): Directory {
   const version: Entry['node'] = directory({
     dynamic: directory({
       'instance-identity': directory({
         document: json(identityDocument(instance, settings)),
       }),
     }),
-    'meta-data': metaData(instance, settings),
+    'meta-data': metaData(instance, settings, roles?.of(instance)),
     'user-data': userData(instance),
   })
   // At the root, EC2 lists version names without a slash.
@@ -92,11 +106,8 @@ export function metadataTree(instance: InstanceWant, settings: TreeSettings): Di
 }
 
 /** The node at a path of decoded segments, or undefined. No segments mean the root. */
-export function nodeAt(
-  root: Directory,
-  segments: readonly string[],
-): Document | Directory | undefined {
-  let node: Document | Directory | undefined = root
+export function nodeAt(root: Directory, segments: readonly string[]): Node | undefined {
+  let node: Node | undefined = root
   for (const segment of segments) {
     if (node?.kind !== 'directory') return undefined
     node = node.entries.get(segment)?.node
@@ -104,13 +115,21 @@ export function nodeAt(
   return node
 }
 
-/** What a request for a node returns: a document as it is, or the listing of a directory. */
-export function documentOf(node: Document | Directory): Document {
+/**
+ * What a request for a node returns at `nowMs` (milliseconds since the epoch): a document as it is,
+ * or the listing of a directory.
+ */
+export function documentOf(node: Node, nowMs: number): Document {
   if (node.kind === 'document') return node
+  if (node.kind === 'timed') return json(node.at(nowMs))
   return text(Array.from(node.entries.values(), ({ line }) => line).join('\n'))
 }
 
-function metaData(instance: InstanceWant, settings: TreeSettings): Directory {
+function metaData(
+  instance: InstanceWant,
+  settings: TreeSettings,
+  role: RoleDocuments | undefined,
+): Directory {
   const [first] = instance.nics
   const name = `${instance.hostname}.${settings.zone}`
   return directory({
@@ -122,6 +141,7 @@ function metaData(instance: InstanceWant, settings: TreeSettings): Directory {
       root: text(ROOT_DEVICE_NAME),
     }),
     hostname: text(name),
+    iam: role && iam(role),
     'instance-action': text('none'),
     'instance-id': text(instance.id),
     'instance-life-cycle': text('on-demand'),
@@ -141,6 +161,17 @@ function metaData(instance: InstanceWant, settings: TreeSettings): Directory {
     'security-groups': first && text(lines(first.groups.map((group) => group.name))),
     services: directory({ domain: text('amazonaws.com'), partition: text('aws') }),
     tags: tags(instance),
+  })
+}
+
+/** Absent without an instance profile. */
+function iam({ info, role }: RoleDocuments): Directory {
+  return directory({
+    info: { kind: 'timed', at: info },
+    'security-credentials':
+      role === null
+        ? undefined
+        : directory({ [role.name]: { kind: 'timed', at: (nowMs) => role.credentials(nowMs) } }),
   })
 }
 
@@ -273,9 +304,7 @@ function json(value: object): Document {
 }
 
 /** A directory of the defined entries. */
-function directory(
-  children: Readonly<Record<string, Document | Directory | undefined>>,
-): Directory {
+function directory(children: Readonly<Record<string, Node | undefined>>): Directory {
   const entries = Object.entries(children).flatMap(([name, node]): [string, Entry][] => {
     if (node === undefined) return []
     return [[name, { line: node.kind === 'directory' ? `${name}/` : name, node }]]

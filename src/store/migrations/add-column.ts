@@ -8,7 +8,7 @@ export async function addColumn(
   db: Kysely<unknown>,
   table: string,
   column: string,
-  type: 'integer' | 'bigint' | 'text' | 'varchar(64)' | 'varchar(255)',
+  type: 'integer' | 'bigint' | 'text' | 'varchar(64)' | 'varchar(255)' | 'varchar(512)',
   define: (definition: ColumnDefinitionBuilder) => ColumnDefinitionBuilder = (definition) =>
     definition,
 ): Promise<void> {

@@ -13,12 +13,14 @@ import type {
   Account,
   AccountStatus,
   UsableKey,
+  User,
 } from '../../model/account-records.ts'
+import { IAM_PATH, USER_ID } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { MetadataDefaults } from '../../model/metadata-options.ts'
 import { isQuota, type OwnQuotas, parseQuotaName } from '../../model/quotas.ts'
 import type { Instance, InstanceType, Volume } from '../../model/records.ts'
-import { account, count, name, TEXT_MAX, time } from './columns.ts'
+import { account, count, like, name, TEXT_MAX, time } from './columns.ts'
 import { insertOr } from './insert.ts'
 import { type MetadataColumns, metadataColumns, metadataOf, metadataSchema } from './metadata.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
@@ -60,14 +62,27 @@ const tables = {
 }
 /** A key with its account's status. An account whose status cannot be read has no usable key. */
 const USABLE_KEYS: RowShape<
-  Omit<UsableKey, 'accountStatus'> & { accountStatus: AccountStatus | null }
-> = { name: 'accessKeys', cached: false, schema: keySchema.extend({ accountStatus }) }
+  Omit<UsableKey, 'accountStatus' | 'userPath' | 'userId'> & {
+    readonly accountStatus: AccountStatus | null
+    readonly userPath: string | null
+    readonly userId: string | null
+  }
+> = {
+  name: 'accessKeys',
+  cached: false,
+  schema: keySchema.extend({
+    accountStatus,
+    userPath: like<string>(IAM_PATH).nullable(),
+    userId: like<string>(USER_ID).nullable(),
+  }),
+}
 
 /** Columns of other nouns. */
 interface Others {
   readonly instances: Pick<Instance, 'account' | 'type' | 'state'>
   readonly instanceTypes: Pick<InstanceType, 'name' | 'vcpus' | 'memoryMiB'>
   readonly volumes: Pick<Volume, 'account' | 'sizeGiB'>
+  readonly users: User
 }
 type Tables = RowsOf<typeof tables> & Others
 
@@ -118,18 +133,30 @@ export const accounts = noun({
       const found = Object.entries({ ...ofInstances, ...ofVolumes })
       return usage.parse(Object.fromEntries(found.map(([key, value]) => [key, Number(value)])))
     },
-    /** The key, with what its account's record says of all its keys. */
+    /** The key, with what its account's record says of all its keys, and that of its user. */
     async accessKey(id: string): Promise<UsableKey | undefined> {
       const found = await db
         .selectFrom('accessKeys')
         .leftJoin('accounts', 'accounts.id', 'accessKeys.account')
+        .leftJoin('users', (join) =>
+          join
+            .onRef('users.account', '=', 'accessKeys.account')
+            .onRef('users.name', '=', 'accessKeys.user'),
+        )
         .selectAll('accessKeys')
-        .select('accounts.status as accountStatus')
+        .select([
+          'accounts.status as accountStatus',
+          'users.path as userPath',
+          'users.id as userId',
+        ])
         .where('accessKeys.id', '=', id)
         .execute()
-      return rows
-        .parse(USABLE_KEYS, found)
-        .map((key) => ({ ...key, accountStatus: key.accountStatus ?? 'active' }))[0]
+      return rows.parse(USABLE_KEYS, found).map(({ accountStatus, userPath, userId, ...key }) => ({
+        ...key,
+        accountStatus: accountStatus ?? ('active' as const),
+        ...(userPath === null ? {} : { userPath }),
+        ...(userId === null ? {} : { userId }),
+      }))[0]
     },
     /** The number of keys of all accounts. */
     async countAccessKeys(): Promise<number> {

@@ -3,13 +3,14 @@
  * are none. Pure.
  */
 import { z } from 'zod'
+import { PROFILE_ARN, PROFILE_ID } from '../../model/iam-names.ts'
 import {
   INSTANCE_OPTIONS,
   type InstanceOptions,
   withDefaults,
 } from '../../model/instance-options.ts'
 import { PARTITIONS_MAX } from '../../model/placement-group.ts'
-import { id, name } from './columns.ts'
+import { id, name, time } from './columns.ts'
 
 /** EC2's longest description. */
 const DESCRIPTION_MAX = 255
@@ -37,6 +38,14 @@ const schema = z
         id: id('pg'),
         name,
         partition: z.int().min(1).max(PARTITIONS_MAX).nullable(),
+      })
+      .nullable(),
+    profile: z
+      .object({
+        association: id('iip-assoc'),
+        id: z.string().regex(PROFILE_ID),
+        arn: z.string().regex(PROFILE_ARN),
+        since: time,
       })
       .nullable(),
   } satisfies Record<keyof InstanceOptions, z.ZodType>)

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import type { AccountId, HostName, InstanceId } from '../../model/ids.ts'
-import { INSTANCE_OPTIONS } from '../../model/instance-options.ts'
+import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
 import type { Host, Image, Instance, Volume } from '../../model/records.ts'
 import { ofHost, type Scope } from '../scope.ts'
@@ -116,7 +116,7 @@ const SEEN_FIELDS: ReadonlySet<string> = new Set<keyof InstanceChange>([
   'stateReason',
   'launchedAt',
   'terminatedAt',
-  // The host uses the record itself for these.
+  // The host uses the record itself for these. A profile is given by `associateProfile`.
   'options',
 ])
 
@@ -163,6 +163,11 @@ export const instances = noun({
       if (Object.keys(columns).length === 0) return
       await db.updateTable('instances').set(columns).where('id', '=', id).execute()
       if (change.state !== undefined) where.isRunning(id, change.state === 'running')
+    },
+    /** Gives the instance options with another instance profile, of which its host is told. */
+    async associateProfile(id: InstanceId, options: InstanceOptions): Promise<void> {
+      const columns = changeToColumns({ options })
+      await db.updateTable('instances').set(columns).where('id', '=', id).execute()
     },
     /**
      * Deletes the record after its tombstone time, with what is left of its volumes. Its NICs are
@@ -228,6 +233,7 @@ export const instances = noun({
   touches: {
     insertInstance: (_session, { host }) => [ofHost(host)],
     updateInstance: touchedByChange,
+    associateProfile: async ({ where }, id) => (await where.hostOf(id)).map(ofHost),
     // It was terminated before, so no host has anything of it.
     deleteInstance: nobody,
     claimInstance: (_session, _id, { name }) => [ofHost(name)],
@@ -242,6 +248,7 @@ export const instances = noun({
   inCopy: {
     insertInstance: async (tx, { id }) => isThere(tx.instances({ ids: [id] })),
     updateInstance: async (tx, id) => isThere(tx.instances({ ids: [id] })),
+    associateProfile: async (tx, id) => isThere(tx.instances({ ids: [id] })),
     deleteInstance: always,
     claimInstance: always,
     moveInstance: async (tx, id) => isThere(tx.instances({ ids: [id] })),

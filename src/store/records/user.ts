@@ -7,10 +7,11 @@
  * policy outlives its owner.
  */
 import { z } from 'zod'
-import type { IdentityPolicy, User } from '../../model/account-records.ts'
+import type { AccessKeyRecord, IdentityPolicy, User } from '../../model/account-records.ts'
+import { IAM_PATH, USER_ID } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { account, like, TEXT_MAX, time } from './columns.ts'
-import { insertOr } from './insert.ts'
+import { insertOr, unless } from './insert.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 
 const NAME = '[\\w+=,.@-]{1,64}'
@@ -23,7 +24,8 @@ const tables = {
     schema: z.object({
       account,
       name: like<string>(new RegExp(`^${NAME}$`)),
-      id: like<string>(/^AIDA[A-Z2-7]{17}$/),
+      id: like<string>(USER_ID),
+      path: like<string>(IAM_PATH).nullable(),
       createdAt: time,
     }),
   }),
@@ -41,13 +43,19 @@ const tables = {
   }),
 }
 
+/** Columns of other nouns. */
+interface Others {
+  readonly accessKeys: Pick<AccessKeyRecord, 'account' | 'user'>
+}
+type Tables = RowsOf<typeof tables> & Others
+
 /** A policy without its contents. */
 type PolicyKey = Omit<IdentityPolicy, 'document'>
 
 /** The noun. */
 export const users = noun({
   tables,
-  reads: ({ db, rows }: Session<RowsOf<typeof tables>>) => ({
+  reads: ({ db, rows }: Session<Tables>) => ({
     /** By name. */
     async users(account: AccountId): Promise<readonly User[]> {
       const query = db.selectFrom('users').selectAll().where('account', '=', account)
@@ -68,7 +76,7 @@ export const users = noun({
       return rows.parse(tables.identityPolicies, found)
     },
   }),
-  writes: ({ db }: Session<RowsOf<typeof tables>>) => {
+  writes: ({ db }: Session<Tables>) => {
     const remove = ({ account, owner, kind, name }: PolicyKey) =>
       db
         .deleteFrom('identityPolicies')
@@ -78,7 +86,39 @@ export const users = noun({
         .where('name', '=', name)
         .execute()
     return {
-      insertUser: (user: User) => insertOr('exists', db, 'users', user),
+      insertUser: ({ path = null, ...user }: Omit<User, 'path'> & Partial<Pick<User, 'path'>>) =>
+        insertOr('exists', db, 'users', { ...user, path }),
+      /**
+       * Gives a user another name or path. Its keys and policies go with it. `exists` when another
+       * has the name.
+       */
+      async moveUser(
+        { account, name }: Pick<User, 'account' | 'name'>,
+        to: Pick<User, 'name' | 'path'>,
+      ): Promise<'done' | 'exists'> {
+        const moved = await unless('duplicate', 'exists', () =>
+          db
+            .updateTable('users')
+            .set(to)
+            .where('account', '=', account)
+            .where('name', '=', name)
+            .execute(),
+        )
+        if (moved === 'exists' || to.name === name) return moved
+        await db
+          .updateTable('accessKeys')
+          .set({ user: to.name })
+          .where('account', '=', account)
+          .where('user', '=', name)
+          .execute()
+        await db
+          .updateTable('identityPolicies')
+          .set({ owner: `user/${to.name}` })
+          .where('account', '=', account)
+          .where('owner', '=', `user/${name}`)
+          .execute()
+        return 'done'
+      },
       async deleteUser({ account, name }: Pick<User, 'account' | 'name'>): Promise<void> {
         await db
           .deleteFrom('users')
@@ -98,12 +138,14 @@ export const users = noun({
   },
   touches: {
     insertUser: nobody,
+    moveUser: nobody,
     deleteUser: nobody,
     putIdentityPolicy: nobody,
     deleteIdentityPolicy: nobody,
   },
   inCopy: {
     insertUser: async (tx, { account, name }) => (await tx.user(account, name)) !== undefined,
+    moveUser: async (tx, { account }, { name }) => (await tx.user(account, name)) !== undefined,
     deleteUser: always,
     putIdentityPolicy: async (tx, { account, owner, kind, name, document }) =>
       (await tx.identityPolicies(account, owner)).some(

@@ -168,7 +168,7 @@ export function describeRoundTrips(begin: () => Promise<StoreFixture>): void {
         expect(await tx.accessKey('AKIA2')).toMatchObject({
           ...{ status: 'limited', rights: 'policies', accountStatus: 'disabled' },
         })
-        expect(await tx.users(given.ACCOUNT)).toStrictEqual([user])
+        expect(await tx.users(given.ACCOUNT)).toStrictEqual([{ ...user, path: null }])
         expect(await tx.users(given.OTHER_ACCOUNT)).toStrictEqual([])
         expect(await tx.identityPolicies(given.ACCOUNT, 'user/dev')).toStrictEqual([
           { ...policy, document: '[]' },

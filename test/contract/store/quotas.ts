@@ -1,6 +1,6 @@
 /**
- * The `Store` contract as the API needs it: two hosts that give an account the last piece of a quota
- * at the same moment give it once.
+ * The `Store` contract as the API needs it: two hosts that give an account the last piece of a
+ * quota at the same moment give it once.
  */
 import { describe, expect, it } from 'vitest'
 import { ipv4 } from '../../../src/model/addr.ts'

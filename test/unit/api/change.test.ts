@@ -36,6 +36,7 @@ import {
   numbered,
   volumeRecord,
 } from '../../kit/records.ts'
+import { ROLE_ROWS } from './role-rows.ts'
 
 /** Hosts: which of two VPCs they have an instance in. Only `free` has room for another one. */
 const NONE = { vcpus: 0, memoryMiB: 0, diskGiB: 0 }
@@ -134,6 +135,8 @@ const ofUser =
   () => ({ UserName: USER, ...more })
 
 const ROWS: Readonly<Record<string, readonly Row[]>> = {
+  ...ROLE_ROWS,
+  UpdateUser: [{ before: withKey, input: ofUser({ NewUserName: 'ops' }), sees: [] }],
   CreateUser: [{ input: ofUser(), sees: [] }],
   DeleteUser: [{ before: withUser, input: ofUser(), sees: [] }],
   CreateAccessKey: [{ before: withUser, input: ofUser(), sees: [] }],

@@ -45,6 +45,7 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     keyPairs: [],
     tags: [],
     volumes: [],
+    profiles: [],
     unreadable: [],
     ...changes,
   }

@@ -55,6 +55,7 @@ function snapshot(
     keyPairs: [],
     tags: [],
     volumes: [],
+    profiles: [],
     unreadable: [],
     ...more,
   }

@@ -401,7 +401,7 @@ describe('RunInstances refuses', () => {
     ['a tag key twice', tagged([...tags(1), ...tags(1)]), 'InvalidParameterValue'],
     ['a long token', { ClientToken: 't'.repeat(65) }, 'InvalidParameterValue'],
     ['a token that is not ASCII', { ClientToken: 'tök' }, 'InvalidParameterValue'],
-    ['an instance profile', { IamInstanceProfile: { Name: 'x' } }, 'UnsupportedOperation'],
+    ['an unknown instance profile', { IamInstanceProfile: { Name: 'x' } }, 'InvalidParameterValue'],
     ['spot', { InstanceMarketOptions: { MarketType: 'spot' } }, 'UnsupportedOperation'],
     [
       'another end than stop and terminate',

@@ -95,7 +95,6 @@ describe('a launch refuses by name', () => {
     ['Placement.Affinity=host', 'Placement.Affinity'],
     ['Placement.HostId=h-1', 'Placement.HostId'],
     ['Placement.PartitionNumber=2', 'Placement.PartitionNumber'],
-    ['IamInstanceProfile.Name=role', 'IamInstanceProfile'],
     ['InstanceMarketOptions.MarketType=spot', 'InstanceMarketOptions'],
     ['KernelId=aki-1', 'KernelId'],
     ['LicenseSpecification.1.LicenseConfigurationArn=a', 'LicenseSpecifications'],

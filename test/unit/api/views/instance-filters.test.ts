@@ -85,6 +85,8 @@ const FOUND: Readonly<Record<string, unknown>> = {
   'enclave-options.enabled': false,
   'hibernation-options.configured': false,
   hypervisor: 'xen',
+  'iam-instance-profile.arn': undefined,
+  'iam-instance-profile.id': undefined,
   'image-id': 'ami-00000000000000010',
   'instance-id': ID,
   'instance-state-code': 0,

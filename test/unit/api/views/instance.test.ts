@@ -221,6 +221,7 @@ const options: InstanceOptions = {
   resourceNameDnsARecord: false,
   capacityReservation: 'open',
   placementGroup: null,
+  profile: null,
   nicDescription: 'the <one> NIC',
 }
 

@@ -14,7 +14,7 @@ const tree = metadataTree(instance(7), SETTINGS)
 function read(path: string, from = tree): string | undefined {
   const node = nodeAt(from, path.split('/').filter(Boolean))
   if (node === undefined) return undefined
-  const { body } = documentOf(node)
+  const { body } = documentOf(node, 0)
   return typeof body === 'string' ? body : Buffer.from(body).toString('latin1')
 }
 

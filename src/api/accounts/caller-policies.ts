@@ -1,0 +1,103 @@
+/**
+ * The policies of who asks, and what they say of a request.
+ *
+ * A key with all rights has none. A user or a role has its own; a session may have further ones,
+ * which must allow the same. What cannot be read is taken for a statement that denies.
+ */
+import type { IdentityPolicy, SessionPolicy } from '../../model/account-records.ts'
+import { unavailable } from '../../model/errors.ts'
+import { managedPolicy } from '../../model/managed-policies.ts'
+import { type Policy, parsePolicy } from '../../model/policy.ts'
+import { type AskedAction, type Decision, decide } from '../../model/policy-decision.ts'
+import type { ReadTx } from '../../store/store.ts'
+import type { Caller } from '../action.ts'
+import { principalArn } from './caller-arn.ts'
+
+/** What limits a caller. */
+export interface CallerPolicies {
+  /** Null: it has all rights. */
+  readonly own: readonly Policy[] | null
+  /** Of the session. Null: nothing restricts it further. */
+  readonly session: readonly Policy[] | null
+}
+
+/** A decision, and which policies made it. */
+export interface CallerDecision extends Decision {
+  readonly by: 'identity' | 'session'
+}
+
+/** Parses a document, or returns null for one that is not understood. */
+export type ParseDocument = (document: string) => Policy | null
+
+/** `ParseDocument` without any memory. */
+export function parseDocument(document: string): Policy | null {
+  const parsed = parsePolicy(document)
+  return 'problem' in parsed ? null : parsed.policy
+}
+
+/** The caller's policies. Errors: `unavailable` when one of them cannot be read. */
+export async function readCallerPolicies(
+  tx: ReadTx,
+  { account, user, role, rights }: Caller,
+  parse: ParseDocument = parseDocument,
+): Promise<CallerPolicies> {
+  if (rights === 'all') return { own: null, session: null }
+  const owner: IdentityPolicy['owner'] = role === undefined ? `user/${user}` : `role/${role.name}`
+  const records = await tx.identityPolicies(account, owner)
+  if (tx.unreadable().some(({ table }) => table === 'identityPolicies')) unreadable('')
+  const read = (one: SessionPolicy) => policyOf(one, parse)
+  // A user or role that was deleted has none.
+  const own = records.map(read)
+  const restricting = role?.policies ?? []
+  return { own, session: restricting.length === 0 ? null : restricting.map(read) }
+}
+
+function policyOf({ kind, name, document }: SessionPolicy, parse: ParseDocument): Policy {
+  const policy = kind === 'managed' ? managedPolicy(name)?.policy : parse(document)
+  return policy ?? unreadable(name)
+}
+
+function unreadable(name: string): never {
+  throw unavailable(
+    `A policy of this caller${name === '' ? '' : ` ('${name}')`} cannot be read by the host that answers, so nothing is allowed`,
+  )
+}
+
+/** All policies, for what they ask for. */
+export function allOf({ own, session }: CallerPolicies): readonly Policy[] {
+  return [...(own ?? []), ...(session ?? [])]
+}
+
+/** What the policies say: both the caller's own and those of its session must allow it. */
+export function decideBy({ own, session }: CallerPolicies, asked: AskedAction): CallerDecision {
+  const first = own === null ? ALLOWED : decide(own, asked)
+  if (!first.isAllowed || session === null) return { ...first, by: 'identity' }
+  return { ...decide(session, asked), by: 'session' }
+}
+
+const ALLOWED: Decision = { isAllowed: true, isExplicit: false, resource: null, statement: null }
+
+/** What conditions and variables of any policy may ask for of who asks. */
+export function callerContext(
+  caller: Caller,
+  {
+    region,
+    now,
+    sourceIp,
+  }: { readonly region: string; readonly now: string; readonly sourceIp: string | undefined },
+): Pick<AskedAction, 'context' | 'variables'> {
+  const { account, user, role } = caller
+  const name = role === undefined ? user : undefined
+  return {
+    context: {
+      'aws:currenttime': now,
+      'aws:principalaccount': account,
+      'aws:principalarn': principalArn(caller),
+      'aws:requestedregion': region,
+      'aws:sourceip': sourceIp?.replace(/^::ffff:/, ''),
+      'aws:username': name,
+    },
+    // A session has no user name, so no text with the variable is met.
+    variables: { 'aws:username': name ?? '\uffff', 'aws:PrincipalAccount': account },
+  }
+}
