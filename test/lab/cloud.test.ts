@@ -355,5 +355,10 @@ it('the command shows the same as the API', async () => {
     `export AWS_ACCESS_KEY_ID=${cloud.credentials.accessKeyId}`,
   )
   expect((await cloud.atoll('instances')).stdout).toMatch(/^INSTANCE +NAME +STATE/)
+  expect((await cloud.atoll('audit')).stdout).toMatch(/ admin +RegisterImage +127\.0\.0\.1 +OK/)
+  await cloud.atoll('drain', 'cloud')
+  await cloud.atoll('undrain', 'cloud')
+  const orders = async () => (await cloud.atoll('audit', '--account', 'operator')).stdout
+  await eventually('orders are recorded', async () => /hosts undrain/.test(await orders()))
   expect(await isHealthyDaemon()).toBe(true)
 })

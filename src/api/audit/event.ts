@@ -103,13 +103,15 @@ export function operatorEventOf(
 function identityOf(caller: AuditedCaller | undefined, accessKeyId: string): object {
   if (caller === undefined) return { type: 'Unknown', accessKeyId }
   const { account, user } = caller
+  const arn = callerArn(caller)
+  const isSession = arn.includes(':assumed-role/')
   return {
-    type: 'IAMUser',
+    type: isSession ? 'AssumedRole' : 'IAMUser',
     principalId: user,
-    arn: callerArn(caller),
+    arn,
     accountId: account,
     accessKeyId,
-    userName: user,
+    ...(isSession ? {} : { userName: user }),
     ...(caller.isTemporary === true ? { sessionContext: { attributes: {} } } : {}),
   }
 }
