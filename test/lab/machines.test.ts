@@ -182,6 +182,56 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     expect(left).toHaveLength(machines.length + 1)
   })
 
+  it('loses a network interface by force while its QEMU is stopped, and the next owner has it alone', async () => {
+    const [id = ''] = machines
+    const { ec2 } = cloud
+    const { SubnetId } = await ask.look(id)
+    const { NetworkInterface: made = {} } = await ec2.send(
+      new CreateNetworkInterfaceCommand({ SubnetId }),
+    )
+    const { NetworkInterfaceId: eni = '', MacAddress: mac = '', PrivateIpAddress: ip = '' } = made
+    const attachTo = async (instance: string) => {
+      const place = { NetworkInterfaceId: eni, InstanceId: instance, DeviceIndex: 1 }
+      return (await ec2.send(new AttachNetworkInterfaceCommand(place))).AttachmentId
+    }
+    const look = async () => {
+      const asked = new DescribeNetworkInterfacesCommand({ NetworkInterfaceIds: [eni] })
+      return (await ec2.send(asked)).NetworkInterfaces?.[0]
+    }
+    const sees = async () => (await inside(id, 'cat /sys/class/net/*/address')).includes(mac)
+    const answers = async () => (await execute('ping', ['-c', '1', '-W', '1', ip])).exitCode === 0
+    const linksOf = async () => (await cloud.inside(container, ['ls', '/sys/class/net'])).stdout
+
+    const attachment = await attachTo(id)
+    await eventually('the guest sees it', sees, DEADLINE_MS)
+    const qemu = (await processOf(id)) ?? 0
+    process.kill(qemu, 'SIGSTOP')
+    try {
+      await ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId: attachment }))
+      expect((await look())?.Attachment?.Status).toBe('detaching')
+      await ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId: attachment, Force: true }))
+      expect((await look())?.Status).toBe('available')
+      const second = await attachTo(container)
+      await eventually('the container answers there', answers, DEADLINE_MS)
+      process.kill(qemu, 'SIGCONT')
+      await eventually('the guest has released it', async () => !(await sees()), DEADLINE_MS)
+      expect(await processOf(id)).toBe(qemu)
+      await eventually('the container still answers there', answers, DEADLINE_MS)
+      expect(await linksOf()).toContain('eth1')
+      await ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId: second }))
+      const isFree = async () => (await look())?.Status === 'available'
+      await eventually('it is detached', isFree, DEADLINE_MS)
+    } finally {
+      await execute('kill', ['-CONT', `${qemu}`])
+    }
+    await ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId: eni }))
+    await eventually('the machine answers', () => answersContainer(id), DEADLINE_MS)
+    const links = async () =>
+      (await cloud.netns.must(['ip', '-o', 'link'])).match(/at-h[0-9a-f]+/g) ?? []
+    const isAlone = async () => (await links()).length === machines.length + 1
+    await eventually('nothing is left', isAlone, DEADLINE_MS)
+  })
+
   it('runs as a user of its own, without rights, in a sandbox and outside of the groups of the daemon', async () => {
     const owners = new Set<string>()
     for (const id of machines) {
