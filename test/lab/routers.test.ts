@@ -176,6 +176,11 @@ describe.each(CASES)('in the VPC %s, fabric %s', (vpc, mode) => {
       const all = rule({ ...ALL_OUT, egress: false }, 3)
       await pass(LED, { rules: [all, out] })
       expect(await into(['-I', BEHIND])).toBe(true)
+      // On a shared segment nothing tells it from what any machine sends to a private address.
+      const far = vpcInstance(FAR).nics[0]?.ip ?? ''
+      const isTold = vpc === 'red' || mode === 'vxlan'
+      expect(await answers(testbed.guest(ROUTER), far, '-I', BEHIND)).toBe(isTold)
+      expect(await answers(testbed.guest(ROUTER), far)).toBe(true)
       await pass(LED)
     },
   )
