@@ -19,6 +19,7 @@ import { codeOf } from '../../../lib/errno.ts'
 import { createQueue } from '../../../lib/queue.ts'
 import { createTimeSlice } from '../../../lib/turns.ts'
 import { bug, messageOf, unavailable } from '../../../model/errors.ts'
+import { EngineError } from '../engine.ts'
 import { classified } from './errors.ts'
 
 /** How long SQLite may block the process to wait for a lock of another process. */
@@ -88,7 +89,7 @@ export class SqliteConnection implements DatabaseConnection {
       return this.#prepare(query.sql)
     })
     if (columns.length > 0)
-      return { rows: await readRows<Item>(query.sql, statement, values, columns) }
+      return { rows: await readAnyRows<Item>(query.sql, statement, values, columns) }
     const { changes } = classified(query.sql, () => statement.run(...values))
     return { rows: [], numAffectedRows: BigInt(changes) }
   }
@@ -126,6 +127,39 @@ export class SqliteConnection implements DatabaseConnection {
     this.#statements.set(sql, prepared)
     return prepared
   }
+}
+
+/**
+ * As `readRows`. The binding refuses a whole statement for one integer that is no safe number
+ * (beyond 2^53). No daemon writes one. It is given as a bigint, which no schema takes, so that only
+ * its own row is unreadable.
+ */
+async function readAnyRows<Item>(
+  ...[sql, statement, values, columns]: Parameters<typeof readRows>
+): Promise<Item[]> {
+  try {
+    return await readRows<Item>(sql, statement, values, columns)
+  } catch (error) {
+    if (!(error instanceof EngineError) || codeOf(error.cause) !== 'ERR_OUT_OF_RANGE') throw error
+  }
+  statement.setReadBigInts(true)
+  try {
+    const rows = await readRows<object>(sql, statement, values, columns)
+    return rows.map(withSafeNumbers) as Item[]
+  } finally {
+    statement.setReadBigInts(false)
+  }
+}
+
+/** The row with numbers instead of bigints, where they are exact. */
+function withSafeNumbers(row: object): object {
+  const isSafe = (value: bigint) => Number.isSafeInteger(Number(value))
+  return Object.fromEntries(
+    Object.entries(row).map(([column, value]) => [
+      column,
+      typeof value === 'bigint' && isSafe(value) ? Number(value) : value,
+    ]),
+  )
 }
 
 /**

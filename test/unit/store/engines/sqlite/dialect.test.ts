@@ -114,6 +114,19 @@ it('gives ordinary objects and counts what a statement changed', async () => {
   expect(missed.numUpdatedRows).toBe(0n)
 })
 
+it('gives a number that is none of ours as a bigint, and all other rows as ever', async () => {
+  await sql`insert into things values (${2n ** 62n}, 'two'), (3, 'three')`.execute(db)
+  const all = () => db.selectFrom('things').selectAll().orderBy('id').execute()
+  const given = [
+    { id: 1, name: 'one' },
+    { id: 3, name: 'three' },
+    { id: 2n ** 62n, name: 'two' },
+  ]
+  expect(await all()).toStrictEqual(given)
+  await db.deleteFrom('things').where('name', '=', 'two').execute()
+  expect(await all()).toStrictEqual(given.slice(0, 2))
+})
+
 it('leaves a turn to packets and timers before each of many queued queries', async () => {
   let turns = 0
   let counting = true
