@@ -26,6 +26,7 @@ import type { ActivePeering } from '../model/peering.ts'
 import type { InstanceType, PeerHost, Subnet, Vpc } from '../model/records.ts'
 import type { HostWant } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
+import { UNREADABLE_MAX } from '../store/records/rows.ts'
 import type { Scope } from '../store/scope.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 import {
@@ -158,8 +159,7 @@ export function createRecordsReader(
         ...changes,
         isOwn: changes.isOwn || rereadsOwn,
       })
-      const unreadable = [...tx.unreadable()]
-      return { nowMs: changes.nowMs, now: knownFrom(read, before, unreadable) }
+      return { nowMs: changes.nowMs, now: knownFrom(read, before, unreadableIn(tx)) }
     })
     // A row that was left out before may be in a part that was not read again.
     const wasWhole = before === null || before.snapshot.unreadable.length === 0
@@ -206,8 +206,19 @@ export async function unreadableElsewhere(
   if (ids.length === 0) return []
   return await store.read(async (tx) => {
     await tx.instances({ ids })
-    return [...tx.unreadable()]
+    return unreadableIn(tx)
   })
+}
+
+/**
+ * The unreadable rows of a reading. Errors: `unavailable` when there may be more than are listed,
+ * because what is missing from the list would be taken for deleted.
+ */
+function unreadableIn(tx: Pick<ReadTx, 'unreadable'>): Snapshot['unreadable'] {
+  const unreadable = [...tx.unreadable()]
+  if (unreadable.length >= UNREADABLE_MAX)
+    throw unavailable(`${UNREADABLE_MAX} rows of the records, or more, cannot be read.`)
+  return unreadable
 }
 
 /**

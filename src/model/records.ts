@@ -395,4 +395,5 @@ export interface UnreadableRow {
   readonly instance: InstanceId | null
   readonly host: HostName | null
   readonly ip: Ipv4 | null
+  readonly vpc: VpcId | null
 }

@@ -19,7 +19,7 @@ import type { HostName } from '../model/ids.ts'
 import { nicLinkName } from '../model/names.ts'
 import { createNetworkSet } from '../model/network-set.ts'
 import { addressesOfNic } from '../model/nics.ts'
-import type { PeerHost, PlacedNic, Subnet, UnreadableRow, Vpc } from '../model/records.ts'
+import type { Group, PeerHost, PlacedNic, Subnet, UnreadableRow, Vpc } from '../model/records.ts'
 import type { Snapshot } from './want.ts'
 
 /**
@@ -44,7 +44,7 @@ function inconsistency(
   problem: string,
   of: Partial<Pick<UnreadableRow, 'instance' | 'host' | 'ip'>> = {},
 ): UnreadableRow {
-  return { table, key, problem, instance: null, host: null, ip: null, ...of }
+  return { table, key, problem, instance: null, host: null, ip: null, vpc: null, ...of }
 }
 
 /**
@@ -143,9 +143,12 @@ function consistentHosts(
 
 function consistentNics(
   self: HostName,
-  { nics, subnets, vpcs }: Pick<Snapshot, 'nics' | 'subnets' | 'vpcs'>,
+  { nics, subnets, vpcs, groups }: Pick<Snapshot, 'nics' | 'subnets' | 'vpcs' | 'groups'>,
   bad: UnreadableRow[],
 ): readonly PlacedNic[] {
+  const vpcsOfGroups = new Map(groups.map(({ id, vpc }) => [id, vpc]))
+  const isElsewhere = (vpc: Vpc['id']) => (group: Group['id']) =>
+    (vpcsOfGroups.get(group) ?? vpc) !== vpc
   const spaces = new Map(vpcs.map(({ id, network }) => [id, network]))
   const ranges = new Map(
     subnets.map(({ id, vpc, cidr }) => {
@@ -157,7 +160,9 @@ function consistentNics(
   const taken = new Set<string>()
   const kept = nics.filter((nic) => {
     const values = uniqueValuesOf(self, nic, spaces.get(nic.vpc) ?? null)
-    const problem = problemOf(nic, ranges.get(nic.subnet), values, taken)
+    const problem = nic.groups.some(isElsewhere(nic.vpc))
+      ? 'group is one of another VPC'
+      : problemOf(nic, ranges.get(nic.subnet), values, taken)
     if (problem === null) for (const one of values) taken.add(one)
     else {
       const { instance, host, ip } = nic

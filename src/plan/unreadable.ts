@@ -7,6 +7,7 @@
  */
 import { formatCidr, type Ipv4, ipv4ToNumber } from '../model/addr.ts'
 import { byId, type HostName, type VpcId } from '../model/ids.ts'
+import type { ActivePeering } from '../model/peering.ts'
 import type { Instance, UnreadableRow } from '../model/records.ts'
 import {
   addressesOf,
@@ -16,6 +17,7 @@ import {
   type SharedWant,
   type UnreadableInstances,
 } from '../model/want.ts'
+import type { WayOut } from '../model/ways-out.ts'
 
 /** Tables that an instance's want depends on, and the instance's field that names the row. */
 const NEEDED: Readonly<Record<string, 'image' | 'type'>> = {
@@ -106,62 +108,131 @@ function withKnownShared(
   const hosts = new Set(read.peers.map(({ host }) => host))
   const peers = known.peers.filter(({ host }) => lostHosts.has(host) && !hosts.has(host))
   const isLost = lostAddresses(rows, { read, known, peers, kept })
-  const lostGroups = lostOf(read.groups, known.groups, keysOf('securityGroups'))
+  const lostVpcs = keysOf('vpcs')
+  const peerings = lostPeerings(read.peerings, known.peerings, {
+    peerings: keysOf('vpcPeerings'),
+    vpcs: lostVpcs,
+  })
+  const isUnread = unreadVpcs(read.groups, peerings)
+  const isRoutingLost = lostRouting(rows)
+  const lostGroups = [
+    ...lostOf(read.groups, known.groups, keysOf('securityGroups')),
+    ...known.groups.filter(isUnread),
+  ]
   const lostRules = keysOf('securityGroupRules')
   const knownGroups = new Map(known.groups.map((group) => [group.id, group]))
-  const isRoutingLost = rows.some(({ table }) => ROUTING.has(table))
   const named = new Set(read.names.map(({ name, ip }) => `${name} ${ip}`))
   return {
     subnets: [
-      ...(isRoutingLost
-        ? withKnownRouting(read.subnets, known.subnets)
-        : withKnownRouters(read.subnets, known.subnets, rows)),
+      ...withKnownRouting(
+        withKnownEnds(read.subnets, known.subnets, rows),
+        known.subnets,
+        (one) => isUnread(one) || isRoutingLost(one),
+      ),
       ...lostOf(read.subnets, known.subnets, keysOf('subnets')),
     ],
-    vpcs: [...read.vpcs, ...lostOf(read.vpcs, known.vpcs, keysOf('vpcs'))],
+    vpcs: [...read.vpcs, ...lostOf(read.vpcs, known.vpcs, lostVpcs)],
+    ...withPeerings(read, peerings),
     groups: [...read.groups, ...lostGroups].map((group) => {
       const before = knownGroups.get(group.id)
       return before === undefined ? group : withKnownGroup(group, before, isLost, lostRules)
     }),
     names: [
       ...read.names,
-      ...known.names.filter((one) => isLost(one) && !named.has(`${one.name} ${one.ip}`)),
+      ...known.names.filter(
+        (one) => isUnread(one) || (isLost(one) && !named.has(`${one.name} ${one.ip}`)),
+      ),
     ],
     peers: [...read.peers, ...peers].sort((a, b) => (a.host < b.host ? -1 : 1)),
-    routes: [...read.routes, ...known.routes.filter(isLost)].sort(
+    routes: [...read.routes, ...known.routes.filter((one) => isUnread(one) || isLost(one))].sort(
       (a, b) => ipv4ToNumber(a.ip) - ipv4ToNumber(b.ip),
     ),
   }
 }
 
-/** The subnets, with the routes and ACLs that they had: a rule that is missing now may restrict. */
+/** The known peerings whose own row, or that of one of their VPCs, cannot be read. */
+function lostPeerings(
+  read: readonly ActivePeering[] = [],
+  known: readonly ActivePeering[] = [],
+  lost: { readonly peerings: ReadonlySet<string>; readonly vpcs: ReadonlySet<string> },
+): readonly ActivePeering[] {
+  const there = new Set(read.map(({ id }) => id))
+  return known.filter(
+    ({ id, vpcs }) =>
+      !there.has(id) && (lost.peerings.has(id) || vpcs.some((vpc) => lost.vpcs.has(vpc))),
+  )
+}
+
+/**
+ * A function that tells whether something is of a VPC that is known by a lost peering only. A host
+ * reads what is in the VPCs of its instances and in their peers, so nothing of it was read.
+ */
+function unreadVpcs(
+  read: SharedWant['groups'],
+  lost: readonly ActivePeering[],
+): (one: { readonly vpc?: VpcId | undefined }) => boolean {
+  // Each VPC has a group at least.
+  const there = new Set(read.map(({ vpc }) => vpc))
+  const unread = new Set(lost.flatMap(({ vpcs }) => vpcs.filter((vpc) => !there.has(vpc))))
+  return ({ vpc }) => vpc !== undefined && unread.has(vpc)
+}
+
+/** Nothing where there are none. */
+function withPeerings(
+  { peerings = [] }: Pick<SharedWant, 'peerings'>,
+  lost: readonly ActivePeering[],
+): Pick<SharedWant, 'peerings'> {
+  return peerings.length + lost.length === 0 ? {} : { peerings: byId([...peerings, ...lost]) }
+}
+
+/** A function that tells whether a VPC has unreadable rows of routing. */
+function lostRouting(
+  rows: readonly UnreadableRow[],
+): (of: { readonly vpc?: VpcId | undefined }) => boolean {
+  // Null: the row may be of any VPC.
+  const vpcs = new Set(rows.flatMap(({ table, vpc }) => (ROUTING.has(table) ? [vpc] : [])))
+  return ({ vpc = null }) => vpcs.has(null) || vpcs.has(vpc)
+}
+
+/**
+ * The subnets, of which the lost ones have the routes and ACLs that they had: a rule that is
+ * missing now may restrict.
+ */
 function withKnownRouting(
   read: SharedWant['subnets'],
   known: SharedWant['subnets'],
+  isLost: (subnet: SharedWant['subnets'][number]) => boolean,
 ): SharedWant['subnets'] {
   const before = new Map(known.map((subnet) => [subnet.id, subnet]))
   return read.map((subnet) => {
     const { routes: _routes, acl: _acl, ...rest } = subnet
-    const was = before.get(subnet.id)
+    const was = isLost(subnet) ? before.get(subnet.id) : undefined
     if (was?.routes === undefined) return subnet
     return { ...rest, routes: was.routes, ...(was.acl === undefined ? {} : { acl: was.acl }) }
   })
 }
 
-/** Of which a route to a NIC may be. */
-const PLACES: ReadonlySet<string> = new Set(['placedNics', 'instances', 'peers'])
+/** Tables whose rows are the ends of routes, and the kind of these routes. */
+const ENDS: Readonly<Record<string, WayOut['kind']>> = {
+  placedNics: 'nic',
+  instances: 'nic',
+  peers: 'nic',
+  vpcPeerings: 'peering',
+  vpcs: 'peering',
+}
 
-/** The subnets, with routes to NICs that may be there and cannot be read. */
-function withKnownRouters(
+/** The subnets, with routes whose ends may be there and cannot be read. */
+function withKnownEnds(
   read: SharedWant['subnets'],
   known: SharedWant['subnets'],
   rows: readonly UnreadableRow[],
 ): SharedWant['subnets'] {
-  if (!rows.some(({ table }) => PLACES.has(table))) return read
+  const kinds = new Set(rows.flatMap(({ table }) => ENDS[table] ?? []))
+  if (kinds.size === 0) return read
   const led = new Map(
     known.flatMap(({ id, routes = [] }) =>
       routes.flatMap(({ destination, to }) =>
-        to.kind === 'nic' ? [[`${id} ${formatCidr(destination)}`, to] as const] : [],
+        kinds.has(to.kind) ? [[`${id} ${formatCidr(destination)}`, to] as const] : [],
       ),
     ),
   )

@@ -3,7 +3,8 @@
  *
  * Before, a volume `../x` that was to be deleted made the daemon remove that directory of its host,
  * one malformed network made every pass of every host fail, and an instance whose row was
- * unreadable was taken for one without a record: its workload was removed.
+ * unreadable was taken for one without a record: its workload was removed. Later, one beyond the
+ * thousandth unreadable row still was.
  */
 
 import { existsSync } from 'node:fs'
@@ -216,6 +217,23 @@ describe('an instance whose record becomes unreadable', () => {
       first.id,
       second.id,
     ])
+  })
+
+  it('stays as it was, too, when more rows are unreadable than anybody lists', async () => {
+    await using host = await openHost()
+    const before = host.wants.at(-1)
+    const { account } = first
+    const tags = Array.from({ length: 1000 }, (_, number) => ({
+      ...{ account, resource: first.id, resourceType: '', key: `k${number}`, value: 'v' },
+    }))
+    const want = await host.after(async (tx) => {
+      await tx.putTags(tags)
+      await tx.deleteNics(second.id)
+      await tx.insertNic({ ...nicRecord(second.id, 2), ip: '172.31.0.1' as Ipv4 })
+    })
+    expect(want).toStrictEqual(before)
+    expect(host.agent.status()).toMatchObject({ source: 'ledger' })
+    expect(host.agent.status().recordsTrouble).toContain('cannot be read')
   })
 
   it('is followed again once it can be read', async () => {

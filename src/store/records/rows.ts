@@ -60,9 +60,9 @@ export interface RowReader {
 
 /**
  * Maximum number of unreadable rows that are remembered, in a transaction and in total. Further
- * ones are only counted.
+ * ones are only counted. So when a transaction has this many, some may be missing from the list.
  */
-const UNREADABLE_MAX = 1000
+export const UNREADABLE_MAX = 1000
 const FORGOTTEN_AFTER_MS = 15 * 60_000
 const KEY_MAX = 80
 const PROBLEM_MAX = 160
@@ -75,7 +75,7 @@ export function createRowWatch(options: {
   readonly monotonic: () => number
 }): RowWatch {
   const { log, monotonic } = options
-  const known = new Map<string, { readonly row: UnreadableRow; seenMs: number }>()
+  const known = new Map<string, { readonly row: UnreadableRow; readonly seenMs: number }>()
   const open = new Map<string, number>()
   const found = options.metrics?.counter(
     'atoll_unreadable_rows_total',
@@ -101,7 +101,8 @@ export function createRowWatch(options: {
       const name = `${row.table} ${row.key}`
       const before = known.get(name)
       if (before !== undefined) {
-        before.seenMs = monotonic()
+        // What is wrong with it may be something else by now.
+        known.set(name, { row, seenMs: monotonic() })
         return
       }
       sweep()
@@ -237,11 +238,12 @@ function textOf(value: unknown): string {
 function subjectOf(
   { instance = 'instance', host = 'host' }: RowShape<unknown>,
   row: object,
-): Pick<UnreadableRow, 'instance' | 'host' | 'ip'> {
+): Pick<UnreadableRow, 'instance' | 'host' | 'ip' | 'vpc'> {
   const text = (column: string): string => textOf(Reflect.get(row, column))
   return {
     instance: parseId('i', text(instance)) ?? null,
     host: parseHostName(text(host)) ?? null,
     ip: parseIpv4(text('ip')) ?? null,
+    vpc: parseId('vpc', text('vpc')) ?? null,
   }
 }

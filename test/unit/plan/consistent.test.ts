@@ -55,6 +55,13 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
 const inconsistencies = (changes: Partial<Snapshot>) =>
   consistentRecords(here, snapshot(changes)).unreadable.map(({ table, key }) => `${table} ${key}`)
 
+it('a NIC in a group of another VPC is told of', () => {
+  const elsewhere = { ...network.group, id: numbered('sg', 2), vpc: numbered('vpc', 2) }
+  const nic = placed(2, { groups: [network.group.id, elsewhere.id] })
+  const changes = { groups: [network.group, elsewhere], nics: [placed(1), nic] }
+  expect(inconsistencies(changes)).toStrictEqual([`placedNics ${nic.id}`])
+})
+
 describe('records that fit each other', () => {
   it('stay the very same value', () => {
     const records = snapshot()
@@ -124,7 +131,7 @@ describe('records that do not', () => {
       id: numbered('subnet', at + 1),
     }))
     const nics = subnets.map(({ id: subnet, vpc }, at) =>
-      placed(at + 1, { subnet, vpc, ip: placed(1).ip }),
+      placed(at + 1, { subnet, vpc, ip: placed(1).ip, groups: [] }),
     )
     expect(inconsistencies({ vpcs, subnets, nics })).toStrictEqual([])
     const twice = [network.vpc, own, { ...other, network: 1 }]

@@ -1,5 +1,5 @@
-/** What cannot be read of routes and network ACLs stays as it was. */
-import { expect, it } from 'vitest'
+/** What cannot be read of routes, network ACLs and peerings stays as it was. */
+import { describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import type { UnreadableRow } from '../../../src/model/records.ts'
 import type { HostWant } from '../../../src/model/want.ts'
@@ -8,8 +8,9 @@ import { withUnreadable } from '../../../src/plan/unreadable.ts'
 import { numbered } from '../../kit/records.ts'
 import { testInstance, testWant } from '../../kit/testbed.ts'
 
-const row = (table: string): UnreadableRow => ({
-  ...{ table, key: 'x', problem: '', instance: null, host: null, ip: null },
+const row = (table: string, of: Partial<UnreadableRow> = {}): UnreadableRow => ({
+  ...{ table, key: 'x', problem: '', instance: null, host: null, ip: null, vpc: null },
+  ...of,
 })
 const route = (to: 'internet' | 'nat' | 'blackhole'): RouteWant => ({
   destination: cidr('0.0.0.0/0'),
@@ -52,3 +53,75 @@ it.each(['placedNics', 'instances', 'peers'])(
     expect(withUnreadable(other, [row(table)], known).shared.subnets).toEqual(other.shared.subnets)
   },
 )
+
+it('a subnet follows its routes while a row of another VPC is unreadable', () => {
+  const known = routed([route('blackhole')], true)
+  const read = routed([route('internet')], false)
+  const [subnet] = read.shared.subnets.map((one) => ({ ...one, vpc: numbered('vpc', 1) }))
+  const of = (want: HostWant): HostWant => ({
+    ...want,
+    shared: { ...want.shared, subnets: want.shared.subnets.map((one) => ({ ...one, ...subnet })) },
+  })
+  const after = (vpc: UnreadableRow['vpc']) =>
+    withUnreadable(of(read), [row('routes', { vpc })], known).shared.subnets
+  expect(after(numbered('vpc', 2))).toEqual(of(read).shared.subnets)
+  expect(after(numbered('vpc', 1))).toMatchObject(known.shared.subnets)
+})
+
+describe('a peering', () => {
+  const [near, far] = [numbered('vpc', 1), numbered('vpc', 2)]
+  const peering = { id: numbered('pcx', 1), vpcs: [near, far] as const }
+  const ends = [
+    { vpc: near, ip: ipv4('10.1.0.4') },
+    { vpc: far, ip: ipv4('10.2.0.4') },
+  ]
+  const toPeer = { kind: 'peering', peering: peering.id } as const
+  const here = testWant(testInstance(11, [1]))
+  /** What is there of these VPCs, all of which have a route to the peer. */
+  function peered(vpcs: readonly (typeof near)[], way: RouteWant['to']): HostWant['shared'] {
+    const there = ends.filter(({ vpc }) => vpcs.includes(vpc))
+    const [subnet] = here.shared.subnets
+    if (subnet === undefined) throw new Error('a want has a subnet')
+    return {
+      ...here.shared,
+      vpcs: ends.map(({ vpc }, at) => ({
+        id: vpc,
+        cidr: cidr(`10.${at + 1}.0.0/16`),
+        network: at,
+      })),
+      subnets: ends.map(({ vpc }, at) => ({
+        ...{ ...subnet, vpc, id: numbered('subnet', at + 1) },
+        ...(vpcs.includes(vpc) ? { routes: [{ destination: cidr('10.0.0.0/8'), to: way }] } : {}),
+      })),
+      groups: there.map(({ vpc, ip }, at) => ({
+        ...{ id: numbered('sg', at + 1), vpc, members: [ip], rules: [] },
+      })),
+      names: there.map(({ vpc, ip }) => ({ name: vpc, ip, primary: true, vpc })),
+      routes: there.map(({ vpc, ip }) => ({ ip, vpc, via: ipv4('192.0.2.2') })),
+    }
+  }
+  const known = { ...here, shared: { ...peered([near, far], toPeer), peerings: [peering] } }
+
+  it('stays while any other row is unreadable', () => {
+    for (const table of ['tags', 'routes', 'instances', 'vpcPeerings'])
+      expect(withUnreadable(known, [row(table)], known).shared.peerings).toEqual([peering])
+  })
+
+  it('stays as it was, with all of the other VPC, while its own row is unreadable', () => {
+    // The other VPC has no instance here, so without the peering nothing of it is read.
+    const read = { ...here, shared: peered([near], { kind: 'blackhole' }) }
+    const rows = [row('vpcPeerings', { key: peering.id })]
+    expect(withUnreadable(read, rows, known).shared).toEqual(known.shared)
+    expect(withUnreadable(read, [row('vpcPeerings')], known).shared.peerings).toBeUndefined()
+  })
+
+  it('stays while the row of one of its VPCs is unreadable', () => {
+    const shared = peered([near, far], { kind: 'blackhole' })
+    const read = {
+      ...here,
+      shared: { ...shared, vpcs: shared.vpcs.filter(({ id }) => id === near) },
+    }
+    const after = withUnreadable(read, [row('vpcs', { key: far })], known).shared
+    expect(after).toEqual(known.shared)
+  })
+})

@@ -249,7 +249,7 @@ it('what cannot be read of one VPC is not taken for what another has at the same
   const route = { ip, via: peer }
   // The rows of one VPC are unreadable, and the instance of the other has moved.
   const read = { ...known.shared, routes: [{ ...route, vpc: BLUE }], names: [] }
-  const row = { instance: null, host: null, problem: 'a test' }
+  const row = { instance: null, host: null, vpc: null, problem: 'a test' }
   const rows = [{ ...row, table: 'placedNics', key: 'eni-1', ip }]
   const { shared } = withUnreadable({ ...known, shared: read }, rows, known)
   expect(shared.routes.map(({ vpc }) => vpc).toSorted()).toEqual([OLD, RED, BLUE].toSorted())

@@ -64,6 +64,13 @@ describe('what cannot be read', () => {
     expect(watch.list()).toStrictEqual([])
   })
 
+  it('is listed with what is wrong with it now', () => {
+    const { read, watch } = fixture()
+    for (const broken of [{ bootCount: -1 }, { state: 'odd' }])
+      read().parse(INSTANCES, [{ ...row, ...broken }])
+    expect(watch.list()).toMatchObject([{ problem: expect.stringContaining('state') }])
+  })
+
   it('is bounded, however much there is', () => {
     const { read, watch, lines } = fixture()
     const rows = Array.from({ length: 3000 }, (_, number) => ({ ...row, id: `../${number}` }))
