@@ -20,7 +20,7 @@ import type { AccountId } from '../../model/ids.ts'
 import type { MetadataDefaults } from '../../model/metadata-options.ts'
 import { isQuota, type OwnQuotas, parseQuotaName } from '../../model/quotas.ts'
 import type { Instance, InstanceType, Volume } from '../../model/records.ts'
-import { account, count, like, name, TEXT_MAX, time } from './columns.ts'
+import { account, count, like, name, SIZE_MAX, TEXT_MAX, time } from './columns.ts'
 import { insertOr } from './insert.ts'
 import { type MetadataColumns, metadataColumns, metadataOf, metadataSchema } from './metadata.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
@@ -109,7 +109,7 @@ export const accounts = noun({
     },
     /**
      * What the account has: its instances that are not terminated, and its volumes. Counts rows
-     * that cannot be read, too.
+     * that cannot be read, too, but no size that nothing can have.
      */
     async accountUsage(id: AccountId): Promise<AccountUsage> {
       const { fn } = db
@@ -118,15 +118,15 @@ export const accounts = noun({
         .leftJoin('instanceTypes', 'instanceTypes.name', 'instances.type')
         .select([
           fn.countAll().as('instances'),
-          sql<unknown>`coalesce(sum(${sql.ref('instanceTypes.vcpus')}), 0)`.as('vcpus'),
-          sql<unknown>`coalesce(sum(${sql.ref('instanceTypes.memoryMiB')}), 0)`.as('memoryMiB'),
+          sumOf('instanceTypes.vcpus').as('vcpus'),
+          sumOf('instanceTypes.memoryMiB').as('memoryMiB'),
         ])
         .where('instances.account', '=', id)
         .where('instances.state', '!=', 'terminated')
         .executeTakeFirst()
       const ofVolumes = await db
         .selectFrom('volumes')
-        .select(sql<unknown>`coalesce(sum(${sql.ref('sizeGiB')}), 0)`.as('diskGiB'))
+        .select(sumOf('sizeGiB').as('diskGiB'))
         .where('account', '=', id)
         .executeTakeFirst()
       // Sums of MariaDB are decimal numbers, which its driver returns as text.
@@ -243,6 +243,13 @@ export const accounts = noun({
     deleteAccessKey: always,
   },
 })
+
+/** The sum of a column of sizes, without those out of range. */
+function sumOf(column: string) {
+  const size = sql.ref(column)
+  const isSize = sql`${size} between 0 and ${SIZE_MAX} and round(${size}) = ${size}`
+  return sql<unknown>`coalesce(sum(case when ${isSize} then ${size} else 0 end), 0)`
+}
 
 function accountOf({ status, quotas, ...row }: AccountRow): Account {
   return {

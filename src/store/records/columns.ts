@@ -19,7 +19,8 @@ const NAME_MAX = 510
 export const PROSE_MAX = 4096
 /** Longest text of a file (`text` columns hold 64 KiB). */
 export const TEXT_MAX = 65_535
-const SIZE_MAX = 2 ** 40
+/** The largest size, in the unit of the column's name. */
+export const SIZE_MAX = 2 ** 40
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
 /**
  * Device numbers of one instance, and positions of groups of one NIC. EC2 allows fewer of either.

@@ -140,8 +140,10 @@ export function volumesGiB(db: Kysely<Tables>, host: HostName) {
     .selectFrom('volumes')
     .leftJoin('instances', 'instances.id', 'volumes.instance')
     .select(({ fn }) => fn.sum<number>('volumes.sizeGiB').as('sum'))
-    // A negative size, which no daemon writes, would create free space.
+    // A size that no daemon writes would create free space, or make the host's row unreadable.
     .where('volumes.sizeGiB', '>', 0)
+    .where('volumes.sizeGiB', '<=', VOLUME_MAX_GIB)
+    .where(sql<boolean>`round(${sql.ref('volumes.sizeGiB')}) = ${sql.ref('volumes.sizeGiB')}`)
     .where(({ and, eb, or }) =>
       or([
         and([eb('instances.host', '=', host), eb('instances.state', '!=', 'terminated')]),
