@@ -269,5 +269,8 @@ describe('a host that is disconnected', () => {
     const late = await call(host, key, nowMs)
     expect(late.status).toBe(503)
     expect(late.text).toContain('api.replicaKeysSeconds')
+    // Nor longer because somebody sets its clock back.
+    nowMs -= 2 * 3_601_000
+    expect((await call(host, key, nowMs)).status).toBe(503)
   })
 })
