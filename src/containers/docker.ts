@@ -26,7 +26,7 @@ import { createInstanceFiles } from './boot-record.ts'
 import { createDockerCapturer } from './capture.ts'
 import { startDiskMeter } from './disk.ts'
 import { createEngineInfo } from './engine-info.ts'
-import { dockerError, statusOf } from './errors.ts'
+import { dockerError, isAway, statusOf } from './errors.ts'
 import { followEvents } from './events.ts'
 import { createGuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
@@ -88,7 +88,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     ...{ clock, log, run: options.run, signal: closing.signal },
     exceeded: tell,
   })
-  const reads = createTimedReads(clock, tell)
+  const reads = createTimedReads({ clock, ended: tell, concernsAll: isAway })
   const reader = { docker, clock, files, plug, cache, engine, disks }
   const { images, host } = options
   const stepper = { ...reader, images, host, kit: createGuestKit(settings), settings }
@@ -114,6 +114,8 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
         })
         if (have !== null) haves.push(have)
       }
+      if (deadline.aborted) throw dockerError(deadline.reason, 'read the containers')
+      reads.keep(found)
       const running = haves.filter(({ state }) => state.kind === 'running')
       disks.keep(new Set(running.map(({ instance }) => instance)))
       for (const instance of remaining)

@@ -55,3 +55,8 @@ const ABSENT = ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']
 export function isAbsent(error: unknown): boolean {
   return statusOf(error) === undefined && hasCode(error, ...ABSENT)
 }
+
+/** The same for an error of `dockerError`, too. */
+export function isAway(error: unknown): boolean {
+  return isAbsent(error) || (error instanceof AtollError && isAbsent(error.cause))
+}

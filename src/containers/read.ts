@@ -178,7 +178,11 @@ async function findEnd(
   signal: AbortSignal,
 ): Promise<EndedBy> {
   if (state.StartedAt === NEVER_STARTED) return 'unknown'
-  const span = { sinceMs: Date.parse(state.StartedAt) - CLOCK_SLACK_MS, nowMs: clock.now() }
+  const nowMs = clock.now()
+  // A clock that was set back has ends before starts, and starts in the future: there the engine
+  // refuses the question.
+  const earliestMs = Math.min(Date.parse(state.StartedAt), Date.parse(state.FinishedAt), nowMs)
+  const span = { sinceMs: earliestMs - CLOCK_SLACK_MS, nowMs }
   const events = await pastEvents(docker, id, span, signal).catch((error: unknown) => {
     throw dockerError(error, 'ask for past events')
   })

@@ -88,7 +88,8 @@ export function endedBy(
   const killed = events.some(
     ({ action, timeMs }) =>
       action === 'kill' &&
-      timeMs >= startedMs &&
+      // After its start, unless the clock was set back meanwhile.
+      (timeMs >= startedMs || finishedMs < startedMs) &&
       timeMs <= die.timeMs &&
       die.timeMs - timeMs <= KILL_WINDOW_MS,
   )

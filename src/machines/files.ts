@@ -133,7 +133,8 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
       // QEMU's messages are useful at its start only. A guest can make it repeat them.
       if ((await sizeOf(log)) > LOG_BYTES) await truncate(log)
       if ((await sizeOf(file)) <= CONSOLE_BYTES) return
-      await writeFile(`${file}.1`, await tailOf(file, CONSOLE_BYTES))
+      // On a full disk the old output is lost: a log that is not cut would take more.
+      await writeFile(`${file}.1`, await tailOf(file, CONSOLE_BYTES)).catch(() => undefined)
       // QEMU appends, so it continues at the new end.
       await truncate(file)
     },

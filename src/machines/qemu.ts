@@ -22,9 +22,15 @@ import type { Clock } from '../lib/clock.ts'
 import { watchForHangingPrograms } from '../lib/hanging-programs.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
+import { explain } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { type Isolation, reservedTags } from '../model/reserved-tags.ts'
-import type { PluggedNic, WorkloadHave, WorkloadState } from '../plan/workloads.ts'
+import {
+  type PluggedNic,
+  unreadInstance,
+  type WorkloadHave,
+  type WorkloadState,
+} from '../plan/workloads.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
 import { createFreezer } from './agent.ts'
 import { createAnswerChecks } from './answer-checks.ts'
@@ -66,6 +72,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const trimmer = createConsoleTrimmer({ stateDir, keptBytes: CONSOLE_BYTES, clock, log })
   const answers = createAnswerChecks(clock)
   const nics = nicsFor(options)
+  const reads = createReads(files, nics)
   const stepper: QemuStepper = { ...options, run, files, groups, monitors, nics }
   const freezer = createFreezer({
     socketOf: (instance) => monitors.sockets(instance).agent,
@@ -93,13 +100,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       answers.check(machines)
       if (machines.size > 0) trimmer.ensure()
       if (fresh) thawLeft(machines)
-      return Promise.all(
-        instances.map(async (instance) => {
-          const machine = machines.get(instance)
-          const plugged = machine && (await nics.list(instance, machine, fresh))
-          return await readHave(files, instance, machine, plugged)
-        }),
-      )
+      return reads.all(instances, machines, fresh)
     },
 
     ...createQemuSteps(stepper),
@@ -122,7 +123,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       return monitors.watch(changed)
     },
 
-    hanging: () => [...answers.hanging(), ...programs.hanging()],
+    hanging: () => [...answers.hanging(), ...programs.hanging(), ...reads.failed()],
 
     async close() {
       lines.close()
@@ -134,6 +135,36 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
 function nicsFor({ host, settings, clock, log }: QemuDriverOptions): MachineNics {
   const portsOf = (type: string) => nicPorts(type, settings)
   return createMachineNics({ host, mtuBytes: settings.mtuBytes, portsOf, clock, log })
+}
+
+/** Reads of machines. One that cannot be read is left alone, and the others go on. */
+function createReads(files: MachineFilesystem, nics: MachineNics) {
+  const unread = new Map<InstanceId, string>()
+  async function read(
+    instance: InstanceId,
+    machine: Machine | undefined,
+    fresh: boolean,
+  ): Promise<WorkloadHave> {
+    try {
+      const plugged = machine && (await nics.list(instance, machine, fresh))
+      return await readHave(files, instance, machine, plugged)
+    } catch (error) {
+      unread.set(instance, explain(error))
+      return { instance, bootCount: null, state: { kind: 'busy' } }
+    }
+  }
+  return {
+    all(
+      instances: readonly InstanceId[],
+      machines: ReadonlyMap<InstanceId, Machine>,
+      fresh: boolean,
+    ): Promise<readonly WorkloadHave[]> {
+      unread.clear()
+      return Promise.all(instances.map((one) => read(one, machines.get(one), fresh)))
+    },
+    /** A sentence for each machine whose last reading failed. */
+    failed: () => [...unread].map(([instance, why]) => unreadInstance(instance, why)),
+  }
 }
 
 async function readHave(

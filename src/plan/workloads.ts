@@ -59,6 +59,11 @@ export type WorkloadState =
   /** The engine is working on it: read it again later. */
   | { readonly kind: 'busy' }
 
+/** What operators read of an instance that a driver lists as busy because it cannot be read. */
+export function unreadInstance(instance: InstanceId, why: string): string {
+  return `the state of ${instance} cannot be read: ${why}; it is left as it is`
+}
+
 /** A NIC that a running workload has. */
 export interface PluggedNic {
   /** As `plugName`. */

@@ -1,6 +1,7 @@
 /** What every workload driver promises, whatever it runs instances on. */
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import type { Screen } from '../../src/lib/terminal.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import type { WorkloadHave } from '../../src/plan/workloads.ts'
@@ -9,8 +10,8 @@ import { eventually } from '../../tools/kit/netns.ts'
 
 /** A machine with one kind of engine, and what the suite needs of it. */
 export interface WorkloadFixture {
-  /** A driver with no memory, as after a restart of the daemon. */
-  freshDriver(): WorkloadDriver
+  /** A driver with no memory, as after a restart of the daemon. By default the clock is right. */
+  freshDriver(clock?: Clock): WorkloadDriver
   /**
    * Instance `n` with its NIC's host end made, of an image that prints "ready" and ends once there
    * is a file `<dir>/end`.
@@ -165,6 +166,13 @@ export function workloadsContract(
         by: 'itself',
         exitCode: ground.endExitCode,
       })
+      // The clock was set back by an hour since.
+      const back = { ...systemClock, now: () => systemClock.now() - 3_600_000 }
+      const later = ground.freshDriver(back)
+      const { state } = (await find(want, later)) ?? {}
+      expect(state).toMatchObject({ kind: 'ended', exitCode: ground.endExitCode })
+      expect(later.hanging()).toEqual([])
+      await later.close()
     })
 
     test('those who attach see and type, leave it free for the next, and are told of its end', async () => {

@@ -20,7 +20,7 @@ if (canRunDocker())
     const machine = await startDockerMachine()
     await machine.engine.makeImage('contract:1', { Cmd: ['/bin/sh', '-c', PROGRAM] })
     return {
-      freshDriver: () => machine.freshDriver(),
+      freshDriver: (clock) => machine.freshDriver(clock),
       async prepare(n) {
         const want = await machine.prepare(n, 'docker://contract:1')
         const found = await machine.settle(want.image)

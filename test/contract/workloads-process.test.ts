@@ -35,15 +35,15 @@ if (process.getuid?.() === 0) {
     const host = createLinuxHost({ log: silentLog })
     const location = `process://${join(dir, 'program')}`
     await writeFile(join(dir, 'program'), PROGRAM)
-    const open = () =>
+    const open = (clock = systemClock) =>
       openProcesses({
         config: { stateDir: join(dir, 'state') },
-        ...{ mtuBytes: MTU_BYTES, host, clock: systemClock, log: silentLog },
+        ...{ mtuBytes: MTU_BYTES, host, clock, log: silentLog },
       })
     const first = open()
     const { settle, answers } = lookAndPing(first.images, netns, SETTLE_MS)
     return {
-      freshDriver: () => open().driver,
+      freshDriver: (clock) => open(clock).driver,
       async prepare(n) {
         const image = { ...instance(n).image, location, driver: PROCESS.name }
         const want = instance(n, { image, driver: PROCESS.name })

@@ -19,7 +19,7 @@ if (canRunMachines())
       return {
         dir: '/data',
         endExitCode: 0,
-        freshDriver: () => ground.freshDriver(),
+        freshDriver: (clock) => ground.freshDriver(clock),
         async prepare(n) {
           const want = await ground.prepare(n, location)
           const found = await ground.settle(want.image)

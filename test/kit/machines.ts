@@ -81,7 +81,7 @@ export async function startQemuFixture(directories: readonly string[]): Promise<
     images,
     stateDir,
     runtimeDir,
-    freshDriver() {
+    freshDriver(its = clock) {
       const driver = createQemuDriver({
         images,
         kept,
@@ -94,7 +94,7 @@ export async function startQemuFixture(directories: readonly string[]): Promise<
           maxBytes: 4096 * MIB,
           nicLimits: DEFAULT_NIC_LIMITS,
         },
-        clock,
+        clock: its,
         log,
       })
       drivers.push(driver)

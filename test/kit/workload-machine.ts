@@ -1,4 +1,5 @@
 /** What a test's own machine with one kind of workload offers, whatever runs it. */
+import type { Clock } from '../../src/lib/clock.ts'
 import type { ImageWant, InstanceWant } from '../../src/model/want.ts'
 import type { ImageStatus } from '../../src/plan/workloads.ts'
 import type { Images, WorkloadDriver } from '../../src/workloads/driver.ts'
@@ -8,7 +9,8 @@ export interface WorkloadMachine<I extends Images> {
   readonly netns: Netns
   readonly images: I
   readonly stateDir: string
-  freshDriver(): WorkloadDriver
+  /** With the machine's clock, or another one. */
+  freshDriver(clock?: Clock): WorkloadDriver
   /** Instance `n` of the image at this location, changed as given, with its NIC's host end made. */
   prepare(n: number, location: string, changes?: Partial<InstanceWant>): Promise<InstanceWant>
   /** The end of a look at an image. */

@@ -70,9 +70,9 @@ export async function startDockerMachine(
     netns,
     images,
     stateDir,
-    freshDriver() {
+    freshDriver(its = clock) {
       const driver = createDockerDriver({
-        ...{ docker, images, host, settings, run: systemRunner, clock, log },
+        ...{ docker, images, host, settings, run: systemRunner, clock: its, log },
       })
       drivers.push(driver)
       return driver

@@ -42,6 +42,12 @@ describe('who ended it', () => {
     ],
     ['a signal long before', {}, [event('kill', END_MS - 90_000), die], 'itself'],
     ['a signal of the start before', {}, [event('kill', START_MS - 10), die], 'itself'],
+    [
+      'docker stop after the clock was set back',
+      { StartedAt: new Date(END_MS + 3_600_000).toISOString() },
+      [event('kill', END_MS - 10), die],
+      'outside',
+    ],
     ['SIGKILL past the engine', { ExitCode: 137 }, [die], 'outside'],
     ['SIGTERM past the engine', { ExitCode: 143 }, [die], 'outside'],
     ['out of memory', { ExitCode: 137, OOMKilled: true }, [die], 'memory'],

@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { removeVolumeHome, volumeHome, volumeHomes } from '../../../src/host/files/volumes.ts'
-import { createMachineFiles } from '../../../src/machines/files.ts'
+import { CONSOLE_BYTES, createMachineFiles } from '../../../src/machines/files.ts'
 import { instanceId, numbered } from '../../kit/records.ts'
 
 const id = instanceId(1)
@@ -30,6 +30,14 @@ it('a kept disk is moved once, and its image is in use until it is removed, what
   expect(await files().origins()).toEqual(new Set([origin.digest]))
   await removeVolumeHome(stateDir, volume)
   expect(await files().origins()).toEqual(new Set())
+})
+
+it('a console is cut also where its old output can be kept nowhere, as on a full disk', async () => {
+  const { console: file } = files().paths(id)
+  await writeFile(file, 'x'.repeat(CONSOLE_BYTES + 1))
+  await mkdir(`${file}.1`)
+  await files().trimConsole(id)
+  expect(await readFile(file, 'utf8')).toBe('')
 })
 
 it('a machine that never had a disk leaves no volume', async () => {
