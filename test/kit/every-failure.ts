@@ -1,4 +1,7 @@
-/** Makes the k-th call of a port fail, for every k. What follows must repair everything. */
+/**
+ * Makes the k-th call of a port fail, for every k, or does something just before it. What follows
+ * must repair everything.
+ */
 
 /** Decides, call by call, whether it fails. */
 export interface Failures {
@@ -11,6 +14,8 @@ export interface Failures {
     when: 'before' | 'after',
     more?: { readonly times: number; readonly distance: number },
   ): void
+  /** Does this before the `call`-th call from now on, which then goes on. */
+  interrupt(call: number, work: () => Promise<unknown>): void
   disarm(): void
   /** Whether an armed failure has happened. */
   readonly fired: boolean
@@ -44,6 +49,7 @@ export function watchCalls(): Watch {
   let armed: 'before' | 'after' | null = null
   let others = { times: 0, distance: 0 }
   let count = 0
+  let interruption: (() => Promise<unknown>) | null = null
   const due = () => {
     if (armed === null) return null
     remaining -= 1
@@ -60,6 +66,11 @@ export function watchCalls(): Watch {
       armed = when
       others = more
       count = 0
+      interruption = null
+    },
+    interrupt: (call, work) => {
+      failures.arm(call, 'before')
+      interruption = work
     },
     disarm: () => {
       armed = null
@@ -82,7 +93,10 @@ export function watchCalls(): Watch {
           if (AT_ONCE.has(key)) return method.bind(target)
           return async (...args: unknown[]) => {
             const when = due()
-            if (when === 'before') throw new Error(`${String(key)} was made to fail`)
+            if (when === 'before') {
+              if (interruption === null) throw new Error(`${String(key)} was made to fail`)
+              await interruption()
+            }
             const result: unknown = await method.apply(target, args)
             if (when !== 'after') return result
             lost?.(result)

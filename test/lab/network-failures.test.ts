@@ -1,6 +1,6 @@
 /**
  * Firewall and links when the kernel refuses: the k-th call fails, for every k, and the next pass
- * repairs everything.
+ * repairs everything. And when somebody else takes away what is there, before the k-th call.
  */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -18,6 +18,7 @@ import type { Failures } from '../kit/every-failure.ts'
 import { failing } from '../kit/every-failure.ts'
 import type { Testbed } from '../kit/testbed.ts'
 import { createTestbed, metricValue, TEST_MTU, testInstance, testWant } from '../kit/testbed.ts'
+import { isLong } from '../long-files.ts'
 
 const BEFORE = testWant(testInstance(11, [1]), testInstance(12, [1]))
 /** One goes, one comes, one stays. */
@@ -63,6 +64,37 @@ test.each(['before', 'after'] as const)('a call that fails %s it is done', async
     await expectConverged(AFTER)
   } while (failures.fired)
   // Every call of a whole pass was tried, and not only a few.
+  expect(call).toBeGreaterThan(12)
+})
+
+/** What somebody else may do to the kernel's state, as shell commands. */
+const DAMAGES = {
+  rules: 'nft flush ruleset',
+  links: 'for link in /sys/class/net/at-h*; do ip link delete $(basename $link); done',
+  routes: 'ip route flush proto 167; ip neigh flush all',
+  addresses: 'for link in /sys/class/net/at-*; do ip address flush dev $(basename $link); done',
+  everything:
+    'nft flush ruleset; for link in /sys/class/net/at-*; do ip link delete $(basename $link); done',
+} as const
+
+test('what is taken away in the middle of a pass is there after the next one', async () => {
+  const damages = Object.values(DAMAGES)
+  let call = 0
+  do {
+    // In the short mode every second call has one of them.
+    call += isLong ? 1 : 2
+    const some = isLong ? damages : damages.slice(call % damages.length).slice(0, 1)
+    for (const damage of some) {
+      await removeAllOfOurs()
+      await testbed.pass(BEFORE)
+      const work = () => testbed.machine.run(['sh', '-c', damage])
+      failures.interrupt(call, work)
+      await testbed.pass(AFTER).catch(() => {})
+      failures.disarm()
+      await testbed.pass(AFTER)
+      await expectConverged(AFTER)
+    }
+  } while (failures.fired)
   expect(call).toBeGreaterThan(12)
 })
 
