@@ -50,7 +50,7 @@ const tables = {
       .refine(
         ({ destinationKind, destination }) =>
           destinationKind === 's3' ? isBucket(destination) : isLogGroup(destination),
-        'is malformed',
+        { error: 'is malformed', path: ['destination'] },
       ),
   }),
 }
