@@ -42,6 +42,8 @@ export const audit = z
       .min(1)
       .max(1_048_576)
       .default(1024)
-      .describe('Size of all these files above which the largest older part is removed, in MiB'),
+      .describe(
+        'Size of all these files above which the largest older parts are removed, and then the largest files, in MiB',
+      ),
   })
   .prefault({})

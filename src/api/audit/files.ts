@@ -16,6 +16,8 @@ import { KIB, MIB } from '../../model/sizes.ts'
 /** Maximum length of waiting lines, of all owners and of one, in characters. */
 const WAITING_LIMIT = 4 * MIB
 const WAITING_LIMIT_OF_ONE = MIB
+/** After so many writes the size of all files is looked at. */
+const LOOK_WRITES = 200
 /** Most characters of one write. */
 const WRITE_LIMIT = 256 * KIB
 const FILE_MODE = 0o600
@@ -28,7 +30,7 @@ export interface AuditFileSettings {
   readonly directory: string
   /** Size at which a file is set aside. One older part is kept. */
   readonly fileBytes: number
-  /** Of all files. Above it, the largest older part is removed. */
+  /** Of all files. Above it, the largest older parts are removed, and then the largest files. */
   readonly totalBytes: number
 }
 
@@ -54,6 +56,7 @@ export function openAuditFiles(
   /** Files whose last line may be cut off. */
   const torn = new Set<AuditOwner>()
   let length = 0
+  let writes = 0
   let writing: Promise<void> | null = null
 
   function take(owner: AuditOwner, of: Waiting): readonly string[] {
@@ -81,6 +84,8 @@ export function openAuditFiles(
         try {
           await append(settings, owner, text)
           torn.delete(owner)
+          writes += 1
+          if (writes % LOOK_WRITES === 0) await makeRoom(settings)
         } catch (error) {
           torn.add(owner)
           lost(lines.length, error instanceof Error ? error : new Error(String(error)))
@@ -120,15 +125,17 @@ async function append(settings: AuditFileSettings, owner: AuditOwner, text: stri
   await file.writeFile(text)
 }
 
-/** Removes the largest older parts while the files take too much. */
+/** Removes the largest older parts, and then the largest files, while they take too much. */
 async function makeRoom({ directory, totalBytes }: AuditFileSettings): Promise<void> {
   const names = (await readdir(directory)).filter((name) => name.includes(SUFFIX))
   const sized = await Promise.all(
     names.map(async (name) => ({ name, size: await sizeOf(below(directory, name)) })),
   )
   let total = sized.reduce((sum, { size }) => sum + size, 0)
-  const older = sized.filter(({ name }) => name.endsWith(OLDER_SUFFIX))
-  for (const { name, size } of older.toSorted((a, b) => b.size - a.size)) {
+  const isOlder = ({ name }: { readonly name: string }) => name.endsWith(OLDER_SUFFIX)
+  const bySize = sized.toSorted((a, b) => b.size - a.size)
+  const inTurn = [...bySize.filter(isOlder), ...bySize.filter((one) => !isOlder(one))]
+  for (const { name, size } of inTurn) {
     if (total <= totalBytes) return
     await rm(below(directory, name), { force: true })
     total -= size

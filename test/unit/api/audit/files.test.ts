@@ -54,6 +54,18 @@ it('sets a large file aside, and removes the largest older part when all are too
   expect(lost.count).toBe(0)
 })
 
+it('removes the largest file when many small ones are too much', async () => {
+  const files = open({ fileBytes: MIB, totalBytes: 50 * KIB })
+  const line = JSON.stringify({ filler: 'x'.repeat(1000) })
+  for (let n = 0; n < 199; n += 1) {
+    files.write(ALICE, line)
+    await files.flushed()
+  }
+  files.write(BOB, '{"b":1}')
+  await files.flushed()
+  expect(await readdir(directory)).toEqual([`${BOB}.jsonl`])
+})
+
 it('drops and counts what cannot be written, and goes on with a whole line', async () => {
   const files = open()
   await writeFile(directory, 'a file in the place of the directory')
