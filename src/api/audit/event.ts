@@ -68,7 +68,7 @@ export function auditEventOf(call: AuditedCall, place: AuditPlace, kind: AuditKi
   }
   return {
     ...{ id: call.id, owner, atMs, kind, name, source, accessKey, resources },
-    user: caller?.user ?? '',
+    user: caller?.role?.session ?? caller?.user ?? '',
     isReadOnly: call.isReadOnly,
     event: JSON.stringify(event),
   }
@@ -102,17 +102,17 @@ export function operatorEventOf(
 
 function identityOf(caller: AuditedCaller | undefined, accessKeyId: string): object {
   if (caller === undefined) return { type: 'Unknown', accessKeyId }
-  const { account, user } = caller
-  const arn = callerArn(caller)
-  const isSession = arn.includes(':assumed-role/')
+  const { account: accountId, user, userId, role } = caller
+  const who = { arn: callerArn(caller), accountId, accessKeyId }
+  if (role === undefined) {
+    const session = caller.isTemporary === true ? { sessionContext: { attributes: {} } } : {}
+    return { type: 'IAMUser', principalId: userId ?? user, ...who, userName: user, ...session }
+  }
+  const { id: principalId, name: userName, session } = role
+  const sessionIssuer = { type: 'Role', principalId, accountId, userName }
   return {
-    type: isSession ? 'AssumedRole' : 'IAMUser',
-    principalId: user,
-    arn,
-    accountId: account,
-    accessKeyId,
-    ...(isSession ? {} : { userName: user }),
-    ...(caller.isTemporary === true ? { sessionContext: { attributes: {} } } : {}),
+    ...{ type: 'AssumedRole', principalId: `${principalId}:${session}`, ...who },
+    sessionContext: { sessionIssuer, attributes: {} },
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the calls of the API, and orders of the operator, are recorded through (`audit.ts`). */
+import type { AssumedRole } from '../../model/account-records.ts'
 import type { AuditEvent } from '../../model/audit.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { Fault } from '../faults.ts'
@@ -10,6 +11,10 @@ export interface AuditedCaller {
   readonly user: string
   readonly accessKey: string
   readonly isTemporary?: true
+  readonly userPath?: string
+  readonly userId?: string
+  /** Set for a session of a role. */
+  readonly role?: AssumedRole
 }
 
 /** What is known of a call when it ends. */
