@@ -205,8 +205,18 @@ export function keptLocations(host: HostName): string {
 
 /** The only host that has the image at this location. Null when any host can get it. */
 export function keptBy(location: string): HostName | null {
+  return keptImage(location)?.host ?? null
+}
+
+/**
+ * The image that was made from an instance and lies at this location, and the only host that has
+ * it. Null when any host can get it. The location of a copy names the image that was made.
+ */
+export function keptImage(
+  location: string,
+): { readonly host: HostName; readonly image: ImageId } | null {
   const parsed = parseImageLocation(location)
-  return parsed?.kind === 'kept' ? parsed.host : null
+  return parsed?.kind === 'kept' ? parsed : null
 }
 
 function parseKept(text: string): ImageLocation | undefined {

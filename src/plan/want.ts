@@ -5,7 +5,7 @@ import { gatewayOf } from '../model/addr.ts'
 import type { VpcDns } from '../model/dhcp-options.ts'
 import type { FlowLog, FlowLogWant } from '../model/flow-log.ts'
 import { byId, type HostName, type ImageId, type InstanceId, type NicId } from '../model/ids.ts'
-import { driverOf, keptBy } from '../model/image-location.ts'
+import { driverOf, keptImage } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { OLDER_METADATA } from '../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
@@ -147,9 +147,15 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
     // What nobody can get from anywhere else stays while its record does, whatever became of that.
     keptImages: records.unreadable.some(({ table }) => table === 'images')
       ? null
-      : records.images.filter(({ location }) => keptBy(location) === host.name).map(({ id }) => id),
+      : keptOn(host.name, records.images),
     unreadable: unreadableInstances(host.name, records, lacks),
   }
+}
+
+/** The images that were made on this host, of which a record or a copy's record is left. */
+function keptOn(host: HostName, images: readonly Image[]): readonly ImageId[] {
+  const made = images.flatMap(({ location }) => keptImage(location) ?? [])
+  return [...new Set(made.filter((one) => one.host === host).map(({ image }) => image))]
 }
 
 /** What a host's own instances are made of. */

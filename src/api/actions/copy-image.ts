@@ -3,7 +3,7 @@
  *
  * What the location of an image leads to is pinned by a digest, so a copy is a record with the same
  * location and digest: each host fetches it from there. An image that was made from an instance is
- * on one host only, and cannot be copied yet.
+ * on one host only, and so is its copy. That host keeps the data as long as one of them is there.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CopyImage.html
  */
 import { z } from 'zod'
@@ -70,7 +70,8 @@ async function copy(
   const image: Image = {
     ...{ id, account, name: asked.Name, location, driver, architecture, digest, diskGiB },
     ...{ repositoryDigest, sourceImage: source.id, sourceInstance: null, capture: null },
-    ...{ host: settings.host, state: 'available', stateReason: null, createdAt: now },
+    ...{ state: 'available', stateReason: null, createdAt: now },
+    host: keptBy(location) ?? settings.host,
     description: asked.Description ?? [...copied].slice(0, DESCRIPTION_MAX_LENGTH).join(''),
   }
   if ((await tx.insertImage(image)) === 'exists')
@@ -87,7 +88,7 @@ async function copy(
 
 const DESCRIPTION_MAX_LENGTH = 255
 
-/** The image, which is available and can be fetched anywhere. */
+/** The image, which is available. */
 async function requireCopyable(tx: Tx, id: Image['id'], account: Image['account']): Promise<Image> {
   const [source] = await visibleImages(tx, account, [id])
   if (source === undefined) throw missingImages([id])
@@ -96,10 +97,5 @@ async function requireCopyable(tx: Tx, id: Image['id'], account: Image['account'
       'InvalidAMIID.Unavailable',
       `The image id '[${id}]' is ${source.state}; only an available image can be copied`,
     )
-  const only = keptBy(source.location)
-  if (only === null) return source
-  throw refused(
-    'UnsupportedOperation',
-    `The image '${id}' was made from an instance and exists only on the host '${only}'; images that were registered can be copied`,
-  )
+  return source
 }

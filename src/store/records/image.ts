@@ -9,8 +9,8 @@ import {
   IMAGE_LOCATION_MAX_LENGTH,
   isLocationOf,
   keptBy,
+  keptImage,
   keptLocations,
-  parseImageLocation,
 } from '../../model/image-location.ts'
 import type { Image, Instance } from '../../model/records.ts'
 import { ofHost } from '../scope.ts'
@@ -49,9 +49,10 @@ const tables = {
         error: 'is not an image location',
         path: ['location'],
       })
-      .refine(({ id: own, location: text }) => {
-        const parsed = parseImageLocation(text)
-        return parsed?.kind !== 'kept' || parsed.image === own
+      // A copy has the location of the image that was made.
+      .refine(({ id: own, sourceImage, location: text }) => {
+        const made = keptImage(text)
+        return made === null || made.image === own || typeof sourceImage === 'string'
       }, 'has the location of another image'),
   }),
 }

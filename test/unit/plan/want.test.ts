@@ -202,6 +202,9 @@ describe('wantFor', () => {
       made(4, { state: 'available' }),
       made(5, { state: 'deregistered' }),
       made(6, { host: hostName('there'), location: 'atoll://there/machine/ami-00000006' }),
+      // Copies of one that is there, and of one that is gone.
+      made(4, { id: numbered('ami', 14), state: 'available', sourceImage: numbered('ami', 4) }),
+      made(7, { id: numbered('ami', 17), state: 'available', sourceImage: numbered('ami', 7) }),
     ]
     const local = wantFor(here, snapshot(instances, nics, { images }))?.local
     expect(local?.images).toEqual([])
@@ -209,7 +212,7 @@ describe('wantFor', () => {
       { id: images[1]?.id, instance: source.id, origin: image.location, reboot: true },
       { id: images[2]?.id, origin: '', reboot: false },
     ])
-    expect(local?.keptImages).toEqual(images.slice(1, 5).map(({ id }) => id))
+    expect(local?.keptImages).toEqual([2, 3, 4, 5, 7].map((n) => numbered('ami', n)))
   })
 
   it.each([

@@ -1,11 +1,13 @@
 /** CreateImage: of what, what is written, and where what is made of it can be launched. */
 import { describe, expect, it } from 'vitest'
+import { copyImage } from '../../../../src/api/actions/copy-image.ts'
 import { createImage } from '../../../../src/api/actions/create-image.ts'
 import { deregisterImage } from '../../../../src/api/actions/deregister-image.ts'
 import { describeImages } from '../../../../src/api/actions/describe-images.ts'
 import { registerImage } from '../../../../src/api/actions/register-image.ts'
 import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import type { ImageId, InstanceId } from '../../../../src/model/ids.ts'
+import { keptImage } from '../../../../src/model/image-location.ts'
 import type { Image, Instance } from '../../../../src/model/records.ts'
 import { BOB, type Cloud, everything, openCloud } from '../../../kit/api-cloud.ts'
 import { failAt } from '../../../kit/failing-store.ts'
@@ -105,6 +107,25 @@ describe('an image of an instance', () => {
     expect(await cloud.refusal(createImage, { InstanceId: id, Name: 'made' }, BOB)).toBe(
       'InvalidInstanceID.NotFound',
     )
+  })
+
+  // On the old code it could not be copied.
+  it('can be copied on its host, and what was made stays as long as a copy is there', async () => {
+    await using cloud = await openCloud({ hosts: [CAPACITY, CAPACITY] })
+    const instance = await launch(cloud, 'running')
+    const made = await create(cloud, instance)
+    await settle(cloud, made, 'available')
+    const from = { SourceImageId: made, SourceRegion: 'atoll', Name: 'copy' }
+    const ImageId = (await cloud.run(copyImage, from))['ImageId'] as ImageId
+    await cloud.run(deregisterImage, { ImageId: made })
+    expect(await isRecorded(cloud, made)).toBe(false)
+    const [copy] = await cloud.store.read((tx) => tx.images({ ids: [ImageId] }))
+    expect(copy).toMatchObject({ host: instance.host, sourceImage: made, sourceInstance: null })
+    expect(keptImage(copy?.location ?? '')).toMatchObject({ host: instance.host, image: made })
+    for (let count = 0; count < 3; count += 1) {
+      const again = await launch(cloud, 'running', { ImageId })
+      expect(again.host).toBe(instance.host)
+    }
   })
 
   it('leaves nothing behind when the records fail', async () => {
