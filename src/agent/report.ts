@@ -16,6 +16,7 @@ import {
 } from '../model/lifecycle.ts'
 import { attachmentOf } from '../model/nics.ts'
 import type { Image, Instance, Nic, Tag, Volume } from '../model/records.ts'
+import { formerKey } from '../model/reserved-tags.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
 import type { HostSelf } from '../store/records/host.ts'
@@ -235,6 +236,7 @@ async function writeMark(tx: Tx, fact: MarkFact, known: Known): Promise<readonly
   if (instance === undefined || !isNewMark(fact, known)) return []
   const { id: resource, account } = instance
   await tx.putTags([{ ...fact.mark, account, resource, resourceType: 'instance' }])
+  await tx.deleteTag({ account, resource, key: formerKey(fact.mark.key) })
   return [{ fact, kind: 'want' }]
 }
 

@@ -1,7 +1,13 @@
 /** Tags that only Atoll sets. They tell a client how its instance is isolated. Pure. */
 
-/** The prefix of reserved keys. */
+/** The prefix of reserved keys, beside EC2's own. */
 export const RESERVED_TAG_PREFIX = 'atoll:'
+
+/**
+ * The prefix of keys that EC2 sets by itself, as Atoll does in its place. Tools that describe what
+ * tags there should be (Terraform, Ansible) leave these alone, and would remove all others.
+ */
+const EC2_TAG_PREFIX = 'aws:'
 
 /**
  * `user-namespace`: a container whose root is an unprivileged user of the host. `shared-root`: a
@@ -26,13 +32,15 @@ export interface ReservedTag {
 /** The tags of an instance with this isolation. */
 export function reservedTags(isolation: Isolation, disk: DiskBound): readonly ReservedTag[] {
   return [
-    { key: `${RESERVED_TAG_PREFIX}isolation`, value: isolation },
-    { key: `${RESERVED_TAG_PREFIX}disk`, value: disk },
+    { key: `${EC2_TAG_PREFIX}${RESERVED_TAG_PREFIX}isolation`, value: isolation },
+    { key: `${EC2_TAG_PREFIX}${RESERVED_TAG_PREFIX}disk`, value: disk },
   ]
 }
 
-/** The prefix of keys that EC2 sets by itself, as Atoll does in its place. */
-const EC2_TAG_PREFIX = 'aws:'
+/** The key that older versions gave to a tag of `reservedTags`. */
+export function formerKey(key: string): string {
+  return key.slice(EC2_TAG_PREFIX.length)
+}
 
 /** Whether only Atoll may set tags with this key. They do not count among a resource's tags. */
 export function isReservedKey(key: string): boolean {

@@ -70,8 +70,8 @@ describe.skipIf(!canRunDocker())('a container that fills the disk (needs root)',
     const have = await lookAt(3)
     expect(have?.excess).toBeUndefined()
     expect(have?.marks).toEqual([
-      { key: 'atoll:isolation', value: 'user-namespace' },
-      { key: 'atoll:disk', value: 'watched' },
+      { key: 'aws:atoll:isolation', value: 'user-namespace' },
+      { key: 'aws:atoll:disk', value: 'watched' },
     ])
   })
 })

@@ -94,7 +94,7 @@ describe('tags', () => {
     const resource = cloud.vpc.id
     const ours = {
       account: ALICE,
-      key: 'atoll:isolation',
+      key: 'aws:atoll:isolation',
       value: 'machine',
       resource,
       resourceType: 'vpc',
@@ -103,8 +103,8 @@ describe('tags', () => {
     const Tags = Array.from({ length: 50 }, (_, at) => ({ Key: `k${at}` }))
     await cloud.run(createTags, { Resources: [resource], Tags })
     await cloud.run(deleteTags, { Resources: [resource] })
-    expect(await cloud.run(describeTags)).toMatchObject({ Tags: [{ Key: 'atoll:isolation' }] })
-    const named = { Resources: [resource], Tags: [{ Key: 'atoll:isolation' }] }
+    expect(await cloud.run(describeTags)).toMatchObject({ Tags: [{ Key: 'aws:atoll:isolation' }] })
+    const named = { Resources: [resource], Tags: [{ Key: 'aws:atoll:isolation' }] }
     expect(await cloud.refusal(deleteTags, named)).toBe('InvalidParameterValue')
   })
 
