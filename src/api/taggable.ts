@@ -1,13 +1,12 @@
 /** Resources that can have tags: the account's resources of all kinds, by id. */
 
-import { derivedId } from '../model/derived-ids.ts'
 import { refused } from '../model/errors.ts'
 import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
 import { missingTemplates } from './instances/launch-templates.ts'
 import { missingPlacementGroups } from './instances/placement-groups.ts'
 import { allocated, missingAllocations } from './networks/addresses.ts'
-import { missingDhcpOptions } from './networks/dhcp-options.ts'
+import { missingDhcpOptions, ownDhcpOptions } from './networks/dhcp-options.ts'
 import { missingFlowLogs } from './networks/flow-logs.ts'
 import { missingPeerings } from './networks/peerings.ts'
 import {
@@ -101,8 +100,7 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     type: 'dhcp-options',
     missing: (ids) => missingDhcpOptions(ids),
     list: async (tx, account) => [
-      // The cloud's own set of each VPC.
-      ...(await tx.vpcs({ account })).map(({ id }) => ({ id: derivedId('dopt', id) })),
+      ...(await ownDhcpOptions(tx, account)).map((id) => ({ id })),
       ...(await tx.dhcpOptions({ account })).map(({ id }) => ({ id })),
     ],
   },

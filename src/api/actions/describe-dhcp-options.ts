@@ -1,15 +1,14 @@
 /** DescribeDhcpOptions. */
 import { z } from 'zod'
-import { derivedId } from '../../model/derived-ids.ts'
 import { type DhcpOptions, OWN_RESOLVER } from '../../model/dhcp-options.ts'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
-import { missingDhcpOptions } from '../networks/dhcp-options.ts'
+import { missingDhcpOptions, ownDhcpOptions } from '../networks/dhcp-options.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
 import { DHCP_OPTIONS_FILTERS, dhcpOptionsView } from '../views/dhcp-options.ts'
 import { tagsIndex } from '../views/tags.ts'
 
-/** The account's sets, and the cloud's own, of which each VPC has one. */
+/** The account's sets, and the cloud's own, of which each VPC has one that has no other. */
 export const describeDhcpOptions = describeAction({
   name: 'DescribeDhcpOptions',
   input: z.strictObject({
@@ -19,9 +18,9 @@ export const describeDhcpOptions = describeAction({
   check: (asked) => refuseIdsWithMaxResults('DhcpOptionsIds', asked.DhcpOptionsIds, asked),
   rows: ({ DhcpOptionsIds: ids }, { account, read, settings }) =>
     read(async (tx) => {
-      const own = (await tx.vpcs({ account })).map(
-        ({ id }): DhcpOptions => ({
-          id: derivedId('dopt', id) as DhcpOptions['id'],
+      const own = (await ownDhcpOptions(tx, account)).map(
+        (id): DhcpOptions => ({
+          id,
           account,
           domainNames: [settings.dnsZone],
           nameServers: [OWN_RESOLVER],

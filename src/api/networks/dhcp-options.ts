@@ -1,6 +1,7 @@
 /** What actions on DHCP options have in common. */
 import { z } from 'zod'
 import { type Ipv4, parseIpv4 } from '../../model/addr.ts'
+import { derivedId } from '../../model/derived-ids.ts'
 import {
   DHCP_SERVERS_MAX,
   type DhcpConfiguration,
@@ -27,6 +28,18 @@ export async function requireDhcpOptions(
   const found = (await tx.dhcpOptions({ account })).find((one) => one.id === id)
   if (found === undefined) throw missingDhcpOptions([id])
   return found
+}
+
+/** The cloud's own sets: one of each VPC of the account that has no other. */
+export async function ownDhcpOptions(
+  tx: ReadTx,
+  account: AccountId,
+): Promise<readonly DhcpOptionsId[]> {
+  const vpcs = await tx.vpcs({ account })
+  const dns = await tx.vpcDns(vpcs.map(({ id }) => id))
+  return dns
+    .filter(({ options }) => options === null)
+    .map(({ vpc }) => derivedId('dopt', vpc) as DhcpOptionsId)
 }
 
 /** `InvalidDhcpOptionID.NotFound`. */

@@ -50,6 +50,10 @@ it('makes sets, gives them to VPCs, and removes them', async () => {
   const shown = async () => (await cloud.run(describeVpcs))['Vpcs']
   await cloud.run(associateDhcpOptions, { VpcId, DhcpOptionsId: id })
   expect(await shown()).toMatchObject([{ DhcpOptionsId: id }])
+  // Ansible deletes the set that the VPC had. On the old code it was still there, and in use.
+  const own = { DhcpOptionsId: derivedId('dopt', VpcId) }
+  expect(await cloud.refusal(deleteDhcpOptions, own)).toBe('InvalidDhcpOptionID.NotFound')
+  expect(await cloud.run(describeDhcpOptions)).toMatchObject({ DhcpOptions: [made] })
   expect(await cloud.refusal(deleteDhcpOptions, { DhcpOptionsId: id })).toBe('DependencyViolation')
   await cloud.run(associateDhcpOptions, { VpcId, DhcpOptionsId: 'default' })
   expect(await shown()).toMatchObject([{ DhcpOptionsId: derivedId('dopt', VpcId) }])
