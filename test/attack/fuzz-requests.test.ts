@@ -15,10 +15,13 @@ import { EC2_MODEL } from '../../src/api/generated/ec2.ts'
 import { linkModel, type Shape, type Structure } from '../../src/api/wire/model.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Log } from '../../src/lib/log.ts'
+import { ipv4 } from '../../src/model/addr.ts'
 import { silentLog } from '../../tools/kit/log.ts'
+import { makeWorld, REQUESTS, type World } from '../kit/account-world.ts'
 import { KEY, type RunningApi, runApi } from '../kit/api.ts'
-import { type Cloud, openCloud } from '../kit/api-cloud.ts'
+import { ALICE, type Cloud, openCloud } from '../kit/api-cloud.ts'
 import { type Chance, chanceOf, mutate, seedOfRun } from '../kit/mutate.ts'
+import { signedBySdk } from '../kit/sdk.ts'
 import { signedHeaders } from '../kit/signed.ts'
 import { watchLoop } from '../kit/stall.ts'
 import { isLong } from '../long-files.ts'
@@ -54,7 +57,11 @@ const words: string[] = [
 ]
 
 beforeAll(async () => {
-  cloud = await openCloud({ hosts: [{ vcpus: 200, memoryMiB: 400_000 }] })
+  const pool = { first: ipv4('203.0.113.10'), last: ipv4('203.0.113.99') }
+  cloud = await openCloud({
+    hosts: [{ vcpus: 200, memoryMiB: 400_000 }],
+    settings: { vpcPlace: 'own', pools: [{ name: 'public', ranges: [pool], zones: null }] },
+  })
   await cloud.store.change((tx) => tx.insertAccessKey(KEY))
   const log: Log = {
     ...silentLog,
@@ -76,14 +83,25 @@ beforeAll(async () => {
     cloud.subnet.id,
     cloud.group.id,
   )
+  const [first] = instances
+  for (const [letter, id] of Object.entries({
+    ...{ I: first?.id, A: cloud.image, V: cloud.vpc.id, S: cloud.subnet.id, G: cloud.group.id },
+  }))
+    ids.set(letter, id ?? '')
+  const world = await makeWorld(cloud, ALICE, 'alice')
+  words.push(...Object.values(world))
+  sound.push(...(await soundForms(world)))
 })
 afterAll(async () => {
   await api[Symbol.asyncDispose]()
   await cloud[Symbol.asyncDispose]()
 })
 
-/** Forms that are sound, of things that are there; `I`, `A` and so on stand for their ids. */
-const SOUND: readonly string[] = [
+/**
+ * Forms that are sound, of things that are there; `I`, `A` and so on stand for their ids. Those of
+ * every action are added.
+ */
+const sound: string[] = [
   'Action=RunInstances&ImageId=A&InstanceType=t3.nano&MinCount=1&MaxCount=1&TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=web&SubnetId=S&SecurityGroupId.1=G&UserData=YQ%3D%3D&ClientToken=t',
   'Action=RunInstances&ImageId=A&InstanceType=t3.nano&MinCount=1&MaxCount=1&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId=S&NetworkInterface.1.PrivateIpAddress=172.31.0.9&MetadataOptions.HttpTokens=required',
   'Action=DescribeInstances&Filter.1.Name=tag%3AName&Filter.1.Value.1=w%2A&MaxResults=5',
@@ -116,16 +134,27 @@ const SOUND: readonly string[] = [
 ]
 const ids = new Map<string, string>()
 
+/** A form of each action, as the SDK sends it. What would remove things mostly does not. */
+async function soundForms(world: World): Promise<readonly string[]> {
+  const forms: string[] = []
+  for (const [name, requests] of Object.entries(REQUESTS))
+    for (const requestOf of requests) {
+      const { body } = await signedBySdk(name, requestOf(world))
+      const form = Buffer.from(body).toString()
+      const removes = /^(Delete|Deregister|Release|Terminate|Detach|Disassociate)/.test(name)
+      forms.push(removes && !form.includes('UserName') ? `${form}&DryRun=true` : form)
+    }
+  return forms
+}
+
 /**
  * A sound form with up to three of its pairs changed, left out, doubled or joined by invented ones;
  * or all invented.
  */
 function inventForm(chance: Chance): string {
   if (chance.below(4) === 0) return inventAll(chance)
-  const sound = chance
-    .pick(SOUND)
-    .replaceAll(/(?<==)[A-Z](?=&|$)/g, (name) => ids.get(name) ?? name)
-  const pairs = sound.split('&')
+  const form = chance.pick(sound).replaceAll(/(?<==)[A-Z](?=&|$)/g, (name) => ids.get(name) ?? name)
+  const pairs = form.split('&')
   for (let count = chance.below(4); count > 0; count -= 1) {
     const at = 1 + chance.below(Math.max(1, pairs.length - 1))
     const [name = '', value = ''] = (pairs[at] ?? '').split('=')
@@ -139,7 +168,8 @@ function inventForm(chance: Chance): string {
     ])
     if (pairs[at] !== undefined) pairs.splice(at, 1, ...change)
   }
-  return `${pairs.join('&')}&Version=2016-11-15`
+  const version = form.includes('&Version=') ? '' : '&Version=2016-11-15'
+  return `${pairs.join('&')}${version}`
 }
 
 /** A form for an action, of parameters that its model knows. */
@@ -270,6 +300,9 @@ describe(`with ATOLL_SEED=${SEED},`, () => {
       const sound = `POST / HTTP/1.1\r\n${head}Content-Length: ${form.length}\r\nConnection: close\r\n\r\n${form}`
       const answer = await raw(mutate(Buffer.from(sound, 'latin1'), chance))
       expect(answer).not.toMatch(/HTTP\/1\.1 50[0-24-9](?!.*InsufficientInstanceCapacity)/s)
+      // The AWS CLI crashes on anything but XML.
+      const [, body = ''] = answer.split(/\r\n\r\n(?!HTTP)/)
+      expect(body, answer).toMatch(/^(<\?xml |$)/)
     })
     expect(bugs).toEqual([])
     const form = Buffer.from('Action=DescribeRegions&Version=2016-11-15')
