@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../../src/api/actions/all.ts'
-import { applyFact, type InstanceFact } from '../../../src/model/lifecycle.ts'
+import { actAsAgent } from '../../kit/acting-agent.ts'
 import { KEY, type RunningApi, runApi } from '../../kit/api.ts'
 import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
 
@@ -21,36 +21,19 @@ const TIMEOUT_MS = 120_000
 
 let cloud: Cloud
 let api: RunningApi
-let agentTimer: NodeJS.Timeout
+let agent: Disposable
 beforeAll(async () => {
   cloud = await openCloud({ hosts: [{ vcpus: 1000, memoryMiB: 1_000_000 }] })
   await cloud.store.change((tx) => tx.insertAccessKey(KEY))
   const parts = { ...cloud.parts, clock: { ...cloud.parts.clock, now: () => Date.now() } }
   api = await runApi(allActions, { parts })
-  agentTimer = setInterval(() => void actAsAgent(), 50)
+  agent = actAsAgent(cloud.store)
 })
 afterAll(async () => {
-  clearInterval(agentTimer)
+  agent[Symbol.dispose]()
   await api[Symbol.asyncDispose]()
   await cloud[Symbol.asyncDispose]()
 })
-
-/** Does what an agent would say that it has done. */
-async function actAsAgent(): Promise<void> {
-  await cloud.store.change(async (tx) => {
-    for (const instance of await tx.instances({})) {
-      const { id, bootCount, wanted } = instance
-      const end = { code: 'x', message: 'x' }
-      const facts: Readonly<Record<typeof wanted, InstanceFact>> = {
-        run: { kind: 'running', instance: id, bootCount },
-        stop: { kind: 'stopped', instance: id, bootCount, ...end },
-        terminate: { kind: 'gone', instance: id },
-      }
-      const change = applyFact(instance, facts[wanted], new Date().toISOString())
-      if (change !== null) await tx.updateInstance(id, change)
-    }
-  })
-}
 
 async function runProgram(program: string, args: readonly string[]): Promise<unknown> {
   const given = [api.port, KEY.id, KEY.secret, cloud.image].map(String)
