@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'
+import { IAM_MODEL } from '../../../../src/api/generated/iam.ts'
 import { STS_MODEL } from '../../../../src/api/generated/sts.ts'
 import { linkModel } from '../../../../src/api/wire/model.ts'
 import {
@@ -15,7 +16,7 @@ import { AtollError } from '../../../../src/model/errors.ts'
 import { known } from '../../../kit/api.ts'
 import { anyValue, fullValue, signedBySdk } from '../../../kit/sdk.ts'
 
-const actions = new Map([...linkModel(EC2_MODEL), ...linkModel(STS_MODEL)])
+const actions = new Map([EC2_MODEL, IAM_MODEL, STS_MODEL].flatMap((model) => [...linkModel(model)]))
 
 function decode(action: string, form: string): unknown {
   return decodeInput(known(actions.get(action)).input, parseForm(form))

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { alwaysEmptyActions } from '../../../../src/api/actions/always-empty.ts'
 import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'
+import { IAM_MODEL } from '../../../../src/api/generated/iam.ts'
 import { STS_MODEL } from '../../../../src/api/generated/sts.ts'
 import { type Field, linkModel, type WireAction } from '../../../../src/api/wire/model.ts'
 import { encodeAnswer, encodeError } from '../../../../src/api/wire/xml.ts'
@@ -10,7 +11,7 @@ import { newBudget } from '../../../kit/budget.ts'
 import { anyValue, exchange, fullValue } from '../../../kit/sdk.ts'
 import { DOCUMENTED_ANSWERS } from '../recorded/documented-answers.ts'
 
-const actions = new Map([...linkModel(EC2_MODEL), ...linkModel(STS_MODEL)])
+const actions = new Map([EC2_MODEL, IAM_MODEL, STS_MODEL].flatMap((model) => [...linkModel(model)]))
 const REQUEST_ID = '59dbff89-35bd-4eac-99ed-be587EXAMPLE'
 
 const encode = (action: WireAction, id: string, output: object) =>
