@@ -1,8 +1,8 @@
 /**
  * A filter finds exactly the items that have its value. For each filter that EC2 documents, the
  * member that it is about is found in the answer by its name (or by `MEMBERS`), and the action is
- * asked by values that are there. `filters.test.ts` has the filters whose member is not in the
- * answer.
+ * asked by values that are there. `test/unit/api/filters.test.ts` has the filters whose member is
+ * not in the answer.
  */
 import type * as ec2 from '@aws-sdk/client-ec2'
 import { beforeAll, describe, expect, it } from 'vitest'
