@@ -58,6 +58,17 @@ export default defineConfig({
           maxWorkers: WORKERS,
         },
       },
+      // Clients that others wrote: what they do is written into docs/compatibility.md.
+      {
+        test: {
+          name: 'clients',
+          globalSetup: 'test/clients/page.ts',
+          include: ['test/clients/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...(isLong ? [] : Object.keys(LONG_FILES))],
+          hookTimeout: 300_000,
+          maxWorkers: WORKERS,
+        },
+      },
       { test: { name: 'drills', include: [DRILLS] } },
       // What the pages show, on a machine where nothing has run.
       {

@@ -27,6 +27,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'one thing after another hangs for a while; the unit suite has what notices it',
   'test/attack/engine-hung-cluster.test.ts':
     'a real MariaDB and RabbitMQ that hang; engine-hung-store has records that hang',
+  'test/clients/*.test.ts':
+    'clients that others wrote, each on a whole cloud; contract/api has boto3, the AWS CLI, libcloud and fog',
   'test/fresh/engines.test.ts':
     'an installation with engines; the labs run them with the same settings',
   'test/lab/install.test.ts': 'installing and upgrading; quickstart goes through most of it',

@@ -82,6 +82,7 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
       asked: expect.toSatisfy((asked: number) => asked > 700),
       // Where something is listed, so many filters match some of it with a wildcard.
       matching: expect.toSatisfy((matching: number) => matching > 200),
+      byAction: expect.any(Object),
       refused: [],
       ineffective: [],
     })

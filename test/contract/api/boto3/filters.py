@@ -34,7 +34,7 @@ def count(answer):
     return sum(len(value) for value in answer.values() if isinstance(value, list))
 
 
-asked, matching, refused, ineffective = 0, 0, [], []
+asked, matching, refused, ineffective, by_action = 0, 0, [], [], {}
 for method, action in methods.items():
     shape = model.operation_model(action).input_shape
     if action not in answered or shape is None or shape.required_members:
@@ -44,6 +44,7 @@ for method, action in methods.items():
     listed = count(ask()) if any(some for _, some in names) else 0
     for member, name in ((member, name) for member, some in names for name in some):
         asked += 1
+        by_action[action] = by_action.get(action, 0) + 1
         try:
             if count(ask(**{member: [{'Name': name, 'Values': ['x']}]})) > 0:
                 ineffective.append([action, name])
@@ -51,4 +52,14 @@ for method, action in methods.items():
                 matching += count(ask(**{member: [{'Name': name, 'Values': ['*']}]})) > 0
         except ClientError as error:
             refused.append([action, name, error.response['Error']['Code']])
-print(json.dumps({'asked': asked, 'matching': matching, 'refused': refused, 'ineffective': ineffective}))
+print(
+    json.dumps(
+        {
+            'asked': asked,
+            'matching': matching,
+            'byAction': by_action,
+            'refused': refused,
+            'ineffective': ineffective,
+        }
+    )
+)
