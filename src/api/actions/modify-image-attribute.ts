@@ -105,10 +105,12 @@ function changeOf(asked: Asked): Change {
     )
   if (description !== undefined) return { description }
   if (LaunchPermission !== undefined) {
-    if (named.length > 0 || OperationType !== undefined)
+    // Packer names those whom it adds twice.
+    const isAgain = named.every((grantee) => LaunchPermission.Add.includes(grantee))
+    if (!isAgain || OperationType !== undefined)
       throw refused(
         'InvalidParameterCombination',
-        'LaunchPermission cannot be used with OperationType, UserId or UserGroup',
+        'LaunchPermission cannot be used with OperationType, or with others as UserId or UserGroup',
       )
     return { add: LaunchPermission.Add, remove: LaunchPermission.Remove }
   }

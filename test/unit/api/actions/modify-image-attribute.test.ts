@@ -42,6 +42,9 @@ describe('launch permissions', () => {
     expect(await permissions(cloud)).toEqual([{ UserId: '111122223333' }])
     await cloud.run(resetImageAttribute, { ImageId, Attribute: 'launchPermission' })
     expect(await permissions(cloud)).toEqual([])
+    // Packer's `ami_users`. On the old code it was refused.
+    await set({ LaunchPermission: { Add: [{ UserId: BOB }] }, UserIds: [BOB] })
+    expect(await permissions(cloud)).toEqual([{ UserId: BOB }])
   })
 
   it('show an image to those who have one, and nothing of where it came from', async () => {
@@ -131,6 +134,7 @@ describe('launch permissions', () => {
       { LaunchPermission: { Add: [{ UserId: BOB }], Remove: [{ UserId: BOB }] } },
       'InvalidParameterCombination',
     ],
+    [{ LaunchPermission: { Add: [] }, UserIds: [BOB] }, 'InvalidParameterCombination'],
     [{ ProductCodes: ['x'] }, 'UnsupportedOperation'],
   ])('refuse %o', async (asked, code) => {
     await using cloud = await openCloud()
