@@ -3,8 +3,8 @@
  * forges lines; parameters of a megabyte; tokens and events of another account; a disk that is
  * full.
  *
- * There was no audit before, so there is no older code that these succeeded on. Each limit was
- * taken out once, and its test failed.
+ * There was no audit before, so there is no older code that these succeeded on. The rule of
+ * secrets and the share of an account were taken out once, and their tests failed.
  */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
