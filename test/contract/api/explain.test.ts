@@ -2,22 +2,8 @@
  * `atoll explain` itself, with a daemon's socket over real records: what it prints, and its exit
  * codes.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Admin, createAdmin } from '../../../src/api/admin.ts'
-import { createLocalBus } from '../../../src/bus/local.ts'
-import { systemClock } from '../../../src/lib/clock.ts'
-import { createMetrics } from '../../../src/lib/metrics.ts'
-import { ipv4 } from '../../../src/model/addr.ts'
-import { PLAIN_NAT } from '../../../src/model/nat.ts'
-import { adminSocketFile } from '../../../src/operator/admin-client.ts'
-import { withoutReplica } from '../../../src/store/replica-reads.ts'
-import { silentLog } from '../../../tools/kit/log.ts'
+import { type OpenAdmin, openAdmin } from '../../kit/admin.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
 import {
   account,
@@ -32,12 +18,9 @@ import {
 const HERE = hostName('here')
 const WEB = instanceId(1)
 const DB = instanceId(2)
-let directory: string
-let admin: Admin
+let admin: OpenAdmin
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'atoll-explain-'))
-  await writeFile(join(directory, 'atoll.yaml'), `runtimeDir: ${directory}\n`)
   const store = await openRecords([HERE])
   await store.change(async (tx) => {
     for (const rule of defaultRules(network.group)) await tx.insertGroupRule(rule)
@@ -49,54 +32,13 @@ beforeAll(async () => {
       { account, resource: WEB, resourceType: 'instance', key: 'Name', value: 'web' },
     ])
   })
-  admin = createAdmin({
-    store: withoutReplica(store),
-    bus: createLocalBus(),
-    host: HERE,
-    version: '0',
-    clock: systemClock,
-    log: silentLog,
-    metrics: createMetrics(),
-    agentStatus: () => ({}),
-    unreadable: () => [],
-    health: () => [],
-    trace: () => Promise.reject(new Error('there is no packet')),
-    surroundings: async () => ({
-      host: HERE,
-      zone: 'atoll.internal',
-      reach: [],
-      pools: [],
-      engines: [],
-      instanceToHostPorts: [],
-      nat: PLAIN_NAT,
-      routing: {
-        defaultRoutes: [{ link: 'eth0', gateway: ipv4('10.0.0.1') }],
-        connected: [],
-        addresses: [],
-        engineBridges: [],
-        forwardedBefore: true,
-      },
-    }),
-    upgrader: { wants: () => false, take: () => {} },
-    consoleLocator: { seek: () => Promise.reject(new Error('there are no consoles')) },
-    socketFile: adminSocketFile(directory),
-    listen: '127.0.0.1',
-    port: 0,
-  })
-  await admin.listen()
+  admin = await openAdmin(store, HERE)
 })
-afterAll(async () => {
-  await admin.close()
-  await rm(directory, { recursive: true })
-})
+afterAll(() => admin[Symbol.asyncDispose]())
 
 async function explain(...words: readonly string[]) {
-  const config = join(directory, 'atoll.yaml')
-  const child = spawn(process.execPath, ['src/cli.ts', '--config', config, 'explain', ...words])
-  const ended = once(child, 'exit')
-  const [out, errors] = await Promise.all([text(child.stdout), text(child.stderr)])
-  const [code] = await ended
-  return { code, out, errors }
+  const { code, out, error } = await admin.atoll('explain', ...words)
+  return { code, out, errors: error }
 }
 
 test.each([
