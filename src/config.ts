@@ -11,6 +11,7 @@ import { fabric } from './config-fabric.ts'
 import { flowLogs } from './config-flow-logs.ts'
 import { refusePrivateDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
+import { levers } from './config-levers.ts'
 import { metrics } from './config-metrics.ts'
 import { nat } from './config-nat.ts'
 import { nicLimits } from './config-nic-limits.ts'
@@ -302,6 +303,7 @@ const sections = z.strictObject({
         .describe('Longest time between two full checks of the kernel state, in seconds'),
     })
     .prefault({}),
+  levers,
   metrics,
   audit,
   flowLogs,

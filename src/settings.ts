@@ -87,6 +87,7 @@ export function hostRuntimeSettings(
     self: { ...machine, name, zone, fabricAddress: config.fabric.address },
     intervalMs: config.agent.intervalSeconds * 1000,
     resyncMs: config.agent.resyncSeconds * 1000,
+    leverNoticeMs: config.levers.noticeSeconds * 1000,
     ...(config.store.kind === 'sqlite' ? LONE_LEASE : CLUSTER_LEASE),
   }
 }

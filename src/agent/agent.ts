@@ -26,6 +26,7 @@ import type { HostRun, HostSelf } from '../store/records/host.ts'
 import type { RowWatch } from '../store/records/rows.ts'
 import type { Store } from '../store/store.ts'
 import { listenToBells } from './bells.ts'
+import type { Duty } from './duty.ts'
 import { failingServices } from './failing-services.ts'
 import { createGates, type Gates, parallelGroups } from './gates.ts'
 import type { Ledger } from './ledger.ts'
@@ -47,6 +48,8 @@ export interface AgentParts {
   readonly rows: Pick<RowWatch, 'found'>
   /** In the order in which they are applied. */
   readonly services: readonly HostService[]
+  /** What follows each pass, in this order. */
+  readonly duties?: readonly Duty[]
   /**
    * Calls back at each kernel change that may concern us, until the returned function is called.
    */
@@ -127,6 +130,7 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
       stopListening()
       await stopRepairs()
       await loop.close()
+      for (const duty of parts.duties ?? []) await duty.close()
       for (const service of parts.services.toReversed()) await service.close()
     },
   }
@@ -226,6 +230,7 @@ class HostAgent {
       // If a service failed, the next pass is a resync again.
       if (resync && this.#failing.size === 0) this.#lastResync = clock.monotonic()
       if (await this.#report(facts)) again()
+      if (await this.#doDuties(signal)) again()
       if (resync) await this.#purge()
     } else {
       log.debug({ host: this.#host, source: this.#source }, 'no desired state yet')
@@ -362,6 +367,21 @@ class HostAgent {
       log.warn({ error }, 'could not write facts to the records')
       return false
     }
+  }
+
+  /** Returns whether another pass should follow. */
+  async #doDuties(signal: AbortSignal): Promise<boolean> {
+    const { duties = [], log } = this.#parts
+    if (this.#source !== 'records' || this.#read === null) return false
+    let hasMore = false
+    for (const duty of duties) {
+      try {
+        if (await duty.run(this.#read.snapshot, signal)) hasMore = true
+      } catch (error) {
+        log.warn({ error, duty: duty.name }, 'could not do what follows a pass')
+      }
+    }
+    return hasMore
   }
 
   async #purge(): Promise<void> {

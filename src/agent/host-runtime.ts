@@ -6,6 +6,7 @@ import { announcing } from '../store/announce.ts'
 import type { Store } from '../store/store.ts'
 import { type Agent, type AgentParts, type AgentSettings, startAgent } from './agent.ts'
 import { type Lease, type LeaseParts, type LeaseSettings, startLease } from './lease.ts'
+import { createLevers } from './levers.ts'
 
 interface HostRuntimeParts extends Omit<AgentParts, 'services'>, Omit<LeaseParts, 'hosts'> {
   /** Makes the services, in the order in which they are applied; `wake` asks for a pass. */
@@ -16,7 +17,10 @@ interface HostRuntimeParts extends Omit<AgentParts, 'services'>, Omit<LeaseParts
 export interface HostRuntimeSettings
   extends Omit<AgentSettings, 'host' | 'identity'>,
     Omit<LeaseSettings, 'onHeld'>,
-    Partial<Pick<LeaseSettings, 'onHeld'>> {}
+    Partial<Pick<LeaseSettings, 'onHeld'>> {
+  /** How long before a stop or a termination by a tag it is announced. */
+  readonly leverNoticeMs: number
+}
 
 /** A running host. */
 export interface HostRuntime {
@@ -47,8 +51,11 @@ export function startHostRuntime(
   // The services exist before the agent that they wake.
   const waker: { agent?: Agent } = {}
   const wake = () => waker.agent?.wake()
+  const { leverNoticeMs: noticeMs } = settings
+  const own = { ...parts, host: settings.self.name }
+  const duties = [createLevers({ ...own, noticeMs, wake })]
   const agent = startAgent(
-    { ...parts, services: services(wake) },
+    { ...parts, services: services(wake), duties },
     { ...settings, host: settings.self.name, ...settings.self },
   )
   waker.agent = agent

@@ -174,6 +174,16 @@ const instanceShape = z.object({
         .optional(),
     })
     .optional(),
+  events: z
+    .array(
+      z.object({
+        id: z.string(),
+        code: z.enum(['instance-stop', 'instance-retirement']),
+        description: z.string(),
+        notBeforeMs: count.nullable(),
+      }),
+    )
+    .optional(),
   // Older daemons knew no options.
   metadata: z.object(metadataFields).default(OLDER_METADATA),
   driver,

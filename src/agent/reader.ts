@@ -21,6 +21,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { unavailable } from '../model/errors.ts'
 import { byId, type HostName, type InstanceId, type VpcId } from '../model/ids.ts'
+import { isLeverTag } from '../model/lever.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import type { ActivePeering } from '../model/peering.ts'
 import type { InstanceType, PeerHost, Subnet, Vpc } from '../model/records.ts'
@@ -73,7 +74,10 @@ export interface OwnWrite {
 }
 
 /** What only the host of an instance needs to know of it. */
-type Own = Pick<Snapshot, 'instances' | 'tags' | 'volumes' | 'images' | 'keyPairs' | 'profiles'>
+type Own = Pick<
+  Snapshot,
+  'instances' | 'tags' | 'levers' | 'volumes' | 'images' | 'keyPairs' | 'profiles'
+>
 
 /** What every host reads of the whole cloud. */
 interface Cloud {
@@ -303,9 +307,12 @@ async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
   const accounts = new Set(instances.flatMap((one) => (one.keyName === null ? [] : one.account)))
   const profiles = new Set(instances.flatMap(({ options }) => options?.profile?.id ?? []))
   const keyPairs = await Promise.all([...accounts].map((account) => tx.keyPairs({ account })))
+  const tags = await tx.tags({ resources: instances.map(({ id }) => id) })
+  const pulled = tags.filter(({ key }) => isLeverTag(key)).map((tag) => tag.resource as InstanceId)
   return {
     instances,
-    tags: await tx.tags({ resources: instances.map(({ id }) => id) }),
+    tags,
+    levers: pulled.length === 0 ? [] : await tx.levers(pulled),
     volumes: await tx.volumes({ hosts: [self] }),
     images: await tx.images({ host: self, orIds: [...used] }),
     keyPairs: keyPairs.flat(),

@@ -322,6 +322,7 @@ export async function purge(
       await releaseVolume(tx, volume)
     for (const instance of old) {
       await tx.deleteTagsOf(instance.id)
+      await tx.deleteLeversOf(instance.id)
       await tx.deleteInstance(instance.id)
     }
     if (!ofAll) return

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { type Ipv4, parseIpv4 } from '../model/addr.ts'
 import { type ErrorCode, refused } from '../model/errors.ts'
 import { type IdPrefix, parseId } from '../model/ids.ts'
+import { isLeverTag, problemOfLever, SCHEDULE_TAG, TTL_TAG } from '../model/lever.ts'
 import type { Tag } from '../model/records.ts'
 import { isReservedKey, RESERVED_TAG_PREFIX } from '../model/reserved-tags.ts'
 
@@ -104,7 +105,7 @@ export const tagKeySchema = printable(TAG_KEY_MAX_LENGTH)
     ...withCode('InvalidParameterValue'),
   })
   .refine((key) => !isReservedKey(key), {
-    error: `Tag keys starting with '${RESERVED_TAG_PREFIX}' are reserved for internal use`,
+    error: `Tag keys starting with '${RESERVED_TAG_PREFIX}' are reserved for internal use, except ${TTL_TAG} and ${SCHEDULE_TAG}`,
     ...withCode('InvalidParameterValue'),
   })
 
@@ -114,6 +115,13 @@ export const tagValueSchema = printable(TAG_VALUE_MAX_LENGTH)
 /** Tags of a request. An absent value is an empty one. No key twice. */
 export const tagListSchema = z
   .array(z.strictObject({ Key: tagKeySchema, Value: tagValueSchema.default('') }))
+  .superRefine((tags, context) => {
+    for (const { Key, Value } of tags) {
+      const message = isLeverTag(Key) ? problemOfLever(Key, Value) : null
+      if (message !== null)
+        context.addIssue({ code: 'custom', message, ...withCode('InvalidParameterValue') })
+    }
+  })
   .refine((tags) => tags.length <= TAGS_PER_RESOURCE_MAX, {
     error: `at most ${TAGS_PER_RESOURCE_MAX} tags`,
     ...withCode('TagLimitExceeded'),
@@ -135,11 +143,28 @@ export function tagSpecificationsSchema(types: readonly string[]) {
         Tags: tagListSchema.default([]),
       }),
     )
+    .superRefine((specs, context) => {
+      for (const { ResourceType, Tags } of specs) {
+        const lever = ResourceType === 'instance' ? undefined : Tags.find(isLever)
+        if (lever === undefined) continue
+        const message = onlyOfInstances(lever.Key, ResourceType)
+        context.addIssue({ code: 'custom', message, ...withCode('InvalidParameterValue') })
+      }
+    })
     .refine((specs) => new Set(specs.map((spec) => spec.ResourceType)).size === specs.length, {
       error: 'TagSpecifications: a resource type may be given once',
       ...withCode('InvalidParameterValue'),
     })
     .default([])
+}
+
+function isLever({ Key }: { readonly Key: string }): boolean {
+  return isLeverTag(Key)
+}
+
+/** Why a tag of a lever is refused for a resource of this type. */
+export function onlyOfInstances(key: string, type: string): string {
+  return `The tag '${key}' has an effect on instances only; leave it out of the tags of the type '${type}'`
 }
 
 /** The tag records of one new resource, from the specification for its type. */

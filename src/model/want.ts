@@ -26,6 +26,7 @@ import type {
   VolumeId,
   VpcId,
 } from './ids.ts'
+import type { LeverEvent } from './lever.ts'
 import type { MetadataOptions } from './metadata-options.ts'
 import type { NatShare } from './nat.ts'
 import type { AclRule } from './network-acl.ts'
@@ -138,6 +139,8 @@ export interface InstanceWant {
   readonly placementGroup?: Pick<PlacementMembership, 'name' | 'partition'> | undefined
   /** Its instance profile. Absent: it has none, or the profile is gone. */
   readonly profile?: ProfileWant | undefined
+  /** What is announced for it. Absent: nothing. */
+  readonly events?: readonly LeverEvent[] | undefined
   /** At least one, with ascending `deviceIndex`. The first is eth0. */
   readonly nics: readonly NicWant[]
   /** NICs to be taken off the instance. Absent: none. */

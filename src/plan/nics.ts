@@ -2,9 +2,9 @@
 import type { Ipv4 } from '../model/addr.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../model/hostname.ts'
 import type { GroupId, HostName, VpcId } from '../model/ids.ts'
-import { addressesOfNic } from '../model/nics.ts'
-import type { PeerHost, PlacedNic } from '../model/records.ts'
-import type { NicAttaching, NicWant, SharedWant } from '../model/want.ts'
+import { addressesOfNic, attachmentOf } from '../model/nics.ts'
+import type { PeerHost, PlacedNic, Vpc } from '../model/records.ts'
+import type { DetachingNic, NicAttaching, NicWant, SharedWant } from '../model/want.ts'
 
 /** Further addresses, each with its floating IP. */
 export function secondaryWant({
@@ -28,6 +28,22 @@ export function isInUse({ attachment }: PlacedNic): boolean {
 /** What is to be reported of a NIC when its instance has it; nothing if it is known. */
 export function attachingNic({ id, attachment }: PlacedNic): readonly NicAttaching[] {
   return attachment?.isBeginning === true ? [{ id, attachment: attachment.id }] : []
+}
+
+/** What is to be taken off an instance; nothing while its VPC is not known. */
+export function detachingNic(
+  nic: PlacedNic,
+  vpcs: ReadonlyMap<string, Vpc>,
+): readonly DetachingNic[] {
+  const vpc = vpcs.get(nic.vpc)
+  const attachment = attachmentOf(nic)?.id
+  if (vpc === undefined || attachment === undefined) return []
+  return [{ id: nic.id, attachment, ...numberOf(vpc) }]
+}
+
+/** Nothing for a VPC without a namespace of its own. */
+export function numberOf({ network }: Vpc): { readonly network?: number } {
+  return network === null ? {} : { network }
 }
 
 /** The next hop to what is on a host: undefined on this one; null: there is none. */

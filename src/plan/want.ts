@@ -6,10 +6,10 @@ import type { VpcDns } from '../model/dhcp-options.ts'
 import type { FlowLog, FlowLogWant } from '../model/flow-log.ts'
 import { byId, type HostName, type ImageId, type InstanceId, type NicId } from '../model/ids.ts'
 import { driverOf, keptImage } from '../model/image-location.ts'
+import type { Lever } from '../model/lever.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { OLDER_METADATA } from '../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
-import { attachmentOf } from '../model/nics.ts'
 import { type ActivePeering, usablePeerings } from '../model/peering.ts'
 import { groupWant } from '../model/placement-group.ts'
 import type {
@@ -30,7 +30,6 @@ import type {
 import type { VpcRouting } from '../model/vpc-routing.ts'
 import type {
   CaptureWant,
-  DetachingNic,
   DiskWant,
   HostWant,
   ImageWant,
@@ -40,12 +39,15 @@ import type {
   SharedWant,
   VolumeWant,
 } from '../model/want.ts'
+import { eventsWant } from './levers.ts'
 import {
   attachingNic,
+  detachingNic,
   isInUse,
   membersOf,
   namesOf,
   nextHops,
+  numberOf,
   routesToNics,
   secondaryWant,
   vpcsWithRouters,
@@ -84,6 +86,8 @@ export interface Snapshot {
   readonly keyPairs: readonly KeyPair[]
   /** Tags of the host's own instances. */
   readonly tags: readonly Tag[]
+  /** Of instances with such tags. Absent: none has any. */
+  readonly levers?: readonly Lever[] | undefined
   /** The host's own. */
   readonly volumes: readonly Volume[]
   /** The instance profiles of the host's own instances, with their roles. */
@@ -171,6 +175,7 @@ interface Index {
   readonly types: ReadonlyMap<string, InstanceType>
   readonly keys: ReadonlyMap<string, KeyPair>
   readonly tags: ReadonlyMap<string, readonly Tag[]>
+  readonly levers: ReadonlyMap<InstanceId, readonly Lever[]>
   readonly volumes: ReadonlyMap<InstanceId | null, readonly Volume[]>
   readonly profiles: ReadonlyMap<string, InstanceProfileRole>
 }
@@ -188,6 +193,7 @@ function indexRecords(host: HostName, records: Snapshot): Index {
     types: new Map(records.types.map((type) => [type.name, type])),
     keys: new Map(records.keyPairs.map((key) => [`${key.account}/${key.name}`, key])),
     tags: Map.groupBy(records.tags, (tag) => tag.resource),
+    levers: Map.groupBy(records.levers ?? [], ({ instance }) => instance),
     volumes: Map.groupBy(records.volumes, (volume) => volume.instance),
     profiles: new Map(records.profiles.map((profile) => [profile.id, profile])),
   }
@@ -200,7 +206,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
   const nics = attached.filter(isInUse).flatMap((nic) => nicWant(nic, index))
   const detaching = attached
     .filter((nic) => !isInUse(nic))
-    .flatMap((nic) => detachingNic(nic, index))
+    .flatMap((nic) => detachingNic(nic, index.vpcs))
   const attaching = attached.filter(isInUse).flatMap(attachingNic)
   const key = index.keys.get(`${instance.account}/${instance.keyName}`)
   const image = index.images.get(instance.image)
@@ -239,17 +245,11 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     driver,
     ...groupWant(instance.options?.placementGroup),
     ...profileWant(instance, index.profiles),
+    ...eventsWant(instance, index.tags.get(instance.id), index.levers.get(instance.id)),
     nics,
     ...(detaching.length === 0 ? {} : { detaching }),
     ...(attaching.length === 0 ? {} : { attaching }),
   }
-}
-
-function detachingNic(nic: PlacedNic, index: Index): readonly DetachingNic[] {
-  const vpc = index.vpcs.get(nic.vpc)
-  const attachment = attachmentOf(nic)?.id
-  if (vpc === undefined || attachment === undefined) return []
-  return [{ id: nic.id, attachment, ...numberOf(vpc) }]
 }
 
 function diskWant(instance: Instance, index: Index): DiskWant | null {
@@ -330,11 +330,6 @@ function flowLogWants(
       ...{ id, trafficType, destination, fields, aggregationSeconds },
     })),
   }
-}
-
-/** Nothing for a VPC without a namespace of its own. */
-function numberOf({ network }: Vpc): { readonly network?: number } {
-  return network === null ? {} : { network }
 }
 
 function dnsWant(dns: VpcDns | undefined): Pick<NicWant, 'dhcp' | 'resolver'> {

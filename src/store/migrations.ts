@@ -48,6 +48,7 @@ import { users } from './migrations/0033-users.ts'
 import { auditEvents } from './migrations/0034-audit-events.ts'
 import { pendingEvents } from './migrations/0035-pending-events.ts'
 import { roles } from './migrations/0036-roles.ts'
+import { levers } from './migrations/0037-levers.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -83,6 +84,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0034-audit-events': auditEvents,
   '0035-pending-events': pendingEvents,
   '0036-roles': roles,
+  '0037-levers': levers,
 }
 const GENERATION = '0'
 

@@ -21,6 +21,7 @@ import { instances } from './records/instance.ts'
 import { instanceTypes } from './records/instance-type.ts'
 import { keyPairs } from './records/key-pair.ts'
 import { launchTemplates } from './records/launch-template.ts'
+import { levers } from './records/lever.ts'
 import { networks } from './records/network.ts'
 import { networkAcls } from './records/network-acl.ts'
 import { nics } from './records/nic.ts'
@@ -60,6 +61,7 @@ export const NOUNS = [
   volumes,
   keyPairs,
   tags,
+  levers,
   clientTokens,
   auditEvents,
   pendingEvents,

@@ -12,6 +12,7 @@ import { describeGroups } from './store/groups.ts'
 import { describeUnusedImages } from './store/images.ts'
 import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
+import { describeLevers } from './store/levers.ts'
 import { describeLimits } from './store/limits.ts'
 import { describeNetworks } from './store/networks.ts'
 import { describeNics } from './store/nics.ts'
@@ -39,6 +40,7 @@ export function describeStoreContract(
     describeRoundTrips(begin)
     describeQueries(begin)
     describePlacementGroups(begin)
+    describeLevers(begin)
     describeVolumes(begin)
     describeGroups(begin)
     describeNetworks(begin)

@@ -134,6 +134,17 @@ const ONE_HOST: readonly Step[] = [
   shown('ec2 associate-dhcp-options --vpc-id vpc-… --dhcp-options-id dopt-…'),
   shown('ec2 associate-dhcp-options --vpc-id vpc-… --dhcp-options-id default'),
   shown('ec2 wait instance-running --instance-ids i-…'),
+  shown(
+    "ec2 run-instances --image-id ami-… --tag-specifications 'ResourceType=instance,Tags=[{Key=atoll:ttl,Value=8h}]'",
+    { says: /atoll:ttl/ },
+  ),
+  shown('ec2 create-tags --resources i-… --tags Key=atoll:ttl,Value=2030-01-31T18:00:00Z'),
+  shown('ec2 create-tags --resources i-… --tags Key=atoll:ttl,Value=3d'),
+  shown('ec2 delete-tags --resources i-… --tags Key=atoll:ttl'),
+  shown(
+    "ec2 create-tags --resources i-… --tags 'Key=atoll:schedule,Value=mon-fri 08:00-18:00 Europe/Berlin'",
+  ),
+  also('ec2 delete-tags --resources $instance --tags Key=atoll:schedule'),
   shown('ec2 describe-instances --filters Name=tag:Name,Values=web', { says: /running/ }),
   shown('atoll console INSTANCE'),
   shown('atoll console i-…'),

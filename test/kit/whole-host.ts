@@ -14,7 +14,7 @@ import type { OpenDriverFunction } from '../../src/drivers.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences, nicSpec } from '../../src/host/network/nic.ts'
-import { systemClock } from '../../src/lib/clock.ts'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { type InstanceId, parseHostName } from '../../src/model/ids.ts'
 import type { Instance } from '../../src/model/records.ts'
@@ -44,6 +44,7 @@ export interface WholeHostOptions {
   readonly host?: (host: Host) => Host
   readonly driver?: (driver: WorkloadDriver) => WorkloadDriver
   readonly store?: (store: Store) => Store
+  readonly clock?: (clock: Clock) => Clock
 }
 
 export interface WholeHost {
@@ -79,12 +80,13 @@ export async function startWholeHost(options: WholeHostOptions = {}): Promise<Wh
   const stateDir = join(dir, 'state')
   const name = known(parseHostName('whole'))
   const opened = Promise.withResolvers<Store>()
+  const clock = fastClock(options.speedup ?? SPEEDUP)
   const daemon = await startDaemon({
     config: configOf(dir, engine.socketPath),
     environment: readEnvironment(),
     log: silentLog,
     metrics: createMetrics(),
-    clock: fastClock(options.speedup ?? SPEEDUP),
+    clock: options.clock?.(clock) ?? clock,
     random: Math.random,
     ports: {
       ...(options.host === undefined ? {} : { host: options.host }),

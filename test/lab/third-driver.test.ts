@@ -19,6 +19,8 @@ let whole: WholeHost
 let processes: OpenDriver
 let dir: string
 let stateDir: string
+/** How far the host's clock is ahead. */
+let aheadMs = 0
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atoll-third-'))
@@ -28,7 +30,10 @@ beforeAll(async () => {
     processes = openProcesses(context)
     return processes
   }
-  whole = await startWholeHost({ drivers: [open], speedup: 1 })
+  whole = await startWholeHost({
+    ...{ drivers: [open], speedup: 1 },
+    clock: (clock) => ({ ...clock, now: () => clock.now() + aheadMs }),
+  })
 })
 afterAll(async () => {
   await whole?.close()
@@ -129,6 +134,40 @@ test(
     await untilState(id, 'stopped')
     await whole.act('TerminateInstances', { InstanceIds: [id] })
     await untilState(id, 'terminated')
+  },
+  4 * DEADLINE_MS,
+)
+
+test(
+  'a schedule stops a program, and a time to live ends a container, both announced before',
+  async () => {
+    await writeFile(join(dir, 'third'), PROGRAM)
+    const [program, container] = [
+      await launch(await register(`process://${join(dir, 'third')}`)),
+      await launch(await register('docker://atoll-sample:latest')),
+    ]
+    for (const id of [program, container]) await untilState(id, 'running')
+    const now = () => Date.now() + aheadMs
+    const tag = (id: InstanceId, Key: string, Value: string) =>
+      whole.act('CreateTags', { Resources: [id], Tags: [{ Key, Value }] })
+    const isAnnounced = (id: InstanceId, code: string) =>
+      eventually(`${code} is announced`, async () => {
+        const answer = await whole.act('DescribeInstanceStatus', { InstanceIds: [id] })
+        return JSON.stringify(answer).includes(`"Code":"${code}"`)
+      })
+    // The clock is set to some seconds before a full minute: schedules have no seconds.
+    aheadMs = 48_000 - (Date.now() % 60_000)
+    const minute = new Date(now() + 12_000).toISOString().slice(11, 16)
+    await tag(program, 'atoll:schedule', `mon-sun -${minute} UTC`)
+    await isAnnounced(program, 'instance-stop')
+    await untilState(program, 'stopped')
+    expect((await whole.instance(program))?.stateReason?.code).toBe('Server.ScheduledStop')
+    // An engine's events have the machine's time.
+    aheadMs = 0
+    await tag(container, 'atoll:ttl', new Date(now() + 10_000).toISOString())
+    await isAnnounced(container, 'instance-retirement')
+    await untilState(container, 'terminated')
+    expect((await whole.instance(container))?.stateReason?.code).toBe('Server.TimeToLiveEnded')
   },
   4 * DEADLINE_MS,
 )

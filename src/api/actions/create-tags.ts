@@ -8,6 +8,7 @@ import type { Tag } from '../../model/records.ts'
 import { isReservedKey } from '../../model/reserved-tags.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
+import { putLevers } from '../instances/levers.ts'
 import { required, TAGS_PER_RESOURCE_MAX, tagListSchema } from '../schemas.ts'
 import { findTagged, resourcesSchema } from '../tag-changes.ts'
 
@@ -20,7 +21,7 @@ const schema = z.strictObject({
 export const createTags = changeAction({
   name: 'CreateTags',
   input: schema,
-  async change(tx, { Resources: resources, Tags }, { account, budget }) {
+  async change(tx, { Resources: resources, Tags }, { account, budget, now }) {
     const tags = (await findTagged(tx, account, resources)).flatMap(({ id, type }) =>
       Tags.map(({ Key, Value }): Tag => {
         return { account, resource: id, resourceType: type, key: Key, value: Value }
@@ -31,6 +32,7 @@ export const createTags = changeAction({
     for (const tag of tags) {
       await writeOne(budget)
       await tx.putTags([tag])
+      await putLevers(tx, [tag], now)
     }
   },
 })

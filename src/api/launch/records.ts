@@ -16,6 +16,7 @@ import type { Tx } from '../../store/store.ts'
 import { type Budget, writeOne } from '../budget.ts'
 import type { InstanceDetails } from '../instances/instance-details.ts'
 import type { GivenProfile } from '../instances/instance-profiles.ts'
+import { putLevers } from '../instances/levers.ts'
 import type { AddressSource } from '../networks/addresses.ts'
 import { nicInUse } from '../networks/network-interfaces.ts'
 import { addressCount, insertNewNic } from '../networks/nic-addresses.ts'
@@ -122,6 +123,11 @@ export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly In
     return { instance, nics, addresses, tags, groups, host, image, type, volumes }
   })
   await tx.putTags(details.flatMap(({ tags }) => tags))
+  await putLevers(
+    tx,
+    details.flatMap(({ tags }) => tags),
+    plan.now,
+  )
   const volumes = details.flatMap((one) => one.volumes)
   await tx.putTags(
     volumes.flatMap(({ id: resource }) =>

@@ -18,7 +18,6 @@ import type {
   InstanceStatus as StatusOutput,
 } from '@aws-sdk/client-ec2'
 import type { Ipv4 } from '../../model/addr.ts'
-import { derivedId } from '../../model/derived-ids.ts'
 import { ipHostLabel } from '../../model/hostname.ts'
 import type { ProfileAssociation } from '../../model/iam-names.ts'
 import type { GroupId } from '../../model/ids.ts'
@@ -26,14 +25,7 @@ import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-opt
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import { addressesOfNic, attachmentOf } from '../../model/nics.ts'
 import type { PlacementMembership } from '../../model/placement-group.ts'
-import type {
-  Address,
-  Host,
-  Instance,
-  InstanceState,
-  Nic,
-  NicAttachment,
-} from '../../model/records.ts'
+import type { Address, Instance, InstanceState, Nic, NicAttachment } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { ApiSettings } from '../action.ts'
 import type { InstanceDetails } from '../instances/instance-details.ts'
@@ -301,6 +293,7 @@ export function instanceStatusView(
   details: InstanceDetails,
   { region }: Place,
   hostAlive: boolean,
+  events: InstanceStatusEvent[] = [],
 ): StatusOutput {
   const { instance, host } = details
   return {
@@ -311,25 +304,8 @@ export function instanceStatusView(
     InstanceStatus: checkView(instance, hostAlive, instance.bootSeen === instance.bootCount),
     SystemStatus: checkView(instance, hostAlive, true),
     Operator: NOT_MANAGED,
-    Events: eventsView(instance, host),
+    Events: events,
   }
-}
-
-/**
- * What is announced for an instance: a host that is drained will be stopped, and its instances with
- * it. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instances-status-check_sched.html
- */
-function eventsView({ id, state }: Instance, host: Host | undefined): InstanceStatusEvent[] {
-  if (host?.state !== 'draining' || state === 'stopped' || state === 'terminated') return []
-  const since = host.drainingSinceMs ?? null
-  return [
-    {
-      InstanceEventId: derivedId('instance-event', id),
-      Code: 'instance-stop',
-      Description: 'The host of the instance is being drained, and will be stopped',
-      ...(since === null ? {} : { NotBefore: new Date(since) }),
-    },
-  ]
 }
 
 function checkView(instance: Instance, hostAlive: boolean, passed: boolean): InstanceStatusSummary {

@@ -140,6 +140,9 @@ function metaData(
       ami: text(ROOT_DEVICE_NAME),
       root: text(ROOT_DEVICE_NAME),
     }),
+    events: directory({
+      maintenance: directory({ history: json([]), scheduled: json(scheduledEvents(instance)) }),
+    }),
     hostname: text(name),
     iam: role && iam(role),
     'instance-action': text('none'),
@@ -173,6 +176,32 @@ function iam({ info, role }: RoleDocuments): Directory {
         ? undefined
         : directory({ [role.name]: { kind: 'timed', at: (nowMs) => role.credentials(nowMs) } }),
   })
+}
+
+/**
+ * What is announced for the instance. One that is protected is kept, so it need not know.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/viewing_scheduled_events.html
+ */
+function scheduledEvents({ events = [] }: InstanceWant): readonly object[] {
+  return events.flatMap(({ id, code, description, notBeforeMs }) =>
+    notBeforeMs === null
+      ? []
+      : [
+          {
+            NotBefore: eventTime(notBeforeMs),
+            Code: code,
+            Description: description,
+            EventId: id,
+            NotAfter: eventTime(notBeforeMs),
+            State: 'active',
+          },
+        ],
+  )
+}
+
+/** `21 Jan 2019 09:00:43 GMT` */
+function eventTime(ms: number): string {
+  return new Date(ms).toUTCString().slice('Mon, '.length)
 }
 
 /** Absent outside of placement groups, and of partitions. */

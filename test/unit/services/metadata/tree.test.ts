@@ -67,6 +67,31 @@ describe('paths', () => {
     expect(read(placement)).not.toMatch(/group|partition/)
   })
 
+  test('an instance finds what is announced for it, and no more', () => {
+    const scheduled = 'latest/meta-data/events/maintenance/scheduled'
+    expect(JSON.parse(read(scheduled) ?? '')).toEqual([])
+    expect(JSON.parse(read('latest/meta-data/events/maintenance/history') ?? '')).toEqual([])
+    const event = {
+      id: 'instance-event-0123456789abcdef0',
+      code: 'instance-retirement',
+      description: 'its time to live ends',
+      notBeforeMs: Date.parse('2019-01-21T09:00:43Z'),
+    } as const
+    const events = [event, { ...event, notBeforeMs: null }]
+    expect(
+      JSON.parse(read(scheduled, metadataTree(instance(7, { events }), SETTINGS)) ?? ''),
+    ).toEqual([
+      {
+        NotBefore: '21 Jan 2019 09:00:43 GMT',
+        Code: 'instance-retirement',
+        Description: 'its time to live ends',
+        EventId: 'instance-event-0123456789abcdef0',
+        NotAfter: '21 Jan 2019 09:00:43 GMT',
+        State: 'active',
+      },
+    ])
+  })
+
   test('nothing lies below a document', () => {
     expect(read('latest/meta-data/mac/x')).toBeUndefined()
     expect(read('latest/meta-data/iam/security-credentials')).toBeUndefined()
