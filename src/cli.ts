@@ -14,6 +14,7 @@ import { addExplain } from './cli-explain.ts'
 import { addImages } from './cli-images.ts'
 import { addKeys } from './cli-keys.ts'
 import { columns, type Output, print, show } from './cli-output.ts'
+import { addUsage } from './cli-usage.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig } from './config-file.ts'
 import { certificateFiles } from './lib/certificates.ts'
@@ -231,6 +232,7 @@ function buildProgram(): Command {
   addKeys(program, { runtimeDir, print, columns })
   addAccounts(program, runtimeDir)
   addAudit(program, runtimeDir)
+  addUsage(program, runtimeDir)
   addExplain(program, runtimeDir)
   order('drain', 'place no new instances on a host; its instances keep running')
   order('undrain', 'place new instances on a drained host again')

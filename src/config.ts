@@ -17,6 +17,7 @@ import { nat } from './config-nat.ts'
 import { nicLimits } from './config-nic-limits.ts'
 import { nextHopHook, pools, refuseTakenPools } from './config-pools.ts'
 import { rates } from './config-rates.ts'
+import { usage } from './config-usage.ts'
 import {
   absolutePath,
   dnsName,
@@ -304,6 +305,7 @@ const sections = z.strictObject({
     })
     .prefault({}),
   levers,
+  usage,
   metrics,
   audit,
   flowLogs,

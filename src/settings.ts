@@ -1,5 +1,6 @@
 /** Translates the configuration into the settings of each part. */
 
+import { uptime } from 'node:os'
 import { join } from 'node:path'
 import type { HostRuntimeSettings } from './agent/host-runtime.ts'
 import type { ApiSettings } from './api/action.ts'
@@ -88,6 +89,7 @@ export function hostRuntimeSettings(
     intervalMs: config.agent.intervalSeconds * 1000,
     resyncMs: config.agent.resyncSeconds * 1000,
     leverNoticeMs: config.levers.noticeSeconds * 1000,
+    usage: { ...config.usage, machineUptimeMs: () => uptime() * 1000 },
     ...(config.store.kind === 'sqlite' ? LONE_LEASE : CLUSTER_LEASE),
   }
 }

@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts'
 import { type Agent, type AgentParts, type AgentSettings, startAgent } from './agent.ts'
 import { type Lease, type LeaseParts, type LeaseSettings, startLease } from './lease.ts'
 import { createLevers } from './levers.ts'
+import { createUsage, type UsageSettings } from './usage.ts'
 
 interface HostRuntimeParts extends Omit<AgentParts, 'services'>, Omit<LeaseParts, 'hosts'> {
   /** Makes the services, in the order in which they are applied; `wake` asks for a pass. */
@@ -20,6 +21,7 @@ export interface HostRuntimeSettings
     Partial<Pick<LeaseSettings, 'onHeld'>> {
   /** How long before a stop or a termination by a tag it is announced. */
   readonly leverNoticeMs: number
+  readonly usage: UsageSettings
 }
 
 /** A running host. */
@@ -51,9 +53,9 @@ export function startHostRuntime(
   // The services exist before the agent that they wake.
   const waker: { agent?: Agent } = {}
   const wake = () => waker.agent?.wake()
-  const { leverNoticeMs: noticeMs } = settings
+  const { leverNoticeMs: noticeMs, usage } = settings
   const own = { ...parts, host: settings.self.name }
-  const duties = [createLevers({ ...own, noticeMs, wake })]
+  const duties = [createLevers({ ...own, noticeMs, wake }), createUsage({ ...own, ...usage })]
   const agent = startAgent(
     { ...parts, services: services(wake), duties },
     { ...settings, host: settings.self.name, ...settings.self },

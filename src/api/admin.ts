@@ -29,6 +29,7 @@ import { type ExplainReport, explain, type Question } from './explain.ts'
 import { forgetHost, setDraining } from './hosts.ts'
 import { limitConnections } from './http/connection-limits.ts'
 import { stateReasonText } from './instances/state-reason.ts'
+import { addUsageRoutes } from './usage.ts'
 
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {
@@ -118,6 +119,7 @@ export interface Admin {
 export function createAdmin(options: AdminOptions): Admin {
   const open = openServer(options)
   const guarded = guardedServer(options)
+  addUsageRoutes(guarded, options)
   return {
     async listen() {
       const { listen: host, port } = options

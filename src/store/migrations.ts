@@ -49,6 +49,7 @@ import { auditEvents } from './migrations/0034-audit-events.ts'
 import { pendingEvents } from './migrations/0035-pending-events.ts'
 import { roles } from './migrations/0036-roles.ts'
 import { levers } from './migrations/0037-levers.ts'
+import { usage } from './migrations/0038-usage.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -85,6 +86,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0035-pending-events': pendingEvents,
   '0036-roles': roles,
   '0037-levers': levers,
+  '0038-usage': usage,
 }
 const GENERATION = '0'
 

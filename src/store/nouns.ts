@@ -31,6 +31,7 @@ import { placementGroups } from './records/placement-group.ts'
 import { roles } from './records/role.ts'
 import { routeTables } from './records/route-table.ts'
 import { tags } from './records/tag.ts'
+import { usageRecords } from './records/usage.ts'
 import { users } from './records/user.ts'
 import { volumes } from './records/volume.ts'
 import { vpcPeerings } from './records/vpc-peering.ts'
@@ -62,6 +63,7 @@ export const NOUNS = [
   keyPairs,
   tags,
   levers,
+  usageRecords,
   clientTokens,
   auditEvents,
   pendingEvents,

@@ -24,6 +24,7 @@ import { describeRouting } from './store/routing.ts'
 import { describeScopes } from './store/scopes.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
 import { describeUnreadable } from './store/unreadable.ts'
+import { describeUsage } from './store/usage.ts'
 import { describeVolumes } from './store/volumes.ts'
 
 /**
@@ -41,6 +42,7 @@ export function describeStoreContract(
     describeQueries(begin)
     describePlacementGroups(begin)
     describeLevers(begin)
+    describeUsage(begin)
     describeVolumes(begin)
     describeGroups(begin)
     describeNetworks(begin)

@@ -183,6 +183,9 @@ const OPERATIONS: readonly Step[] = [
   shown('atoll accounts disable red', { says: /disabled/ }),
   shown('atoll accounts enable red', { says: /active/ }),
   shown('atoll keys list', { says: /AKIA/ }),
+  shown('atoll usage', { says: /UTC/ }),
+  shown('atoll usage --from 2026-11-01 --to 2026-11-30 --by-tag team', { says: /UTC/ }),
+  shown('atoll usage --account red --daily --csv', { says: /instanceHours/ }),
   also(
     'key=$(atoll keys create reader | grep -oE "AKIA[A-Z0-9]+" | head -n 1); atoll keys disable $key; atoll keys enable $key; atoll keys rotate $key; atoll keys delete $key',
   ),
