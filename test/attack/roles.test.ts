@@ -17,6 +17,7 @@ import { withoutReplica } from '../../src/store/replica-reads.ts'
 import { actionNamed } from '../kit/account-world.ts'
 import { known, type RunningApi, runApi } from '../kit/api.ts'
 import { ALICE, BOB, type Cloud, openCloud } from '../kit/api-cloud.ts'
+import { openTestAudit, type TestAudit } from '../kit/audit.ts'
 import { signedHeaders } from '../kit/signed.ts'
 
 interface Keys {
@@ -32,15 +33,18 @@ let offsetMs = 0
 const clock = { ...systemClock, now: () => Date.now() + offsetMs }
 let cloud: Cloud
 let api: RunningApi
+let audit: TestAudit
 beforeAll(async () => {
   cloud = await openCloud({ parts: { messages: cipher, clock } })
+  audit = await openTestAudit(cloud.store)
   const store = withoutReplica(cloud.store)
   const keys = createKeyring({ store, clock, sealer: cipher, replicaMs: 0 })
   const limits = { requestBurst: 1e9, requestsPerSecond: 1e9 }
-  api = await runApi(allActions, { parts: { ...cloud.parts, keys }, limits })
+  api = await runApi(allActions, { parts: { ...cloud.parts, keys, audit: audit.audit }, limits })
 })
 afterAll(async () => {
   await api[Symbol.asyncDispose]()
+  await audit[Symbol.asyncDispose]()
   await cloud[Symbol.asyncDispose]()
 })
 
@@ -233,6 +237,29 @@ describe('a session', () => {
     expect(await codeOf(chained.session, 'GetSessionToken')).toBe('AccessDenied')
     // Who is not the first role may not assume the second.
     expect((await assume(dev.keys, second.arn)).code).toBe('AccessDenied')
+  })
+
+  it('is recorded as what it is, without what proves it', async () => {
+    const dev = await user([ASSUME])
+    const { arn, name } = await role({ AWS: ALICE })
+    const { session } = await assume(dev.keys, arn)
+    expect(await codeOf(session, 'CreateKeyPair', { KeyName: name, KeyType: 'ed25519' })).toBe('OK')
+    const events = (await audit.stored(ALICE)).map(({ event }) => event)
+    for (const secret of [session.secret, session.token ?? ''])
+      for (const event of events) expect(event).not.toContain(secret)
+    const made = events
+      .map((event) => JSON.parse(event))
+      .filter(({ requestParameters: asked }) => asked?.keyName === name)
+    expect(made).toMatchObject([
+      {
+        eventName: 'CreateKeyPair',
+        userIdentity: {
+          ...{ type: 'AssumedRole', accessKeyId: session.id },
+          arn: `arn:aws:sts::${ALICE}:assumed-role/${name}/me`,
+          sessionContext: { sessionIssuer: { userName: name } },
+        },
+      },
+    ])
   })
 
   it('is none without the seal of the cloud, for its own key', async () => {
