@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { api } from './api.ts'
 import { boot } from './boot.ts'
 import { bus } from './bus.ts'
 import { type Benchmark, type BenchResult, markdown } from './figures.ts'
@@ -21,6 +22,7 @@ const benchmarks: readonly Benchmark[] = [
   boot,
   footprint,
   bus,
+  api,
   scale,
   mending,
   firewall,

@@ -12,15 +12,15 @@ import type { HostService, Pass } from '../../../src/services/service.ts'
 const START_MS = 250
 const DIGEST = `sha256:${'0'.repeat(64)}`
 
-/** The service. `wake` asks the agent for a pass when a start has ended. */
-export function createFakeMachine(wake: () => void): HostService {
+/** The service. `wake` asks the agent for a pass when a start has ended, after `startMs`. */
+export function createFakeMachine(wake: () => void, startMs = START_MS): HostService {
   const runs = new Map<InstanceId, { readonly bootCount: number; isUp: boolean }>()
   const ending = new AbortController()
 
   function start({ id, bootCount }: InstanceWant): void {
     const run = { bootCount, isUp: false }
     runs.set(id, run)
-    delay(START_MS, undefined, { signal: ending.signal, ref: false }).then(
+    delay(startMs, undefined, { signal: ending.signal, ref: false }).then(
       () => {
         run.isUp = true
         wake()
