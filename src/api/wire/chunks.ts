@@ -2,7 +2,7 @@
 import { refused } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
 
-/** Writes text. Yields the length of each list item after writing it. */
+/** Writes text. Yields after each item of a list: its length, or that of all that is written. */
 export type Chunks = Generator<number, string, void>
 
 /**

@@ -44,7 +44,7 @@ export type Scalar = (typeof SCALARS)[number]
 export type Shape =
   | { readonly kind: 'scalar'; readonly type: Scalar }
   | { readonly kind: 'structure'; readonly structure: Structure }
-  | { readonly kind: 'list'; readonly item: string; readonly of: Shape }
+  | { readonly kind: 'list'; readonly tags: Tags; readonly of: Shape }
 
 /** A structure, with both vocabularies. */
 export interface Structure {
@@ -53,9 +53,17 @@ export interface Structure {
   readonly byMember: ReadonlyMap<string, Field>
 }
 
+/** The tags of an element. */
+export interface Tags {
+  readonly open: string
+  readonly close: string
+  readonly empty: string
+}
+
 /** A member of a structure, with both names. */
 export interface Field {
   readonly wireName: string
+  readonly tags: Tags
   readonly member: string
   readonly shape: Shape
 }
@@ -98,7 +106,8 @@ function linkStructures(table: WireModel['inputs']): ReadonlyMap<string, Structu
     fillers.push(() => {
       for (const [wireName, text] of Object.entries(members)) {
         const [member = '', type = ''] = text.split(' ')
-        const field = { wireName, member, shape: parseShape(type, structures) }
+        const shape = parseShape(type, structures)
+        const field = { wireName, tags: tagsOf(wireName), member, shape }
         byWireName.set(wireName, field)
         byMember.set(member, field)
       }
@@ -108,10 +117,14 @@ function linkStructures(table: WireModel['inputs']): ReadonlyMap<string, Structu
   return structures
 }
 
+function tagsOf(name: string): Tags {
+  return { open: `<${name}>`, close: `</${name}>`, empty: `<${name}/>` }
+}
+
 function parseShape(type: string, structures: ReadonlyMap<string, Structure>): Shape {
   const [, of, item] = /^(.+)\[(\w*)\]$/.exec(type) ?? []
   if (of !== undefined && item !== undefined) {
-    return { kind: 'list', item, of: parseShape(of, structures) }
+    return { kind: 'list', tags: tagsOf(item), of: parseShape(of, structures) }
   }
   const scalar = SCALARS.find((name) => name === type)
   if (scalar !== undefined) return { kind: 'scalar', type: scalar }

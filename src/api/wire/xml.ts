@@ -9,7 +9,7 @@
 import { assertNever, bug } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
 import { type Chunks, joinInSlices } from './chunks.ts'
-import type { Scalar, Shape, Structure, WireAction, WireModel } from './model.ts'
+import type { Scalar, Shape, Structure, Tags, WireAction, WireModel } from './model.ts'
 
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -52,51 +52,108 @@ export function encodeError(
 }
 
 /**
+ * The text under construction. Pieces are joined some hundreds at a time: to join each element at
+ * once, or all at the end, would leave much more to the garbage collector.
+ */
+interface Document {
+  readonly pieces: string[]
+  readonly joined: string[]
+  /** Of all of it, in characters. */
+  length: number
+}
+
+/** Pieces that are joined. */
+const PIECES = 500
+
+function* encodeMembers(structure: Structure, value: object, path: string): Chunks {
+  const document: Document = { pieces: [], joined: [], length: 0 }
+  yield* writeMembers(document, structure, value, path)
+  join(document)
+  return document.joined.join('')
+}
+
+function write(document: Document, piece: string): void {
+  document.pieces.push(piece)
+  document.length += piece.length
+}
+
+function join({ pieces, joined }: Document): void {
+  joined.push(pieces.join(''))
+  pieces.length = 0
+}
+
+/** Writes parts of a document. Yields its length after each item of a list. */
+type Writing = Generator<number, void, void>
+
+/**
  * In the model's order, whatever the view's order is, because some clients read a response
  * sequentially.
  */
-function* encodeMembers(structure: Structure, value: object, path: string): Chunks {
-  const present = new Map<string, unknown>()
-  for (const [member, content] of Object.entries(value)) {
-    if (content === undefined || content === null) continue
-    if (!structure.byMember.has(member))
+function* writeMembers(
+  document: Document,
+  structure: Structure,
+  value: object,
+  path: string,
+): Writing {
+  for (const [member, content] of Object.entries(value))
+    if (content !== undefined && content !== null && !structure.byMember.has(member))
       throw bug('answer has a member unknown to EC2', { path: `${path}.${member}` })
-    present.set(member, content)
+  for (const [member, { tags, shape }] of structure.byMember) {
+    const content: unknown = Reflect.get(value, member)
+    if (content === undefined || content === null) continue
+    const at = `${path}.${member}`
+    // Most are scalars, and a generator for each would take longer than the rest.
+    if (shape.kind === 'scalar') writeScalar(document, tags, shape.type, content, at)
+    else yield* writeElement(document, tags, shape, content, at)
   }
-  let xml = ''
-  for (const [member, { wireName, shape }] of structure.byMember) {
-    const content = present.get(member)
-    if (content === undefined) continue
-    xml += yield* encodeElement(wireName, shape, content, `${path}.${member}`)
-  }
-  return xml
 }
 
-function* encodeElement(name: string, shape: Shape, value: unknown, path: string): Chunks {
-  const content =
-    shape.kind === 'scalar'
-      ? encodeScalar(shape.type, value, path)
-      : yield* encodeValue(shape, value, path)
-  return content === '' ? `<${name}/>` : `<${name}>${content}</${name}>`
+function writeScalar(
+  document: Document,
+  { open, close, empty }: Tags,
+  type: Scalar,
+  value: unknown,
+  path: string,
+): void {
+  const text = encodeScalar(type, value, path)
+  if (text === '') write(document, empty)
+  else for (const piece of [open, text, close]) write(document, piece)
 }
 
-function* encodeValue(
+function* writeElement(
+  document: Document,
+  { open, close, empty }: Tags,
   shape: Exclude<Shape, { kind: 'scalar' }>,
   value: unknown,
   path: string,
-): Chunks {
-  if (shape.kind === 'structure') {
-    if (typeof value !== 'object' || value === null) throw mismatch(path, 'an object')
-    return yield* encodeMembers(shape.structure, value, path)
+): Writing {
+  write(document, open)
+  const { length } = document
+  if (shape.kind === 'list') yield* writeItems(document, shape, value, path)
+  else if (typeof value !== 'object' || value === null) throw mismatch(path, 'an object')
+  else yield* writeMembers(document, shape.structure, value, path)
+  if (document.length > length) {
+    write(document, close)
+    return
   }
+  document.pieces.pop()
+  document.length -= open.length
+  write(document, empty)
+}
+
+function* writeItems(
+  document: Document,
+  { tags, of }: Extract<Shape, { kind: 'list' }>,
+  value: unknown,
+  path: string,
+): Writing {
   if (!Array.isArray(value)) throw mismatch(path, 'a list')
-  let xml = ''
   for (const item of value) {
-    const element = yield* encodeElement(shape.item, shape.of, item, path)
-    yield element.length
-    xml += element
+    if (of.kind === 'scalar') writeScalar(document, tags, of.type, item, path)
+    else yield* writeElement(document, tags, of, item, path)
+    if (document.pieces.length > PIECES) join(document)
+    yield document.length
   }
-  return xml
 }
 
 function encodeScalar(type: Scalar, value: unknown, path: string): string {
