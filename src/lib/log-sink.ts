@@ -24,6 +24,8 @@ export interface LogSink {
 const WAITING_LIMIT = MIB
 /** Maximum number of lines in one write. */
 const BATCH_LINES = 256
+/** Pause between two writes. Each occupies a thread, and takes as long as a small request. */
+const BATCH_MS = 10
 /** Pause after the reader could take no more. */
 const RETRY_MS = 50
 
@@ -66,6 +68,11 @@ export function createLogSink(fd: number): LogSink {
     put(takeBatch())
   }
 
+  /** Lines that come meanwhile are written together. */
+  function nextSoon(): void {
+    setTimeout(next, BATCH_MS).unref()
+  }
+
   function put(batch: Batch): void {
     write(fd, batch.bytes, (error, written) => {
       if (error === null && written < batch.bytes.length) {
@@ -81,7 +88,7 @@ export function createLogSink(fd: number): LogSink {
         torn = false
         recover()
       } else lose(batch.lines)
-      next()
+      nextSoon()
     })
   }
 

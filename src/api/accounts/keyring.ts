@@ -55,6 +55,7 @@ const USED_LIMIT = 4_096
 export function createKeyring(options: KeyringOptions): Keyring {
   const { store, clock, sealer, replicaMs, log } = options
   const usedAt = createBoundedMap<string, number>(USED_LIMIT)
+  const open = createOpener(sealer)
 
   function expectYoung(asOf: string): void {
     // One from the future: the clock was set back, so nobody knows its age.
@@ -77,7 +78,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
     }
     if (key === undefined || key.status === 'disabled') return undefined
     if (key.accountStatus === 'disabled') return undefined
-    const opened = openedKey(key, sealer)
+    const opened = openedKey(key, open)
     if (opened === null)
       log?.error(
         { accessKey: id },
@@ -153,6 +154,23 @@ async function roleOf(
   if (!profile) return undefined
   const [known] = await tx.profileRoles([profile.id])
   return known?.roleId === id ? role : undefined
+}
+
+/** Number of decrypted secrets that are remembered. */
+const OPENED_LIMIT = 4_096
+
+/** Decrypts each secret once. What it is decrypted from and for never means anything else. */
+function createOpener(sealer: SecretCipher | null): Pick<SecretCipher, 'open'> | null {
+  if (sealer === null) return null
+  const opened = createBoundedMap<string, string>(OPENED_LIMIT)
+  return {
+    open(sealed, place) {
+      const name = `${place} ${sealed}`
+      const secret = opened.get(name) ?? sealer.open(sealed, place)
+      if (secret !== null) opened.set(name, secret)
+      return secret
+    },
+  }
 }
 
 /** The given keyring, or one for secrets in clear text. */

@@ -7,6 +7,7 @@
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import { createBoundedMap } from '../../lib/bounded-map.ts'
 import type { AccessKey } from '../../model/account-records.ts'
 import { AtollError, refused } from '../../model/errors.ts'
 import type { Caller } from '../action.ts'
@@ -67,11 +68,12 @@ export async function authenticate(
   request: SignedRequest,
   findKey: FindKey,
   nowMs: number,
+  signingKey: SigningKey = deriveKey,
 ): Promise<Caller> {
   const claim = readClaim(request, nowMs)
   const key = await findKey(claim.accessKey, claim.token)
   // An unknown key costs the same time as a known one.
-  const proved = proves(claim, request, key?.secret ?? '')
+  const proved = proves(claim, request, signingKey(key?.secret ?? '', claim.scope))
   if (key === undefined) throw unknownKey(claim)
   if (!proved) throw notValid({ why: 'wrong signature', accessKey: claim.accessKey })
   return callerOf(key)
@@ -123,10 +125,39 @@ export function readClaim(request: RequestHead, nowMs: number): Claim {
   return { accessKey, token, time, scope, signedHeaders, signature: parts.signature }
 }
 
+/** The key of a secret's signatures in a scope: of one day, region and service. */
+type SigningKey = (secret: string, scope: string) => Buffer
+
+/** Derived keys that are remembered. */
+const KEYS_LIMIT = 4_096
+
 /**
- * Whether the claim's signature is valid for this secret and request. Compares in constant time.
+ * Derives each key once, as long as it is remembered. A key follows from the secret and the scope
+ * alone, so it is never out of date.
  */
-function proves(claim: Claim, request: SignedRequest, secret: string): boolean {
+export function createSigningKeys(): SigningKey {
+  const known = createBoundedMap<string, Buffer>(KEYS_LIMIT)
+  return (secret, scope) => {
+    const name = `${scope}\n${secret}`
+    const key = known.get(name) ?? deriveKey(secret, scope)
+    known.set(name, key)
+    return key
+  }
+}
+
+function deriveKey(secret: string, scope: string): Buffer {
+  return scope
+    .split('/')
+    .reduce(
+      (key, part) => createHmac('sha256', key).update(part).digest(),
+      Buffer.from(`AWS4${secret}`),
+    )
+}
+
+/**
+ * Whether the claim's signature is valid for this key and request. Compares in constant time.
+ */
+function proves(claim: Claim, request: SignedRequest, key: Buffer): boolean {
   const bodyHash = sha256(request.body)
   const stated = headerOf(request, 'x-amz-content-sha256')
   if (stated !== undefined && (stated.length !== 1 || stated[0] !== bodyHash)) return false
@@ -140,8 +171,6 @@ function proves(claim: Claim, request: SignedRequest, secret: string): boolean {
     bodyHash,
   ].join('\n')
   const text = [ALGORITHM, claim.time, claim.scope, sha256(canonical)].join('\n')
-  let key: string | Buffer = `AWS4${secret}`
-  for (const part of claim.scope.split('/')) key = createHmac('sha256', key).update(part).digest()
   const expected = createHmac('sha256', key).update(text).digest()
   return timingSafeEqual(expected, Buffer.from(claim.signature, 'hex'))
 }

@@ -28,6 +28,7 @@ import { decodeInput, type Parameter, parseForm, wireNameOf } from '../wire/quer
 import { encodeAnswer, encodeError } from '../wire/xml.ts'
 import {
   authenticate,
+  createSigningKeys,
   type RequestHead,
   readClaim,
   type SignedRequest,
@@ -95,11 +96,21 @@ export interface DispatcherOptions {
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { parts, metrics } = options
   const measures = createCallMetrics(metrics, 'api')
+  const signingKey = createSigningKeys()
+  const encoding: typeof queryEncoding = {
+    ...queryEncoding,
+    authenticate: (request, findKey, nowMs) => authenticate(request, findKey, nowMs, signingKey),
+  }
   const malformed = metrics.counter(
     'atoll_api_malformed_total',
     'Requests refused before they were read',
   )
-  const calls = createCalls({ ...options, measures, encoding: queryEncoding, what: 'api request' })
+  const calls = createCalls({
+    ...options,
+    measures,
+    encoding,
+    what: 'api request',
+  })
   return {
     async checkHead(head) {
       const outcome = await calls.checkHead(head, () => {

@@ -281,7 +281,10 @@ async function dispatch(
   reply: FastifyReply,
 ): Promise<ApiAnswer> {
   const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort(unavailable('The client is gone')))
+  reply.raw.once('close', () => {
+    // An error takes a stack trace, and nobody waits for an answer that is sent.
+    gone.abort(reply.raw.writableFinished ? 'answered' : unavailable('The client is gone'))
+  })
   const asked = {
     method: request.method,
     ...targetOf(request),

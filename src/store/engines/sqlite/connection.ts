@@ -114,7 +114,7 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   #control(sql: string): void {
-    classified(sql, () => this.#database.exec(sql))
+    classified(sql, () => this.#prepare(sql).statement.run())
   }
 
   #prepare(sql: string): Prepared {
