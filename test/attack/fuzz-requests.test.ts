@@ -12,6 +12,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../src/api/actions/all.ts'
 import { EC2_MODEL } from '../../src/api/generated/ec2.ts'
+import { CLOUDTRAIL_MODEL } from '../../src/api/wire/cloudtrail.ts'
 import { linkModel, type Shape, type Structure } from '../../src/api/wire/model.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Log } from '../../src/lib/log.ts'
@@ -134,11 +135,14 @@ const sound: string[] = [
 ]
 const ids = new Map<string, string>()
 
-/** A form of each action, as the SDK sends it. What would remove things mostly does not. */
+/**
+ * A form of each action, as the SDK sends it. What would remove things mostly does not. Actions of
+ * CloudTrail are asked in JSON, by which `unit/api/wire/aws-json.test.ts` tries them.
+ */
 async function soundForms(world: World): Promise<readonly string[]> {
   const forms: string[] = []
   for (const [name, requests] of Object.entries(REQUESTS))
-    for (const requestOf of requests) {
+    for (const requestOf of Object.hasOwn(CLOUDTRAIL_MODEL.actions, name) ? [] : requests) {
       const { body } = await signedBySdk(name, requestOf(world))
       const form = Buffer.from(body).toString()
       const removes = /^(Delete|Deregister|Release|Terminate|Detach|Disassociate)/.test(name)

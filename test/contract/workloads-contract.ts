@@ -171,7 +171,8 @@ export function workloadsContract(
       const later = ground.freshDriver(back)
       const { state } = (await find(want, later)) ?? {}
       expect(state).toMatchObject({ kind: 'ended', exitCode: ground.endExitCode })
-      expect(later.hanging()).toEqual([])
+      // Of others it may say so: a QEMU answers one client at a time.
+      expect(later.hanging().filter((one) => one.includes(want.id))).toEqual([])
       await later.close()
     })
 

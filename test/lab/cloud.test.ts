@@ -72,7 +72,7 @@ describe('two instances', () => {
   it.each(KINDS)('%s: has tags of ours that say how it is confined', async (kind) => {
     const held = async () => {
       const { Tags = [] } = await ask.look(ids[kind] ?? '')
-      return Tags.filter(({ Key }) => Key?.startsWith('atoll:')).map(({ Value }) => Value)
+      return Tags.filter(({ Key }) => Key?.startsWith('aws:atoll:')).map(({ Value }) => Value)
     }
     await eventually('they are there', async () => (await held()).length === 2, DEADLINE_MS)
     expect((await held()).toSorted()).toEqual(['user-namespace', 'watched'])
