@@ -123,6 +123,8 @@ interface Head {
   readonly bytes: number
   /** Of head and body. Null: until the server closes. */
   readonly all: number | null
+  /** The server closes after it, as moto's does each time. */
+  readonly isLast: boolean
 }
 
 function connect(port: number): Connection {
@@ -142,7 +144,12 @@ function connect(port: number): Connection {
     pending.bytes += chunk.length
     pending.head ??= readHead(pending)
     const all = pending.head?.all ?? null
-    if (all !== null && pending.bytes >= all) end(null)
+    if (all === null || pending.bytes < all) return
+    if (pending.head?.isLast === true) {
+      socket?.destroy()
+      socket = null
+    }
+    end(null)
   }
   const open = (): Socket => {
     const opened = createConnection({ port, host: '127.0.0.1', noDelay: true })
@@ -181,6 +188,7 @@ function readHead(pending: Pending): Head | null {
     status: Number(text.slice(STATUS_AT, STATUS_AT + STATUS_DIGITS)),
     bytes: head,
     all: length === undefined ? null : head + Number(length),
+    isLast: /\r\nconnection: *close/i.test(text),
   }
 }
 
