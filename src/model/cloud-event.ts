@@ -8,6 +8,7 @@
 import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { AccountId, HostName } from './ids.ts'
+import { isoSeconds } from './iso-time.ts'
 
 /** The kinds of events. They are part of the routing key. */
 export const EVENT_KINDS = ['instance-state-change', 'instance-event', 'host-state-change'] as const
@@ -105,7 +106,7 @@ export function cloudEventOf(pending: PendingEvent, region: string): CloudEvent 
     id,
     ...sayings(pending, region),
     account: owner ?? NO_ACCOUNT,
-    time: secondsIso(atMs),
+    time: isoSeconds(atMs),
     region,
   }
   const routingKey = `${owner ?? OPERATOR_KEY}.${kind}.${word}`
@@ -132,7 +133,7 @@ function sayings({ kind, subject, word, account: owner, atMs }: PendingEvent, re
           service: 'EC2',
           eventTypeCategory: 'scheduledChange',
           eventTypeCode: HEALTH_CODES[word] ?? `AWS_EC2_${word}`,
-          startTime: secondsIso(atMs),
+          startTime: isoSeconds(atMs),
           affectedEntities: [{ entityValue: subject }],
         },
       }
@@ -155,10 +156,6 @@ export function cloudEventId({ kind, subject, word, ordinal }: PendingEvent): st
   const hex = bytes.toString('hex')
   const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)]
   return [...parts, hex.slice(20)].join('-')
-}
-
-function secondsIso(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 
 /** A host that was found lost, or live again. */

@@ -9,6 +9,7 @@ import {
   OPERATOR,
   STRANGERS,
 } from '../../model/audit.ts'
+import { isoSeconds } from '../../model/iso-time.ts'
 import { callerArn } from '../accounts/caller-arn.ts'
 import type { Fault } from '../faults.ts'
 import { keptAnswer, keptParameters, withoutSecrets } from './parameters.ts'
@@ -42,7 +43,7 @@ export function auditEventOf(call: AuditedCall, place: AuditPlace, kind: AuditKi
   const event = {
     eventVersion: VERSION,
     userIdentity: identityOf(caller, accessKey),
-    eventTime: secondsIso(atMs),
+    eventTime: isoSeconds(atMs),
     eventSource: source,
     eventName: name,
     awsRegion: place.region,
@@ -85,7 +86,7 @@ export function operatorEventOf(
   const event = {
     eventVersion: VERSION,
     userIdentity: { type: 'Operator', userName: user },
-    eventTime: secondsIso(atMs),
+    eventTime: isoSeconds(atMs),
     ...{ eventSource: source, eventName: order.name, awsRegion: place.region },
     ...{ sourceIPAddress: place.name, userAgent: 'atoll' },
     ...(error === undefined ? {} : { errorCode: 'Client.Refused', errorMessage: shortened(error) }),
@@ -120,10 +121,6 @@ function identityOf(caller: AuditedCaller | undefined, accessKeyId: string): obj
 function errorCodeOf({ kind, code }: Pick<Fault, 'kind' | 'code'>, source: string): string {
   if (!source.startsWith('ec2.')) return code
   return `${kind === 'refused' ? 'Client' : 'Server'}.${code}`
-}
-
-function secondsIso(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 
 /** On one line, of printable ASCII. */

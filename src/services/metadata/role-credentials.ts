@@ -8,6 +8,7 @@
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html
  */
 import type { InstanceId } from '../../model/ids.ts'
+import { isoSeconds } from '../../model/iso-time.ts'
 import type { ProfileRoleWant, ProfileWant } from '../../model/profile-want.ts'
 import {
   newSession,
@@ -103,16 +104,16 @@ export function createRoleCredentials({ cipher, random }: CredentialParts): Role
 
 function infoOf({ arn, id }: ProfileWant, nowMs: number): object {
   return {
-    ...{ Code: 'Success', LastUpdated: timeOf(nowMs) },
+    ...{ Code: 'Success', LastUpdated: isoSeconds(nowMs) },
     ...{ InstanceProfileArn: arn, InstanceProfileId: id },
   }
 }
 
 function credentialsOf({ id, secret, token, atMs }: Made): object {
   return {
-    ...{ Code: 'Success', LastUpdated: timeOf(atMs), Type: 'AWS-HMAC' },
+    ...{ Code: 'Success', LastUpdated: isoSeconds(atMs), Type: 'AWS-HMAC' },
     ...{ AccessKeyId: id, SecretAccessKey: secret, Token: token },
-    Expiration: timeOf(atMs + VALID_MS),
+    Expiration: isoSeconds(atMs + VALID_MS),
   }
 }
 
@@ -121,11 +122,6 @@ function notTrusting({ name }: ProfileRoleWant, nowMs: number): object {
   return {
     Code: 'AssumeRoleUnauthorizedAccess',
     Message: `EC2 cannot assume the role ${name}. Please see documentation at https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html#troubleshoot_iam-ec2_errors-info-doc.`,
-    LastUpdated: timeOf(nowMs),
+    LastUpdated: isoSeconds(nowMs),
   }
-}
-
-/** In whole seconds, as EC2 writes it. */
-function timeOf(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
 }
