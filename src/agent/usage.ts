@@ -17,8 +17,8 @@ import { type AccountId, type HostName, parseAccountId } from '../model/ids.ts'
 import {
   dayOf,
   daysBetween,
+  mapUsage,
   NO_HOST,
-  NO_USAGE,
   timesUsage,
   USAGE_AMOUNTS,
   type UsageAmounts,
@@ -313,16 +313,13 @@ function recordsOf(
 ): readonly (readonly [string, UsageRecord])[] {
   return [...sums].map(([key, { owner, amounts }]): readonly [string, UsageRecord] => [
     key,
-    { ...of, ...owner, ...amountsOf(amounts, Math.round) },
+    { ...of, ...owner, ...mapUsage(amounts, Math.round) },
   ])
 }
 
-function amountsOf(
-  amounts: UsageAmounts,
-  each: (amount: number) => number = (amount) => amount,
-): UsageAmounts {
-  const entries = USAGE_AMOUNTS.map((name) => [name, each(amounts[name])])
-  return { ...NO_USAGE, ...Object.fromEntries(entries) }
+/** The amounts of a record, without the rest. */
+function amountsOf(record: UsageAmounts): UsageAmounts {
+  return mapUsage(record, (amount) => amount)
 }
 
 function amountsText(record: UsageAmounts): string {

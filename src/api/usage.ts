@@ -6,7 +6,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../lib/clock.ts'
 import { refused } from '../model/errors.ts'
-import { addUsage, dayOf, isDay, NO_USAGE, timesUsage, type UsageAmounts } from '../model/usage.ts'
+import { addUsage, dayOf, isDay, mapUsage, timesUsage, type UsageAmounts } from '../model/usage.ts'
 import type { UsageQuery, UsageSum } from '../store/records/usage.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import { findAccount } from './accounts/find-account.ts'
@@ -139,11 +139,7 @@ function ownerOf({ account, day }: UsageSum): string {
 
 /** Sums of rounded amounts may differ by some seconds. */
 function withoutNegative(amounts: UsageAmounts): UsageAmounts {
-  const entries = Object.keys(NO_USAGE).map((name) => [
-    name,
-    Math.max(amounts[name as keyof UsageAmounts], 0),
-  ])
-  return { ...NO_USAGE, ...Object.fromEntries(entries) }
+  return mapUsage(amounts, (amount) => Math.max(amount, 0))
 }
 
 /** Whether it is at least a hundredth of an hour of anything. */

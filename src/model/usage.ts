@@ -89,10 +89,15 @@ export function addUsage(a: UsageAmounts, b: UsageAmounts): UsageAmounts {
   }
 }
 
+/** Each amount, changed. */
+export function mapUsage(amounts: UsageAmounts, change: (amount: number) => number): UsageAmounts {
+  const entries = USAGE_AMOUNTS.map((name) => [name, change(amounts[name])])
+  return { ...NO_USAGE, ...Object.fromEntries(entries) }
+}
+
 /** So many times as much. */
 export function timesUsage(amounts: UsageAmounts, times: number): UsageAmounts {
-  const entries = USAGE_AMOUNTS.map((name) => [name, amounts[name] * times])
-  return { ...NO_USAGE, ...Object.fromEntries(entries) }
+  return mapUsage(amounts, (amount) => amount * times)
 }
 
 const DAY_MS = 86_400_000
