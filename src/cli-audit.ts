@@ -25,11 +25,8 @@ export function addAudit(program: Command, runtimeDir: () => string): void {
     .option('--lines', 'print the whole records, one JSON document a line')
     .option('--json', 'print JSON')
     .action(async ({ account, since, limit, lines, json }: AuditOutput) => {
-      const asked = Object.entries({ account, since, limit })
-      const query = new URLSearchParams(
-        asked.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
-      )
-      const found = (await readAdmin(runtimeDir(), `/v1/audit?${query}`)) as readonly AuditReport[]
+      const asked = { account, since, limit }
+      const found = (await readAdmin(runtimeDir(), '/v1/audit', asked)) as readonly AuditReport[]
       if (lines === true) for (const { event } of found) print(JSON.stringify(event))
       else show(json === true ? { json } : {}, found, renderAudit)
     })

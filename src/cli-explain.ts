@@ -16,9 +16,9 @@ export function addExplain(program: Command, runtimeDir: () => string): void {
     )
     .option('--json', 'print the document as JSON')
     .action(async (from: string, to: string, what: string, output: Output) => {
-      const query = new URLSearchParams({ from, to, what })
       try {
-        const answer = (await readAdmin(runtimeDir(), `/v1/explain?${query}`)) as ExplainReport
+        const asked = { from, to, what }
+        const answer = (await readAdmin(runtimeDir(), '/v1/explain', asked)) as ExplainReport
         show(output, answer, render)
         if (!answer.passes) process.exitCode = 1
       } catch (error) {

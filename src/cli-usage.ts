@@ -28,22 +28,16 @@ export function addUsage(program: Command, runtimeDir: () => string): void {
     .addOption(new Option('--csv', 'print CSV (RFC 4180)').conflicts('json'))
     .option('--json', 'print JSON')
     .action(async ({ csv, json, ...asked }: Asked) => {
-      const document = (await readAdmin(
-        runtimeDir(),
-        `/v1/usage?${queryOf(asked)}`,
-      )) as UsageDocument
+      const { from, to, account, byTag, daily } = asked
+      const document = (await readAdmin(runtimeDir(), '/v1/usage', {
+        ...{ from, to, account, 'by-tag': byTag },
+        daily: daily === true ? 'true' : undefined,
+      })) as UsageDocument
       if (csv === true) process.stdout.write(csvOf(document, asked))
       else show(json === true ? { json } : {}, document, (one) => render(one, asked))
       if (csv !== true && json !== true && document.rows.length === 0)
         print('nothing was used, or nothing is recorded yet: it is written every minute')
     })
-}
-
-function queryOf({ from, to, account, byTag, daily }: Asked): string {
-  const given = { from, to, account, 'by-tag': byTag, daily: daily === true ? 'true' : undefined }
-  const query = new URLSearchParams()
-  for (const [name, value] of Object.entries(given)) if (value !== undefined) query.set(name, value)
-  return query.toString()
 }
 
 /** The columns that name a line, as asked. */

@@ -22,11 +22,17 @@ export function adminSocketFile(runtimeDir: string): string {
 }
 
 /**
- * Reads a JSON document from the daemon. Errors: `unavailable` when no daemon answers; the message
- * says what to do.
+ * Reads a JSON document from the daemon. `asked` becomes the query string, without what is
+ * undefined. Errors: `unavailable` when no daemon answers; the message says what to do.
  */
-export function readAdmin(runtimeDir: string, path: string): Promise<unknown> {
-  return ask(runtimeDir, path, 'GET')
+export function readAdmin(
+  runtimeDir: string,
+  path: string,
+  asked: Readonly<Record<string, string | undefined>> = {},
+): Promise<unknown> {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(asked)) if (value !== undefined) query.set(name, value)
+  return ask(runtimeDir, query.size === 0 ? path : `${path}?${query}`, 'GET')
 }
 
 /**
