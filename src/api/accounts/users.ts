@@ -14,7 +14,7 @@ import type { AccountId } from '../../model/ids.ts'
 import type { Version } from '../../model/version.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { Caller } from '../action.ts'
-import { withCode } from '../schemas.ts'
+import { onlySchema, withCode } from '../schemas.ts'
 
 /** Older hosts refuse keys that have their user's rights. */
 export const USERS_VERSION: Version = [0, 4]
@@ -60,6 +60,10 @@ export const roleNameSchema = nameSchema(64)
 export const profileNameSchema = nameSchema(PROFILE_NAME_MAX)
 /** `PolicyName`. */
 export const policyNameSchema = nameSchema(128)
+/** `PolicyArn`. */
+export const policyArnSchema = z.string().max(2048)
+/** `PathPrefix` of policies, which have no paths. */
+export const policyPathSchema = onlySchema('/', 'policies have no paths')
 
 /** Members of every list of IAM. */
 export const pageShape = {

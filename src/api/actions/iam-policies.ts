@@ -22,25 +22,23 @@ import {
   pageOf,
   pageShape,
   pathPrefixSchema,
+  policyArnSchema,
   policyNameSchema,
+  policyPathSchema,
   requireLimitedUser,
   requireUser,
   userNameSchema,
 } from '../accounts/users.ts'
 import { changeAction } from '../change.ts'
 import { readAction } from '../read.ts'
-import { onlySchema } from '../schemas.ts'
 
-const ARN_MAX = 2048
 /** The only version of each managed policy. */
 const VERSION = 'v1'
 /** When the managed policies were written. */
 const WRITTEN = new Date('2026-11-29T00:00:00.000Z')
-const NO_PATHS = 'policies have no paths'
 
 const ofUser = { UserName: userNameSchema }
 const named = { ...ofUser, PolicyName: policyNameSchema }
-const arnSchema = z.string().max(ARN_MAX)
 
 function ownerOf(account: AccountId, user: string) {
   return { account, owner: `user/${user}` } as const
@@ -101,7 +99,7 @@ export const deleteUserPolicy = changeAction({
 /** AttachUserPolicy: one of the managed policies. */
 export const attachUserPolicy = changeAction({
   name: 'AttachUserPolicy',
-  input: z.strictObject({ ...ofUser, PolicyArn: arnSchema }),
+  input: z.strictObject({ ...ofUser, PolicyArn: policyArnSchema }),
   async change(tx, { UserName, PolicyArn }, { account }) {
     await tx.takeTurn(account)
     await requireLimitedUser(tx, account, UserName)
@@ -112,7 +110,7 @@ export const attachUserPolicy = changeAction({
 /** DetachUserPolicy. */
 export const detachUserPolicy = changeAction({
   name: 'DetachUserPolicy',
-  input: z.strictObject({ ...ofUser, PolicyArn: arnSchema }),
+  input: z.strictObject({ ...ofUser, PolicyArn: policyArnSchema }),
   async change(tx, { UserName, PolicyArn }, { account }) {
     await requireLimitedUser(tx, account, UserName)
     await detachManaged(tx, ownerOf(account, UserName), PolicyArn)
@@ -122,7 +120,7 @@ export const detachUserPolicy = changeAction({
 /** ListAttachedUserPolicies. */
 export const listAttachedUserPolicies = readAction({
   name: 'ListAttachedUserPolicies',
-  input: z.strictObject({ ...pageShape, ...ofUser, PathPrefix: onlySchema('/', NO_PATHS) }),
+  input: z.strictObject({ ...pageShape, ...ofUser, PathPrefix: policyPathSchema }),
   async answer(asked, { account, read }) {
     const attached = await read(async (tx) => {
       await requireUser(tx, account, asked.UserName)
@@ -139,7 +137,7 @@ export const listPolicies = readAction({
     ...pageShape,
     Scope: z.enum(['All', 'AWS', 'Local']).default('All'),
     OnlyAttached: z.boolean().default(false),
-    PathPrefix: onlySchema('/', NO_PATHS),
+    PathPrefix: policyPathSchema,
     PolicyUsageFilter: z.enum(['PermissionsPolicy', 'PermissionsBoundary']).optional(),
   }),
   async answer(asked, { account, read }) {
@@ -156,7 +154,7 @@ export const listPolicies = readAction({
 /** GetPolicy: a managed one. */
 export const getPolicy = readAction({
   name: 'GetPolicy',
-  input: z.strictObject({ PolicyArn: arnSchema }),
+  input: z.strictObject({ PolicyArn: policyArnSchema }),
   async answer({ PolicyArn }, { account, read }) {
     const policy = requireManaged(PolicyArn)
     const counts = await read((tx) => attachmentsOf(tx, account))
@@ -167,7 +165,7 @@ export const getPolicy = readAction({
 /** GetPolicyVersion: the document of a managed policy, URL-encoded. */
 export const getPolicyVersion = readAction({
   name: 'GetPolicyVersion',
-  input: z.strictObject({ PolicyArn: arnSchema, VersionId: z.string().max(64) }),
+  input: z.strictObject({ PolicyArn: policyArnSchema, VersionId: z.string().max(64) }),
   answer({ PolicyArn, VersionId }) {
     const { document } = requireManaged(PolicyArn)
     if (VersionId !== VERSION)
@@ -187,7 +185,7 @@ export const getPolicyVersion = readAction({
 export const listEntitiesForPolicy = readAction({
   name: 'ListEntitiesForPolicy',
   input: z.strictObject({
-    ...{ ...pageShape, PolicyArn: arnSchema, PathPrefix: pathPrefixSchema },
+    ...{ ...pageShape, PolicyArn: policyArnSchema, PathPrefix: pathPrefixSchema },
     EntityFilter: z
       .enum(['User', 'Role', 'Group', 'LocalManagedPolicy', 'AWSManagedPolicy'])
       .optional(),

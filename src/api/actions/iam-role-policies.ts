@@ -12,16 +12,19 @@ import {
   requireInline,
 } from '../accounts/identity-policies.ts'
 import { requireRole } from '../accounts/roles.ts'
-import { pageShape, policyNameSchema, roleNameSchema } from '../accounts/users.ts'
+import {
+  pageShape,
+  policyArnSchema,
+  policyNameSchema,
+  policyPathSchema,
+  roleNameSchema,
+} from '../accounts/users.ts'
 import { changeAction } from '../change.ts'
 import { readAction } from '../read.ts'
-import { onlySchema } from '../schemas.ts'
 
-const ARN_MAX = 2048
-const NO_PATHS = 'policies have no paths'
 const ofRole = { RoleName: roleNameSchema }
 const named = { ...ofRole, PolicyName: policyNameSchema }
-const attached = { ...ofRole, PolicyArn: z.string().max(ARN_MAX) }
+const attached = { ...ofRole, PolicyArn: policyArnSchema }
 
 function ownerOf(account: AccountId, role: string) {
   return { account, owner: `role/${role}` } as const
@@ -103,7 +106,7 @@ export const detachRolePolicy = changeAction({
 /** ListAttachedRolePolicies. */
 export const listAttachedRolePolicies = readAction({
   name: 'ListAttachedRolePolicies',
-  input: z.strictObject({ ...pageShape, ...ofRole, PathPrefix: onlySchema('/', NO_PATHS) }),
+  input: z.strictObject({ ...pageShape, ...ofRole, PathPrefix: policyPathSchema }),
   async answer(asked, { account, read }) {
     const policies = await read(async (tx) => {
       await requireRole(tx, account, asked.RoleName)
