@@ -1,36 +1,19 @@
 """Looks up who called what, as scripts do. Argument: the API's address. Prints what was found."""
 import json
-import sys
 from datetime import datetime, timedelta, timezone
 
-import boto3
-from botocore.exceptions import ClientError
+from story import client_of, result_of
 
-URL = sys.argv[1]
-
-
-def client(service, **keys):
-    return boto3.client(service, endpoint_url=URL, region_name='atoll', **keys)
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return 'OK'
-
-
-ec2, trail, iam = client('ec2'), client('cloudtrail'), client('iam')
+ec2, trail, iam = client_of('ec2'), client_of('cloudtrail'), client_of('iam')
 began = datetime.now(timezone.utc).replace(microsecond=0)
 group = ec2.create_security_group(GroupName='audited', Description='d')['GroupId']
-refused = code_of(ec2.create_security_group, GroupName='audited', Description='d')
+refused = result_of(ec2.create_security_group, GroupName='audited', Description='d')
 ec2.create_tags(Resources=[group], Tags=[{'Key': 'Name', 'Value': 'x'}])
 ec2.delete_security_group(GroupId=group)
 iam.create_user(UserName='audited')
 key = iam.create_access_key(UserName='audited')['AccessKey']
 keys = {'aws_access_key_id': key['AccessKeyId'], 'aws_secret_access_key': key['SecretAccessKey']}
-denied = code_of(client('cloudtrail', **keys).lookup_events)
+denied = result_of(client_of('cloudtrail', **keys).lookup_events)
 
 
 def find(**more):
@@ -76,11 +59,11 @@ print(
             'times': [len(find(StartTime=began + hour)), len(find(EndTime=began - hour))],
             'secret': key['SecretAccessKey'] in json.dumps(find(StartTime=began), default=str),
             'wrong': [
-                code_of(trail.lookup_events, StartTime=began, EndTime=began - hour),
-                code_of(trail.lookup_events, LookupAttributes=attributes * 2),
-                code_of(trail.lookup_events, NextToken='nonsense'),
-                code_of(trail.lookup_events, NextToken=token, LookupAttributes=attributes),
-                code_of(trail.lookup_events, EventCategory='insight'),
+                result_of(trail.lookup_events, StartTime=began, EndTime=began - hour),
+                result_of(trail.lookup_events, LookupAttributes=attributes * 2),
+                result_of(trail.lookup_events, NextToken='nonsense'),
+                result_of(trail.lookup_events, NextToken=token, LookupAttributes=attributes),
+                result_of(trail.lookup_events, EventCategory='insight'),
             ],
         },
         default=str,

@@ -6,10 +6,10 @@ import json
 import sys
 from urllib.parse import unquote
 
-import boto3
 from botocore.exceptions import ClientError
+from story import client_of, result_of
 
-URL, INSTANCE = sys.argv[1], sys.argv[2]
+INSTANCE = sys.argv[2]
 READING = 'arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess'
 POLICY = {
     'Version': '2012-10-17',
@@ -24,41 +24,28 @@ POLICY = {
     ],
 }
 
-
-def client(service, **keys):
-    return boto3.client(service, endpoint_url=URL, region_name='atoll', **keys)
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return 'OK'
-
-
-iam, ec2 = client('iam'), client('ec2')
+iam, ec2 = client_of('iam'), client_of('ec2')
 made = iam.create_user(UserName='dev')['User']
-twice = code_of(iam.create_user, UserName='DEV')
+twice = result_of(iam.create_user, UserName='DEV')
 key = iam.create_access_key(UserName='dev')['AccessKey']
 keys = {'aws_access_key_id': key['AccessKeyId'], 'aws_secret_access_key': key['SecretAccessKey']}
-own_ec2, own_iam, own_sts = (client(service, **keys) for service in ('ec2', 'iam', 'sts'))
+own_ec2, own_iam, own_sts = (client_of(service, **keys) for service in ('ec2', 'iam', 'sts'))
 
 nothing = [
-    code_of(own_ec2.describe_instances),
-    code_of(own_ec2.terminate_instances, InstanceIds=[INSTANCE], DryRun=True),
-    code_of(own_iam.list_users),
+    result_of(own_ec2.describe_instances),
+    result_of(own_ec2.terminate_instances, InstanceIds=[INSTANCE], DryRun=True),
+    result_of(own_iam.list_users),
     own_sts.get_caller_identity()['Arn'],
 ]
 iam.attach_user_policy(UserName='dev', PolicyArn=READING)
-reading = [code_of(own_ec2.describe_instances), code_of(own_ec2.reboot_instances, InstanceIds=[INSTANCE])]
+reading = [result_of(own_ec2.describe_instances), result_of(own_ec2.reboot_instances, InstanceIds=[INSTANCE])]
 
-wrong = code_of(iam.put_user_policy, UserName='dev', PolicyName='p', PolicyDocument=json.dumps({'Statement': []}))
+wrong = result_of(iam.put_user_policy, UserName='dev', PolicyName='p', PolicyDocument=json.dumps({'Statement': []}))
 iam.put_user_policy(UserName='dev', PolicyName='team', PolicyDocument=json.dumps(POLICY))
 read = iam.get_user_policy(UserName='dev', PolicyName='team')['PolicyDocument']
-untagged = code_of(own_ec2.reboot_instances, InstanceIds=[INSTANCE], DryRun=True)
+untagged = result_of(own_ec2.reboot_instances, InstanceIds=[INSTANCE], DryRun=True)
 ec2.create_tags(Resources=[INSTANCE], Tags=[{'Key': 'team', 'Value': 'red'}])
-tagged = code_of(own_ec2.reboot_instances, InstanceIds=[INSTANCE], DryRun=True)
+tagged = result_of(own_ec2.reboot_instances, InstanceIds=[INSTANCE], DryRun=True)
 ec2.delete_tags(Resources=[INSTANCE], Tags=[{'Key': 'team'}])
 
 try:
@@ -71,13 +58,13 @@ except ClientError as error:
 own = [
     only['AccessKeyId'] == key['AccessKeyId'] for only in own_iam.list_access_keys()['AccessKeyMetadata']
 ]
-others = code_of(own_iam.list_access_keys, UserName='admin')
+others = result_of(own_iam.list_access_keys, UserName='admin')
 used = iam.get_access_key_last_used(AccessKeyId=key['AccessKeyId'])['UserName']
-held = code_of(iam.delete_user, UserName='dev')
+held = result_of(iam.delete_user, UserName='dev')
 iam.update_access_key(UserName='dev', AccessKeyId=key['AccessKeyId'], Status='Inactive')
-inactive = code_of(own_ec2.describe_instances)
+inactive = result_of(own_ec2.describe_instances)
 iam.update_access_key(UserName='dev', AccessKeyId=key['AccessKeyId'], Status='Active')
-active = code_of(own_ec2.describe_instances)
+active = result_of(own_ec2.describe_instances)
 
 listed = {
     'inline': iam.list_user_policies(UserName='dev')['PolicyNames'],
@@ -104,6 +91,6 @@ print(json.dumps({
     'held': held,
     'switched': [inactive, active],
     'listed': listed,
-    'gone': code_of(iam.get_user, UserName='dev'),
-    'admin': [iam.get_user()['User']['UserName'], code_of(iam.attach_user_policy, UserName='admin', PolicyArn=READING)],
+    'gone': result_of(iam.get_user, UserName='dev'),
+    'admin': [iam.get_user()['User']['UserName'], result_of(iam.attach_user_policy, UserName='admin', PolicyArn=READING)],
 }))

@@ -4,12 +4,11 @@ Arguments: the API's address and that of the metadata service. Prints what was r
 import json
 import sys
 
-import boto3
 from botocore.credentials import InstanceMetadataProvider
-from botocore.exceptions import ClientError
 from botocore.utils import InstanceMetadataFetcher
+from story import client_of, result_of
 
-URL, METADATA = sys.argv[1], sys.argv[2]
+METADATA = sys.argv[2]
 fetcher = InstanceMetadataFetcher(timeout=10, num_attempts=2, base_url=METADATA)
 found = InstanceMetadataProvider(fetcher).load()
 if found is None:
@@ -22,22 +21,10 @@ keys = {
     'aws_session_token': frozen.token,
 }
 
-
-def client(service):
-    return boto3.client(service, endpoint_url=URL, region_name='atoll', **keys)
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return 'OK'
-
-
-who = client('sts').get_caller_identity()
+sts, ec2 = client_of('sts', **keys), client_of('ec2', **keys)
+who = sts.get_caller_identity()
 print(json.dumps({
     'found': True,
     'arn': who['Arn'],
-    'may': [code_of(client('ec2').describe_instances), code_of(client('ec2').allocate_address)],
+    'may': [result_of(ec2.describe_instances), result_of(ec2.allocate_address)],
 }))

@@ -5,10 +5,9 @@ import json
 import sys
 import time
 
-import boto3
-from botocore.exceptions import ClientError
+from story import client_of, result_of
 
-URL, IMAGE = sys.argv[1], sys.argv[2]
+IMAGE = sys.argv[2]
 READING = 'arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess'
 TRUST = {
     'Version': '2012-10-17',
@@ -21,18 +20,6 @@ TAGGING = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': 
 NO_TRUST = {'Version': '2012-10-17', 'Statement': [{**TRUST['Statement'][0], 'Principal': {'AWS': '*'}}]}
 
 
-def client(service, **keys):
-    return boto3.client(service, endpoint_url=URL, region_name='atoll', **keys)
-
-
-def code_of(call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response['Error']['Code']
-    return 'OK'
-
-
 def keys_of(answer):
     made = answer['Credentials']
     return {
@@ -42,7 +29,7 @@ def keys_of(answer):
     }
 
 
-iam, ec2, sts = client('iam'), client('ec2'), client('sts')
+iam, ec2, sts = client_of('iam'), client_of('ec2'), client_of('sts')
 
 role = iam.create_role(
     RoleName='web',
@@ -52,8 +39,8 @@ role = iam.create_role(
     MaxSessionDuration=7200,
     Tags=[{'Key': 'team', 'Value': 'red'}],
 )['Role']
-twice = code_of(iam.create_role, RoleName='WEB', AssumeRolePolicyDocument=json.dumps(TRUST))
-everybody = code_of(iam.create_role, RoleName='all', AssumeRolePolicyDocument=json.dumps(NO_TRUST))
+twice = result_of(iam.create_role, RoleName='WEB', AssumeRolePolicyDocument=json.dumps(TRUST))
+everybody = result_of(iam.create_role, RoleName='all', AssumeRolePolicyDocument=json.dumps(NO_TRUST))
 read = iam.get_role(RoleName='web')['Role']
 iam.attach_role_policy(RoleName='web', PolicyArn=READING)
 iam.put_role_policy(RoleName='web', PolicyName='own', PolicyDocument=json.dumps(TAGGING))
@@ -74,36 +61,36 @@ listed = {
 
 assumed = sts.assume_role(RoleArn=role['Arn'], RoleSessionName='me')
 own = keys_of(assumed)
-own_ec2, own_iam, own_sts = (client(service, **own) for service in ('ec2', 'iam', 'sts'))
+own_ec2, own_iam, own_sts = (client_of(service, **own) for service in ('ec2', 'iam', 'sts'))
 who = own_sts.get_caller_identity()
-narrow = client('ec2', **keys_of(sts.assume_role(
+narrow = client_of('ec2', **keys_of(sts.assume_role(
     RoleArn=role['Arn'], RoleSessionName='me', Policy=json.dumps(TAGGING),
 )))
-narrower = client('ec2', **keys_of(sts.assume_role(
+narrower = client_of('ec2', **keys_of(sts.assume_role(
     RoleArn=role['Arn'], RoleSessionName='me', PolicyArns=[{'arn': READING}],
 )))
 session = {
     'identity': [who['Arn'], who['UserId'] == f"{role['RoleId']}:me", assumed['AssumedRoleUser']['Arn'] == who['Arn']],
     'may': [
-        code_of(own_ec2.describe_instances),
-        code_of(own_ec2.create_tags, Resources=[IMAGE], Tags=[{'Key': 'k', 'Value': 'v'}]),
-        code_of(own_ec2.deregister_image, ImageId=IMAGE, DryRun=True),
-        code_of(own_iam.list_roles),
+        result_of(own_ec2.describe_instances),
+        result_of(own_ec2.create_tags, Resources=[IMAGE], Tags=[{'Key': 'k', 'Value': 'v'}]),
+        result_of(own_ec2.deregister_image, ImageId=IMAGE, DryRun=True),
+        result_of(own_iam.list_roles),
     ],
-    'user': code_of(own_iam.get_user),
-    'policy': [code_of(narrow.describe_instances), code_of(narrow.create_tags, Resources=[IMAGE], Tags=[{'Key': 'k', 'Value': 'v'}])],
-    'managed': [code_of(narrower.describe_instances), code_of(narrower.create_tags, Resources=[IMAGE], Tags=[{'Key': 'k', 'Value': 'v'}])],
-    'tooLong': code_of(sts.assume_role, RoleArn=role['Arn'], RoleSessionName='me', DurationSeconds=3601),
-    'tags': code_of(sts.assume_role, RoleArn=role['Arn'], RoleSessionName='me', Tags=[{'Key': 'a', 'Value': 'b'}]),
-    'absent': code_of(sts.assume_role, RoleArn='arn:aws:iam::000000000001:role/none', RoleSessionName='me'),
+    'user': result_of(own_iam.get_user),
+    'policy': [result_of(narrow.describe_instances), result_of(narrow.create_tags, Resources=[IMAGE], Tags=[{'Key': 'k', 'Value': 'v'}])],
+    'managed': [result_of(narrower.describe_instances), result_of(narrower.create_tags, Resources=[IMAGE], Tags=[{'Key': 'k', 'Value': 'v'}])],
+    'tooLong': result_of(sts.assume_role, RoleArn=role['Arn'], RoleSessionName='me', DurationSeconds=3601),
+    'tags': result_of(sts.assume_role, RoleArn=role['Arn'], RoleSessionName='me', Tags=[{'Key': 'a', 'Value': 'b'}]),
+    'absent': result_of(sts.assume_role, RoleArn='arn:aws:iam::000000000001:role/none', RoleSessionName='me'),
 }
 
 profile = iam.create_instance_profile(InstanceProfileName='web', Path='/team/', Tags=[{'Key': 'k', 'Value': 'v'}])['InstanceProfile']
 iam.get_waiter('instance_profile_exists').wait(InstanceProfileName='web')
 order = {'ImageId': IMAGE, 'InstanceType': 't3.micro', 'MinCount': 1, 'MaxCount': 1}
-empty = code_of(ec2.run_instances, **order, IamInstanceProfile={'Name': 'web'})
+empty = result_of(ec2.run_instances, **order, IamInstanceProfile={'Name': 'web'})
 iam.add_role_to_instance_profile(InstanceProfileName='web', RoleName='web')
-second = code_of(iam.add_role_to_instance_profile, InstanceProfileName='web', RoleName='web')
+second = result_of(iam.add_role_to_instance_profile, InstanceProfileName='web', RoleName='web')
 launched = ec2.run_instances(**order, IamInstanceProfile={'Arn': profile['Arn']})['Instances'][0]
 ec2.create_launch_template(LaunchTemplateName='web', LaunchTemplateData={
     'ImageId': IMAGE, 'InstanceType': 't3.micro', 'IamInstanceProfile': {'Name': 'web'},
@@ -121,7 +108,7 @@ first = associations()[0]
 replaced = ec2.replace_iam_instance_profile_association(
     AssociationId=first['AssociationId'], IamInstanceProfile={'Name': 'web'},
 )['IamInstanceProfileAssociation']
-again = code_of(ec2.associate_iam_instance_profile, InstanceId=instance, IamInstanceProfile={'Name': 'web'})
+again = result_of(ec2.associate_iam_instance_profile, InstanceId=instance, IamInstanceProfile={'Name': 'web'})
 ended = ec2.disassociate_iam_instance_profile(AssociationId=replaced['AssociationId'])['IamInstanceProfileAssociation']
 left = associations()
 made = ec2.associate_iam_instance_profile(InstanceId=instance, IamInstanceProfile={'Name': 'web'})['IamInstanceProfileAssociation']
@@ -131,9 +118,9 @@ profiles = {
     'second': second,
     'launched': [launched['IamInstanceProfile']['Arn'] == profile['Arn'], templated['IamInstanceProfile']['Id'] == profile['InstanceProfileId']],
     'wrong': [
-        code_of(ec2.run_instances, **order, IamInstanceProfile={'Name': 'none'}),
-        code_of(ec2.run_instances, **order, IamInstanceProfile={'Name': 'web', 'Arn': profile['Arn']}),
-        code_of(ec2.run_instances, **order, IamInstanceProfile={'Arn': profile['Arn'].replace('/team/', '/')}),
+        result_of(ec2.run_instances, **order, IamInstanceProfile={'Name': 'none'}),
+        result_of(ec2.run_instances, **order, IamInstanceProfile={'Name': 'web', 'Arn': profile['Arn']}),
+        result_of(ec2.run_instances, **order, IamInstanceProfile={'Arn': profile['Arn'].replace('/team/', '/')}),
     ],
     'first': [first['State'], first['InstanceId'] == instance],
     'replaced': replaced['AssociationId'] != first['AssociationId'],
@@ -142,22 +129,22 @@ profiles = {
     'found': len(ec2.describe_instances(Filters=[{'Name': 'iam-instance-profile.arn', 'Values': [profile['Arn']]}])['Reservations']),
     'roles': [one['RoleName'] for one in iam.get_instance_profile(InstanceProfileName='web')['InstanceProfile']['Roles']],
     'forRole': [one['InstanceProfileName'] for one in iam.list_instance_profiles_for_role(RoleName='web')['InstanceProfiles']],
-    'held': [code_of(iam.delete_role, RoleName='web'), code_of(iam.delete_instance_profile, InstanceProfileName='web')],
+    'held': [result_of(iam.delete_role, RoleName='web'), result_of(iam.delete_instance_profile, InstanceProfileName='web')],
 }
 
 iam.detach_role_policy(RoleName='web', PolicyArn=READING)
-changed = code_of(own_ec2.describe_instances)
+changed = result_of(own_ec2.describe_instances)
 iam.attach_role_policy(RoleName='web', PolicyArn=READING)
 
 iam.create_user(UserName='dev', Path='/team/')
 iam.attach_user_policy(UserName='dev', PolicyArn=READING)
 key = iam.create_access_key(UserName='dev')['AccessKey']
-dev = client('sts', aws_access_key_id=key['AccessKeyId'], aws_secret_access_key=key['SecretAccessKey'])
+dev = client_of('sts', aws_access_key_id=key['AccessKeyId'], aws_secret_access_key=key['SecretAccessKey'])
 paths = [dev.get_caller_identity()['Arn'], dev.get_caller_identity()['UserId'][:4]]
 iam.update_user(UserName='dev', NewUserName='ops', NewPath='/other/')
 users = {
     'paths': paths,
-    'moved': [dev.get_caller_identity()['Arn'], code_of(iam.get_user, UserName='dev')],
+    'moved': [dev.get_caller_identity()['Arn'], result_of(iam.get_user, UserName='dev')],
     'prefix': [one['UserName'] for one in iam.list_users(PathPrefix='/other/')['Users']],
     'kept': [one['PolicyName'] for one in iam.list_attached_user_policies(UserName='ops')['AttachedPolicies']],
     'since': iam.get_user()['User']['CreateDate'].year > 2020,

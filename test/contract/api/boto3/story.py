@@ -7,6 +7,11 @@ from botocore.exceptions import ClientError
 client = boto3.client('ec2', endpoint_url=sys.argv[1])
 
 
+def client_of(service, **keys):
+    """The client of another service, or of another caller."""
+    return boto3.client(service, endpoint_url=sys.argv[1], region_name='atoll', **keys)
+
+
 # What a listing of all must say.
 needed = {'DescribeLaunchTemplateVersions': {'Versions': ['$Latest']}}
 
@@ -18,6 +23,11 @@ def code_of(call, **arguments):
     except ClientError as error:
         return error.response['Error']['Code']
     return None
+
+
+def result_of(call, **arguments):
+    """The code of the error with which a call is refused, or OK."""
+    return code_of(call, **arguments) or 'OK'
 
 
 def only(items):
