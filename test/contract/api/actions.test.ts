@@ -13,6 +13,7 @@ import { applyFact } from '../../../src/model/lifecycle.ts'
 import { CREDENTIALS, KEY, type RunningApi, runApi } from '../../kit/api.ts'
 import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
 import { openTestAudit } from '../../kit/audit.ts'
+import { awsEnvironment } from '../../kit/aws-environment.ts'
 
 const run = promisify(execFile)
 const AWS = '/usr/bin/aws'
@@ -51,16 +52,7 @@ async function report(kind: 'running' | 'gone'): Promise<void> {
   })
 }
 
-const AWS_ENVIRONMENT = {
-  PATH: '/usr/bin:/bin',
-  LANG: 'C.UTF-8',
-  AWS_ACCESS_KEY_ID: KEY.id,
-  AWS_SECRET_ACCESS_KEY: KEY.secret,
-  AWS_DEFAULT_REGION: 'atoll',
-  AWS_MAX_ATTEMPTS: '1',
-  AWS_EC2_METADATA_DISABLED: 'true',
-  AWS_PAGER: '',
-}
+const AWS_ENVIRONMENT = { ...awsEnvironment(), AWS_PAGER: '' }
 
 async function aws(...given: string[]): Promise<Record<string, unknown>> {
   const { stdout } = await run(

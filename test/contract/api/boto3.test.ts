@@ -19,6 +19,7 @@ import { releaseInstance } from '../../../src/store/release.ts'
 import { KEY, known, type RunningApi, runApi } from '../../kit/api.ts'
 import { type Cloud, openCloud, ZONE } from '../../kit/api-cloud.ts'
 import { openTestAudit, type TestAudit } from '../../kit/audit.ts'
+import { awsEnvironment } from '../../kit/aws-environment.ts'
 
 const run = promisify(execFile)
 const PYTHON = '/usr/bin/python3'
@@ -63,15 +64,7 @@ afterAll(async () => {
 
 async function python(program: string, ...more: readonly string[]): Promise<unknown> {
   const { stdout } = await run(PYTHON, ['-B', join(PROGRAMS, program), api.url, ...more], {
-    env: {
-      PATH: '/usr/bin:/bin',
-      LANG: 'C.UTF-8',
-      AWS_ACCESS_KEY_ID: KEY.id,
-      AWS_SECRET_ACCESS_KEY: KEY.secret,
-      AWS_DEFAULT_REGION: 'atoll',
-      AWS_MAX_ATTEMPTS: '1',
-      AWS_EC2_METADATA_DISABLED: 'true',
-    },
+    env: awsEnvironment(),
   })
   return JSON.parse(stdout)
 }

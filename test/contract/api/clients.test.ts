@@ -13,6 +13,7 @@ import type { Action } from '../../../src/api/action.ts'
 import { getCallerIdentity } from '../../../src/api/actions/get-caller-identity.ts'
 import { dryRun, parseInput } from '../../../src/api/parameters.ts'
 import { CREDENTIALS, KEY, type RunningApi, runApi } from '../../kit/api.ts'
+import { awsEnvironment } from '../../kit/aws-environment.ts'
 
 const run = promisify(execFile)
 const AWS = '/usr/bin/aws'
@@ -49,18 +50,6 @@ beforeAll(async () => {
   api = await runApi([getCallerIdentity, echo])
 })
 afterAll(() => api[Symbol.asyncDispose]())
-
-function environment(secret = KEY.secret): NodeJS.ProcessEnv {
-  return {
-    PATH: '/usr/bin:/bin',
-    LANG: 'C.UTF-8',
-    AWS_ACCESS_KEY_ID: KEY.id,
-    AWS_SECRET_ACCESS_KEY: secret,
-    AWS_DEFAULT_REGION: 'atoll',
-    AWS_MAX_ATTEMPTS: '1',
-    AWS_EC2_METADATA_DISABLED: 'true',
-  }
-}
 
 function expectEcho(answer: unknown): void {
   expect(answer).toMatchObject({ Regions: [{ OptInStatus: 'a<b>&"c" ä€' }] })
@@ -109,7 +98,7 @@ describe('the AWS SDK for JavaScript', () => {
       process.execPath,
       ['--input-type=module', '-e', program, api.url],
       {
-        env: { ...environment(), AWS_REGION: 'atoll' },
+        env: { ...awsEnvironment(), AWS_REGION: 'atoll' },
       },
     )
     expect(JSON.parse(stdout)).toEqual({ attempts: 2, ...identity })
@@ -119,7 +108,7 @@ describe('the AWS SDK for JavaScript', () => {
 describe.skipIf(!existsSync(AWS))('the AWS CLI', () => {
   const aws = async (args: readonly string[], secret?: string): Promise<unknown> => {
     const { stdout } = await run(AWS, ['--endpoint-url', api.url, '--output', 'json', ...args], {
-      env: environment(secret),
+      env: awsEnvironment(secret),
     })
     return JSON.parse(stdout)
   }
@@ -166,7 +155,7 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
       PYTHON,
       ['-c', `import json, boto3, botocore\n${program}`, api.url],
       {
-        env: environment(),
+        env: awsEnvironment(),
       },
     )
     return JSON.parse(stdout)

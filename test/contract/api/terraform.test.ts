@@ -12,6 +12,7 @@ import { formatId } from '../../../src/model/ids.ts'
 import { actAsAgent } from '../../kit/acting-agent.ts'
 import { KEY, known, type RunningApi, runApi } from '../../kit/api.ts'
 import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
+import { awsEnvironment } from '../../kit/aws-environment.ts'
 
 const run = promisify(execFile)
 const PYTHON = '/usr/bin/python3'
@@ -47,11 +48,7 @@ afterAll(async () => {
 describe.skipIf(!existsSync(PYTHON))('Terraform (skipped without python3-boto3)', () => {
   it('makes, changes and destroys an instance', { timeout: TIMEOUT_MS }, async () => {
     const { stdout } = await run(PYTHON, ['-B', PROGRAM, api.url, MACHINE, PUBLIC_KEY], {
-      env: {
-        ...{ PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', AWS_DEFAULT_REGION: 'atoll' },
-        ...{ AWS_ACCESS_KEY_ID: KEY.id, AWS_SECRET_ACCESS_KEY: KEY.secret, AWS_MAX_ATTEMPTS: '1' },
-        AWS_EC2_METADATA_DISABLED: 'true',
-      },
+      env: awsEnvironment(),
     })
     const read = {
       type: 't3.micro',
