@@ -27,10 +27,10 @@ const BATCH = 250
 const GATHER_MS = 50
 /** After the bus took no events, how long it is left alone. */
 const PAUSE_MS = 2_000
-/** The shortest time between two looks at what others left, and at their leases... */
+/** The shortest time between two looks of a host at what others left, and at their leases. */
 const LOOK_MS = 5_000
-/** ...and, times the number of hosts, so that all of them together look ten times a second. */
-const LOOK_MS_PER_HOST = 100
+/** All hosts together look about this often, or less where they are few. */
+const LOOK_MS_OF_ALL = 1_000
 /** A lone host has nobody to look for. */
 const LOOK_ALONE_MS = 60_000
 /** `EventSettings.leftMs` unless it is given. */
@@ -104,9 +104,11 @@ export function startEventPublisher(parts: EventParts, settings: EventSettings):
 
   async function look(): Promise<void> {
     const isAlone = hosts() <= 1
-    const intervalMs = isAlone ? LOOK_ALONE_MS : Math.max(LOOK_MS, hosts() * LOOK_MS_PER_HOST)
+    const intervalMs = isAlone ? LOOK_ALONE_MS : LOOK_MS
     if (clock.monotonic() - lookedAtMs < intervalMs) return
     lookedAtMs = clock.monotonic()
+    // By chance, not in turn: hosts that started together would all look at the same time.
+    if (random() * hosts() * LOOK_MS_OF_ALL > intervalMs) return
     if (!isAlone) await watch()
     const left = await publisher.publish({ ageMs: leftMs })
     if (left.isStuck) await store.change((tx) => tx.trimPendingEvents(KEPT))

@@ -1,7 +1,9 @@
 /** Events on their way from the records to the bus, and hosts that are lost and live again. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type EventPublisher, startEventPublisher } from '../../../src/agent/events.ts'
 import { createLocalBus } from '../../../src/bus/local.ts'
+import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { type CloudEvent, eventSchemas } from '../../../src/model/cloud-event.ts'
 import { unavailable } from '../../../src/model/errors.ts'
@@ -46,6 +48,19 @@ function start(host: typeof one, more: { readonly away?: () => boolean } = {}) {
   )
   running.push(publisher)
   return publisher
+}
+
+/** A clock on which nobody waits. */
+function skippingClock(): Clock {
+  let now = 0
+  return {
+    ...systemClock,
+    monotonic: () => now,
+    async sleep(ms) {
+      now += ms
+      await nextTurn()
+    },
+  }
 }
 
 const bodies = () => heard.map(({ body }) => JSON.parse(body))
@@ -102,6 +117,41 @@ describe('an event', () => {
 })
 
 describe('a host', () => {
+  it.each([
+    { hosts: 2, everySeconds: 5 },
+    { hosts: 10, everySeconds: 10 },
+    { hosts: 100, everySeconds: 100 },
+  ])('of $hosts looks for others every $everySeconds s', async ({ hosts, everySeconds }) => {
+    const hours = 4
+    let reads = 0
+    let turns = 0
+    const clock = skippingClock()
+    const publisher = startEventPublisher(
+      {
+        ...{ clock, log: silentLog, metrics: createMetrics(), bus: createLocalBus() },
+        store: {
+          ...store,
+          read: (work) => {
+            reads += 1
+            return store.read(work)
+          },
+        },
+        // 0, 1/97, 36/97 and so on: each multiple of 1/97 once in 97 turns.
+        random: () => ((turns++ * 36) % 97) / 97,
+        ...{ hosts: () => hosts, isLeaseHeld: () => true },
+      },
+      { host: one, region: 'atoll' },
+    )
+    running.push(publisher)
+    await expect.poll(clock.monotonic, { timeout: 20_000 }).toBeGreaterThan(hours * 3_600_000)
+    await publisher.close()
+    // At hosts, and at events.
+    const looks = reads / 2
+    const expected = clock.monotonic() / 1000 / everySeconds
+    expect(looks / expected).toBeGreaterThan(0.8)
+    expect(looks / expected).toBeLessThan(1.2)
+  })
+
   it('that is lost is told of once, by whichever host sees it, and again when it lives', async () => {
     start(one)
     start(hostName('host-3'))
