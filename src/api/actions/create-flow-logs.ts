@@ -17,12 +17,13 @@ import {
   specifiedTags,
   tagSpecificationsSchema,
   textSchema,
+  withCode,
 } from '../schemas.ts'
 
 /** EC2: 25 for this action. */
 const RESOURCES_MAX = 25
 const KINDS = { VPC: 'vpc', Subnet: 'subnet', NetworkInterface: 'eni' } as const
-const NO_IAM = 'Atoll has no IAM: leave it out'
+const NO_ROLE = 'hosts write flow logs themselves, with no role: leave it out'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html */
 const schema = z.strictObject({
@@ -36,10 +37,15 @@ const schema = z.strictObject({
   LogGroupName: textSchema.optional(),
   LogFormat: z.string().max(512).optional(),
   MaxAggregationInterval: z
-    .union(AGGREGATION_SECONDS.map((seconds) => z.literal(seconds)))
+    .int()
+    .refine((seconds) => AGGREGATION_SECONDS.some((one) => one === seconds), {
+      error: 'Invalid Flow Log Max Aggregation Interval',
+      ...withCode('InvalidParameter'),
+    })
+    .transform((seconds) => seconds as FlowLog['aggregationSeconds'])
     .default(600),
-  DeliverLogsPermissionArn: onlySchema('', `DeliverLogsPermissionArn: ${NO_IAM}`),
-  DeliverCrossAccountRole: onlySchema('', `DeliverCrossAccountRole: ${NO_IAM}`),
+  DeliverLogsPermissionArn: onlySchema('', `DeliverLogsPermissionArn: ${NO_ROLE}`),
+  DeliverCrossAccountRole: onlySchema('', `DeliverCrossAccountRole: ${NO_ROLE}`),
   DestinationOptions: z
     .strictObject({
       FileFormat: onlySchema('plain-text', 'FileFormat: use plain-text'),
@@ -96,7 +102,7 @@ export const createFlowLogs = changeAction({
       if ((await tx.insertFlowLog(log)) === 'exists')
         throw refused(
           'FlowLogAlreadyExists',
-          `There is an existing Flow Log with the same configuration and log destination for ${id}`,
+          'Error. There is an existing Flow Log with the same configuration and log destination.',
         )
       const of = { account, resource: log.id, resourceType: 'vpc-flow-log' }
       await tx.putTags(specifiedTags(asked.TagSpecifications, of))

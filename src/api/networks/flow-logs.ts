@@ -71,27 +71,41 @@ export function parseDestination(asked: {
   readonly LogGroupName?: string | undefined
 }): FlowLog['destination'] {
   const { LogDestinationType: type, LogDestination: to, LogGroupName: group } = asked
+  if (type !== undefined && type !== 's3' && type !== DESTINATION_TYPES.files)
+    throw refused(
+      'UnsupportedOperation',
+      'LogDestinationType: use s3, or cloud-watch-logs, which means files on each host',
+    )
+  refuseUnclear(asked)
   if (type === 's3') {
-    if (group !== undefined)
-      throw refused('InvalidParameterCombination', 'LogGroupName: not with LogDestinationType s3')
-    const parsed = to === undefined ? undefined : parseS3Arn(to)
+    const parsed = parseS3Arn(to ?? '')
     if (parsed !== undefined) return parsed
     throw refused(
       'InvalidParameterValue',
       'LogDestination: use arn:aws:s3:::BUCKET or arn:aws:s3:::BUCKET/FOLDER',
     )
   }
-  if (type !== undefined && type !== DESTINATION_TYPES.files)
-    throw refused(
-      'UnsupportedOperation',
-      'LogDestinationType: use s3, or cloud-watch-logs, which means files on each host',
-    )
   const [, ofArn] = /^arn:aws:logs:[^:]*:[^:]*:log-group:([^:]+)(?::\*)?$/.exec(to ?? '') ?? []
   const name = group ?? ofArn
-  if ((group !== undefined && to !== undefined) || name === undefined || !isLogGroup(name))
+  if (name === undefined || !isLogGroup(name))
     throw refused(
       'InvalidParameterValue',
       'LogGroupName: give the name of a log group, which is a directory on each host: letters, digits and / . _ - #',
     )
   return { kind: 'files', group: name.replace(/^\//, '') }
+}
+
+/** Refuses, in EC2's words, what names no destination, or two. */
+function refuseUnclear({
+  LogDestinationType: type,
+  LogDestination: to,
+  LogGroupName: group,
+}: Parameters<typeof parseDestination>[0]): void {
+  const refuse = (message: string) => refused('InvalidParameter', message)
+  if (group !== undefined && to !== undefined)
+    throw refuse('Please only provide LogGroupName or only provide LogDestination.')
+  if (group !== undefined && type !== undefined && type !== DESTINATION_TYPES.files)
+    throw refuse('LogDestination type must be cloud-watch-logs if LogGroupName is provided.')
+  if (group === undefined && to === undefined)
+    throw refuse("LogDestination can't be empty if LogGroupName is not provided.")
 }

@@ -95,10 +95,15 @@ it.each([
   ['a bucket that is none', { ...S3, LogDestination: 'arn:aws:s3:::..' }, 'InvalidParameterValue'],
   ['a folder above', { ...S3, LogDestination: 'arn:aws:s3:::logs/../x' }, 'InvalidParameterValue'],
   ['a group above', { TrafficType: 'ALL', LogGroupName: '../../etc' }, 'InvalidParameterValue'],
-  ['no destination', { TrafficType: 'ALL' }, 'InvalidParameterValue'],
-  ['both destinations', { ...S3, LogGroupName: 'web' }, 'InvalidParameterCombination'],
+  ['no destination', { TrafficType: 'ALL' }, 'InvalidParameter'],
+  ['both destinations', { ...S3, LogGroupName: 'web' }, 'InvalidParameter'],
+  [
+    'a group in a bucket',
+    { TrafficType: 'ALL', LogDestinationType: 's3', LogGroupName: 'web' },
+    'InvalidParameter',
+  ],
   ['an unknown field', { ...FILES, LogFormat: '\u0024{tcp-flags}' }, 'InvalidParameterValue'],
-  ['another interval', { ...FILES, MaxAggregationInterval: 300 }, 'InvalidParameterValue'],
+  ['another interval', { ...FILES, MaxAggregationInterval: 300 }, 'InvalidParameter'],
   [
     'a role',
     { ...FILES, DeliverLogsPermissionArn: 'arn:aws:iam::1:role/x' },
