@@ -137,8 +137,11 @@ export function tagSpecificationsSchema(types: readonly string[]) {
     .array(
       z.strictObject({
         ResourceType: z.string().refine((type) => types.includes(type), {
-          error: `TagSpecifications: only ${types.join(' and ')} can be tagged by this action`,
-          ...withCode('UnsupportedOperation'),
+          error: ({ input }) =>
+            input === ''
+              ? 'Tag specification resource type must have a value'
+              : `'${String(input).slice(0, TEXT_MAX_LENGTH)}' is not a valid taggable resource type for this operation.`,
+          ...withCode('InvalidParameterValue'),
         }),
         Tags: tagListSchema.default([]),
       }),
@@ -152,7 +155,7 @@ export function tagSpecificationsSchema(types: readonly string[]) {
       }
     })
     .refine((specs) => new Set(specs.map((spec) => spec.ResourceType)).size === specs.length, {
-      error: 'TagSpecifications: a resource type may be given once',
+      error: 'The same resource type may not be specified more than once in tag specifications',
       ...withCode('InvalidParameterValue'),
     })
     .default([])

@@ -152,7 +152,7 @@ describe('launch templates', () => {
       empty: 'MissingParameter',
       unknown: 'UnsupportedOperation',
       malformed: 'InvalidAMIID.Malformed',
-      tag: 'UnsupportedOperation',
+      tag: 'InvalidParameterValue',
       large: 'InvalidParameterValue',
     })
     const named = { LaunchTemplateName: 'web' }

@@ -392,7 +392,7 @@ describe('RunInstances refuses', () => {
       { PrivateIpAddress: '172.31.0.9', MaxCount: 2 },
       'InvalidParameterCombination',
     ],
-    ['tags of a snapshot', tagged([], 'snapshot'), 'UnsupportedOperation'],
+    ['tags of a snapshot', tagged([], 'snapshot'), 'InvalidParameterValue'],
     ['51 tags', tagged(tags(51)), 'TagLimitExceeded'],
     ['a reserved tag', tagged([{ Key: 'AWS:x', Value: '' }]), 'InvalidParameterValue'],
     ['a long tag key', tagged([{ Key: 'k'.repeat(129), Value: '' }]), 'InvalidParameterValue'],
