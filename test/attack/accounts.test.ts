@@ -146,7 +146,7 @@ const NAMES_NOTHING: readonly string[] = [
   ...['DescribeInstanceTypeOfferings', 'DescribeInstanceTypes', 'DescribePublicIpv4Pools'],
   ...['DecodeAuthorizationMessage', 'GetPolicy', 'GetPolicyVersion', 'ListAccountAliases'],
   ...['ListPolicies', 'ListUsers', 'GetSessionToken', 'ListEntitiesForPolicy', 'ListRoles'],
-  ...['ListInstanceProfiles'],
+  ...['ListGroups', 'ListInstanceProfiles', 'ListVirtualMFADevices'],
   ...['DescribeRegions', 'DescribeSpotDatafeedSubscription', 'DescribeTags', 'GetCallerIdentity'],
   ...['GetAllowedImagesSettings', 'GetEbsEncryptionByDefault', 'GetImageBlockPublicAccessState'],
   ...['GetInstanceMetadataDefaults', 'GetSerialConsoleAccessStatus'],

@@ -36,6 +36,14 @@ export async function policiesOf(
   return (await tx.identityPolicies(account, owner)).filter((one) => one.kind === kind)
 }
 
+/** Refuses to delete an owner that has policies. Errors: `DeleteConflict`, in IAM's words. */
+export function refuseWithPolicies(policies: readonly IdentityPolicy[]): void {
+  if (policies.some(({ kind }) => kind === 'inline'))
+    throw refused('DeleteConflict', 'Cannot delete entity, must delete policies first.')
+  if (policies.length > 0)
+    throw refused('DeleteConflict', 'Cannot delete entity, must detach all policies first.')
+}
+
 /** Sets an inline policy, in the account's turn. Errors: `LimitExceeded`. */
 export async function putInline(
   tx: Tx,

@@ -171,8 +171,9 @@ export function iamSubjects(
     return named('instance-profile', 'InstanceProfileName')
   if (/Role/.test(action)) return named('role', 'RoleName')
   // Which user a key belongs to is not known here.
-  const others = ['ListUsers', 'GetAccessKeyLastUsed']
-  if (!/User|AccessKey/.test(action) || others.includes(action)) return []
+  const others = ['ListUsers', 'GetAccessKeyLastUsed', 'ListVirtualMFADevices']
+  const ofUsers = /User|AccessKey|LoginProfile|MFADevices|SSHPublicKey|SigningCert|ServiceSpecific/
+  if (!ofUsers.test(action) || others.includes(action)) return []
   const subjects = named('user', 'UserName')
   if (subjects.length > 0 || role !== undefined) return [...subjects, ...renamed(action, input)]
   return [{ type: 'user', name: user, path }]

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { IAM_ID_BYTES, iamId } from '../../model/iam-names.ts'
+import { refuseWithPolicies } from '../accounts/identity-policies.ts'
 import {
   descriptionSchema,
   iamTagsSchema,
@@ -133,11 +134,7 @@ export const deleteRole = changeAction({
         'DeleteConflict',
         'Cannot delete entity, must remove roles from instance profile first.',
       )
-    const policies = await tx.identityPolicies(account, `role/${name}`)
-    if (policies.some(({ kind }) => kind === 'inline'))
-      throw refused('DeleteConflict', 'Cannot delete entity, must delete policies first.')
-    if (policies.length > 0)
-      throw refused('DeleteConflict', 'Cannot delete entity, must detach all policies first.')
+    refuseWithPolicies(await tx.identityPolicies(account, `role/${name}`))
     await tx.deleteRole(role)
   },
 })

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { IAM_ID_BYTES, iamId } from '../../model/iam-names.ts'
+import { refuseWithPolicies } from '../accounts/identity-policies.ts'
 import {
   limitExceeded,
   listUsers,
@@ -95,11 +96,7 @@ export const deleteUser = changeAction({
     await tx.takeTurn(account)
     if ((await tx.accessKeys(account)).some((key) => key.user === name))
       throw refused('DeleteConflict', 'Cannot delete entity, must delete access keys first.')
-    if ((await tx.identityPolicies(account, `user/${name}`)).length > 0)
-      throw refused(
-        'DeleteConflict',
-        'Cannot delete entity, must detach and delete all policies first.',
-      )
+    refuseWithPolicies(await tx.identityPolicies(account, `user/${name}`))
     await tx.deleteUser(user)
   },
 })

@@ -141,6 +141,16 @@ export {
   updateAccessKey,
 } from './iam-access-keys.ts'
 export {
+  deleteLoginProfile,
+  getLoginProfile,
+  listGroups,
+  listMfaDevices,
+  listServiceSpecificCredentials,
+  listSigningCertificates,
+  listSshPublicKeys,
+  listVirtualMfaDevices,
+} from './iam-always-empty.ts'
+export {
   addRoleToInstanceProfile,
   createInstanceProfile,
   deleteInstanceProfile,

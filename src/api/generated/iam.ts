@@ -19,6 +19,7 @@ export const IAM_MODEL: WireModel = {
     CreateUser: ['CreateUserRequest', 'CreateUserResponse'],
     DeleteAccessKey: ['DeleteAccessKeyRequest', 'unit'],
     DeleteInstanceProfile: ['DeleteInstanceProfileRequest', 'unit'],
+    DeleteLoginProfile: ['DeleteLoginProfileRequest', 'unit'],
     DeleteRole: ['DeleteRoleRequest', 'unit'],
     DeleteRolePolicy: ['DeleteRolePolicyRequest', 'unit'],
     DeleteUser: ['DeleteUserRequest', 'unit'],
@@ -27,6 +28,7 @@ export const IAM_MODEL: WireModel = {
     DetachUserPolicy: ['DetachUserPolicyRequest', 'unit'],
     GetAccessKeyLastUsed: ['GetAccessKeyLastUsedRequest', 'GetAccessKeyLastUsedResponse'],
     GetInstanceProfile: ['GetInstanceProfileRequest', 'GetInstanceProfileResponse'],
+    GetLoginProfile: ['GetLoginProfileRequest', 'GetLoginProfileResponse'],
     GetPolicy: ['GetPolicyRequest', 'GetPolicyResponse'],
     GetPolicyVersion: ['GetPolicyVersionRequest', 'GetPolicyVersionResponse'],
     GetRole: ['GetRoleRequest', 'GetRoleResponse'],
@@ -38,16 +40,22 @@ export const IAM_MODEL: WireModel = {
     ListAttachedRolePolicies: ['ListAttachedRolePoliciesRequest', 'ListAttachedRolePoliciesResponse'],
     ListAttachedUserPolicies: ['ListAttachedUserPoliciesRequest', 'ListAttachedUserPoliciesResponse'],
     ListEntitiesForPolicy: ['ListEntitiesForPolicyRequest', 'ListEntitiesForPolicyResponse'],
+    ListGroups: ['ListGroupsRequest', 'ListGroupsResponse'],
     ListGroupsForUser: ['ListGroupsForUserRequest', 'ListGroupsForUserResponse'],
     ListInstanceProfileTags: ['ListInstanceProfileTagsRequest', 'ListInstanceProfileTagsResponse'],
     ListInstanceProfiles: ['ListInstanceProfilesRequest', 'ListInstanceProfilesResponse'],
     ListInstanceProfilesForRole: ['ListInstanceProfilesForRoleRequest', 'ListInstanceProfilesForRoleResponse'],
+    ListMFADevices: ['ListMFADevicesRequest', 'ListMFADevicesResponse'],
     ListPolicies: ['ListPoliciesRequest', 'ListPoliciesResponse'],
     ListRolePolicies: ['ListRolePoliciesRequest', 'ListRolePoliciesResponse'],
     ListRoleTags: ['ListRoleTagsRequest', 'ListRoleTagsResponse'],
     ListRoles: ['ListRolesRequest', 'ListRolesResponse'],
+    ListSSHPublicKeys: ['ListSSHPublicKeysRequest', 'ListSSHPublicKeysResponse'],
+    ListServiceSpecificCredentials: ['ListServiceSpecificCredentialsRequest', 'ListServiceSpecificCredentialsResponse'],
+    ListSigningCertificates: ['ListSigningCertificatesRequest', 'ListSigningCertificatesResponse'],
     ListUserPolicies: ['ListUserPoliciesRequest', 'ListUserPoliciesResponse'],
     ListUsers: ['ListUsersRequest', 'ListUsersResponse'],
+    ListVirtualMFADevices: ['ListVirtualMFADevicesRequest', 'ListVirtualMFADevicesResponse'],
     PutRolePolicy: ['PutRolePolicyRequest', 'unit'],
     PutUserPolicy: ['PutUserPolicyRequest', 'unit'],
     RemoveRoleFromInstanceProfile: ['RemoveRoleFromInstanceProfileRequest', 'unit'],
@@ -103,6 +111,9 @@ export const IAM_MODEL: WireModel = {
     DeleteInstanceProfileRequest: {
       InstanceProfileName: 'InstanceProfileName string'
     },
+    DeleteLoginProfileRequest: {
+      UserName: 'UserName string'
+    },
     DeleteRolePolicyRequest: {
       RoleName: 'RoleName string',
       PolicyName: 'PolicyName string'
@@ -130,6 +141,9 @@ export const IAM_MODEL: WireModel = {
     },
     GetInstanceProfileRequest: {
       InstanceProfileName: 'InstanceProfileName string'
+    },
+    GetLoginProfileRequest: {
+      UserName: 'UserName string'
     },
     GetPolicyRequest: {
       PolicyArn: 'PolicyArn string'
@@ -186,6 +200,11 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    ListGroupsRequest: {
+      PathPrefix: 'PathPrefix string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
     ListInstanceProfileTagsRequest: {
       InstanceProfileName: 'InstanceProfileName string',
       Marker: 'Marker string',
@@ -198,6 +217,11 @@ export const IAM_MODEL: WireModel = {
     },
     ListInstanceProfilesRequest: {
       PathPrefix: 'PathPrefix string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListMFADevicesRequest: {
+      UserName: 'UserName string',
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
@@ -224,6 +248,23 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    ListSSHPublicKeysRequest: {
+      UserName: 'UserName string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListServiceSpecificCredentialsRequest: {
+      UserName: 'UserName string',
+      ServiceName: 'ServiceName string',
+      AllUsers: 'AllUsers boolean',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListSigningCertificatesRequest: {
+      UserName: 'UserName string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
     ListUserPoliciesRequest: {
       UserName: 'UserName string',
       Marker: 'Marker string',
@@ -231,6 +272,11 @@ export const IAM_MODEL: WireModel = {
     },
     ListUsersRequest: {
       PathPrefix: 'PathPrefix string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListVirtualMFADevicesRequest: {
+      AssignmentStatus: 'AssignmentStatus string',
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
@@ -334,6 +380,9 @@ export const IAM_MODEL: WireModel = {
     GetInstanceProfileResponse: {
       InstanceProfile: 'InstanceProfile InstanceProfile'
     },
+    GetLoginProfileResponse: {
+      LoginProfile: 'LoginProfile LoginProfile'
+    },
     GetPolicyResponse: {
       Policy: 'Policy Policy'
     },
@@ -404,6 +453,11 @@ export const IAM_MODEL: WireModel = {
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
+    ListGroupsResponse: {
+      Groups: 'Groups Group[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
     ListInstanceProfileTagsResponse: {
       Tags: 'Tags Tag[member]',
       IsTruncated: 'IsTruncated boolean',
@@ -416,6 +470,11 @@ export const IAM_MODEL: WireModel = {
     },
     ListInstanceProfilesResponse: {
       InstanceProfiles: 'InstanceProfiles InstanceProfile[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListMFADevicesResponse: {
+      MFADevices: 'MFADevices MFADevice[member]',
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
@@ -439,6 +498,21 @@ export const IAM_MODEL: WireModel = {
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
+    ListSSHPublicKeysResponse: {
+      SSHPublicKeys: 'SSHPublicKeys SSHPublicKeyMetadata[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListServiceSpecificCredentialsResponse: {
+      ServiceSpecificCredentials: 'ServiceSpecificCredentials ServiceSpecificCredentialMetadata[member]',
+      Marker: 'Marker string',
+      IsTruncated: 'IsTruncated boolean'
+    },
+    ListSigningCertificatesResponse: {
+      Certificates: 'Certificates SigningCertificate[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
     ListUserPoliciesResponse: {
       PolicyNames: 'PolicyNames string[member]',
       IsTruncated: 'IsTruncated boolean',
@@ -448,6 +522,21 @@ export const IAM_MODEL: WireModel = {
       Users: 'Users User[member]',
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
+    },
+    ListVirtualMFADevicesResponse: {
+      VirtualMFADevices: 'VirtualMFADevices VirtualMFADevice[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    LoginProfile: {
+      UserName: 'UserName string',
+      CreateDate: 'CreateDate timestamp',
+      PasswordResetRequired: 'PasswordResetRequired boolean'
+    },
+    MFADevice: {
+      UserName: 'UserName string',
+      SerialNumber: 'SerialNumber string',
+      EnableDate: 'EnableDate timestamp'
     },
     Policy: {
       PolicyName: 'PolicyName string',
@@ -499,6 +588,29 @@ export const IAM_MODEL: WireModel = {
       LastUsedDate: 'LastUsedDate timestamp',
       Region: 'Region string'
     },
+    SSHPublicKeyMetadata: {
+      UserName: 'UserName string',
+      SSHPublicKeyId: 'SSHPublicKeyId string',
+      Status: 'Status string',
+      UploadDate: 'UploadDate timestamp'
+    },
+    ServiceSpecificCredentialMetadata: {
+      UserName: 'UserName string',
+      Status: 'Status string',
+      CreateDate: 'CreateDate timestamp',
+      ServiceSpecificCredentialId: 'ServiceSpecificCredentialId string',
+      ServiceName: 'ServiceName string',
+      ServiceUserName: 'ServiceUserName string',
+      ServiceCredentialAlias: 'ServiceCredentialAlias string',
+      ExpirationDate: 'ExpirationDate timestamp'
+    },
+    SigningCertificate: {
+      UserName: 'UserName string',
+      CertificateId: 'CertificateId string',
+      CertificateBody: 'CertificateBody string',
+      Status: 'Status string',
+      UploadDate: 'UploadDate timestamp'
+    },
     SourceRoleTemplate: {
       TemplateArn: 'TemplateArn string',
       TemplateMinorVersion: 'TemplateMinorVersion number'
@@ -516,6 +628,14 @@ export const IAM_MODEL: WireModel = {
       CreateDate: 'CreateDate timestamp',
       PasswordLastUsed: 'PasswordLastUsed timestamp',
       PermissionsBoundary: 'PermissionsBoundary AttachedPermissionsBoundary',
+      Tags: 'Tags Tag[member]'
+    },
+    VirtualMFADevice: {
+      SerialNumber: 'SerialNumber string',
+      Base32StringSeed: 'Base32StringSeed blob',
+      QRCodePNG: 'QRCodePNG blob',
+      User: 'User User',
+      EnableDate: 'EnableDate timestamp',
       Tags: 'Tags Tag[member]'
     }
   }

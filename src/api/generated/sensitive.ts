@@ -12,4 +12,6 @@ export const SENSITIVE_MEMBERS: readonly string[] = [
   'ResponseLaunchTemplateData.UserData',
   'RunInstancesRequest.UserData',
   'SecureBlobAttributeValue.Value',
+  'VirtualMFADevice.Base32StringSeed',
+  'VirtualMFADevice.QRCodePNG',
 ]

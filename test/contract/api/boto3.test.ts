@@ -103,7 +103,16 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
       document: true,
       tags: ['UnauthorizedOperation', 'DryRunOperation'],
       own: [[true], 'AccessDenied', 'dev'],
-      held: 'DeleteConflict',
+      held: [
+        'DeleteConflict',
+        'Cannot delete entity, must delete policies first.',
+        'Cannot delete entity, must detach all policies first.',
+        'Login Profile for User dev cannot be found.',
+      ],
+      removal: [
+        ...[[], [], [], [], [], []],
+        ...['NoSuchEntity', 'OK', 'AccessDenied', 'NoSuchEntity'],
+      ],
       switched: ['AuthFailure', 'OK'],
       listed: {
         ...{ inline: ['team'], attached: ['AmazonEC2ReadOnlyAccess'], groups: [], aliases: [] },

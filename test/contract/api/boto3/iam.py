@@ -7,7 +7,7 @@ import sys
 from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
-from story import client_of, result_of
+from story import client_of, message_of, result_of
 
 INSTANCE = sys.argv[2]
 READING = 'arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess'
@@ -20,7 +20,7 @@ POLICY = {
             'Resource': 'arn:aws:ec2:*:*:instance/*',
             'Condition': {'StringEquals': {'aws:ResourceTag/team': 'red'}},
         },
-        {'Sid': 'Own', 'Effect': 'Allow', 'Action': 'iam:*AccessKey*', 'Resource': 'arn:aws:iam::*:user/${aws:username}'},
+        {'Sid': 'Own', 'Effect': 'Allow', 'Action': ['iam:*AccessKey*', 'iam:ListMFADevices'], 'Resource': 'arn:aws:iam::*:user/${aws:username}'},
     ],
 }
 
@@ -61,6 +61,19 @@ own = [
 others = result_of(own_iam.list_access_keys, UserName='admin')
 used = iam.get_access_key_last_used(AccessKeyId=key['AccessKeyId'])['UserName']
 held = result_of(iam.delete_user, UserName='dev')
+# What Terraform's force_destroy and Ansible's iam_user ask first.
+removal = [
+    iam.list_mfa_devices(UserName='dev')['MFADevices'],
+    iam.list_groups()['Groups'],
+    iam.list_virtual_mfa_devices(AssignmentStatus='Any')['VirtualMFADevices'],
+    iam.list_ssh_public_keys(UserName='dev')['SSHPublicKeys'],
+    iam.list_signing_certificates(UserName='dev')['Certificates'],
+    iam.list_service_specific_credentials(UserName='dev')['ServiceSpecificCredentials'],
+    result_of(iam.list_mfa_devices, UserName='nobody'),
+    result_of(own_iam.list_mfa_devices),
+    result_of(own_iam.list_mfa_devices, UserName='admin'),
+    result_of(iam.delete_login_profile, UserName='dev'),
+]
 iam.update_access_key(UserName='dev', AccessKeyId=key['AccessKeyId'], Status='Inactive')
 inactive = result_of(own_ec2.describe_instances)
 iam.update_access_key(UserName='dev', AccessKeyId=key['AccessKeyId'], Status='Active')
@@ -76,8 +89,10 @@ listed = {
     'document': iam.get_policy_version(PolicyArn=READING, VersionId=iam.get_policy(PolicyArn=READING)['Policy']['DefaultVersionId'])['PolicyVersion']['Document']['Statement'][0]['Effect'],
 }
 iam.delete_access_key(UserName='dev', AccessKeyId=key['AccessKeyId'])
-iam.detach_user_policy(UserName='dev', PolicyArn=READING)
+holding = [message_of(iam.delete_user, UserName='dev')]
 iam.delete_user_policy(UserName='dev', PolicyName='team')
+holding += [message_of(iam.delete_user, UserName='dev'), message_of(iam.get_login_profile, UserName='dev')]
+iam.detach_user_policy(UserName='dev', PolicyArn=READING)
 iam.delete_user(UserName='dev')
 print(json.dumps({
     'made': [made['UserName'], made['Path'], made['Arn'], made['UserId'][:4], twice],
@@ -88,7 +103,8 @@ print(json.dumps({
     'tags': [untagged, tagged],
     'decoded': decoded,
     'own': [own, others, used],
-    'held': held,
+    'held': [held, *holding],
+    'removal': removal,
     'switched': [inactive, active],
     'listed': listed,
     'gone': result_of(iam.get_user, UserName='dev'),

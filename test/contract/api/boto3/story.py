@@ -25,6 +25,15 @@ def code_of(call, **arguments):
     return None
 
 
+def message_of(call, **arguments):
+    """What the error says with which a call is refused; None if it is not."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response['Error']['Message']
+    return None
+
+
 def result_of(call, **arguments):
     """The code of the error with which a call is refused, or OK."""
     return code_of(call, **arguments) or 'OK'
