@@ -86,7 +86,7 @@ async function assignFree(
 ): Promise<readonly Ipv4[]> {
   const subnet = await requireSubnet(tx, account, nic.subnet)
   const { number } = createRandomIds(newId, parts.random)
-  const free = freeAddresses(tx, subnet, count, number)
+  const free = freeAddresses(tx, subnet, count, number, [])
   const assigned: Ipv4[] = []
   while (assigned.length < count) {
     const ip = await free.next()

@@ -19,6 +19,7 @@ import {
   addressCount,
   askedAddresses,
   insertNewNic,
+  namedAddresses,
   nicAddressShape,
   requireAddresses,
 } from '../networks/nic-addresses.ts'
@@ -85,8 +86,8 @@ async function create(
   const addresses = askedAddresses(asked)
   const count = addressCount(addresses)
   refuseTooManyAddresses(count, null, settings)
-  const { ip, secondaryIps } = addresses
-  await requireAddresses(tx, subnet, ip === undefined ? secondaryIps : [ip, ...secondaryIps])
+  const named = namedAddresses(addresses)
+  await requireAddresses(tx, subnet, named)
   const random = createRandomIds(newId, parts.random)
   // Its id is that of the request, which a repeated request finds.
   const draw = {
@@ -99,7 +100,7 @@ async function create(
     description: asked.Description,
     createdAt: now,
   }
-  const free = freeAddresses(tx, subnet, count, draw.number)
+  const free = freeAddresses(tx, subnet, count, draw.number, named)
   const nic = await insertNewNic(tx, draft, addresses, free, draw)
   if (nic === undefined) throw subnetFull(subnet, count)
   await tx.putTags(

@@ -18,13 +18,15 @@ export interface FreeAddresses {
 
 /**
  * Free addresses of `subnet`, of which about `count` will be needed. `random` returns any
- * non-negative integer.
+ * non-negative integer. `named` are addresses that the same request asks for: they are not among
+ * them.
  */
 export function freeAddresses(
   tx: Pick<ReadTx, 'takenAddresses'>,
   { id, cidr }: Pick<Subnet, 'id' | 'cidr'>,
   count: number,
   random: () => number,
+  named: readonly Ipv4[],
 ): FreeAddresses {
   const drawn = drawAddresses(cidr, count + SPARE, random)
   let free: Ipv4[] | undefined
@@ -33,12 +35,12 @@ export function freeAddresses(
   return {
     async next() {
       if (free === undefined) {
-        const used = new Set(await tx.takenAddresses(id, drawn))
+        const used = new Set([...(await tx.takenAddresses(id, drawn)), ...named])
         free = drawn.filter((ip) => !used.has(ip))
       }
       const first = free.pop()
       if (first !== undefined) return first
-      taken ??= new Set([...(await tx.takenAddresses(id)), ...drawn])
+      taken ??= new Set([...(await tx.takenAddresses(id)), ...drawn, ...named])
       const ip = chooseAddress(cidr, taken, random())
       if (ip !== undefined) taken.add(ip)
       return ip

@@ -18,6 +18,7 @@ import {
   type AskedAddresses,
   addressCount,
   askedAddresses,
+  namedAddresses,
   nicAddressShape,
   requireAddresses,
 } from '../networks/nic-addresses.ts'
@@ -175,8 +176,7 @@ export async function nicChoice(
     const groups = existing.groups.flatMap((id) => all.find((group) => group.id === id) ?? [])
     return { order, subnet, groups, existing }
   }
-  const { ip, secondaryIps } = order
-  await requireAddresses(tx, subnet, ip === undefined ? secondaryIps : [ip, ...secondaryIps])
+  await requireAddresses(tx, subnet, namedAddresses(order))
   return { order, subnet, groups: await chooseGroups(tx, subnet, order), existing }
 }
 

@@ -19,7 +19,7 @@ import type { GivenProfile } from '../instances/instance-profiles.ts'
 import { putLevers } from '../instances/levers.ts'
 import type { AddressSource } from '../networks/addresses.ts'
 import { nicInUse } from '../networks/network-interfaces.ts'
-import { addressCount, insertNewNic } from '../networks/nic-addresses.ts'
+import { addressCount, insertNewNic, namedAddresses } from '../networks/nic-addresses.ts'
 import { specifiedTags } from '../schemas.ts'
 import type { LaunchChoices } from './choices.ts'
 import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
@@ -182,7 +182,8 @@ function freeBySubnet(tx: Tx, { order, choices, draw }: LaunchPlan): Launch['roo
       const each = nics.reduce((sum, nic) => sum + addressCount(nic.order), 0)
       const [first] = nics
       if (first === undefined) return []
-      return [[id, freeAddresses(tx, first.subnet, order.maxCount * each, draw.number)]]
+      const named = nics.flatMap((nic) => namedAddresses(nic.order))
+      return [[id, freeAddresses(tx, first.subnet, order.maxCount * each, draw.number, named)]]
     }),
   )
 }

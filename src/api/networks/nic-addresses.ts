@@ -87,9 +87,14 @@ export function addressCount({ secondaryIps, secondaryCount }: AskedAddresses): 
   return 1 + secondaryIps.length + secondaryCount
 }
 
+/** The addresses that the request names. */
+export function namedAddresses({ ip, secondaryIps }: AskedAddresses): readonly Ipv4[] {
+  return ip === undefined ? secondaryIps : [ip, ...secondaryIps]
+}
+
 /** Whether the request names an address. */
-export function namesAddress({ ip, secondaryIps }: AskedAddresses): boolean {
-  return ip !== undefined || secondaryIps.length > 0
+export function namesAddress(asked: AskedAddresses): boolean {
+  return namedAddresses(asked).length > 0
 }
 
 /**

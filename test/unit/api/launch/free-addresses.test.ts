@@ -20,21 +20,23 @@ function world(block: string, taken: readonly Ipv4[]) {
   return { subnet, tx, lookups }
 }
 
-it('gives every free address of a subnet once, whatever is taken, then none', async () => {
+it('gives every free address of a subnet once but those that are named, whatever is taken, then none', async () => {
   const block = '10.0.1.0/26'
   const all = Array.from({ length: 64 }, (_, index) => cidrAddress(cidr(block), index))
   await fc.assert(
     fc.asyncProperty(
       fc.subarray(all),
+      fc.subarray(all),
       fc.nat(80),
       fc.infiniteStream(fc.nat(0xffff_ffff)),
-      async (taken, count, chance) => {
+      async (taken, named, count, chance) => {
         const { subnet, tx, lookups } = world(block, taken)
-        const addresses = freeAddresses(tx, subnet, count, () => chance.next().value)
+        const addresses = freeAddresses(tx, subnet, count, () => chance.next().value, named)
         const given: Ipv4[] = []
         for (let ip = await addresses.next(); ip !== undefined; ip = await addresses.next())
           given.push(ip)
-        const free = all.filter((ip) => isAssignable(subnet.cidr, ip) && !taken.includes(ip))
+        const isFree = (ip: Ipv4) => ![...taken, ...named].includes(ip)
+        const free = all.filter((ip) => isAssignable(subnet.cidr, ip) && isFree(ip))
         expect(given.toSorted()).toStrictEqual(free.toSorted())
         expect(await addresses.next()).toBeUndefined()
         expect(lookups.filter((one) => one === 'all')).toHaveLength(1)
@@ -47,7 +49,7 @@ it('gives every free address of a subnet once, whatever is taken, then none', as
 it('reads a few addresses of a large subnet, not all', async () => {
   const { subnet, tx, lookups } = world('10.0.0.0/16', [])
   let next = 0
-  const addresses = freeAddresses(tx, subnet, 3, () => (next += 7919))
+  const addresses = freeAddresses(tx, subnet, 3, () => (next += 7919), [])
   for (let n = 0; n < 3; n += 1) expect(await addresses.next()).toBeDefined()
   expect(lookups).toStrictEqual([11])
   expect(assignableCount(subnet.cidr)).toBeGreaterThan(60_000)

@@ -270,7 +270,8 @@ it('refuses what cannot be associated', async () => {
       { AllocationId, NetworkInterfaceId: numbered('eni', 99) },
       'InvalidNetworkInterfaceID.NotFound',
     ],
-    [{ AllocationId, InstanceId, PrivateIpAddress: '172.31.15.9' }, 'InvalidParameterValue'],
+    // No instance has the gateway's, whatever is drawn for it.
+    [{ AllocationId, InstanceId, PrivateIpAddress: '172.31.0.1' }, 'InvalidParameterValue'],
     [{ AllocationId: numbered('eipalloc', 99), InstanceId }, 'InvalidAllocationID.NotFound'],
     [{ AllocationId: 'eipalloc-x', InstanceId }, 'InvalidAllocationID.NotFound'],
     [{ PublicIp: '203.0.113.99', InstanceId }, 'InvalidAddress.NotFound'],

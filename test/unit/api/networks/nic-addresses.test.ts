@@ -51,7 +51,15 @@ async function look(cloud: Cloud, id: string | undefined): Promise<NetworkInterf
   return (NetworkInterfaces as NetworkInterface[])[0] ?? {}
 }
 
-function ipsOf({ PrivateIpAddresses = [] }: NetworkInterface): readonly (string | undefined)[] {
+/** An address of the subnet that none of these was given at random. */
+function otherThan(...nics: readonly NetworkInterface[]): string {
+  const taken = nics.flatMap(ipsOf)
+  return ['172.31.0.40', '172.31.0.41', '172.31.0.42'].find((ip) => !taken.includes(ip)) ?? ''
+}
+
+function ipsOf({
+  PrivateIpAddresses = [],
+}: Pick<NetworkInterface, 'PrivateIpAddresses'>): readonly (string | undefined)[] {
   return PrivateIpAddresses.map((one) => one.PrivateIpAddress)
 }
 
@@ -100,6 +108,24 @@ describe('a network interface', () => {
     expect(await cloud.refusal(createNetworkInterface, { SubnetId: cloud.subnet.id }, BOB)).toBe(
       'InvalidSubnetID.NotFound',
     )
+  })
+
+  it('gets no named address a second time at random, nor another one of the same launch', async () => {
+    for (const ip of ['172.31.0.4', '172.31.0.8', '172.31.0.14']) {
+      // Eleven addresses: what is drawn for nine would be the named one, too.
+      await using cloud = await openCloud({ subnet: '172.31.0.0/28' })
+      const nic = await make(cloud, { PrivateIpAddress: ip, SecondaryPrivateIpAddressCount: 9 })
+      expect(new Set(ipsOf(nic)).size).toBe(10)
+      await using other = await openCloud({ subnet: '172.31.0.0/28' })
+      const NetworkInterfaces = [
+        { DeviceIndex: 0, SecondaryPrivateIpAddressCount: 3 },
+        { DeviceIndex: 1, SecondaryPrivateIpAddressCount: 3 },
+        { DeviceIndex: 2, PrivateIpAddress: ip, SecondaryPrivateIpAddressCount: 2 },
+      ]
+      const made = await launch(other, { NetworkInterfaces })
+      expect(made.NetworkInterfaces?.[2]).toMatchObject({ PrivateIpAddress: ip })
+      expect(new Set(made.NetworkInterfaces?.flatMap(ipsOf)).size).toBe(11)
+    }
   })
 
   it('is counted, and is not made while an older host is there', async () => {
@@ -185,7 +211,7 @@ describe('a network interface', () => {
     const [one, two] = [await make(cloud), await make(cloud)]
     const assign = (nic: NetworkInterface, more: object) =>
       cloud.run(assignPrivateIpAddresses, { NetworkInterfaceId: nic.NetworkInterfaceId, ...more })
-    const ip = '172.31.0.77'
+    const ip = otherThan(one, two)
     await assign(one, { PrivateIpAddresses: [ip] })
     await assign(one, { PrivateIpAddresses: [ip] })
     const { AllocationId } = await cloud.run(allocateAddress)
@@ -267,6 +293,7 @@ describe('a launch', () => {
   it('makes and takes several interfaces, each as it is asked', async () => {
     await using cloud = await openCloud()
     const nic = await make(cloud)
+    const ip = otherThan(nic)
     const made = await launch(cloud, {
       NetworkInterfaces: [
         {
@@ -276,7 +303,7 @@ describe('a launch', () => {
         {
           DeviceIndex: 0,
           SubnetId: cloud.subnet.id,
-          PrivateIpAddress: '172.31.0.40',
+          PrivateIpAddress: ip,
           SecondaryPrivateIpAddressCount: 2,
           DeleteOnTermination: false,
           Description: 'first',
@@ -285,7 +312,7 @@ describe('a launch', () => {
     })
     expect(made.NetworkInterfaces).toMatchObject([
       {
-        PrivateIpAddress: '172.31.0.40',
+        PrivateIpAddress: ip,
         Description: 'first',
         Attachment: { DeviceIndex: 0, DeleteOnTermination: false, Status: 'attached' },
       },
