@@ -25,7 +25,8 @@ beforeEach(async () => {
   guests = []
   server = createServer((socket) => guests.push(socket)).listen(path)
   await once(server, 'listening')
-  lines = createSerialLines({ quietMs: 100 })
+  // Longer than a busy machine takes for an answer.
+  lines = createSerialLines({ quietMs: 2_000 })
 })
 afterEach(async () => {
   lines.close()
@@ -102,8 +103,8 @@ test('who does not read misses something and is told, and holds nobody up', asyn
 test('a pipe ends when all was typed and the line is silent', async () => {
   const terminal = await attach()
   const seen = watch(terminal)
-  terminal.input.end('command\n')
   const line = await guest()
+  terminal.input.end('command\n')
   line.write('answer')
   await once(terminal.output, 'end')
   expect(seen.text()).toBe('answer')
