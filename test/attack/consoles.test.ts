@@ -24,6 +24,8 @@ import { instanceId } from '../kit/records.ts'
 const ECHO = instanceId(1)
 const YES = instanceId(2)
 const DEADLINE_MS = 60_000
+/** Looks in a row that see no change of what has stopped: one alone may come between two steps. */
+const SAME_LOOKS = 10
 
 let api: RunningApi
 let server: ConsoleServer
@@ -209,13 +211,14 @@ describe('with a ticket', () => {
       const [terminal] = terminals
       return terminal !== undefined && 'saidBytes' in terminal ? terminal.saidBytes() : 0
     }
-    let last = -1
+    let last = 0
+    let same = 0
     await eventually(
       'it has stopped',
       () => {
-        const isSame = said() > 0 && said() === last
+        same = said() > 0 && said() === last ? same + 1 : 0
         last = said()
-        return isSame
+        return same === SAME_LOOKS
       },
       DEADLINE_MS,
     )
