@@ -7,6 +7,8 @@ const DRILLS = 'test/lab/drills.test.ts'
 const FETCHED = 'test/kit/fetched-before.ts'
 /** Files at a time, however many processors there are: tests mostly wait for what they started. */
 const WORKERS = 2
+/** Tests at a time of those that mostly wait for answers that must not come (`test.concurrent`). */
+const PINGS = 25
 
 export default defineConfig({
   test: {
@@ -45,6 +47,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           expect: { poll: { timeout: 20_000 } },
           maxWorkers: WORKERS,
+          maxConcurrency: PINGS,
         },
       },
       {
@@ -58,6 +61,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           expect: { poll: { timeout: 20_000 } },
           maxWorkers: WORKERS,
+          maxConcurrency: PINGS,
         },
       },
       // Clients that others wrote: what they do is written into docs/compatibility.md.

@@ -105,12 +105,12 @@ describe('who reaches whom', () => {
     names.filter((to) => to !== from).map((to) => [from, to] as const),
   )
 
-  test.each(pairs)('%s -> %s by common group', async (from, to) => {
+  test.concurrent.each(pairs)('%s -> %s by common group', async (from, to) => {
     const common = groupsOf(from).some((group) => groupsOf(to).includes(group))
     expect(await reaches(guests[from], ipOf(WANTS[to]))).toBe(common)
   })
 
-  test.each(names)(
+  test.concurrent.each(names)(
     '%s reaches its gateway, the metadata address and the outside, and is reached by the host',
     async (name) => {
       for (const address of [TEST_GATEWAY, METADATA_ADDRESS])
@@ -121,7 +121,7 @@ describe('who reaches whom', () => {
     },
   )
 
-  test.each(names)(
+  test.concurrent.each(names)(
     '%s is not reached from outside, and does not reach the host itself',
     async (name) => {
       expect(await reaches(testbed.outside, ipOf(WANTS[name]))).toBe(false)
