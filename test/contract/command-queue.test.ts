@@ -34,6 +34,8 @@ const EXAMPLE = resolve(import.meta.dirname, '../../docs/examples/command.mjs')
 /** On a machine that does much else. */
 const HOOK_LIMIT_MS = 60_000
 const PATIENCE_MS = 30_000
+/** Of tests that run rabbitmqctl several times, which takes seconds of processor time each. */
+const CTL_LIMIT_MS = 180_000
 
 let broker: RabbitNode
 let connection: ChannelModel
@@ -292,82 +294,90 @@ function runExample(...args: readonly string[]) {
   return execute(process.execPath, [EXAMPLE, ...args], { env })
 }
 
-it('answers the example client of the documentation, whose user may do no more than it has to', async () => {
-  await broker.ctl('add_user', 'client', 'password')
-  const mayWrite = '^atoll\\.commands$'
-  const mayRead = '^amq\\.rabbitmq\\.reply-to.*$'
-  const set = await broker.ctl('set_permissions', 'client', '^$', mayWrite, mayRead)
-  expect(set.exitCode).toBe(0)
-  const ran = await runExample('DescribeRegions')
-  expect(ran).toMatchObject({ exitCode: 0, stderr: '' })
-  expect(JSON.parse(ran.stdout).result.Regions).toHaveLength(1)
-  expect((await runExample('DescribeRegions', '{"Nothing": 1}')).exitCode).toBe(1)
+it(
+  'answers the example client of the documentation, whose user may do no more than it has to',
+  async () => {
+    await broker.ctl('add_user', 'client', 'password')
+    const mayWrite = '^atoll\\.commands$'
+    const mayRead = '^amq\\.rabbitmq\\.reply-to.*$'
+    const set = await broker.ctl('set_permissions', 'client', '^$', mayWrite, mayRead)
+    expect(set.exitCode).toBe(0)
+    const ran = await runExample('DescribeRegions')
+    expect(ran).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(JSON.parse(ran.stdout).result.Regions).toHaveLength(1)
+    expect((await runExample('DescribeRegions', '{"Nothing": 1}')).exitCode).toBe(1)
 
-  const client = await connect(url('client', 'password'), { noDelay: true })
-  client.on('error', () => {})
-  for (const queue of ['atoll.commands', '']) {
-    const own = await client.createChannel()
-    own.on('error', () => {})
-    const reading = queue === '' ? own.assertQueue('') : own.consume(queue, () => {})
-    await expect(reading).rejects.toThrow(/ACCESS_REFUSED/)
-  }
-  await client.close()
-})
+    const client = await connect(url('client', 'password'), { noDelay: true })
+    client.on('error', () => {})
+    for (const queue of ['atoll.commands', '']) {
+      const own = await client.createChannel()
+      own.on('error', () => {})
+      const reading = queue === '' ? own.assertQueue('') : own.consume(queue, () => {})
+      await expect(reading).rejects.toThrow(/ACCESS_REFUSED/)
+    }
+    await client.close()
+  },
+  CTL_LIMIT_MS,
+)
 
 const EVENTS_EXAMPLE = resolve(import.meta.dirname, '../../docs/examples/events.mjs')
 
-it("gives the example consumer its account's events, each once, and no other account's", async () => {
-  await broker.ctl('add_user', 'listener', 'password')
-  const own = '^000000000001\\.'
-  const mayRead = '^(000000000001\\..*|atoll\\.events)$'
-  const sets = [
-    await broker.ctl('set_permissions', 'listener', own, own, mayRead),
-    await broker.ctl('set_topic_permissions', 'listener', 'atoll.events', '^$', own),
-  ]
-  expect(sets.map(({ exitCode }) => exitCode)).toEqual([0, 0])
-  const env = { ...process.env, AMQP_URL: url('listener', 'password') }
-  const listener = spawn(process.execPath, [EVENTS_EXAMPLE, ALICE], { env })
-  let said = ''
-  let waits = ''
-  listener.stdout.on('data', (chunk: Buffer) => {
-    said += chunk
-  })
-  listener.stderr.on('data', (chunk: Buffer) => {
-    waits += chunk
-  })
-  try {
-    await eventually('it waits', () => waits.includes('waiting for events'), PATIENCE_MS)
-    const [bus] = hosts.map((host) => host.bus)
-    const event = (account: string, n: number) =>
-      cloudEventOf(
-        {
-          ...{ kind: 'instance-state-change', subject: `i-${n}`, word: 'running', ordinal: 1 },
-          ...{ account: account as typeof ALICE, atMs: Date.now() },
-        },
-        'atoll',
-      )
-    for (const one of [event(ALICE, 1), event(BOB, 2), event(ALICE, 1), event(ALICE, 3)])
-      expect(await bus?.publish(one)).toBe('taken')
-    await eventually('it has the last', () => /i-3.*\n/.test(said), PATIENCE_MS)
-    const heard = said
-      .trim()
-      .split('\n')
-      .map((line) => eventSchemas['instance-state-change'].parse(JSON.parse(line)))
-    expect(heard.map(({ detail }) => detail)).toEqual([
-      { 'instance-id': 'i-1', state: 'running' },
-      { 'instance-id': 'i-3', state: 'running' },
-    ])
-  } finally {
-    listener.kill()
-  }
-  // Another account's, and those of all, may not be bound to.
-  const client = await connect(url('listener', 'password'), { noDelay: true })
-  client.on('error', () => {})
-  for (const key of ['#', '*.#', `${BOB}.#`, 'operator.#', `${ALICE}x.#`]) {
-    const bound = await client.createChannel()
-    bound.on('error', () => {})
-    const { queue } = await bound.assertQueue(`${ALICE}.try`, { exclusive: true })
-    await expect(bound.bindQueue(queue, 'atoll.events', key)).rejects.toThrow(/ACCESS_REFUSED/)
-  }
-  await client.close()
-})
+it(
+  "gives the example consumer its account's events, each once, and no other account's",
+  async () => {
+    await broker.ctl('add_user', 'listener', 'password')
+    const own = '^000000000001\\.'
+    const mayRead = '^(000000000001\\..*|atoll\\.events)$'
+    const sets = [
+      await broker.ctl('set_permissions', 'listener', own, own, mayRead),
+      await broker.ctl('set_topic_permissions', 'listener', 'atoll.events', '^$', own),
+    ]
+    expect(sets.map(({ exitCode }) => exitCode)).toEqual([0, 0])
+    const env = { ...process.env, AMQP_URL: url('listener', 'password') }
+    const listener = spawn(process.execPath, [EVENTS_EXAMPLE, ALICE], { env })
+    let said = ''
+    let waits = ''
+    listener.stdout.on('data', (chunk: Buffer) => {
+      said += chunk
+    })
+    listener.stderr.on('data', (chunk: Buffer) => {
+      waits += chunk
+    })
+    try {
+      await eventually('it waits', () => waits.includes('waiting for events'), PATIENCE_MS)
+      const [bus] = hosts.map((host) => host.bus)
+      const event = (account: string, n: number) =>
+        cloudEventOf(
+          {
+            ...{ kind: 'instance-state-change', subject: `i-${n}`, word: 'running', ordinal: 1 },
+            ...{ account: account as typeof ALICE, atMs: Date.now() },
+          },
+          'atoll',
+        )
+      for (const one of [event(ALICE, 1), event(BOB, 2), event(ALICE, 1), event(ALICE, 3)])
+        expect(await bus?.publish(one)).toBe('taken')
+      await eventually('it has the last', () => /i-3.*\n/.test(said), PATIENCE_MS)
+      const heard = said
+        .trim()
+        .split('\n')
+        .map((line) => eventSchemas['instance-state-change'].parse(JSON.parse(line)))
+      expect(heard.map(({ detail }) => detail)).toEqual([
+        { 'instance-id': 'i-1', state: 'running' },
+        { 'instance-id': 'i-3', state: 'running' },
+      ])
+    } finally {
+      listener.kill()
+    }
+    // Another account's, and those of all, may not be bound to.
+    const client = await connect(url('listener', 'password'), { noDelay: true })
+    client.on('error', () => {})
+    for (const key of ['#', '*.#', `${BOB}.#`, 'operator.#', `${ALICE}x.#`]) {
+      const bound = await client.createChannel()
+      bound.on('error', () => {})
+      const { queue } = await bound.assertQueue(`${ALICE}.try`, { exclusive: true })
+      await expect(bound.bindQueue(queue, 'atoll.events', key)).rejects.toThrow(/ACCESS_REFUSED/)
+    }
+    await client.close()
+  },
+  CTL_LIMIT_MS,
+)
