@@ -146,6 +146,8 @@ async function configure(
     RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, 'plugins'),
     RABBITMQ_CONF_ENV_FILE: '/nonexistent',
     RABBITMQ_PID_FILE: join(dir, 'pid'),
+    // One that is killed would write erl_crash.dump where the test was started.
+    ERL_CRASH_DUMP_SECONDS: '0',
     // rabbitmqctl would leave a port mapper behind when the node has none any more.
     RABBITMQ_CTL_ERL_ARGS: '-start_epmd false',
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+sbwt none +sbwtdcpu none +sbwtdio none',
