@@ -19,7 +19,7 @@ import {
   OPERATOR,
   STRANGERS,
 } from '../../model/audit.ts'
-import { account, count, flag, name, TEXT_MAX } from './columns.ts'
+import { account, flag, moment, name, TEXT_MAX } from './columns.ts'
 import { insertOr } from './insert.ts'
 import { nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 
@@ -37,7 +37,7 @@ const tables = {
     schema: z.object({
       id: z.string().regex(/^[0-9a-f-]{36}$/),
       owner: z.union([account, z.enum([OPERATOR, STRANGERS])]),
-      atMs: count,
+      atMs: moment,
       kind: z.enum(AUDIT_KINDS),
       name,
       source: name,

@@ -22,6 +22,7 @@ export const TEXT_MAX = 65_535
 /** The largest size, in the unit of the column's name. */
 export const SIZE_MAX = 2 ** 40
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
+const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 /**
  * Device numbers of one instance, and positions of groups of one NIC. EC2 allows fewer of either.
  */
@@ -82,6 +83,8 @@ export const time = z
 export const flag = z.union([z.literal(0), z.literal(1)])
 /** A number that only grows: a counter or a time. */
 export const count = z.int().min(0).max(COUNT_MAX)
+/** A time that is shown, in milliseconds since the epoch: up to the year 9999, as in ISO 8601. */
+export const moment = z.int().min(0).max(LATEST_MS)
 /** A position in a short list. */
 export const index = z.int().min(0).max(INDEX_MAX)
 /** A size, in the unit of the column's name. */

@@ -14,7 +14,7 @@ import { z } from 'zod'
 import type { HostName } from '../../model/ids.ts'
 import type { Host, Instance, PeerHost } from '../../model/records.ts'
 import { ofAll, ofHost } from '../scope.ts'
-import { count, host, ip, label, name, prose, size, VCPUS_MAX } from './columns.ts'
+import { count, host, ip, label, moment, name, prose, size, VCPUS_MAX } from './columns.ts'
 import { activeUnlessDraining, drainingSince } from './draining.ts'
 import { insertOr } from './insert.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
@@ -54,7 +54,7 @@ const hostSchema = peerSchema.extend({
   usedMemoryMiB: size,
   usedDiskGiB: size,
   shortOf: prose.nullable(),
-  drainingSinceMs: count.nullable().optional(),
+  drainingSinceMs: moment.nullable().optional(),
   lastSeenAt: prose,
   leaseUntilMs: count,
   changedAtMs: count,

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { InstanceId } from '../../model/ids.ts'
 import { type Lever, type LeverTag, SCHEDULE_TAG, TTL_TAG } from '../../model/lever.ts'
 import { ofHost } from '../scope.ts'
-import { count, id } from './columns.ts'
+import { id, moment } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
@@ -30,10 +30,10 @@ const tables = {
     schema: z.object({
       instance: id('i'),
       tag: z.enum([TTL_TAG, SCHEDULE_TAG]),
-      fromMs: count,
+      fromMs: moment,
       strike: z.enum(['stop', 'terminate']).nullable(),
-      dueMs: count.nullable(),
-      notBeforeMs: count.nullable(),
+      dueMs: moment.nullable(),
+      notBeforeMs: moment.nullable(),
     }),
   }),
 }
