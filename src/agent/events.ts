@@ -207,13 +207,16 @@ async function notePresence(tx: Tx, self: HostName): Promise<void> {
   const { lost, back } = await tx.hostPresence()
   for (const one of lost) {
     if (one.host === self) continue
-    if ((await tx.insertLostHost(one)) === 'done')
-      await tx.noteHostState(one.host, 'lost', self, one.sinceMs)
+    if ((await tx.insertLostHost(one)) !== 'done') continue
+    await tx.noteHostState(one.host, 'lost', self, one.sinceMs)
+    await tx.noteNoticeOfHost(one.host, 'system-impaired', self)
   }
   const live = new Set((await tx.hosts()).flatMap((one) => (one.live ? [one.name] : [])))
   for (const one of back) {
     const isOurs = (await tx.deleteLostHost(one)) === 'done'
     // A forgotten host is no longer lost, but does not live again.
-    if (isOurs && live.has(one.host)) await tx.noteHostState(one.host, 'live', self, one.sinceMs)
+    if (!isOurs || !live.has(one.host)) continue
+    await tx.noteHostState(one.host, 'live', self, one.sinceMs)
+    await tx.noteNoticeOfHost(one.host, 'system-ok', self)
   }
 }

@@ -19,7 +19,7 @@ export interface PendingEvent {
   readonly kind: EventKind
   /** The instance or host. */
   readonly subject: string
-  /** What happened to it: a state, or the code of a scheduled event. */
+  /** What happened to it: a state, or one of `NOTICES`. */
   readonly word: string
   /** Tells it from the same word at another time: a boot, or a time. */
   readonly ordinal: number
@@ -27,15 +27,71 @@ export interface PendingEvent {
   readonly account: AccountId | null
   /** By the store's clock, in milliseconds since the epoch. */
   readonly atMs: number
+  /** What is announced begins then, in milliseconds since the epoch. Null: when it was said. */
+  readonly startsMs?: number | null | undefined
+}
+
+/** Something that an account is told about its instance. */
+interface Notice {
+  /** Of AWS Health. */
+  readonly code: string
+  readonly category: 'scheduledChange' | 'issue'
+  readonly status: 'upcoming' | 'open' | 'closed'
+  /** For people. */
+  readonly text: string
+}
+
+const STOP = { code: 'AWS_EC2_INSTANCE_STOP_SCHEDULED', category: 'scheduledChange' } as const
+const END = { code: 'AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED', category: 'scheduledChange' } as const
+const ISSUE = { code: 'AWS_EC2_OPERATIONAL_ISSUE', category: 'issue' } as const
+
+/** What an account may be told about its instance, by the word of the event. */
+const NOTICES = {
+  'instance-stop': {
+    ...STOP,
+    status: 'upcoming',
+    text: 'The instance will be stopped, by its schedule (atoll:schedule) or because its host is drained',
+  },
+  'instance-stop-withdrawn': {
+    ...STOP,
+    status: 'closed',
+    text: 'The instance will not be stopped, as was announced',
+  },
+  'instance-retirement': {
+    ...END,
+    status: 'upcoming',
+    text: 'The instance will be terminated because its time to live (atoll:ttl) ends',
+  },
+  'instance-retirement-withdrawn': {
+    ...END,
+    status: 'closed',
+    text: 'The instance will not be terminated, as was announced',
+  },
+  'system-impaired': {
+    ...ISSUE,
+    status: 'open',
+    text: 'Nothing is heard of the host of the instance',
+  },
+  'system-ok': {
+    ...ISSUE,
+    status: 'closed',
+    text: 'The host of the instance is heard of again',
+  },
+} as const satisfies Readonly<Record<string, Notice>>
+
+/** The words of events about an account's instance, other than its state. */
+export type NoticeWord = keyof typeof NOTICES
+
+function noticeOf(word: string): Notice {
+  if (Object.hasOwn(NOTICES, word)) return NOTICES[word as NoticeWord]
+  // A newer daemon noted it.
+  return { ...ISSUE, code: `AWS_EC2_${word}`, status: 'open', text: word }
 }
 
 /** The first word of the routing key of events that belong to no account. */
 const OPERATOR_KEY = 'operator'
 /** EventBridge's events have an account. This is nobody's. */
 const NO_ACCOUNT = '000000000000'
-const HEALTH_CODES: Readonly<Record<string, string>> = {
-  'instance-stop': 'AWS_EC2_INSTANCE_STOP_SCHEDULED',
-}
 
 const head = {
   version: z.literal('0'),
@@ -65,9 +121,19 @@ export const eventSchemas = {
     account,
     detail: z.strictObject({
       service: z.literal('EC2'),
-      eventTypeCategory: z.literal('scheduledChange'),
-      eventTypeCode: z.string().describe('AWS_EC2_INSTANCE_STOP_SCHEDULED: its host is drained'),
-      startTime: z.string(),
+      eventTypeCategory: z.enum(['scheduledChange', 'issue']),
+      eventTypeCode: z
+        .string()
+        .describe(
+          'AWS_EC2_INSTANCE_STOP_SCHEDULED: by its schedule, or its host is drained; AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED: its time to live ends; AWS_EC2_OPERATIONAL_ISSUE: its host is lost',
+        ),
+      statusCode: z
+        .enum(['upcoming', 'open', 'closed'])
+        .describe('closed: what was announced will not happen, or the issue is over'),
+      startTime: z.string().describe('ISO 8601, UTC. Of what is upcoming: not before this time'),
+      eventDescription: z.array(
+        z.strictObject({ language: z.literal('en_US'), latestDescription: z.string() }),
+      ),
       affectedEntities: z.array(z.strictObject({ entityValue: z.string() })),
     }),
   }),
@@ -114,7 +180,8 @@ export function cloudEventOf(pending: PendingEvent, region: string): CloudEvent 
 }
 
 /** What differs between kinds. */
-function sayings({ kind, subject, word, account: owner, atMs }: PendingEvent, region: string) {
+function sayings(pending: PendingEvent, region: string) {
+  const { kind, subject, word, account: owner } = pending
   const arn = `arn:aws:ec2:${region}:${owner ?? ''}:instance/${subject}`
   switch (kind) {
     case 'instance-state-change':
@@ -129,13 +196,7 @@ function sayings({ kind, subject, word, account: owner, atMs }: PendingEvent, re
         'detail-type': 'AWS Health Event',
         source: 'aws.health',
         resources: [arn],
-        detail: {
-          service: 'EC2',
-          eventTypeCategory: 'scheduledChange',
-          eventTypeCode: HEALTH_CODES[word] ?? `AWS_EC2_${word}`,
-          startTime: isoSeconds(atMs),
-          affectedEntities: [{ entityValue: subject }],
-        },
+        detail: noticeDetail(pending),
       }
     case 'host-state-change':
       return {
@@ -144,6 +205,20 @@ function sayings({ kind, subject, word, account: owner, atMs }: PendingEvent, re
         resources: [subject],
         detail: { host: subject, state: word },
       }
+  }
+}
+
+/** As AWS Health says it: https://docs.aws.amazon.com/health/latest/ug/aws-health-events-eventbridge-schema.html */
+function noticeDetail({ subject, word, atMs, startsMs }: PendingEvent) {
+  const { code, category, status, text } = noticeOf(word)
+  return {
+    service: 'EC2',
+    eventTypeCategory: category,
+    eventTypeCode: code,
+    statusCode: status,
+    startTime: isoSeconds(startsMs ?? atMs),
+    eventDescription: [{ language: 'en_US', latestDescription: text }],
+    affectedEntities: [{ entityValue: subject }],
   }
 }
 

@@ -50,6 +50,7 @@ import { pendingEvents } from './migrations/0035-pending-events.ts'
 import { roles } from './migrations/0036-roles.ts'
 import { levers } from './migrations/0037-levers.ts'
 import { usage } from './migrations/0038-usage.ts'
+import { announcedStarts } from './migrations/0039-announced-starts.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -87,6 +88,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0036-roles': roles,
   '0037-levers': levers,
   '0038-usage': usage,
+  '0039-announced-starts': announcedStarts,
 }
 const GENERATION = '0'
 

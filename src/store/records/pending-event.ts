@@ -7,10 +7,15 @@
  */
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { z } from 'zod'
-import { EVENT_KINDS, type HostPresence, type PendingEvent } from '../../model/cloud-event.ts'
+import {
+  EVENT_KINDS,
+  type HostPresence,
+  type NoticeWord,
+  type PendingEvent,
+} from '../../model/cloud-event.ts'
 import type { HostName, InstanceId } from '../../model/ids.ts'
 import type { Instance, InstanceState } from '../../model/records.ts'
-import { account, count, host, label } from './columns.ts'
+import { account, count, host, label, moment } from './columns.ts'
 import { insertOr, unless } from './insert.ts'
 import { nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { RowShape } from './rows.ts'
@@ -33,7 +38,8 @@ const tables = {
       word: label,
       ordinal: count,
       account: account.nullable(),
-      atMs: count,
+      atMs: moment,
+      startsMs: moment.nullable().optional(),
       writer: host,
     }),
   }),
@@ -120,7 +126,8 @@ export const pendingEvents = noun({
   touches: {
     noteNewInstance: nobody,
     noteInstanceState: nobody,
-    noteStopOfInstances: nobody,
+    noteNotice: nobody,
+    noteNoticeOfHost: nobody,
     noteHostState: nobody,
     deletePendingEvents: nobody,
     trimPendingEvents: nobody,
@@ -130,7 +137,8 @@ export const pendingEvents = noun({
   inCopy: {
     noteNewInstance: null,
     noteInstanceState: null,
-    noteStopOfInstances: null,
+    noteNotice: null,
+    noteNoticeOfHost: null,
     noteHostState: null,
     deletePendingEvents: null,
     trimPendingEvents: null,
@@ -166,10 +174,21 @@ function noteEvents({ db, nowMs }: Session<Tables>) {
         where: sql`${sql.ref('id')} = ${id} and ${sql.ref('state')} <> ${state}`,
       })
     },
-    /** The host is drained, so its instances are to be stopped. */
-    async noteStopOfInstances(of: HostName, writer: HostName): Promise<void> {
+    /** Its account is told this about an instance. */
+    async noteNotice(
+      id: InstanceId,
+      { word, startsMs }: { readonly word: NoticeWord; readonly startsMs: number },
+      writer: HostName,
+    ): Promise<void> {
       await noteOfInstances(db, {
-        ...{ word: 'instance-stop', ordinal: nowMs, nowMs, writer, kind: 'instance-event' },
+        ...{ word, startsMs, ordinal: nowMs, nowMs, writer, kind: 'instance-event' },
+        where: sql`${sql.ref('id')} = ${id}`,
+      })
+    },
+    /** The accounts are told this about each instance on the host that runs, or is to run. */
+    async noteNoticeOfHost(of: HostName, word: NoticeWord, writer: HostName): Promise<void> {
+      await noteOfInstances(db, {
+        ...{ word, ordinal: nowMs, nowMs, writer, kind: 'instance-event' },
         where: sql`${sql.ref('host')} = ${of} and ${sql.ref('state')} in ('pending', 'running')`,
       })
     },
@@ -264,15 +283,16 @@ async function noteOfInstances(
     readonly word: string
     readonly ordinal: RawBuilder<unknown>
     readonly nowMs: RawBuilder<number>
+    readonly startsMs?: number
     readonly writer: HostName
     readonly where: RawBuilder<unknown>
   },
 ): Promise<void> {
-  const { kind, word, ordinal, nowMs, writer, where } = event
-  const columns = ['subject', 'account', 'kind', 'word', 'ordinal', 'atMs', 'writer']
+  const { kind, word, ordinal, nowMs, startsMs = null, writer, where } = event
+  const columns = ['subject', 'account', 'kind', 'word', 'ordinal', 'atMs', 'startsMs', 'writer']
   await unless('duplicate', 'exists', () =>
     sql`insert into ${sql.table('pendingEvents')} (${sql.join(columns.map((one) => sql.ref(one)))})
-      select ${sql.ref('id')}, ${sql.ref('account')}, ${kind}, ${word}, ${ordinal}, ${nowMs}, ${writer}
+      select ${sql.ref('id')}, ${sql.ref('account')}, ${kind}, ${word}, ${ordinal}, ${nowMs}, ${startsMs}, ${writer}
       from ${sql.table('instances')} where ${where}`.execute(db),
   )
 }

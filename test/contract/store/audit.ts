@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../src/model/audit.ts'
 import type { HostName } from '../../../src/model/ids.ts'
+import { TTL_TAG } from '../../../src/model/lever.ts'
 import { notingEvents } from '../../../src/store/cloud-events.ts'
 import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
@@ -124,6 +125,68 @@ export function describePendingEvents(begin: () => Promise<StoreFixture>): void 
       expect(await fixture.peer.read((tx) => tx.pendingEvents({ ageMs: 60_000 }, 10))).toEqual([])
       await store.change((tx) => tx.trimPendingEvents({ keep: 0, ageMs: 60_000 }))
       expect(await pending()).toEqual([])
+    })
+
+    it('tell what is announced for an instance, and what is taken back, but not what happened', async () => {
+      const store = notingEvents(fixture.store, WRITER, () => undefined)
+      const instance = given.instance(1)
+      await store.change((tx) => tx.insertInstance({ ...instance, wanted: 'run' }))
+      const key = { account: instance.account, resource: instance.id, key: TTL_TAG }
+      const tag = { ...key, resourceType: 'instance', value: '8h' }
+      const put = (notBeforeMs: number | null) =>
+        store.change(async (tx) => {
+          await tx.putTags([tag])
+          const strike = { kind: 'terminate', dueMs: 5_000, notBeforeMs } as const
+          await tx.putLever({ instance: instance.id, tag: TTL_TAG, fromMs: 5, strike })
+        })
+      const told = async () => {
+        const found = (await pending()).filter(({ kind }) => kind === 'instance-event')
+        await fixture.store.change((tx) => tx.deletePendingEvents(found))
+        return found.map(({ word, startsMs }) => `${word} ${startsMs}`).toSorted()
+      }
+      await put(6_000)
+      expect(await told()).toEqual(['instance-retirement 6000'])
+      await put(6_000)
+      expect(await told()).toEqual([])
+      await put(7_000)
+      expect(await told()).toEqual([
+        'instance-retirement 7000',
+        'instance-retirement-withdrawn 6000',
+      ])
+      // Protection keeps it, and then it is announced anew.
+      await put(null)
+      expect(await told()).toEqual(['instance-retirement-withdrawn 7000'])
+      await put(8_000)
+      expect(await told()).toEqual(['instance-retirement 8000'])
+      await store.change((tx) => tx.deleteTag({ ...key, value: 'another' }))
+      expect(await told()).toEqual([])
+      await store.change((tx) => tx.deleteTag(key))
+      expect(await told()).toEqual(['instance-retirement-withdrawn 8000'])
+      await put(9_000)
+      await told()
+      await store.change((tx) => tx.deleteTagsOf(instance.id))
+      expect(await told()).toEqual(['instance-retirement-withdrawn 9000'])
+      await put(9_000)
+      await told()
+      await store.change(async (tx) => {
+        await tx.updateInstance(instance.id, { wanted: 'terminate' })
+        const lever = { instance: instance.id, tag: TTL_TAG, fromMs: 5, strike: null } as const
+        await tx.putLever(lever)
+      })
+      expect(await told()).toEqual([])
+    })
+
+    it('tell accounts that the host of an instance is drained, and no longer', async () => {
+      const store = notingEvents(fixture.store, WRITER, () => undefined)
+      const instance = given.instance(1)
+      await store.change((tx) => tx.insertInstance({ ...instance, state: 'running' }))
+      for (const state of ['draining', 'active', 'active'] as const)
+        await store.change((tx) => tx.setHostState(instance.host, state))
+      const told = (await pending()).filter(({ kind }) => kind === 'instance-event')
+      expect(told.map(({ word }) => word).toSorted()).toEqual([
+        'instance-stop',
+        'instance-stop-withdrawn',
+      ])
     })
   })
 }

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { type CloudEvent, eventSchemas } from '../../../src/model/cloud-event.ts'
 import { unavailable } from '../../../src/model/errors.ts'
+import { TTL_TAG } from '../../../src/model/lever.ts'
 import { notingEvents } from '../../../src/store/cloud-events.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
@@ -167,6 +168,46 @@ describe('a host', () => {
     await expect.poll(states, { timeout: 20_000 }).toEqual(['host-2 lost', 'host-2 live'])
     for (const body of bodies()) eventSchemas['host-state-change'].parse(body)
     expect(heard[0]?.routingKey).toBe('operator.host-state-change.lost')
+  })
+
+  it('that is lost is told of to the accounts of its instances, and so is its return', async () => {
+    const publisher = start(one)
+    await launch(two)
+    const health = () =>
+      bodies()
+        .filter(({ source }) => source === 'aws.health')
+        .map((body) => {
+          const { detail } = eventSchemas['instance-event'].parse(body)
+          return `${detail.eventTypeCode} ${detail.statusCode} ${detail.affectedEntities[0]?.entityValue}`
+        })
+    for (const [ms, status] of [
+      [OVER_MS, 'open'],
+      [LONG_MS, 'closed'],
+    ] as const) {
+      await store.change((tx) => tx.upsertHost(hostRecord(two), ms))
+      publisher.wake()
+      await expect
+        .poll(health, { timeout: 20_000 })
+        .toContain(`AWS_EC2_OPERATIONAL_ISSUE ${status} ${id}`)
+    }
+  })
+
+  it("announces an end in AWS Health's form, with the time of the end", async () => {
+    const publisher = start(one)
+    await launch(one, publisher.wake)
+    const startsMs = Date.parse('2026-11-30T08:00:00Z')
+    const strike = { kind: 'terminate', dueMs: startsMs, notBeforeMs: startsMs } as const
+    const lever = { instance: id, tag: TTL_TAG, fromMs: 0, strike } as const
+    await noting(one, publisher.wake).change((tx) => tx.putLever(lever))
+    await expect.poll(bodies).toHaveLength(2)
+    const told = heard.find(({ routingKey }) => routingKey.includes('.instance-event.'))
+    const { detail } = eventSchemas['instance-event'].parse(JSON.parse(told?.body ?? ''))
+    expect(detail).toMatchObject({
+      eventTypeCode: 'AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED',
+      statusCode: 'upcoming',
+      startTime: '2026-11-30T08:00:00Z',
+    })
+    expect(told?.routingKey).toBe('000000000001.instance-event.instance-retirement')
   })
 
   it('that is drained is told of, and so is every instance on it', async () => {
