@@ -43,6 +43,8 @@ export const ERROR_STATUS = {
   InvalidInstanceID: 400,
   'InvalidInstanceID.Malformed': 400,
   'InvalidInstanceID.NotFound': 400,
+  InvalidInstanceEventIDNotFound: 400,
+  InvalidInstanceEventStartTime: 400,
   'InvalidAMIID.Malformed': 400,
   'InvalidAMIID.NotFound': 400,
   'InvalidAMIID.Unavailable': 400,

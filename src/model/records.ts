@@ -71,11 +71,10 @@ export interface Image {
   readonly sourceImage?: ImageId | null | undefined
   /** The instance that it is made from (CreateImage). Null when it was registered. */
   readonly sourceInstance: InstanceId | null
-  /**
-   * Whether a running source may be rebooted for a consistent copy of its disk. Null when it was
-   * registered.
-   */
+  /** Whether a running source may be rebooted for a consistent copy. Null: registered. */
   readonly capture: 'reboot' | 'no-reboot' | null
+  /** From then on it is out of date, and other accounts find it by its id only. Null: never. */
+  readonly deprecatedAt?: string | null | undefined
   readonly createdAt: string
 }
 

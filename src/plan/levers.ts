@@ -167,6 +167,12 @@ export function changeOf(
   }
 }
 
+/** What is announced for an instance, with the lever that does it. */
+interface Announced {
+  readonly lever: Lever
+  readonly event: LeverEvent
+}
+
 /** Null: nothing is announced, or it does not concern the instance any more. */
 function announcedEvent(instance: Instance, lever: Lever): LeverEvent | null {
   const { strike } = lever
@@ -175,15 +181,27 @@ function announcedEvent(instance: Instance, lever: Lever): LeverEvent | null {
   return eventOf(lever, isKept(instance, strike.kind) ? { ...strike, notBeforeMs: null } : strike)
 }
 
-/** What is announced for an instance with these tags and levers; absent: nothing. */
+/** What is announced for an instance with these tags and levers. */
+export function announcedFor(
+  instance: Instance,
+  tags: readonly Tag[],
+  levers: readonly Lever[],
+): readonly Announced[] {
+  return levers
+    .filter(({ tag }) => tags.some(({ key }) => key === tag))
+    .flatMap((lever) => {
+      const event = announcedEvent(instance, lever)
+      return event === null ? [] : [{ lever, event }]
+    })
+}
+
+/** The same as a part of the instance's want; absent: nothing. */
 export function eventsWant(
   instance: Instance,
   tags: readonly Tag[] = [],
   levers: readonly Lever[] = [],
 ): Pick<InstanceWant, 'events'> {
-  const events = levers
-    .filter(({ tag }) => tags.some(({ key }) => key === tag))
-    .flatMap((lever) => announcedEvent(instance, lever) ?? [])
+  const events = announcedFor(instance, tags, levers).map(({ event }) => event)
   return events.length === 0 ? {} : { events }
 }
 

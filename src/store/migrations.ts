@@ -51,6 +51,7 @@ import { roles } from './migrations/0036-roles.ts'
 import { levers } from './migrations/0037-levers.ts'
 import { usage } from './migrations/0038-usage.ts'
 import { announcedStarts } from './migrations/0039-announced-starts.ts'
+import { imageDeprecation } from './migrations/0040-image-deprecation.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -89,6 +90,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0037-levers': levers,
   '0038-usage': usage,
   '0039-announced-starts': announcedStarts,
+  '0040-image-deprecation': imageDeprecation,
 }
 const GENERATION = '0'
 

@@ -296,6 +296,9 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'aws ec2 run-instances --image-id ami-… --count 3 --placement GroupName=apart': 'as above',
   'aws ec2 modify-image-attribute …': 'as above',
   'aws ec2 reset-image-attribute …': 'as above',
+  'aws ec2 enable-image-deprecation …': 'test/contract/api/actions.test.ts',
+  'aws ec2 disable-image-deprecation …': 'as above',
+  'ec2 modify-instance-event-start-time …': 'needs an announced event, as above',
   'ec2 modify-network-interface-attribute --network-interface-id eni-… --no-source-dest-check':
     'needs an instance that forwards: test/lab/vpcs-cloud.test.ts',
   'ec2 create-route --route-table-id rtb-… --destination-cidr-block 0.0.0.0/0 --network-interface-id eni-…':

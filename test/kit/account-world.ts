@@ -182,6 +182,7 @@ const EVERYWHERE = { DestinationCidrBlock: '198.51.100.0/24' }
 const LAUNCH = { InstanceType: 't3.micro', MinCount: 1, MaxCount: 1 }
 const DATA = { InstanceType: 't3.micro' }
 const TAG = [{ Key: 'k', Value: 'v' }]
+const IN_A_YEAR = new Date('2027-11-22T08:00:00Z')
 
 type Request = (world: World) => object
 
@@ -339,6 +340,14 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   DescribePlacementGroups: [({ placementName }) => ({ GroupNames: [placementName] })],
   GetConsoleScreenshot: [({ instance }) => ({ InstanceId: instance })],
   GetLaunchTemplateData: [({ instance }) => ({ InstanceId: instance })],
+  EnableImageDeprecation: [({ image }) => ({ ImageId: image, DeprecateAt: IN_A_YEAR })],
+  DisableImageDeprecation: [({ image }) => ({ ImageId: image })],
+  ModifyInstanceEventStartTime: [
+    ({ instance }) => ({
+      ...{ InstanceId: instance, InstanceEventId: 'instance-event-0123456789abcdef0' },
+      NotBefore: IN_A_YEAR,
+    }),
+  ],
   ModifyImageAttribute: [({ image }) => ({ ImageId: image, Description: { Value: 'd' } })],
   ModifyInstancePlacement: [
     ({ instance, placementName }) => ({ InstanceId: instance, GroupName: placementName }),

@@ -1,4 +1,9 @@
-/** DescribeImages: an account's own images, those that are shared with it, and public ones. */
+/**
+ * DescribeImages: an account's own images, those that are shared with it, and public ones.
+ *
+ * A deprecated image of another account is only shown by its id, or with `IncludeDeprecated`
+ * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-deprecate.html).
+ */
 import { z } from 'zod'
 import type { AccountId } from '../../model/ids.ts'
 import { EVERYBODY, type ImagePermission } from '../../model/image-permission.ts'
@@ -18,11 +23,11 @@ export const describeImages = describeAction({
     ImageIds: idListSchema('ami', 'InvalidAMIID.Malformed').default([]),
     Owners: z.array(textSchema).max(100).default([]),
     ExecutableUsers: z.array(textSchema).max(100).default([]),
-    IncludeDeprecated: withoutEffect(z.boolean().optional()),
+    IncludeDeprecated: z.boolean().default(false),
     IncludeDisabled: withoutEffect(z.boolean().optional()),
   }),
   check: (asked) => refuseIdsWithMaxResults('imageIdsSet', asked.ImageIds, asked),
-  rows: ({ ImageIds: ids, Owners, ExecutableUsers }, { account, read }) =>
+  rows: ({ ImageIds: ids, Owners, ExecutableUsers, IncludeDeprecated }, { account, read, now }) =>
     read(async (tx) => {
       const images = await visibleImages(tx, account, ids.length === 0 ? undefined : ids)
       refuseMissing(ids, new Set(images.map(({ id }) => id)), missingImages)
@@ -34,9 +39,11 @@ export const describeImages = describeAction({
       const granteesOf = Map.groupBy(permissions, ({ image }) => image)
       return images.flatMap((image) => {
         const grantees = new Set((granteesOf.get(image.id) ?? []).map(({ grantee }) => grantee))
+        const isHidden = image.account !== account && isDeprecated(image, now)
+        const isListed = !isHidden || IncludeDeprecated || ids.length > 0
         const isWanted =
           isOwner(image, Owners, account) && isFor(ExecutableUsers, grantees, account)
-        return isWanted ? [{ image, grantees, tags: tagsOf(image.id) }] : []
+        return isListed && isWanted ? [{ image, grantees, tags: tagsOf(image.id) }] : []
       })
     }),
   view: ({ image, grantees, tags }, _asked, { account, settings }) =>
@@ -49,6 +56,10 @@ export const describeImages = describeAction({
   tags: (image) => image.Tags ?? [],
   answer: (Images) => ({ Images }),
 })
+
+function isDeprecated({ deprecatedAt }: Image, now: string): boolean {
+  return typeof deprecatedAt === 'string' && Date.parse(deprecatedAt) <= Date.parse(now)
+}
 
 /** No image belongs to Amazon, as `amazon` and `aws-marketplace` would. */
 function isOwner(image: Image, owners: readonly string[], account: AccountId): boolean {

@@ -204,6 +204,7 @@ export {
   listUsersAction,
   updateUser,
 } from './iam-users.ts'
+export { disableImageDeprecation, enableImageDeprecation } from './image-deprecation.ts'
 export { importKeyPair } from './import-key-pair.ts'
 export {
   associateIamInstanceProfile,
@@ -215,6 +216,7 @@ export { lookupEvents } from './lookup-events.ts'
 export { modifyAddressAttribute, resetAddressAttribute } from './modify-address-attribute.ts'
 export { modifyImageAttribute, resetImageAttribute } from './modify-image-attribute.ts'
 export { modifyInstanceAttribute } from './modify-instance-attribute.ts'
+export { modifyInstanceEventStartTime } from './modify-instance-event-start-time.ts'
 export { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
 export { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
 export { modifyInstancePlacement } from './modify-instance-placement.ts'

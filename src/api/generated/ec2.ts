@@ -181,9 +181,11 @@ export const EC2_MODEL: WireModel = {
     DescribeVpnGateways: ['DescribeVpnGatewaysRequest', 'DescribeVpnGatewaysResult'],
     DetachInternetGateway: ['DetachInternetGatewayRequest', 'unit'],
     DetachNetworkInterface: ['DetachNetworkInterfaceRequest', 'unit'],
+    DisableImageDeprecation: ['DisableImageDeprecationRequest', 'DisableImageDeprecationResult'],
     DisassociateAddress: ['DisassociateAddressRequest', 'unit'],
     DisassociateIamInstanceProfile: ['DisassociateIamInstanceProfileRequest', 'DisassociateIamInstanceProfileResult'],
     DisassociateRouteTable: ['DisassociateRouteTableRequest', 'unit'],
+    EnableImageDeprecation: ['EnableImageDeprecationRequest', 'EnableImageDeprecationResult'],
     GetAllowedImagesSettings: ['GetAllowedImagesSettingsRequest', 'GetAllowedImagesSettingsResult'],
     GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
     GetConsoleScreenshot: ['GetConsoleScreenshotRequest', 'GetConsoleScreenshotResult'],
@@ -203,6 +205,7 @@ export const EC2_MODEL: WireModel = {
     ModifyAddressAttribute: ['ModifyAddressAttributeRequest', 'ModifyAddressAttributeResult'],
     ModifyImageAttribute: ['ModifyImageAttributeRequest', 'unit'],
     ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
+    ModifyInstanceEventStartTime: ['ModifyInstanceEventStartTimeRequest', 'ModifyInstanceEventStartTimeResult'],
     ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
     ModifyInstancePlacement: ['ModifyInstancePlacementRequest', 'ModifyInstancePlacementResult'],
@@ -1508,6 +1511,10 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       Force: 'Force boolean'
     },
+    DisableImageDeprecationRequest: {
+      ImageId: 'ImageId string',
+      DryRun: 'DryRun boolean'
+    },
     DisassociateAddressRequest: {
       AssociationId: 'AssociationId string',
       PublicIp: 'PublicIp string',
@@ -1559,6 +1566,11 @@ export const EC2_MODEL: WireModel = {
     },
     EnaSrdUdpSpecificationRequest: {
       EnaSrdUdpEnabled: 'EnaSrdUdpEnabled boolean'
+    },
+    EnableImageDeprecationRequest: {
+      ImageId: 'ImageId string',
+      DeprecateAt: 'DeprecateAt timestamp',
+      DryRun: 'DryRun boolean'
     },
     EnclaveOptionsRequest: {
       Enabled: 'Enabled boolean'
@@ -1964,6 +1976,12 @@ export const EC2_MODEL: WireModel = {
       EbsOptimized: 'EbsOptimized AttributeBooleanValue',
       SriovNetSupport: 'SriovNetSupport AttributeValue',
       EnaSupport: 'EnaSupport AttributeBooleanValue'
+    },
+    ModifyInstanceEventStartTimeRequest: {
+      InstanceId: 'InstanceId string',
+      InstanceEventId: 'InstanceEventId string',
+      NotBefore: 'NotBefore timestamp',
+      DryRun: 'DryRun boolean'
     },
     ModifyInstanceMetadataDefaultsRequest: {
       HttpTokens: 'HttpTokens string',
@@ -3205,6 +3223,9 @@ export const EC2_MODEL: WireModel = {
       tagSet: 'Tags Tag[item]',
       ownerId: 'OwnerId string'
     },
+    DisableImageDeprecationResult: {
+      return: 'Return boolean'
+    },
     DisassociateIamInstanceProfileResult: {
       iamInstanceProfileAssociation: 'IamInstanceProfileAssociation IamInstanceProfileAssociation'
     },
@@ -3291,6 +3312,9 @@ export const EC2_MODEL: WireModel = {
       elasticInferenceAcceleratorAssociationId: 'ElasticInferenceAcceleratorAssociationId string',
       elasticInferenceAcceleratorAssociationState: 'ElasticInferenceAcceleratorAssociationState string',
       elasticInferenceAcceleratorAssociationTime: 'ElasticInferenceAcceleratorAssociationTime timestamp'
+    },
+    EnableImageDeprecationResult: {
+      return: 'Return boolean'
     },
     EnclaveOptions: {
       enabled: 'Enabled boolean'
@@ -4110,6 +4134,9 @@ export const EC2_MODEL: WireModel = {
     },
     ModifyAddressAttributeResult: {
       address: 'Address AddressAttribute'
+    },
+    ModifyInstanceEventStartTimeResult: {
+      event: 'Event InstanceStatusEvent'
     },
     ModifyInstanceMetadataDefaultsResult: {
       return: 'Return boolean'

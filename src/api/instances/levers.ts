@@ -4,11 +4,19 @@
  */
 import { refused } from '../../model/errors.ts'
 import { parseId } from '../../model/ids.ts'
-import { isLeverTag, TTL_TAG } from '../../model/lever.ts'
+import { isLeverTag, type Strike, TTL_TAG } from '../../model/lever.ts'
 import type { Tag } from '../../model/records.ts'
 import { parseTtl } from '../../model/ttl.ts'
 import type { Tx } from '../../store/store.ts'
 import { onlyOfInstances } from '../schemas.ts'
+
+/** How long what a lever announced can be put off. */
+const PUT_OFF_MAX_MS = 7 * 86_400_000
+
+/** The latest start that may be asked for (ModifyInstanceEventStartTime). */
+export function latestStartMs({ dueMs }: Strike): number {
+  return dueMs + PUT_OFF_MAX_MS
+}
 
 /**
  * Writes since when those of these tags that are levers count. Refuses one of another resource

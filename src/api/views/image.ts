@@ -54,6 +54,7 @@ export function imageView(
     Architecture: architectureView(image.architecture),
     ImageType: 'machine',
     CreationDate: image.createdAt,
+    ...(typeof image.deprecatedAt === 'string' ? { DeprecationTime: image.deprecatedAt } : {}),
     BlockDeviceMappings: blockDevices(image, driverOfImage(image, drivers)?.rootVolume === true),
     RootDeviceName: ROOT_DEVICE_NAME,
     RootDeviceType: 'ebs',

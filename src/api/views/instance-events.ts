@@ -4,10 +4,11 @@
  */
 import type { InstanceStatusEvent } from '@aws-sdk/client-ec2'
 import { derivedId } from '../../model/derived-ids.ts'
-import type { Lever } from '../../model/lever.ts'
+import type { Lever, LeverEvent } from '../../model/lever.ts'
 import type { Instance } from '../../model/records.ts'
-import { eventsWant } from '../../plan/levers.ts'
+import { announcedFor } from '../../plan/levers.ts'
 import type { InstanceDetails } from '../instances/instance-details.ts'
+import { latestStartMs } from '../instances/levers.ts'
 
 /** The events of an instance, whose levers these are. */
 export function eventsView(
@@ -15,16 +16,26 @@ export function eventsView(
   levers: readonly Lever[],
 ): InstanceStatusEvent[] {
   const own = tags.filter(({ resource }) => resource === instance.id)
-  const { events = [] } = eventsWant(instance, own, levers)
   return [
     ...eventsOfHost(instance, host),
-    ...events.map(({ id, code, description, notBeforeMs }) => ({
-      InstanceEventId: id,
-      Code: code,
-      Description: description,
-      ...(notBeforeMs === null ? {} : { NotBefore: new Date(notBeforeMs) }),
-    })),
+    ...announcedFor(instance, own, levers).map(({ lever, event }) => leverEventView(lever, event)),
   ]
+}
+
+/** What a lever announces. It may be put off until the deadline. */
+export function leverEventView({ strike }: Lever, event: LeverEvent): InstanceStatusEvent {
+  const { id, code, description, notBeforeMs } = event
+  return {
+    InstanceEventId: id,
+    Code: code,
+    Description: description,
+    ...(notBeforeMs === null || strike === null
+      ? {}
+      : {
+          NotBefore: new Date(notBeforeMs),
+          NotBeforeDeadline: new Date(latestStartMs(strike)),
+        }),
+  }
 }
 
 /** A host that is drained will be stopped, and its instances with it. */

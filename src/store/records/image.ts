@@ -43,6 +43,7 @@ const tables = {
         sourceImage: id('ami').nullable().optional(),
         sourceInstance: id('i').nullable(),
         capture: z.enum(['reboot', 'no-reboot']).nullable(),
+        deprecatedAt: time.nullable().optional(),
         createdAt: time,
       })
       .refine(({ driver, location }) => isLocationOf(driver, location), {
@@ -73,11 +74,16 @@ type ImageChange = Partial<
     | 'repositoryDigest'
     | 'diskGiB'
     | 'architecture'
+    | 'deprecatedAt'
   >
 >
 
 /** Fields that are only shown, such as the progress of a download. */
-const SHOWN_FIELDS: ReadonlySet<string> = new Set<keyof ImageChange>(['description', 'stateReason'])
+const SHOWN_FIELDS: ReadonlySet<string> = new Set<keyof ImageChange>([
+  'description',
+  'stateReason',
+  'deprecatedAt',
+])
 
 type ImageQuery = { readonly account?: AccountId } & (
   | { readonly ids?: readonly ImageId[]; readonly host?: undefined; readonly orIds?: undefined }

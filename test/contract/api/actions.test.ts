@@ -8,6 +8,8 @@ import { promisify } from 'node:util'
 import * as ec2 from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../../src/api/actions/all.ts'
+import { parseId } from '../../../src/model/ids.ts'
+import { eventOf, TTL_TAG } from '../../../src/model/lever.ts'
 import type { InstanceFact } from '../../../src/model/lifecycle.ts'
 import { applyFact } from '../../../src/model/lifecycle.ts'
 import { CREDENTIALS, KEY, type RunningApi, runApi } from '../../kit/api.ts'
@@ -141,6 +143,43 @@ describe('the AWS SDK for JavaScript', () => {
     expect(await client.send(command)).toMatchObject({
       SecurityGroupForVpcs: [{ GroupId: cloud.group.id, PrimaryVpcId: cloud.vpc.id }],
     })
+  })
+
+  it('deprecates an image, and is told since when', async () => {
+    const DeprecateAt = new Date('2036-01-31T18:00:00Z')
+    const asked = { ImageId: cloud.image }
+    await client.send(new ec2.EnableImageDeprecationCommand({ ...asked, DeprecateAt }))
+    const shown = async () => {
+      const command = new ec2.DescribeImagesCommand({ ImageIds: [cloud.image] })
+      return (await client.send(command)).Images?.[0]?.DeprecationTime
+    }
+    expect(await shown()).toBe(DeprecateAt.toISOString())
+    await client.send(new ec2.DisableImageDeprecationCommand(asked))
+    expect(await shown()).toBeUndefined()
+  })
+
+  it('puts off what a tag announced', async () => {
+    const { Instances } = await client.send(
+      new ec2.RunInstancesCommand({ ImageId: cloud.image, MinCount: 1, MaxCount: 1 }),
+    )
+    const id = parseId('i', Instances?.[0]?.InstanceId ?? '')
+    if (id === undefined) throw new Error('it was launched')
+    const dueMs = Math.trunc(Date.now() / 1000) * 1000 + 3_600_000
+    const strike = { kind: 'terminate', dueMs, notBeforeMs: dueMs } as const
+    const lever = { instance: id, tag: TTL_TAG, fromMs: 0, strike } as const
+    const Tags = [{ Key: TTL_TAG, Value: '1h' }]
+    await client.send(new ec2.CreateTagsCommand({ Resources: [id], Tags }))
+    await cloud.store.change((tx) => tx.putLever(lever))
+    const { Event } = await client.send(
+      new ec2.ModifyInstanceEventStartTimeCommand({
+        ...{ InstanceId: id, InstanceEventId: eventOf(lever, strike).id },
+        NotBefore: new Date(dueMs + 1000),
+      }),
+    )
+    expect(Event).toMatchObject({
+      ...{ Code: 'instance-retirement', NotBefore: new Date(dueMs + 1000) },
+    })
+    await client.send(new ec2.TerminateInstancesCommand({ InstanceIds: [id] }))
   })
 
   it('imports keys', async () => {

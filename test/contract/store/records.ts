@@ -151,6 +151,7 @@ export function image(number: number, change: Partial<Image> = {}): Image {
     sourceImage: null,
     sourceInstance: null,
     capture: null,
+    deprecatedAt: null,
     createdAt: NOW,
     ...change,
   }

@@ -23,6 +23,7 @@ import {
   type SubnetId,
   type VpcId,
 } from '../../../src/model/ids.ts'
+import { eventOf, TTL_TAG } from '../../../src/model/lever.ts'
 import type { Address, Instance } from '../../../src/model/records.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { wantFor } from '../../../src/plan/want.ts'
@@ -88,6 +89,13 @@ const PUBLIC_KEY =
 const FIRST_NIC = nicRecord(numbered('i', 101), 101)
 const TEMPLATE = numbered('lt', 1)
 const LOOSE = numbered('eni', 900)
+const IN_A_YEAR = new Date('2027-11-22T08:00:00Z')
+const END = {
+  kind: 'terminate',
+  dueMs: IN_A_YEAR.getTime(),
+  notBeforeMs: IN_A_YEAR.getTime(),
+} as const
+const LEVER = { tag: TTL_TAG, fromMs: 0, strike: END } as const
 const ATTACHMENT = {
   id: numbered('eni-attach', 1),
   attachedAt: '2026-11-22T08:00:00.000Z',
@@ -278,6 +286,29 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       when: 'a description',
       input: ({ image: ImageId }) => ({ ImageId, Description: { Value: 'new' } }),
       sees: [],
+    },
+  ],
+  EnableImageDeprecation: [
+    { input: ({ image: ImageId }) => ({ ImageId, DeprecateAt: IN_A_YEAR }), sees: [] },
+  ],
+  DisableImageDeprecation: [
+    {
+      before: ({ cloud, image }) =>
+        cloud.store.change((tx) =>
+          tx.updateImage(image, { deprecatedAt: IN_A_YEAR.toISOString() }),
+        ),
+      input: ({ image: ImageId }) => ({ ImageId }),
+      sees: [],
+    },
+  ],
+  ModifyInstanceEventStartTime: [
+    {
+      before: ({ cloud, plain }) => announceEnd(cloud, plain),
+      input: ({ plain: InstanceId }) => ({
+        ...{ InstanceId, NotBefore: new Date(END.dueMs + 1000) },
+        InstanceEventId: eventOf({ ...LEVER, instance: InstanceId }, END).id,
+      }),
+      sees: ['own'],
     },
   ],
   ResetImageAttribute: [
@@ -730,6 +761,14 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     },
   ],
   DeleteKeyPair: [{ input: () => ({ KeyName: 'none' }), sees: [] }],
+}
+
+async function announceEnd(cloud: Cloud, instance: InstanceId): Promise<void> {
+  const of = { account: ALICE, resource: instance, resourceType: 'instance' }
+  await cloud.store.change(async (tx) => {
+    await tx.putTags([{ ...of, key: TTL_TAG, value: IN_A_YEAR.toISOString() }])
+    await tx.putLever({ ...LEVER, instance })
+  })
 }
 
 const GROUP = numbered('sg', 7)
