@@ -169,9 +169,13 @@ async function workOnce<R>(
   const row = { account, action, token, parametersHash, result, createdAt }
   if ((await tx.insertClientToken(row)) === 'done') return await work(tx)
   const earlier = await tx.clientToken(account, action, token)
-  // The UNIQUE key knows another transaction's token that this one may not see yet.
-  if (earlier === undefined)
+  if (earlier === undefined) {
+    // A token that cannot be read tells nothing. A missing one is that of another transaction,
+    // which the UNIQUE key knows, and which this one may not see yet.
+    const isThere = tx.unreadable().some(({ table }) => table === 'clientTokens')
+    if (isThere && (await tx.replaceUnreadableClientToken(row)) === 'done') return await work(tx)
     throw unavailable('A request with the same ClientToken is in progress; try again')
+  }
   if (earlier.parametersHash !== parametersHash) {
     throw refused(
       'IdempotentParameterMismatch',

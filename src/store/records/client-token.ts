@@ -45,14 +45,51 @@ export const clientTokens = noun({
       return rows.parse(tables.clientTokens, found)[0]
     },
   }),
-  writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
+  writes: ({ db, rows }: Session<RowsOf<typeof tables>>) => ({
     /** `exists` when the token was used before. Read it to see its result. */
     insertClientToken: (token: ClientToken) => insertOr('exists', db, 'clientTokens', token),
+    /**
+     * Puts this token in the place of one that cannot be read: its result is lost, so the request
+     * is a new one. `exists` when there is one that can be read by now.
+     */
+    async replaceUnreadableClientToken(token: ClientToken): Promise<'done' | 'exists'> {
+      const { account: owner, action, token: text } = token
+      const [row] = await db
+        .selectFrom('clientTokens')
+        .selectAll()
+        .where('account', '=', owner)
+        .where('action', '=', action)
+        .where('token', '=', text)
+        .execute()
+      if (row !== undefined) {
+        if (rows.parse(tables.clientTokens, [row]).length > 0) return 'exists'
+        // Of two that see it, one deletes it.
+        const { numDeletedRows } = await db
+          .deleteFrom('clientTokens')
+          .where('account', '=', owner)
+          .where('action', '=', action)
+          .where('token', '=', text)
+          .where('parametersHash', '=', row.parametersHash)
+          .where('result', '=', row.result)
+          .where('createdAt', '=', row.createdAt)
+          .executeTakeFirstOrThrow()
+        if (numDeletedRows !== 1n) return 'exists'
+      }
+      return await insertOr('exists', db, 'clientTokens', token)
+    },
     /** Deletes tokens from before this time (ISO 8601). */
     async deleteClientTokensBefore(createdAt: string): Promise<void> {
       await db.deleteFrom('clientTokens').where('createdAt', '<', createdAt).execute()
     },
   }),
-  touches: { insertClientToken: nobody, deleteClientTokensBefore: nobody },
-  inCopy: { insertClientToken: null, deleteClientTokensBefore: null },
+  touches: {
+    insertClientToken: nobody,
+    replaceUnreadableClientToken: nobody,
+    deleteClientTokensBefore: nobody,
+  },
+  inCopy: {
+    insertClientToken: null,
+    replaceUnreadableClientToken: null,
+    deleteClientTokensBefore: null,
+  },
 })

@@ -285,6 +285,24 @@ export function describeLabels(begin: () => Promise<StoreFixture>): void {
       expect(found).toContainEqual(theirs)
     })
 
+    it('put a token in the place of one that cannot be read, once, and of no other', async () => {
+      await fixture.store.change(async (tx) => {
+        await tx.insertClientToken(given.clientToken('bad', { parametersHash: 'a\u0007b' }))
+        await tx.insertClientToken(given.clientToken('good'))
+      })
+      const replace = (token: string, result: string) =>
+        fixture.peer.change((tx) =>
+          tx.replaceUnreadableClientToken(given.clientToken(token, { result })),
+        )
+      expect(await replace('good', 'r-2')).toBe('exists')
+      expect(await Promise.all([replace('bad', 'r-2'), replace('bad', 'r-3')])).toContain('exists')
+      const found = await fixture.store.read(
+        (tx) => tx.clientToken(given.ACCOUNT, 'RunInstances', 'bad'),
+        { sees: 'latest' },
+      )
+      expect(found?.result).toMatch(/^r-[23]$/)
+    })
+
     it('forget old tokens and those alone', async () => {
       await fixture.store.change(async (tx) => {
         await tx.insertClientToken(

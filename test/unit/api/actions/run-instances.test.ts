@@ -295,6 +295,20 @@ describe('RunInstances with a ClientToken', () => {
     },
   )
 
+  it('launches once, too, when the record of the token cannot be read', async () => {
+    await using cloud = await openCloud()
+    const of = { account: ALICE, action: 'RunInstances', token: 'token' }
+    const createdAt = new Date(NOW_MS).toISOString()
+    const damaged = { ...of, parametersHash: 'a\u0007b', result: 'x', createdAt }
+    await cloud.store.change((tx) => tx.insertClientToken(damaged))
+    const asked = { ClientToken: 'token' }
+    const answers = await Promise.allSettled([launch(cloud, asked), launch(cloud, asked)])
+    const { ReservationId } = await launch(cloud, asked)
+    for (const answer of answers)
+      if (answer.status === 'fulfilled') expect(answer.value.ReservationId).toBe(ReservationId)
+    expect(await cloud.store.read((tx) => tx.instances({}))).toHaveLength(1)
+  })
+
   it('refuses other parameters, but not another order of the same', async () => {
     await using cloud = await openCloud()
     await launch(cloud, { ClientToken: 'token' })
