@@ -23,6 +23,9 @@ interface NewVpc {
 
 /** What there is already. */
 interface Known {
+  /** The numbers of all VPCs that have one. */
+  readonly numbers: readonly number[]
+  /** Those in the root namespace, for one that is to be there. */
   readonly vpcs: readonly Vpc[]
   readonly hosts: readonly Host[]
   /** The host that answers. */
@@ -47,11 +50,11 @@ export function newNetwork(vpc: NewVpc, known: Known): NewNetwork {
  * The number after the highest, so that a VPC with a lower one is older (`plan/stand-ins.ts`). When
  * the highest number that there can be is in use, the lowest that no VPC has.
  */
-function ownNetwork({ vpcs, hosts, self }: Known): NewNetwork {
+function ownNetwork({ numbers, hosts, self }: Known): NewNetwork {
   if (!areAllOf(OVERLAPPING_VERSION, hosts, self))
     return refusal('Some hosts have an older version, which takes all VPCs for one: upgrade them')
-  const taken = new Set(vpcs.map((vpc) => vpc.network))
-  const next = 1 + vpcs.reduce((highest, vpc) => Math.max(highest, vpc.network ?? 0), 0)
+  const taken = new Set(numbers)
+  const next = 1 + numbers.reduce((highest, number) => Math.max(highest, number), 0)
   if (next <= VPC_NETWORK_MAX) return { network: next }
   for (let number = 1; number <= VPC_NETWORK_MAX; number += 1)
     if (!taken.has(number)) return { network: number }

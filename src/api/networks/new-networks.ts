@@ -24,14 +24,17 @@ export async function makeVpc(
   // There the new VPC would have a way out.
   await refuseUnrouted(tx, settings)
   await tx.takeTurn(account)
-  const vpcs = await tx.vpcs({})
-  requireWhole(tx, 'vpcs')
   const { quotas, vpcPlace: place, host: self, pools } = settings
-  if (vpcs.filter((vpc) => vpc.account === account).length >= quotas.vpcs)
+  const known = await tx.vpcNumbers()
+  if (known.filter((vpc) => vpc.account === account).length >= quotas.vpcs)
     throw refused('VpcLimitExceeded', `The maximum number of VPCs has been reached: ${quotas.vpcs}`)
+  // Networks of their own may overlap, so only the numbers of the others count.
+  const vpcs = place === 'own' ? [] : await tx.vpcs({})
+  requireWhole(tx, 'vpcs')
+  const numbers = known.flatMap((vpc) => vpc.numbers)
   const chosen = newNetwork(
     { ...asked, account, place },
-    { vpcs, hosts: await tx.hosts(), self, pools },
+    { numbers, vpcs, hosts: await tx.hosts(), self, pools },
   )
   if (chosen.network === undefined) throw refused('CidrConflict', chosen.why)
   const vpc = { ...asked, id: newId('vpc'), account, network: chosen.network, dnsSupport: true }

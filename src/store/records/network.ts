@@ -9,6 +9,7 @@ import { account, flag, id, label, type Row } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr, unless } from './insert.ts'
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
+import type { RowShape } from './rows.ts'
 
 const cidr = z
   .string()
@@ -25,19 +26,49 @@ const cidr = z
 type VpcRow = Row<Vpc> & { readonly addressSpace: string }
 type SubnetRow = Row<Subnet>
 
+const vpcNumber = z.int().min(1).max(VPC_NETWORK_MAX)
+
+/**
+ * What numbers VPCs have, even those that cannot be read otherwise: the row has its number twice.
+ */
+const VPC_NUMBERS: RowShape<VpcNumbers> = {
+  name: 'vpcs',
+  cached: false,
+  schema: z
+    .object({ account: z.unknown(), network: z.unknown(), addressSpace: z.unknown() })
+    .transform(({ account: owner, network: number, addressSpace }, context): VpcNumbers => {
+      const told = /^[1-9]\d{0,4}$/.test(String(addressSpace)) ? Number(addressSpace) : undefined
+      const numbers = [number, told].flatMap((one) => vpcNumber.safeParse(one).data ?? [])
+      const isRoot = number === null && addressSpace === ''
+      if (numbers.length === 0 && !isRoot) context.addIssue('network is not known')
+      return { account: owner, numbers }
+    }),
+}
+
+interface VpcNumbers {
+  /** An account's id, unless it cannot be read. */
+  readonly account: unknown
+  readonly numbers: readonly number[]
+}
+
 const tables = {
   vpcs: table<VpcRow>({
     name: 'vpcs',
-    schema: z.object({
-      id: id('vpc'),
-      account,
-      cidr,
-      isDefault: flag,
-      network: z.int().min(1).max(VPC_NETWORK_MAX).nullable(),
-      addressSpace: z.string().max(8),
-      dnsSupport: flag,
-      dnsHostnames: flag,
-    }),
+    schema: z
+      .object({
+        id: id('vpc'),
+        account,
+        cidr,
+        isDefault: flag,
+        network: vpcNumber.nullable(),
+        addressSpace: z.string().max(8),
+        dnsSupport: flag,
+        dnsHostnames: flag,
+      })
+      .refine(({ network: number, addressSpace }) => addressSpace === `${number ?? ''}`, {
+        error: 'is not that of its number',
+        path: ['addressSpace'],
+      }),
   }),
   subnets: table<SubnetRow>({
     name: 'subnets',
@@ -72,6 +103,11 @@ export const networks = noun({
       let query = db.selectFrom('vpcs').selectAll().orderBy('id')
       if (account !== undefined) query = query.where('account', '=', account)
       return rows.parse(tables.vpcs, await query.execute()).map(vpcFromRow)
+    },
+    /** The numbers that VPCs have. A VPC in the root namespace has none. */
+    async vpcNumbers(): Promise<readonly VpcNumbers[]> {
+      const query = db.selectFrom('vpcs').select(['id', 'account', 'network', 'addressSpace'])
+      return rows.parse(VPC_NUMBERS, await query.execute())
     },
     async subnets({ account, vpc, ids }: SubnetQuery): Promise<readonly Subnet[]> {
       let query = db.selectFrom('subnets').selectAll().orderBy('id')

@@ -196,16 +196,33 @@ it('makes the default VPC again once it is gone, with a subnet in each zone', as
   ])
 })
 
-it('makes nothing while a VPC in the records cannot be read', async () => {
-  await using cloud = await openCloud()
+/** Beside a VPC of another account that cannot be read, with this number. */
+async function besideDamaged(place: 'own' | 'root', network: number | null): Promise<Cloud> {
+  const cloud = await openCloud({ settings: { vpcPlace: place } })
   const broken: Cidr = { network: ipv4('10.7.0.1'), prefix: 16 }
+  const id = derivedId('vpc', 'x-00000000000000001') as never
   await cloud.store.change((tx) =>
-    tx.insertVpc({
-      ...cloud.vpc,
-      id: derivedId('vpc', 'x-00000000000000001') as never,
-      cidr: broken,
-    }),
+    tx.insertVpc({ ...cloud.vpc, id, account: BOB, cidr: broken, network }),
   )
+  return cloud
+}
+
+it('makes a VPC in the root namespace only while all VPCs in the records can be read', async () => {
+  await using cloud = await besideDamaged('root', null)
+  await expect(cloud.run(createVpc, { CidrBlock: '10.8.0.0/16' })).rejects.toMatchObject({
+    kind: 'unavailable',
+  })
+})
+
+it('makes one with a network of its own beside one that cannot be read, with another number', async () => {
+  await using cloud = await besideDamaged('own', 41)
+  const VpcId = await make(cloud, '10.8.0.0/16')
+  const found = (await cloud.store.read((tx) => tx.vpcs({}))).find(({ id }) => id === VpcId)
+  expect(found?.network).toBe(42)
+})
+
+it('makes none while a number of a VPC in the records is not known', async () => {
+  await using cloud = await besideDamaged('own', 70_000)
   await expect(cloud.run(createVpc, { CidrBlock: '10.8.0.0/16' })).rejects.toMatchObject({
     kind: 'unavailable',
   })
