@@ -6,7 +6,7 @@ import { peeringIdSchema, requirePeering, stateAt, wrongState } from '../network
 import { requireVpc } from '../networks/vpcs.ts'
 import { tagsView } from '../views/tags.ts'
 import { peeringView } from '../views/vpc-peering.ts'
-import { whyNot } from './create-vpc-peering-connection.ts'
+import { toStranger, whyNot } from './create-vpc-peering-connection.ts'
 
 /**
  * For the owner of the accepter VPC only. What has come to overlap since the request is refused.
@@ -27,7 +27,8 @@ export const acceptVpcPeeringConnection = changeAction({
       throw wrongState(peering, stateAt(peering, now), 'active')
     const own = await requireVpc(tx, requester.account, requester.vpc)
     const peer = (await tx.vpcs({ account })).find((vpc) => vpc.id === accepter.vpc)
-    const reason = await whyNot(tx, own, peer)
+    const why = await whyNot(tx, own, peer)
+    const reason = requester.account === account ? why : toStranger(why)
     if (reason !== null) throw refused('OperationNotPermitted', reason)
     if ((await tx.changeVpcPeering(peering, { from: state, to: 'active', at: now })) === 'changed')
       throw wrongState(peering, 'changed', 'active')

@@ -51,7 +51,8 @@ export const createVpcPeeringConnection = changeAction({
       showsPrivate: false,
     }
     await tidyUp(tx, account, { now, pair: [own.id, PeerVpcId] })
-    const reason = await whyNot(tx, own, peer)
+    const why = await whyNot(tx, own, peer)
+    const reason = PeerOwnerId === account ? why : toStranger(why)
     const peering: VpcPeering = {
       ...{ id: newId('pcx'), requester: sideOf(own), accepter },
       state: reason === null ? 'pending-acceptance' : 'failed',
@@ -99,10 +100,20 @@ async function tidyUp(
   }
 }
 
-/** Why the two cannot be peered, as a sentence; null: they can. */
+/** What somebody is told who must not learn of another account's VPCs, as EC2 tells it. */
+const FAILED = 'Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range'
+
+/** The reason without what it says of VPCs of other accounts. */
+export function toStranger(why: string | null): string | null {
+  return why === null ? null : FAILED
+}
+
+/**
+ * Why the two cannot be peered, as a sentence; null: they can. It may name VPCs of any account that
+ * are peered with one of the two.
+ */
 export async function whyNot(tx: ReadTx, own: Vpc, peer: Vpc | undefined): Promise<string | null> {
-  const failed = (why: string) =>
-    `Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range: ${why}`
+  const failed = (why: string) => `${FAILED}: ${why}`
   if (peer === undefined) return failed('there is no such VPC of that account')
   for (const { id, network } of [own, peer])
     if (network === null)

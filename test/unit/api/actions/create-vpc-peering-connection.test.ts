@@ -15,6 +15,7 @@ import {
 } from '../../../../src/api/actions/end-vpc-peering-connection.ts'
 import { modifyVpcPeeringConnectionOptions } from '../../../../src/api/actions/modify-vpc-peering-connection-options.ts'
 import type { AccountId } from '../../../../src/model/ids.ts'
+import { NO_PREFERENCE } from '../../../../src/model/metadata-options.ts'
 import { ALICE, BOB, type Cloud, NOW_MS, openCloud } from '../../../kit/api-cloud.ts'
 
 const HOUR_MS = 3600 * 1000
@@ -117,6 +118,29 @@ it('is rejected, expires, and is forgotten in time', async () => {
       VpcPeeringConnectionIds: [VpcPeeringConnectionId],
     }),
   ).toBe('InvalidVpcPeeringConnectionID.NotFound')
+})
+
+it('that fails tells nothing of the VPCs of another account', async () => {
+  const { cloud } = await openPeering()
+  await using _cloud = cloud
+  const carol = '000000000003' as AccountId
+  await cloud.store.change((tx) =>
+    tx.insertAccount({ id: carol, name: 'carol', metadata: NO_PREFERENCE }),
+  )
+  const a = await vpcOf(cloud, ALICE, '10.1.0.0/16')
+  const overlapping = await vpcOf(cloud, BOB, '10.1.0.0/16')
+  const peered = await vpcOf(cloud, BOB, '10.3.0.0/16')
+  const third = await vpcOf(cloud, carol, '10.1.0.0/20')
+  const asked = { VpcId: peered, PeerVpcId: third, PeerOwnerId: carol }
+  const made = (await cloud.run(createVpcPeeringConnection, asked, BOB))['VpcPeeringConnection']
+  const { VpcPeeringConnectionId } = made as Shown
+  await cloud.run(acceptVpcPeeringConnection, { VpcPeeringConnectionId }, carol)
+  const told = async (id: string) => (await request(cloud, a, id, BOB)).Status
+  const absent = await told(`vpc-${'0'.repeat(17)}`)
+  expect(absent.Code).toBe('failed')
+  expect(await told(overlapping)).toEqual(absent)
+  // It overlaps a peer of the peer.
+  expect(await told(peered)).toEqual(absent)
 })
 
 it('fails for what cannot be peered, and says why', async () => {
