@@ -17,8 +17,8 @@ export interface AskedResource {
   readonly isUnnamed: boolean
   /** By key. Null: not known. */
   readonly tags: ReadonlyMap<string, string> | null
-  /** Tags that the request gives it. */
-  readonly requestTags: ReadonlyMap<string, string>
+  /** Tags that the request gives it, or takes from it. Null: not known. */
+  readonly requestTags: ReadonlyMap<string, string> | null
 }
 
 /** A request to decide. */
@@ -100,9 +100,9 @@ function valuesOf(
     case 'ec2:resourcetag':
       return tags === null ? 'unknown' : tagValues(tags, tagKey)
     case 'aws:requesttag':
-      return tagValues(requestTags, tagKey)
+      return requestTags === null ? 'unknown' : tagValues(requestTags, tagKey)
     case 'aws:tagkeys':
-      return [...requestTags.keys()]
+      return requestTags === null ? 'unknown' : [...requestTags.keys()]
     case 'ec2:instancetype':
       // Of instances only. That of one that is there is not known.
       if (!arn.includes(':instance/')) return []

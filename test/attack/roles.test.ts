@@ -7,88 +7,31 @@
  */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createKeyring } from '../../src/api/accounts/keyring.ts'
-import { allActions } from '../../src/api/actions/all.ts'
-import { systemClock } from '../../src/lib/clock.ts'
 import { createSecretCipher } from '../../src/lib/secret-cipher.ts'
 import type { AccountId } from '../../src/model/ids.ts'
 import { newSession } from '../../src/model/session-token.ts'
-import { withoutReplica } from '../../src/store/replica-reads.ts'
-import { actionNamed } from '../kit/account-world.ts'
-import { known, type RunningApi, runApi } from '../kit/api.ts'
-import { ALICE, BOB, type Cloud, openCloud } from '../kit/api-cloud.ts'
-import { openTestAudit, type TestAudit } from '../kit/audit.ts'
-import { signedHeaders } from '../kit/signed.ts'
+import { known } from '../kit/api.ts'
+import { ALICE, BOB } from '../kit/api-cloud.ts'
+import {
+  EC2,
+  EVERYTHING,
+  type Keys,
+  openSignedCloud,
+  type SignedCloud,
+} from '../kit/signed-cloud.ts'
 
-interface Keys {
-  readonly id: string
-  readonly secret: string
-  readonly token?: string
-}
-
-const cipher = createSecretCipher(randomBytes(32))
-const EVERYTHING = { Effect: 'Allow', Action: '*', Resource: '*' }
-const EC2 = { Effect: 'Allow', Action: 'ec2:*', Resource: '*' }
-let offsetMs = 0
-const clock = { ...systemClock, now: () => Date.now() + offsetMs }
-let cloud: Cloud
-let api: RunningApi
-let audit: TestAudit
+let at: SignedCloud
 beforeAll(async () => {
-  cloud = await openCloud({ parts: { messages: cipher, clock } })
-  audit = await openTestAudit(cloud.store)
-  const store = withoutReplica(cloud.store)
-  const keys = createKeyring({ store, clock, sealer: cipher, replicaMs: 0 })
-  const limits = { requestBurst: 1e9, requestsPerSecond: 1e9 }
-  api = await runApi(allActions, { parts: { ...cloud.parts, keys, audit: audit.audit }, limits })
+  at = await openSignedCloud()
 })
-afterAll(async () => {
-  await api[Symbol.asyncDispose]()
-  await audit[Symbol.asyncDispose]()
-  await cloud[Symbol.asyncDispose]()
-})
+afterAll(() => at?.[Symbol.asyncDispose]())
 
-/** What a call with these keys gets: the code, or OK with the document. */
-async function call(keys: Keys, Action: string, parameters: Readonly<Record<string, string>> = {}) {
-  const body = new URLSearchParams({ Action, ...parameters }).toString()
-  const unsigned = { body, host: `127.0.0.1:${api.port}` }
-  const { host: _, ...headers } = signedHeaders(unsigned, keys, clock.now())
-  const token = keys.token === undefined ? {} : { 'x-amz-security-token': keys.token }
-  const answer = await fetch(api.url, { method: 'POST', body, headers: { ...headers, ...token } })
-  const text = await answer.text()
-  const of = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1] ?? ''
-  return { code: answer.status === 200 ? 'OK' : of('Code'), of, message: of('Message') }
-}
-
-const codeOf = async (...given: Parameters<typeof call>) => (await call(...given)).code
-
-/** An action by the account's administrator. */
-const admin = (name: string, input: object, account: AccountId = ALICE) =>
-  cloud.run(actionNamed(name), input, account)
+const call = (...given: Parameters<SignedCloud['call']>) => at.call(...given)
+const codeOf = (...given: Parameters<SignedCloud['codeOf']>) => at.codeOf(...given)
+const admin = (...given: Parameters<SignedCloud['admin']>) => at.admin(...given)
+const user = (...given: Parameters<SignedCloud['user']>) => at.user(...given)
 
 let count = 0
-/** A user of the account whose policy has these statements, and its keys. */
-async function user(statements: readonly object[], account: AccountId = ALICE) {
-  count += 1
-  const name = `user${count}`
-  await admin('CreateUser', { UserName: name }, account)
-  if (statements.length > 0)
-    await admin(
-      'PutUserPolicy',
-      {
-        UserName: name,
-        PolicyName: 'p',
-        PolicyDocument: JSON.stringify({ Statement: statements }),
-      },
-      account,
-    )
-  const { AccessKey } = (await admin('CreateAccessKey', { UserName: name }, account)) as {
-    readonly AccessKey: { readonly AccessKeyId: string; readonly SecretAccessKey: string }
-  }
-  const keys: Keys = { id: AccessKey.AccessKeyId, secret: AccessKey.SecretAccessKey }
-  return { name, keys, arn: `arn:aws:iam::${account}:user/${name}` }
-}
-
 /** A role of the account that this principal may assume. */
 async function role(
   principal: object,
@@ -194,9 +137,9 @@ describe('a session', () => {
     const { arn, name } = await role({ AWS: ALICE })
     const { session } = await assume(dev.keys, arn, { DurationSeconds: '900' })
     expect(await codeOf(session, 'DescribeInstances')).toBe('OK')
-    offsetMs = 900_000
+    at.offsetMs = 900_000
     expect(await codeOf(session, 'DescribeInstances')).toBe('RequestExpired')
-    offsetMs = 0
+    at.offsetMs = 0
     await admin('DeleteRolePolicy', { RoleName: name, PolicyName: 'p' })
     await admin('DeleteRole', { RoleName: name })
     expect(await codeOf(session, 'DescribeInstances')).toBe('AuthFailure')
@@ -215,7 +158,7 @@ describe('a session', () => {
     const { arn } = await role({ AWS: BOB }, [EC2], { account: BOB })
     const { session } = await assume(bob.keys, arn)
     const set = (status: 'active' | 'disabled') =>
-      cloud.store.change((tx) => tx.changeAccount(BOB, { status }))
+      at.cloud.store.change((tx) => tx.changeAccount(BOB, { status }))
     await set('disabled')
     expect(await codeOf(session, 'DescribeInstances')).toBe('AuthFailure')
     await set('active')
@@ -244,7 +187,7 @@ describe('a session', () => {
     const { arn, name } = await role({ AWS: ALICE })
     const { session } = await assume(dev.keys, arn)
     expect(await codeOf(session, 'CreateKeyPair', { KeyName: name, KeyType: 'ed25519' })).toBe('OK')
-    const events = (await audit.stored(ALICE)).map(({ event }) => event)
+    const events = (await at.audit.stored(ALICE)).map(({ event }) => event)
     for (const secret of [session.secret, session.token ?? ''])
       for (const event of events) expect(event).not.toContain(secret)
     const made = events
@@ -267,7 +210,7 @@ describe('a session', () => {
     const { arn, name } = await role({ AWS: ALICE })
     const { session } = await assume(dev.keys, arn)
     const other = (await assume(dev.keys, arn)).session
-    const id = (await cloud.store.read((tx) => tx.role(ALICE, name)))?.id ?? ''
+    const id = (await at.cloud.store.read((tx) => tx.role(ALICE, name)))?.id ?? ''
     const forged = newSession(createSecretCipher(randomBytes(32)), randomBytes, {
       subject: {
         ...{ kind: 'role', account: ALICE, instance: null },
@@ -300,7 +243,7 @@ describe('an instance profile', () => {
     return `arn:aws:iam::${account}:instance-profile/${roleName}`
   }
   const order = () => ({
-    ...{ ImageId: cloud.image, InstanceType: 't3.micro', MinCount: '1', MaxCount: '1' },
+    ...{ ImageId: at.cloud.image, InstanceType: 't3.micro', MinCount: '1', MaxCount: '1' },
   })
 
   it('of another account is as one that does not exist', async () => {
@@ -336,7 +279,7 @@ describe('an instance profile', () => {
     const LaunchTemplateName = `template-${name}`
     await call(dev.keys, 'CreateLaunchTemplate', {
       LaunchTemplateName,
-      'LaunchTemplateData.ImageId': cloud.image,
+      'LaunchTemplateData.ImageId': at.cloud.image,
       'LaunchTemplateData.IamInstanceProfile.Name': name,
     })
     const templated = {

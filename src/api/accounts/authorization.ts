@@ -19,6 +19,7 @@ import {
   type CallerDecision,
   callerContext,
   decideBy,
+  type ParseDocument,
   parseDocument,
   readCallerPolicies,
 } from './caller-policies.ts'
@@ -70,32 +71,58 @@ export function createAuthorizer({
     return policy
   }
 
-  async function decisionOf(tx: ReadTx, request: AuthorizedRequest) {
-    const { account } = request.caller
-    const policies = await readCallerPolicies(tx, request.caller, parse)
-    const resources = await resourcesOf(tx, request, region)
-    const tagsOf = await readTags(tx, account, allOf(policies), resources)
-    const known = resources.map((one) => ({ ...one, tags: one.isNew ? new Map() : tagsOf(one.id) }))
-    const asked = askedOf(request, region, isoTime(clock.now()))
-    const decision = decideBy(policies, { ...asked, resources: known })
-    const tagged = known.filter(({ isNew, requestTags }) => isNew && requestTags.size > 0)
-    if (!decision.isAllowed || tagged.length === 0) return { decision, asked }
-    // Tags of what is made need their own right.
-    const context = { ...asked.context, 'ec2:createaction': request.action }
-    const tagging = { ...asked, context, action: 'ec2:CreateTags' }
-    return { decision: decideBy(policies, { ...tagging, resources: tagged }), asked: tagging }
-  }
-
   return {
     async check(request, { store }) {
       const { caller, action, service } = request
       if (caller.isTemporary === true && caller.role === undefined && service === 'iam')
         throw new AtollError('refused', 'AccessDenied', 'Cannot call IAM with session credentials')
       if (caller.rights === 'all' || FREE.includes(action)) return
-      const { value } = await store.read((tx) => decisionOf(tx, request))
+      const place = { region, now: isoTime(clock.now()) }
+      const { value } = await store.read((tx) => decisionOf(tx, request, place, parse))
       if (!value.decision.isAllowed) throw refusal(request, value.asked, value.decision, messages)
     },
   }
+}
+
+/**
+ * For an action that knows only in its transaction what it was asked for. Errors: as those of
+ * `Authorizer.check`.
+ */
+export async function requireAllowed(
+  tx: ReadTx,
+  request: AuthorizedRequest,
+  place: Place & Pick<ApiParts, 'messages'>,
+): Promise<void> {
+  if (request.caller.rights === 'all') return
+  const { decision, asked } = await decisionOf(tx, request, place)
+  if (!decision.isAllowed) throw refusal(request, asked, decision, place.messages)
+}
+
+/** Where and when a request is decided (ISO 8601). */
+interface Place {
+  readonly region: string
+  readonly now: string
+}
+
+async function decisionOf(
+  tx: ReadTx,
+  request: AuthorizedRequest,
+  { region, now }: Place,
+  parse?: ParseDocument,
+) {
+  const { account } = request.caller
+  const policies = await readCallerPolicies(tx, request.caller, parse)
+  const resources = await resourcesOf(tx, request, region)
+  const tagsOf = await readTags(tx, account, allOf(policies), resources)
+  const known = resources.map((one) => ({ ...one, tags: one.isNew ? new Map() : tagsOf(one.id) }))
+  const asked = askedOf(request, region, now)
+  const decision = decideBy(policies, { ...asked, resources: known })
+  const tagged = known.filter(({ isNew, requestTags }) => isNew && requestTags?.size !== 0)
+  if (!decision.isAllowed || tagged.length === 0) return { decision, asked }
+  // Tags of what is made need their own right.
+  const context = { ...asked.context, 'ec2:createaction': request.action }
+  const tagging = { ...asked, context, action: 'ec2:CreateTags' }
+  return { decision: decideBy(policies, { ...tagging, resources: tagged }), asked: tagging }
 }
 
 async function resourcesOf(

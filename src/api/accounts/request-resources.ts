@@ -47,6 +47,8 @@ const TYPES: Readonly<Record<string, string>> = {
   lt: 'launch-template',
   pg: 'placement-group',
 }
+/** Types whose ARNs have the name of the resource. An id tells of its tags only. */
+const NAMED_BY_NAME: ReadonlySet<string> = new Set(['key-pair', 'placement-group'])
 /** Ids of what belongs to a resource. Which one is not known here. */
 const PARTS: Readonly<Record<string, string>> = {
   eipassoc: 'elastic-ip',
@@ -117,14 +119,15 @@ export function ec2Resources(
     const { name = '*', ...rest } = more
     const arn = arnOf(type, name, place)
     const requestTags = requestTagsOf(action, type, input, more.isNew === true)
-    const key = `${arn} ${more.isNew === true}`
+    const key = `${arn} ${more.isNew === true} ${more.id ?? ''}`
     found.set(key, { id: null, isNew: false, isUnnamed: false, ...rest, arn, requestTags })
   }
   walk(input, '', (member, text, path) => {
     const [, prefix = ''] = /^([a-z-]+)-[0-9a-f]{8,17}$/.exec(text) ?? []
     const type = TYPES[prefix]
     const part = PARTS[prefix]
-    if (type !== undefined) add(type, { name: text, id: text })
+    if (type !== undefined && NAMED_BY_NAME.has(type)) add(type, { isUnnamed: true, id: text })
+    else if (type !== undefined) add(type, { name: text, id: text })
     else if (part !== undefined) add(part, { isUnnamed: true })
     else if (member === 'KeyName' || member === 'KeyNames')
       add('key-pair', { name: text, isNew: /^(?:Create|Import)KeyPair$/.test(action) })
@@ -214,15 +217,18 @@ function walk(
       if (!FREE_TEXT.has(name)) walk(one, `${path}.${name}`, found)
 }
 
-/** The tags that the request gives a resource. */
+/** The tags that the request gives a resource, or takes from it. Null: not known. */
 function requestTagsOf(
   action: string,
   type: string,
   input: Input,
   isNew: boolean,
-): ReadonlyMap<string, string> {
+): ReadonlyMap<string, string> | null {
+  // Without any it deletes all, whichever they are.
+  if (action === 'DeleteTags' && tagsIn(input['Tags']).size === 0) return null
   if (action === 'CreateTags' || action === 'DeleteTags') return tagsIn(input['Tags'])
   if (!isNew) return new Map()
+  if (input['CopyImageTags'] === true) return null
   const specifications: readonly unknown[] = Array.isArray(input['TagSpecifications'])
     ? input['TagSpecifications']
     : []

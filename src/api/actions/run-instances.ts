@@ -12,7 +12,7 @@ import { refused } from '../../model/errors.ts'
 import type { AccountId, ReservationId } from '../../model/ids.ts'
 import { placeableHosts } from '../../plan/placement.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
-import type { ApiSettings } from '../action.ts'
+import { requireAllowed } from '../accounts/authorization.ts'
 import { type Changing, changeAction } from '../change.ts'
 import { type InstanceDetails, instanceDetails } from '../instances/instance-details.ts'
 import { givenProfile } from '../instances/instance-profiles.ts'
@@ -99,7 +99,7 @@ async function launch(
 ): Promise<readonly InstanceDetails[]> {
   const { account, now, settings, metadata, budget, dryRun, newId, parts } = changing
   const draw = createRandomIds(newId, parts.random)
-  const order = asked ?? (await orderFromTemplate(tx, account, given, settings))
+  const order = asked ?? (await orderFromTemplate(tx, given, changing))
   const known = await catalogue.read(tx)
   const { host, drivers } = settings
   const catalogued = { ...known, hosts: placeableHosts(known.hosts, host), drivers }
@@ -138,16 +138,25 @@ async function launch(
   })
 }
 
-/** The order of a request that names a launch template. */
+/**
+ * The order of a request that names a launch template. What the template adds needs the same rights
+ * as what a request says.
+ */
 async function orderFromTemplate(
   tx: ReadTx,
-  account: AccountId,
   { LaunchTemplate: named = {}, ...given }: Launch['given'],
-  { maxInstancesPerLaunch }: Pick<ApiSettings, 'maxInstancesPerLaunch'>,
+  { account, caller, settings, now, sourceIp, parts }: Changing,
 ): Promise<LaunchRequest> {
+  const { region, maxInstancesPerLaunch } = settings
   const template = await requireTemplate(tx, account, templateReference(named))
   const { version, data } = await requireVersion(tx, template, named.Version)
-  const input = parseInput(launchSchema, overridden(data, given))
+  const whole = overridden(data, given)
+  await requireAllowed(
+    tx,
+    { ...{ service: 'ec2', action: 'RunInstances', input: whole }, caller, sourceIp },
+    { region, now, messages: parts.messages ?? null },
+  )
+  const input = parseInput(launchSchema, whole)
   const order = parseLaunchRequest(input, maxInstancesPerLaunch)
   return { ...order, template: { id: template.id, version } }
 }
