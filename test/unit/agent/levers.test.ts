@@ -1,18 +1,30 @@
 /** Times to live and schedules, with real records: what a host does after its passes. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startAgent } from '../../../src/agent/agent.ts'
+import { createLedger } from '../../../src/agent/ledger.ts'
 import { createLevers } from '../../../src/agent/levers.ts'
 import { createRecordsReader } from '../../../src/agent/reader.ts'
-import { isoTime } from '../../../src/lib/clock.ts'
+import type { Bus } from '../../../src/bus/bus.ts'
+import { createLocalBus } from '../../../src/bus/local.ts'
+import { isoTime, systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import type { HostName } from '../../../src/model/ids.ts'
 import { INSTANCE_OPTIONS } from '../../../src/model/instance-options.ts'
 import { type LeverTag, SCHEDULE_TAG, TTL_TAG } from '../../../src/model/lever.ts'
 import type { Instance } from '../../../src/model/records.ts'
+import type { HostWant } from '../../../src/model/want.ts'
+import type { HostService } from '../../../src/services/service.ts'
+import { createRowWatch } from '../../../src/store/records/rows.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { breakable, openRecords } from '../../kit/cluster-records.ts'
 import { type HandClock, handClock } from '../../kit/hand-clock.ts'
 import { account, hostName, instanceId, instanceRecord } from '../../kit/records.ts'
+import { watchLoop } from '../../kit/stall.ts'
+import { isLong } from '../../long-files.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -118,6 +130,24 @@ describe('a time to live', () => {
     clock.pass(1)
     await host.pass()
     expect(await state()).toBe('running')
+  })
+
+  it('ends later when what was announced is put off', async () => {
+    const host = daemon(one)
+    await launch()
+    await tag(TTL_TAG, '8h')
+    clock.pass(8 * HOUR - NOTICE)
+    await host.pass()
+    const [lever] = await store.read((tx) => tx.levers([id]))
+    if (lever?.strike == null) throw new Error('it is announced')
+    const strike = { ...lever.strike, notBeforeMs: START + 9 * HOUR }
+    await store.change((tx) => tx.putLever({ ...lever, strike }))
+    clock.pass(NOTICE + HOUR - 1)
+    await host.pass()
+    expect([await state(), await announced()]).toEqual(['running', START + 9 * HOUR])
+    clock.pass(1)
+    await host.pass()
+    expect(await state()).toBe(ENDED)
   })
 
   it('ends what is announced when the daemon was killed in between, on time and once', async () => {
@@ -301,6 +331,76 @@ describe('many', () => {
     const ended = await store.read((tx) => tx.instances({ ids }))
     expect(ended.filter((instance) => instance.state === 'shutting-down')).toHaveLength(MANY)
   })
+})
+
+describe('a thousand that end in the same second (200 in the short mode)', () => {
+  it('keep neither the loop nor another instance waiting', { timeout: 120_000 }, async () => {
+    const MANY = isLong ? 1_000 : 200
+    const other = instanceId(MANY + 1)
+    const dueMs = Date.now()
+    const strike = { kind: 'terminate', dueMs, notBeforeMs: dueMs } as const
+    await store.change(async (tx) => {
+      for (let at = 1; at <= MANY + 1; at += 1) {
+        const of = instanceId(at)
+        await tx.insertInstance({ ...instanceRecord(of, one), state: 'running', bootSeen: 1 })
+        if (of === other) continue
+        const resource = { account, resource: of, resourceType: 'instance' }
+        await tx.putTags([{ ...resource, key: TTL_TAG, value: '1h' }])
+        await tx.putLever({ instance: of, tag: TTL_TAG, fromMs: dueMs - HOUR, strike })
+      }
+    })
+    const ending = async () =>
+      (await store.read((tx) => tx.instances({}))).filter(({ wanted }) => wanted === 'terminate')
+    const seen = Promise.withResolvers<void>()
+    const bus = createLocalBus()
+    const looks = {
+      ...{ name: 'looks', gate: false, close: async () => undefined },
+      async apply({ want }: { readonly want: HostWant }) {
+        const found = want.local.instances.find(({ id: known }) => known === other)
+        if (found?.run === 'stop') seen.resolve()
+        return []
+      },
+    }
+    const { longestMs } = await watchLoop(async () => {
+      await using agent = busyAgent(bus, looks)
+      await expect.poll(async () => (await ending()).length).toBeGreaterThan(0)
+      await store.change((tx) => tx.updateInstance(other, { wanted: 'stop', state: 'stopping' }))
+      bus.ring(one)
+      await seen.promise
+      expect((await ending()).length).toBeLessThan(MANY)
+      await expect.poll(async () => (await ending()).length, { timeout: 60_000 }).toBe(MANY)
+      expect(agent.passes()).toBeGreaterThanOrEqual(MANY / 25)
+    })
+    console.log(`${MANY} ended: the loop was kept ${longestMs.toFixed(0)} ms at the longest`)
+    expect(longestMs).toBeLessThan(100)
+  })
+
+  /** An agent that carries out tags by the real clock. */
+  function busyAgent(bus: Bus, service: HostService) {
+    const metrics = createMetrics()
+    const shared = { store, log: silentLog, metrics, clock: systemClock }
+    const levers = { ...shared, host: one, noticeMs: NOTICE, wake: () => bus.ring(one) }
+    const directory = mkdtempSync(join(tmpdir(), 'atoll-levers-'))
+    const file = join(directory, 'ledger.json')
+    const agent = startAgent(
+      {
+        ...{ ...shared, bus, services: [service], duties: [createLevers(levers)] },
+        ledger: createLedger({ file, clock: systemClock, log: silentLog }),
+        rows: createRowWatch({ log: silentLog, monotonic: () => performance.now() }),
+        watchKernel: () => () => undefined,
+        onRecordsChanged: () => undefined,
+        random: () => 0,
+      },
+      { host: one, identity: one, intervalMs: HOUR, resyncMs: HOUR },
+    )
+    return {
+      passes: () => agent.status().passes,
+      async [Symbol.asyncDispose]() {
+        await agent.close()
+        rmSync(directory, { recursive: true })
+      },
+    }
+  }
 })
 
 describe('many different schedules', () => {
