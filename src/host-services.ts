@@ -20,7 +20,7 @@ import { createFirewall } from './services/firewall/firewall.ts'
 import { createFloatingIpFlows, createFloatingIps } from './services/floating-ips.ts'
 import { createFlowLogs } from './services/flow-logs/flow-logs.ts'
 import type { FlowLogOutput } from './services/flow-logs/writer.ts'
-import { createLinks } from './services/links.ts'
+import { createLinks, createRoutesToPeers } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import { createNextHops, type NextHopHook } from './services/next-hops.ts'
 import type { HostService } from './services/service.ts'
@@ -166,6 +166,7 @@ export function createHostServices(
     ...monitors.services.map(vpcs.own),
     ...answers.map(vpcs.own),
     ...vpcs.services(wake),
+    vpcs.own(createRoutesToPeers(host, config.fabric)),
     // After the links to the namespaces of VPCs.
     vpcs.own(
       createFloatingIps({

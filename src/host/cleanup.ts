@@ -53,7 +53,7 @@ export async function removeAllOfOurs(
     }
     for (const change of await removePoolGateways(ip))
       removed.push(`policy route ${change.slice(1)}`)
-    for (const change of await removeRouterRoutes(ip)) removed.push(`router ${change.slice(1)}`)
+    for (const change of await removeRouterRoutes(ip)) removed.push(`subnet ${change.slice(1)}`)
     await ip.deleteLockRule()
     const { engineBridges } = await readHostRouting(ip)
     if (engineBridges.length === 0 && createForwarding(forwardingFile).restore())

@@ -15,6 +15,7 @@ import type { FlowTraffic, TrackedFlow } from '../model/flow.ts'
 import type { ForeignChain } from '../model/foreign-rules.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import type { InstanceLimits } from '../model/limits.ts'
+import type { PeerNetwork } from '../model/peering.ts'
 import type { RouterRoutes } from '../model/router-routes.ts'
 import type { TraceEvent } from '../model/trace.ts'
 import type { FlowFilter } from './network/conntrack.ts'
@@ -200,7 +201,7 @@ export interface NamespaceHost {
     link?: string | null,
   ): Promise<readonly string[]>
 
-  /** As `ensureRoutes`, the routes to routers. Those whose link is not there lead nowhere. */
+  /** As `ensureRoutes`, the routes of subnets. Those whose link is not there lead nowhere. */
   ensureRouterRoutes(wanted: RouterRoutes): Promise<readonly string[]>
 
   /**
@@ -357,12 +358,6 @@ export interface Host extends NamespaceHost {
    */
   sendDescriptor(socket: Connection, bytes: Uint8Array, fd: number): void
   readonly vpcs: VpcNamespaces
-}
-
-/** A VPC that is peered with another one, by its number. */
-export interface PeerNetwork {
-  readonly network: number
-  readonly cidr: Cidr
 }
 
 /** Network namespaces of VPCs, by the VPC's number. They outlive this process. */

@@ -75,7 +75,7 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
     ensureRoutes: (routes, vpcs, link = null) =>
       attempt('routes cannot be set', () => ensureFabricRoutes(ip, routes, vpcs, link)),
     ensureRouterRoutes: (wanted) =>
-      attempt('routes to routers cannot be set', () => ensureRouterRoutes(ip, wanted)),
+      attempt('routes of subnets cannot be set', () => ensureRouterRoutes(ip, wanted)),
     ...rules.port,
     ensureDockerCoexistence: parts.coexistWithDocker,
     injectFrame: (link, from, frame) =>

@@ -24,7 +24,8 @@ export const FABRIC_LINK = 'at-fabric'
  */
 export const TRANSIT_LINK_PREFIX = 'at-t-'
 /**
- * Links between the namespaces of two peered VPCs, by the number of the VPC at the other end.
+ * Links between the namespaces of two peered VPCs, by the number of the VPC at the other end; 0:
+ * the machine's own namespace is there.
  */
 export const PEER_LINK_PREFIX = 'at-p-'
 /** The way out of the namespace of a VPC. */
@@ -117,20 +118,25 @@ export const ACCEPTED_MARK = 0x2000_0000
 /** Priority of our policy rule (`ip rule`), which rejects packets with `UNVERIFIED_MARK`. */
 export const LOCK_RULE_PRIORITY = 167
 /**
+ * Priority of policy rules for what a subnet of the machine's own namespace sends to a peered VPC.
+ * They come before those for floating IPs: what goes to a peer has none.
+ */
+export const PEER_RULE_PRIORITY = 168
+/**
  * Priority of the first of two policy rules for a source that leaves by the gateway of a pool; the
  * second has the next (`host/network/pool-gateways.ts`).
  */
-export const POLICY_RULE_PRIORITY = 168
+export const POLICY_RULE_PRIORITY = 169
 /**
- * Route protocol number of routes to instances that are routers, and of the policy rules for them.
- * They are in tables of their own (`host/network/router-routes.ts`).
+ * Route protocol number of routes of subnets, to instances that are routers and to peers, and of
+ * the policy rules for them. They are in tables of their own (`host/network/router-routes.ts`).
  */
 export const ROUTER_ROUTE_PROTOCOL = 168
 /**
  * Priority of policy rules for what comes from a router; those for what comes from a subnet have
  * the next.
  */
-export const ROUTER_RULE_PRIORITY = 170
+export const ROUTER_RULE_PRIORITY = 171
 /**
  * Name of the traffic control programs that lock a NIC. The number changes with the programs, so
  * that older ones are replaced.

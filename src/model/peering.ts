@@ -2,7 +2,7 @@
  * Peering of two VPCs, whose instances then reach each other at their private addresses. Pure.
  * https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html
  */
-import { type Cidr, cidrOverlaps } from './addr.ts'
+import { type Cidr, cidrOverlaps, type Ipv4 } from './addr.ts'
 import type { AccountId, PeeringId, VpcId } from './ids.ts'
 import type { Vpc } from './records.ts'
 
@@ -65,6 +65,31 @@ export interface PeeredVpc {
   readonly showsPrivate?: true
 }
 
+/**
+ * A VPC with a namespace as the machine's own one sees it, with which a VPC in there is peered.
+ * Only what subnets with a route to the connection exchange with it takes the link. For all else of
+ * the machine, the range is what it would be without the peering.
+ */
+export interface RoutedPeer extends PeeredVpc {
+  readonly link: string
+  /** The VPC in the machine's own namespace. */
+  readonly own: VpcId
+  readonly ownCidr: Cidr
+}
+
+/**
+ * Stands for the machine's own namespace among the numbers of VPCs' namespaces, which begin with 1.
+ */
+export const MACHINE_NETWORK = 0
+
+/** A VPC that is peered with another one, by its number; `MACHINE_NETWORK`: it has none. */
+export interface PeerNetwork {
+  readonly network: number
+  readonly cidr: Cidr
+  /** Its namespace's own address, by which that sends errors to a peer. Absent: not known. */
+  readonly source?: Ipv4
+}
+
 /** A request is over after seven days (VPC peering guide, "VPC peering connection lifecycle"). */
 export const PEERING_REQUEST_MS = 7 * 24 * 3600 * 1000
 
@@ -74,29 +99,33 @@ export function peersOfVpc(vpc: VpcId, peerings: readonly ActivePeering[]): read
 }
 
 /**
- * The peerings that hosts can make: both VPCs are there, each with a network of its own, and
- * neither overlaps the other or another peer of the other. The database keeps most others from
- * being there.
+ * The peerings that hosts can make: both VPCs are there, and neither overlaps the other or another
+ * peer of the other. One of them at least has a network of its own, and no other peer in the
+ * machine's own namespace than that VPC. The database keeps most others from being there.
  */
 export function usablePeerings(
   peerings: readonly ActivePeering[],
   vpcs: readonly Pick<Vpc, 'id' | 'cidr' | 'network'>[],
 ): readonly ActivePeering[] {
-  const known = new Map(
-    vpcs.flatMap((vpc) => (vpc.network === null ? [] : [[vpc.id, vpc.cidr] as const])),
-  )
+  const known = new Map(vpcs.map((vpc) => [vpc.id, vpc]))
   const reached = new Map<VpcId, Cidr[]>()
+  /** Of VPCs with a network of their own, those that have a peer without. */
+  const linked = new Set<VpcId>()
   return peerings
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))
     .filter(({ vpcs: [a, b] }) => {
       const [ofA, ofB] = [known.get(a), known.get(b)]
       if (ofA === undefined || ofB === undefined) return false
-      const fromA = reached.get(a) ?? [ofA]
-      const fromB = reached.get(b) ?? [ofB]
-      if (fromA.some((net) => cidrOverlaps(net, ofB))) return false
-      if (fromB.some((net) => cidrOverlaps(net, ofA))) return false
-      reached.set(a, [...fromA, ofB])
-      reached.set(b, [...fromB, ofA])
+      if (ofA.network === null && ofB.network === null) return false
+      const crossing = ofA.network === null ? b : ofB.network === null ? a : null
+      if (crossing !== null && linked.has(crossing)) return false
+      const fromA = reached.get(a) ?? [ofA.cidr]
+      const fromB = reached.get(b) ?? [ofB.cidr]
+      if (fromA.some((net) => cidrOverlaps(net, ofB.cidr))) return false
+      if (fromB.some((net) => cidrOverlaps(net, ofA.cidr))) return false
+      if (crossing !== null) linked.add(crossing)
+      reached.set(a, [...fromA, ofB.cidr])
+      reached.set(b, [...fromB, ofA.cidr])
       return true
     })
 }

@@ -30,7 +30,7 @@ import type { LeverEvent } from './lever.ts'
 import type { MetadataOptions } from './metadata-options.ts'
 import type { NatShare } from './nat.ts'
 import type { AclRule } from './network-acl.ts'
-import type { ActivePeering, PeeredVpc } from './peering.ts'
+import type { ActivePeering, PeeredVpc, RoutedPeer } from './peering.ts'
 import type { PlacementMembership } from './placement-group.ts'
 import type { ProfileWant } from './profile-want.ts'
 import type { ReservedTag } from './reserved-tags.ts'
@@ -50,6 +50,11 @@ export interface HostWant {
    * in the ledger.
    */
   readonly peered?: readonly PeeredVpc[] | undefined
+  /**
+   * Of a want that is restricted to the machine's own network namespace: the VPCs with a namespace
+   * that are peered with one in there which this host has instances of. Not in the ledger.
+   */
+  readonly routedPeers?: readonly RoutedPeer[] | undefined
   /** The ports that its NICs go out with (`plan/nat-shares.ts`); absent: any. Not in the ledger. */
   readonly natShares?: readonly NatShare[] | undefined
   /** By which its addresses are seen outside (`plan/stand-ins.ts`). Not in the ledger. */

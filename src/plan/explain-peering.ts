@@ -1,9 +1,10 @@
 /** Whether a peering connection joins the VPCs of two instances, for `atoll explain`. Pure. */
 import type { Ipv4 } from '../model/addr.ts'
-import type { VpcId } from '../model/ids.ts'
+import type { HostRouting } from '../model/host-routing.ts'
+import type { HostName, VpcId } from '../model/ids.ts'
 import { type ActivePeering, usablePeerings } from '../model/peering.ts'
 import type { Vpc } from '../model/records.ts'
-import type { End } from './explain-question.ts'
+import { addressOf, type End, hostOf, vpcOf } from './explain-question.ts'
 import { judgePeerRoute, type RouteRecords } from './explain-routes.ts'
 
 /** Null when both are in one VPC. */
@@ -34,6 +35,27 @@ export function judgePeering(
         passes: true,
         text: `The peering connection ${found.id} joins ${from} and ${to}.`,
       }
+}
+
+/**
+ * The host's own addresses within the range of a peer: from the machine's own namespace they lead
+ * to the host itself, and nothing is taken from there that claims one. Empty: neither end has one.
+ */
+export function lostToHost(
+  ends: readonly [End, End],
+  { vpcs }: { readonly vpcs: readonly Vpc[] },
+  { host, routing }: { readonly host: HostName; readonly routing: HostRouting },
+): readonly { readonly passes: false; readonly text: string }[] {
+  const isInMachine = (end: End) =>
+    vpcs.some(({ id, network }) => id === vpcOf(end) && network === null)
+  const inMachine = ends.find(isInMachine)
+  const inside = ends.find((end) => !isInMachine(end))
+  const ip = inside === undefined ? null : addressOf(inside)
+  // Only of the host that answers the addresses are known.
+  if (inMachine === undefined || ip === null || hostOf(inMachine) !== host) return []
+  if (!routing.addresses.includes(ip)) return []
+  const text = `${ip} is an address of host ${host} itself, so instances of ${vpcOf(inMachine)} on it do not reach the peer there.`
+  return [{ passes: false, text }]
 }
 
 /** Whether the subnet of one end has a route to an address of the other; empty: it needs none. */

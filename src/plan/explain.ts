@@ -15,7 +15,7 @@ import type { Instance } from '../model/records.ts'
 import type { SharedWant } from '../model/want.ts'
 import { groupStep } from './explain-groups.ts'
 import { outwardAddress } from './explain-nat.ts'
-import { judgePeering, peerRoute } from './explain-peering.ts'
+import { judgePeering, lostToHost, peerRoute } from './explain-peering.ts'
 import {
   addressOf,
   type CloudRecords,
@@ -196,7 +196,7 @@ function pathSteps(packet: Packet): readonly Step[] {
   }
   const floatingIp = floatingIpOf(destination)
   if (floatingIp !== null) return floatingSteps(packet, source, floatingIp)
-  const local = hostServiceSteps(packet)
+  const local = isJoined(packet) ? null : hostServiceSteps(packet)
   if (local !== null) return local
   const egress = [
     groupStep(packet, source.nic, true),
@@ -307,6 +307,7 @@ function routeSteps(packet: Packet): readonly Step[] {
       ...[
         ...peerRoute(source, flow.destination, peering.peering, records),
         ...peerRoute(destination, flow.source, peering.peering, records),
+        ...lostToHost([source, destination], records, surroundings),
       ].map(({ passes, text }) => step('route', passes, text)),
     )
   const there = hostOf(destination)
@@ -320,6 +321,14 @@ function routeSteps(packet: Packet): readonly Step[] {
       ? step('route', false, `Host ${host} has no route to ${flow.destination}.`)
       : step('route', true, `Host ${host} has a route by ${via} to host ${there}.`),
   ]
+}
+
+/** Whether both are instances between which a host may have no address: it has that elsewhere. */
+function isJoined({ source, destination, records }: Packet): boolean {
+  if (source.kind === 'address' || destination.kind === 'address') return false
+  const [from, to] = [vpcOf(source), vpcOf(destination)]
+  if (from === to) return from !== null && networkOf(from, records) !== null
+  return judgePeering(from, to, records)?.passes === true
 }
 
 /**

@@ -15,7 +15,13 @@ import { type Cidr, formatCidr } from '../model/addr.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import { FABRIC_LINK, GUARD_TABLE, TRANSIT_LINK_PREFIX } from '../model/names.ts'
 import { baseChain, type NftObject, set, tableText } from './nft-tables.ts'
-import { ANY_NIC, dropUnattributed as drop, dropCounter, NOT_ACCEPTED } from './nft-text.ts'
+import {
+  ANY_NIC,
+  ANY_PEER,
+  dropUnattributed as drop,
+  dropCounter,
+  NOT_ACCEPTED,
+} from './nft-text.ts'
 
 /** After every other filter chain: the highest named priority of nft(8) is 300. */
 const AFTER_ALL = 450
@@ -77,6 +83,7 @@ function guardChains(routing: HostRouting): readonly NftObject[] {
     baseChain('input', `type filter hook input priority ${AFTER_ALL}; policy accept;`, [
       `iifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
       `iifname ${ANY_TRANSIT} ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      `iifname ${ANY_PEER} ${NOT_ACCEPTED} ${drop('unjudged')}`,
       // Separate rules, because packets may see a new set before its elements are in it.
       `iifname ${ANY_NIC} accept`,
       'iifname "lo" accept',
@@ -87,6 +94,8 @@ function guardChains(routing: HostRouting): readonly NftObject[] {
       `oifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
       `iifname ${ANY_TRANSIT} ${NOT_ACCEPTED} ${drop('unjudged')}`,
       `oifname ${ANY_TRANSIT} ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      `iifname ${ANY_PEER} ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      `oifname ${ANY_PEER} ${NOT_ACCEPTED} ${drop('unjudged')}`,
       `ip saddr @vpcs ${NOT_ACCEPTED} ${drop('unjudged')}`,
       `ip daddr @vpcs ${NOT_ACCEPTED} ${drop('unjudged')}`,
       ...(routing.forwardedBefore ? [] : dropOtherForwarding(routing)),

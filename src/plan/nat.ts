@@ -27,7 +27,7 @@ import { addressesOf, floatingIpsOf, type HostWant, type NicWant } from '../mode
 import type { FloatingRules } from './floating.ts'
 import { type Networks, networks } from './networks.ts'
 import { baseChain, chain, map, type NftObject, set } from './nft-tables.ts'
-import { ANY_NIC, drop } from './nft-text.ts'
+import { ANY_NIC, ANY_PEER, drop } from './nft-text.ts'
 import { isSeen } from './stand-ins.ts'
 import { ANY_TRANSIT } from './transit-rules.ts'
 
@@ -105,6 +105,7 @@ export function natRules(input: NatInput): NatRules {
     objects: [
       ...transits.objects,
       chain('outbound', [
+        ...(want.routedPeers === undefined ? [] : [`oifname ${ANY_PEER} accept`]),
         ...vpcs.match('ip daddr').map((ours) => `${ours} accept`),
         ...shown.leaving.flatMap((verdict) =>
           exceptions.matches.map((there) => `${there} ${verdict}`),

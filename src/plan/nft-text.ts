@@ -1,5 +1,10 @@
 /** Verdicts that all tables share, and why packets are dropped. Pure. */
-import { ACCEPTED_MARK, NIC_LINK_PREFIX, UNVERIFIED_MARK } from '../model/names.ts'
+import {
+  ACCEPTED_MARK,
+  NIC_LINK_PREFIX,
+  PEER_LINK_PREFIX,
+  UNVERIFIED_MARK,
+} from '../model/names.ts'
 import { type NftObject, namedCounter } from './nft-tables.ts'
 import { dropBy, dropCounted, dropCounterOf } from './nic-counters.ts'
 
@@ -55,6 +60,8 @@ export function dropCounterName(reason: DropReason): string {
 
 /** Matches the link of every NIC. */
 export const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
+/** Matches every link to a peer. */
+export const ANY_PEER = `"${PEER_LINK_PREFIX}*"`
 /** Accepts, and sets the mark without which the guard drops the packet. */
 export const ACCEPT = `meta mark set meta mark | ${hex(ACCEPTED_MARK)} accept`
 /** Matches packets without that mark. */

@@ -8,7 +8,8 @@
  * - `routes_back_N` for what comes from outside: answers must go out by an internet gateway.
  * - `routes_float_N` and `routes_float_back_N` for a floating IP of the same host, by which a
  *   packet would leave the VPC and come in again if the host did not translate it at once.
- * - `routes_peers_N` and `routes_peers_back_N` for a peer: by a route to the connection only.
+ * - `routes_peers_N` and `routes_peers_back_N` for a peer: by a route to the connection only. In
+ *   the machine's own namespace the link tells what is from or for a peer, else its network does.
  * - `routes_nat_N`, before floating IPs become sources: what goes by a NAT gateway is masqueraded.
  *
  * Each returns what may pass. Between subnets of a VPC there is always a route (`local`).
@@ -16,13 +17,14 @@
 import { type Cidr, cidrContains, formatCidr, type Ipv4 } from '../model/addr.ts'
 import type { Flow, TrackedFlow } from '../model/flow.ts'
 import { FABRIC_LINK } from '../model/names.ts'
-import type { PeeredVpc } from '../model/peering.ts'
+import type { PeeredVpc, RoutedPeer } from '../model/peering.ts'
 import { addressesOf, floatingIpsOf, type HostWant, type NicWant } from '../model/want.ts'
 import type { RouteWant, WayOut } from '../model/ways-out.ts'
 import { TRANSLATE } from './nat.ts'
 import { type Networks, networks } from './networks.ts'
 import { chain, type NftObject } from './nft-tables.ts'
-import { ANY_NIC, drop } from './nft-text.ts'
+import { ANY_NIC, ANY_PEER, drop } from './nft-text.ts'
+import { leadsToPeer, routedPeerAt } from './routed-peers.ts'
 import {
   isRouter,
   isUntranslated,
@@ -105,24 +107,32 @@ export function routeRules(
       subnets.match(field).map((own) => `${own} ${more}jump ${verdict}_${name}`),
     )
   const hairpin = 'ct status dnat '
-  const { peered = [] } = want
-  const ofPeers = (own: 'ip saddr' | 'ip daddr', other: string, verdict: string) =>
-    peered.flatMap(({ cidr }) => to(alike, own, `${other} ${formatCidr(cidr)} `, verdict))
+  const { peered = [], routedPeers = [] } = want
+  const peers = [...peered, ...routedPeers]
+  const ofPeers = (own: 'ip saddr' | 'ip daddr', other: string, verdict: string, side: string) => [
+    ...peered.flatMap(({ cidr }) => to(alike, own, `${other} ${formatCidr(cidr)} `, verdict)),
+    ...routedPeers.flatMap(({ cidr, link }) =>
+      to(alike, own, `${side} "${link}" ${other} ${formatCidr(cidr)} `, verdict),
+    ),
+  ]
+  const ofRouted = (line: string) => (routedPeers.length === 0 ? [] : [line])
   return {
     objects: [
       ...alike.flatMap(({ subnets }) => subnets.sets),
       ...alike.flatMap((one) => chainsOf(one, hasFloatingIps)),
       ...byNat.map(natChain),
-      ...(peered.length === 0 ? [] : alike.flatMap((one) => peerChains(one, peered))),
+      ...(peers.length === 0 ? [] : alike.flatMap((one) => peerChains(one, peers))),
       chain('leave_subnet', [
         ...routers.leaving,
-        ...ofPeers('ip saddr', 'ip daddr', 'routes_peers'),
+        ...ofPeers('ip saddr', 'ip daddr', 'routes_peers', 'oifname'),
+        ...ofRouted(`oifname ${ANY_PEER} goto leave_host`),
         ...vpcs.match('ip daddr').map((ours) => `${ours} goto leave_host`),
         ...to(alike, 'ip saddr', '', 'routes'),
         'goto leave_host',
       ]),
       chain('enter_subnet', [
-        ...ofPeers('ip daddr', 'ip saddr', 'routes_peers_back'),
+        ...ofPeers('ip daddr', 'ip saddr', 'routes_peers_back', 'iifname'),
+        ...ofRouted(`iifname ${ANY_PEER} return`),
         // From a router on another host, which may forward what is from outside.
         ...(hasRouters ? [`iifname "${FABRIC_LINK}" return`] : []),
         ...vpcs.match('ip saddr').map((ours) => `${ours} return`),
@@ -219,6 +229,7 @@ export interface Ways {
   /** Private addresses by floating IPs of these NICs. */
   readonly floats: ReadonlyMap<Ipv4, Ipv4>
   readonly peered: readonly PeeredVpc[]
+  readonly routedPeers: readonly RoutedPeer[]
   /** Subnets with routes to routers, those of NICs on other hosts, too. */
   readonly led: LedSubnets
   /** Whether instances may get, by a router, what is from outside. */
@@ -240,20 +251,10 @@ export function waysOf(want: HostWant): Ways {
       nics.flatMap((nic) => floatingIpsOf(nic).map(({ ip, publicIp }) => [publicIp, ip] as const)),
     ),
     peered: want.peered ?? [],
+    routedPeers: want.routedPeers ?? [],
     led: ledSubnets(want),
     hasRouters: nics.some(isRouter) || want.shared.vpcs.some((vpc) => vpc.hasRouters === true),
   }
-}
-
-/** Whether a subnet with these routes has one to a peer. */
-function leadsToPeer(
-  ip: Ipv4,
-  routes: readonly RouteWant[] | undefined,
-  { id }: PeeredVpc,
-): boolean {
-  if (routes === undefined) return true
-  const way = routeTo(ip, routes)?.to
-  return way?.kind === 'peering' && way.peering === id
 }
 
 /** Whether the routes of this host's NICs let the flow begin, with the translation that it has. */
@@ -272,6 +273,8 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
   const [toPeer, fromPeer] = [peerAt(flow.destination), peerAt(flow.source)]
   if (toPeer !== undefined) return leadsToPeer(flow.destination, own, toPeer)
   if (fromPeer !== undefined) return leadsToPeer(flow.source, other, fromPeer)
+  // What was translated has gone elsewhere before there was the route.
+  if (routedPeerOf(flow, ways) !== undefined) return isUntranslated(flow)
   if (own !== undefined && !isInside(flow.destination)) {
     const way = routeTo(flow.destination, own)?.to
     if (way === undefined || !PASSES.leaves(way)) return false
@@ -292,14 +295,31 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
   return back !== undefined && PASSES.arrives(back)
 }
 
-/** Whether a flow that was led to a router is not any more. */
+/** The peer to which a flow is led by a route of its subnet, or by which it comes from there. */
+function routedPeerOf(
+  { source, destination }: Flow,
+  { routes, routedPeers }: Ways,
+): RoutedPeer['id'] | undefined {
+  const at = (own: Ipv4, other: Ipv4) =>
+    routes.has(own) ? routedPeerAt(other, routes.get(own), routedPeers)?.id : undefined
+  return at(source, destination) ?? at(destination, source)
+}
+
+/**
+ * Whether a flow that was led to a router is not any more, or one that was led to a peer, or came
+ * from there, would be of another peer or of the outside.
+ */
 export function isLedAway(flow: Flow, before: Ways, now: Ways): boolean {
-  return wayToRouter(flow, before.led) !== undefined && wayToRouter(flow, now.led) === undefined
+  return (
+    (wayToRouter(flow, before.led) !== undefined && wayToRouter(flow, now.led) === undefined) ||
+    routedPeerOf(flow, before) !== routedPeerOf(flow, now)
+  )
 }
 
 /** Whether `now` may forbid a flow that `before` let begin. */
 export function isRerouted(before: Ways, now: Ways): boolean {
   if (JSON.stringify(before.led.led) !== JSON.stringify(now.led.led)) return true
+  if (JSON.stringify(before.routedPeers) !== JSON.stringify(now.routedPeers)) return true
   // NICs of one subnet share its list.
   const compared = new Map<unknown, unknown>()
   return [...before.routes].some(([ip, routes]) => {

@@ -24,6 +24,7 @@ import { type Networks, networks } from './networks.ts'
 import { chain, type NftObject } from './nft-tables.ts'
 import { ACCEPT, ANY_NIC, drop } from './nft-text.ts'
 import { type Permissions, permittingRule } from './permits.ts'
+import { routesToPeers } from './routed-peers.ts'
 import { routeTo } from './routes.ts'
 
 /** The hosts' own services, which need no route. */
@@ -72,7 +73,8 @@ function leadingSubnets({ subnets }: SharedWant): readonly LeadingSubnet[] {
 }
 
 /** What the routing tables of this host say. `fabric` is the link to the other hosts, if any. */
-export function routerRoutes({ local, shared }: HostWant, fabric: string | null): RouterRoutes {
+export function routerRoutes(want: HostWant, fabric: string | null): RouterRoutes {
+  const { local, shared } = want
   const routers = local.instances.flatMap(({ nics }) => nics.filter(isRouter))
   const hopOf = (to: WayOut) => {
     if (to.kind !== 'nic') return null
@@ -101,6 +103,7 @@ export function routerRoutes({ local, shared }: HostWant, fabric: string | null)
       leading.length === 0
         ? []
         : routers.map(({ id, subnetCidr }) => ({ link: nicLinkName(id), subnet: subnetCidr })),
+    toPeers: routesToPeers(want),
   }
 }
 

@@ -17,6 +17,7 @@ import { addressesOf, type HostWant, type NicWant } from '../model/want.ts'
 import type { Networks } from './networks.ts'
 import { chain, map, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT_VERIFIED, drop } from './nft-text.ts'
+import { subnetsLedTo } from './routed-peers.ts'
 import { isRouter, type RouterRouteRules, routerRouteRules } from './router-routes.ts'
 
 /** Chains and sets of the main table, and lines for its chains. */
@@ -38,7 +39,7 @@ const NOBODY: readonly Cidr[] = [
 
 /** The rules for these NICs of a namespace. */
 export function routerRules(
-  { shared }: Pick<HostWant, 'shared'>,
+  { shared, routedPeers = [] }: Pick<HostWant, 'shared' | 'routedPeers'>,
   nics: readonly NicWant[],
   vpcs: Networks,
 ): RouterRules {
@@ -48,6 +49,11 @@ export function routerRules(
   const own = routers.flatMap((nic) => addressesOf(nic).map((ip) => `${linkOf(nic)} . ${ip}`))
   const byVpc = [...Map.groupBy(routers, ({ vpc }) => vpc)].toSorted(([a], [b]) => (a < b ? -1 : 1))
   const peers = shared.peers.length === 0 ? [] : [`ip saddr @peers ${drop('spoofed')}`]
+  const ofPeers = routedPeers.flatMap((peer) =>
+    subnetsLedTo(peer, shared).map(
+      (led) => `ip saddr ${formatCidr(peer.cidr)} ip daddr ${formatCidr(led)} ${drop('spoofed')}`,
+    ),
+  )
   return {
     objects: [
       set('router_links', ['type ifname'], routers.map(linkOf)),
@@ -69,6 +75,7 @@ export function routerRules(
             .slice(0, 1)
             .map((nic) => `ip saddr ${formatCidr(nic.vpcCidr)} ${ACCEPT_VERIFIED}`),
           ...vpcs.match('ip saddr').map((others) => `${others} ${drop('spoofed')}`),
+          ...ofPeers,
           ACCEPT_VERIFIED,
         ]),
       ]),

@@ -45,7 +45,7 @@ import {
 } from './nft-tables.ts'
 import { ACCEPT, ACCEPT_VERIFIED, ANY_NIC, DROP_REASONS, drop, dropCounter } from './nft-text.ts'
 import { dropChain, nicCounterSets } from './nic-counters.ts'
-import { peeringRules } from './peering-rules.ts'
+import { type PeeringRules, peeringRules } from './peering-rules.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
 import { type RouteRules, routeRules } from './route-rules.ts'
 import { type RouterRules, routerRules, routerSenders } from './routers.ts'
@@ -203,7 +203,7 @@ function inetTable(
     ...routes.objects,
     ...securityGroupChains(want, nics, routes.leaving, settings.countedRules),
     ...transit.chains,
-    ...hostChains(settings, want, routes, peering.input),
+    ...hostChains(settings, want, routes, peering),
     ...forwardChains(settings, vpcs, routes, [peering.forward, nat.returning]),
     ...aclRules(want, nics),
     ...nat.objects,
@@ -302,7 +302,7 @@ function hostChains(
   settings: FirewallSettings,
   { transits = [] }: Pick<HostWant, 'transits'>,
   routes: RouteRules,
-  fromPeers: readonly string[],
+  peering: Pick<PeeringRules, 'input' | 'output'>,
 ): readonly NftObject[] {
   const { fabric, inVpc } = settings
   // VPCs with a namespace have VXLAN in both modes.
@@ -335,7 +335,7 @@ function hostChains(
             `iifname "${WORLD_LINK}" ${drop('service_outside')}`,
           ]
         : [`iifname ${ANY_TRANSIT} goto host_from_transit`]),
-      ...fromPeers,
+      ...peering.input,
       // Not in prerouting: there it would match the answer to an instance that was masqueraded to
       // this port.
       ...(hasVxlan
@@ -351,6 +351,7 @@ function hostChains(
       `oifname ${ANY_NIC} icmp type redirect ${drop('option')}`,
       `oifname ${ANY_NIC} ${ACCEPT}`,
       ...(inVpc === true ? [] : [`oifname ${ANY_TRANSIT} ${ACCEPT}`]),
+      ...peering.output,
       ...onlyWrapped(fabric, drop('fabric')),
     ]),
   ]

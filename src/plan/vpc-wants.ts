@@ -2,17 +2,17 @@
  * A host's want, divided by network namespaces: one part for the machine's own, which has every VPC
  * without a number, and one for each other VPC that the host has instances in. Pure.
  *
- * Of two peered VPCs, the one with the lower number crosses: its packets go over to the namespace
- * of the other one on its own host, and from there on they travel as the other VPC's. So packets of
- * both directions take the same way, and a host that has instances of the lower one only has the
- * namespace of the other, too.
+ * Of two peered VPCs, the one with the lower number crosses, or the one without: its packets go
+ * over to the namespace of the other one on its own host, and from there on they travel as the
+ * other VPC's. So packets of both directions take the same way, and a host that has instances of
+ * the lower one only has the namespace of the other, too.
  *
  * Each part is a want by itself, as if there were nothing else on the host. So two VPCs may have
  * the same addresses, and a service that is given one part knows nothing of any other.
  */
 import type { VpcId } from '../model/ids.ts'
 import { peerLinkName } from '../model/names.ts'
-import type { PeeredVpc } from '../model/peering.ts'
+import { MACHINE_NETWORK, type PeeredVpc, type RoutedPeer } from '../model/peering.ts'
 import { nextHopOf, type Transit, transitOf } from '../model/transit.ts'
 import { floatingIpsOf, type HostWant, type InstanceWant, type SharedWant } from '../model/want.ts'
 import { peersIn, withPeerRecords } from './peer-records.ts'
@@ -42,22 +42,22 @@ export function wantsByVpc(want: HostWant): VpcWants {
   const numbers = new Map(shared.vpcs.map(({ id, network }) => [id, network]))
   const instances = instancesByNetwork(local.instances)
   const partOfVpc = createParts(shared)
-  const peersOf = createPeers(shared, (network) => instances.has(network))
+  const here = new Set(nics.map(({ vpc }) => vpc))
+  const peersOf = createPeers(shared, ({ id, network }) =>
+    network === undefined ? here.has(id) : instances.has(network),
+  )
   const peers = shared.peers.map(({ host, address }) => ({
     ...{ host, address: nextHopOf(address), underlay: address },
   }))
   const vpcs = new Map<number, VpcWant>()
   for (const [vpc, network] of numbers) {
     if (network === undefined) continue
-    const peered = peersOf(vpc, network)
-    const here = instances.get(network) ?? []
-    if (here.length === 0 && peered.every(({ link }) => link === null)) continue
+    const peered = peersOf(vpc)
+    const inside = instances.get(network) ?? []
+    if (inside.length === 0 && peered.every(({ link }) => link === null)) continue
     const part = withPeerRecords(
       partOfVpc(vpc),
-      peered.map((peer) => ({
-        part: partOfVpc(peer.vpc),
-        showsPrivate: peer.showsPrivate === true,
-      })),
+      peered.map(({ vpc, showsPrivate = false }) => ({ part: partOfVpc(vpc), showsPrivate })),
     )
     const routes = [part, ...crossing(peered, network).map(partOfVpc)]
       .flatMap((one) => one.routes)
@@ -69,15 +69,26 @@ export function wantsByVpc(want: HostWant): VpcWants {
       vpc,
       want: {
         ...(peered.length === 0 ? {} : { peered }),
-        local: { ...local, instances: here, ...rest },
+        local: { ...local, instances: inside, ...rest },
         shared: { ...part, subnets: part.subnets.map(withNextHops), peers, routes },
       },
     })
   }
+  const routedPeers = shared.vpcs.flatMap((vpc) =>
+    vpc.network === undefined ? routedPeersOf(vpc, peersOf(vpc.id)) : [],
+  )
+  const own = partOf(shared, (vpc) => vpc === undefined || numbers.get(vpc) === undefined)
   return {
     own: {
+      ...(routedPeers.length === 0 ? {} : { routedPeers }),
       local: { ...local, instances: instances.get(undefined) ?? [] },
-      shared: partOf(shared, (vpc) => vpc === undefined || numbers.get(vpc) === undefined),
+      shared: withPeerRecords(
+        own,
+        routedPeers.map(({ vpc, showsPrivate = false }) => ({
+          part: partOfVpc(vpc),
+          showsPrivate,
+        })),
+      ),
       transits: [...vpcs]
         .toSorted(([a], [b]) => a - b)
         .map(([network, part]) => ({
@@ -108,14 +119,26 @@ function floatingIpsIn({ want }: VpcWant): Pick<Transit, 'floatingIps'> {
   return floatingIps.length === 0 ? {} : { floatingIps }
 }
 
+/** The peers of a VPC in the machine's own namespace; none without instances of it here. */
+function routedPeersOf(
+  { id: own, cidr: ownCidr }: SharedWant['vpcs'][number],
+  peers: readonly PeeredVpc[],
+): readonly RoutedPeer[] {
+  return peers.flatMap((peer) =>
+    peer.link === null || peer.network === MACHINE_NETWORK
+      ? []
+      : { ...peer, link: peer.link, own, ownCidr },
+  )
+}
+
 /**
  * A function that gives the VPCs that are peered with one, and the links to those that this host
- * has a link to. `isUsed` tells whether the host has instances in a network.
+ * has a link to. `isUsed` tells whether the host has instances of a VPC.
  */
 function createPeers(
   { peerings = [], vpcs }: SharedWant,
-  isUsed: (network: number) => boolean,
-): (vpc: VpcId, network: number) => readonly PeeredVpc[] {
+  isUsed: (vpc: SharedWant['vpcs'][number]) => boolean,
+): (vpc: VpcId) => readonly PeeredVpc[] {
   const known = new Map(vpcs.map((vpc) => [vpc.id, vpc]))
   const pairs = Map.groupBy(
     peerings.flatMap(({ id, vpcs: [a, b], showPrivate = [] }) => [
@@ -124,13 +147,15 @@ function createPeers(
     ]),
     ({ own }) => own,
   )
-  return (vpc, network) =>
-    (pairs.get(vpc) ?? []).flatMap(({ id, other, showPrivate }) => {
-      const peer = known.get(other)
-      if (peer?.network === undefined) return []
-      const link = isUsed(Math.min(network, peer.network)) ? peerLinkName(peer.network) : null
+  return (vpc) =>
+    (pairs.get(vpc) ?? []).flatMap(({ id, own, other, showPrivate }) => {
+      const [self, peer] = [known.get(own), known.get(other)]
+      if (self === undefined || peer === undefined) return []
+      const { cidr, network = MACHINE_NETWORK } = peer
+      const crossing = (self.network ?? MACHINE_NETWORK) < network ? self : peer
+      const link = isUsed(crossing) ? peerLinkName(network) : null
       const shows = showPrivate.includes(other) ? { showsPrivate: true as const } : {}
-      return [{ id, vpc: other, network: peer.network, cidr: peer.cidr, link, ...shows }]
+      return [{ id, vpc: other, network, cidr, link, ...shows }]
     })
 }
 
@@ -196,14 +221,14 @@ function partOf(shared: SharedWant, has: (vpc: VpcId | undefined) => boolean): S
 /** What the namespace of a VPC has of the shared want; null: the machine's own namespace. */
 export function sharedBeside(shared: SharedWant, vpc: VpcId | null): SharedWant {
   const numbered = new Set(shared.vpcs.flatMap((one) => (one.network === undefined ? [] : one.id)))
-  if (vpc === null || !numbered.has(vpc))
-    return partOf(shared, (one) => one === undefined || !numbered.has(one))
+  const own =
+    vpc === null || !numbered.has(vpc)
+      ? partOf(shared, (one) => one === undefined || !numbered.has(one))
+      : partOf(shared, (one) => one === vpc)
+  if (vpc === null) return own
   const peers = peersIn(shared.peerings ?? [], vpc).map((peer) => ({
     part: partOf(shared, (one) => one === peer.vpc),
     showsPrivate: peer.showsPrivate,
   }))
-  return withPeerRecords(
-    partOf(shared, (one) => one === vpc),
-    peers,
-  )
+  return withPeerRecords(own, peers)
 }

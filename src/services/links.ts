@@ -120,6 +120,28 @@ export function createLinks(options: {
   }
 }
 
+/**
+ * Routes to peers once more, which lead nowhere until their links are there. To be applied after
+ * the namespaces of VPCs: it is for the machine's own.
+ */
+export function createRoutesToPeers(
+  host: Pick<NamespaceHost, 'ensureRouterRoutes'>,
+  fabric: FabricSettings,
+): HostService {
+  return {
+    name: 'routes-to-peers',
+    watchesKernel: 'vpcs',
+    gate: false,
+    apply: async (pass) => {
+      if (pass.want.routedPeers === undefined) return []
+      const hasFabric = fabric.mode === 'vxlan' && fabric.address !== null
+      await ensureRouters(host, pass, hasFabric ? FABRIC_LINK : null)
+      return []
+    },
+    close: async () => {},
+  }
+}
+
 function createMeters(metrics: Metrics) {
   return {
     repairs: metrics.counter(
@@ -160,14 +182,14 @@ function hostSteps(
   ]
 }
 
-/** The routes of subnets to routers, here or, by this link, on other hosts. */
+/** The routes of subnets to routers, here or, by this link, on other hosts; and to peers. */
 async function ensureRouters(
-  host: NamespaceHost,
+  host: Pick<NamespaceHost, 'ensureRouterRoutes'>,
   { want, log }: Pass,
   fabricLink: string | null,
 ): Promise<void> {
   const changed = await host.ensureRouterRoutes(routerRoutes(want, fabricLink))
-  if (changed.length > 0) log.info({ changed }, 'routes to routers changed')
+  if (changed.length > 0) log.info({ changed }, 'routes of subnets changed')
 }
 
 /**

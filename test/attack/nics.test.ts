@@ -42,7 +42,7 @@ const PORT = 5555
 const ROUTER = { vpc: 'red', at: 0, number: 20, isRouter: true } as const
 const NEAR = { vpc: 'red', at: 0, number: 10 } as const
 const FAR = { vpc: 'red', at: 1, number: 11 } as const
-/** Peered with red. */
+/** Peered with red and with the default VPC. */
 const GREEN = { vpc: 'green', at: 0, number: 20 } as const
 /** With the addresses of red. */
 const BLUE = { vpc: 'blue', at: 0, number: 10 } as const
@@ -90,9 +90,14 @@ const [nic] = vpcInstance(ROUTER).nics
 const toRouter: WayOut = { kind: 'nic', nic: nic?.id ?? numbered('eni', 1), ip: nic?.ip as Ipv4 }
 const out: RouteWant = { destination: cidr('0.0.0.0/0'), to: { kind: 'internet' } }
 const led: RouteWant = { destination: cidr('203.0.113.0/24'), to: toRouter }
+/** By the connection of the default VPC. */
+const toGreen: RouteWant = {
+  destination: cidr('10.8.0.0/16'),
+  to: { kind: 'peering', peering: numbered('pcx', 1) },
+}
 /** What the records say. */
 const RECORDS = {
-  routes: { red: [led, out], plain: [out] },
+  routes: { red: [led, out], plain: [toGreen, out] },
   edgeRoutes: { red: [out], plain: [out] },
 } as const
 
@@ -170,7 +175,7 @@ describe('a router with raw sockets', () => {
 
   it('in the network of the hosts it is not taken for one of these, either', async () => {
     const claimed = [
-      ...['172.31.0.1', '172.31.16.1', HOST.fabric, HOST.uplink, HOST.peer],
+      ...['172.31.0.1', '172.31.16.1', HOST.fabric, HOST.uplink, HOST.peer, addressOf(GREEN)],
       ...NOBODY,
     ]
     const packets = claimed.map((source) => [source, addressOf(PLAIN)] as const)

@@ -6,7 +6,8 @@
  *
  * An instance of a subnet whose routes lead nowhere tries to get out by the rest of a connection,
  * by fragments and by other protocols. Peers are tried, too: what comes out of the namespace of one
- * must be its own, and for the other only.
+ * must be its own, and for the other only; also where the other is the default VPC, whose namespace
+ * is that of the host.
  *
  * An instance with fifteen addresses uses up all ports that it can get.
  *
@@ -74,9 +75,9 @@ def checksum(data):
     total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
     while total >> 16: total = (total & 0xffff) + (total >> 16)
     return ~total & 0xffff
-def packet(source, to, payload, number=1, fragment=0, udp=True):
+def packet(source, to, payload, number=1, fragment=0, udp=True, ttl=64):
     body = (struct.pack("!HHHH", 40000, ${PORT}, 8 + len(payload), 0) if udp else b"") + payload
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), number, fragment, 64, 17, 0, socket.inet_aton(source), socket.inet_aton(to))
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), number, fragment, ttl, 17, 0, socket.inet_aton(source), socket.inet_aton(to))
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 def send(*args, **more):
@@ -131,20 +132,27 @@ async function inRed(code: string): Promise<void> {
   await inVpc(1, code)
 }
 
+interface Forged {
+  readonly source: string
+  readonly to: string
+  readonly mark: string
+  readonly ttl?: number
+}
+
 /** Sends straight into the link to the namespace of a peer. */
-async function toPeer(
-  network: number,
-  peer: number,
-  { source, to, mark }: { readonly source: string; readonly to: string; readonly mark: string },
-): Promise<void> {
+async function toPeer(network: number, peer: number, ...packets: readonly Forged[]): Promise<void> {
   const mac = (own: number, other: number) => `0661${hex(own)}${hex(other)}`
+  const sends = packets.map(
+    ({ source, to, mark, ttl = 64 }) =>
+      `wire.send(ends + b"\\x08\\x00" + packet("${source}", "${to}", b"${mark}", ttl=${ttl}))`,
+  )
   await inVpc(
     network,
     `
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 wire.bind(("at-p-${peer}", 0))
 ends = bytes.fromhex("${mac(peer, network)}${mac(network, peer)}")
-wire.send(ends + b"\\x08\\x00" + packet("${source}", "${to}", b"${mark}"))
+${sends.join('\n')}
 `,
   )
 }
@@ -458,6 +466,66 @@ describe('who has taken over the namespace of a peered VPC', () => {
   })
 })
 
+describe('who has taken over the namespace of a peer of the default VPC', () => {
+  const [GREEN_ADDRESS, PLAIN_ADDRESS] = ['10.8.0.20', '172.31.0.10']
+
+  it('reaches the default VPC in its own name', async () => {
+    await inGuest(GREEN, `send("${GREEN_ADDRESS}", "${PLAIN_ADDRESS}", b"by the machine")`)
+    await eventually('it arrives', () => heard.some((line) => line.includes('by the machine')))
+    expect(heard.find((line) => line.includes('by the machine'))).toContain(GREEN_ADDRESS)
+    await toPeer(3, 0, { source: '10.8.0.21', to: PLAIN_ADDRESS, mark: 'on the link to it' })
+    await eventually('it arrives', () => heard.some((line) => line.includes('on the link to it')))
+  })
+
+  it('sends as others, and to others', async () => {
+    const packets = [
+      // An instance of the default VPC, a peer of the sender, the outside, hosts, its link, nobody.
+      ...[
+        '172.31.0.11',
+        '10.0.0.10',
+        OUTSIDE,
+        '198.51.100.1',
+        PEER_FABRIC,
+        '100.64.0.7',
+        '0.0.0.0',
+      ].map((source) => ({ source, to: PLAIN_ADDRESS })),
+      // The host, in all ways; the metadata; what is behind the host; a peer of the sender; itself.
+      ...['198.51.100.1', FABRIC, '172.31.0.1', '100.64.0.6', '255.255.255.255', '169.254.169.254'],
+      ...[OUTSIDE, '100.64.0.3', '10.0.0.10', '10.8.0.21'],
+    ].map((one) => (typeof one === 'string' ? { source: GREEN_ADDRESS, to: one } : one))
+    const mark = 'out by the default VPC'
+    await toPeer(3, 0, ...packets.map((packet) => ({ ...packet, mark })))
+    expect(await arrives(mark)).toBe(false)
+  })
+
+  it('makes the host send errors to whom its own network has at that address', async () => {
+    const { netns } = testbed.host(0)
+    await netns.must(`ip route add 10.8.0.0/16 via ${OUTSIDE}`.split(' '))
+    // Nobody has the address; the last hop of a packet.
+    await toPeer(
+      ...([3, 0] as const),
+      { source: GREEN_ADDRESS, to: '172.31.0.99', mark: 'out by nobody' },
+      { source: GREEN_ADDRESS, to: PLAIN_ADDRESS, mark: 'out by the last hop', ttl: 1 },
+    )
+    expect(await arrives('out by nobody')).toBe(false)
+    expect(heard.some((line) => line.includes('out by the last hop'))).toBe(false)
+    await netns.must('ip route del 10.8.0.0/16'.split(' '))
+  })
+
+  it('is not reached with the address of another, nor by the host', async () => {
+    await inGuest(PLAIN, `send("172.31.0.11", "${GREEN_ADDRESS}", b"not its own")`)
+    await inGuest(PLAIN, `send("${GREEN_ADDRESS}", "${GREEN_ADDRESS}", b"not its own")`)
+    // With this source it takes the routes of the subnet.
+    const byHost = `import socket
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.bind(("172.31.0.1", 0))
+try: one.sendto(b"not its own", ("${GREEN_ADDRESS}", ${PORT}))
+except OSError as error: print(error)`
+    await testbed.host(0).netns.must(['python3', '-c', byHost])
+    expect(await arrives('not its own')).toBe(false)
+  })
+})
+
 it('rules of other programs in the namespace of a VPC are named while they are there', async () => {
   const { host } = testbed.host(0)
   const inside = host.vpcs.opened(1)
@@ -505,6 +573,8 @@ describe('while no daemon runs and the rules of the host are gone', () => {
     for (const source of ['100.64.0.3', '198.51.100.7'])
       for (const to of [OUTSIDE, '100.64.0.2', '100.64.0.5', '198.51.100.1', '172.31.0.10'])
         await inRed(`send("${source}", "${to}", b"${mark}")`)
+    const others = ['172.31.0.1', '172.31.0.10', '198.51.100.1', OUTSIDE]
+    await toPeer(3, 0, ...others.map((to) => ({ source: '10.8.0.20', to, mark })))
     await testbed.pass({ restart: true })
     expect(await arrives(mark)).toBe(false)
     expect(await reaches(testbed.guest(RED), OUTSIDE)).toBe(true)

@@ -144,6 +144,21 @@ export function withPeers(want: HostWant, { peered, routes }: AnyPeers): HostWan
   return { ...want, peered, shared: { ...want.shared, subnets: [own, ...others] } }
 }
 
+/** The want of the machine's own namespace: its first VPC has those of these with a link. */
+export function withRoutedPeers(want: HostWant, peers: AnyPeers): HostWant {
+  const { peered: _, ...led } = withPeers(want, peers)
+  const [vpc] = led.shared.vpcs
+  if (vpc === undefined) return led
+  const routedPeers = peers.peered.flatMap((peer) =>
+    peer.link === null ? [] : { ...peer, link: peer.link, own: vpc.id, ownCidr: vpc.cidr },
+  )
+  const subnets = led.shared.subnets.map((subnet) => ({ ...subnet, vpc: vpc.id }))
+  return {
+    ...{ ...led, shared: { ...led.shared, subnets } },
+    ...(routedPeers.length === 0 ? {} : { routedPeers }),
+  }
+}
+
 function subnetOf(ip: string) {
   const [first, second] = SPLIT_SUBNETS
   return Number(ip.split('.').at(-1)) < 12 ? first : second

@@ -1,8 +1,9 @@
 /**
  * Hosts with a fabric between them (`fabric.ts`) and VPCs with the same addresses on them: the
  * default VPC in each host's own network namespace, and `red` and `blue`, which have the same
- * range, subnet and instance addresses; `green` is peered with `red` and `white`. Routers are in
- * subnets of their own. All services of a host run, the real ones on the real kernel.
+ * range, subnet and instance addresses; `green` is peered with `red`, `white` and the default VPC.
+ * Routers are in subnets of their own. All services of a host run, the real ones on the real
+ * kernel.
  */
 import { randomBytes } from 'node:crypto'
 import { configSchema } from '../../src/config.ts'
@@ -80,11 +81,13 @@ const VPCS = {
 type VpcName = keyof typeof VPCS
 /** The ways out of VPCs; one that is left out has one. */
 type RoutesOfVpcs = Partial<Readonly<Record<VpcName, readonly RouteWant[]>>>
+type Pair = readonly [VpcName, VpcName]
 /** Those that are peered while both have instances. */
-const PEERED = [
+const PEERED: readonly Pair[] = [
   ['red', 'green'],
   ['green', 'white'],
-] as const satisfies readonly (readonly VpcName[])[]
+  ['plain', 'green'],
+]
 
 /** A guest: its VPC, its host, and its number, which is also that of its address in the subnet. */
 export interface GuestSpec {
@@ -178,6 +181,7 @@ function wantsOf(
     routes,
     edgeRoutes,
     isPeered,
+    peered = PEERED,
     isChecked,
     letsIn,
     showPrivate = [],
@@ -212,7 +216,7 @@ function wantsOf(
     return { name, ...vpc, id: formatId('vpc', bytes(vpc.number)) }
   })
   const idOf = (name: VpcName) => formatId('vpc', bytes(VPCS[name].number))
-  const peerings = PEERED.filter((pair) => isPeered && pair.every((name) => names.includes(name)))
+  const peerings = peered.filter((pair) => isPeered && pair.every((name) => names.includes(name)))
   return hosts.map(({ address: own }, index) => ({
     local: {
       host: hostNameOf(index),
@@ -331,6 +335,8 @@ export interface RecordsOfVpcs {
   readonly edgeRoutes?: RoutesOfVpcs
   /** Whether VPCs are peered; they are by default. */
   readonly isPeered?: boolean
+  /** Those that are while both have instances, numbered in this order. Absent: the usual ones. */
+  readonly peered?: readonly Pair[]
   /** Whom groups let in where VPCs are peered: all VPCs by address, or the group of red. */
   readonly letsIn?: 'all' | 'red'
   /** Whose public names lead their peers to private addresses. */

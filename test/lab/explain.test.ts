@@ -60,7 +60,7 @@ const VPCS = [
   { number: 2, cidr: cidr('10.0.0.0/16'), subnets: ['10.0.0.0/24', '10.0.1.0/24'] },
   { number: 3, cidr: cidr('10.8.0.0/16'), subnets: ['10.8.0.0/24', '10.8.1.0/24'] },
 ] as const
-/** Pairs of VPCs, by index. The last cannot be joined. */
+/** Pairs of VPCs, by index. One of the last is in the hosts' own network. */
 const PAIRS = [
   [1, 3],
   [2, 3],
@@ -172,7 +172,10 @@ const anyCase: fc.Arbitrary<Case> = fc.record({
     ...VPCS.map(() =>
       fc.uniqueArray(
         fc.record({
-          to: fc.constantFrom('10.0.0.0/16', '10.0.0.0/24', '10.8.0.0/16', '10.8.1.0/24'),
+          to: fc.constantFrom(
+            ...['10.0.0.0/16', '10.0.0.0/24', '10.8.0.0/16', '10.8.1.0/24'],
+            ...['172.31.0.0/16', '172.31.1.0/24'],
+          ),
           pair: fc.nat(PAIRS.length - 1),
         }),
         { selector: ({ to }) => to, maxLength: 4 },

@@ -115,14 +115,13 @@ export function toStranger(why: string | null): string | null {
 export async function whyNot(tx: ReadTx, own: Vpc, peer: Vpc | undefined): Promise<string | null> {
   const failed = (why: string) => `${FAILED}: ${why}`
   if (peer === undefined) return failed('there is no such VPC of that account')
-  for (const { id, network } of [own, peer])
-    if (network === null)
-      return failed(
-        `${id} is in the network of the hosts themselves; only VPCs with a network of their own can be peered`,
-      )
   const overlap = (a: Vpc, b: Vpc, more = '') =>
     failed(`${formatCidr(a.cidr)} of ${a.id}${more} overlaps ${formatCidr(b.cidr)} of ${b.id}`)
   if (cidrOverlaps(own.cidr, peer.cidr)) return overlap(own, peer)
+  if (own.network === null && peer.network === null)
+    return failed(
+      `${own.id} and ${peer.id} are both in the network of the hosts themselves; one must have a network of its own, as each has that CreateVpc makes`,
+    )
   const vpcs = new Map((await tx.vpcs({})).map((vpc) => [vpc.id, vpc]))
   const peerings = await tx.activePeerings()
   for (const [one, other] of [
@@ -131,8 +130,13 @@ export async function whyNot(tx: ReadTx, own: Vpc, peer: Vpc | undefined): Promi
   ] as const)
     for (const { vpcs: pair } of peerings) {
       const third = pair.includes(one.id) ? vpcs.get(pair[0] === one.id ? pair[1] : pair[0]) : null
-      if (third && third.id !== other.id && cidrOverlaps(third.cidr, other.cidr))
+      if (!third || third.id === other.id) continue
+      if (cidrOverlaps(third.cidr, other.cidr))
         return overlap(third, other, `, a peer of ${one.id},`)
+      if (third.network === null && other.network === null)
+        return failed(
+          `${one.id} is peered with ${third.id}, which is in the network of the hosts themselves, as ${other.id} is; it can have one such peer`,
+        )
     }
   return null
 }

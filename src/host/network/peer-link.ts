@@ -1,30 +1,34 @@
 /**
- * The veth pair between the namespaces of two peered VPCs, and the route of each to the other. It
- * never is in the machine's own namespace. Both ends know each other's Ethernet address, so nothing
- * is asked for by ARP. Errors: the kernel's own.
+ * The veth pair between the namespaces of two peered VPCs, and the route of each to the other. Both
+ * ends know each other's Ethernet address, so nothing is asked for by ARP. Errors: the kernel's.
+ *
+ * One of them may be the machine's own namespace. Its end is locked like a NIC, and has no route
+ * there: subnets of the VPC in it do (`router-routes.ts`).
  */
 import { createQueue } from '../../lib/queue.ts'
 import { formatCidr, formatMacBytes, type Mac } from '../../model/addr.ts'
 import { isPeerLink, peerLinkName, ROUTE_PROTOCOL } from '../../model/names.ts'
+import type { PeerNetwork } from '../../model/peering.ts'
 import { transitOf } from '../../model/transit.ts'
-import type { PeerNetwork, VpcNamespaces } from '../host.ts'
+import type { VpcNamespaces } from '../host.ts'
 import { attempt } from '../namespace-host.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { LinkState } from '../netlink/ip-decode.ts'
+import type { NicLock } from './lock.ts'
 import { removeLink, retryWhileVanishing } from './nics.ts'
 import { ensureRoutedLink } from './sysctl.ts'
 
 /** Packets of instances are never larger, whatever the MTU of their NICs is. */
 const MTU_BYTES = 65_535
 
-/** A namespace that this process has open. */
-export interface PeerNamespace {
-  readonly ip: Ip
-  readonly fd: number
-}
+/** A namespace that this process has open, or the machine's own with the lock on links in it. */
+export type PeerNamespace = { readonly ip: Ip } & (
+  | { readonly fd: number }
+  | { readonly lock: NicLock }
+)
 
 /** One of two peers. */
-interface PeerSide extends PeerNetwork, PeerNamespace {}
+type PeerSide = PeerNetwork & PeerNamespace
 
 /** The other end while the pair is being made. */
 const PASSING_NAME = 'at-p-new'
@@ -123,7 +127,9 @@ async function ensurePair(
     mtu: MTU_BYTES,
   })
   const passing = await a.ip.link(PASSING_NAME)
-  if (passing !== undefined) await a.ip.setLink(passing.index, { namespaceFd: b.fd, name: nameOfB })
+  // The machine's own namespace has the lowest number, so it is never that of `b`.
+  if (passing !== undefined && 'fd' in b)
+    await a.ip.setLink(passing.index, { namespaceFd: b.fd, name: nameOfB })
   const made = await find()
   if (made === null) throw new Error(`${nameOfA} vanished while it was being made`)
   changed.push(nameOfA)
@@ -132,36 +138,52 @@ async function ensurePair(
 
 /** One end: up, and the way to the other VPC. */
 async function ensureEnd(
-  { ip, network }: PeerSide,
+  side: PeerSide,
   end: LinkState,
   other: PeerSide,
 ): Promise<readonly string[]> {
+  const { ip, network, source } = side
+  const isMachine = 'lock' in side
   const name = peerLinkName(other.network)
   // No address is allocated for it: nothing else on the link has this one.
   const via = transitOf(other.network).address
   const mac = macOf(other.network, network)
+  const changed = isMachine ? await ensureLocked(side.lock, end) : []
+  // Reverse path filtering uses the packet's mark, so that it drops unverified packets at the end
+  // that is locked (`lock.ts`).
+  const verifies = isMachine ? '1' : '0'
+  const settings = [
+    ['rp_filter', verifies],
+    ['src_valid_mark', verifies],
+  ] as const
   // Before it is up: it must never send IPv6.
-  const changed = [...ip.inside(() => ensureRoutedLink(name, [['rp_filter', '0']]))]
+  changed.push(...ip.inside(() => ensureRoutedLink(name, settings)))
   if (!end.up) {
     await ip.setLink(end.index, { up: true })
     changed.push(`${name} up`)
   }
-  const knows = (await ip.neighbours()).some(
-    (one) => one.index === end.index && one.ip === via && one.mac === mac && one.permanent,
-  )
-  if (!knows) await ip.replaceNeighbour(end.index, via, mac)
+  const known = await ip.neighbour(end.index, via)
+  if (known?.mac !== mac || !known.permanent) await ip.replaceNeighbour(end.index, via, mac)
+  if (isMachine) return changed
   const { network: destination, prefix } = other.cidr
   const leads = (await ip.routes()).some(
     (route) =>
       route.destination === destination &&
       route.prefix === prefix &&
       route.via === via &&
-      route.index === end.index,
+      route.index === end.index &&
+      (source === undefined || route.source === source),
   )
   if (leads) return changed
   await ip.replaceRoute({
     ...{ kind: 'unicast', destination, prefix, via, index: end.index, onLink: true },
+    ...(source === undefined ? {} : { source }),
     protocol: ROUTE_PROTOCOL,
   })
   return [...changed, `route to ${formatCidr(other.cidr)}`]
+}
+
+async function ensureLocked(lock: NicLock, { index }: LinkState): Promise<string[]> {
+  if (!lock.isAvailable || (await lock.isClosed(index))) return []
+  return (await lock.close(index)) ? ['lock'] : []
 }

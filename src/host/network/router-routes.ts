@@ -1,70 +1,74 @@
 /**
- * Routes of subnets to instances that are routers. Errors: the kernel's own.
+ * Routes of subnets to instances that are routers, and to peers. Errors: the kernel's own.
  *
  * Each subnet that has one has a routing table of its own, which is asked for what has a source in
  * the subnet. What the table does not lead to a router, it leaves to the main one (`throw`): the
  * VPC itself, and routes to gateways. The number of the table follows from the subnet's range. What
  * a router forwards may have any source: rules for its link come before, and ask the table of the
  * router's own subnet.
+ *
+ * In the machine's own namespace, routes to peers are in such tables, too, which are asked first
+ * and have nothing else. So the range of a peer may be anybody's: the machine itself and subnets
+ * without such a route find there whom they would find without the peering.
  */
 import { type Cidr, formatCidr, ipv4ToNumber } from '../../model/addr.ts'
-import { ROUTER_ROUTE_PROTOCOL, ROUTER_RULE_PRIORITY } from '../../model/names.ts'
-import type { RouterRoutes } from '../../model/router-routes.ts'
+import {
+  PEER_RULE_PRIORITY,
+  ROUTER_ROUTE_PROTOCOL,
+  ROUTER_RULE_PRIORITY,
+} from '../../model/names.ts'
+import type { RouterRoutes, SubnetRoutes } from '../../model/router-routes.ts'
 import type { Ip } from '../netlink/ip.ts'
 import { MAIN_TABLE, type RouteState } from '../netlink/ip-decode.ts'
 import type { RouteSpec } from '../netlink/ip-encode.ts'
 import type { SubnetRule } from '../netlink/policy-encode.ts'
 
 /**
- * The first of these tables. Those of others have smaller numbers: the number of a pool's gateway
- * is its address (`pool-gateways.ts`), which is not of the reserved range.
+ * The first of the tables to routers, and of those to peers. Those of others have smaller numbers:
+ * the number of a pool's gateway is its address (`pool-gateways.ts`), which is neither multicast
+ * nor of the reserved range.
  */
-const FIRST_TABLE = 0xf000_0000
+const FIRST_TABLE = { toRouters: 0xf000_0000, toPeers: 0xe000_0000 } as const
+type TableKind = keyof typeof FIRST_TABLE
 /** A worse metric than that of a route to a router. */
 const UNREACHABLE_METRIC = 0xffff_0000
 /** A subnet has at least 16 addresses. */
 const SUBNET_SIZE = 16
 
 /**
- * Makes our rules and tables for routers equal to these. A route whose link is not there leads
- * nowhere. Returns what it changed. Rejects after it has tried everything, if the kernel refused
- * some.
+ * Makes our rules and tables for routers and peers equal to these. A route whose link is not there
+ * leads nowhere. Returns what it changed. Rejects after it has tried everything, if the kernel
+ * refused some.
  */
-export async function ensureRouterRoutes(
-  ip: Ip,
-  { subnets, routers }: RouterRoutes,
-): Promise<readonly string[]> {
+export async function ensureRouterRoutes(ip: Ip, wanted: RouterRoutes): Promise<readonly string[]> {
+  const { subnets, routers, toPeers } = wanted
   const had = await ip.subnetRules()
-  // Nothing leads to tables that are left. So where there are no routers, routes are not read.
-  if (subnets.length + routers.length + had.length === 0) return []
-  return await change(ip, { subnets, routers }, had)
+  // Nothing leads to tables that are left. So where there are none, routes are not read.
+  if (subnets.length + routers.length + toPeers.length + had.length === 0) return []
+  return await change(ip, wanted, had)
 }
 
 /** Removes all of ours. Returns what it removed. */
 export async function removeRouterRoutes(ip: Ip): Promise<readonly string[]> {
-  return await change(ip, { subnets: [], routers: [] }, await ip.subnetRules())
+  return await change(ip, { subnets: [], routers: [], toPeers: [] }, await ip.subnetRules())
 }
 
 async function change(
   ip: Ip,
-  { subnets, routers }: RouterRoutes,
+  wanted: RouterRoutes,
   had: readonly SubnetRule[],
 ): Promise<readonly string[]> {
-  const links = new Map((await ip.links()).map(({ name, index }) => [name, index]))
-  const tables = new Set(subnets.map(({ cidr }) => tableOf(cidr)))
-  const specs = subnets.flatMap(({ cidr, routes }) =>
-    routes.flatMap((route) => routeOf(tableOf(cidr), route, links)),
+  // The kernel takes no route by a link that is down.
+  const links = new Map(
+    (await ip.links()).flatMap(({ name, index, up }) => (up ? [[name, index] as const] : [])),
   )
-  const rules: readonly SubnetRule[] = [
-    ...routers.map(({ link, subnet }) => ({
-      ...{ priority: ROUTER_RULE_PRIORITY, source: null, link },
-      table: tables.has(tableOf(subnet)) ? tableOf(subnet) : MAIN_TABLE,
-    })),
-    ...subnets.map(({ cidr }) => ({
-      ...{ priority: ROUTER_RULE_PRIORITY + 1, source: cidr, link: null },
-      table: tableOf(cidr),
-    })),
+  const routesOf = (kind: TableKind) => (one: SubnetRoutes) =>
+    one.routes.flatMap((route) => routeOf(tableOf(one.cidr, kind), route, links))
+  const specs = [
+    ...wanted.subnets.flatMap(routesOf('toRouters')),
+    ...wanted.toPeers.flatMap(routesOf('toPeers')),
   ]
+  const rules = rulesOf(wanted)
   const keys = new Set(specs.map(routeKey))
   const missing = differenceOf(specs, await ip.tableRoutes(ROUTER_ROUTE_PROTOCOL), (route) => {
     // The kernel finds the link of a next hop that is asked for without one.
@@ -88,17 +92,36 @@ async function change(
   for (const [key, rule] of missingRules.gone) await attempt(`-${key}`, ip.deleteSubnetRule(rule))
   for (const [key, route] of missing.gone) await attempt(`-${key}`, ip.deleteRoute(route))
   if (errors.length > 0)
-    throw new AggregateError(errors, `${errors.length} routes to routers were refused`)
+    throw new AggregateError(errors, `${errors.length} routes of subnets were refused`)
   return changed
 }
 
-function tableOf({ network }: Cidr): number {
-  return FIRST_TABLE + Math.floor(ipv4ToNumber(network) / SUBNET_SIZE)
+function rulesOf({ subnets, routers, toPeers }: RouterRoutes): readonly SubnetRule[] {
+  const tables = new Set(subnets.map(({ cidr }) => tableOf(cidr, 'toRouters')))
+  const ofSubnet = (priority: number, kind: TableKind) => (one: SubnetRoutes) => ({
+    ...{ priority, source: one.cidr, link: null },
+    table: tableOf(one.cidr, kind),
+  })
+  return [
+    ...toPeers.map(ofSubnet(PEER_RULE_PRIORITY, 'toPeers')),
+    ...routers.map(({ link, subnet }) => {
+      const table = tableOf(subnet, 'toRouters')
+      return {
+        ...{ priority: ROUTER_RULE_PRIORITY, source: null, link },
+        table: tables.has(table) ? table : MAIN_TABLE,
+      }
+    }),
+    ...subnets.map(ofSubnet(ROUTER_RULE_PRIORITY + 1, 'toRouters')),
+  ]
+}
+
+function tableOf({ network }: Cidr, kind: TableKind): number {
+  return FIRST_TABLE[kind] + Math.floor(ipv4ToNumber(network) / SUBNET_SIZE)
 }
 
 function routeOf(
   table: number,
-  { destination, to }: RouterRoutes['subnets'][number]['routes'][number],
+  { destination, to }: SubnetRoutes['routes'][number],
   links: ReadonlyMap<string, number>,
 ): readonly RouteSpec[] {
   const { network, prefix } = destination

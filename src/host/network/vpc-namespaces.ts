@@ -23,7 +23,14 @@ import { createQueues } from '../../lib/queue.ts'
 import { failureOf, type Runner } from '../../lib/runner.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 import { unavailable } from '../../model/errors.ts'
-import { isNicLink, namespaceName, networkOfNamespace, passingLinkName } from '../../model/names.ts'
+import {
+  isNicLink,
+  namespaceName,
+  networkOfNamespace,
+  passingLinkName,
+  peerLinkName,
+} from '../../model/names.ts'
+import { MACHINE_NETWORK } from '../../model/peering.ts'
 import { TRANSIT_PREFIX, transitOf } from '../../model/transit.ts'
 import type { NamespaceHost, VpcNamespaces } from '../host.ts'
 import type { Libc } from '../libc.ts'
@@ -146,7 +153,7 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
           return { host, changed }
         }),
       ),
-    ensurePeerLinks: createPeerLinks(() => sidesOf(open)),
+    ensurePeerLinks: createPeerLinks(() => sidesOf(open, { ip: parts.machine, lock })),
     remove: (network) =>
       inTurn(network, () =>
         attempt(`the network namespace of VPC number ${network} cannot be removed`, async () => {
@@ -162,9 +169,13 @@ export function createVpcNamespaces(parts: Parts): VpcNamespaces & {
   }
 }
 
-/** The open namespaces by number, for links between them. */
-function sidesOf(open: ReadonlyMap<number, Opened>): ReadonlyMap<number, PeerNamespace> {
-  return new Map([...open].map(([network, { ip, handle }]) => [network, { ip, fd: handle.fd }]))
+/** The open namespaces by number, and the machine's own, for links between them. */
+function sidesOf(
+  open: ReadonlyMap<number, Opened>,
+  machine: PeerNamespace,
+): ReadonlyMap<number, PeerNamespace> {
+  const opened = [...open].map(([network, { ip, handle }]) => [network, { ip, fd: handle.fd }])
+  return new Map([[MACHINE_NETWORK, machine], ...opened] as [number, PeerNamespace][])
 }
 
 /**
@@ -225,8 +236,9 @@ async function removeNamespace(
       handle.close()
     }
   await names.clear(network)
-  // The kernel ends a namespace some time later; its link should not wait for that.
+  // The kernel ends a namespace some time later; its links should not wait for that.
   await removeLink(machine, transitOf(network).link)
+  await removeLink(machine, peerLinkName(network))
 }
 
 /**

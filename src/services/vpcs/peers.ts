@@ -1,10 +1,11 @@
 /** Links a VPC on this host with those that are peered with it. */
 import type { VpcNamespaces } from '../../host/host.ts'
+import { MACHINE_NETWORK } from '../../model/peering.ts'
 import type { Pass } from '../service.ts'
 
 /**
  * Makes the links to those of its peers whose rules are in force, too (`isReady`). The others do it
- * when theirs are.
+ * when theirs are. The rules of the machine's own namespace come first in each pass.
  */
 export async function linkPeers(
   vpcs: Pick<VpcNamespaces, 'ensurePeerLinks'>,
@@ -16,7 +17,12 @@ export async function linkPeers(
   if (own === undefined) return
   const peers = (want.peered ?? [])
     .filter(({ link }) => link !== null)
-    .map((peer) => ({ network: peer.network, cidr: peer.cidr, isReady: isReady(peer.network) }))
-  const changed = await vpcs.ensurePeerLinks({ network, cidr: own.cidr }, peers)
+    .map(({ network: number, cidr }) => ({
+      ...{ network: number, cidr },
+      isReady: number === MACHINE_NETWORK || isReady(number),
+    }))
+  const [subnet] = want.shared.subnets
+  const source = subnet === undefined ? {} : { source: subnet.gateway }
+  const changed = await vpcs.ensurePeerLinks({ network, cidr: own.cidr, ...source }, peers)
   if (changed.length > 0) log.info({ changed }, 'links between peered VPCs changed')
 }

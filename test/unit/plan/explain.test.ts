@@ -572,6 +572,39 @@ describe('addresses of other VPCs', () => {
     })
   })
 
+  describe("peered with one in the hosts' own network", () => {
+    const peered: CloudRecords = {
+      ...records,
+      vpcs: records.vpcs.map((vpc, at) => (at === 0 ? { ...vpc, network: null } : vpc)),
+      peerings: [{ id: numbered('pcx', 1), vpcs: pair }],
+    }
+    const asked = (all: CloudRecords, addresses: Surroundings['routing']['addresses']) => {
+      const [a, b] = ['web-1', 'web-3'].map((name) => value(findEnd(name, all)))
+      if (a === undefined || b === undefined) throw new Error('both are there')
+      const around = { ...SURROUNDINGS, routing: { ...SURROUNDINGS.routing, addresses } }
+      const bothWays = [
+        [a, b],
+        [b, a],
+      ] as const
+      return bothWays.map((ends) =>
+        explainPacket(...ends, value(parseTraffic('tcp/22')), all, around),
+      )
+    }
+
+    it('are those of instances, whatever addresses other hosts have', () => {
+      const hosts = HOSTS.map((one) => ({ ...one, fabricAddress: there.ip }))
+      const [answer] = asked({ ...peered, hosts }, [])
+      expect(answer?.text).toMatch(/: yes\.$/)
+    })
+
+    it('are not reached where the host itself has them', () => {
+      for (const answer of asked(peered, [there.ip]))
+        expect(answer.steps.filter(({ passes }) => !passes).map(({ text }) => text)).toContainEqual(
+          expect.stringMatching(/^10\.8\.0\.5 is an address of host here itself/),
+        )
+    })
+  })
+
   it('mean nobody in a VPC that is not', () => {
     expect(findEnd(there.ip, records, near)).toEqual({ value: { kind: 'address', ip: there.ip } })
   })

@@ -15,7 +15,13 @@ import { transitOf } from '../../../src/model/transit.ts'
 import type { HostWant, InstanceWant, NicWant } from '../../../src/model/want.ts'
 import { changeScript, loadScript, planRuleset } from '../../../src/plan/ruleset.ts'
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
-import { anyPeers, anyRouting, withPeers, withRouting } from '../../kit/any-routing.ts'
+import {
+  anyPeers,
+  anyRouting,
+  withPeers,
+  withRoutedPeers,
+  withRouting,
+} from '../../kit/any-routing.ts'
 import { LOG, withFlowLogs } from '../../kit/flow-logs.ts'
 import { anyRulesOf, withRules } from '../../kit/group-rules.ts'
 import { numbered } from '../../kit/records.ts'
@@ -205,6 +211,29 @@ test('a VPC with a network of its own and two peers', async () => {
   )
 })
 
+test("a VPC in the machine's own namespace and two peers", async () => {
+  const want = testWant(testInstance(11, [1]))
+  const [vpc] = want.shared.vpcs
+  if (vpc === undefined) throw new Error('there is a VPC')
+  const routedPeers = ['10.8.0.0/16', '10.9.0.0/20'].map((range, at) => ({
+    ...{ id: numbered('pcx', at + 3), vpc: numbered('vpc', at + 3), network: at + 3 },
+    ...{ link: `at-p-${at + 3}`, cidr: cidr(range), own: vpc.id, ownCidr: vpc.cidr },
+  }))
+  const routes = [
+    { destination: cidr('10.8.7.0/24'), to: { kind: 'blackhole' as const } },
+    {
+      destination: cidr('10.8.0.0/15'),
+      to: { kind: 'peering' as const, peering: numbered('pcx', 3) },
+    },
+    { destination: cidr('0.0.0.0/0'), to: { kind: 'internet' as const } },
+  ]
+  const subnets = want.shared.subnets.map((subnet) => ({ ...subnet, vpc: vpc.id, routes }))
+  const shared = { ...want.shared, subnets }
+  await expect(
+    renderRuleset({ ...want, shared, routedPeers }, LONE_FIREWALL, ROUTING),
+  ).toMatchFileSnapshot(golden('routed-peers'))
+})
+
 /** Up to 60 instances with up to four of six groups each. */
 const anyInstances = fc
   .uniqueArray(fc.integer({ min: 5, max: 4000 }), { maxLength: 60 })
@@ -277,7 +306,7 @@ describe('properties', () => {
       more.flowLogs.map((trafficType) => ({ ...LOG, trafficType })),
     )
     const routed = more.routing === null ? groups : withRouting(groups, more.routing)
-    const want = more.inVpc ? withPeers(routed, more.peers) : routed
+    const want = more.inVpc ? withPeers(routed, more.peers) : withRoutedPeers(routed, more.peers)
     const [first] = want.shared.vpcs
     // A namespace is that of one VPC.
     const own = first === undefined ? [] : vpcs.map((cidr) => ({ ...first, cidr }))

@@ -228,6 +228,38 @@ describe('peered VPCs', () => {
     expect(partOf([HIGH])?.names.map(({ name }) => name)).toEqual([RED, 'ec2-203-0-113-9'])
   })
 
+  it('with instances of the one that has no number, the host has a link to the other', () => {
+    const vpcs = shared.vpcs.map((vpc) =>
+      vpc.id === OLD ? { ...vpc, cidr: cidr('172.31.0.0/16') } : vpc,
+    )
+    const peerings = [{ ...peering, vpcs: [OLD, HIGH] as const, showPrivate: [HIGH] }]
+    const shown = { name: 'ec2-203-0-113-9', ip: ipv4('10.8.0.9'), primary: false, vpc: HIGH }
+    const names = [...shared.names, shown]
+    const changed = { ...shared, vpcs, peerings, names }
+    const parts = wantsByVpc({ ...all, shared: changed })
+    expect([...parts.vpcs.keys()]).toEqual([1, 2, 3])
+    expect(parts.own.peered).toBeUndefined()
+    expect(parts.own.routedPeers).toEqual([
+      {
+        ...{ id: peering.id, vpc: HIGH, network: 3, cidr: cidr('10.8.0.0/16'), link: 'at-p-3' },
+        ...{ showsPrivate: true, own: OLD, ownCidr: cidr('172.31.0.0/16') },
+      },
+    ])
+    expect(parts.own.shared.names.map(({ name }) => name)).toEqual([OLD, shown.name])
+    expect(sharedBeside(changed, OLD)).toEqual(parts.own.shared)
+    const inside = parts.vpcs.get(3)?.want
+    expect(inside?.peered).toMatchObject([{ network: 0, link: 'at-p-0', vpc: OLD }])
+    // What that VPC has on other hosts comes and goes as this one's.
+    expect(routesOf(inside)).toEqual(['10.8.0.9', '10.0.0.9'])
+    // A host without instances of it has no link, and no namespace for it.
+    const { local } = hostWant(red)
+    const elsewhere = wantsByVpc({ local, shared: changed })
+    expect([...elsewhere.vpcs.keys()]).toEqual([1])
+    expect(elsewhere.own.routedPeers).toBeUndefined()
+    const alone = wantsByVpc({ local: hostWant(inVpc(2, HIGH, 3)).local, shared: changed })
+    expect(alone.vpcs.get(3)?.want.peered).toMatchObject([{ network: 0, link: null, vpc: OLD }])
+  })
+
   it('are read back from the ledger as they were written', () => {
     const written = { ...all, shared }
     expect(parseLedger(JSON.stringify({ format: 1, want: written }))).toEqual(written)

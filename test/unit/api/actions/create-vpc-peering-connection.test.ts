@@ -159,7 +159,6 @@ it('fails for what cannot be peered, and says why', async () => {
   expect(await failed(a, same)).toContain('overlaps')
   expect(await failed(a, a)).toContain('overlaps')
   expect(await failed(a, ofBob, ALICE)).toContain('no such VPC')
-  expect(await failed(a, cloud.vpc.id)).toContain('network of the hosts')
   const { VpcPeeringConnectionId } = await request(cloud, a, b)
   await cloud.run(acceptVpcPeeringConnection, { VpcPeeringConnectionId })
   // b would reach both at the same addresses.
@@ -176,6 +175,39 @@ it('fails for what cannot be peered, and says why', async () => {
   )
   const elsewhere = { VpcId: a, PeerVpcId: b, PeerRegion: 'mars-1' }
   expect(await cloud.refusal(createVpcPeeringConnection, elsewhere)).toBe('InvalidParameterValue')
+})
+
+it('joins a VPC in the network of the hosts and one with a network of its own', async () => {
+  const { cloud } = await openPeering()
+  await using _cloud = cloud
+  const a = await vpcOf(cloud, ALICE, '10.1.0.0/16')
+  const b = await vpcOf(cloud, BOB, '10.2.0.0/16')
+  for (const [one, owner] of [
+    [a, ALICE],
+    [b, BOB],
+  ] as const) {
+    const { VpcPeeringConnectionId } = await request(cloud, cloud.vpc.id, one, owner)
+    await cloud.run(acceptVpcPeeringConnection, { VpcPeeringConnectionId }, owner)
+  }
+  expect(await listed(cloud)).toEqual(['active', 'active'])
+  // Another one there, of an older cloud.
+  const place = await openCloud({ settings: { vpcPlace: 'root' } })
+  await using _place = place
+  const same = { VpcId: place.vpc.id, PeerVpcId: await vpcOf(place, ALICE, '10.3.0.0/16') }
+  expect(await place.run(createVpcPeeringConnection, same)).toMatchObject({
+    VpcPeeringConnection: {
+      Status: {
+        Code: 'failed',
+        Message: expect.stringContaining('both in the network of the hosts'),
+      },
+    },
+  })
+  const rooms = { settings: { ...cloud.parts.settings, vpcPlace: 'root' as const } }
+  Object.assign(cloud.parts, rooms)
+  const third = await vpcOf(cloud, ALICE, '10.3.0.0/16')
+  const { Status } = await request(cloud, third, a)
+  expect(Status).toMatchObject({ Code: 'failed' })
+  expect(Status.Message).toContain(`${a} is peered with ${cloud.vpc.id}`)
 })
 
 it('ends with its VPC, and each side says whether the other sees private addresses', async () => {
