@@ -46,8 +46,11 @@ export async function galeraState(machine: Machine): Promise<GaleraState | null>
 
 /**
  * Uses Erlang directly: each rabbitmqctl takes seconds of processor time, and erl_call has no TLS.
+ * Before all else of the node has started, it does not listen: then there is nobody to ask, and
+ * each question would take processor time from the start.
  */
 const ASK_RABBIT = [
+  '[ -n "$(ss -Hltn \'sport = :5671\')" ] || exit 1',
   'set -a; . /etc/rabbitmq/rabbitmq-env.conf',
   'cd /var/lib/rabbitmq && export HOME=/var/lib/rabbitmq',
   'ask="io:format(\\"~p~n\\", [rpc:call(\'rabbit@$(hostname)\', rabbit_mnesia, cluster_nodes, [running], 10000)]), halt()."',
