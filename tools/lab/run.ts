@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type RunResult, systemRunner } from '../../src/lib/runner.ts'
 
 const POLL_MS = 50
+/** Of pauses that are as long as the look before them. */
+const LONGEST_PAUSE_MS = 250
 
 /** Runs a program and returns its output. Throws with its messages when it fails. */
 export async function must(
@@ -21,7 +23,8 @@ export function checked(argv: readonly string[], result: RunResult): string {
 }
 
 /**
- * Resolves with the first value that is not null, checking every `everyMs`. Throws `what` after the
+ * Resolves with the first value that is not null, checking every `everyMs`, and less often where a
+ * look takes longer: it takes processor time from what is waited for. Throws `what` after the
  * deadline.
  */
 export async function until<T>(
@@ -32,9 +35,11 @@ export async function until<T>(
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
+    const began = performance.now()
     const value = await look()
     if (value !== null) return value
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs / 1000} s: ${what}`)
-    await delay(everyMs)
+    const ended = performance.now()
+    if (ended > deadline) throw new Error(`not within ${timeoutMs / 1000} s: ${what}`)
+    await delay(Math.max(everyMs, Math.min(ended - began, LONGEST_PAUSE_MS)))
   }
 }
