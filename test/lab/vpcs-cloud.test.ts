@@ -348,8 +348,10 @@ describe('network interfaces that come and go', () => {
       )
       expect(['attaching', 'attached']).toContain(await status())
       await eventually('attached', async () => (await status()) === 'attached', DEADLINE_MS)
-      // It is there when the records say so.
-      expect(await says(red.first, 'cat', '/sys/class/net/eth1/operstate')).toMatch(/up/)
+      // It is there when the records say so; the kernel says a little later that it is up.
+      const operstate = () => says(red.first, 'cat', '/sys/class/net/eth1/operstate')
+      expect(await operstate()).not.toBe('')
+      await eventually('up', async () => (await operstate()).startsWith('up'), DEADLINE_MS)
       await cloud.ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId }))
       await eventually('available', async () => (await status()) === 'available', DEADLINE_MS)
     }
