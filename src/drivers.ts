@@ -14,17 +14,20 @@ import { MACHINES_TEARDOWN } from './machines/teardown.ts'
 import type { DriverDeclaration } from './model/driver.ts'
 import { refused } from './model/errors.ts'
 import type { InstanceId } from './model/ids.ts'
+import type { LooseNic } from './model/loose-nic.ts'
 import type { HostService } from './services/service.ts'
 import { outboundSettings } from './settings.ts'
 import type { DriverTeardown, OpenDriver } from './workloads/driver.ts'
 import { createWorkloadMeters } from './workloads/step-runner.ts'
-import { createWorkloads } from './workloads/workloads.ts'
+import { createWorkloads, type Workloads } from './workloads/workloads.ts'
 
 export interface Drivers {
   /** The declarations, in the order in which drivers are asked whether they take an image. */
   readonly declarations: readonly DriverDeclaration[]
   /** The filter for fetching images, and one service for each driver. */
   services(wake: () => void): readonly HostService[]
+  /** Tells the services of NICs that lead into no instance. Returns at once. */
+  foundLoose(nics: readonly LooseNic[]): void
   /** Directories of instances, for checks of their file systems. */
   storage(): Promise<readonly string[]>
   /**
@@ -79,16 +82,20 @@ export async function createDrivers(
   const { config, clock, log, metrics } = base
   const outbound = createOutbound(outboundSettings(config, environment))
   const context = { ...base, outbound, mtuBytes: instanceMtuBytes(config) }
+  let workloads: readonly Workloads[] = []
   await enlargeTables(log)
   const drivers = await Promise.all(given.map((open) => open(context)))
   return {
     declarations: drivers.map(({ declaration }) => declaration),
     services(wake) {
       const meters = createWorkloadMeters(metrics)
-      const workloads = drivers.map((one) => createWorkloads({ ...one, wake, clock, log, meters }))
+      workloads = drivers.map((one) => createWorkloads({ ...one, wake, clock, log, meters }))
       // The filter comes first, so that it knows the cloud's own networks before anything is
       // fetched.
       return [outbound.service, ...workloads]
+    },
+    foundLoose(nics) {
+      for (const service of workloads) service.foundLoose(nics)
     },
     storage: async () => (await Promise.all(drivers.map(({ driver }) => driver.storage()))).flat(),
     async console(instance, limitBytes) {

@@ -38,7 +38,7 @@ export interface HostServicesParts {
   readonly clock: Clock
   readonly host: Host
   readonly monitors: Pick<HostMonitors, 'services' | 'inVpc'>
-  readonly drivers: Pick<Drivers, 'declarations' | 'services'>
+  readonly drivers: Pick<Drivers, 'declarations' | 'services' | 'foundLoose'>
   /** Secret that signs tokens of the metadata service. */
   readonly metadataKey: Uint8Array
   /** Seals the credentials of instances' roles. Null or absent: instances get none. */
@@ -78,6 +78,7 @@ function namespaceServices(
       createLinks({
         ...{ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations },
         ...(network === undefined ? {} : { network }),
+        foundLoose: (nics) => drivers.foundLoose(nics),
       }),
       createFloatingIpFlows({ host: { ...host, surroundings } }),
       createFlowLogs({ host, clock, log, metrics, output }),

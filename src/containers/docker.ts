@@ -57,7 +57,10 @@ interface DockerSettings {
 export interface DockerDriverOptions {
   readonly docker: Dockerode
   readonly images: DockerImages
-  readonly host: Pick<Host, 'plugNic' | 'isPlugged' | 'removeNic' | 'limitUserNamespace'>
+  readonly host: Pick<
+    Host,
+    'plugNic' | 'replugNic' | 'isPlugged' | 'removeNic' | 'limitUserNamespace'
+  >
   readonly settings: DockerSettings
   /** Runs `du`. */
   readonly run: Runner
@@ -124,6 +127,8 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     },
 
     ...createDockerSteps(stepper),
+
+    replug: (instance, nics) => plug.replug(instance, nics),
 
     async storage() {
       const known = await engine.read().catch(() => null)

@@ -119,10 +119,15 @@ async function startAndPlug(
     cache.drop(id)
   }
   const seen = await inspect(docker, id, signal)
-  if (seen !== null) await plugIn(stepper, want, seen)
+  if (seen !== null) await plugIn(stepper, want, seen, true)
 }
 
-async function plugIn(stepper: Stepper, want: InstanceWant, seen: Seen): Promise<void> {
+async function plugIn(
+  stepper: Stepper,
+  want: InstanceWant,
+  seen: Seen,
+  isStart: boolean,
+): Promise<void> {
   const { plug, engine, host, settings } = stepper
   const { id, pid, state, labels } = seen
   // It may have ended already. The next reading will say why.
@@ -134,14 +139,15 @@ async function plugIn(stepper: Stepper, want: InstanceWant, seen: Seen): Promise
   const limited = hasUserNamespace
     ? host.limitUserNamespace(pid, limits, settings.zone)
     : Promise.resolve()
-  await Promise.all([limited, plug.plugIn(want, life, guestNetworkOf(labels), limited)])
+  const guest = { network: guestNetworkOf(labels), isStart, limited }
+  await Promise.all([limited, plug.plugIn(want, life, guest)])
 }
 
 async function plugAgain(stepper: Stepper, want: InstanceWant, signal: AbortSignal) {
   const { files } = stepper
   const seen = await read(stepper, want.id, signal)
   if (seen === null) return
-  await plugIn(stepper, want, seen)
+  await plugIn(stepper, want, seen, false)
   if ((await files.readBoot(want.id)) === null)
     await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: '' })
 }

@@ -18,6 +18,7 @@ import type { InstanceLimits } from '../model/limits.ts'
 import type { PeerNetwork } from '../model/peering.ts'
 import type { RouterRoutes } from '../model/router-routes.ts'
 import type { TraceEvent } from '../model/trace.ts'
+import type { GuestPlace, GuestSetup, TapHolder } from './guest-setup.ts'
 import type { FlowFilter } from './network/conntrack.ts'
 
 /** A NIC as the kernel needs it. The names of both ends come from `model/names.ts`. */
@@ -40,27 +41,6 @@ export interface NicSpec {
   readonly network?: number | undefined
   /** The attachment that it is for, as its alias. Absent: an older daemon made it. */
   readonly attachment?: string
-}
-
-/** How the host configures a NIC inside the guest's namespace. */
-export interface GuestSetup {
-  /** Name inside, e.g. `eth0`. */
-  readonly name: string
-  /** Null for a guest that uses DHCP. */
-  readonly address: {
-    readonly ip: Ipv4
-    readonly prefix: number
-    /** Null for a NIC without the default route. */
-    readonly gateway: Ipv4 | null
-    /** Further addresses. Others that lie in the same network are removed. */
-    readonly secondaryIps?: readonly Ipv4[]
-    /**
-     * The table and the gateway by which everything is routed that is sent from these addresses.
-     * Null: the main table. A NIC beside the first one needs this: what it sends would else leave
-     * by another, and be dropped there because of its source address.
-     */
-    readonly own?: { readonly table: number; readonly gateway: Ipv4 } | null
-  } | null
 }
 
 /** What `nics` reads back from the kernel. */
@@ -174,9 +154,14 @@ export interface NamespaceHost {
    * Moves the guest end into the network namespace of process `pid` and configures it there, and
    * lo. A guest end in another namespace is first replaced by a new pair. It gets its final name
    * after `limited` has resolved, because guests wait for that name. May be repeated. Rejects when
-   * `limited` does.
+   * `limited` does. Returns the inode of that namespace.
    */
-  plugNic(spec: NicSpec, pid: number, setup: GuestSetup, limited?: Promise<void>): Promise<void>
+  plugNic(spec: NicSpec, pid: number, setup: GuestSetup, limited?: Promise<void>): Promise<number>
+  /**
+   * As `plugNic`, while the process is in that namespace. With `unlessUp`, a NIC that is in there
+   * is left alone: its guest may be at it. Returns what it repaired; null: the guest is gone.
+   */
+  replugNic(spec: NicSpec, guest: GuestPlace, setup: GuestSetup): Promise<readonly string[] | null>
   /** Whether the namespace of `pid` has this NIC, configured as asked. */
   isPlugged(spec: NicSpec, pid: number, setup: GuestSetup): Promise<boolean>
 
@@ -185,6 +170,11 @@ export interface NamespaceHost {
    * use.
    */
   openTap(hostLink: string): Promise<OpenFile>
+  /**
+   * Gives a process the tap of a NIC back that was deleted, renamed or moved, and made again.
+   * Returns false when it has it. Errors: `unavailable`, also when the tap is absent or in use.
+   */
+  reattachTap(hostLink: string, holder: TapHolder): Promise<boolean>
 
   /** Makes the VXLAN device equal to the spec; null: removes it. Returns what it changed. */
   ensureFabric(link: string, spec: FabricSpec | null): Promise<readonly string[]>
@@ -343,9 +333,9 @@ export interface Host extends NamespaceHost {
    */
   limitUserNamespace(pid: number, limits: InstanceLimits, domain: string): Promise<void>
 
-  /** As in `NamespaceHost`, of a NIC in the namespace of the VPC `network`. */
+  /** This and the next two: as in `NamespaceHost`, of a NIC in the namespace of a VPC. */
   openTap(hostLink: string, network?: number): Promise<OpenFile>
-  /** As in `NamespaceHost`, of a NIC in the namespace of the VPC `network`. */
+  reattachTap(hostLink: string, holder: TapHolder, network?: number): Promise<boolean>
   removeNic(hostLink: string, network?: number): Promise<void>
   /**
    * A UNIX socket that listens at `path`, to which only its owner may connect. Replaces the socket

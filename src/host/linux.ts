@@ -65,8 +65,10 @@ export function createLinuxHost(options: {
     ensureNic: async (spec) => at(spec.network).ensureNic(spec),
     plugNic: async (spec, pid, setup, limited) =>
       at(spec.network).plugNic(spec, pid, setup, limited),
+    replugNic: async (spec, guest, setup) => at(spec.network).replugNic(spec, guest, setup),
     isPlugged: async (spec, pid, setup) => at(spec.network).isPlugged(spec, pid, setup),
     openTap: async (hostLink, network) => at(network).openTap(hostLink),
+    reattachTap: async (hostLink, holder, network) => at(network).reattachTap(hostLink, holder),
     removeNic: async (hostLink, network) => at(network).removeNic(hostLink),
     limitUserNamespace: (pid, limits, domain) => limitUserNamespace(runner, pid, limits, domain),
     listenUnix: (path) =>

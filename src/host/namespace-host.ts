@@ -20,7 +20,7 @@ import { openNetfilterNetlink } from './netlink/netlink.ts'
 import { type Conntrack, createConntrack } from './network/conntrack.ts'
 import { ensureFabricLink, type MakeVxlan } from './network/fabric.ts'
 import type { Forwarding } from './network/forwarding.ts'
-import { attachGuest, isGuestAttached } from './network/guest.ts'
+import { attachGuest, isGuestAttached, reattachGuest } from './network/guest.ts'
 import { readHostRouting } from './network/host-routing.ts'
 import { injectFrame } from './network/inject.ts'
 import { watchKernel } from './network/kernel-watch.ts'
@@ -30,7 +30,7 @@ import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './network/n
 import { ensureRouterRoutes } from './network/router-routes.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './network/routes.ts'
 import { ensureSharedTables } from './network/shared-tables.ts'
-import { openTap, tapMaker } from './network/tap.ts'
+import { openTap, reattachTap, tapMaker } from './network/tap.ts'
 import { hasLegacyRules, isForeignTable, readForeignRules } from './nftables/foreign-rules.ts'
 import { createNft } from './nftables/nft.ts'
 import { createNftState } from './nftables/nft-state.ts'
@@ -70,6 +70,10 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
     ensureGateway: (link, addresses) =>
       attempt(`${link} cannot be set up`, () => ensureGatewayLink(ip, link, addresses)),
     openTap: (link) => attempt(`${link} cannot be opened`, () => openTap(descriptors, ip, link)),
+    reattachTap: (link, holder) =>
+      attempt(`${link} cannot be given back to process ${holder.pid}`, () =>
+        reattachTap({ descriptors, libc, ip }, link, holder),
+      ),
     ensureFabric: (link, spec) =>
       attempt(`${link} cannot be set up`, () => ensureFabricLink(ip, link, spec, makeVxlan)),
     ensureRoutes: (routes, vpcs, link = null) =>
@@ -115,11 +119,12 @@ function nics(
   lock: NicLock,
 ): Pick<
   NamespaceHost,
-  'nics' | 'nicIndexes' | 'ensureNic' | 'removeNic' | 'plugNic' | 'isPlugged'
+  'nics' | 'nicIndexes' | 'ensureNic' | 'removeNic' | 'plugNic' | 'replugNic' | 'isPlugged'
 > {
   // One change of a NIC at a time: two services may change the same one.
   const nicLock = createQueues<string>()
   const makeTap = tapMaker(descriptors)
+  const home = { libc, ip, lock }
   return {
     nics: () => attempt('links cannot be read', () => readNics(ip, lock)),
     nicIndexes: () => attempt('links cannot be read', () => readNicIndexes(ip)),
@@ -136,13 +141,19 @@ function nics(
     plugNic: (spec, pid, setup, limited) =>
       nicLock(spec.hostLink, () =>
         attempt(`${spec.hostLink} cannot be plugged into process ${pid}`, () =>
-          attachGuest(libc, ip, lock, spec, pid, setup, limited),
+          attachGuest(home, spec, pid, setup, limited),
+        ),
+      ),
+    replugNic: (spec, guest, setup) =>
+      nicLock(spec.hostLink, () =>
+        attempt(`${spec.hostLink} cannot be plugged into process ${guest.pid}`, () =>
+          reattachGuest(home, spec, guest, setup),
         ),
       ),
     isPlugged: (spec, pid, setup) =>
       nicLock(spec.hostLink, () =>
         attempt(`the namespace of process ${pid} cannot be read`, () =>
-          isGuestAttached(libc, ip, spec, pid, setup),
+          isGuestAttached(home, spec, pid, setup),
         ),
       ),
   }

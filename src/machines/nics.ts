@@ -32,10 +32,16 @@ export interface MachineNics {
   ): Promise<readonly PluggedNic[] | undefined>
   /** Attaches and detaches what differs. Errors: `unavailable`, `refused`. */
   ensure(want: InstanceWant, pid: number, qmp: Qmp): Promise<void>
+  /**
+   * Gives a machine back the taps of these NICs that somebody has deleted. Its own descriptors are
+   * attached to the new ones, so neither QEMU nor the guest notices. Returns the NICs. Errors:
+   * `unavailable`.
+   */
+  replug(pid: number, qmp: Qmp, nics: readonly NicWant[]): Promise<readonly string[]>
 }
 
 interface MachineNicsOptions {
-  readonly host: Pick<Host, 'openTap'>
+  readonly host: Pick<Host, 'openTap' | 'reattachTap'>
   /** The number of ports that a machine of this type is started with. */
   readonly portsOf: (type: string) => number
   /** MTU of the guests' NICs. */
@@ -56,11 +62,12 @@ interface Known {
 const DEVICES = '/machine/peripheral'
 const OUR_NAME = /^eni-(?:attach-)?[0-9a-f]{17}$/
 const WAIT_MS = 300
+const listSchema = z.string().max(65_536)
 const devicesSchema = z.array(z.object({ name: z.string().max(256) })).max(4096)
 
 /** Knows nothing at first. */
 export function createMachineNics(options: MachineNicsOptions): MachineNics {
-  const { clock, log } = options
+  const { clock, log, host } = options
   const known = new Map<InstanceId, Known>()
 
   async function read(instance: InstanceId, pid: number, qmp: Qmp): Promise<Known> {
@@ -112,7 +119,27 @@ export function createMachineNics(options: MachineNicsOptions): MachineNics {
           log.info({ instance: want.id, nic: name }, 'network interface attached')
         }
     },
+    async replug(pid, qmp, nics) {
+      const backends = await readBackends(qmp)
+      const back: string[] = []
+      for (const nic of nics) {
+        const fd = backends.get(backendName(plugName(nic)))
+        // It is not attached yet, or an older daemon started the machine.
+        if (fd === undefined) continue
+        if (await host.reattachTap(nicLinkName(nic.id), { pid, fd }, nic.network)) back.push(nic.id)
+      }
+      return back
+    },
   }
+}
+
+/** The descriptors of taps by the names of their backends, as QEMU's monitor lists them. */
+async function readBackends(qmp: Qmp): Promise<ReadonlyMap<string, number>> {
+  const command = { 'command-line': 'info network' }
+  const listed = listSchema.safeParse(await qmp.execute('human-monitor-command', command))
+  if (!listed.success) throw unavailable('QEMU does not list its network', listed.error)
+  const found = listed.data.matchAll(/(\S+): index=\d+,type=tap,fd=(\d{1,7})\s/g)
+  return new Map([...found].map(([, name = '', fd]) => [name, Number(fd)]))
 }
 
 /**

@@ -22,7 +22,7 @@ import type { Clock } from '../lib/clock.ts'
 import { watchForHangingPrograms } from '../lib/hanging-programs.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
-import { explain } from '../model/errors.ts'
+import { explain, unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { type Isolation, reservedTags } from '../model/reserved-tags.ts'
 import {
@@ -49,7 +49,7 @@ import { createQemuSteps, nicPorts, type QemuSettings, type QemuStepper } from '
 export interface QemuDriverOptions {
   readonly images: MachineImages
   readonly kept: KeptImages
-  readonly host: Pick<Host, 'openTap' | 'listenUnix' | 'sendDescriptor'>
+  readonly host: Pick<Host, 'openTap' | 'reattachTap' | 'listenUnix' | 'sendDescriptor'>
   /** How guests are run on this machine. Called at each start. */
   readonly accelerator: QemuStepper['accelerator']
   readonly run: Runner
@@ -104,6 +104,13 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
     },
 
     ...createQemuSteps(stepper),
+
+    async replug(instance, taps) {
+      const machine = (await monitors.list(false)).get(instance)
+      if (machine === undefined || machine.isOff) return []
+      if (machine.qmp === null) throw unavailable('the machine does not answer')
+      return await nics.replug(machine.pid, machine.qmp, taps)
+    },
 
     storage: async () => [settings.stateDir],
 

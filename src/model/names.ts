@@ -48,6 +48,9 @@ export function guestLinkName(nic: NicId): string {
   return `${GUEST_LINK_PREFIX}${nic.slice('eni-'.length, 'eni-'.length + NIC_DIGITS)}`
 }
 
+/** Alias of a guest end whose address the host has set while the guest ran. */
+export const GIVEN_ADDRESS_ALIAS = 'atoll: address set by the host'
+
 /** Whether a link is the host end of an instance's NIC. */
 export function isNicLink(name: string): boolean {
   return new RegExp(`^${NIC_LINK_PREFIX}[0-9a-f]{${NIC_DIGITS}}$`).test(name)

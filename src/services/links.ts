@@ -13,7 +13,7 @@
  * - If the daemon dies here, the next pass completes a half-made NIC. The firewall comes first and
  *   passes only what is in its sets. Correct NICs are not touched, so traffic continues.
  * - The drivers move the guest end into an instance (`workloads/driver.ts`), because they know its
- *   process.
+ *   process. They are told of NICs that lead into no instance: a running one has lost it.
  */
 import type { FabricSpec, NamespaceHost, NicSpec, NicState } from '../host/host.ts'
 import { nicDifferences, nicSpec } from '../host/network/nic.ts'
@@ -23,6 +23,7 @@ import { parseIpv4 } from '../model/addr.ts'
 import type { DriverDeclaration, LinkType } from '../model/driver.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
 import { type FabricSettings, fabricOverheadBytes, vpcVni } from '../model/fabric.ts'
+import type { LooseNic } from '../model/loose-nic.ts'
 import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
 import { nextHopOf } from '../model/transit.ts'
 import type { Fact, HostWant } from '../model/want.ts'
@@ -45,8 +46,10 @@ export function createLinks(options: {
   readonly drivers: readonly DriverDeclaration[]
   /** The number of the VPC whose namespace `host` is; absent: it is the machine's own. */
   readonly network?: number
+  /** Is told in each `apply` of those that lead into no instance. */
+  readonly foundLoose: (nics: readonly LooseNic[]) => void
 }): HostService {
-  const { host, metrics, mtu, fabric, drivers, network } = options
+  const { host, metrics, mtu, fabric, drivers, network, foundLoose } = options
   const { repairs, removals, failures, nics } = createMeters(metrics)
 
   const remove = async ({ hostLink, routes }: NicState, pass: Pass) => {
@@ -55,6 +58,7 @@ export function createLinks(options: {
     removals.inc()
     pass.log.info({ link: hostLink }, 'link removed: no instance uses it')
   }
+  /** Makes it so. Returns whether its other end is in use, or need not be. */
   const ensure = async (nic: WantedNic, found: NicState | undefined, pass: Pass) => {
     const { spec, ending } = nic
     // It was taken from another instance by force, which may still hold it.
@@ -62,8 +66,9 @@ export function createLinks(options: {
     if (isOfOther && found !== undefined) await remove(found, pass)
     const state = isOfOther ? undefined : found
     // Do not create a link again for an instance that is about to be removed.
-    if (ending && state === undefined) return
-    if (nicDifferences(spec, state).length === 0) return
+    if (ending && state === undefined) return true
+    const isInUse = ending || state?.carrier === true
+    if (nicDifferences(spec, state).length === 0) return isInUse
     // Connections of the address's last owner end before the address is routed to the next one. A
     // NIC that has its route has no new owner.
     if (state?.routes.some(({ ip }) => ip === spec.ip) !== true)
@@ -71,6 +76,7 @@ export function createLinks(options: {
     const repaired = await host.ensureNic(spec)
     repairs.inc()
     pass.log.info({ link: spec.hostLink, address: spec.ip, repaired }, 'link created or repaired')
+    return isInUse
   }
 
   return {
@@ -95,16 +101,16 @@ export function createLinks(options: {
       const isKnown = ({ hostLink }: NicState) => wanted.has(hostLink) || others.has(hostLink)
       const isUnknown = (state: NicState) => !isKnown(state) && !isHeld(state, detaching)
       const unknown = any || ids.length > 0 ? [] : have.filter(isUnknown)
+      const loose: LooseNic[] = []
       // Remove first: an old link may have the route of an address that has a new owner.
       const work = [
         ...unknown.map((state) => () => remove(state, pass)),
-        ...[...wanted].map(
-          ([name, nic]) =>
-            () =>
-              ensure(nic, states.get(name), pass),
-        ),
+        ...[...wanted].map(([name, nic]) => async () => {
+          if (!(await ensure(nic, states.get(name), pass))) loose.push(nic.loose)
+        }),
       ]
       const errors = await attemptAll(work, pass.signal)
+      foundLoose(loose)
       failures.inc(errors.length)
       // A route to a NIC needs its link.
       const routing = await attemptAll([() => ensureRouters(host, pass, fabricLink)], pass.signal)
@@ -253,6 +259,8 @@ async function attemptAll(
 interface WantedNic {
   readonly spec: NicSpec
   readonly ending: boolean
+  /** What is told of it when it leads into no instance. */
+  readonly loose: LooseNic
 }
 
 /**
@@ -310,9 +318,11 @@ function wantedNics(
   return want.local.instances.flatMap((instance) => {
     const linkType = linkTypes.get(instance.driver)
     if (linkType === undefined) return []
+    const { id, driver, run } = instance
     return instance.nics.map((nic) => ({
       spec: nicSpec(nic, mtu, linkType),
-      ending: instance.run === 'terminate',
+      ending: run === 'terminate',
+      loose: { instance: id, driver, nic },
     }))
   })
 }

@@ -10,7 +10,7 @@ import type { Screen, Terminal } from '../lib/terminal.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import { type AtollError, refused } from '../model/errors.ts'
 import type { ImageId, InstanceId, VolumeId } from '../model/ids.ts'
-import type { CaptureWant, ImageFindings, ImageWant, InstanceWant } from '../model/want.ts'
+import type { CaptureWant, ImageFindings, ImageWant, InstanceWant, NicWant } from '../model/want.ts'
 import type { ImageStatus, WorkloadHave } from '../plan/workloads.ts'
 
 /**
@@ -60,6 +60,12 @@ export interface WorkloadDriver extends WorkloadSteps {
     readonly fresh: boolean
     readonly signal: AbortSignal
   }): Promise<readonly WorkloadHave[]>
+  /**
+   * Plugs in what a running instance has lost of these NICs, and returns what was repaired. Leaves
+   * NICs alone that it does not have yet, and instances that do not run. Asks no engine, which may
+   * hang. Errors: `unavailable`.
+   */
+  replug(instance: InstanceId, nics: readonly NicWant[]): Promise<readonly string[]>
   /** Directories of instances, as far as known: those whose file systems they may fill. */
   storage(): Promise<readonly string[]>
   /**

@@ -16,11 +16,13 @@
 import type { DriverDeclaration, DriverName } from '../model/driver.ts'
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
+import type { LooseNic } from '../model/loose-nic.ts'
 import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
 import { type ImageStatus, planWorkload, type WorkloadHave } from '../plan/workloads.ts'
 import type { HostService } from '../services/service.ts'
 import { createCaptures } from './captures.ts'
 import type { Images } from './driver.ts'
+import { createReplugs } from './replugs.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
 import { createTimedList } from './timed-list.ts'
 
@@ -30,15 +32,22 @@ export interface WorkloadsOptions extends StepRunnerOptions {
   readonly images: Images
 }
 
+/** The service of one driver. */
+export interface Workloads extends HostService {
+  /** Is told of NICs of its driver's instances that lead into none of them. Returns at once. */
+  foundLoose(nics: readonly LooseNic[]): void
+}
+
 /**
  * The service. It wakes the agent when a step ends, when a workload changes by itself, and when an
  * image is ready.
  */
-export function createWorkloads(options: WorkloadsOptions): HostService {
+export function createWorkloads(options: WorkloadsOptions): Workloads {
   const { driver, images, declaration, wake, meters, clock, log } = options
   const captures = createCaptures({ capturer: driver.capturer, clock, log })
   const runner = new StepRunner(options)
   const list = createTimedList({ driver, busy: () => runner.busy(), wake, clock, log })
+  const replugs = createReplugs(options)
   const isMine = (one: { readonly driver: DriverName }) => one.driver === declaration.name
   const ends = [
     // The end of a step wakes the agent anyway.
@@ -101,10 +110,13 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       return facts
     },
 
-    hanging: () => [...runner.hanging(), ...driver.hanging()],
+    foundLoose: (nics) => replugs.add(nics.filter(isMine)),
+
+    hanging: () => [...runner.hanging(), ...replugs.hanging(), ...driver.hanging()],
 
     async close() {
       for (const end of ends) end()
+      replugs.close()
       await runner.close()
       await captures.close()
     },

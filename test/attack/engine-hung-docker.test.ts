@@ -77,7 +77,8 @@ it('a stopped dockerd holds back no names, no rules and no virtual machines', as
       docker: engine.docker,
       images: { ...noImages, content: () => undefined } as never,
       host: {
-        plugNic: async () => undefined,
+        plugNic: async () => 1,
+        replugNic: async () => [],
         isPlugged: async () => true,
         removeNic: async () => undefined,
         limitUserNamespace: async () => undefined,

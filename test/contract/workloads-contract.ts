@@ -23,6 +23,8 @@ export interface WorkloadFixture {
   readonly endExitCode: number
   /** Whether the instance answers a ping at its address. */
   answers(want: InstanceWant): Promise<boolean>
+  /** Deletes the link of its NIC, and makes it again as the service of links does. */
+  loseLink(want: InstanceWant): Promise<void>
   /** Removes the disk of one that does not run, as a person may who does not know of us. */
   lose(want: InstanceWant): Promise<void>
   /** Runs a shell command inside and returns its output. */
@@ -132,6 +134,19 @@ export function workloadsContract(
       expect(await find(want, fresh)).toMatchObject({ state: { kind: 'running', plugged: true } })
       await eventually('it answers', () => ground.answers(want), deadlineMs)
       await fresh.close()
+    })
+
+    test('one whose link was deleted answers again once its NIC is plugged in again, and asks nobody', async () => {
+      const want = await launch(11)
+      await eventually('it answers', () => ground.answers(want), deadlineMs)
+      expect(await driver.replug(want.id, want.nics)).toEqual([])
+      await ground.loseLink(want)
+      expect(await ground.answers(want)).toBe(false)
+      expect(await driver.replug(want.id, want.nics)).not.toEqual([])
+      await eventually('it answers again', () => ground.answers(want), deadlineMs)
+      expect(await driver.replug(want.id, want.nics)).toEqual([])
+      await driver.stop(want.id, signal)
+      expect(await driver.replug(want.id, want.nics)).toEqual([])
     })
 
     test('stop keeps the disk, start boots it again with the same address', async () => {

@@ -29,6 +29,7 @@ if (canRunDocker())
       },
       dir: '',
       endExitCode: 3,
+      loseLink: (want) => machine.loseLink(want),
       lose: (want) => machine.engine.docker.getContainer(containerName(want.id)).remove(),
       answers: (want) => machine.answers(want),
       inside: (want, command) => machine.inside(want, command),

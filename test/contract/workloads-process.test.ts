@@ -9,7 +9,7 @@ import { describe, test } from 'vitest'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { GATEWAY_LINK } from '../../src/model/names.ts'
+import { GATEWAY_LINK, nicLinkName } from '../../src/model/names.ts'
 import { instance } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns } from '../../tools/kit/netns.ts'
@@ -60,6 +60,12 @@ if (process.getuid?.() === 0) {
       dir: '.',
       endExitCode: 3,
       answers,
+      async loseLink({ nics }) {
+        for (const nic of nics) {
+          await netns.must(['ip', 'link', 'delete', nicLinkName(nic.id)])
+          await host.ensureNic(nicSpec(nic, MTU_BYTES, PROCESS.linkType))
+        }
+      },
       lose: ({ id }) => rm(join(dir, 'state/processes', id, 'disk'), { recursive: true }),
       async inside({ id }, command) {
         const terminal = await first.driver.attach(id, null)

@@ -26,6 +26,7 @@ if (canRunMachines())
           if (found.kind !== 'ready') throw new Error(`${want.image.location} is ${found.kind}`)
           return { want, digest: found.digest }
         },
+        loseLink: (want) => ground.loseLink(want),
         lose: (want) => rm(createMachineFiles(ground.stateDir).paths(want.id).disk),
         answers: (want) => ground.answers(want),
         inside: (want, command) => ground.inside(want, command),

@@ -249,7 +249,10 @@ function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly H
   const metrics = createMetrics()
   return [
     createFirewall({ host, metrics, settings: firewallOf(fabric), instanceMemoryMiB: 2048 }),
-    createLinks({ host, metrics, mtu, fabric, drivers: [DOCKER] }),
+    createLinks({
+      ...{ host, metrics, mtu, fabric, drivers: [DOCKER] },
+      foundLoose: () => undefined,
+    }),
     createFloatingIpFlows({ host }),
     createFloatingIps({ host, clock: systemClock, pools: [] }),
   ]

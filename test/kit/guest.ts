@@ -31,17 +31,20 @@ export async function createGuest(
   return guest
 }
 
-/** Creates the link if it is missing and plugs it into the guest. */
+/**
+ * Creates the link if it is missing and plugs it into the guest. Returns the inode of its
+ * namespace.
+ */
 export async function attachGuest(
   host: Host,
   instance: InstanceWant,
   guest: Netns,
   options: { readonly isStatic?: boolean } = {},
-): Promise<void> {
+): Promise<number> {
   const spec = nicSpecOf(instance)
   const address = { ip: spec.ip, prefix: 20, gateway: spec.gateway }
   await host.ensureNic(spec)
-  await host.plugNic(spec, guest.pid, {
+  return await host.plugNic(spec, guest.pid, {
     name: 'eth0',
     address: options.isStatic === true ? address : null,
   })

@@ -18,7 +18,7 @@ import { createKeptImages } from '../../src/machines/created-images.ts'
 import { createMachineFiles } from '../../src/machines/files.ts'
 import { createQemuDriver } from '../../src/machines/qemu.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
-import { GATEWAY_LINK } from '../../src/model/names.ts'
+import { GATEWAY_LINK, nicLinkName } from '../../src/model/names.ts'
 import { DEFAULT_NIC_LIMITS } from '../../src/model/nic-limits.ts'
 import { MIB } from '../../src/model/sizes.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
@@ -113,6 +113,12 @@ export async function startQemuFixture(directories: readonly string[]): Promise<
       wanted.set(want.id, want)
       await dhcp.apply(passWith(...wanted.values()))
       return want
+    },
+    async loseLink(want) {
+      for (const nic of want.nics) {
+        await netns.must(['ip', 'link', 'delete', nicLinkName(nic.id)])
+        await host.ensureNic(nicSpec(nic, MTU_BYTES, 'tap'))
+      }
     },
     ...lookAndPing(images, netns, SETTLE_DEADLINE_MS),
     inside: (want, command) => serialShell(join(runtimeDir, 'vm', want.id, 'serial'), command),

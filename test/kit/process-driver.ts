@@ -68,7 +68,7 @@ export const PROCESS_TEARDOWN: DriverTeardown<ProcessContext['config']> = {
 interface ProcessContext {
   readonly config: { readonly stateDir: string }
   readonly mtuBytes: number
-  readonly host: Pick<Host, 'plugNic' | 'isPlugged'>
+  readonly host: Pick<Host, 'plugNic' | 'replugNic' | 'isPlugged'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -147,8 +147,9 @@ function createProcesses(stateDir: string, { host, mtuBytes }: ProcessContext) {
   const home = (instance: InstanceId) => join(root, instance)
   const disk = (instance: InstanceId) => join(home(instance), 'disk')
   const file = (instance: InstanceId, name: string) => join(home(instance), name)
-  /** By process id: what was plugged in. */
+  /** By process id: what was plugged in, and the inode of its namespace. */
   const plugged = new Map<number, readonly NicWant[]>()
+  const namespaces = new Map<number, number>()
 
   /** The process of an instance that runs. */
   const pidOf = (instance: InstanceId) => pidIn(home(instance))
@@ -165,8 +166,10 @@ function createProcesses(stateDir: string, { host, mtuBytes }: ProcessContext) {
   async function plug(want: InstanceWant): Promise<void> {
     const pid = await pidOf(want.id)
     if (pid === null) throw unavailable(`${want.id} does not run`)
-    for (const nic of want.nics.toReversed())
-      await host.plugNic(nicSpec(nic, mtuBytes, PROCESS.linkType), pid, setupOf(nic))
+    for (const nic of want.nics.toReversed()) {
+      const spec = nicSpec(nic, mtuBytes, PROCESS.linkType)
+      namespaces.set(pid, await host.plugNic(spec, pid, setupOf(nic)))
+    }
     if ((await readRecord(file(want.id, 'boot.json'), bootSchema)) === null)
       await writeRecord(file(want.id, 'boot.json'), { bootCount: want.bootCount })
     plugged.set(pid, want.nics)
@@ -226,8 +229,22 @@ function createProcesses(stateDir: string, { host, mtuBytes }: ProcessContext) {
     )
   }
 
+  async function replug(instance: InstanceId, nics: readonly NicWant[]) {
+    const pid = await pidOf(instance)
+    const namespace = pid === null ? undefined : namespaces.get(pid)
+    if (pid === null || namespace === undefined) return []
+    const repaired: string[] = []
+    for (const nic of nics) {
+      const spec = nicSpec(nic, mtuBytes, PROCESS.linkType)
+      const found = await host.replugNic(spec, { pid, namespace }, setupOf(nic))
+      repaired.push(...(found ?? []))
+    }
+    return repaired
+  }
+
   return {
     list,
+    replug,
     async launch(want: InstanceWant, digest: string) {
       const image = imageFile(stateDir, digest)
       if (!(await exists(image))) throw unavailable(`the image ${digest} is not available here`)

@@ -154,7 +154,10 @@ export async function createTestbed(
       settings: options.firewall ?? LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
-    createLinks({ host, metrics, mtu: TEST_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] }),
+    createLinks({
+      ...{ host, metrics, mtu: TEST_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] },
+      foundLoose: () => undefined,
+    }),
     createFloatingIpFlows({ host }),
     createFloatingIps({ host, clock: systemClock, pools: [] }),
   ]

@@ -316,7 +316,7 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
     vpcWaitMs: WHOLE_PASS_MS,
     rooms: counterRooms(config.metrics),
     flowLogs: { take: () => undefined, room: createRoom(0) },
-    drivers: { declarations: [DOCKER], services: () => [] },
+    drivers: { declarations: [DOCKER], services: () => [], foundLoose: () => undefined },
   }
   return createHostServices(parts, createHostVpcs(parts), () => undefined)
 }

@@ -15,6 +15,8 @@ export interface WorkloadMachine<I extends Images> {
   prepare(n: number, location: string, changes?: Partial<InstanceWant>): Promise<InstanceWant>
   /** The end of a look at an image. */
   settle(image: ImageWant): Promise<ImageStatus>
+  /** Deletes the link of the instance's NIC, and makes it again. */
+  loseLink(want: InstanceWant): Promise<void>
   /** Whether the instance answers a ping at its first address. */
   answers(want: InstanceWant): Promise<boolean>
   /** Runs a shell command inside and returns its output. */

@@ -86,6 +86,10 @@ export async function startDockerMachine(
       await host.ensureNic(nicSpecOf(want))
       return want
     },
+    async loseLink(want) {
+      await netns.must(['ip', 'link', 'delete', nicSpecOf(want).hostLink])
+      await host.ensureNic(nicSpecOf(want))
+    },
     ...lookAndPing(images, netns, IMAGE_DEADLINE_MS),
     inside: (want, command) =>
       netns.must([

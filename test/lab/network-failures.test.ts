@@ -139,7 +139,10 @@ test('a second daemon that knows nothing changes nothing, and removes what is in
       settings: LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
-    createLinks({ host, metrics, mtu: TEST_MTU, fabric: NO_FABRIC, drivers: [DOCKER] }),
+    createLinks({
+      ...{ host, metrics, mtu: TEST_MTU, fabric: NO_FABRIC, drivers: [DOCKER] },
+      foundLoose: () => undefined,
+    }),
   ]
   const signal = new AbortController().signal
   for (const want of [AFTER, testWant()])

@@ -9,7 +9,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GuestSetup, Host, NamespaceHost, NicSpec } from '../../src/host/host.ts'
+import type { GuestSetup } from '../../src/host/guest-setup.ts'
+import type { Host, NamespaceHost, NicSpec } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences } from '../../src/host/network/nic.ts'
 import { cidr, ipv4, macFromRandom } from '../../src/model/addr.ts'
@@ -30,6 +31,23 @@ import socket, sys
 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 sender.sendto(sys.argv[1].encode(), ("255.255.255.255", 67))
+`
+
+/** Opens a tap as QEMU does, and prints what it reads there. */
+const HOLD_TAP = `
+import fcntl, os, select, struct, sys
+fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH22x", sys.argv[1].encode(), 0x5002))
+print("holds", fd, flush=True)
+while True:
+    try:
+        if select.select([fd], [], [], 0.1)[0]:
+            print("read", len(os.read(fd, 4096)), flush=True)
+    except BlockingIOError:
+        pass
+    except OSError:
+        print("lost", flush=True)
+        select.select([], [], [], 0.1)
 `
 
 /** The port in both kinds of network namespace. */
@@ -131,6 +149,7 @@ describe.each(PLACES)('%s', (_where, network) => {
   let directory: string
   /** Runs a program in the namespace of the port. */
   let must: (argv: readonly string[]) => Promise<string>
+  let inside: readonly string[] = []
 
   beforeAll(async () => {
     machine = await createNetns('host')
@@ -139,7 +158,7 @@ describe.each(PLACES)('%s', (_where, network) => {
     whole = createLinuxHost({ log: silentLog, namespaceDirectory: directory })
     host = network === null ? whole : (await whole.vpcs.ensure(network)).host
     const name = network === null ? null : join(directory, namespaceName(network))
-    const inside = name === null ? [] : ['nsenter', `--net=${name}`, '--']
+    inside = name === null ? [] : ['nsenter', `--net=${name}`, '--']
     must = (argv) => machine.must([...inside, ...argv])
     await host.ensureForwarding()
     await host.applyRules(OPEN_RULES)
@@ -229,6 +248,120 @@ describe.each(PLACES)('%s', (_where, network) => {
       await host.plugNic(spec, there.pid, setup)
       await there.must(['ping', ...SOME_PINGS, GATEWAY])
     }
+  })
+
+  /** A guest that asks for its address by itself, and what the host does with its NIC later. */
+  async function asking(number: number) {
+    const { spec, setup } = nic(number)
+    await host.ensureNic(spec)
+    const there = await guest()
+    const namespace = await host.plugNic(spec, there.pid, { name: 'eth0', address: null })
+    const later = { ...setup, unlessUp: true }
+    return { spec, later, there, place: { pid: there.pid, namespace } }
+  }
+
+  test.each([
+    ['its host end', (link: string) => ['ip', 'link', 'delete', link], 'home'],
+    ['its own end', () => ['ip', 'link', 'delete', 'eth0'], 'guest'],
+  ] as const)(
+    'a guest that asks for its address gets it when somebody deletes %s, and keeps it',
+    async (_what, command, where) => {
+      const { spec, later, there, place } = await asking(42)
+      // Its address is its own affair, and so is that it has none.
+      expect(await host.replugNic(spec, place, later)).toEqual([])
+      expect(await host.isPlugged(spec, there.pid, later)).toBe(true)
+      expect(await there.must(['ip', '-4', 'addr', 'show', 'eth0'])).not.toContain('inet')
+      await (where === 'home' ? must : there.must)([...command(spec.hostLink)])
+      await host.ensureNic(spec)
+      expect(await host.replugNic(spec, place, later)).not.toEqual([])
+      await there.must(['ping', ...SOME_PINGS, GATEWAY])
+      expect(await there.must(['ip', '-br', 'link', 'show', 'eth0'])).toContain(spec.mac)
+      expect(await host.replugNic(spec, place, later)).toEqual([])
+      // A client whose socket was bound to the old link loses its lease.
+      await there.must(['ip', 'addr', 'flush', 'dev', 'eth0'])
+      expect(await host.isPlugged(spec, there.pid, later)).toBe(false)
+      await host.plugNic(spec, there.pid, later)
+      await there.must(['ping', ...SOME_PINGS, GATEWAY])
+      await there.destroy()
+    },
+  )
+
+  test.each([
+    ['down', ['ip link set eth0 down']],
+    ['renamed', ['ip link set eth0 down', 'ip link set eth0 name ens5', 'ip link set ens5 up']],
+  ])(
+    'a NIC that is %s is left to its guest at first, and set up in the end',
+    async (_what, commands) => {
+      const { spec, later, there, place } = await asking(45)
+      for (const command of commands) {
+        await there.must(command.split(' '))
+        await host.ensureNic(spec)
+        expect(await host.replugNic(spec, place, later)).toEqual([])
+      }
+      expect(await host.isPlugged(spec, there.pid, later)).toBe(false)
+      await host.plugNic(spec, there.pid, later)
+      await there.must(['ping', ...SOME_PINGS, GATEWAY])
+      await there.destroy()
+    },
+  )
+
+  test.each([
+    ['deleted', ['delete', 'LINK']],
+    ['renamed', ['set', 'LINK', 'name', 'lost0']],
+    ['moved away', ['set', 'LINK', 'netns', 'OTHER']],
+  ])('a process gets its tap back that was %s, and notices little', async (_what, damage) => {
+    const { spec: veth } = nic(44)
+    const spec: NicSpec = { ...veth, kind: 'tap' }
+    await host.ensureNic(spec)
+    const other = await guest()
+    let said = ''
+    const holder = machine.spawn([...inside, 'python3', '-c', HOLD_TAP, spec.hostLink], (text) => {
+      said += text
+    })
+    await eventually('it holds the tap', () => said.includes('holds '))
+    const place = { pid: holder.pid ?? 0, fd: Number(/holds (\d+)/.exec(said)?.[1]) }
+    expect(await host.reattachTap(spec.hostLink, place)).toBe(false)
+    const words = damage.map((word) =>
+      word.replace('LINK', spec.hostLink).replace('OTHER', `${other.pid}`),
+    )
+    await must(['sh', '-ec', `ip link set ${spec.hostLink} down; ip link ${words.join(' ')}`])
+    expect(await host.ensureNic(spec)).toEqual(['link'])
+    expect((await stateOf(spec))?.carrier).toBe(false)
+    expect(await host.reattachTap(spec.hostLink, place)).toBe(true)
+    expect((await stateOf(spec))?.carrier).toBe(true)
+    expect(await host.reattachTap(spec.hostLink, place)).toBe(false)
+    said = ''
+    const hears = async () => {
+      await must(['sh', '-c', `ping -c1 -W0.1 ${spec.ip} || true`])
+      return said.includes('read ')
+    }
+    await eventually('it hears who asks', hears)
+    for (const where of [must, other.must])
+      expect(await where(['ip', '-br', 'link'])).not.toContain('lost0')
+    expect(await other.must(['ip', '-br', 'link'])).not.toContain(spec.hostLink)
+    // What is no tap stays as it is.
+    await expect(host.reattachTap(spec.hostLink, { ...place, fd: 1 })).rejects.toMatchObject({
+      kind: 'unavailable',
+    })
+    holder.kill('SIGKILL')
+    await host.removeNic(spec.hostLink)
+    await other.destroy()
+  })
+
+  test('a process that is not in its namespace any more gets nothing', async () => {
+    const { spec, setup } = nic(43)
+    await host.ensureNic(spec)
+    const [there, other] = [await guest(), await guest()]
+    const namespace = await host.plugNic(spec, there.pid, setup)
+    await must(['ip', 'link', 'delete', spec.hostLink])
+    await host.ensureNic(spec)
+    // As when its number is another one's by now.
+    expect(await host.replugNic(spec, { pid: other.pid, namespace }, setup)).toBeNull()
+    expect(await host.replugNic(spec, { pid: process.pid, namespace }, setup)).toBeNull()
+    expect(await host.replugNic(spec, { pid: 2 ** 22 + 1, namespace }, setup)).toBeNull()
+    expect((await stateOf(spec))?.guestAtHome).toBe(true)
+    expect(await host.replugNic(spec, { pid: there.pid, namespace }, setup)).not.toEqual([])
+    for (const one of [there, other]) await one.destroy()
   })
 
   test('a process that has exited is refused, and nothing is lost', async () => {

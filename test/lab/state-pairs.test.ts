@@ -87,7 +87,10 @@ function startDaemon(settings: StateSettings, forwardingFile: string): Daemon {
   }
   const services = [
     createFirewall({ host, metrics, settings: firewall, instanceMemoryMiB: 2048 }),
-    createLinks({ host, metrics, mtu, fabric, drivers: [QEMU, DOCKER] }),
+    createLinks({
+      ...{ host, metrics, mtu, fabric, drivers: [QEMU, DOCKER] },
+      foundLoose: () => undefined,
+    }),
     createDhcp({ ...common, host, settings: { leaseSeconds: 3600, mtu, zone: ZONE } }),
     createDns({ ...common, settings: dns }),
     createMetadata(metadata),

@@ -119,7 +119,10 @@ async function createOurs(): Promise<Pair & { limit(type: string): Promise<void>
   const metrics = createMetrics()
   const services = [
     createFirewall({ host, metrics, settings, instanceMemoryMiB: MEMORY_MIB }),
-    createLinks({ host, metrics, mtu: MTU, fabric: NO_FABRIC, drivers: [DOCKER] }),
+    createLinks({
+      ...{ host, metrics, mtu: MTU, fabric: NO_FABRIC, drivers: [DOCKER] },
+      foundLoose: () => undefined,
+    }),
   ]
   const apply = async (want: HostWant) => {
     const signal = new AbortController().signal

@@ -186,7 +186,7 @@ async function startDaemon(config: Config): Promise<Running> {
   const hostParts = {
     ...{ ...context, host, metadataKey: randomBytes(32) },
     monitors: createHostMonitors(config, host, clock),
-    drivers: { declarations: [DOCKER], services: () => [] },
+    drivers: { declarations: [DOCKER], services: () => [], foundLoose: () => undefined },
     instanceMemoryMiB: memoryForInstances(config),
     rooms: counterRooms(config.metrics),
     flowLogs: { take: () => undefined, room: createRoom(0) },

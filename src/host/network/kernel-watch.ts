@@ -98,10 +98,12 @@ function concerns({ type, data }: Notification, ours: Set<number>): boolean {
     case MessageType.NEWLINK:
     case MessageType.DELLINK: {
       const [link] = decodeLink(data)
-      if (link === undefined || !link.name.startsWith(LINK_PREFIX)) return false
-      if (type === MessageType.NEWLINK) ours.add(link.index)
-      else ours.delete(link.index)
-      return true
+      if (link === undefined) return false
+      const isOurs = link.name.startsWith(LINK_PREFIX)
+      // Somebody may have renamed one.
+      const was = ours.delete(link.index)
+      if (isOurs && type === MessageType.NEWLINK) ours.add(link.index)
+      return isOurs || was
     }
     // Neighbours of other links change all the time.
     case MessageType.NEWNEIGH:

@@ -2,55 +2,33 @@
  * Finds network namespaces that have no name any more, by the taps of machines that run in them.
  *
  * A running machine holds its tap open, and with it the namespace, however long no daemon runs. The
- * kernel tells the namespace of a tap to whoever holds it (TUNGETDEVNETNS of linux/if_tun.h), and
- * gives a copy of another process's descriptor (pidfd_getfd(2)).
+ * kernel tells the namespace of a tap to whoever holds it (TUNGETDEVNETNS of linux/if_tun.h).
  */
-import { fstatSync, readdirSync, readlinkSync } from 'node:fs'
-import koffi from 'koffi'
+import { fstatSync, readdirSync } from 'node:fs'
 import { isNicLink } from '../../model/names.ts'
-import { checked } from '../libc.ts'
+import type { Descriptors } from '../sockets/descriptors.ts'
 import type { NamespaceHandle } from './netns.ts'
-
-/** The same on every architecture. */
-const PIDFD_OPEN = 434
-const PIDFD_GETFD = 438
-const TUNGETIFF = 0x800454d2
-const TUNGETDEVNETNS = 0x54e3
-/** struct ifreq: a name of 16 bytes, and a union (netdevice(7)). */
-const IFREQ = { bytes: 40, nameBytes: 16 } as const
-const TUN = '/net/tun'
+import { isTun } from './tap.ts'
 
 /**
  * The namespaces of all taps of ours that processes hold open, each once. The caller closes them.
  * What cannot be asked is left out.
  */
-export function openTapNamespaces(): readonly NamespaceHandle[] {
-  const library = koffi.load('libc.so.6')
-  const syscall = library.func('long syscall(long number, long a, long b, long c)')
-  const ioctl = library.func('int ioctl(int fd, unsigned long request, _Out_ uint8_t *argument)')
-  const ioctlNumber = library.func('int ioctl(int fd, unsigned long request, long argument)')
-  const closeFd = library.func('int close(int fd)')
+export function openTapNamespaces(descriptors: Descriptors): readonly NamespaceHandle[] {
   const found = new Map<number, NamespaceHandle>()
 
   const look = (pid: number, number: number) => {
-    const process = checked('pidfd_open', syscall(PIDFD_OPEN, pid, 0, 0))
+    const copy = descriptors.copyOf(pid, number)
     try {
-      const tap = checked('pidfd_getfd', syscall(PIDFD_GETFD, process, number, 0))
-      try {
-        const request = Buffer.alloc(IFREQ.bytes)
-        checked('ioctl', ioctl(tap, TUNGETIFF, request))
-        const [name = ''] = request.toString('latin1', 0, IFREQ.nameBytes).split('\0')
-        if (!isNicLink(name)) return
-        const fd = checked('ioctl', ioctlNumber(tap, TUNGETDEVNETNS, 0))
-        const handle = { fd, close: () => void closeFd(fd) }
-        const { ino } = fstatSync(fd)
-        if (found.has(ino)) handle.close()
-        else found.set(ino, handle)
-      } finally {
-        closeFd(tap)
-      }
+      const tap = descriptors.tapOf(copy)
+      if (tap === null) return
+      const { name, namespace: fd } = tap
+      const handle = { fd, close: () => descriptors.close(fd) }
+      const { ino } = fstatSync(fd)
+      if (!isNicLink(name) || found.has(ino)) handle.close()
+      else found.set(ino, handle)
     } finally {
-      closeFd(process)
+      descriptors.close(copy)
     }
   }
 
@@ -75,12 +53,4 @@ function openTuns(): readonly { readonly pid: number; readonly fd: number }[] {
       return []
     }
   })
-}
-
-function isTun(link: string): boolean {
-  try {
-    return readlinkSync(link).endsWith(TUN)
-  } catch {
-    return false
-  }
 }

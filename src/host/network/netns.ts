@@ -5,7 +5,7 @@
  * any other code of the daemon can run. What it made there (a netlink socket) keeps working from
  * anywhere: a socket stays in the namespace it was made in.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
 import type { Libc } from '../libc.ts'
 
 /** Of the calling thread. */
@@ -30,6 +30,11 @@ export interface NamespaceHandle {
 export function openNamespace(pid: number): NamespaceHandle {
   const fd = openSync(`/proc/${pid}/ns/net`, 'r')
   return { fd, close: () => closeSync(fd) }
+}
+
+/** The inode of the calling thread's namespace. */
+export function currentNamespace(): number {
+  return statSync(OWN).ino
 }
 
 /**

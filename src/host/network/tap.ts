@@ -4,12 +4,19 @@
  * Taps are persistent, so that links, rules and routes do not depend on a running guest. Each start
  * of a guest opens them.
  */
+import { fstatSync, readlinkSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { unavailable } from '../../model/errors.ts'
+import type { TapHolder } from '../guest-setup.ts'
 import type { OpenFile } from '../host.ts'
-import type { Ip } from '../netlink/ip.ts'
+import type { Libc } from '../libc.ts'
+import { createIp, type Ip } from '../netlink/ip.ts'
+import { openRouteNetlink } from '../netlink/netlink.ts'
 import type { Descriptors } from '../sockets/descriptors.ts'
-import type { MakeLink } from './nics.ts'
+import { currentNamespace, inNamespace } from './netns.ts'
+import { type MakeLink, removeLink } from './nics.ts'
+
+const TUN = '/net/tun'
 
 /** Creates persistent taps, for `ensureHostEnd`. */
 export function tapMaker(descriptors: Descriptors): MakeLink {
@@ -30,6 +37,66 @@ export async function openTap(descriptors: Descriptors, ip: Ip, name: string): P
     descriptors,
     ip.inside(() => descriptors.openTap(name)),
   )
+}
+
+interface TapParts {
+  readonly descriptors: Descriptors
+  readonly libc: Libc
+  /** Of the namespace with the tap. */
+  readonly ip: Ip
+}
+
+/**
+ * Gives a process its tap back, once it was deleted and made again: its descriptor leads to no
+ * device then, and may be attached once more (`tun_set_iff` of the kernel's drivers/net/tun.c), in
+ * the namespace that it was opened in. If its tap was renamed or moved, that one is deleted. False
+ * when it has the right one.
+ */
+export async function reattachTap(
+  parts: TapParts,
+  name: string,
+  { pid, fd: number }: TapHolder,
+): Promise<boolean> {
+  const { descriptors, ip } = parts
+  if ((await ip.link(name)) === undefined) throw unavailable(`there is no link ${name}`)
+  if (!isTun(`/proc/${pid}/fd/${number}`))
+    throw unavailable(`descriptor ${number} of process ${pid} is no tap`)
+  const fd = descriptors.copyOf(pid, number)
+  try {
+    if (!(await detachTap(parts, fd, name))) return false
+    descriptors.attachTap(fd, name)
+    return true
+  } finally {
+    descriptors.close(fd)
+  }
+}
+
+/** Deletes the tap of a descriptor, unless it is the right one: then false. */
+async function detachTap(
+  { descriptors, libc, ip }: TapParts,
+  fd: number,
+  name: string,
+): Promise<boolean> {
+  const tap = descriptors.tapOf(fd)
+  if (tap === null) return true
+  try {
+    const isHere = fstatSync(tap.namespace).ino === ip.inside(currentNamespace)
+    if (isHere && tap.name === name) return false
+    const there = createIp(inNamespace(libc, tap.namespace, openRouteNetlink))
+    await removeLink(there, tap.name).finally(() => there.close())
+    return true
+  } finally {
+    descriptors.close(tap.namespace)
+  }
+}
+
+/** Whether a descriptor below /proc is one of a tap. */
+export function isTun(path: string): boolean {
+  try {
+    return readlinkSync(path).endsWith(TUN)
+  } catch {
+    return false
+  }
 }
 
 /** Listens at `path`. Replaces the socket of a process that has ended. */

@@ -197,14 +197,14 @@ export async function removeVpcNamespaces(
 
 /** The namespace of the VPC that has lost its name, if a virtual machine keeps it alive. */
 async function findLost(
-  { machine, libc }: Pick<Parts, 'machine' | 'libc'>,
+  { machine, libc, descriptors }: Pick<Parts, 'machine' | 'libc' | 'descriptors'>,
   network: number,
 ): Promise<NamespaceHandle | null> {
   const { link, address } = transitOf(network)
   // Its other end is in there, or there is no such namespace.
   if ((await machine.link(link))?.peerElsewhere !== true) return null
   let found: NamespaceHandle | null = null
-  for (const handle of openTapNamespaces()) {
+  for (const handle of openTapNamespaces(descriptors)) {
     const isIt = found === null && (await hasAddress(libc, handle, address))
     if (isIt) found = handle
     else handle.close()

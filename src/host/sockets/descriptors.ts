@@ -15,6 +15,16 @@ export interface Descriptors {
    * one process may open it at a time; others get `EBUSY`.
    */
   openTap(name: string): number
+  /** Attaches a descriptor whose tap was deleted to the tap `name`. */
+  attachTap(fd: number, name: string): void
+  /**
+   * The name of the tap that a descriptor is attached to, and a new descriptor of the network
+   * namespace with the tap (TUNGETIFF and TUNGETDEVNETNS of linux/if_tun.h). Null when it is
+   * attached to none.
+   */
+  tapOf(fd: number): { readonly name: string; readonly namespace: number } | null
+  /** A copy of a descriptor of another process (pidfd_getfd(2)). */
+  copyOf(pid: number, fd: number): number
   /** TUNSETPERSIST: the tap stays when its last descriptor is closed. */
   keepTap(fd: number): void
   /**
@@ -30,6 +40,19 @@ const O_NONBLOCK = 0o4000
 const O_CLOEXEC = 0o2000000
 const TUNSETIFF = 0x400454ca
 const TUNSETPERSIST = 0x400454cb
+/** asm-generic/errno.h; Node has no name for it. */
+const EBADFD = 77
+const TUNGETIFF = 0x800454d2
+const TUNGETDEVNETNS = 0x54e3
+const TUNSETVNETHDRSZ = 0x400454d8
+/**
+ * Of virtio's header in front of each frame, in bytes: with VIRTIO_F_VERSION_1 or
+ * VIRTIO_NET_F_MRG_RXBUF (virtio 1.2, section 5.1.6). Drivers of guests that are in use have one.
+ */
+const HEADER_BYTES = 12
+/** The same on every architecture. */
+const PIDFD_OPEN = 434
+const PIDFD_GETFD = 438
 /** IFF_TAP | IFF_NO_PI | IFF_VNET_HDR of linux/if_tun.h. */
 const TAP_FLAGS = 0x0002 | 0x1000 | 0x4000
 /**
@@ -51,9 +74,11 @@ export function loadDescriptors(): Descriptors {
   const listen = library.func('int listen(int fd, int backlog)')
   const open = library.func('int open(const char *path, int flags)')
   const chmod = library.func('int chmod(const char *path, uint32_t mode)')
-  // Two declarations of one variadic function, for two kinds of argument.
+  // Declarations of one variadic function, for each kind of argument.
   const ioctl = library.func('int ioctl(int fd, unsigned long request, const uint8_t *argument)')
+  const ioctlOut = library.func('int ioctl(int fd, unsigned long request, _Out_ uint8_t *argument)')
   const ioctlNumber = library.func('int ioctl(int fd, unsigned long request, long argument)')
+  const syscall = library.func('long syscall(long number, long a, long b, long c)')
   const closeFd = library.func('int close(int fd)')
 
   /** Runs `work` on a descriptor, and returns the descriptor. Closes it if `work` throws. */
@@ -71,6 +96,27 @@ export function loadDescriptors(): Descriptors {
     openTap: (name) => {
       const fd = checked('open', open('/dev/net/tun', O_RDWR | O_NONBLOCK | O_CLOEXEC))
       return withFd(fd, () => checked('ioctl', ioctl(fd, TUNSETIFF, tapRequest(name))))
+    },
+    attachTap: (fd, name) => {
+      checked('ioctl', ioctl(fd, TUNSETIFF, tapRequest(name)))
+      const bytes = new Uint8Array(Int32Array.of(HEADER_BYTES).buffer)
+      checked('ioctl', ioctl(fd, TUNSETVNETHDRSZ, bytes))
+    },
+    tapOf: (fd) => {
+      const request = Buffer.alloc(IFREQ.bytes)
+      const result: unknown = ioctlOut(fd, TUNGETIFF, request)
+      if (result === -1 && koffi.errno() === EBADFD) return null
+      checked('ioctl', result)
+      const [name = ''] = request.toString('latin1', 0, IFREQ.nameBytes).split('\0')
+      return { name, namespace: checked('ioctl', ioctlNumber(fd, TUNGETDEVNETNS, 0)) }
+    },
+    copyOf: (pid, fd) => {
+      const process = checked('pidfd_open', syscall(PIDFD_OPEN, pid, 0, 0))
+      try {
+        return checked('pidfd_getfd', syscall(PIDFD_GETFD, process, fd, 0))
+      } finally {
+        closeFd(process)
+      }
     },
     keepTap: (fd) => {
       checked('ioctl', ioctlNumber(fd, TUNSETPERSIST, 1))

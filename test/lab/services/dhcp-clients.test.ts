@@ -2,8 +2,8 @@
  * The common DHCP clients in a table: each gets the same from us at every step of a lease's life
  * (RFC 2131 section 4.4.5).
  *
- * Each has two guests at the same time, so that all wait for the same half minute: one that is
- * undisturbed, and one whose unicasts are lost.
+ * Each has three guests at the same time, so that all wait for the same half minute: one that is
+ * undisturbed, one whose unicasts are lost, and one whose link is deleted while it runs.
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,7 +11,8 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Host } from '../../../src/host/host.ts'
+import type { GuestPlace } from '../../../src/host/guest-setup.ts'
+import type { Host, NicSpec } from '../../../src/host/host.ts'
 import { createLinuxHost } from '../../../src/host/linux.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
@@ -24,7 +25,7 @@ import { instance, passWith } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { createNetns, eventually, type Netns } from '../../../tools/kit/netns.ts'
 import { DHCP_CLIENTS, type DhcpClient, missing } from '../../kit/dhcp-clients.ts'
-import { createGuest, nicSpecOf } from '../../kit/guest.ts'
+import { attachGuest, nicSpecOf } from '../../kit/guest.ts'
 import { OPEN_RULES } from '../../kit/open-rules.ts'
 
 /** The shortest that all of them take: dhcpcd makes less to this. */
@@ -41,12 +42,24 @@ interface Place {
   client: ChildProcess
 }
 
+/** A guest whose link was deleted. */
+interface Lost {
+  /** When it was (`performance.now`). */
+  readonly atMs: number
+  /** Whether it answered at once. */
+  readonly answered: boolean
+  /** What the host does at each resync: repairs what it finds. */
+  readonly resync: () => Promise<void>
+}
+
 let hostSpace: Netns
 let leave: () => void
 let host: Host
 let directory: string
 let dhcp: HostService
 const places = new Map<string, Place>()
+/** Of each client, by its name: its guest has lost its link, and has another one. */
+const lost = new Map<string, Promise<Lost>>()
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'atoll-dhcp-clients-'))
@@ -61,12 +74,16 @@ beforeAll(async () => {
   const byLink = new Map<string, string[]>()
   const log = listener(byLink)
   dhcp = createDhcp({ host, settings, clock: systemClock, metrics: createMetrics(), log })
+  const unlinked = new Map<string, () => Promise<Lost>>()
   const guests = DHCP_CLIENTS.filter((client) => missing(client) === null).flatMap((client, at) => [
     { client, way: 'whole', one: instance(10 + at) },
     { client, way: 'cut', one: instance(40 + at) },
+    { client, way: 'unlinked', one: instance(70 + at) },
   ])
+  const pass = passWith(...guests.map(({ one }) => one))
   for (const { client, way, one } of guests) {
-    const netns = await createGuest(host, one)
+    const netns = await createNetns('guest')
+    const namespace = await attachGuest(host, one, netns)
     const spec = nicSpecOf(one)
     const home = join(directory, spec.ip)
     await mkdir(home)
@@ -75,8 +92,16 @@ beforeAll(async () => {
     if (way === 'cut') await loseUnicasts(spec.hostLink, gateway)
     const place = { netns, home, ip: spec.ip, heard }
     places.set(`${client.name} ${way}`, { ...place, client: start(place, client) })
+    if (way === 'unlinked')
+      unlinked.set(client.name, () => {
+        const guest = { pid: netns.pid, namespace }
+        return unlink(place, spec, guest, () => dhcp.apply(pass))
+      })
   }
-  await dhcp.apply(passWith(...guests.map(({ one }) => one)))
+  await dhcp.apply(pass)
+  for (const [name, work] of unlinked) lost.set(name, work())
+  // A failure is told by the test of that client.
+  for (const work of lost.values()) work.catch(() => undefined)
 })
 afterAll(async () => {
   await dhcp?.close()
@@ -104,6 +129,30 @@ async function loseUnicasts(link: string, gateway: string): Promise<void> {
   const chain = 'type filter hook input priority 0; policy accept;'
   const stdin = `table ip cut { chain c { ${chain} }; }; add rule ip cut c ${rule}`
   await hostSpace.must(['nft', '-f', '-'], { stdin })
+}
+
+/** Once the client has its lease: deletes the link, and does what a host does then. */
+async function unlink(
+  { heard, ip, netns }: Omit<Place, 'client'>,
+  spec: NicSpec,
+  guest: GuestPlace,
+  serve: () => Promise<unknown>,
+): Promise<Lost> {
+  await eventually('it has a lease', () => heard.includes('request ack'), DEADLINE_MS)
+  const hasRoute = async () => (await netns.must(['ip', 'route'])).includes('default')
+  await eventually('it has a route', hasRoute, DEADLINE_MS)
+  await hostSpace.must(['ip', 'link', 'delete', spec.hostLink])
+  await host.ensureNic(spec)
+  const address = { ip: spec.ip, prefix: 20, gateway: spec.gateway }
+  const setup = { name: 'eth0', address, unlessUp: true }
+  const atMs = performance.now()
+  await host.replugNic(spec, guest, setup)
+  await serve()
+  const { exitCode } = await hostSpace.run(['ping', '-c3', '-i0.2', '-W1', ip])
+  const resync = async () => {
+    if (!(await host.isPlugged(spec, guest.pid, setup))) await host.replugNic(spec, guest, setup)
+  }
+  return { atMs, answered: exitCode === 0, resync }
 }
 
 function start({ netns, home }: Omit<Place, 'client'>, client: DhcpClient): ChildProcess {
@@ -135,7 +184,7 @@ describe.each(DHCP_CLIENTS)('$name', (client) => {
   const reason = missing(client)
   if (reason !== null) process.stderr.write(`skipped: ${client.name}: ${reason}\n`)
   const step = test.skipIf(reason !== null)
-  const at = (way: 'whole' | 'cut'): Place => {
+  const at = (way: 'whole' | 'cut' | 'unlinked'): Place => {
     const place = places.get(`${client.name} ${way}`)
     if (place === undefined) throw new Error(`${client.name} was not started`)
     return place
@@ -204,6 +253,19 @@ describe.each(DHCP_CLIENTS)('$name', (client) => {
     await reaches('its address', place, async () =>
       (await place.netns.must(['ip', '-4', 'addr', 'show', 'eth0'])).includes(place.ip),
     )
+  })
+
+  step('whose link is deleted has its address at once, and when its lease is over', async () => {
+    const place = at('unlinked')
+    const { atMs, answered, resync } = (await lost.get(client.name)) ?? {}
+    expect(answered).toBe(true)
+    const isOver = () => performance.now() - (atMs ?? 0) > 1.2 * LEASE_SECONDS * 1000
+    await eventually('its lease is over', isOver, 2 * DEADLINE_MS)
+    await reaches('an answer', place, async () => {
+      await resync?.()
+      return (await hostSpace.run(['ping', '-c1', '-W1', place.ip])).exitCode === 0
+    })
+    expect(await place.netns.must(['ip', 'route'])).toContain('default via 172.31.0.1 dev eth0')
   })
 
   test.skipIf(reason !== null || client.release === null)('releases its address', async () => {

@@ -26,6 +26,7 @@ beforeEach(async () => {
   const bare: WorkloadDriver = {
     name: 'bare',
     ...{ list: never, launch: never, start: never, plug: never, stop: never },
+    replug: never,
     ...{ storage: never, holds: never, attach: never, watch: never, close: never },
     stopSeconds: 0,
     hanging: () => [],

@@ -55,7 +55,7 @@ function open(images: ReturnType<ImageFixture['open']>, stopSeconds = 30): Workl
     images,
     host: { openTap: noTap, listenUnix: noTap },
     ...{ files, monitors },
-    nics: { list: async () => undefined, ensure: async () => {} },
+    nics: { list: async () => undefined, ensure: async () => {}, replug: async () => [] },
     groups: createMachineGroups({ run: systemRunner, log: silentLog }),
     run: systemRunner,
     accelerator: async () => ({ kind: 'tcg', group: null }),
