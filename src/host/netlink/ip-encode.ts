@@ -139,12 +139,16 @@ export function encodeLinkChange(index: number, change: LinkChange): Payload {
   )
 }
 
-/** An address of a link. */
-export function encodeAddress({ index, ip, prefix }: AddressState): Payload {
+/** An address of a link. `metric`: of the route to its network that the kernel makes. */
+export function encodeAddress({ index, ip, prefix }: AddressState, metric?: number): Payload {
   const out = new AttrStream()
   const bytes = addressBytes(ip)
   const data = { family: AF_INET, prefixlen: prefix, index }
-  rt.formatAddressMessage({ kind: 'address', data, attrs: { local: bytes, address: bytes } }, out)
+  const attrs = {
+    ...{ local: bytes, address: bytes },
+    ...(metric === undefined ? {} : { rtPriority: metric }),
+  }
+  rt.formatAddressMessage({ kind: 'address', data, attrs }, out)
   return out.bufs
 }
 

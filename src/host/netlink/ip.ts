@@ -114,7 +114,8 @@ export interface Ip {
   addVeth(pair: VethSpec): Promise<void>
   setLink(index: number, change: LinkChange): Promise<void>
   deleteLink(name: string): Promise<void>
-  addAddress(index: number, ip: Ipv4, prefix: number): Promise<void>
+  /** `metric`: of the route to its network. Absent: 0, which comes first. */
+  addAddress(index: number, ip: Ipv4, prefix: number, metric?: number): Promise<void>
   /** Adds the address where it is missing, without reading any other. Whether it was missing. */
   ensureAddress(index: number, ip: Ipv4, prefix: number): Promise<boolean>
   /** Deletions, except of a link, do nothing if the object does not exist. */
@@ -193,8 +194,8 @@ export function createIp(netlink: Netlink, inside: Inside = here): Ip {
     addVeth: (pair) => request(MessageType.NEWLINK, encodeVeth(pair), CREATE),
     setLink: (index, change) => request(MessageType.NEWLINK, encodeLinkChange(index, change)),
     deleteLink: (name) => request(MessageType.DELLINK, encodeLinkName(name)),
-    addAddress: (index, ip, prefix) =>
-      request(MessageType.NEWADDR, encodeAddress({ index, ip, prefix }), REPLACE),
+    addAddress: (index, ip, prefix, metric) =>
+      request(MessageType.NEWADDR, encodeAddress({ index, ip, prefix }, metric), REPLACE),
     ensureAddress: (index, ip, prefix) =>
       isNew(request(MessageType.NEWADDR, encodeAddress({ index, ip, prefix }), CREATE)),
     deleteAddress: (address) => ignoreAbsent(request(MessageType.DELADDR, encodeAddress(address))),

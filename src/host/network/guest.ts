@@ -296,7 +296,9 @@ async function removeStale(away: Ip, spec: NicSpec, { name }: GuestSetup): Promi
 async function setUpAddress(away: Ip, guest: LinkState, address: GuestAddress): Promise<void> {
   if (address.own) await routeByOwnTable(away, guest, address, address.own)
   const { missing, extra } = await addressDifferences(away, guest, address)
-  for (const one of missing) await away.addAddress(guest.index, one, address.prefix)
+  // If both are in one subnet, it is reached by the first NIC, whichever was plugged in first.
+  const metric = address.own?.table
+  for (const one of missing) await away.addAddress(guest.index, one, address.prefix, metric)
   for (const one of extra) await away.deleteAddress(one)
   if (address.gateway === null) return
   await away.replaceRoute({
