@@ -27,8 +27,18 @@ const QUIET_MS = 150
 const ALL_ROUTES =
   'ip route save table main proto kernel >/tmp/routes.$$; ip route flush table main; ip route restore </tmp/routes.$$; rm /tmp/routes.$$'
 
+/** The instance that is damaged. */
+interface Guest {
+  readonly address: string
+  /** The host end of its NIC. */
+  readonly link: string
+  /** A process of its container. */
+  readonly pid: number
+}
+
 /** Shell commands that damage a NIC and its address. */
-function damagesOf(link: string, address: string): Readonly<Record<string, string>> {
+function damagesOf({ link, address, pid }: Guest): Readonly<Record<string, string>> {
+  const inside = `nsenter --net=/proc/${pid}/ns/net ip link`
   const sysctl = (name: string, value: number) => `echo ${value} >/proc/sys/net/ipv4/${name}`
   const lastHandle = `$(nft -a list chain inet atoll input | grep -o 'handle [0-9]*' | tail -1)`
   return {
@@ -51,6 +61,10 @@ function damagesOf(link: string, address: string): Readonly<Record<string, strin
     'routes of ours flushed': 'ip route flush proto 167',
     'all routes flushed': ALL_ROUTES,
     'neighbour deleted': `ip neigh del ${address} dev ${link}`,
+    'link deleted': `ip link del ${link}`,
+    'guest end deleted': `${inside} del eth0`,
+    'guest end down': `${inside} set eth0 down`,
+    'guest end renamed': `${inside} set eth0 down; ${inside} set eth0 name ens5`,
   }
 }
 
@@ -62,17 +76,14 @@ export const mending: Benchmark = {
 }
 
 async function measure(cloud: Cloud, progress: (line: string) => void): Promise<BenchResult> {
-  const address = await launchOne(cloud)
-  const route = await cloud.netns.must(['ip', 'route', 'get', address])
-  const link = /dev (at-h\w+)/.exec(route)?.[1]
-  if (link === undefined) throw new Error(`no link of ours: ${route}`)
-  const probe = createKernelProbe(link)
+  const guest = await launchOne(cloud)
+  const probe = createKernelProbe(guest.link, guest.pid)
   const raw: Record<string, number[]> = {}
   try {
     // If forwarding is off at the first start, the daemon concludes that the machine was no router,
     // and loads other rules.
     await cloud.netns.must(['sh', '-ec', 'echo 0 >/proc/sys/net/ipv4/ip_forward'])
-    for (const [name, damage] of Object.entries(damagesOf(link, address))) {
+    for (const [name, damage] of Object.entries(damagesOf(guest))) {
       const figures: number[] = []
       raw[name] = figures
       for (let n = 0; n < TIMES; n++) figures.push(await mendedAfterMs(cloud, probe, damage))
@@ -106,24 +117,32 @@ function summary(figures: readonly number[]): readonly string[] {
   )
 }
 
-/** Its private address. */
-async function launchOne(cloud: Cloud): Promise<string> {
+/** Once it has its address. */
+async function launchOne(cloud: Cloud): Promise<Guest> {
   const register = { Name: 'mending', ImageLocation: 'docker://atoll-sample:latest' }
   const { ImageId } = await cloud.ec2.send(new RegisterImageCommand(register))
   const launch = { ImageId, InstanceType: smallType, MinCount: 1, MaxCount: 1 }
   await cloud.ec2.send(new RunInstancesCommand(launch))
-  let address = ''
+  let [id, address] = ['', '']
   await eventually(
     'it runs',
     async () => {
       const { Reservations = [] } = await cloud.ec2.send(new DescribeInstancesCommand({}))
       const [one] = Reservations.flatMap(({ Instances = [] }) => Instances)
+      id = one?.InstanceId ?? ''
       address = one?.PrivateIpAddress ?? ''
       return one?.State?.Name === 'running'
     },
     DEADLINE_MS,
   )
-  return address
+  const ping = ['ping', '-c1', '-W1', address]
+  const answers = async () => (await cloud.netns.run(ping)).exitCode === 0
+  await eventually('it answers', answers, DEADLINE_MS)
+  const route = await cloud.netns.must(['ip', 'route', 'get', address])
+  const link = /dev (at-h\w+)/.exec(route)?.[1]
+  if (link === undefined) throw new Error(`no link of ours: ${route}`)
+  const { State } = await cloud.docker.docker.getContainer(`atoll-${id}`).inspect()
+  return { address, link, pid: State.Pid }
 }
 
 /**

@@ -3,8 +3,10 @@
  * shows when something is damaged and repaired. It uses the calling thread's network namespace.
  */
 import { readFileSync } from 'node:fs'
-import { createIp } from '../../src/host/netlink/ip.ts'
+import { loadLibc } from '../../src/host/libc.ts'
+import { createIp, type Ip } from '../../src/host/netlink/ip.ts'
 import { openNetfilterNetlink, openRouteNetlink } from '../../src/host/netlink/netlink.ts'
+import { inNamespace, openNamespace } from '../../src/host/network/netns.ts'
 import { errnoOf } from '../../src/lib/errno.ts'
 import { GATEWAY_LINK, NFT_TABLE, ROUTE_PROTOCOL } from '../../src/model/names.ts'
 
@@ -27,11 +29,15 @@ const SETS = ['nic_links', 'nic_sources', 'services']
 const FILTERS = 46
 const SIDES = [0xffff_fff2, 0xffff_fff3]
 
-/** The state of NIC `link`, and of what all NICs share. */
-export function createKernelProbe(link: string): KernelProbe {
+/**
+ * The state of NIC `link`, and of what all NICs share. `guestPid`: a process of the container that
+ * has its other end as eth0.
+ */
+export function createKernelProbe(link: string, guestPid: number): KernelProbe {
   const routes = openRouteNetlink()
   const ip = createIp(routes)
   const rules = openNetfilterNetlink()
+  const guest = openGuest(guestPid)
   const count = async (list: Promise<readonly unknown[]>) => {
     try {
       return (await list).length
@@ -64,14 +70,36 @@ export function createKernelProbe(link: string): KernelProbe {
       parts.push((await ip.classified()).has(nic?.index ?? 0))
       for (const side of SIDES)
         parts.push(await count(routes.dump(FILTERS, [filterQuery(nic?.index ?? 0, side)])))
-      parts.push(await ruleCounts())
+      parts.push(await ruleCounts(), await guestState(guest))
       return JSON.stringify(parts)
     },
     close() {
       ip.close()
       rules.close()
+      guest.close()
     },
   }
+}
+
+function openGuest(pid: number): Ip {
+  const namespace = openNamespace(pid)
+  try {
+    return createIp(inNamespace(loadLibc(), namespace.fd, openRouteNetlink))
+  } finally {
+    namespace.close()
+  }
+}
+
+/** What a guest has of its eth0. */
+async function guestState(guest: Ip): Promise<readonly unknown[]> {
+  const nic = (await guest.links()).find(({ name }) => name === 'eth0')
+  const addresses = (await guest.addresses()).filter(({ index }) => index === nic?.index)
+  const routes = (await guest.routes()).filter(({ index }) => index === nic?.index)
+  return [
+    ...[nic?.up, nic?.carrier, nic?.mac, nic?.mtu],
+    addresses.map(({ ip, prefix }) => `${ip}/${prefix}`),
+    routes.some(({ prefix, via }) => prefix === 0 && via !== null),
+  ]
 }
 
 const SETTINGS = (link: string) => [
