@@ -28,8 +28,10 @@ import { insideMachine } from '../kit/machines.ts'
 
 /** An emulated guest on a busy machine. */
 const DEADLINE_MS = 120_000
+/** A test boots it more than once. */
+const TEST_MS = 4 * DEADLINE_MS
 
-describe.skipIf(!canRunMachines())('a virtual machine', () => {
+describe.skipIf(!canRunMachines())('a virtual machine', { timeout: TEST_MS }, () => {
   let cloud: Cloud
   let ask: InstanceCalls
   let machines: string[]
