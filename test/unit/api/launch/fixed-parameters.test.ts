@@ -82,7 +82,7 @@ it('a launch takes the speed that a gp3 volume has that says nothing of it', () 
 
 describe('a launch refuses by name', () => {
   it.each([
-    [tagged('snapshot'), 'TagSpecifications'],
+    [tagged('snapshot'), "'snapshot' is not a valid taggable resource type"],
     ['Ipv6AddressCount=1', 'Ipv6AddressCount'],
     ['Ipv6Address.1.Ipv6Address=fd00::1', 'Ipv6Addresses'],
     ['EnablePrimaryIpv6=true', 'EnablePrimaryIpv6'],
