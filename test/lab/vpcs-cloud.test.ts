@@ -38,6 +38,7 @@ import { type Cloud, createCloud, HOST_ADDRESS, OUTSIDE_ADDRESS } from '../../to
 import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
+import { makeRole } from '../kit/cloud-roles.ts'
 import { makeVpc, type VpcWithTwo } from '../kit/cloud-vpcs.ts'
 import { isLong } from '../long-files.ts'
 
@@ -167,6 +168,51 @@ describe('the daemon', () => {
 })
 
 describeLife('after SIGKILL')
+
+// Some twenty calls of the AWS CLI. The unit suite has what metadata shows, and to whom.
+describe.runIf(isLong)('the role of an instance (long mode)', () => {
+  const path = `${METADATA.replace('instance-id', 'iam')}/security-credentials/`
+  const told = (instance: string, name = '') => says(instance, 'wget', '-qO-', `${path}${name}`)
+
+  const patience = { timeout: 300_000 }
+  it(
+    'gives credentials to it, and not to who has its address in another VPC',
+    patience,
+    async () => {
+      const role = await makeRole(cloud, 'reader', 'ec2:DescribeInstances')
+      await role.giveTo(red.first)
+      await eventually('red has it', async () => (await told(red.first)) === 'reader', DEADLINE_MS)
+      const keys = await role.keys(await told(red.first, 'reader'))
+      const identity = await keys.aws('sts', 'get-caller-identity')
+      expect(JSON.parse(identity.stdout).Arn).toMatch(
+        new RegExp(`:assumed-role/reader/${red.first}$`),
+      )
+      expect((await keys.aws('ec2', 'describe-instances')).exitCode).toBe(0)
+      const ended = await keys.aws('ec2', 'terminate-instances', '--instance-ids', blue.first)
+      expect(ended.stderr).toContain('UnauthorizedOperation')
+      for (const other of [blue.first, red.second, plain])
+        for (const name of ['', 'reader']) expect(await told(other, name)).toBe('')
+
+      const own = await makeRole(cloud, 'writer', 'ec2:*')
+      await own.giveTo(blue.first)
+      await eventually(
+        'blue has it',
+        async () => (await told(blue.first)) === 'writer',
+        DEADLINE_MS,
+      )
+      expect(await told(blue.first, 'reader')).toBe('')
+      expect(await told(red.first)).toBe('reader')
+
+      await role.takeFrom(red.first)
+      await eventually(
+        'it is gone',
+        async () => (await told(red.first, 'reader')) === '',
+        DEADLINE_MS,
+      )
+      expect((await keys.aws('ec2', 'describe-instances')).exitCode).not.toBe(0)
+    },
+  )
+})
 
 describe('the way out of a VPC', () => {
   const out = () => pings(red.first, OUTSIDE_ADDRESS)

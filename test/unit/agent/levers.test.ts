@@ -422,6 +422,22 @@ describe('many different schedules', () => {
 })
 
 describe('values that cannot be read', () => {
+  it('are times that no calendar has, and no pass of the host fails for them', async () => {
+    const host = daemon(one)
+    await launch()
+    await tag(TTL_TAG, '1h')
+    const strike = { kind: 'terminate', dueMs: 9e15, notBeforeMs: 9e15 } as const
+    const lever = { instance: id, tag: TTL_TAG, fromMs: START, strike } as const
+    await store.change((tx) => tx.putLever(lever))
+    const { levers, unreadable } = await store.read(async (tx) => ({
+      levers: await tx.levers([id]),
+      unreadable: tx.unreadable(),
+    }))
+    expect([levers, unreadable.map(({ table }) => table)]).toEqual([[], ['instanceLevers']])
+    await host.pass()
+    expect(await state()).toBe('running')
+  })
+
   it.each([
     [TTL_TAG, '8 hours'],
     [SCHEDULE_TAG, 'office hours'],
