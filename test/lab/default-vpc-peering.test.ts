@@ -2,7 +2,8 @@
  * Peering of the first default VPC, which is in the hosts' own network, with real packets on two
  * hosts: with green and with blue. White is peered with green only. The network of the hosts has
  * the range of green, too: what the host and a subnet without a route send there goes outside.
- * Security groups let in more than the peering does. Again after the daemon was killed.
+ * Security groups let in more than the peering does. In long mode again after the daemon was
+ * killed, and in both modes of the fabric.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeAllOfOurs } from '../../src/host/cleanup.ts'
@@ -198,10 +199,13 @@ describe.each(isLong ? (['vxlan', 'direct'] as const) : (['vxlan'] as const))('%
         `${addressOf(PLAIN)} green`,
       )
       await pass({ restart: true })
+      expect(await ask(testbed.guest(PLAIN_FAR), addressOf(GREEN))).toBe(
+        `${addressOf(PLAIN_FAR)} green`,
+      )
     })
   })
 
-  describeLife('after the restart')
+  if (isLong) describeLife('after the restart')
 
   describe('a host', () => {
     it('has the link, and no route to a peer in its main table', async () => {
