@@ -154,7 +154,7 @@ async function openMachine(
   const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
   return {
     drivers: drivers.declarations,
-    services: (wake) => createHostServices(hostParts, vpcs, wake),
+    services: (wake, isLeaseHeld) => createHostServices(hostParts, vpcs, wake, isLeaseHeld),
     watchKernel: (heard) => vpcs.watchKernel(heard),
     shortage: async () => watchDisk(await drivers.storage()),
   }

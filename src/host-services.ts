@@ -9,9 +9,11 @@ import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { systemRunner } from './lib/runner.ts'
 import type { SecretCipher } from './lib/secret-cipher.ts'
+import type { Ipv4 } from './model/addr.ts'
 import { ec2Architecture } from './model/architecture.ts'
 import type { HostRouting } from './model/host-routing.ts'
 import { NEXT_HOPS_FILE } from './model/names.ts'
+import { poolWith } from './model/pools.ts'
 import type { HostMonitors } from './preconditions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
@@ -28,6 +30,7 @@ import { createStandIns } from './services/stand-ins.ts'
 import { createVolumes } from './services/volumes.ts'
 import { createDivision } from './services/vpcs/division.ts'
 import { createVpcs, type Vpcs } from './services/vpcs/vpcs.ts'
+import { createYielding } from './services/yielded-addresses.ts'
 import { firewallSettings, vpcFirewallSettings } from './settings.ts'
 
 /** What the services are made of. */
@@ -129,11 +132,24 @@ export function createHostVpcs(parts: HostServicesParts): Vpcs {
   })
 }
 
-/** The pools, and who is told where their addresses are. */
-function floatingIpSettings({ config, host, clock, log }: HostServicesParts) {
+/** The pools, who is told where their addresses are, and who else may have them. */
+function floatingIpSettings(
+  { config, host, clock, log }: HostServicesParts,
+  wake: () => void,
+  isLeaseHeld: () => boolean,
+) {
   const { pools } = config.network
   const hook = nextHopHook(config, host)
-  return hook === null ? { pools } : { pools, nextHops: createNextHops(hook, { clock, log }) }
+  const gatewayOf = (ip: Ipv4) => poolWith(pools, ip)?.gateway ?? undefined
+  const yielding = createYielding({
+    ...{ clock, log, wake, isLeaseHeld },
+    answeredElsewhere: (addresses) =>
+      host.answeredElsewhere(
+        addresses.map((address) => ({ address, gateway: gatewayOf(address) })),
+      ),
+  })
+  const known = { pools, yielding }
+  return hook === null ? known : { ...known, nextHops: createNextHops(hook, { clock, log }) }
 }
 
 /** The program that tells routers where floating IPs are; null: there is none. */
@@ -153,12 +169,13 @@ export function nextHopHook(
 
 /**
  * Everything that a pass applies, in this order: nothing is on the network before its rules are in.
- * `wake` asks for a pass.
+ * `wake` asks for a pass. Whoever has no lease may have lost addresses to another host.
  */
 export function createHostServices(
   parts: HostServicesParts,
   vpcs: Vpcs,
   wake: () => void,
+  isLeaseHeld: () => boolean,
 ): readonly HostService[] {
   const { config, metrics, host, monitors, drivers } = parts
   const { packets, answers, surroundings } = namespaceServices(parts, host, metrics.share())
@@ -172,7 +189,7 @@ export function createHostServices(
     vpcs.own(
       createFloatingIps({
         ...{ host: { ...host, surroundings }, clock: parts.clock },
-        ...floatingIpSettings(parts),
+        ...floatingIpSettings(parts, wake, isLeaseHeld),
       }),
     ),
     vpcs.own(createStandIns({ host })),

@@ -53,8 +53,11 @@ export interface Connection {
 /** What the agent works on. */
 export interface Machine extends Pick<LeaseParts, 'shortage'>, Pick<AgentParts, 'watchKernel'> {
   readonly drivers: readonly DriverDeclaration[]
-  /** Makes the services, in the order in which they are applied; `wake` asks for a pass. */
-  readonly services: (wake: () => void) => readonly HostService[]
+  /**
+   * Makes the services, in the order in which they are applied; `wake` asks for a pass,
+   * `isLeaseHeld` tells whether this host has a live lease.
+   */
+  readonly services: (wake: () => void, isLeaseHeld: () => boolean) => readonly HostService[]
 }
 
 /** A running member. */

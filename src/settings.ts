@@ -90,6 +90,7 @@ export function hostRuntimeSettings(
     resyncMs: config.agent.resyncSeconds * 1000,
     leverNoticeMs: config.levers.noticeSeconds * 1000,
     usage: { ...config.usage, machineUptimeMs: () => uptime() * 1000 },
+    natCarriers: { pools: config.network.pools },
     ...(config.store.kind === 'sqlite' ? LONE_LEASE : CLUSTER_LEASE),
   }
 }

@@ -12,6 +12,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
   'test/lab/cluster.test.ts': 'the lab itself; the drills go through most of it',
   'test/lab/clocks.test.ts':
     'two daemons, both engines and a wrong clock; the contract suite of the bus has a wrong clock',
+  'test/lab/nat-gateway-loss.test.ts':
+    'a cluster of which one host after another is lost; nat-gateways has the packets, the unit suite who takes over',
   'test/lab/galera.test.ts':
     'nodes lost under load; the contract suite runs on one MariaDB node, the drill host-loss on three',
   'test/lab/bus-cluster.test.ts':

@@ -7,11 +7,15 @@ import type { Store } from '../store/store.ts'
 import { type Agent, type AgentParts, type AgentSettings, startAgent } from './agent.ts'
 import { type Lease, type LeaseParts, type LeaseSettings, startLease } from './lease.ts'
 import { createLevers } from './levers.ts'
+import { createNatCarriers, type NatCarrierSettings } from './nat-carriers.ts'
 import { createUsage, type UsageSettings } from './usage.ts'
 
 interface HostRuntimeParts extends Omit<AgentParts, 'services'>, Omit<LeaseParts, 'hosts'> {
-  /** Makes the services, in the order in which they are applied; `wake` asks for a pass. */
-  readonly services: (wake: () => void) => readonly HostService[]
+  /**
+   * Makes the services, in the order in which they are applied; `wake` asks for a pass,
+   * `isLeaseHeld` tells whether this host has a live lease.
+   */
+  readonly services: (wake: () => void, isLeaseHeld: () => boolean) => readonly HostService[]
 }
 
 /** The host's identity, the interval of its passes, and the terms of its lease. */
@@ -22,6 +26,7 @@ export interface HostRuntimeSettings
   /** How long before a stop or a termination by a tag it is announced. */
   readonly leverNoticeMs: number
   readonly usage: UsageSettings
+  readonly natCarriers: NatCarrierSettings
 }
 
 /** A running host. */
@@ -51,13 +56,19 @@ export function startHostRuntime(
 ): HostRuntime {
   const parts = { ...given, store: ringing(given, settings.self.name) }
   // The services exist before the agent that they wake.
-  const waker: { agent?: Agent } = {}
+  const waker: { agent?: Agent; lease?: Lease } = {}
   const wake = () => waker.agent?.wake()
   const { leverNoticeMs: noticeMs, usage } = settings
   const own = { ...parts, host: settings.self.name }
-  const duties = [createLevers({ ...own, noticeMs, wake }), createUsage({ ...own, ...usage })]
+  const isLeaseHeld = () => waker.lease?.held() === true
+  const isSettled = () => waker.lease?.settled() === true
+  const duties = [
+    createLevers({ ...own, noticeMs, wake }),
+    createUsage({ ...own, ...usage }),
+    createNatCarriers({ ...own, ...settings.natCarriers, intervalMs: settings.renewMs, isSettled }),
+  ]
   const agent = startAgent(
-    { ...parts, services: services(wake), duties },
+    { ...parts, services: services(wake, isLeaseHeld), duties },
     { ...settings, host: settings.self.name, ...settings.self },
   )
   waker.agent = agent
@@ -66,6 +77,7 @@ export function startHostRuntime(
     settings.onHeld?.()
   }
   const lease = startLease({ ...parts, hosts: () => agent.hosts() }, { ...settings, onHeld })
+  waker.lease = lease
   return {
     agent,
     lease,

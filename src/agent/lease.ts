@@ -52,6 +52,11 @@ export interface Lease {
    * Whether this host has a live lease. Counted from before each request, to be on the safe side.
    */
   held(): boolean
+  /**
+   * Whether it has been held so long that whoever lives has renewed its own, too. After an outage
+   * of the store every lease has run out, and says nothing about its host.
+   */
+  settled(): boolean
   /** Whether another machine had this host's name when it was last announced. */
   taken(): boolean
   /** Why the last renewal failed; null if it did not. */
@@ -93,6 +98,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   let heldUntil = Number.NEGATIVE_INFINITY
   let heldSince = Number.NEGATIVE_INFINITY
   const held = () => clock.monotonic() < heldUntil
+  const settled = () => held() && clock.monotonic() - heldSince >= leaseMs + GRACE_MS
 
   /** Announces this host. Returns false when another machine has its name, or may have. */
   async function announce(): Promise<boolean> {
@@ -125,7 +131,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
     try {
       await renew()
       trouble = null
-      if (held() && clock.monotonic() - heldSince >= leaseMs + GRACE_MS) await adopt(signal)
+      if (settled()) await adopt(signal)
     } catch (error) {
       trouble = explain(error)
       if (!signal.aborted) log.debug({ error }, 'lease not renewed')
@@ -140,7 +146,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
     clock,
     onError: (error) => log.error({ error }, 'lease renewal failed'),
   })
-  return { held, taken: () => taken, trouble: () => trouble, close: () => loop.close() }
+  return { held, settled, taken: () => taken, trouble: () => trouble, close: () => loop.close() }
 }
 
 /**

@@ -246,6 +246,9 @@ const route = z.object({
       z.object({ kind: z.literal('nat') }),
       z.object({ kind: z.literal('peering'), peering: id('pcx') }),
       z.object({ kind: z.literal('nic'), nic: id('eni'), ip, via: ip.optional() }),
+      z.object({
+        ...{ kind: z.literal('nat-address'), gateway: id('nat'), ip, via: ip.optional() },
+      }),
       z.object({ kind: z.literal('blackhole') }),
     ])
     .catch({ kind: 'blackhole' }),

@@ -11,6 +11,7 @@ import type { HostName } from '../model/ids.ts'
 import { nicLinkName } from '../model/names.ts'
 import type { TraceAnswer, TraceAsk, TracedPacket, TraceSending } from '../model/trace.ts'
 import { stateSteps } from '../plan/explain.ts'
+import { carrierOf } from '../plan/explain-nat.ts'
 import {
   type CloudRecords,
   type End,
@@ -18,6 +19,7 @@ import {
   type Traffic,
 } from '../plan/explain-question.ts'
 import { routerOf } from '../plan/explain-router.ts'
+import { judgeLeaving } from '../plan/explain-routes.ts'
 import { reportTrace, type TraceReport } from '../plan/trace-report.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import { endsOf, type Question, readCloud, understood } from './explain.ts'
@@ -58,7 +60,9 @@ export function createTracer(
     const packet = packetOf(traffic, random)
     const how = sendingOf(source, destination, traffic, records)
     const router = routerOf(source, how.destination as Ipv4, records)
-    const hosts = hostsOf(source, router, destination)
+    const gateway = gatewayTo(source, how.destination as Ipv4, records)
+    const carrier = gateway === undefined ? null : carrierOf(gateway, records)
+    const hosts = hostsOf([source, router], carrier, [destination])
     const [first] = hosts
     if (first === undefined) throw refused('InvalidParameterValue', 'no host has either')
     const networks = networksOf([source, destination], records)
@@ -123,9 +127,20 @@ function sendingOf(
 }
 
 /** Hosts that it may cross; the first one sends it. */
-function hostsOf(...all: readonly (End | undefined)[]): readonly HostName[] {
-  const ends = all.flatMap((end) => (end?.kind === 'instance' ? [end.instance.host] : []))
-  return [...new Set(ends)]
+function hostsOf(
+  first: readonly (End | undefined)[],
+  carrier: HostName | null,
+  last: readonly End[],
+): readonly HostName[] {
+  const of = (ends: readonly (End | undefined)[]) =>
+    ends.flatMap((end) => (end?.kind === 'instance' ? [end.instance.host] : []))
+  return [...new Set([...of(first), ...(carrier === null ? [] : [carrier]), ...of(last)])]
+}
+
+/** The NAT gateway with an address that the sender goes out by; undefined: there is none. */
+function gatewayTo(source: End, destination: Ipv4, records: CloudRecords) {
+  const nic = source.kind === 'instance' ? source.nic : null
+  return nic === null ? undefined : judgeLeaving(nic, destination, records)?.gateway?.gateway
 }
 
 function networksOf(ends: readonly End[], records: CloudRecords): readonly number[] {

@@ -291,6 +291,8 @@ export interface StandInRoute {
   readonly via: Ipv4
 }
 
+type AnsweredIp = Pick<FloatingIpRoute, 'address' | 'gateway'>
+
 /** By which gateway the packets of a source leave. */
 export interface PoolGatewayRoute {
   readonly source: Ipv4
@@ -323,9 +325,9 @@ export interface Host extends NamespaceHost {
    */
   ensureStandInRoutes(routes: readonly StandInRoute[]): Promise<readonly string[]>
   /** Announces these of them once more: an announcement may be lost. */
-  announceFloatingIps(
-    addresses: readonly Pick<FloatingIpRoute, 'address' | 'gateway'>[],
-  ): Promise<void>
+  announceFloatingIps(addresses: readonly AnsweredIp[]): Promise<void>
+  /** Which of these another machine answers for on its network. Takes two seconds. */
+  answeredElsewhere(addresses: readonly AnsweredIp[]): Promise<readonly Ipv4[]>
 
   /**
    * Limits how much of the machine's shared tables the user namespace of process `pid` may use, and

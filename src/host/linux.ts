@@ -12,7 +12,13 @@ import { loadLibc } from './libc.ts'
 import { attempt, createNamespaceHost } from './namespace-host.ts'
 import { createIp } from './netlink/ip.ts'
 import { openRouteNetlink } from './netlink/netlink.ts'
-import { createAnnouncer, ensureFloatingIps, ownAddress } from './network/floating-ips.ts'
+import { answeredElsewhere } from './network/address-probe.ts'
+import {
+  answeringLinks,
+  createAnnouncer,
+  ensureFloatingIps,
+  ownAddress,
+} from './network/floating-ips.ts'
 import { createForwarding } from './network/forwarding.ts'
 import { createLockPrograms } from './network/lock.ts'
 import { ensurePoolGateways } from './network/pool-gateways.ts'
@@ -83,6 +89,8 @@ export function createLinuxHost(options: {
       attempt('routes to VPCs cannot be set up', () => ensureStandInRoutes(ip, routes)),
     announceFloatingIps: (addresses) =>
       attempt('floating IPs cannot be announced', () => announcer.announce(addresses)),
+    answeredElsewhere: async (addresses) =>
+      await answeredElsewhere(await answeringLinks(ip, addresses), runner),
     vpcs,
     close: async () => {
       announcer.close()

@@ -5,9 +5,10 @@
  * Every table has the route to its own VPC (`local`). It always counts first, so it is no record.
  * https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html
  */
-import type { Cidr } from './addr.ts'
+import type { Cidr, Ipv4 } from './addr.ts'
 import {
   type AccountId,
+  type HostName,
   type InternetGatewayId,
   type NatGatewayId,
   type NicId,
@@ -55,8 +56,8 @@ export interface InternetGateway {
 }
 
 /**
- * A way out with the address of each instance's own host, also for instances with a floating IP.
- * It goes on as its subnet's own routes say.
+ * A way out with the gateway's floating IP or, if it has none, with the address of each instance's
+ * own host, also for instances with a floating IP. It goes on as its subnet's own routes say.
  */
 export interface NatGateway {
   readonly id: NatGatewayId
@@ -64,6 +65,18 @@ export interface NatGateway {
   readonly vpc: VpcId
   readonly subnet: SubnetId
   readonly createdAt: string
+  /** Absent: it has none, and needs no host in particular. */
+  readonly address?: NatGatewayAddress
+}
+
+/** The floating IP of a NAT gateway. One host at a time answers for it (`plan/nat-carriers.ts`). */
+export interface NatGatewayAddress {
+  /** The NIC in the gateway's subnet that the floating IP leads to. No instance has it. */
+  readonly nic: NicId
+  /** Null: the records do not say it any more. Then nothing goes out by the gateway. */
+  readonly ip: Ipv4 | null
+  /** The host by which everything goes out; null: none yet. */
+  readonly carrier: HostName | null
 }
 
 export interface RouteTable {

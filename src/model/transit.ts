@@ -45,8 +45,10 @@ export interface Transit {
   readonly address: Ipv4
   /** Whose it is; absent where nothing depends on it. */
   readonly vpc?: VpcId
-  /** Floating IPs of its instances on this host; absent: none. */
+  /** Floating IPs of its instances on this host, and of NAT gateways; absent: none. */
   readonly floatingIps?: readonly Ipv4[]
+  /** Those of NAT gateways, which another host may have taken over; absent: none. */
+  readonly carried?: readonly Ipv4[]
   /** Of its instances on this host; absent: none of their addresses is seen outside. */
   readonly standIns?: readonly StandIn[]
 }

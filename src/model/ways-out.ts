@@ -1,6 +1,6 @@
 /** The ways out of a VPC, as the want has them. Pure. */
 import type { Cidr, Ipv4 } from './addr.ts'
-import type { NicId, PeeringId } from './ids.ts'
+import type { NatGatewayId, NicId, PeeringId } from './ids.ts'
 
 /** A way out of a VPC. */
 export interface RouteWant {
@@ -14,6 +14,7 @@ export interface RouteWant {
  * - `internet`: out, with the floating IP of the NIC, or else the address of its host. What comes
  *   from there reaches the NIC.
  * - `nat`: out, always with the address of the host. Nothing comes in by it.
+ * - `nat-address`: the same with the address of a NAT gateway, by the one host that carries it.
  * - `peering`: to the other VPC of the connection.
  * - `nic`: to an instance that is a router, with the addresses that the packet has.
  * - `blackhole`: nowhere.
@@ -26,7 +27,18 @@ export type WayOut =
   /** To the other VPC of this connection, as long as that is active. */
   | { readonly kind: 'peering'; readonly peering: PeeringId }
   | WayToNic
+  | WayByAddress
   | { readonly kind: 'blackhole' }
+
+/** Out with the address of a NAT gateway. */
+export interface WayByAddress {
+  readonly kind: 'nat-address'
+  readonly gateway: NatGatewayId
+  /** The floating IP. */
+  readonly ip: Ipv4
+  /** The next hop to the host that carries it; absent: this host does. */
+  readonly via?: Ipv4 | undefined
+}
 
 /** To a NIC whose source and destination are not checked. */
 export interface WayToNic {

@@ -20,6 +20,7 @@ import { nicLinkName } from '../model/names.ts'
 import { createNetworkSet } from '../model/network-set.ts'
 import { addressesOfNic } from '../model/nics.ts'
 import type { Group, PeerHost, PlacedNic, Subnet, UnreadableRow, Vpc } from '../model/records.ts'
+import type { VpcRouting } from '../model/vpc-routing.ts'
 import type { Snapshot } from './want.ts'
 
 /**
@@ -34,8 +35,10 @@ export function consistentRecords(self: HostName, records: Snapshot): Snapshot {
   const hosts = consistentHosts(self, records.hosts, vpcs, bad)
   const whole = consistentNics(self, { ...records, subnets, vpcs }, bad)
   const nics = consistentFloatingIps(whole, vpcs, hosts, bad)
+  const routing = consistentGateways(records.routing, vpcs, hosts, bad)
   if (bad.length === 0) return records
-  return { ...records, vpcs, subnets, hosts, nics, unreadable: [...records.unreadable, ...bad] }
+  const unreadable = [...records.unreadable, ...bad]
+  return { ...records, vpcs, subnets, hosts, nics, routing, unreadable }
 }
 
 function inconsistency(
@@ -215,11 +218,7 @@ function consistentFloatingIps(
 ): readonly PlacedNic[] {
   if (nics.every(({ publicIp, secondaryPublicIps }) => !publicIp && !secondaryPublicIps))
     return nics
-  const taken = createNetworkSet()
-  // A VPC with a network of its own may have any addresses.
-  for (const { cidr, network } of vpcs) if (network === null) taken.add(cidr)
-  for (const { fabricAddress } of hosts)
-    if (fabricAddress !== null) taken.add({ network: fabricAddress, prefix: 32 })
+  const taken = addressesInUse(vpcs, hosts)
   const known = new Set<string>()
   const isBad = (publicIp: Ipv4): boolean => {
     const isTaken = taken.contains(publicIp) || known.has(publicIp)
@@ -239,4 +238,40 @@ function consistentFloatingIps(
       : { ...whole, secondaryPublicIps: Object.fromEntries(good) }
   })
   return checked.some((nic, at) => nic !== nics[at]) ? checked : nics
+}
+
+/** What no floating IP may be. */
+function addressesInUse(vpcs: readonly Vpc[], hosts: readonly PeerHost[]) {
+  const taken = createNetworkSet()
+  // A VPC with a network of its own may have any addresses.
+  for (const { cidr, network } of vpcs) if (network === null) taken.add(cidr)
+  for (const { fabricAddress } of hosts)
+    if (fabricAddress !== null) taken.add({ network: fabricAddress, prefix: 32 })
+  return taken
+}
+
+/** A NAT gateway goes out with no address that instances or hosts have themselves. */
+function consistentGateways(
+  routing: readonly VpcRouting[],
+  vpcs: readonly Vpc[],
+  hosts: readonly PeerHost[],
+  bad: UnreadableRow[],
+): readonly VpcRouting[] {
+  const addressed = routing.flatMap(({ natGateways }) =>
+    natGateways.flatMap(({ id, address }) => (address?.ip ? [{ id, ip: address.ip }] : [])),
+  )
+  if (addressed.length === 0) return routing
+  const taken = addressesInUse(vpcs, hosts)
+  const wrong = new Set(addressed.flatMap(({ id, ip }) => (taken.contains(ip) ? [id] : [])))
+  if (wrong.size === 0) return routing
+  for (const { id, ip } of addressed)
+    if (wrong.has(id)) bad.push(inconsistency('addresses', ip, 'ip belongs to something else, too'))
+  return routing.map((one) => ({
+    ...one,
+    natGateways: one.natGateways.map((gateway) =>
+      gateway.address !== undefined && wrong.has(gateway.id)
+        ? { ...gateway, address: { ...gateway.address, ip: null } }
+        : gateway,
+    ),
+  }))
 }

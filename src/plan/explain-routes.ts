@@ -8,7 +8,7 @@ import { hasPorts, PROTOCOLS } from '../model/group-rule.ts'
 import type { NicId, PeeringId } from '../model/ids.ts'
 import { type AclRule, byNumber, formatAclPeer } from '../model/network-acl.ts'
 import type { PlacedNic } from '../model/records.ts'
-import type { WayOut } from '../model/ways-out.ts'
+import type { WayByAddress, WayOut } from '../model/ways-out.ts'
 import { judgeAcl } from './acl-rules.ts'
 import type { CloudRecords } from './explain-question.ts'
 import {
@@ -29,6 +29,8 @@ interface RouteJudgement {
   readonly to?: WayOut['kind']
   /** The router that the route leads to. It does not pass by itself. */
   readonly router?: NicId
+  /** The NAT gateway with whose address it goes out, by the host that carries it. */
+  readonly gateway?: WayByAddress
 }
 
 /** The records that say where routes lead. */
@@ -59,6 +61,8 @@ export function judgeLeaving(
     const { nic: router } = route.to
     return { passes: false, why: `${routeText(route)} leads to a router`, to: kind, router }
   }
+  if (route.to.kind === 'nat-address')
+    return { passes: true, why: routeText(route), to: kind, gateway: route.to }
   if (kind !== 'blackhole') return { passes: true, why: routeText(route), to: kind }
   return {
     passes: false,
@@ -76,7 +80,7 @@ function lostText(
     case 'internet-gateway':
       return `${target.id} is not attached to ${vpc}`
     case 'nat-gateway':
-      return `${target.id} is gone, or its own subnet has no way there`
+      return `${target.id} or its floating IP is gone, or its own subnet has no way there`
     case 'peering':
       return `${target.id} is not active`
     case 'network-interface': {
@@ -98,7 +102,7 @@ export function judgeArriving(
   records: RouteRecords,
 ): RouteJudgement | null {
   const judged = judgeLeaving(nic, source, records)
-  if (judged === null || judged.to !== 'nat') return judged
+  if (judged === null || (judged.to !== 'nat' && judged.to !== 'nat-address')) return judged
   return { ...judged, passes: false, why: `${judged.why} is a way out only` }
 }
 

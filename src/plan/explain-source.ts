@@ -75,6 +75,7 @@ export function addressOutside(
 ): { readonly ip: Ipv4; readonly isOwn: boolean } {
   const [host, from, to] = [hostOf(source), vpcOf(source), vpcOf(destination)]
   const leaving = source.nic === null ? null : judgeLeaving(source.nic, floatingIp, records)
+  if (leaving?.gateway !== undefined) return { ip: leaving.gateway.ip, isOwn: false }
   const own = leaving?.to === 'nat' ? null : source.nic?.publicIp
   if (own) return { ip: own, isOwn: true }
   // Only of the host that answers it is known.

@@ -291,8 +291,7 @@ function routeSteps(packet: Packet): readonly Step[] {
       host === surroundings.host
         ? ''
         : ` This is as seen from host ${surroundings.host}; ask on ${host}, too.`
-    const isByNat = leaving?.to === 'nat'
-    const outwards = outwardAddress({ nic, isByNat }, flow, host, records, surroundings)
+    const outwards = outwardAddress({ nic, leaving }, flow, host, records, surroundings)
     const by = leaving === null ? '' : `${leaving.why}; `
     const text = passes
       ? `It ${outwards.passes ? 'goes' : 'would go'} out with ${outwards.text}: ${by}${why}.${whose}`

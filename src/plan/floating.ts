@@ -17,6 +17,7 @@ import type { HostRouting } from '../model/host-routing.ts'
 import { GATEWAY_LINK } from '../model/names.ts'
 import { STAND_IN_RANGE, type Transit } from '../model/transit.ts'
 import { addressesOf, floatingIpsOf, type HostWant } from '../model/want.ts'
+import { carriedAddresses } from './carried-gateways.ts'
 import { baseChain, map, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT, ANY_NIC, drop } from './nft-text.ts'
 
@@ -89,7 +90,7 @@ interface Translation {
   readonly floats: ReadonlyMap<Ipv4, Ipv4>
   /** Private addresses of NICs. */
   readonly nics: ReadonlySet<Ipv4>
-  /** Addresses of the namespace itself, behind which NICs are masqueraded. */
+  /** Addresses of the namespace itself, and of NAT gateways, behind which NICs are hidden. */
   readonly own: ReadonlySet<Ipv4>
 }
 
@@ -99,7 +100,7 @@ export function translationOf(want: HostWant, routing: HostRouting): Translation
   return {
     floats: servedFloatingIps(want, routing).own,
     nics: new Set(nics.flatMap(addressesOf)),
-    own: new Set(routing.addresses),
+    own: new Set([...routing.addresses, ...carriedAddresses(want.shared).values()]),
   }
 }
 

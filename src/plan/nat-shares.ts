@@ -12,7 +12,7 @@
  * new instance moves nobody; if an older one goes, seldom one other moves. That ends no connection:
  * the kernel translates by what it tracks.
  */
-import { cidrContains, type Ipv4 } from '../model/addr.ts'
+import { cidrContains, type Ipv4, ipv4ToNumber } from '../model/addr.ts'
 import type { TrackedFlow } from '../model/flow.ts'
 import { PROTOCOLS } from '../model/group-rule.ts'
 import { type NatShare, type PortRange, SHARED_PORTS } from '../model/nat.ts'
@@ -96,10 +96,35 @@ function freeBlock(isTaken: Uint8Array, hash: number, most: number): PortRange |
   return undefined
 }
 
-function portsOf(block: PortRange, units: number): PortRange {
-  const { first, last } = SHARED_PORTS
+function portsOf(block: PortRange, units: number, { first, last } = SHARED_PORTS): PortRange {
   const edge = (unit: number) => first + Math.floor(((last + 1 - first) * unit) / units)
   return { first: edge(block.first), last: edge(block.last + 1) - 1 }
+}
+
+/** Ports of a NAT gateway's address. Those below belong to whatever else is well known. */
+const GATEWAY_PORTS: PortRange = { first: 2048, last: 65_535 }
+/** Of what is from an address that no instance has: a router sends it. */
+export const ANY_OTHER_ADDRESS: PortRange = { first: 1024, last: 2047 }
+/** An instance has no more ports than these, however few there are. */
+const GATEWAY_UNITS = 64
+
+/**
+ * The ports that each of these addresses has at a NAT gateway: 992 to each destination or, from 65
+ * addresses on, half of that with each doubling. Here the hosts do not know each other's types, so
+ * all have as many. What an address has depends on all of them only where two want the same ports.
+ */
+export function gatewayShares(addresses: readonly Ipv4[]): ReadonlyMap<Ipv4, PortRange> {
+  const all = [...new Set(addresses)].toSorted()
+  const units = Math.min(UNITS_MAX, 2 ** Math.ceil(Math.log2(Math.max(GATEWAY_UNITS, all.length))))
+  const isTaken = new Uint8Array(units)
+  return new Map(
+    all.slice(0, units).map((ip) => {
+      let unit = ipv4ToNumber(ip) % units
+      while (isTaken[unit] === 1) unit = (unit + 1) % units
+      isTaken[unit] = 1
+      return [ip, portsOf({ first: unit, last: unit }, units, GATEWAY_PORTS)]
+    }),
+  )
 }
 
 /** Counts connections by whose they are and where they go. */

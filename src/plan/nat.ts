@@ -47,6 +47,10 @@ interface NatInput {
   readonly floating: FloatingRules
   /** Of what is translated in place of a floating IP; they lead to `translate`. */
   readonly byNatGateway: readonly string[]
+  /** Of what is not translated at all, or to the address of a NAT gateway. */
+  readonly first: readonly string[]
+  /** Of what leaves the host and is not from one of its NICs. */
+  readonly passing: readonly string[]
   /** Whether it is the machine's own namespace. */
   readonly isOwn: boolean
   /** Networks of the host, whose addresses no instance of a VPC with a namespace shows. */
@@ -65,7 +69,7 @@ interface NatRules {
 
 /** The rules. Traffic inside VPCs keeps its addresses. */
 export function natRules(input: NatInput): NatRules {
-  const { want, nics, settings, addresses, vpcs, floating, byNatGateway, isOwn, taken } = input
+  const { want, nics, settings, addresses, vpcs, floating, isOwn, taken } = input
   const exceptions = exceptionMatches(want, settings)
   const usable = (vpc: NicWant['vpc'] | undefined): Sources => {
     const all = natSources(settings, vpc)
@@ -107,16 +111,18 @@ export function natRules(input: NatInput): NatRules {
       chain('outbound', [
         ...(want.routedPeers === undefined ? [] : [`oifname ${ANY_PEER} accept`]),
         ...vpcs.match('ip daddr').map((ours) => `${ours} accept`),
+        ...input.first,
         ...shown.leaving.flatMap((verdict) =>
           exceptions.matches.map((there) => `${there} ${verdict}`),
         ),
-        ...byNatGateway,
+        ...input.byNatGateway,
         ...floating.outbound,
         `goto ${TRANSLATE}`,
       ]),
       baseChain('postrouting', 'type nat hook postrouting priority srcnat; policy accept;', [
         ...floating.hairpin,
         `iifname ${ANY_NIC} oifname != ${ANY_NIC} goto outbound`,
+        ...input.passing,
         ...shown.passing,
         ...transits.lookUp,
         ...(isOwn ? [TRANSIT_RANGE, ...shown.ranges] : []).map(
@@ -279,7 +285,10 @@ function shareName({ first, last }: PortRange): string {
 }
 
 /** With this address, or that of the link; and with these ports, where there are ports. */
-function translate(source: Ipv4 | undefined, ports: PortRange | undefined): readonly string[] {
+export function translate(
+  source: Ipv4 | undefined,
+  ports: PortRange | undefined,
+): readonly string[] {
   const to = source === undefined ? 'masquerade' : `snat ip to ${source}`
   if (ports === undefined) return [to]
   const range = `:${ports.first}-${ports.last}`

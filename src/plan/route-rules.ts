@@ -50,6 +50,8 @@ export interface RouteRules {
   readonly toHost: readonly string[]
   /** Before a source becomes a floating IP. */
   readonly outbound: readonly string[]
+  /** Of what keeps its source. */
+  readonly untranslated: readonly string[]
 }
 
 const NONE: RouteRules = {
@@ -59,6 +61,7 @@ const NONE: RouteRules = {
   entering: [],
   toHost: [],
   outbound: [],
+  untranslated: [],
 }
 
 /** Subnets with the same routes. */
@@ -71,7 +74,7 @@ interface Alike {
 /** What a way out does with a packet, by what is asked. */
 const PASSES = {
   /** From an instance to outside. */
-  leaves: ({ kind }: WayOut) => kind === 'internet' || kind === 'nat',
+  leaves: ({ kind }: WayOut) => kind === 'internet' || kind === 'nat' || kind === 'nat-address',
   /** From outside to an instance. */
   arrives: ({ kind }: WayOut) => kind === 'internet',
 } as const
@@ -92,7 +95,7 @@ export function routeRules(
 ): RouteRules {
   const alike = alikeSubnets(want, nics)
   if (alike.length === 0)
-    return { ...NONE, beginning: routers.beginning, outbound: routers.untranslated }
+    return { ...NONE, beginning: routers.beginning, untranslated: routers.untranslated }
   const hasRouters = want.shared.vpcs.some((vpc) => vpc.hasRouters === true)
   const byNat = hasFloatingIps
     ? alike.filter(({ routes }) => routes.some(({ to }) => to.kind === 'nat'))
@@ -152,7 +155,8 @@ export function routeRules(
     ],
     entering: ['jump enter_subnet'],
     toHost: to(alike, 'ip saddr', 'ip daddr != @services ', 'routes'),
-    outbound: [...routers.untranslated, ...to(byNat, 'ip saddr', '', 'routes_nat')],
+    outbound: to(byNat, 'ip saddr', '', 'routes_nat'),
+    untranslated: routers.untranslated,
   }
 }
 
@@ -267,7 +271,8 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
   const other = routes.get(to)
   const router = wayToRouter(flow, ways.led)
   // One that leads back to the router itself leads nowhere.
-  if (router !== undefined) return isUntranslated(flow) && router.ip !== flow.source
+  if (router !== undefined)
+    return isUntranslated(flow) && (router.kind !== 'nic' || router.ip !== flow.source)
   const isPlain = 'answerTo' in flow && isUntranslated(flow)
   const peerAt = (ip: Ipv4) => ways.peered.find(({ cidr }) => cidrContains(cidr, ip))
   const [toPeer, fromPeer] = [peerAt(flow.destination), peerAt(flow.source)]
@@ -281,6 +286,7 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
     // A route to a NAT gateway has come since it began.
     const isFloating = 'answerTo' in flow && floats.get(flow.answerTo) === flow.source
     if (way.kind === 'nat' && isFloating) return false
+    if (way.kind === 'nat-address' && 'answerTo' in flow && flow.answerTo !== way.ip) return false
   }
   // From an instance on another host, it was led to a router here.
   const isFromVpc = vpcs.some((net) => cidrContains(net, flow.source))

@@ -1,6 +1,6 @@
 /**
- * Routes to instances that are routers: what the kernel's routing tables say, the rules that hold
- * them to it, and the same judgement in code. Pure.
+ * Routes to instances that are routers, and to hosts that carry NAT gateways: what the kernel's
+ * routing tables say, the rules that hold them to it, and the same judgement in code. Pure.
  *
  * The routing tables lead packets to the link of the router, or to its host
  * (`host/network/router-routes.ts`). The rules look at the first packet of a connection again,
@@ -19,7 +19,7 @@ import type { Flow, TrackedFlow } from '../model/flow.ts'
 import { nicLinkName } from '../model/names.ts'
 import type { RouterRoutes } from '../model/router-routes.ts'
 import type { HostWant, NicWant, SharedWant } from '../model/want.ts'
-import type { RouteWant, WayOut, WayToNic } from '../model/ways-out.ts'
+import type { RouteWant, WayByAddress, WayOut, WayToNic } from '../model/ways-out.ts'
 import { type Networks, networks } from './networks.ts'
 import { chain, type NftObject } from './nft-tables.ts'
 import { ACCEPT, ANY_NIC, drop } from './nft-text.ts'
@@ -57,7 +57,20 @@ export function isRouter({ sourceDestCheck }: Pick<NicWant, 'sourceDestCheck'>):
   return sourceDestCheck === false
 }
 
-/** A subnet that has a route to a router. */
+/** A way by which packets keep their addresses on this host. */
+type LedWay = WayToNic | (WayByAddress & { readonly via: Ipv4 })
+
+/** Whether packets are led to a router, or to the host that carries their NAT gateway. */
+function isLed(to: WayOut): to is LedWay {
+  return to.kind === 'nic' || (to.kind === 'nat-address' && to.via !== undefined)
+}
+
+/** Whether packets come here from other hosts, by the routes of their subnet. */
+function leadsHere(to: WayOut): boolean {
+  return (to.kind === 'nic' || to.kind === 'nat-address') && to.via === undefined
+}
+
+/** A subnet that has a route to a router, or to a NAT gateway with an address. */
 interface LeadingSubnet {
   readonly id: string
   readonly cidr: Cidr
@@ -68,7 +81,24 @@ interface LeadingSubnet {
 /** The subnets that have one. */
 function leadingSubnets({ subnets }: SharedWant): readonly LeadingSubnet[] {
   return subnets.flatMap(({ id, cidr, vpc, routes }) =>
-    routes?.some(({ to }) => to.kind === 'nic') === true ? [{ id, cidr, vpc, routes }] : [],
+    routes?.some(({ to }) => isLed(to) || leadsHere(to)) === true
+      ? [{ id, cidr, vpc, routes }]
+      : [],
+  )
+}
+
+/** Whether others may send here what is from outside the VPC: routers, and carriers of gateways. */
+export function getsFromOutside(
+  { id, hasRouters }: SharedWant['vpcs'][number],
+  { subnets }: Pick<SharedWant, 'subnets'>,
+): boolean {
+  return (
+    hasRouters === true ||
+    subnets.some(
+      ({ vpc, routes = [] }) =>
+        (vpc === undefined || vpc === id) &&
+        routes.some(({ to }) => to.kind === 'nat-address' && to.via !== undefined),
+    )
   )
 }
 
@@ -77,12 +107,11 @@ export function routerRoutes(want: HostWant, fabric: string | null): RouterRoute
   const { local, shared } = want
   const routers = local.instances.flatMap(({ nics }) => nics.filter(isRouter))
   const hopOf = (to: WayOut) => {
-    if (to.kind !== 'nic') return null
-    return to.via === undefined
-      ? { link: nicLinkName(to.nic), via: to.ip }
-      : { link: fabric, via: to.via }
+    if (!isLed(to)) return null
+    if (to.via !== undefined) return { link: fabric, via: to.via }
+    return to.kind === 'nic' ? { link: nicLinkName(to.nic), via: to.ip } : null
   }
-  const leading = leadingSubnets(shared)
+  const leading = leadingSubnets(shared).filter(({ routes }) => routes.some(({ to }) => isLed(to)))
   return {
     subnets: leading.map(({ cidr: range, vpc, routes }) => {
       const own = shared.vpcs.flatMap((one) =>
@@ -129,16 +158,13 @@ export function routerRouteRules(
       subnets.match('ip saddr').map((source) => `${source} ${line(name)}`),
     )
   const notOfRouter = routers.length === 0 ? '' : 'iifname != @router_links '
-  const has = (test: (way: WayToNic) => boolean) =>
-    alike.some(({ routes }) => routes.some(({ to }) => to.kind === 'nic' && test(to)))
-  const [isHere, isThere] = [
-    has(({ via }) => via === undefined),
-    has(({ via }) => via !== undefined),
-  ]
+  const has = (test: (way: WayOut) => boolean) =>
+    alike.some(({ routes }) => routes.some(({ to }) => test(to)))
+  const isThere = has((to) => isLed(to) && to.via !== undefined)
   return {
     objects: [
       ...alike.flatMap(({ subnets }) => subnets.sets),
-      ...alike.flatMap((one) => chainsOf(one, own)),
+      ...alike.flatMap((one) => chainsOf(one, own, routers.length > 0)),
       chain('to_router', [
         ...own.map((net) => `ip daddr ${net} return`),
         ...routers.map(({ id, subnet }) => {
@@ -152,7 +178,7 @@ export function routerRouteRules(
     ],
     beginning: [`oifname ${ANY_NIC} jump to_router`],
     leaving: from((name) => `jump router_there_${name}`),
-    fromFabric: isHere
+    fromFabric: has(leadsHere)
       ? alike.flatMap(({ subnets }) =>
           subnets
             .match('ip saddr')
@@ -178,7 +204,14 @@ function alikeSubnets(leading: readonly LeadingSubnet[]): readonly Alike[] {
     }))
 }
 
-function chainsOf({ name, routes }: Alike, own: readonly string[]): readonly NftObject[] {
+/** What a router here sends that is from others: it does not leave the VPC. */
+export const FORWARDED = `iifname @router_links iifname . ip saddr != @router_sources ${drop('reach')}`
+
+function chainsOf(
+  { name, routes }: Alike,
+  own: readonly string[],
+  hasRouters: boolean,
+): readonly NftObject[] {
   const lines = (verdicts: (to: WayOut) => readonly string[]) =>
     routes.flatMap(({ destination, to }) => {
       const there = destination.prefix === 0 ? '' : `ip daddr ${formatCidr(destination)} `
@@ -196,14 +229,15 @@ function chainsOf({ name, routes }: Alike, own: readonly string[]): readonly Nft
     chain(`router_there_${name}`, [
       ...own.map((net) => `ip daddr ${net} return`),
       ...lines((to) => {
-        if (to.kind !== 'nic') return ['return']
+        if (!isLed(to)) return ['return']
         const away = to.via === undefined ? [] : [`rt ip nexthop ${to.via} ${ACCEPT}`]
-        return [...away, drop('route')]
+        const first = hasRouters && to.kind === 'nat-address' ? [FORWARDED] : []
+        return [...first, ...away, drop('route')]
       }),
     ]),
     chain(
       `router_first_${name}`,
-      lines(({ kind }) => [kind === 'nic' ? 'accept' : 'return']),
+      lines((to) => [isLed(to) ? 'accept' : 'return']),
     ),
   ]
 }
@@ -220,17 +254,17 @@ export function ledSubnets({ shared }: Pick<HostWant, 'shared'>): LedSubnets {
   return { led: leadingSubnets(shared), vpcs: shared.vpcs.map(({ cidr }) => cidr) }
 }
 
-/** The way of a flow to a router; undefined: it is led to none. */
+/** The way of a flow to a router or to another host; undefined: it is led to none. */
 export function wayToRouter(
   { source, destination }: Pick<Flow, 'source' | 'destination'>,
   { led, vpcs }: LedSubnets,
-): WayToNic | undefined {
+): LedWay | undefined {
   if (led.length === 0) return undefined
   const routes = led.find(({ cidr }) => cidrContains(cidr, source))?.routes
   if (routes === undefined) return undefined
   if ([LINK_LOCAL, ...vpcs].some((net) => cidrContains(net, destination))) return undefined
   const to = routeTo(destination, routes)?.to
-  return to?.kind === 'nic' ? to : undefined
+  return to !== undefined && isLed(to) ? to : undefined
 }
 
 /** Whether the flow has the addresses with which it began, as what is led to a router does. */
@@ -276,7 +310,7 @@ export function isLetThrough(
 ): boolean {
   if (!isUntranslated(flow)) return true
   const way = wayToRouter(flow, led)
-  const router = way?.via === undefined && way !== undefined ? nics.get(way.ip) : undefined
+  const router = way?.kind === 'nic' && way.via === undefined ? nics.get(way.ip) : undefined
   if (router !== undefined && permittingRule(flow, false, router, groups) === undefined)
     return false
   const isIn = (ip: Ipv4) => inside.some((net) => cidrContains(net, ip))

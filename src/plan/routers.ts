@@ -18,7 +18,7 @@ import type { Networks } from './networks.ts'
 import { chain, map, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT_VERIFIED, drop } from './nft-text.ts'
 import { subnetsLedTo } from './routed-peers.ts'
-import { isRouter, type RouterRouteRules, routerRouteRules } from './router-routes.ts'
+import { FORWARDED, isRouter, type RouterRouteRules, routerRouteRules } from './router-routes.ts'
 
 /** Chains and sets of the main table, and lines for its chains. */
 export interface RouterRules {
@@ -85,7 +85,7 @@ export function routerRules(
     fromNic: byVpc.map(
       ([, _some], at) => `iifname . ether saddr @routers_${at} goto from_router_${at}`,
     ),
-    leaving: [`iifname @router_links iifname . ip saddr != @router_sources ${drop('reach')}`],
+    leaving: [FORWARDED],
   }
 }
 

@@ -3,11 +3,16 @@
  * a packet. Pure.
  */
 import { type Cidr, cidrContains, cidrHolds, formatCidr, type Ipv4 } from '../model/addr.ts'
-import type { NicId, PeeringId, RouteTableId, SubnetId } from '../model/ids.ts'
+import type { HostName, NicId, PeeringId, RouteTableId, SubnetId } from '../model/ids.ts'
 import { byNumber, isOpen, type NetworkAcl } from '../model/network-acl.ts'
 import { type ActivePeering, usablePeerings } from '../model/peering.ts'
 import type { Nic, PlacedNic, Subnet, Vpc } from '../model/records.ts'
-import { byDestination, type Route, type RouteTarget } from '../model/route-table.ts'
+import {
+  byDestination,
+  type NatGateway,
+  type Route,
+  type RouteTarget,
+} from '../model/route-table.ts'
 import type { VpcRouting } from '../model/vpc-routing.ts'
 import type { AclWant, SharedWant } from '../model/want.ts'
 import type { RouteWant, WayOut } from '../model/ways-out.ts'
@@ -24,12 +29,12 @@ export interface RouteEnds {
 }
 
 /** The same, with the hosts of the NICs. */
-interface PlacedEnds extends RouteEnds {
-  readonly nics: ReadonlyMap<NicId, PlacedNic>
+export interface PlacedEnds extends RouteEnds {
+  readonly nics: ReadonlyMap<NicId, RouteNic & Pick<PlacedNic, 'host'>>
 }
 
 /** Of routes that lead to gateways only. */
-export const NO_ENDS: RouteEnds = { nics: new Map(), peerings: new Set() }
+export const NO_ENDS: PlacedEnds = { nics: new Map(), peerings: new Set() }
 
 /** The ends of the routes of these records. */
 export function routeEnds({
@@ -106,7 +111,7 @@ function waysOf(route: Route, own: readonly Route[], routing: Known): readonly S
   const further = byDestination(routing.routes.filter((one) => one.table === onwards))
   const onward = (one: Route | undefined): WayOut =>
     one !== undefined && wayOf(one.target, routing).kind === 'internet'
-      ? { kind: 'nat' }
+      ? wayBy(gateway)
       : { kind: 'blackhole' }
   const around = further.find((one) => cidrHolds(one.destination, destination))
   const inside = further.filter(
@@ -121,6 +126,13 @@ function waysOf(route: Route, own: readonly Route[], routing: Known): readonly S
       ),
   )
   return [way(onward(around)), ...inside.map((one) => way(onward(one), one.destination))]
+}
+
+/** The way out by a NAT gateway. Without the address that it should have there is none. */
+function wayBy({ id, address }: NatGateway): WayOut {
+  if (address === undefined) return { kind: 'nat' }
+  if (address.ip === null) return { kind: 'blackhole' }
+  return { kind: 'nat-address', gateway: id, ip: address.ip }
 }
 
 /** Where a target that is no NAT gateway leads. */
@@ -176,18 +188,22 @@ export function aclOf(
 
 /**
  * What the records say of a subnet's ways out and its ACL, as its want has it. `viaOf` gives the
- * next hop to a NIC on another host; null: there is none.
+ * next hop to another host; undefined: it is this one; null: there is none.
  */
 export function subnetRouting(
   { id }: Pick<Subnet, 'id'>,
   routing: VpcRouting | undefined,
-  ends: RouteEnds,
-  viaOf: (nic: NicId) => Ipv4 | null | undefined,
+  ends: PlacedEnds,
+  viaOf: (host: HostName) => Ipv4 | null | undefined,
 ): { readonly routes?: readonly RouteWant[]; readonly acl?: AclWant } {
   if (routing === undefined) return {}
   const placed = (to: WayOut): WayOut => {
-    if (to.kind !== 'nic') return to
-    const via = viaOf(to.nic)
+    if (to.kind !== 'nic' && to.kind !== 'nat-address') return to
+    const host =
+      to.kind === 'nic'
+        ? ends.nics.get(to.nic)?.host
+        : routing.natGateways.find(({ id }) => id === to.gateway)?.address?.carrier
+    const via = host === undefined || host === null ? null : viaOf(host)
     if (via === null) return { kind: 'blackhole' }
     return via === undefined ? to : { ...to, via }
   }

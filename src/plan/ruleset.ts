@@ -11,7 +11,7 @@
  *
  * Syntax: nft(8).
  */
-import { formatCidr, METADATA_ADDRESS } from '../model/addr.ts'
+import { METADATA_ADDRESS } from '../model/addr.ts'
 import type { CounterValues } from '../model/counters.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import type { HostRouting } from '../model/host-routing.ts'
@@ -29,10 +29,12 @@ import { addressesOf, type HostWant, type NicWant } from '../model/want.ts'
 import { aclRules } from './acl-rules.ts'
 import { arpTable, type Senders, type SharedAddresses } from './arp-table.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
+import { fromFabric } from './fabric-rules.ts'
 import { type FloatingRules, floatingRules, servedFloatingIps } from './floating.ts'
 import { guardTable } from './guard.ts'
 import { metadataHopRules } from './metadata-hop-limit.ts'
 import { natRules } from './nat.ts'
+import { natGatewayRules } from './nat-gateway-rules.ts'
 import { type Networks, networks } from './networks.ts'
 import {
   baseChain,
@@ -164,9 +166,12 @@ function inetTable(
   const routes = routeRules(want, nics, { vpcs, hasFloatingIps, routers: routers.routes })
   const isOwn = settings.inVpc !== true
   const { addresses } = routing
+  const gateways = natGatewayRules(want)
   const nat = natRules({
     ...{ want, nics, settings: settings.nat, addresses, vpcs, floating, isOwn },
     byNatGateway: routes.outbound,
+    first: [...routes.untranslated, ...gateways.outbound],
+    passing: gateways.passing,
     taken: takenBy(routing, settings),
   })
   const peering = peeringRules(want)
@@ -204,7 +209,11 @@ function inetTable(
     ...securityGroupChains(want, nics, routes.leaving, settings.countedRules),
     ...transit.chains,
     ...hostChains(settings, want, routes, peering),
-    ...forwardChains(settings, vpcs, routes, [peering.forward, nat.returning]),
+    ...gateways.objects,
+    ...forwardChains(settings, vpcs, routes, [
+      [...peering.forward, ...gateways.forward],
+      nat.returning,
+    ]),
     ...aclRules(want, nics),
     ...nat.objects,
     ...metadataHopRules(want.local.instances),
@@ -254,44 +263,6 @@ function fromNic(routers: RouterRules): NftObject {
     ...routers.fromNic,
     drop('spoofed'),
   ])
-}
-
-/**
- * Packets out of the VXLAN device. They go from an instance to an instance, or are ICMP errors of a
- * peer, which connection tracking must know as related. `fib` checks in the routing table that the
- * source is reached through this device, and so is on a peer. Of a VPC with routers on peers, which
- * send what is from others, the peers have checked the source.
- */
-function fromFabric(
-  vpcs: Networks,
-  { shared }: HostWant,
-  { routes }: RouterRules,
-  withPeers: readonly string[] | null,
-): readonly NftObject[] {
-  const forwarded = shared.vpcs
-    .filter(({ hasRouters }) => hasRouters === true)
-    .map(({ cidr }) => formatCidr(cidr))
-    .flatMap((vpc) => [
-      `ip daddr ${vpc} ip saddr ${vpc} accept`,
-      ...vpcs.match('ip saddr').map((other) => `ip daddr ${vpc} ${other} ${drop('fabric')}`),
-      `ip daddr ${vpc} accept`,
-    ])
-  return [
-    chain('from_fabric', [
-      `meta nfproto ipv6 ${drop('ipv6')}`,
-      `ip daddr @services ${drop('service_outside')}`,
-      ...vpcs.match('ip daddr').map((ours) => `${ours} goto from_peer`),
-      ...routes.fromFabric,
-      drop('fabric'),
-    ]),
-    chain('from_peer', [
-      'ip saddr @peers icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
-      ...(withPeers ??
-        vpcs.match('ip saddr').map((ours) => `${ours} fib saddr . iif oif exists accept`)),
-      ...forwarded,
-      drop('fabric'),
-    ]),
-  ]
 }
 
 /**

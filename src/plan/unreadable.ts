@@ -212,13 +212,13 @@ function withKnownRouting(
   })
 }
 
-/** Tables whose rows are the ends of routes, and the kind of these routes. */
-const ENDS: Readonly<Record<string, WayOut['kind']>> = {
-  placedNics: 'nic',
-  instances: 'nic',
-  peers: 'nic',
-  vpcPeerings: 'peering',
-  vpcs: 'peering',
+/** Tables whose rows are the ends of routes, and the kinds of these routes. */
+const ENDS: Readonly<Record<string, readonly WayOut['kind'][]>> = {
+  placedNics: ['nic'],
+  instances: ['nic'],
+  peers: ['nic', 'nat-address'],
+  vpcPeerings: ['peering'],
+  vpcs: ['peering'],
 }
 
 /** The subnets, with routes whose ends may be there and cannot be read. */

@@ -15,6 +15,7 @@ import { peerLinkName } from '../model/names.ts'
 import { MACHINE_NETWORK, type PeeredVpc, type RoutedPeer } from '../model/peering.ts'
 import { nextHopOf, type Transit, transitOf } from '../model/transit.ts'
 import { floatingIpsOf, type HostWant, type InstanceWant, type SharedWant } from '../model/want.ts'
+import { carriedAddresses } from './carried-gateways.ts'
 import { peersIn, withPeerRecords } from './peer-records.ts'
 
 /** The parts. */
@@ -102,21 +103,26 @@ export function wantsByVpc(want: HostWant): VpcWants {
 
 /** The subnet with next hops as its namespace has them. */
 function withNextHops(subnet: SharedWant['subnets'][number]): SharedWant['subnets'][number] {
-  if (subnet.routes?.some(({ to }) => to.kind === 'nic') !== true) return subnet
+  if (subnet.routes?.some(({ to }) => 'via' in to) !== true) return subnet
   return {
     ...subnet,
     routes: subnet.routes.map(({ destination, to }) =>
-      to.kind === 'nic' && to.via !== undefined
+      'via' in to && to.via !== undefined
         ? { destination, to: { ...to, via: nextHopOf(to.via) } }
         : { destination, to },
     ),
   }
 }
 
-function floatingIpsIn({ want }: VpcWant): Pick<Transit, 'floatingIps'> {
+function floatingIpsIn({ want }: VpcWant): Pick<Transit, 'floatingIps' | 'carried'> {
   const nics = want.local.instances.flatMap((instance) => instance.nics)
-  const floatingIps = nics.flatMap((nic) => floatingIpsOf(nic).map(({ publicIp }) => publicIp))
-  return floatingIps.length === 0 ? {} : { floatingIps }
+  const ofNics = nics.flatMap((nic) => floatingIpsOf(nic).map(({ publicIp }) => publicIp))
+  const carried = [...carriedAddresses(want.shared).values()]
+  const floatingIps = [...ofNics, ...carried]
+  return {
+    ...(floatingIps.length === 0 ? {} : { floatingIps }),
+    ...(carried.length === 0 ? {} : { carried }),
+  }
 }
 
 /** The peers of a VPC in the machine's own namespace; none without instances of it here. */

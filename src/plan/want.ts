@@ -4,7 +4,7 @@ import type { InstanceProfileRole } from '../model/account-records.ts'
 import { gatewayOf } from '../model/addr.ts'
 import type { VpcDns } from '../model/dhcp-options.ts'
 import type { FlowLog, FlowLogWant } from '../model/flow-log.ts'
-import { byId, type HostName, type ImageId, type InstanceId, type NicId } from '../model/ids.ts'
+import { byId, type HostName, type ImageId, type InstanceId } from '../model/ids.ts'
 import { driverOf, keptImage } from '../model/image-location.ts'
 import type { Lever } from '../model/lever.ts'
 import { outlives } from '../model/lifecycle.ts'
@@ -349,14 +349,13 @@ export function sharedWant(host: HostName, all: SharedRecords): SharedWant {
   const routing = new Map(records.routing.map((one) => [one.vpc, one]))
   const ends = routeEnds(records)
   const viaOf = nextHops(host, records.hosts)
-  const viaTo = (id: NicId) => viaOf(ends.nics.get(id)?.host ?? host)
   return {
     subnets: records.subnets.map(({ id, vpc, cidr }) => ({
       id,
       cidr,
       gateway: gatewayOf(cidr),
       vpc,
-      ...subnetRouting({ id }, routing.get(vpc), ends, viaTo),
+      ...subnetRouting({ id }, routing.get(vpc), ends, viaOf),
     })),
     vpcs: records.vpcs.map((vpc) => ({
       id: vpc.id,

@@ -16,6 +16,7 @@ import type { Ipv4 } from '../model/addr.ts'
 import { GATEWAY_LINK } from '../model/names.ts'
 import { type Pool, poolWith } from '../model/pools.ts'
 import type { HostWant } from '../model/want.ts'
+import { carriedAddresses } from '../plan/carried-gateways.ts'
 import { type FloatingIps, servedFloatingIps, wantedFloatingIps } from '../plan/floating.ts'
 import type { HostService } from './service.ts'
 
@@ -38,9 +39,12 @@ export function createFloatingIpFlows(options: {
     watchesKernel: 'machine',
     gate: false,
     apply: async ({ want }) => {
-      if (bound?.size === 0 && wantedFloatingIps(want).length === 0) return []
+      const carried = [...carriedAddresses(want.shared).values()]
+      if (bound?.size === 0 && wantedFloatingIps(want).length + carried.length === 0) return []
       const routing = await host.surroundings()
-      const { own } = servedFloatingIps(want, routing)
+      const { own: ofNics } = servedFloatingIps(want, routing)
+      // Of a NAT gateway, whether it is here.
+      const own = new Map([...ofNics, ...carried.map((ip) => [ip, ip] as const)])
       if (bound !== null)
         for (const address of new Set([...bound.keys(), ...own.keys()]))
           if (bound.get(address) !== own.get(address)) await host.forgetFlows({ address })
@@ -58,6 +62,12 @@ interface Announcing {
   close(): Promise<void>
 }
 
+/** Who knows which addresses another host has taken over (`yielded-addresses.ts`). */
+interface Yielding {
+  yielded(want: HostWant): ReadonlySet<Ipv4>
+  close(): void
+}
+
 /** What the network needs to know, in the machine's own namespace. */
 export function createFloatingIps(options: {
   readonly host: Pick<
@@ -72,8 +82,10 @@ export function createFloatingIps(options: {
   readonly pools: readonly Pool[]
   /** Absent: there is no program that wants to know. */
   readonly nextHops?: Announcing
+  /** Absent: no other host can take an address over. */
+  readonly yielding?: Yielding
 }): HostService {
-  const { host, clock, pools, nextHops } = options
+  const { host, clock, pools, nextHops, yielding } = options
   let served: ReadonlySet<Ipv4> = new Set()
   /** Whether nothing is wanted, and what an older daemon left has been removed. */
   let isClear = false
@@ -87,9 +99,12 @@ export function createFloatingIps(options: {
       const isWanted = wantedFloatingIps(want).length > 0
       if (!isWanted) nextHops?.announce(new Set())
       if (isClear && !isWanted && !resync) return []
-      const now = servedFloatingIps(want, await host.surroundings())
+      const known = servedFloatingIps(want, await host.surroundings())
+      const yielded = yielding?.yielded(want)
+      const passed = [...known.passed].filter(([address]) => yielded?.has(address) !== true)
+      const now = { ...known, passed: new Map(passed) }
       served = new Set([...now.own.keys(), ...now.passed.keys()])
-      warnOfTaken(want, served, log)
+      warnOfTaken(want, new Set([...known.own.keys(), ...known.passed.keys()]), log)
       isClear = false
       const gateways = await host.ensurePoolGateways(gatewaysOf(now, pools))
       if (gateways.length > 0) log.info({ changed: gateways }, 'gateways of pools changed')
@@ -106,6 +121,7 @@ export function createFloatingIps(options: {
     hanging: () => nextHops?.failing() ?? [],
     close: async () => {
       announcements.close()
+      yielding?.close()
       await nextHops?.close()
     },
   }

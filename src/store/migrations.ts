@@ -52,6 +52,7 @@ import { levers } from './migrations/0037-levers.ts'
 import { usage } from './migrations/0038-usage.ts'
 import { announcedStarts } from './migrations/0039-announced-starts.ts'
 import { imageDeprecation } from './migrations/0040-image-deprecation.ts'
+import { natGatewayAddresses } from './migrations/0041-nat-gateway-addresses.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -91,6 +92,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0038-usage': usage,
   '0039-announced-starts': announcedStarts,
   '0040-image-deprecation': imageDeprecation,
+  '0041-nat-gateway-addresses': natGatewayAddresses,
 }
 const GENERATION = '0'
 

@@ -51,7 +51,14 @@ interface StoreOf<Read, Write> {
 /** Methods of one statement that may happen twice. */
 type SingleTx = Pick<
   Tx,
-  'peerHosts' | 'changedScopes' | 'placedNics' | 'orphans' | 'renewLease' | 'hosts' | 'unreadable'
+  | 'peerHosts'
+  | 'changedScopes'
+  | 'placedNics'
+  | 'orphans'
+  | 'renewLease'
+  | 'hosts'
+  | 'unreadable'
+  | 'uncarriedNatGateways'
 >
 
 /** Options of a snapshot. */

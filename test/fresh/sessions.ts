@@ -281,6 +281,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'ec2 allocate-address': 'needs a pool of addresses: test/contract/api/boto3/addresses.py',
   'ec2 allocate-address …': 'needs a pool, as above',
   'ec2 associate-address …': 'needs an address, as above',
+  'ec2 create-nat-gateway …': 'needs an address: test/contract/api/boto3/routes.py',
   'ec2 disassociate-address …': 'needs an address, as above',
   'ec2 release-address …': 'needs an address, as above',
   'ec2 run-instances --associate-public-ip-address …': 'needs an address, as above',
@@ -301,6 +302,8 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'ec2 modify-instance-event-start-time …': 'needs an announced event, as above',
   'ec2 modify-network-interface-attribute --network-interface-id eni-… --no-source-dest-check':
     'needs an instance that forwards: test/lab/vpcs-cloud.test.ts',
+  'ec2 create-route --route-table-id rtb-… --destination-cidr-block 0.0.0.0/0 --nat-gateway-id nat-…':
+    'needs such a gateway: boto3/routes.py',
   'ec2 create-route --route-table-id rtb-… --destination-cidr-block 0.0.0.0/0 --network-interface-id eni-…':
     'as above',
   'ec2 create-vpc-peering-connection …':

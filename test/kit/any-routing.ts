@@ -1,6 +1,6 @@
 /** Routes and network ACLs of any kind for two subnets, and wants that have them. */
 import fc from 'fast-check'
-import { cidr } from '../../src/model/addr.ts'
+import { cidr, ipv4 } from '../../src/model/addr.ts'
 import type { Flow } from '../../src/model/flow.ts'
 import { peerLinkName } from '../../src/model/names.ts'
 import { type AclRule, byNumber } from '../../src/model/network-acl.ts'
@@ -30,17 +30,24 @@ const anyWay: fc.Arbitrary<WayOut> = fc.oneof(
     .map((kind): WayOut => ({ kind })),
   fc.constant(TO_ROUTER),
 )
-const anyRoutes: fc.Arbitrary<readonly RouteWant[]> = fc
-  .dictionary(
-    fc.constantFrom('0.0.0.0/0', '198.51.0.0/16', '198.51.100.2/32', '203.0.113.0/24'),
-    anyWay,
-    { maxKeys: 3 },
-  )
-  .map((routes) =>
-    byDestination(
-      Object.entries(routes).map(([destination, to]) => ({ destination: cidr(destination), to })),
-    ),
-  )
+/** By a NAT gateway with an address, here or on another host. */
+const anyWayByAddress: fc.Arbitrary<WayOut> = fc.constantFrom(undefined, '10.0.0.2').map((via) => ({
+  ...{ kind: 'nat-address', gateway: numbered('nat', 1), ip: ipv4('198.51.100.205') },
+  ...(via === undefined ? {} : { via: ipv4(via) }),
+}))
+const routesBy = (way: fc.Arbitrary<WayOut>): fc.Arbitrary<readonly RouteWant[]> =>
+  fc
+    .dictionary(
+      fc.constantFrom('0.0.0.0/0', '198.51.0.0/16', '198.51.100.2/32', '203.0.113.0/24'),
+      way,
+      { maxKeys: 3 },
+    )
+    .map((routes) =>
+      byDestination(
+        Object.entries(routes).map(([destination, to]) => ({ destination: cidr(destination), to })),
+      ),
+    )
+const anyRoutes = routesBy(anyWay)
 
 const ANY = { fromPort: -1, toPort: -1 }
 const anyMatch = fc.constantFrom(
@@ -82,6 +89,12 @@ export type AnyRouting = readonly (readonly [readonly RouteWant[], readonly AclR
 export const anyRouting: fc.Arbitrary<AnyRouting> = fc.tuple(
   fc.tuple(anyRoutes, fc.option(anyAcl, { nil: null })),
   fc.tuple(anyRoutes, fc.option(anyAcl, { nil: null })),
+)
+
+/** Of a VPC with a network of its own: also by NAT gateways with an address. */
+export const anyRoutingByGateways: fc.Arbitrary<AnyRouting> = fc.tuple(
+  fc.tuple(routesBy(fc.oneof(anyWay, anyWayByAddress)), fc.constant(null)),
+  fc.tuple(routesBy(fc.oneof(anyWay, anyWayByAddress)), fc.constant(null)),
 )
 
 /** The want with its NICs in the two subnets, and these routes and ACLs. */

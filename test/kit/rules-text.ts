@@ -1,7 +1,8 @@
 /** The scripts that load rules, for tests that look at text. */
 
 import type { HostWant } from '../../src/model/want.ts'
-import { type BudgetLimits, budgetTables, loadBudgets } from '../../src/plan/budgets.ts'
+import { budgetTables, loadBudgets } from '../../src/plan/budgets.ts'
+import type { BudgetLimits } from '../../src/plan/connection-budgets.ts'
 import { loadScript, planRuleset } from '../../src/plan/ruleset.ts'
 
 export function renderRuleset(...given: Parameters<typeof planRuleset>): string {

@@ -185,6 +185,7 @@ function wantsOf(
     isChecked,
     letsIn,
     showPrivate = [],
+    carrier = 0,
     rules,
     acls,
   }: Required<Pick<RecordsOfVpcs, 'routes' | 'edgeRoutes' | 'isPeered' | 'isChecked' | 'letsIn'>> &
@@ -205,7 +206,12 @@ function wantsOf(
       ? {}
       : {
           routes: some.map(({ destination, to }) => {
-            const at = to.kind === 'nic' ? hostOfNic.get(to.nic) : index
+            const at =
+              to.kind === 'nic'
+                ? hostOfNic.get(to.nic)
+                : to.kind === 'nat-address'
+                  ? carrier
+                  : index
             const via = at === index ? undefined : hosts[at ?? -1]?.address
             return { destination, to: via === undefined ? to : { ...to, via } }
           }),
@@ -318,7 +324,8 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
     flowLogs: { take: () => undefined, room: createRoom(0) },
     drivers: { declarations: [DOCKER], services: () => [], foundLoose: () => undefined },
   }
-  return createHostServices(parts, createHostVpcs(parts), () => undefined)
+  const hasLease = () => true
+  return createHostServices(parts, createHostVpcs(parts), () => undefined, hasLease)
 }
 
 /** It sees the private addresses of instances. */
@@ -343,6 +350,8 @@ export interface RecordsOfVpcs {
   readonly showPrivate?: readonly VpcName[]
   /** Whether source and destination of routers are checked; they are not by default. */
   readonly isChecked?: boolean
+  /** The host that carries NAT gateways; the first one by default. */
+  readonly carrier?: number
   /** Of every security group, in place of the usual ones. */
   readonly rules?: readonly RuleWant[]
   /** Of the usual subnets, and those of routers. */

@@ -201,7 +201,8 @@ async function startDaemon(config: Config): Promise<Running> {
   const applied = createApplied()
   const machine = {
     drivers: [DOCKER],
-    services: (wake: () => void) => createHostServices(hostParts, vpcs, wake).map(applied.noted),
+    services: (wake: () => void) =>
+      createHostServices(hostParts, vpcs, wake, () => true).map(applied.noted),
     watchKernel: (heard: (where: WatchedNamespaces) => void) => vpcs.watchKernel(heard),
     shortage: async () => null,
   }

@@ -15,6 +15,7 @@ import type { ReadTx, Tx } from '../../store/store.ts'
 import { type Changing, changeAction } from '../change.ts'
 import { requireInstance } from '../instances/instances.ts'
 import { addressShape, clearAddresses, requireAllocated, serves } from '../networks/addresses.ts'
+import { refuseOfNatGateway } from '../networks/nat-gateways.ts'
 import { nicIdSchema, requireNic } from '../networks/network-interfaces.ts'
 import { routingOf } from '../networks/routing.ts'
 import { idSchema, ipv4Schema } from '../schemas.ts'
@@ -38,6 +39,7 @@ export const associateAddress = changeAction({
 
 async function associate(tx: Tx, asked: Asked, { account, newId, settings }: Changing) {
   const address = await requireAllocated(tx, account, asked)
+  await refuseOfNatGateway(tx, address, 'Resource.AlreadyAssociated')
   const nic = await requireTarget(tx, account, asked)
   const privateIp = asked.PrivateIpAddress ?? nic.ip
   if (!addressesOfNic(nic).includes(privateIp))

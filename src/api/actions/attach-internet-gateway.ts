@@ -51,7 +51,11 @@ export const detachInternetGateway = changeAction({
     if (gateway.vpc !== vpc.id)
       throw refused('Gateway.NotAttached', `resource ${id} is not attached to network ${vpc.id}`)
     const nics = await tx.placedNics({ vpcs: [vpc.id] })
-    if (nics.some(({ publicIp }) => publicIp))
+    const natGateways = await tx.natGateways({ vpcs: [vpc.id] })
+    if (
+      nics.some(({ publicIp }) => publicIp) ||
+      natGateways.some(({ address }) => address !== undefined)
+    )
       throw refused(
         'DependencyViolation',
         `Network ${vpc.id} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.`,

@@ -1,11 +1,11 @@
 /** DescribeNatGateways. */
 import { z } from 'zod'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { detailsOfNatGateways } from '../networks/nat-gateways.ts'
 import { missingNatGateways } from '../networks/routing.ts'
 import { describeAction } from '../read.ts'
 import { filterShape, idListSchema, pagedShape } from '../schemas.ts'
 import { NAT_GATEWAY_FILTERS, natGatewayView } from '../views/nat-gateway.ts'
-import { tagsIndex } from '../views/tags.ts'
 
 const { Filters: _, ...paged } = pagedShape(5, 1000, { larger: 'refused' })
 
@@ -22,13 +22,11 @@ export const describeNatGateways = describeAction({
     read(async (tx) => {
       const gateways = await tx.natGateways({ account })
       refuseMissing(ids, new Set(gateways.map(({ id }) => id)), missingNatGateways)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
       const isWanted = isAmong(ids)
-      return gateways
-        .filter(({ id }) => isWanted(id))
-        .map((gateway) => ({ gateway, tags: tagsOf(gateway.id) }))
+      const wanted = gateways.filter(({ id }) => isWanted(id))
+      return await detailsOfNatGateways(tx, account, wanted)
     }),
-  view: ({ gateway, tags }) => natGatewayView(gateway, tags),
+  view: (details, _asked, { settings }) => natGatewayView(details, settings),
   key: (gateway) => gateway.NatGatewayId ?? '',
   filters: NAT_GATEWAY_FILTERS,
   tags: (gateway) => gateway.Tags ?? [],

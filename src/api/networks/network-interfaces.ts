@@ -20,6 +20,8 @@ export interface NicDetails {
   readonly zone: string
   /** Absent for a NIC that is attached to nothing. */
   readonly instance?: Instance | undefined
+  /** Whether it is part of a NAT gateway. */
+  readonly isOfNatGateway?: boolean
   readonly groups: ReadonlyMap<GroupId, Group>
   /** Floating IPs that lead to it. */
   readonly addresses: readonly Address[]
@@ -61,10 +63,19 @@ export function missingNics(ids: readonly string[]): Error {
   return notFound('InvalidNetworkInterfaceID.NotFound', 'networkInterface ID', ids)
 }
 
-/** One NIC of the account. Errors: `InvalidNetworkInterfaceID.NotFound`. */
+/**
+ * One NIC of the account, which clients may use. Errors: `InvalidNetworkInterfaceID.NotFound`;
+ * `OperationNotPermitted` for that of a NAT gateway.
+ */
 export async function requireNic(tx: ReadTx, account: AccountId, id: NicId): Promise<Nic> {
   const [nic] = await tx.nics({ account, ids: [id] })
   if (nic === undefined) throw missingNics([id])
+  const [gateway] = nic.instance === null ? await tx.natGateways({ account, nics: [id] }) : []
+  if (gateway !== undefined)
+    throw refused(
+      'OperationNotPermitted',
+      `The network interface '${id}' is part of ${gateway.id}, and goes with it`,
+    )
   return nic
 }
 
@@ -100,8 +111,12 @@ export async function detailsOfNics(
   const addresses = await tx.addresses({ nics: resources })
   const addressesOf = Map.groupBy(addresses, ({ association }) => association?.nic)
   const tagsOf = Map.groupBy(await tx.tags({ account, resources }), ({ resource }) => resource)
+  const ofGateways = nics.some(({ instance }) => instance === null)
+    ? new Set((await tx.natGateways({ account })).map(({ address }) => address?.nic))
+    : new Set()
   return nics.map((nic) => ({
     nic,
+    ...(ofGateways.has(nic.id) ? { isOfNatGateway: true } : {}),
     zone: zones.get(nic.subnet) ?? '',
     instance: nic.instance === null ? undefined : instanceOf.get(nic.instance),
     groups,

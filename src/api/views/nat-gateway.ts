@@ -1,13 +1,17 @@
 /** NAT gateways in the terms of the SDK, and the filters of DescribeNatGateways. Pure. */
-import type { NatGateway as NatGatewayOutput, Tag as TagOutput } from '@aws-sdk/client-ec2'
-import type { NatGateway } from '../../model/route-table.ts'
+import type { NatGatewayAddress, NatGateway as NatGatewayOutput } from '@aws-sdk/client-ec2'
+import { zoneId } from '../../model/zones.ts'
 import type { FilterTable } from '../filters.ts'
+import type { NatGatewayDetails } from '../networks/nat-gateways.ts'
+import type { Place } from './instance.ts'
+import { tagsView } from './tags.ts'
 
-/** One gateway. It has no addresses: each host translates to its own. */
+/** One gateway. Without a floating IP each host translates to its own address. */
 export function natGatewayView(
-  { id, vpc, subnet, createdAt }: NatGateway,
-  tags: TagOutput[],
+  details: NatGatewayDetails,
+  place: Pick<Place, 'region'>,
 ): NatGatewayOutput {
+  const { id, vpc, subnet, createdAt, address } = details.gateway
   return {
     NatGatewayId: id,
     VpcId: vpc,
@@ -15,9 +19,30 @@ export function natGatewayView(
     State: 'available',
     ConnectivityType: 'public',
     AvailabilityMode: 'zonal',
-    NatGatewayAddresses: [],
+    NatGatewayAddresses: address === undefined ? [] : [addressView(address.nic, details, place)],
     CreateTime: new Date(createdAt),
-    Tags: tags,
+    Tags: tagsView(details.tags, id),
+  }
+}
+
+function addressView(
+  NetworkInterfaceId: string,
+  { address, nic, zone }: NatGatewayDetails,
+  { region }: Pick<Place, 'region'>,
+): NatGatewayAddress {
+  return {
+    NetworkInterfaceId,
+    IsPrimary: true,
+    ...(nic === undefined ? {} : { PrivateIp: nic.ip }),
+    ...(zone === '' ? {} : { AvailabilityZone: zone, AvailabilityZoneId: zoneId(zone, region) }),
+    ...(address === undefined || address.association === null
+      ? { Status: 'failed', FailureMessage: 'The records do not have its address any more' }
+      : {
+          AllocationId: address.id,
+          AssociationId: address.association.id,
+          PublicIp: address.ip,
+          Status: 'succeeded',
+        }),
   }
 }
 

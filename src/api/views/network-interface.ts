@@ -4,6 +4,7 @@ import type {
   NetworkInterfaceAttachment,
   NetworkInterface as NetworkInterfaceOutput,
   NetworkInterfacePrivateIpAddress,
+  NetworkInterfaceType,
 } from '@aws-sdk/client-ec2'
 import type { Ipv4 } from '../../model/addr.ts'
 import { addressesOfNic } from '../../model/nics.ts'
@@ -13,11 +14,14 @@ import type { NicDetails } from '../networks/network-interfaces.ts'
 import { addressOf, nicView, type Place } from './instance.ts'
 import { tagsView } from './tags.ts'
 
+/** As EC2 answers. The SDK's type has `natGateway`, which is only in the documentation. */
+const OF_NAT_GATEWAY = 'nat_gateway' as NetworkInterfaceType
+
 /**
  * A NIC by itself. Its instance shows the same (`instance.ts`), except what concerns the instance.
  */
 export function networkInterfaceView(
-  { nic, zone, tags, ...context }: NicDetails,
+  { nic, zone, tags, isOfNatGateway = false, ...context }: NicDetails,
   { dnsZone, region }: Place,
 ): NetworkInterfaceOutput {
   const { Attachment, ...own } = nicView(nic, context, dnsZone)
@@ -37,7 +41,8 @@ export function networkInterfaceView(
       ...one,
       ...ofAddress(addressesOfNic(nic)[at] ?? nic.ip, one.Association),
     })),
-    InterfaceType: 'interface',
+    InterfaceType: isOfNatGateway ? OF_NAT_GATEWAY : 'interface',
+    ...(isOfNatGateway ? { Status: 'in-use', SourceDestCheck: false } : {}),
     ...(Attachment === undefined || nic.instance === null
       ? {}
       : {
@@ -45,7 +50,7 @@ export function networkInterfaceView(
         }),
     AvailabilityZone: zone,
     ...(zone === '' ? {} : { AvailabilityZoneId: zoneId(zone, region) }),
-    RequesterManaged: false,
+    RequesterManaged: isOfNatGateway,
     TagSet: tagsView(tags, nic.id),
   }
 }

@@ -26,9 +26,14 @@ const ANSWER = /\[([0-9a-f]{2}(?::[0-9a-f]{2}){5})\]/gi
  * The Ethernet address of another machine with the address. Null when nobody answers, or the link
  * has no ARP.
  */
-async function askWhoHas(run: Runner, link: string, ip: Ipv4): Promise<string | null> {
+async function askWhoHas(
+  run: Runner,
+  link: string,
+  ip: Ipv4,
+  how: readonly string[] = ['-D'],
+): Promise<string | null> {
   const waiting = ['-c', String(PROBES), '-w', String(PROBES)]
-  const args = ['arping', '-D', '-b', ...waiting, '-I', link, ip]
+  const args = ['arping', ...how, '-b', ...waiting, '-I', link, ip]
   const { stdout } = await run('/bin/busybox', args, { timeoutMs: TIMEOUT_MS })
   // Another link of this host on the same network answers for all addresses of the host (arp_ignore
   // in ip-sysctl of the kernel).
@@ -54,6 +59,25 @@ export async function findAddressConflicts(
       addresses.slice(at, at + SIDE_BY_SIDE).map(async (address) => {
         const mac = await askWhoHas(run, address.link, address.ip)
         if (mac !== null) found.push(explainAddressConflict(address, mac))
+      }),
+    )
+  return found
+}
+
+/**
+ * Which of these addresses another machine answers for, also by proxy ARP, as a host does for
+ * floating IPs: a kernel answers no probe by proxy (Linux, `arp_process`), so this asks as one who
+ * has an address.
+ */
+export async function answeredElsewhere(
+  addresses: readonly { readonly link: string; readonly ip: Ipv4 }[],
+  run: Runner,
+): Promise<readonly Ipv4[]> {
+  const found: Ipv4[] = []
+  for (let at = 0; at < addresses.length; at += SIDE_BY_SIDE)
+    await Promise.all(
+      addresses.slice(at, at + SIDE_BY_SIDE).map(async ({ link, ip }) => {
+        if ((await askWhoHas(run, link, ip, [])) !== null) found.push(ip)
       }),
     )
   return found

@@ -166,6 +166,18 @@ export function createAnnouncer(ip: Ip, libc: Libc): Announcer {
   }
 }
 
+/** The names of the links on which these addresses are answered for. */
+export async function answeringLinks(
+  ip: Ip,
+  addresses: readonly Announced[],
+): Promise<readonly { readonly link: string; readonly ip: Ipv4 }[]> {
+  const names = new Map((await ip.links()).map(({ index, name }) => [index, name]))
+  return [...(await uplinksOf(ip, addresses))].flatMap(([address, index]) => {
+    const link = names.get(index)
+    return link === undefined ? [] : [{ link, ip: address }]
+  })
+}
+
 /** An address of the link of the default route; null without one. */
 export async function ownAddress(ip: Ip): Promise<Ipv4 | null> {
   const own = await ip.addresses()

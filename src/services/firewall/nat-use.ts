@@ -6,6 +6,7 @@ import type { NamespaceHost } from '../../host/host.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import type { TrackedFlow } from '../../model/flow.ts'
 import { addressesOf, floatingIpsOf, type HostWant } from '../../model/want.ts'
+import { carriedAddresses } from '../../plan/carried-gateways.ts'
 import { type PortUse, portUse } from '../../plan/nat-shares.ts'
 import type { Pass } from '../service.ts'
 
@@ -57,7 +58,10 @@ export function createNatUse(
   }
   return (want) => {
     const shares = sharesOf(want)
-    const use = portUse(new Set(shares.flatMap(({ floatingIps }) => floatingIps)))
+    const ofGateways = carriedAddresses(want.shared).values()
+    const use = portUse(
+      new Set([...shares.flatMap(({ floatingIps }) => floatingIps), ...ofGateways]),
+    )
     return {
       count: use.count,
       async report(pass, isCounted) {

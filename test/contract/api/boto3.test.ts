@@ -243,8 +243,11 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
         gone: 'InvalidNetworkAclID.NotFound',
       },
       nat: {
-        elastic: 'UnsupportedOperation',
-        read: ['available', 'public', []],
+        missing: 'InvalidAllocationID.NotFound',
+        again: 'Resource.AlreadyAssociated',
+        held: ['InvalidIPAddress.InUse', 'DependencyViolation', 'AuthFailure'],
+        over: 'InvalidAssociationID.NotFound',
+        read: ['available', 'public'],
         routed: ['0.0.0.0/0', expect.stringMatching(/^nat-/), 'active'],
         lost: ['0.0.0.0/0', expect.stringMatching(/^nat-/), 'blackhole'],
         gone: 'NatGatewayNotFound',

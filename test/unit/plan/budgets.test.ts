@@ -2,9 +2,12 @@
 import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import { DEFAULT_RATES } from '../../../src/model/network-rates.ts'
 import type { InstanceWant } from '../../../src/model/want.ts'
-import { CONNECTIONS_PER_MIB, removeBudgets } from '../../../src/plan/budgets.ts'
+import { removeBudgets } from '../../../src/plan/budgets.ts'
+import { CONNECTIONS_PER_MIB } from '../../../src/plan/connection-budgets.ts'
+import { numbered } from '../../kit/records.ts'
 import { renderBudgets } from '../../kit/rules-text.ts'
 import { testInstance, testWant } from '../../kit/testbed.ts'
 
@@ -62,6 +65,21 @@ test('all instances at their worst leave a quarter of the table to the host', ()
       },
     ),
   )
+})
+
+test('what other hosts send out by NAT gateways here has one budget, by the size of the table', () => {
+  const want = testWant(sized(11, 1024))
+  const [first, ...rest] = want.shared.subnets
+  if (first === undefined) throw new Error('there is no subnet')
+  const to = { kind: 'nat-address', gateway: numbered('nat', 1), ip: ipv4('198.51.100.7') } as const
+  const by = (via: object, connectionTableSize: number) => {
+    const routes = [{ destination: cidr('0.0.0.0/0'), to: { ...to, ...via } }]
+    const shared = { ...want.shared, subnets: [{ ...first, routes }, ...rest] }
+    const script = renderBudgets({ ...want, shared }, { ...LIMITS, connectionTableSize })
+    return /oifname "\S+" goto out_(\d+)/.exec(script)?.[1]
+  }
+  expect([1024, 262_144, 10_000_000].map((size) => by({}, size))).toEqual(['512', '8192', '32768'])
+  expect(by({ via: ipv4('10.0.0.2') }, 262_144)).toBeUndefined()
 })
 
 const canLoad = spawnSync('unshare', ['--net', 'nft', '--version']).status === 0

@@ -1,10 +1,15 @@
 /** Ports of NICs: no two have the same one, and whoever comes later moves nobody. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ipv4 } from '../../../src/model/addr.ts'
+import { ipv4, ipv4FromNumber } from '../../../src/model/addr.ts'
 import { type NatShare, SHARED_PORTS } from '../../../src/model/nat.ts'
 import type { InstanceWant } from '../../../src/model/want.ts'
-import { natShares, portUse } from '../../../src/plan/nat-shares.ts'
+import {
+  ANY_OTHER_ADDRESS,
+  gatewayShares,
+  natShares,
+  portUse,
+} from '../../../src/plan/nat-shares.ts'
 import { instance } from '../../../tools/kit/instance.ts'
 import { numbered } from '../../kit/records.ts'
 
@@ -96,5 +101,41 @@ it('counts translated connections by destination', () => {
   expect(use.of([flow.source, ipv4('10.0.0.6')])).toEqual({
     ports: 3,
     destination: '192.0.2.1:80 by protocol 6',
+  })
+})
+
+describe('the ports of a NAT gateway', () => {
+  it('are shared out so that each address has as many, and no two have the same', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.integer({ min: 0x0a00_0000, max: 0x0aff_ffff }), { maxLength: 300 }),
+        (numbers) => {
+          const addresses = numbers.map(ipv4FromNumber)
+          const shares = gatewayShares(addresses)
+          expect([...shares.keys()].toSorted()).toEqual(addresses.toSorted())
+          const sorted = [...shares.values()].toSorted((a, b) => a.first - b.first)
+          for (const [at, { first, last }] of sorted.entries()) {
+            expect(first).toBeGreaterThan(sorted[at - 1]?.last ?? ANY_OTHER_ADDRESS.last)
+            expect(last).toBeLessThanOrEqual(SHARED_PORTS.last)
+            expect(last - first + 1).toBeGreaterThanOrEqual(addresses.length <= 64 ? 992 : 124)
+          }
+          expect(gatewayShares([...addresses, ...addresses].toReversed())).toEqual(shares)
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
+  it('stay those of most addresses when one comes or goes', () => {
+    const addresses = Array.from({ length: 40 }, (_, at) => ipv4(`10.0.0.${10 + 3 * at}`))
+    const before = gatewayShares(addresses.slice(1))
+    const after = gatewayShares(addresses)
+    const moved = [...before].filter(([ip, share]) => after.get(ip)?.first !== share.first)
+    expect(moved.length).toBeLessThan(addresses.length / 4)
+  })
+
+  it('are some for each of as many as a VPC can have', () => {
+    const addresses = Array.from({ length: 20_000 }, (_, at) => ipv4FromNumber(0x0a00_0000 + at))
+    expect(gatewayShares(addresses).size).toBeGreaterThan(16_000)
   })
 })

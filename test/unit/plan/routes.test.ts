@@ -7,12 +7,13 @@ import type { VpcRouting } from '../../../src/model/vpc-routing.ts'
 import {
   isActive,
   NO_ENDS,
+  type PlacedEnds,
   type RouteEnds,
   routesOf,
   routeTo,
   subnetRouting,
 } from '../../../src/plan/routes.ts'
-import { network, numbered } from '../../kit/records.ts'
+import { hostName, network, numbered } from '../../kit/records.ts'
 
 const { id: vpc, account } = network.vpc
 const [PRIVATE, PUBLIC] = [numbered('subnet', 1), numbered('subnet', 2)]
@@ -92,6 +93,28 @@ it('what goes to a NAT gateway goes on by the routes of its subnet', () => {
   ])
 })
 
+it('what goes to a NAT gateway with an address goes to the host that carries it, or nowhere', () => {
+  const ip = ipv4('198.51.100.7')
+  const address = { nic: numbered('eni', 9), ip, carrier: hostName('there') }
+  const by = (changes: object, via: ReturnType<Parameters<typeof subnetRouting>[3]>) => {
+    const of = routing({ '0.0.0.0/0': NAT }, { '0.0.0.0/0': GATEWAY })
+    const natGateways = of.natGateways.map((one) => ({
+      ...one,
+      address: { ...address, ...changes },
+    }))
+    const known = { ...of, natGateways }
+    return subnetRouting({ id: PRIVATE }, known, NO_ENDS, () => via).routes?.at(-1)?.to
+  }
+  const way = { kind: 'nat-address', gateway: numbered('nat', 1), ip }
+  expect(by({}, undefined)).toEqual(way)
+  expect(by({}, ipv4('192.0.2.7'))).toEqual({ ...way, via: '192.0.2.7' })
+  // Never with another address.
+  const none = { kind: 'blackhole' }
+  expect(by({}, null)).toEqual(none)
+  expect(by({ carrier: null }, undefined)).toEqual(none)
+  expect(by({ ip: null }, undefined)).toEqual(none)
+})
+
 it('a VPC that an older daemon made has a way out, and no ACL', () => {
   const older = routing({}, {}, { tables: [], routes: [], associations: [] })
   expect(routesOf(PRIVATE, older, NO_ENDS)).toBeUndefined()
@@ -124,8 +147,8 @@ it('what leads to an instance must be attached, of the VPC, and take what is for
   const target: RouteTarget = { kind: 'network-interface', id }
   expect(parseRouteTarget(id)).toEqual(target)
   const of = routing({ '0.0.0.0/0': target, '198.51.100.0/24': GATEWAY }, {})
-  const nic = { vpc, ip: ipv4('10.0.0.9'), sourceDestCheck: false }
-  const ends = (changes: object): RouteEnds => ({
+  const nic = { vpc, ip: ipv4('10.0.0.9'), sourceDestCheck: false, host: hostName('there') }
+  const ends = (changes: object): PlacedEnds => ({
     ...NO_ENDS,
     nics: new Map([[id, { ...nic, ...changes }]]),
   })

@@ -13,11 +13,13 @@ import { type Cidr, cidr, formatCidr, ipv4, ipv4FromNumber } from '../../../src/
 import type { HostRouting } from '../../../src/model/host-routing.ts'
 import { transitOf } from '../../../src/model/transit.ts'
 import type { HostWant, InstanceWant, NicWant } from '../../../src/model/want.ts'
+import type { RouteWant } from '../../../src/model/ways-out.ts'
 import { changeScript, loadScript, planRuleset } from '../../../src/plan/ruleset.ts'
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
 import {
   anyPeers,
   anyRouting,
+  anyRoutingByGateways,
   withPeers,
   withRoutedPeers,
   withRouting,
@@ -234,6 +236,24 @@ test("a VPC in the machine's own namespace and two peers", async () => {
   ).toMatchFileSnapshot(golden('routed-peers'))
 })
 
+test('NAT gateways with an address: one that is carried here, and one elsewhere', async () => {
+  const way = (number: number, via?: string): RouteWant => ({
+    destination: cidr('0.0.0.0/0'),
+    to: {
+      ...{ kind: 'nat-address', gateway: numbered('nat', number) },
+      ip: ipv4(`198.51.100.${number}`),
+      ...(via === undefined ? {} : { via: ipv4(via) }),
+    },
+  })
+  const want = withRouting(hostOfThree(), [
+    [[{ destination: cidr('203.0.113.0/24'), to: { kind: 'internet' } }, way(7)], null],
+    [[way(8, '10.0.0.2')], null],
+  ])
+  const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode: 'vxlan' as const }
+  const settings = { ...LONE_FIREWALL, fabric, inVpc: true }
+  await expect(renderRuleset(want, settings, ROUTING)).toMatchFileSnapshot(golden('gateways'))
+})
+
 /** Up to 60 instances with up to four of six groups each. */
 const anyInstances = fc
   .uniqueArray(fc.integer({ min: 5, max: 4000 }), { maxLength: 60 })
@@ -287,7 +307,7 @@ describe('properties', () => {
     connected: anyNetworks,
     hasTunnel: fc.boolean(),
     rules: anyRulesOf([1, 2, 3]),
-    routing: fc.option(anyRouting, { nil: null }),
+    routing: fc.option(fc.oneof(anyRouting, anyRoutingByGateways), { nil: null }),
     inVpc: fc.boolean(),
     peers: anyPeers,
     flowLogs: fc.subarray(['ACCEPT', 'REJECT', 'ALL'] as const),

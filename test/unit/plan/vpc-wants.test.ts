@@ -150,6 +150,27 @@ describe('a want with numbered VPCs', () => {
     }
   })
 
+  it('carries the address of a NAT gateway, or leads to the host that does', () => {
+    const all = want()
+    const address = ipv4('203.0.113.9')
+    const by = (via?: typeof peer): HostWant => {
+      const to = { kind: 'nat-address', gateway: numbered('nat', 1), ip: address } as const
+      const routes = [
+        { destination: cidr('0.0.0.0/0'), to: via === undefined ? to : { ...to, via } },
+      ]
+      const subnets = all.shared.subnets.map((one) => (one.vpc === RED ? { ...one, routes } : one))
+      return { ...all, shared: { ...all.shared, subnets } }
+    }
+    const here = wantsByVpc(by())
+    const passed = { floatingIps: [address], carried: [address] }
+    expect(here.own.transits?.[0]).toEqual({ ...transitOf(1), vpc: RED, ...passed })
+    const there = wantsByVpc(by(peer))
+    expect(there.own.transits?.[0]).toEqual({ ...transitOf(1), vpc: RED })
+    const [route] = there.vpcs.get(1)?.want.shared.subnets[0]?.routes ?? []
+    expect(route?.to).toMatchObject({ ip: address, via: nextHopOf(peer) })
+    expect(parseLedger(JSON.stringify({ format: 1, want: by(peer) }))).toEqual(by(peer))
+  })
+
   it("keeps a NIC out of the machine's own namespace, even if nothing is known of its VPC", () => {
     const lost = hostWant(red)
     expect(wantsByVpc(lost).own.local.instances).toEqual([])

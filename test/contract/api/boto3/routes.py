@@ -76,24 +76,45 @@ def associations(vpc, subnet, table):
 
 
 def nat_gateway(subnet, table):
-    """resource "aws_nat_gateway", and the route of a private subnet to it."""
-    elastic = code_of(client.create_nat_gateway, SubnetId=subnet, AllocationId='eipalloc-00000000')
-    nat = client.create_nat_gateway(SubnetId=subnet, TagSpecifications=named('natgateway', 'nat'))['NatGateway']['NatGatewayId']
+    """resources "aws_eip" and "aws_nat_gateway", and the route of a private subnet to it."""
+    missing = code_of(client.create_nat_gateway, SubnetId=subnet, AllocationId='eipalloc-00000000')
+    elastic = client.allocate_address(Domain='vpc')
+    allocation, public_ip = elastic['AllocationId'], elastic['PublicIp']
+    asked = {'SubnetId': subnet, 'AllocationId': allocation, 'ConnectivityType': 'public', 'ClientToken': 'terraform-1'}
+    nat = client.create_nat_gateway(**asked, TagSpecifications=named('natgateway', 'nat'))['NatGateway']['NatGatewayId']
     client.get_waiter('nat_gateway_available').wait(NatGatewayIds=[nat])
     read = same(lambda: only(client.describe_nat_gateways(NatGatewayIds=[nat])['NatGateways']))
     assert read['Tags'] == [{'Key': 'Name', 'Value': 'nat'}]
     assert only(client.describe_nat_gateways(Filter=where(subnet_id=subnet))['NatGateways']) == read
+    own = only(read['NatGatewayAddresses'])
+    assert [own['AllocationId'], own['PublicIp']] == [allocation, public_ip], own
+    address = only(client.describe_addresses(AllocationIds=[allocation])['Addresses'])
+    association = address['AssociationId']
+    interface = only(client.describe_network_interfaces(Filters=where(interface_type='nat_gateway'))['NetworkInterfaces'])
+    assert [interface['NetworkInterfaceId'], interface['PrivateIpAddress']] == [own['NetworkInterfaceId'], own['PrivateIp']]
+    again = code_of(client.create_nat_gateway, SubnetId=subnet, AllocationId=allocation)
     client.replace_route(RouteTableId=table, DestinationCidrBlock=ALL, NatGatewayId=nat)
     routed = routes_of(table)
+    held = [
+        code_of(client.release_address, AllocationId=allocation),
+        code_of(client.delete_subnet, SubnetId=subnet),
+        code_of(client.disassociate_address, AssociationId=association),
+    ]
     client.delete_nat_gateway(NatGatewayId=nat)
     try:
         client.get_waiter('nat_gateway_deleted').wait(NatGatewayIds=[nat])
     except Exception as error:  # A waiter of Debian's botocore, which may not know this one.
         assert isinstance(error, ValueError), error
     gone = code_of(client.describe_nat_gateways, NatGatewayIds=[nat])
+    # As the provider does with the association that its state still has.
+    over = code_of(client.disassociate_address, AssociationId=association)
+    client.release_address(AllocationId=allocation)
     return {
-        'elastic': elastic,
-        'read': [read['State'], read['ConnectivityType'], read['NatGatewayAddresses']],
+        'missing': missing,
+        'again': again,
+        'held': held,
+        'over': over,
+        'read': [read['State'], read['ConnectivityType']],
         'routed': routed[-1],
         'lost': routes_of(table)[-1],
         'gone': gone,

@@ -1,0 +1,157 @@
+/**
+ * NAT gateways that this host carries, as nft rules in the network namespace of their VPC. Pure.
+ *
+ * What goes out by one gets its floating IP here, whichever host the instance is on. From other
+ * hosts it comes by the fabric, with the addresses that it has (`router-routes.ts` leads it here);
+ * its answers go back the same way. The machine's own namespace passes the floating IP on, as that
+ * of an instance (`floating.ts`). Nobody outside can begin a connection to it.
+ *
+ * Each address of an instance has ports of its own at each gateway, so that none can use up what
+ * others need. Without gateways that are carried here there are no rules.
+ */
+import { formatCidr, type Ipv4 } from '../model/addr.ts'
+import type { NatGatewayId } from '../model/ids.ts'
+import { FABRIC_LINK, WORLD_LINK } from '../model/names.ts'
+import type { PortRange } from '../model/nat.ts'
+import { addressesOf, type HostWant, type SharedWant } from '../model/want.ts'
+import type { RouteWant, WayOut } from '../model/ways-out.ts'
+import { carriedAddresses, isCarriedHere } from './carried-gateways.ts'
+import { translate } from './nat.ts'
+import { ANY_OTHER_ADDRESS, gatewayShares } from './nat-shares.ts'
+import { type Networks, networks } from './networks.ts'
+import { chain, map, type NftObject, set } from './nft-tables.ts'
+import { ACCEPT, drop } from './nft-text.ts'
+import { FIT_SEGMENTS } from './transit-rules.ts'
+
+/** Chains and sets of the main table, and lines for its chains. */
+export interface NatGatewayRules {
+  readonly objects: readonly NftObject[]
+  /** Of what is forwarded between the fabric and the outside. */
+  readonly forward: readonly string[]
+  /** Of what an instance of this host sends out, before anything else translates it. */
+  readonly outbound: readonly string[]
+  /** Of what leaves this host, whoever sent it. */
+  readonly passing: readonly string[]
+}
+
+const NONE: NatGatewayRules = { objects: [], forward: [], outbound: [], passing: [] }
+
+/** Subnets with the same routes, of which one leads to a gateway that is carried here. */
+interface Alike {
+  readonly name: string
+  readonly routes: readonly RouteWant[]
+  readonly subnets: Networks
+}
+
+/** The rules for a namespace. */
+export function natGatewayRules(want: Pick<HostWant, 'local' | 'shared'>): NatGatewayRules {
+  const carried = carriedAddresses(want.shared)
+  if (carried.size === 0) return NONE
+  const alike = alikeSubnets(want.shared)
+  const names = new Map([...carried.keys()].toSorted().map((id, at) => [id, `${at}`]))
+  const from = (verdict: string) =>
+    alike.flatMap(({ name, subnets }) =>
+      subnets.match('ip saddr').map((own) => `${own} ${verdict}_${name}`),
+    )
+  const shares = gatewayShares(senders(want))
+  return {
+    objects: [
+      set('carried_ips', ['type ipv4_addr'], [...new Set(carried.values())]),
+      ...alike.flatMap(({ subnets }) => subnets.sets),
+      ...[...carried].flatMap(([id, ip]) => sourceChains(names.get(id) ?? '', ip, shares)),
+      ...alike.map((one) => natChain(one, names)),
+      chain('carried_nat', from('jump carried_nat')),
+      ...alike.map(passChain),
+      chain('leave_by_gateway', [
+        FIT_SEGMENTS,
+        `ip hdrlength > 5 ${drop('option')}`,
+        `ct state established,related ${ACCEPT}`,
+        `ct state invalid ${drop('invalid')}`,
+        // The middle of a connection that another host carried until now. Its end is told at once.
+        'tcp flags & (fin | syn | rst | ack) == ack reject with tcp reset',
+        `tcp flags & (fin | syn | rst | ack) != syn ${drop('invalid')}`,
+        ...from('goto carried_pass'),
+        drop('route'),
+      ]),
+      chain('return_by_gateway', [
+        FIT_SEGMENTS,
+        `ct state established,related ${ACCEPT}`,
+        drop('transit'),
+      ]),
+    ],
+    forward: [
+      // It would go back to where it came from.
+      `ip daddr @carried_ips ${drop('transit')}`,
+      `iifname "${FABRIC_LINK}" oifname "${WORLD_LINK}" goto leave_by_gateway`,
+      `iifname "${WORLD_LINK}" oifname "${FABRIC_LINK}" goto return_by_gateway`,
+    ],
+    outbound: ['jump carried_nat'],
+    passing: [`iifname "${FABRIC_LINK}" oifname "${WORLD_LINK}" jump carried_nat`],
+  }
+}
+
+/** Addresses of all instances that may go out by a gateway, on whichever host they are. */
+function senders({ local, shared }: Pick<HostWant, 'local' | 'shared'>): readonly Ipv4[] {
+  const here = local.instances.flatMap(({ nics }) => nics.flatMap(addressesOf))
+  return [...here, ...shared.routes.map(({ ip }) => ip)]
+}
+
+function alikeSubnets({ subnets }: SharedWant): readonly Alike[] {
+  const leading = subnets.flatMap(({ cidr, routes = [] }) =>
+    routes.some(({ to }) => isCarriedHere(to)) ? [{ cidr, routes }] : [],
+  )
+  return [...Map.groupBy(leading, ({ routes }) => JSON.stringify(routes))]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, same], index) => ({
+      name: `${index}`,
+      routes: same[0]?.routes ?? [],
+      subnets: networks(
+        `by_gateway_${index}`,
+        same.map(({ cidr }) => cidr),
+      ),
+    }))
+}
+
+/** Who goes out by a gateway, with which ports of its address. */
+function sourceChains(
+  name: string,
+  address: Ipv4,
+  shares: ReadonlyMap<Ipv4, PortRange>,
+): readonly NftObject[] {
+  const chainOf = ({ first }: PortRange) => `carried_${name}_from_${first}`
+  return [
+    ...[...new Map([...shares.values()].map((share) => [share.first, share])).values()].map(
+      (share) => chain(chainOf(share), translate(address, share)),
+    ),
+    map(
+      `carried_${name}_shares`,
+      'type ipv4_addr : verdict',
+      [...shares].map(([ip, share]) => `${ip} : goto ${chainOf(share)}`),
+    ),
+    chain(`carried_${name}`, [
+      `ip saddr vmap @carried_${name}_shares`,
+      ...translate(address, ANY_OTHER_ADDRESS),
+    ]),
+  ]
+}
+
+function lines(routes: readonly RouteWant[], verdict: (to: WayOut) => string): readonly string[] {
+  return routes.map(({ destination, to }) => {
+    const there = destination.prefix === 0 ? '' : `ip daddr ${formatCidr(destination)} `
+    return `${there}${verdict(to)}`
+  })
+}
+
+function natChain({ name, routes }: Alike, names: ReadonlyMap<NatGatewayId, string>): NftObject {
+  return chain(
+    `carried_nat_${name}`,
+    lines(routes, (to) => (isCarriedHere(to) ? `goto carried_${names.get(to.gateway)}` : 'return')),
+  )
+}
+
+function passChain({ name, routes }: Alike): NftObject {
+  return chain(`carried_pass_${name}`, [
+    ...lines(routes, (to) => (isCarriedHere(to) ? 'goto leave_host' : drop('route'))),
+    drop('route'),
+  ])
+}
