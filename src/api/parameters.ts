@@ -36,17 +36,20 @@ export class ParameterRefusal extends AtollError {
 }
 
 /**
- * The parsed input, or the first problem as a refusal. It names the parameter as in the SDK, with
- * list positions counted from 1 (`Filters.1.Name`); the Query protocol replaces that by the name on
- * the wire (`Filter.1.Name`). The code depends on the problem: a missing parameter, or `params: {
- * isAbsent: true }` → `MissingParameter`; a member that a `strictObject` does not know →
- * `UnsupportedOperation`; a `refine` with `params: { code }` → that code with the check's own
- * message; everything else → `InvalidParameterValue`.
+ * The parsed input, or a problem as a refusal: a parameter that is not supported, or else the
+ * first. It names the parameter as in the SDK, with list positions counted from 1
+ * (`Filters.1.Name`); the Query protocol replaces that by the name on the wire (`Filter.1.Name`).
+ * The code depends on the problem: a missing parameter, or `params: { isAbsent: true }` →
+ * `MissingParameter`; a member that a `strictObject` does not know → `UnsupportedOperation`; a
+ * `refine` with `params: { code }` → that code with the check's own message; everything else →
+ * `InvalidParameterValue`.
  */
 export function parseInput<S extends z.ZodType>(schema: S, input: Call['input']): z.output<S> {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
+  const { issues } = parsed.error
+  // What is missing may be what an unsupported parameter stands for, as another kind of target.
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
   throw issue === undefined
     ? refused('InvalidParameterValue', 'The parameters are invalid')
     : refusalOf(issue, input)

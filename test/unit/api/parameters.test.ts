@@ -57,6 +57,12 @@ describe('parseInput', () => {
       'The parameter Filters.1.More is not supported; leave it out',
     ],
     [
+      'an unsupported parameter before the absent one that it stands for',
+      { ImageUrl: 'a' },
+      'UnsupportedOperation',
+      'The parameter ImageUrl is not supported; leave it out',
+    ],
+    [
       'what the schema has a code for',
       { ImageId: 'a', InstanceIds: ['i-1', 'x'] },
       'InvalidInstanceID.Malformed',

@@ -113,6 +113,11 @@ it('routes lead to a gateway of the VPC, and become blackholes without it', asyn
   const refusal = (input: object) => cloud.refusal(createRoute, input)
   // It is not attached.
   expect(await refusal(to(ALL))).toBe('InvalidParameterValue')
+  const sixth = { RouteTableId, DestinationIpv6CidrBlock: '::/0', GatewayId }
+  await expect(cloud.run(createRoute, sixth)).rejects.toThrow('DestinationIpv6CidrBlock is not')
+  await expect(cloud.run(associateRouteTable, { RouteTableId, GatewayId })).rejects.toThrow(
+    'GatewayId is not supported',
+  )
   await cloud.run(attachInternetGateway, { VpcId, InternetGatewayId: GatewayId })
   await cloud.run(createRoute, to(ALL))
   await cloud.run(createRoute, to('203.0.113.99/24'))
