@@ -90,10 +90,13 @@ function changeOf(asked: Asked): Change {
   const named = [...UserIds, ...UserGroups]
   const isShared = LaunchPermission !== undefined || named.length > 0 || OperationType !== undefined
   const description = Description?.Value ?? asked.Value
-  if (isShared === (description !== undefined))
+  const isTwice = Description !== undefined && asked.Value !== undefined
+  if (isTwice || isShared === (description !== undefined))
     throw refused(
       'InvalidParameterCombination',
-      isShared ? 'Fields for multiple attribute types specified' : 'No attributes specified.',
+      isTwice || isShared
+        ? 'Fields for multiple attribute types specified'
+        : 'No attributes specified.',
     )
   const attribute = isShared ? 'launchPermission' : 'description'
   // `Value` alone names no attribute.

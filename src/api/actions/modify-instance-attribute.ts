@@ -83,6 +83,7 @@ const attributeSchemas = {
 type Member = keyof typeof attributeSchemas
 const MEMBERS = Object.keys(attributeSchemas) as Member[]
 
+const SEVERAL = 'Fields for multiple attribute types specified'
 const modifySchema = z
   .strictObject({
     InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
@@ -93,7 +94,7 @@ const modifySchema = z
   .refine((given) => MEMBERS.filter((member) => isGiven(given[member])).length === 1, {
     error: ({ input }) =>
       MEMBERS.some((member) => isGiven((input as Given)[member]))
-        ? 'Fields for multiple attribute types specified'
+        ? SEVERAL
         : 'No attributes specified.',
     ...withCode('InvalidParameterCombination'),
   })
@@ -132,6 +133,7 @@ function unnamed({ Attribute: name, Value: value, ...input }: Call['input']): Ca
     )
   // The AWS CLI sends both the attribute's name and its own member.
   if (input[member] !== undefined && value === undefined) return input
+  if (input[member] !== undefined) throw refused('InvalidParameterCombination', SEVERAL)
   if (type === undefined || value === undefined) throw missing('Value')
   return { ...input, [member]: { Value: parseScalar(type, 'Value', String(value)) } }
 }

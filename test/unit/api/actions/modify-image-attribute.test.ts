@@ -149,6 +149,8 @@ it('changes the description in both forms', async () => {
   expect(await images(cloud, {}, ALICE)).toMatchObject([{ Description: 'one' }])
   await cloud.run(modifyImageAttribute, { ImageId, Attribute: 'description', Value: 'two' })
   expect(await images(cloud, {}, ALICE)).toMatchObject([{ Description: 'two' }])
+  const both = { ImageId, Attribute: 'description', Value: 'x', Description: { Value: 'y' } }
+  expect(await cloud.refusal(modifyImageAttribute, both)).toBe('InvalidParameterCombination')
 })
 
 describe('CopyImage', () => {

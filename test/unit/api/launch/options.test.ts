@@ -429,6 +429,11 @@ describe('ModifyInstanceAttribute', () => {
       'InvalidParameterCombination',
       'Fields for multiple attribute types specified',
     ],
+    [
+      { Attribute: 'disableApiStop', Value: 'true', DisableApiStop: { Value: false } },
+      'InvalidParameterCombination',
+      'Fields for multiple attribute types specified',
+    ],
     [{ Attribute: 'mood', Value: 'x' }, 'InvalidParameterValue', /\(mood\).*Unknown attribute/],
     [{ Attribute: 'constructor', Value: 'x' }, 'InvalidParameterValue', /Unknown attribute/],
     [{ Attribute: 'userData' }, 'MissingParameter', /Value/],
