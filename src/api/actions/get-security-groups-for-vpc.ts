@@ -5,7 +5,7 @@ import type { Group } from '../../model/records.ts'
 import { findVpcs } from '../networks/vpcs.ts'
 import { describeAction } from '../read.ts'
 import { idSchema, pagedShape } from '../schemas.ts'
-import { tagged, tagsIndex } from '../views/tags.ts'
+import { tagsIndex } from '../views/tags.ts'
 
 /** The groups that NICs of a VPC may be in: its own, because VPCs share no groups. */
 export const getSecurityGroupsForVpc = describeAction({
@@ -41,6 +41,6 @@ function groupForVpcView(group: Group, tags: TagOutput[]): SecurityGroupForVpc {
     Description: group.description,
     OwnerId: group.account,
     PrimaryVpcId: group.vpc,
-    ...tagged(tags),
+    Tags: tags,
   }
 }

@@ -79,17 +79,20 @@ export function instanceView(details: InstanceDetails, place: Place): InstanceOu
   }
 }
 
+/** As in EC2, `pending` has a reason of its own. */
+function reasonView({ state, stateReason }: Instance): Pick<InstanceOutput, 'StateReason'> {
+  if (stateReason !== null)
+    return { StateReason: { Code: stateReason.code, Message: stateReason.message } }
+  return state === 'pending' ? { StateReason: { Code: 'pending', Message: 'pending' } } : {}
+}
+
 function identityView({ instance }: InstanceDetails): InstanceOutput {
   return {
     InstanceId: instance.id,
     ImageId: instance.image,
     State: stateView(instance.state),
     StateTransitionReason: instance.transitionReason,
-    ...(instance.stateReason === null
-      ? {}
-      : {
-          StateReason: { Code: instance.stateReason.code, Message: instance.stateReason.message },
-        }),
+    ...reasonView(instance),
     ...(instance.keyName === null ? {} : { KeyName: instance.keyName }),
     ...(instance.clientToken === null ? {} : { ClientToken: instance.clientToken }),
     AmiLaunchIndex: instance.launchIndex,

@@ -19,6 +19,9 @@ it('GetSecurityGroupsForVpc lists the groups of that VPC alone', async () => {
   await using cloud = await openCloud()
   const { vpc, group } = cloud
   await addOtherVpc(cloud)
+  expect(await cloud.run(getSecurityGroupsForVpc, { VpcId: OTHER })).toMatchObject({
+    SecurityGroupForVpcs: [{ PrimaryVpcId: OTHER, Tags: [] }],
+  })
   const Tags = [{ Key: 'team', Value: 'web' }]
   await cloud.run(createTags, { Resources: [group.id], Tags })
   expect(await cloud.run(getSecurityGroupsForVpc, { VpcId: vpc.id })).toEqual({

@@ -91,7 +91,10 @@ interface Part {
 
 const states: readonly Part[] = STATES.map((state) => ({
   instance: { state },
-  seen: { State: { Code: CODES[state], Name: state } },
+  seen: {
+    State: { Code: CODES[state], Name: state },
+    ...(state === 'pending' ? { StateReason: { Code: 'pending', Message: 'pending' } } : {}),
+  },
 }))
 
 const reasons: readonly Part[] = [
