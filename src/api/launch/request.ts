@@ -252,17 +252,17 @@ function networkOf(given: Given): LaunchNetwork {
       isPublic: undefined,
       further,
     }
-  const mixed =
-    given.SubnetId !== undefined ||
-    given.PrivateIpAddress !== undefined ||
-    given.SecurityGroupIds.length > 0 ||
-    given.SecurityGroups.length > 0
-  if (mixed) {
-    throw refused(
-      'InvalidParameterCombination',
-      'Network interfaces and an instance-level subnet ID, private IP address or security groups may not be specified on the same request',
-    )
+  const mixed = {
+    'subnet ID': given.SubnetId !== undefined,
+    'private IP address': given.PrivateIpAddress !== undefined,
+    'security groups': given.SecurityGroupIds.length > 0 || given.SecurityGroups.length > 0,
   }
+  for (const [what, isMixed] of Object.entries(mixed))
+    if (isMixed)
+      throw refused(
+        'InvalidParameterCombination',
+        `Network interfaces and an instance-level ${what} may not be specified on the same request`,
+      )
   // An existing interface has its addresses, and with several none gets a public one by itself.
   const isGiven = first.existing !== undefined || further.length > 0
   const asked = given.NetworkInterfaces[0]?.AssociatePublicIpAddress

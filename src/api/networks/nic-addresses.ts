@@ -1,6 +1,6 @@
 /** The private addresses that a request asks for, for a new NIC or for one that there is. */
 import { z } from 'zod'
-import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
+import { cidrContains, type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import { addressesOfNic, sortedAddresses } from '../../model/nics.ts'
 import type { Nic, Subnet } from '../../model/records.ts'
@@ -107,13 +107,15 @@ export async function requireAddresses(
   ips: readonly Ipv4[],
 ): Promise<void> {
   if (ips.length === 0) return
-  for (const ip of ips)
+  for (const ip of ips) {
+    const refuse = (why: string) => refused('InvalidParameterValue', `Address ${ip} ${why}`)
+    if (!cidrContains(subnet.cidr, ip))
+      throw refuse("does not fall within the subnet's address range")
     if (!isAssignable(subnet.cidr, ip))
-      throw refused(
-        'InvalidParameterValue',
-        `Address ${ip} is not one that an instance in the subnet '${subnet.id}' may have: it must lie in its range, ` +
-          `whose first ${RESERVED_AT_START} addresses and last one are reserved`,
+      throw refuse(
+        `is in subnet's reserved address range: its first ${RESERVED_AT_START} addresses and the last one`,
       )
+  }
   const [taken] = await tx.takenAddresses(subnet.id, ips)
   if (taken !== undefined) throw addressInUse(taken)
 }

@@ -441,6 +441,25 @@ describe('RunInstances refuses', () => {
     expect(await everything(cloud.store)).toEqual(before)
   })
 
+  it.each([
+    [nic({}), { SubnetId: 'subnet-1' }, 'instance-level subnet ID may not be'],
+    [nic({}), { PrivateIpAddress: '172.31.0.9' }, 'instance-level private IP address may not be'],
+    [nic({}), { SecurityGroupIds: ['sg-1'] }, 'instance-level security groups may not be'],
+    [{}, { PrivateIpAddress: '10.0.0.9' }, "10.0.0.9 does not fall within the subnet's address"],
+    [{}, { PrivateIpAddress: '172.31.0.1' }, "172.31.0.1 is in subnet's reserved address range"],
+  ])('%j with %j, and says why', async (network, more, why) => {
+    await using cloud = await openCloud()
+    const ids = { SubnetId: cloud.subnet.id, SecurityGroupIds: [cloud.group.id] }
+    const given = Object.fromEntries(
+      Object.entries(more).map(([name, value]) => [
+        name,
+        name in ids ? Reflect.get(ids, name) : value,
+      ]),
+    )
+    const order = one(cloud, { ...network, ...given })
+    await expect(cloud.run(runInstances, order)).rejects.toThrow(why)
+  })
+
   it("another account's image", async () => {
     await using cloud = await openCloud()
     expect(await cloud.refusal(runInstances, one(cloud), BOB)).toBe('InvalidAMIID.NotFound')
