@@ -38,7 +38,6 @@ interface Guest {
 
 /** Shell commands that damage a NIC and its address. */
 function damagesOf({ link, address, pid }: Guest): Readonly<Record<string, string>> {
-  const inside = `nsenter --net=/proc/${pid}/ns/net ip link`
   const sysctl = (name: string, value: number) => `echo ${value} >/proc/sys/net/ipv4/${name}`
   const lastHandle = `$(nft -a list chain inet atoll input | grep -o 'handle [0-9]*' | tail -1)`
   return {
@@ -62,9 +61,7 @@ function damagesOf({ link, address, pid }: Guest): Readonly<Record<string, strin
     'all routes flushed': ALL_ROUTES,
     'neighbour deleted': `ip neigh del ${address} dev ${link}`,
     'link deleted': `ip link del ${link}`,
-    'guest end deleted': `${inside} del eth0`,
-    'guest end down': `${inside} set eth0 down`,
-    'guest end renamed': `${inside} set eth0 down; ${inside} set eth0 name ens5`,
+    'guest end deleted': `nsenter --net=/proc/${pid}/ns/net ip link del eth0`,
   }
 }
 
