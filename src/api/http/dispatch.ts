@@ -150,8 +150,8 @@ const queryEncoding: Encoding<ApiHead, ApiRequest, DecodedForm> = {
     if (target !== undefined) return readJson(request, target)
     const parameters = parseForm(formOf(request))
     return {
-      action: first(parameters, 'Action'),
-      version: first(parameters, 'Version'),
+      action: single(parameters, 'Action'),
+      version: single(parameters, 'Version'),
       isJson: false,
       input: (words) => decodeInput(words, parameters),
       nameOf: wireNameOf,
@@ -213,8 +213,14 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-function first(parameters: readonly Parameter[], name: string): string | undefined {
-  return parameters.find((parameter) => parameter.name === name)?.value
+/** The value of a parameter that a request has at most once, in query string and body together. */
+function single(parameters: readonly Parameter[], name: string): string | undefined {
+  const [found, more] = parameters.filter((parameter) => parameter.name === name)
+  if (more === undefined) return found?.value
+  throw refused(
+    'InvalidParameterValue',
+    `The value of parameter ${name} is invalid: it is given more than once`,
+  )
 }
 
 /**

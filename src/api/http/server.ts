@@ -5,7 +5,6 @@
  * and time of everything that a client sends. Every response is an XML document (or JSON, for
  * clients that speak it), because the AWS CLI crashes on anything else.
  */
-import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
@@ -18,6 +17,13 @@ import type { Upgrader } from '../console/server.ts'
 import { faultOf } from '../faults.ts'
 import { AWS_JSON_TYPE } from '../wire/aws-json.ts'
 import { type BodyLimits, createBodyLimiter } from './body-limits.ts'
+import {
+  answerBrokenHttp,
+  answerOddRequests,
+  NOT_HERE,
+  useTlsAnswer,
+  XML_TYPE,
+} from './broken-http.ts'
 import { type ConnectionLimits, type Connections, limitConnections } from './connection-limits.ts'
 import { type ApiAnswer, type Complaint, createDispatcher, type Dispatcher } from './dispatch.ts'
 import { limitLinger } from './last-answer.ts'
@@ -115,7 +121,7 @@ export function createApi(options: ApiOptions): Api {
     certificates: options.certificates,
     handshakeTimeoutMs: limits.handshakeTimeoutMs,
     handshakesOfOne: limits.handshakesOfOne,
-    refusal: () => brokenHttp(dispatcher, 400, 'Bad Request', USE_TLS),
+    refusal: () => useTlsAnswer(dispatcher),
     metrics,
   })
   const connections = limitConnections(server.server, limits, metrics)
@@ -169,6 +175,7 @@ function createServer(
     frameworkErrors: (_error, _request, reply) => send(reply, dispatcher.refuse(NOT_HERE)),
   })
   if (upgrader !== undefined) server.server.on('upgrade', upgrader.take)
+  answerOddRequests(server.server, dispatcher)
   server.server.maxConnections = limits.maxConnections
   server.removeAllContentTypeParsers()
   server.addContentTypeParser(
@@ -295,33 +302,30 @@ async function dispatch(
   return dispatcher.dispatch(asked, gone.signal)
 }
 
-/** Path and query string of the request line. */
+/**
+ * Path and query string of the request line. Proxies' clients send a whole address there (RFC 9112,
+ * 3.2.2).
+ */
 function targetOf({ raw }: FastifyRequest): { readonly path: string; readonly query: string } {
-  const [path = '/', ...query] = (raw.url ?? '/').split('?')
-  return { path, query: query.join('?') }
+  const target = (raw.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
+  const [path = '', ...query] = target.split('?')
+  return { path: path || '/', query: query.join('?') }
 }
 
 /** In responses from old records: their time. */
 const AS_OF_HEADER = 'x-atoll-records-as-of'
-const CONTENT_TYPE = 'text/xml;charset=UTF-8'
 
 function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
   return (
     reply
       .code(answer.status)
-      .header('content-type', answer.isJson === true ? AWS_JSON_TYPE : CONTENT_TYPE)
+      .header('content-type', answer.isJson === true ? AWS_JSON_TYPE : XML_TYPE)
       .header('x-amzn-requestid', answer.requestId)
       .headers(answer.asOf === undefined ? {} : { [AS_OF_HEADER]: answer.asOf })
       // Fastify adds a character set to the type of JSON text.
       .send(answer.isJson === true ? Buffer.from(answer.text) : answer.text)
   )
 }
-
-const NOT_HERE = {
-  status: 404,
-  code: 'InvalidRequest',
-  message: 'Not found: the EC2 Query API is GET or POST of /',
-} as const
 
 const TOO_MANY_BODIES = {
   status: 503,
@@ -347,49 +351,4 @@ function unreadable(error: unknown, limits: ApiLimits): Complaint {
 
 function errorFields(error: unknown): { readonly code?: unknown; readonly statusCode?: number } {
   return typeof error === 'object' && error !== null ? error : {}
-}
-
-/**
- * Invalid HTTP, a slow request or a too long head. There is no request object, so the response is
- * written by hand.
- */
-function answerBrokenHttp(
-  dispatcher: Dispatcher,
-  error: Error & { readonly code?: string },
-  socket: Socket,
-): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const [status, line, message] = brokenHttpAnswer(error.code)
-  socket.end(brokenHttp(dispatcher, status, line, message))
-}
-
-/** A whole HTTP response as text. */
-function brokenHttp(dispatcher: Dispatcher, status: number, line: string, message: string): string {
-  const { text: xml } = dispatcher.refuse({ status, code: 'InvalidRequest', message })
-  return [
-    `HTTP/1.1 ${status} ${line}`,
-    `Date: ${new Date().toUTCString()}`,
-    `Content-Type: ${CONTENT_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(xml)}`,
-    'Connection: close',
-    '',
-    xml,
-  ].join('\r\n')
-}
-
-const USE_TLS =
-  'This API is served over TLS: use https instead of http in the endpoint, and AWS_CA_BUNDLE as printed by "atoll env". The unencrypted request was not read'
-
-function brokenHttpAnswer(code: string | undefined): readonly [number, string, string] {
-  switch (code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return [431, 'Request Header Fields Too Large', 'The request headers are too large']
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return [408, 'Request Timeout', 'The request was not received in time']
-    default:
-      return [400, 'Bad Request', 'The request is not well-formed HTTP']
-  }
 }
