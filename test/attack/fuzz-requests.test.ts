@@ -12,6 +12,9 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../src/api/actions/all.ts'
 import { EC2_MODEL } from '../../src/api/generated/ec2.ts'
+import { IAM_MODEL } from '../../src/api/generated/iam.ts'
+import { STS_MODEL } from '../../src/api/generated/sts.ts'
+import { TARGET_HEADER } from '../../src/api/wire/aws-json.ts'
 import { CLOUDTRAIL_MODEL } from '../../src/api/wire/cloudtrail.ts'
 import { linkModel, type Shape, type Structure } from '../../src/api/wire/model.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -36,7 +39,7 @@ const AT_ONCE = 8
 let cloud: Cloud
 let api: RunningApi
 const bugs: object[] = []
-const wires = linkModel(EC2_MODEL)
+const wires = new Map([EC2_MODEL, IAM_MODEL, STS_MODEL].flatMap((model) => [...linkModel(model)]))
 /** Values of things that are there, limits, and what parsers fear. */
 const words: string[] = [
   ...['', '0', '1', '-1', '5', '1000', '4097', '99999999999', '1e309', 'NaN', 'true', 'false'],
@@ -133,6 +136,15 @@ const sound: string[] = [
   'Action=GetConsoleOutput&InstanceId=I&Latest=true&DryRun=true',
   'Action=GetCallerIdentity&Version=2011-06-15',
 ]
+/** Of LookupEvents. */
+const JSON_BODIES = [
+  '{}',
+  '{"MaxResults":5,"StartTime":1764400000,"EndTime":1.8e9}',
+  '{"LookupAttributes":[{"AttributeKey":"EventName","AttributeValue":"RunInstances"}]}',
+  '{"NextToken":"AAAA","EventCategory":"insight"}',
+  `{"LookupAttributes":${'['.repeat(2_000)}${']'.repeat(2_000)}}`,
+  '{"__proto__":{"a":1},"constructor":null,"MaxResults":1e999}',
+]
 const ids = new Map<string, string>()
 
 /**
@@ -212,10 +224,18 @@ interface Answered {
 const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
 afterAll(() => agent.destroy())
 
-/** A request by HTTP with the signature of what `signed` is; `sent` is the body that goes. */
-async function post(sent: Buffer, signed: Buffer): Promise<Answered> {
+/**
+ * A request by HTTP with the signature of what `signed` is; `sent` is the body that goes, `more`
+ * are headers that are not signed.
+ */
+async function post(
+  sent: Buffer,
+  signed: Buffer,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Answered> {
   const host = `127.0.0.1:${api.port}`
-  const headers = { ...signedHeaders({ body: signed, host }), 'content-length': sent.length }
+  const own = { ...signedHeaders({ body: signed, host }), 'content-length': sent.length }
+  const headers = { ...own, ...more }
   const asked = request({ agent, host: '127.0.0.1', port: api.port, method: 'POST', headers })
   asked.end(sent)
   const [response] = (await once(asked, 'response')) as [IncomingMessage]
@@ -277,6 +297,18 @@ describe(`with ATOLL_SEED=${SEED},`, () => {
     await many(ALL * 0.3, async (chance) => {
       const form = mutate(Buffer.from(inventForm(chance)), chance)
       expectAnswer(await post(form, form), form.toString('hex'))
+    })
+    expect(bugs).toEqual([])
+  })
+
+  it('well signed requests in JSON are answered', { timeout: 900_000 }, async () => {
+    const more = { [TARGET_HEADER]: 'CloudTrail_20131101.LookupEvents' }
+    await many(ALL * 0.05, async (chance) => {
+      const sound = Buffer.from(chance.pick(JSON_BODIES))
+      const body = chance.below(4) === 0 ? sound : mutate(sound, chance)
+      const answer = await post(body, body, more)
+      expect([200, 400, 503], `${body.toString('hex')}: ${answer.body}`).toContain(answer.status)
+      expect(JSON.parse(answer.body)).toBeTypeOf('object')
     })
     expect(bugs).toEqual([])
   })
