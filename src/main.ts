@@ -7,6 +7,7 @@
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
+import { keepCodeCopy } from './code-copy.ts'
 import { type Config, DEFAULT_CONFIG_FILE, type Environment, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
 import { startDaemon } from './daemon.ts'
@@ -14,6 +15,7 @@ import { createServiceManager } from './host/sockets/service-manager.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { createLog, type ProcessLog } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
+import { systemRunner } from './lib/runner.ts'
 import { explain } from './model/errors.ts'
 import { apiEndpoint } from './settings.ts'
 import { DuplicateHostError } from './unique-host.ts'
@@ -73,6 +75,7 @@ async function runDaemon(config: Config): Promise<void> {
   const seams = { config, environment, log, metrics, clock, random: Math.random }
   const daemon = parts.use(await startDaemon(seams))
   parts.defer(tellServiceManager(daemon.agent, clock, environment))
+  parts.defer(await keepCodeCopy({ run: systemRunner, clock, log }))
   const { version } = packageJson
   log.info({ host: config.host.name, version, endpoint: apiEndpoint(config) }, 'atolld is up')
   const signal = await Promise.race([untilStopped(), daemon.duplicate])
