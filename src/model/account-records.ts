@@ -86,11 +86,12 @@ export interface User {
   readonly id: string
   /** Begins and ends with a slash. Null: `/`, written by an older daemon. */
   readonly path: string | null
+  readonly tags: readonly IamTag[]
   /** ISO 8601. */
   readonly createdAt: string
 }
 
-/** A tag of a role or an instance profile. */
+/** A tag of a user, a role or an instance profile. */
 export interface IamTag {
   readonly key: string
   readonly value: string
@@ -140,11 +141,42 @@ export interface IdentityPolicy {
   readonly account: AccountId
   /** As at the end of its ARN. */
   readonly owner: `user/${string}` | `role/${string}`
-  /** `inline`: the document is the owner's own. `managed`: the name is a policy of the cloud. */
+  /** `inline`: the document is the owner's own. `managed`: the name is the ARN of a policy. */
   readonly kind: 'inline' | 'managed'
   readonly name: string
   /** JSON. Empty for a managed one. */
   readonly document: string
+}
+
+/** A managed policy that an account has made. Users and roles have it by its ARN. */
+export interface OwnPolicy {
+  readonly account: AccountId
+  readonly name: string
+  /** `ANPA…`: another policy of the same name later has another one. */
+  readonly id: string
+  /** Begins and ends with a slash. */
+  readonly path: string
+  readonly description: string
+  readonly tags: readonly IamTag[]
+  /** The number of the version that counts. */
+  readonly defaultVersion: number
+  /** The number of the youngest version that there ever was. */
+  readonly lastVersion: number
+  /** ISO 8601. */
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+/** A version of a policy, `v1` being number 1. */
+export interface OwnPolicyVersion {
+  readonly account: AccountId
+  /** The policy's name. */
+  readonly policy: string
+  readonly version: number
+  /** JSON. */
+  readonly document: string
+  /** ISO 8601. */
+  readonly createdAt: string
 }
 
 /** An access key, with the status of its account: a request needs both to be active. */

@@ -14,8 +14,14 @@ export const ROLE_ID = /^AROA[A-Z2-7]{17}$/
 export const PROFILE_ID = /^AIPA[A-Z2-7]{17}$/
 /** The id of a user. */
 export const USER_ID = /^AIDA[A-Z2-7]{17}$/
+/** The id of a managed policy. */
+export const POLICY_ID = /^ANPA[A-Z2-7]{17}$/
 /** The longest name of a user or role. */
 const IAM_NAME_MAX = 64
+/** The longest name of a policy. */
+export const POLICY_NAME_MAX = 128
+/** The longest ARN of an account's own policy, in characters. */
+export const POLICY_ARN_MAX = 128
 /** The longest name of an instance profile. */
 export const PROFILE_NAME_MAX = 128
 /** The ARN of an instance profile. */
@@ -37,7 +43,7 @@ export interface ProfileAssociation {
 }
 
 /** An id from at least `IAM_ID_BYTES` bytes. */
-export function iamId(prefix: 'AIDA' | 'AROA' | 'AIPA', bytes: Uint8Array): string {
+export function iamId(prefix: 'AIDA' | 'AROA' | 'AIPA' | 'ANPA', bytes: Uint8Array): string {
   const letters = Array.from(bytes.slice(0, IAM_ID_BYTES), (byte) => BASE32.charAt(byte % 32))
   return `${prefix}${letters.join('')}`
 }
@@ -50,9 +56,9 @@ interface Named {
   readonly name: string
 }
 
-/** The ARN of a user, role or instance profile. */
+/** The ARN of a user, role, instance profile, or an account's own policy. */
 export function iamArn(
-  type: 'user' | 'role' | 'instance-profile',
+  type: 'user' | 'role' | 'instance-profile' | 'policy',
   { account, path, name }: Named,
 ): string {
   return `arn:aws:iam::${account}:${type}${path ?? '/'}${name}`
@@ -63,12 +69,19 @@ export function sessionArn(account: AccountId, role: string, session: string): s
   return `arn:aws:sts::${account}:assumed-role/${role}/${session}`
 }
 
-/** The account, path and name in the ARN of a role or instance profile. */
+/** The longest name in an ARN. */
+const LONGEST = {
+  role: IAM_NAME_MAX,
+  'instance-profile': PROFILE_NAME_MAX,
+  policy: POLICY_NAME_MAX,
+} as const
+
+/** The account, path and name in the ARN of a role, an instance profile, or an own policy. */
 export function parseIamArn(
-  type: 'role' | 'instance-profile',
+  type: keyof typeof LONGEST,
   arn: string,
 ): (Named & { readonly path: string }) | undefined {
-  const most = type === 'role' ? IAM_NAME_MAX : PROFILE_NAME_MAX
+  const most = LONGEST[type]
   const form = new RegExp(`^arn:aws:iam::(\\d{12}):${type}(/(?:[^\\s]+/)?)(${NAME}{1,${most}})$`)
   const [, id = '', path = '', name = ''] = form.exec(arn) ?? []
   const account = parseAccountId(id)

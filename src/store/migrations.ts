@@ -53,6 +53,8 @@ import { usage } from './migrations/0038-usage.ts'
 import { announcedStarts } from './migrations/0039-announced-starts.ts'
 import { imageDeprecation } from './migrations/0040-image-deprecation.ts'
 import { natGatewayAddresses } from './migrations/0041-nat-gateway-addresses.ts'
+import { userTags } from './migrations/0042-user-tags.ts'
+import { ownPolicies } from './migrations/0043-own-policies.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -93,6 +95,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0039-announced-starts': announcedStarts,
   '0040-image-deprecation': imageDeprecation,
   '0041-nat-gateway-addresses': natGatewayAddresses,
+  '0042-user-tags': userTags,
+  '0043-own-policies': ownPolicies,
 }
 const GENERATION = '0'
 

@@ -26,6 +26,7 @@ import { networks } from './records/network.ts'
 import { networkAcls } from './records/network-acl.ts'
 import { nics } from './records/nic.ts'
 import type { Noun, RowsOf } from './records/noun.ts'
+import { ownPolicies } from './records/own-policy.ts'
 import { pendingEvents } from './records/pending-event.ts'
 import { placementGroups } from './records/placement-group.ts'
 import { roles } from './records/role.ts'
@@ -40,6 +41,7 @@ import { vpcPeerings } from './records/vpc-peering.ts'
 export const NOUNS = [
   accounts,
   users,
+  ownPolicies,
   roles,
   hosts,
   images,

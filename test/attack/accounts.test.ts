@@ -144,8 +144,8 @@ function takesIds(name: string): boolean {
 const NAMES_NOTHING: readonly string[] = [
   ...['DescribeAccountAttributes', 'DescribeAvailabilityZones', 'DescribeIdFormat'],
   ...['DescribeInstanceTypeOfferings', 'DescribeInstanceTypes', 'DescribePublicIpv4Pools'],
-  ...['DecodeAuthorizationMessage', 'GetPolicy', 'GetPolicyVersion', 'ListAccountAliases'],
-  ...['ListPolicies', 'ListUsers', 'GetSessionToken', 'ListEntitiesForPolicy', 'ListRoles'],
+  ...['DecodeAuthorizationMessage', 'ListAccountAliases'],
+  ...['ListPolicies', 'ListUsers', 'GetSessionToken', 'ListRoles'],
   ...['ListGroups', 'ListInstanceProfiles', 'ListVirtualMFADevices'],
   ...['DescribeRegions', 'DescribeSpotDatafeedSubscription', 'DescribeTags', 'GetCallerIdentity'],
   ...['GetAllowedImagesSettings', 'GetEbsEncryptionByDefault', 'GetImageBlockPublicAccessState'],

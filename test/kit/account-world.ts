@@ -15,7 +15,7 @@ const KINDS = [
   ...(['keyPair', 'keyName', 'volume', 'nic', 'otherNic', 'attachment', 'allocation'] as const),
   ...(['association', 'publicIp', 'gateway', 'freeGateway', 'routeTable', 'otherTable'] as const),
   ...(['tableAssociation', 'acl', 'otherAcl', 'aclAssociation', 'nat', 'dhcpOptions'] as const),
-  ...(['flowLog', 'peering', 'reservation', 'user', 'userKey'] as const),
+  ...(['flowLog', 'peering', 'reservation', 'user', 'userKey', 'policy'] as const),
   ...(['template', 'templateName', 'placementName'] as const),
   ...(['role', 'roleArn', 'profile', 'profileAssociation'] as const),
 ]
@@ -170,7 +170,10 @@ async function makeUser(
   await run('CreateUser', of)
   await run('PutUserPolicy', { ...of, PolicyName: 'own', PolicyDocument: DOCUMENT })
   await run('AttachUserPolicy', { ...of, PolicyArn: READING })
-  return { user, userKey: (await run('CreateAccessKey', of)).AccessKey.AccessKeyId }
+  const own = { PolicyName: `policy-of-${user}`, PolicyDocument: DOCUMENT }
+  const policy = (await run('CreatePolicy', own)).Policy.Arn
+  await run('CreatePolicyVersion', { PolicyArn: policy, PolicyDocument: DOCUMENT })
+  return { user, policy, userKey: (await run('CreateAccessKey', of)).AccessKey.AccessKeyId }
 }
 
 const READING = 'arn:aws:iam::aws:policy/ReadOnlyAccess'
@@ -272,6 +275,21 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   ListAttachedUserPolicies: [({ user }) => ({ UserName: user })],
   ListGroupsForUser: [({ user }) => ({ UserName: user })],
   ListUserPolicies: [({ user }) => ({ UserName: user })],
+  ListUserTags: [({ user }) => ({ UserName: user })],
+  CreatePolicy: [() => ({ PolicyName: 'policy', PolicyDocument: DOCUMENT })],
+  CreatePolicyVersion: [({ policy }) => ({ PolicyArn: policy, PolicyDocument: DOCUMENT })],
+  DeletePolicy: [({ policy }) => ({ PolicyArn: policy })],
+  DeletePolicyVersion: [({ policy }) => ({ PolicyArn: policy, VersionId: 'v2' })],
+  GetPolicy: [({ policy }) => ({ PolicyArn: policy })],
+  GetPolicyVersion: [({ policy }) => ({ PolicyArn: policy, VersionId: 'v1' })],
+  ListEntitiesForPolicy: [({ policy }) => ({ PolicyArn: policy })],
+  ListPolicyTags: [({ policy }) => ({ PolicyArn: policy })],
+  ListPolicyVersions: [({ policy }) => ({ PolicyArn: policy })],
+  SetDefaultPolicyVersion: [({ policy }) => ({ PolicyArn: policy, VersionId: 'v2' })],
+  TagPolicy: [({ policy }) => ({ PolicyArn: policy, Tags: TAG })],
+  UntagPolicy: [({ policy }) => ({ PolicyArn: policy, TagKeys: ['k'] })],
+  TagUser: [({ user }) => ({ UserName: user, Tags: TAG })],
+  UntagUser: [({ user }) => ({ UserName: user, TagKeys: ['k'] })],
   PutUserPolicy: [({ user }) => ({ UserName: user, PolicyName: 'more', PolicyDocument: DOCUMENT })],
   UpdateAccessKey: [
     ({ user, userKey }) => ({ UserName: user, AccessKeyId: userKey, Status: 'Inactive' }),

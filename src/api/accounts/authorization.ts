@@ -28,6 +28,7 @@ import {
   everything,
   type IamSubject,
   iamSubjects,
+  policySubject,
   type RequestResource,
 } from './request-resources.ts'
 
@@ -132,6 +133,8 @@ async function resourcesOf(
 ): Promise<readonly RequestResource[]> {
   if (service === 'ec2') return ec2Resources(action, input, { account: caller.account, region })
   if (service === 'sts') return [everything()]
+  const policy = policySubject(action, input, caller.account)
+  if (policy !== undefined) return [{ ...everything(), arn: policy }]
   const subjects = iamSubjects(action, input, caller)
   if (subjects.length === 0) return [everything()]
   return await Promise.all(

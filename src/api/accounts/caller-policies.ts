@@ -6,12 +6,14 @@
  */
 import type { IdentityPolicy, SessionPolicy } from '../../model/account-records.ts'
 import { unavailable } from '../../model/errors.ts'
+import type { AccountId } from '../../model/ids.ts'
 import { managedPolicy } from '../../model/managed-policies.ts'
 import { type Policy, parsePolicy } from '../../model/policy.ts'
 import { type AskedAction, type Decision, decide } from '../../model/policy-decision.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { Caller } from '../action.ts'
 import { principalArn } from './caller-arn.ts'
+import { ownArn } from './own-policies.ts'
 
 /** What limits a caller. */
 export interface CallerPolicies {
@@ -44,16 +46,42 @@ export async function readCallerPolicies(
   if (rights === 'all') return { own: null, session: null }
   const owner: IdentityPolicy['owner'] = role === undefined ? `user/${user}` : `role/${role.name}`
   const records = await tx.identityPolicies(account, owner)
-  if (tx.unreadable().some(({ table }) => table === 'identityPolicies')) unreadable('')
-  const read = (one: SessionPolicy) => policyOf(one, parse)
+  const documents = await ownDocuments(tx, account, records)
+  if (tx.unreadable().some(({ table }) => POLICY_TABLES.includes(table))) unreadable('')
+  const read = (one: SessionPolicy) => policyOf(one, documents, parse)
   // A user or role that was deleted has none.
   const own = records.map(read)
   const restricting = role?.policies ?? []
   return { own, session: restricting.length === 0 ? null : restricting.map(read) }
 }
 
-function policyOf({ kind, name, document }: SessionPolicy, parse: ParseDocument): Policy {
-  const policy = kind === 'managed' ? managedPolicy(name)?.policy : parse(document)
+const POLICY_TABLES: readonly string[] = ['identityPolicies', 'ownPolicies', 'ownPolicyVersions']
+
+/** What those of the policies say that the account has made, by ARN. */
+async function ownDocuments(
+  tx: ReadTx,
+  account: AccountId,
+  policies: readonly IdentityPolicy[],
+): Promise<ReadonlyMap<string, string>> {
+  const names = policies.flatMap(({ kind, name }) =>
+    kind === 'managed' && managedPolicy(name) === undefined
+      ? [name.slice(name.lastIndexOf('/') + 1)]
+      : [],
+  )
+  const found = names.length === 0 ? [] : await tx.ownPolicyDocuments(account, names)
+  return new Map(
+    found.map(({ name, path, document }) => [ownArn({ account, path, name }), document]),
+  )
+}
+
+function policyOf(
+  { kind, name, document }: SessionPolicy,
+  documents: ReadonlyMap<string, string>,
+  parse: ParseDocument,
+): Policy {
+  if (kind === 'inline') return parse(document) ?? unreadable(name)
+  const own = documents.get(name)
+  const policy = managedPolicy(name)?.policy ?? (own === undefined ? null : parse(own))
   return policy ?? unreadable(name)
 }
 

@@ -5,6 +5,7 @@ import { refused } from '../../model/errors.ts'
 import { type ManagedPolicy, managedPolicy } from '../../model/managed-policies.ts'
 import { parsePolicy } from '../../model/policy.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
+import { notThere, refuseMissing } from './own-policies.ts'
 import { limitExceeded, noSuchEntity, pageOf } from './users.ts'
 
 /**
@@ -70,7 +71,7 @@ export async function requireInline(
 
 /** Attaches a managed policy, in the account's turn. Errors: `NoSuchEntity`, `LimitExceeded`. */
 export async function attachManaged(tx: Tx, owner: PolicyOwner, arn: string): Promise<void> {
-  requireManaged(arn)
+  await refuseMissing(tx, owner.account, arn)
   const others = (await policiesOf(tx, owner, 'managed')).filter(({ name }) => name !== arn)
   if (others.length >= POLICIES_MAX)
     throw limitExceeded(`PoliciesPer${typeOf(owner)}`, POLICIES_MAX)
@@ -90,9 +91,14 @@ export function inlineView(policies: readonly IdentityPolicy[], page: Page) {
   return { PolicyNames: items.map(({ name }) => name), ...more }
 }
 
-/** A page of attached managed policies. */
-export function attachedView(policies: readonly IdentityPolicy[], page: Page) {
-  const { items, more } = pageOf(policies, ({ name }) => name, page)
+/** A page of attached managed policies with such a path. */
+export function attachedView(
+  policies: readonly IdentityPolicy[],
+  page: Page & { readonly PathPrefix: string },
+) {
+  const isWanted = ({ name: arn }: IdentityPolicy) =>
+    arn.replace(/^.*?:policy(?=\/)/, '').startsWith(page.PathPrefix)
+  const { items, more } = pageOf(policies.filter(isWanted), ({ name }) => name, page)
   const AttachedPolicies = items.map(({ name: PolicyArn }) => ({
     ...{ PolicyName: PolicyArn.slice(PolicyArn.lastIndexOf('/') + 1), PolicyArn },
   }))
@@ -103,7 +109,7 @@ export function attachedView(policies: readonly IdentityPolicy[], page: Page) {
 export function requireManaged(arn: string): ManagedPolicy {
   const policy = managedPolicy(arn)
   if (policy !== undefined) return policy
-  throw noSuchEntity(`Policy ${arn} does not exist or is not attachable.`)
+  throw notThere(arn)
 }
 
 function typeOf({ owner }: PolicyOwner): 'User' | 'Role' {

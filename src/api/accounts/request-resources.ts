@@ -5,6 +5,7 @@
  * As in EC2, lists concern no single resource: their resource is `*`.
  * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
  */
+import { iamArn } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { AskedResource } from '../../model/policy-decision.ts'
 
@@ -190,6 +191,22 @@ function renamed(action: string, input: Input): readonly IamSubject[] {
   const moved = { type: 'user', name } as const
   if (typeof NewPath === 'string') return [{ ...moved, path: NewPath, moves: true }]
   return [{ ...moved, path: '/', pathOf: String(UserName) }]
+}
+
+/**
+ * The ARN of the managed policy that a request to IAM makes, shows, changes or removes. Undefined
+ * if it concerns none, or who has it.
+ */
+export function policySubject(
+  action: string,
+  input: Input,
+  account: AccountId,
+): string | undefined {
+  if (!/Policy(?:Versions?|Tags)?$/.test(action) || /User|Role/.test(action)) return undefined
+  const { Path: path = '/', PolicyName: name, PolicyArn: arn } = input
+  if (action === 'CreatePolicy')
+    return iamArn('policy', { account, path: String(path), name: String(name) })
+  return typeof arn === 'string' ? arn : undefined
 }
 
 /** For requests that concern no single resource. */

@@ -1,84 +1,26 @@
 /** What actions on roles and instance profiles share. */
 import type { InstanceProfile as ProfileView, Role as RoleView } from '@aws-sdk/client-iam'
 import { z } from 'zod'
-import type { IamTag, InstanceProfile, Role } from '../../model/account-records.ts'
+import type { InstanceProfile, Role } from '../../model/account-records.ts'
 import { refused } from '../../model/errors.ts'
 import { iamArn } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { parseTrustPolicy } from '../../model/policy.ts'
 import type { Version } from '../../model/version.ts'
 import type { ReadTx } from '../../store/store.ts'
-import { withCode } from '../schemas.ts'
-import { limitExceeded, noSuchEntity } from './users.ts'
+import { tagsView } from './iam-tags.ts'
+import { noSuchEntity } from './users.ts'
 
 /** Older hosts accept no credentials of roles, and give instances none. */
 export const ROLES_VERSION: Version = [0, 4]
 /** Most roles, and most instance profiles, of an account. */
 export const ROLES_MAX = 500
-const TAGS_MAX = 50
 
 /** `MaxSessionDuration`, in seconds. */
 export const sessionSecondsSchema = z.int().min(3600).max(43_200)
 
 /** A description of IAM. */
 export const descriptionSchema = z.string().max(1000)
-
-/** `Tags`. */
-export const iamTagsSchema = z
-  .array(
-    z.strictObject({
-      Key: z
-        .string()
-        .min(1)
-        .max(128)
-        .refine((key) => !key.toLowerCase().startsWith('aws:'), {
-          error: "Tag keys starting with 'aws:' are reserved for internal use",
-          ...withCode('ValidationError'),
-        }),
-      Value: z.string().max(256).default(''),
-    }),
-  )
-  .max(TAGS_MAX)
-  .refine((tags) => new Set(tags.map(({ Key }) => Key.toLowerCase())).size === tags.length, {
-    error: 'Duplicate tag keys found. Please note that Tag keys are case insensitive.',
-    ...withCode('ValidationError'),
-  })
-  .default([])
-
-/** `TagKeys`. */
-export const tagKeysSchema = z.array(z.string().min(1).max(128)).max(TAGS_MAX)
-
-/** Tags as they are stored. */
-export function tagsFrom(tags: z.output<typeof iamTagsSchema>): readonly IamTag[] {
-  return tags.map(({ Key: key, Value: value }) => ({ key, value }))
-}
-
-/** The tags with these added; those with the same keys, whatever their case, are replaced. */
-export function withTags(
-  known: readonly IamTag[],
-  added: z.output<typeof iamTagsSchema>,
-): readonly IamTag[] {
-  const all = [
-    ...withoutTags(
-      known,
-      added.map(({ Key }) => Key),
-    ),
-    ...tagsFrom(added),
-  ]
-  if (all.length > TAGS_MAX) throw limitExceeded('TagsPerResource', TAGS_MAX)
-  return all
-}
-
-/** The tags without those of these keys. */
-export function withoutTags(known: readonly IamTag[], keys: readonly string[]): readonly IamTag[] {
-  const gone = new Set(keys.map((key) => key.toLowerCase()))
-  return known.filter(({ key }) => !gone.has(key.toLowerCase()))
-}
-
-/** Tags as IAM shows them. */
-export function tagsView(tags: readonly IamTag[]) {
-  return tags.map(({ key: Key, value: Value }) => ({ Key, Value }))
-}
 
 /** Errors: `MalformedPolicyDocument`. */
 export function refuseMalformedTrust(document: string): void {

@@ -14,7 +14,7 @@ import type { AccountId } from '../../model/ids.ts'
 import type { Version } from '../../model/version.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { Caller } from '../action.ts'
-import { onlySchema, withCode } from '../schemas.ts'
+import { withCode } from '../schemas.ts'
 
 /** Older hosts refuse keys that have their user's rights. */
 export const USERS_VERSION: Version = [0, 4]
@@ -62,8 +62,6 @@ export const profileNameSchema = nameSchema(PROFILE_NAME_MAX)
 export const policyNameSchema = nameSchema(128)
 /** `PolicyArn`. */
 export const policyArnSchema = z.string().max(2048)
-/** `PathPrefix` of policies, which have no paths. */
-export const policyPathSchema = onlySchema('/', 'policies have no paths')
 
 /** Members of every list of IAM. */
 export const pageShape = {
@@ -152,7 +150,8 @@ function withoutRecord(
   const bytes = createHash('sha256').update(`${account}/${name}`).digest()
   const [first] = keys.flatMap((key) => key.createdAt ?? []).sort()
   const createdAt = first ?? made ?? FIRST_RELEASE
-  return { account, name, id: iamId('AIDA', bytes), path: null, createdAt, hasAllRights: true }
+  const id = iamId('AIDA', bytes)
+  return { account, name, id, path: null, tags: [], createdAt, hasAllRights: true }
 }
 
 /** A user as IAM shows it. */

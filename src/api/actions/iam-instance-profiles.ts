@@ -5,19 +5,21 @@ import { refused } from '../../model/errors.ts'
 import { IAM_ID_BYTES, iamId } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { ReadTx } from '../../store/store.ts'
-import { requirePassRole } from '../accounts/role-rights.ts'
 import {
   iamTagsSchema,
-  profileView,
-  ROLES_MAX,
-  ROLES_VERSION,
-  requireProfile,
-  requireRole,
   tagKeysSchema,
   tagsFrom,
   tagsView,
   withoutTags,
   withTags,
+} from '../accounts/iam-tags.ts'
+import { requirePassRole } from '../accounts/role-rights.ts'
+import {
+  profileView,
+  ROLES_MAX,
+  ROLES_VERSION,
+  requireProfile,
+  requireRole,
 } from '../accounts/roles.ts'
 import {
   limitExceeded,

@@ -16,6 +16,14 @@ import {
   requireInline,
   requireManaged,
 } from '../accounts/identity-policies.ts'
+import {
+  findOwn,
+  ownArn,
+  ownPolicyView,
+  refuseMissing,
+  requireVersion,
+  versionView,
+} from '../accounts/own-policies.ts'
 import { requireRole } from '../accounts/roles.ts'
 import {
   noSuchEntity,
@@ -24,7 +32,6 @@ import {
   pathPrefixSchema,
   policyArnSchema,
   policyNameSchema,
-  policyPathSchema,
   requireLimitedUser,
   requireUser,
   userNameSchema,
@@ -32,10 +39,11 @@ import {
 import { changeAction } from '../change.ts'
 import { readAction } from '../read.ts'
 
-/** The only version of each managed policy. */
+/** The only version of each policy of the cloud. */
 const VERSION = 'v1'
-/** When the managed policies were written. */
+/** When they were written. */
 const WRITTEN = new Date('2026-11-29T00:00:00.000Z')
+const CLOUD_VERSION = { VersionId: VERSION, IsDefaultVersion: true, CreateDate: WRITTEN }
 
 const ofUser = { UserName: userNameSchema }
 const named = { ...ofUser, PolicyName: policyNameSchema }
@@ -96,7 +104,7 @@ export const deleteUserPolicy = changeAction({
   },
 })
 
-/** AttachUserPolicy: one of the managed policies. */
+/** AttachUserPolicy: a policy of the cloud, or one that the account has made. */
 export const attachUserPolicy = changeAction({
   name: 'AttachUserPolicy',
   input: z.strictObject({ ...ofUser, PolicyArn: policyArnSchema }),
@@ -120,7 +128,7 @@ export const detachUserPolicy = changeAction({
 /** ListAttachedUserPolicies. */
 export const listAttachedUserPolicies = readAction({
   name: 'ListAttachedUserPolicies',
-  input: z.strictObject({ ...pageShape, ...ofUser, PathPrefix: policyPathSchema }),
+  input: z.strictObject({ ...pageShape, ...ofUser, PathPrefix: pathPrefixSchema }),
   async answer(asked, { account, read }) {
     const attached = await read(async (tx) => {
       await requireUser(tx, account, asked.UserName)
@@ -130,54 +138,95 @@ export const listAttachedUserPolicies = readAction({
   },
 })
 
-/** ListPolicies: the managed ones. Accounts have none of their own. */
+/** ListPolicies: those of the cloud, and the account's own. */
 export const listPolicies = readAction({
   name: 'ListPolicies',
   input: z.strictObject({
     ...pageShape,
     Scope: z.enum(['All', 'AWS', 'Local']).default('All'),
     OnlyAttached: z.boolean().default(false),
-    PathPrefix: policyPathSchema,
+    PathPrefix: pathPrefixSchema,
     PolicyUsageFilter: z.enum(['PermissionsPolicy', 'PermissionsBoundary']).optional(),
   }),
   async answer(asked, { account, read }) {
-    const counts = await read((tx) => attachmentsOf(tx, account))
-    const isWanted = ({ arn }: ManagedPolicy) =>
-      asked.Scope !== 'Local' &&
+    const { own, counts } = await read(async (tx) => ({
+      own: await tx.ownPolicies(account),
+      counts: await attachmentsOf(tx, account),
+    }))
+    const ofCloud = MANAGED_POLICIES.map((one) => policyView(one, counts))
+    const ofAccount = own.map((one) => ownPolicyView(one, counts.get(ownArn(one)) ?? 0))
+    const all = [
+      ...(asked.Scope === 'Local' ? [] : ofCloud),
+      // Lists do not show tags.
+      ...(asked.Scope === 'AWS' ? [] : ofAccount.map(({ Tags: _tags, ...one }) => one)),
+    ]
+    const isWanted = ({ Path = '/', AttachmentCount = 0 }: PolicyView) =>
       asked.PolicyUsageFilter !== 'PermissionsBoundary' &&
-      (!asked.OnlyAttached || (counts.get(arn) ?? 0) > 0)
-    const { items, more } = pageOf(MANAGED_POLICIES.filter(isWanted), ({ name }) => name, asked)
-    return { Policies: items.map((one) => policyView(one, counts)), ...more }
+      Path.startsWith(asked.PathPrefix) &&
+      (!asked.OnlyAttached || AttachmentCount > 0)
+    const { items, more } = pageOf(all.filter(isWanted), ({ Arn = '' }) => Arn, asked)
+    return { Policies: items, ...more }
   },
 })
 
-/** GetPolicy: a managed one. */
+/** GetPolicy: one of the cloud, or of the account's own. */
 export const getPolicy = readAction({
   name: 'GetPolicy',
   input: z.strictObject({ PolicyArn: policyArnSchema }),
   async answer({ PolicyArn }, { account, read }) {
+    const { own, counts } = await read(async (tx) => ({
+      own: await findOwn(tx, account, PolicyArn),
+      counts: await attachmentsOf(tx, account),
+    }))
+    if (own !== undefined) {
+      const view = ownPolicyView(own, counts.get(PolicyArn) ?? 0)
+      const { description } = own
+      return { Policy: { ...view, ...(description === '' ? {} : { Description: description }) } }
+    }
     const policy = requireManaged(PolicyArn)
-    const counts = await read((tx) => attachmentsOf(tx, account))
     return { Policy: { ...policyView(policy, counts), Description: policy.description } }
   },
 })
 
-/** GetPolicyVersion: the document of a managed policy, URL-encoded. */
+/** GetPolicyVersion: what a managed policy says, URL-encoded. */
 export const getPolicyVersion = readAction({
   name: 'GetPolicyVersion',
   input: z.strictObject({ PolicyArn: policyArnSchema, VersionId: z.string().max(64) }),
-  answer({ PolicyArn, VersionId }) {
+  async answer({ PolicyArn, VersionId }, { account, read }) {
+    const found = await read(async (tx) => {
+      const own = await findOwn(tx, account, PolicyArn)
+      return own && { own, version: await requireVersion(tx, own, VersionId) }
+    })
+    if (found !== undefined) {
+      const { own, version } = found
+      const view = versionView(version, version.version === own.defaultVersion)
+      return { PolicyVersion: { ...view, Document: encodeURIComponent(version.document) } }
+    }
     const { document } = requireManaged(PolicyArn)
     if (VersionId !== VERSION)
       throw noSuchEntity(
         `Policy ${PolicyArn} version ${VersionId} does not exist or is not attachable.`,
       )
-    return {
-      PolicyVersion: {
-        ...{ Document: encodeURIComponent(document), VersionId, IsDefaultVersion: true },
-        CreateDate: WRITTEN,
-      },
+    return { PolicyVersion: { ...CLOUD_VERSION, Document: encodeURIComponent(document) } }
+  },
+})
+
+/** ListPolicyVersions: the youngest first. Policies of the cloud have one. */
+export const listPolicyVersions = readAction({
+  name: 'ListPolicyVersions',
+  input: z.strictObject({ ...pageShape, PolicyArn: policyArnSchema }),
+  async answer({ PolicyArn }, { account, read }) {
+    const found = await read(async (tx) => {
+      const own = await findOwn(tx, account, PolicyArn)
+      return own && { own, versions: await tx.ownPolicyVersions(own) }
+    })
+    if (found === undefined) {
+      requireManaged(PolicyArn)
+      return { Versions: [CLOUD_VERSION], IsTruncated: false }
     }
+    const { own, versions } = found
+    const shown = versions.map((one) => versionView(one, one.version === own.defaultVersion))
+    return { Versions: shown.toReversed(), IsTruncated: false }
   },
 })
 
@@ -192,8 +241,9 @@ export const listEntitiesForPolicy = readAction({
     PolicyUsageFilter: z.enum(['PermissionsPolicy', 'PermissionsBoundary']).optional(),
   }),
   async answer(asked, { account, read }) {
-    const { arn } = requireManaged(asked.PolicyArn)
+    const arn = asked.PolicyArn
     const all = await read(async (tx) => {
+      await refuseMissing(tx, account, arn)
       const owners = (await tx.identityPolicies(account)).filter(
         ({ kind, name }) => kind === 'managed' && name === arn,
       )

@@ -14,9 +14,9 @@ import {
 import { requireRole } from '../accounts/roles.ts'
 import {
   pageShape,
+  pathPrefixSchema,
   policyArnSchema,
   policyNameSchema,
-  policyPathSchema,
   roleNameSchema,
 } from '../accounts/users.ts'
 import { changeAction } from '../change.ts'
@@ -106,7 +106,7 @@ export const detachRolePolicy = changeAction({
 /** ListAttachedRolePolicies. */
 export const listAttachedRolePolicies = readAction({
   name: 'ListAttachedRolePolicies',
-  input: z.strictObject({ ...pageShape, ...ofRole, PathPrefix: policyPathSchema }),
+  input: z.strictObject({ ...pageShape, ...ofRole, PathPrefix: pathPrefixSchema }),
   async answer(asked, { account, read }) {
     const policies = await read(async (tx) => {
       await requireRole(tx, account, asked.RoleName)

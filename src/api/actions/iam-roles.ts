@@ -4,20 +4,22 @@ import { refused } from '../../model/errors.ts'
 import { IAM_ID_BYTES, iamId } from '../../model/iam-names.ts'
 import { refuseWithPolicies } from '../accounts/identity-policies.ts'
 import {
-  descriptionSchema,
   iamTagsSchema,
+  tagKeysSchema,
+  tagsFrom,
+  tagsView,
+  withoutTags,
+  withTags,
+} from '../accounts/iam-tags.ts'
+import {
+  descriptionSchema,
   ROLES_MAX,
   ROLES_VERSION,
   refuseMalformedTrust,
   requireRole,
   roleView,
   sessionSecondsSchema,
-  tagKeysSchema,
-  tagsFrom,
-  tagsView,
   wholeRoleView,
-  withoutTags,
-  withTags,
 } from '../accounts/roles.ts'
 import {
   limitExceeded,

@@ -1,8 +1,17 @@
 /** Actions of IAM on users: https://docs.aws.amazon.com/IAM/latest/APIReference/ */
 import { z } from 'zod'
+import type { User } from '../../model/account-records.ts'
 import { refused } from '../../model/errors.ts'
 import { IAM_ID_BYTES, iamId } from '../../model/iam-names.ts'
 import { refuseWithPolicies } from '../accounts/identity-policies.ts'
+import {
+  iamTagsSchema,
+  tagKeysSchema,
+  tagsFrom,
+  tagsView,
+  withoutTags,
+  withTags,
+} from '../accounts/iam-tags.ts'
 import {
   limitExceeded,
   listUsers,
@@ -22,12 +31,20 @@ import { changeAction } from '../change.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
 import { readAction } from '../read.ts'
 
+const ofUser = { UserName: userNameSchema }
+
+/** A user with its tags, which lists do not show. */
+function wholeUserView(user: User) {
+  const tags = user.tags.length === 0 ? {} : { Tags: tagsView(user.tags) }
+  return { ...userView(user), ...tags }
+}
+
 /** GetUser: the named user, or the caller. */
 export const getUser = readAction({
   name: 'GetUser',
   input: z.strictObject({ UserName: userNameSchema.optional() }),
   answer: async ({ UserName }, { account, caller, read }) => ({
-    User: userView(await read((tx) => requireUser(tx, account, userNameOf(UserName, caller)))),
+    User: wholeUserView(await read((tx) => requireUser(tx, account, userNameOf(UserName, caller)))),
   }),
 })
 
@@ -47,10 +64,11 @@ export const listUsersAction = readAction({
 export const createUser = changeAction({
   name: 'CreateUser',
   input: z.strictObject({
-    UserName: userNameSchema,
+    ...ofUser,
     Path: pathSchema.default('/'),
+    Tags: iamTagsSchema,
   }),
-  async change(tx, { UserName: name, Path: path }, { account, now, settings, parts }) {
+  async change(tx, { UserName: name, Path: path, Tags }, { account, now, settings, parts }) {
     await refuseOlderHosts(tx, settings, USERS_VERSION, 'users with policies')
     await tx.takeTurn(account)
     const users = await listUsers(tx, account)
@@ -59,19 +77,19 @@ export const createUser = changeAction({
       throw refused('EntityAlreadyExists', `User with name ${name} already exists.`)
     if (users.length >= USERS_MAX) throw limitExceeded('UsersPerAccount', USERS_MAX)
     const id = iamId('AIDA', parts.random(IAM_ID_BYTES))
-    const user = { account, name, id, path, createdAt: now }
+    const user = { account, name, id, path, tags: tagsFrom(Tags), createdAt: now }
     if ((await tx.insertUser(user)) === 'exists')
       throw refused('EntityAlreadyExists', `User with name ${name} already exists.`)
     return user
   },
-  view: (user) => ({ User: userView(user) }),
+  view: (user) => ({ User: wholeUserView(user) }),
 })
 
 /** UpdateUser: another name or path. Keys and policies go with the user. */
 export const updateUser = changeAction({
   name: 'UpdateUser',
   input: z.strictObject({
-    UserName: userNameSchema,
+    ...ofUser,
     NewUserName: userNameSchema.optional(),
     NewPath: pathSchema.optional(),
   }),
@@ -90,7 +108,7 @@ export const updateUser = changeAction({
 /** DeleteUser: one without keys and policies. */
 export const deleteUser = changeAction({
   name: 'DeleteUser',
-  input: z.strictObject({ UserName: userNameSchema }),
+  input: z.strictObject(ofUser),
   async change(tx, { UserName: name }, { account }) {
     const user = await requireLimitedUser(tx, account, name)
     await tx.takeTurn(account)
@@ -101,10 +119,41 @@ export const deleteUser = changeAction({
   },
 })
 
+/** TagUser. */
+export const tagUser = changeAction({
+  name: 'TagUser',
+  input: z.strictObject({ ...ofUser, Tags: iamTagsSchema }),
+  async change(tx, { UserName, Tags }, { account }) {
+    const user = await requireLimitedUser(tx, account, UserName)
+    await tx.tagUser(user, withTags(user.tags, Tags))
+  },
+})
+
+/** UntagUser. */
+export const untagUser = changeAction({
+  name: 'UntagUser',
+  input: z.strictObject({ ...ofUser, TagKeys: tagKeysSchema }),
+  async change(tx, { UserName, TagKeys }, { account }) {
+    const user = await requireLimitedUser(tx, account, UserName)
+    await tx.tagUser(user, withoutTags(user.tags, TagKeys))
+  },
+})
+
+/** ListUserTags. */
+export const listUserTags = readAction({
+  name: 'ListUserTags',
+  input: z.strictObject({ ...pageShape, ...ofUser }),
+  async answer(asked, { account, read }) {
+    const { tags } = await read((tx) => requireUser(tx, account, asked.UserName))
+    const { items, more } = pageOf(tags, ({ key }) => key, asked)
+    return { Tags: tagsView(items), ...more }
+  },
+})
+
 /** ListGroupsForUser: there are no groups of users. */
 export const listGroupsForUser = readAction({
   name: 'ListGroupsForUser',
-  input: z.strictObject({ ...pageShape, UserName: userNameSchema }),
+  input: z.strictObject({ ...pageShape, ...ofUser }),
   async answer({ UserName }, { account, read }) {
     await read((tx) => requireUser(tx, account, UserName))
     return { Groups: [], IsTruncated: false }

@@ -163,6 +163,16 @@ export {
   untagInstanceProfile,
 } from './iam-instance-profiles.ts'
 export {
+  createPolicy,
+  createPolicyVersion,
+  deletePolicy,
+  deletePolicyVersion,
+  listPolicyTags,
+  setDefaultPolicyVersion,
+  tagPolicy,
+  untagPolicy,
+} from './iam-own-policies.ts'
+export {
   attachUserPolicy,
   deleteUserPolicy,
   detachUserPolicy,
@@ -172,6 +182,7 @@ export {
   listAttachedUserPolicies,
   listEntitiesForPolicy,
   listPolicies,
+  listPolicyVersions,
   listUserPolicies,
   putUserPolicy,
 } from './iam-policies.ts'
@@ -202,6 +213,9 @@ export {
   listAccountAliases,
   listGroupsForUser,
   listUsersAction,
+  listUserTags,
+  tagUser,
+  untagUser,
   updateUser,
 } from './iam-users.ts'
 export { disableImageDeprecation, enableImageDeprecation } from './image-deprecation.ts'

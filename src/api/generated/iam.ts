@@ -15,11 +15,15 @@ export const IAM_MODEL: WireModel = {
     AttachUserPolicy: ['AttachUserPolicyRequest', 'unit'],
     CreateAccessKey: ['CreateAccessKeyRequest', 'CreateAccessKeyResponse'],
     CreateInstanceProfile: ['CreateInstanceProfileRequest', 'CreateInstanceProfileResponse'],
+    CreatePolicy: ['CreatePolicyRequest', 'CreatePolicyResponse'],
+    CreatePolicyVersion: ['CreatePolicyVersionRequest', 'CreatePolicyVersionResponse'],
     CreateRole: ['CreateRoleRequest', 'CreateRoleResponse'],
     CreateUser: ['CreateUserRequest', 'CreateUserResponse'],
     DeleteAccessKey: ['DeleteAccessKeyRequest', 'unit'],
     DeleteInstanceProfile: ['DeleteInstanceProfileRequest', 'unit'],
     DeleteLoginProfile: ['DeleteLoginProfileRequest', 'unit'],
+    DeletePolicy: ['DeletePolicyRequest', 'unit'],
+    DeletePolicyVersion: ['DeletePolicyVersionRequest', 'unit'],
     DeleteRole: ['DeleteRoleRequest', 'unit'],
     DeleteRolePolicy: ['DeleteRolePolicyRequest', 'unit'],
     DeleteUser: ['DeleteUserRequest', 'unit'],
@@ -47,6 +51,8 @@ export const IAM_MODEL: WireModel = {
     ListInstanceProfilesForRole: ['ListInstanceProfilesForRoleRequest', 'ListInstanceProfilesForRoleResponse'],
     ListMFADevices: ['ListMFADevicesRequest', 'ListMFADevicesResponse'],
     ListPolicies: ['ListPoliciesRequest', 'ListPoliciesResponse'],
+    ListPolicyTags: ['ListPolicyTagsRequest', 'ListPolicyTagsResponse'],
+    ListPolicyVersions: ['ListPolicyVersionsRequest', 'ListPolicyVersionsResponse'],
     ListRolePolicies: ['ListRolePoliciesRequest', 'ListRolePoliciesResponse'],
     ListRoleTags: ['ListRoleTagsRequest', 'ListRoleTagsResponse'],
     ListRoles: ['ListRolesRequest', 'ListRolesResponse'],
@@ -54,15 +60,21 @@ export const IAM_MODEL: WireModel = {
     ListServiceSpecificCredentials: ['ListServiceSpecificCredentialsRequest', 'ListServiceSpecificCredentialsResponse'],
     ListSigningCertificates: ['ListSigningCertificatesRequest', 'ListSigningCertificatesResponse'],
     ListUserPolicies: ['ListUserPoliciesRequest', 'ListUserPoliciesResponse'],
+    ListUserTags: ['ListUserTagsRequest', 'ListUserTagsResponse'],
     ListUsers: ['ListUsersRequest', 'ListUsersResponse'],
     ListVirtualMFADevices: ['ListVirtualMFADevicesRequest', 'ListVirtualMFADevicesResponse'],
     PutRolePolicy: ['PutRolePolicyRequest', 'unit'],
     PutUserPolicy: ['PutUserPolicyRequest', 'unit'],
     RemoveRoleFromInstanceProfile: ['RemoveRoleFromInstanceProfileRequest', 'unit'],
+    SetDefaultPolicyVersion: ['SetDefaultPolicyVersionRequest', 'unit'],
     TagInstanceProfile: ['TagInstanceProfileRequest', 'unit'],
+    TagPolicy: ['TagPolicyRequest', 'unit'],
     TagRole: ['TagRoleRequest', 'unit'],
+    TagUser: ['TagUserRequest', 'unit'],
     UntagInstanceProfile: ['UntagInstanceProfileRequest', 'unit'],
+    UntagPolicy: ['UntagPolicyRequest', 'unit'],
     UntagRole: ['UntagRoleRequest', 'unit'],
+    UntagUser: ['UntagUserRequest', 'unit'],
     UpdateAccessKey: ['UpdateAccessKeyRequest', 'unit'],
     UpdateAssumeRolePolicy: ['UpdateAssumeRolePolicyRequest', 'unit'],
     UpdateRole: ['UpdateRoleRequest', 'UpdateRoleResponse'],
@@ -89,6 +101,18 @@ export const IAM_MODEL: WireModel = {
       Path: 'Path string',
       Tags: 'Tags Tag[]'
     },
+    CreatePolicyRequest: {
+      PolicyName: 'PolicyName string',
+      PolicyDocument: 'PolicyDocument string',
+      Path: 'Path string',
+      Description: 'Description string',
+      Tags: 'Tags Tag[]'
+    },
+    CreatePolicyVersionRequest: {
+      PolicyArn: 'PolicyArn string',
+      PolicyDocument: 'PolicyDocument string',
+      SetAsDefault: 'SetAsDefault boolean'
+    },
     CreateRoleRequest: {
       RoleName: 'RoleName string',
       AssumeRolePolicyDocument: 'AssumeRolePolicyDocument string',
@@ -113,6 +137,13 @@ export const IAM_MODEL: WireModel = {
     },
     DeleteLoginProfileRequest: {
       UserName: 'UserName string'
+    },
+    DeletePolicyRequest: {
+      PolicyArn: 'PolicyArn string'
+    },
+    DeletePolicyVersionRequest: {
+      PolicyArn: 'PolicyArn string',
+      VersionId: 'VersionId string'
     },
     DeleteRolePolicyRequest: {
       RoleName: 'RoleName string',
@@ -233,6 +264,16 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    ListPolicyTagsRequest: {
+      PolicyArn: 'PolicyArn string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListPolicyVersionsRequest: {
+      PolicyArn: 'PolicyArn string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
     ListRolePoliciesRequest: {
       RoleName: 'RoleName string',
       Marker: 'Marker string',
@@ -270,6 +311,11 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    ListUserTagsRequest: {
+      UserName: 'UserName string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
     ListUsersRequest: {
       PathPrefix: 'PathPrefix string',
       Marker: 'Marker string',
@@ -294,6 +340,10 @@ export const IAM_MODEL: WireModel = {
       InstanceProfileName: 'InstanceProfileName string',
       RoleName: 'RoleName string'
     },
+    SetDefaultPolicyVersionRequest: {
+      PolicyArn: 'PolicyArn string',
+      VersionId: 'VersionId string'
+    },
     Tag: {
       Key: 'Key string',
       Value: 'Value string'
@@ -302,16 +352,32 @@ export const IAM_MODEL: WireModel = {
       InstanceProfileName: 'InstanceProfileName string',
       Tags: 'Tags Tag[]'
     },
+    TagPolicyRequest: {
+      PolicyArn: 'PolicyArn string',
+      Tags: 'Tags Tag[]'
+    },
     TagRoleRequest: {
       RoleName: 'RoleName string',
+      Tags: 'Tags Tag[]'
+    },
+    TagUserRequest: {
+      UserName: 'UserName string',
       Tags: 'Tags Tag[]'
     },
     UntagInstanceProfileRequest: {
       InstanceProfileName: 'InstanceProfileName string',
       TagKeys: 'TagKeys string[]'
     },
+    UntagPolicyRequest: {
+      PolicyArn: 'PolicyArn string',
+      TagKeys: 'TagKeys string[]'
+    },
     UntagRoleRequest: {
       RoleName: 'RoleName string',
+      TagKeys: 'TagKeys string[]'
+    },
+    UntagUserRequest: {
+      UserName: 'UserName string',
       TagKeys: 'TagKeys string[]'
     },
     UpdateAccessKeyRequest: {
@@ -366,6 +432,12 @@ export const IAM_MODEL: WireModel = {
     },
     CreateInstanceProfileResponse: {
       InstanceProfile: 'InstanceProfile InstanceProfile'
+    },
+    CreatePolicyResponse: {
+      Policy: 'Policy Policy'
+    },
+    CreatePolicyVersionResponse: {
+      PolicyVersion: 'PolicyVersion PolicyVersion'
     },
     CreateRoleResponse: {
       Role: 'Role Role'
@@ -483,6 +555,16 @@ export const IAM_MODEL: WireModel = {
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
+    ListPolicyTagsResponse: {
+      Tags: 'Tags Tag[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListPolicyVersionsResponse: {
+      Versions: 'Versions PolicyVersion[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
     ListRolePoliciesResponse: {
       PolicyNames: 'PolicyNames string[member]',
       IsTruncated: 'IsTruncated boolean',
@@ -515,6 +597,11 @@ export const IAM_MODEL: WireModel = {
     },
     ListUserPoliciesResponse: {
       PolicyNames: 'PolicyNames string[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListUserTagsResponse: {
+      Tags: 'Tags Tag[member]',
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },

@@ -82,7 +82,7 @@ interface Others {
   readonly instances: Pick<Instance, 'account' | 'type' | 'state'>
   readonly instanceTypes: Pick<InstanceType, 'name' | 'vcpus' | 'memoryMiB'>
   readonly volumes: Pick<Volume, 'account' | 'sizeGiB'>
-  readonly users: User
+  readonly users: Pick<User, 'account' | 'name' | 'path' | 'id'>
 }
 type Tables = RowsOf<typeof tables> & Others
 

@@ -19,6 +19,7 @@ import type { AccountId } from '../../model/ids.ts'
 import type { Instance } from '../../model/records.ts'
 import { ofHost, type Scope } from '../scope.ts'
 import { account, count, like, prose, TEXT_MAX, time } from './columns.ts'
+import { tagsColumn, tagsText, withTags } from './iam-tags.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
@@ -26,11 +27,6 @@ import type { RowShape } from './rows.ts'
 
 const name = (max: number) => like<string>(new RegExp(`^[\\w+=,.@-]{1,${max}}$`))
 const path = like<string>(IAM_PATH)
-const tagsColumn = z
-  .string()
-  .max(TEXT_MAX)
-  .refine((text) => tagsOf(text) !== undefined, 'are no tags')
-const tagList = z.array(z.object({ key: z.string(), value: z.string() }))
 
 /** Tags are JSON. */
 type RoleRow = Omit<Role, 'tags'> & { readonly tags: string }
@@ -128,7 +124,7 @@ export const roles = noun({
   }),
   writes: ({ db }: Session<Tables>) => ({
     insertRole: (role: Role) =>
-      insertOr('exists', db, 'roles', { ...role, tags: JSON.stringify(role.tags) }),
+      insertOr('exists', db, 'roles', { ...role, tags: tagsText(role.tags) }),
     async updateRole({ account, name }: Key, change: RoleChange): Promise<void> {
       await db
         .updateTable('roles')
@@ -143,7 +139,7 @@ export const roles = noun({
     insertInstanceProfile: (profile: InstanceProfile) =>
       insertOr('exists', db, 'instanceProfiles', {
         ...profile,
-        tags: JSON.stringify(profile.tags),
+        tags: tagsText(profile.tags),
       }),
     async updateInstanceProfile({ account, name }: Key, change: ProfileChange): Promise<void> {
       await db
@@ -211,23 +207,9 @@ async function hostsWith(
   return scopes
 }
 
-function withTags<Row extends { readonly tags: string }>(
-  row: Row,
-): Omit<Row, 'tags'> & { readonly tags: readonly IamTag[] } {
-  return { ...row, tags: tagsOf(row.tags) ?? [] }
-}
-
-function tagsOf(text: string): readonly IamTag[] | undefined {
-  try {
-    return tagList.safeParse(JSON.parse(text)).data
-  } catch {
-    return undefined
-  }
-}
-
 function columnsOf<Change extends { readonly tags?: readonly IamTag[] }>({
   tags,
   ...others
 }: Change): Omit<Change, 'tags'> & { readonly tags?: string } {
-  return tags === undefined ? others : { ...others, tags: JSON.stringify(tags) }
+  return tags === undefined ? others : { ...others, tags: tagsText(tags) }
 }

@@ -7,17 +7,21 @@
  * policy outlives its owner.
  */
 import { z } from 'zod'
-import type { AccessKeyRecord, IdentityPolicy, User } from '../../model/account-records.ts'
+import type { AccessKeyRecord, IamTag, IdentityPolicy, User } from '../../model/account-records.ts'
 import { IAM_PATH, USER_ID } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { account, like, TEXT_MAX, time } from './columns.ts'
+import { tagsColumn, tagsText, withTags } from './iam-tags.ts'
 import { insertOr, unless } from './insert.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 
 const NAME = '[\\w+=,.@-]{1,64}'
 
+/** Tags are JSON; null is written by an older daemon. */
+type UserRow = Omit<User, 'tags'> & { readonly tags: string | null }
+
 const tables = {
-  users: table<User>({
+  users: table<UserRow>({
     name: 'users',
     key: ['account', 'name'],
     cached: false,
@@ -26,6 +30,7 @@ const tables = {
       name: like<string>(new RegExp(`^${NAME}$`)),
       id: like<string>(USER_ID),
       path: like<string>(IAM_PATH).nullable(),
+      tags: tagsColumn.nullable(),
       createdAt: time,
     }),
   }),
@@ -49,6 +54,7 @@ interface Others {
 }
 type Tables = RowsOf<typeof tables> & Others
 
+type UserKey = Pick<User, 'account' | 'name'>
 /** A policy without its contents. */
 type PolicyKey = Omit<IdentityPolicy, 'document'>
 
@@ -59,11 +65,12 @@ export const users = noun({
     /** By name. */
     async users(account: AccountId): Promise<readonly User[]> {
       const query = db.selectFrom('users').selectAll().where('account', '=', account)
-      return rows.parse(tables.users, await query.orderBy('name').execute())
+      return rows.parse(tables.users, await query.orderBy('name').execute()).map(withTags)
     },
     async user(account: AccountId, name: string): Promise<User | undefined> {
       const query = db.selectFrom('users').selectAll().where('account', '=', account)
-      return rows.parse(tables.users, await query.where('name', '=', name).execute())[0]
+      const found = await query.where('name', '=', name).execute()
+      return rows.parse(tables.users, found).map(withTags)[0]
     },
     /** The policies of one owner, or of all of the account, by owner, kind and name. */
     async identityPolicies(
@@ -86,14 +93,27 @@ export const users = noun({
         .where('name', '=', name)
         .execute()
     return {
-      insertUser: ({ path = null, ...user }: Omit<User, 'path'> & Partial<Pick<User, 'path'>>) =>
-        insertOr('exists', db, 'users', { ...user, path }),
+      insertUser: ({
+        path = null,
+        tags = [],
+        ...user
+      }: Omit<User, 'path' | 'tags'> & Partial<Pick<User, 'path' | 'tags'>>) =>
+        insertOr('exists', db, 'users', { ...user, path, tags: tagsText(tags) }),
+      /** Sets all tags of a user. */
+      async tagUser({ account, name }: UserKey, tags: readonly IamTag[]): Promise<void> {
+        await db
+          .updateTable('users')
+          .set({ tags: tagsText(tags) })
+          .where('account', '=', account)
+          .where('name', '=', name)
+          .execute()
+      },
       /**
        * Gives a user another name or path. Its keys and policies go with it. `exists` when another
        * has the name.
        */
       async moveUser(
-        { account, name }: Pick<User, 'account' | 'name'>,
+        { account, name }: UserKey,
         to: Pick<User, 'name' | 'path'>,
       ): Promise<'done' | 'exists'> {
         const moved = await unless('duplicate', 'exists', () =>
@@ -119,7 +139,7 @@ export const users = noun({
           .execute()
         return 'done'
       },
-      async deleteUser({ account, name }: Pick<User, 'account' | 'name'>): Promise<void> {
+      async deleteUser({ account, name }: UserKey): Promise<void> {
         await db
           .deleteFrom('users')
           .where('account', '=', account)
@@ -138,6 +158,7 @@ export const users = noun({
   },
   touches: {
     insertUser: nobody,
+    tagUser: nobody,
     moveUser: nobody,
     deleteUser: nobody,
     putIdentityPolicy: nobody,
@@ -145,6 +166,7 @@ export const users = noun({
   },
   inCopy: {
     insertUser: async (tx, { account, name }) => (await tx.user(account, name)) !== undefined,
+    tagUser: async (tx, { account, name }) => (await tx.user(account, name)) !== undefined,
     moveUser: async (tx, { account }, { name }) => (await tx.user(account, name)) !== undefined,
     deleteUser: always,
     putIdentityPolicy: async (tx, { account, owner, kind, name, document }) =>

@@ -94,6 +94,19 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
     const { decoded, ...rest } = said
     expect(rest).toEqual({
       made: ['dev', '/', 'arn:aws:iam::000000000001:user/dev', 'AIDA', 'EntityAlreadyExists'],
+      userTags: [
+        [{ Key: 'a', Value: '1' }],
+        [{ Key: 'A', Value: '2' }],
+        [{ Key: 'A', Value: '2' }],
+      ],
+      ownPolicy: {
+        arn: 'arn:aws:iam::000000000001:policy/team/own',
+        read: ['v1', 1, 'd', [{ Key: 'a', Value: 'b' }], 'v2'],
+        ...{ document: true, versions: ['v2', 'v1'], local: true, attached: ['own'] },
+        rights: ['OK', 'UnauthorizedOperation', 'OK', 'UnauthorizedOperation'],
+        held: ['DeleteConflict', 'DeleteConflict', 'DeleteConflict'],
+        ...{ cloud: 'AccessDenied', gone: 'NoSuchEntity' },
+      },
       nothing: [
         ...['UnauthorizedOperation', 'UnauthorizedOperation', 'AccessDenied'],
         'arn:aws:iam::000000000001:user/dev',

@@ -139,6 +139,7 @@ export function describeRoundTrips(begin: () => Promise<StoreFixture>): void {
         id: `AIDA${'A'.repeat(17)}`,
         createdAt: given.NOW,
       }
+      const tags = [{ key: 'k', value: 'v' }]
       const policy = {
         account: given.ACCOUNT,
         owner: 'user/dev',
@@ -151,6 +152,7 @@ export function describeRoundTrips(begin: () => Promise<StoreFixture>): void {
         await tx.insertAccessKey({ ...key, status: 'limited', rights: 'policies' })
         expect(await tx.insertUser(user)).toBe('done')
         expect(await tx.insertUser(user)).toBe('exists')
+        await tx.tagUser(user, tags)
         await tx.putIdentityPolicy({ ...policy, document: '{}' })
         await tx.putIdentityPolicy({ ...policy, document: '[]' })
         await tx.putIdentityPolicy({ ...policy, kind: 'managed', document: '' })
@@ -168,7 +170,7 @@ export function describeRoundTrips(begin: () => Promise<StoreFixture>): void {
         expect(await tx.accessKey('AKIA2')).toMatchObject({
           ...{ status: 'limited', rights: 'policies', accountStatus: 'disabled' },
         })
-        expect(await tx.users(given.ACCOUNT)).toStrictEqual([{ ...user, path: null }])
+        expect(await tx.users(given.ACCOUNT)).toStrictEqual([{ ...user, path: null, tags }])
         expect(await tx.users(given.OTHER_ACCOUNT)).toStrictEqual([])
         expect(await tx.identityPolicies(given.ACCOUNT, 'user/dev')).toStrictEqual([
           { ...policy, document: '[]' },

@@ -1,6 +1,6 @@
-/** The `Store` contract: roles, instance profiles, and users who move. */
+/** The `Store` contract: roles, instance profiles, own policies, and users who move. */
 import { describe, expect, it } from 'vitest'
-import type { InstanceProfile, Role } from '../../../src/model/account-records.ts'
+import type { InstanceProfile, OwnPolicy, Role } from '../../../src/model/account-records.ts'
 import { INSTANCE_OPTIONS } from '../../../src/model/instance-options.ts'
 import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
@@ -78,12 +78,52 @@ export function describeRoles(begin: () => Promise<StoreFixture>): void {
       expect(found?.options?.profile).toEqual(options.profile)
     })
 
+    it('own policies: the version that counts, all versions, and their end', async () => {
+      const policy: OwnPolicy = {
+        ...{ ...OF, name: 'own', id: 'ANPAAAAAAAAAAAAAAAAAA', path: '/team/', description: 'd' },
+        ...{ tags: [{ key: 'k', value: 'v' }], defaultVersion: 1, lastVersion: 1 },
+        updatedAt: given.NOW,
+      }
+      const first = { ...OF, policy: 'own', version: 1, document: '{"ä":1}' }
+      const second = { ...first, version: 2, document: '[]' }
+      const outcomes = await fixture.store.change(async (tx) => [
+        await tx.insertOwnPolicy(policy),
+        await tx.insertOwnPolicy(policy),
+        await tx.insertOwnPolicyVersion(first),
+        await tx.insertOwnPolicyVersion(second),
+        await tx.insertOwnPolicyVersion(second),
+        await tx.insertOwnPolicy({ ...policy, account: given.OTHER_ACCOUNT }),
+        await tx.insertOwnPolicyVersion({ ...first, account: given.OTHER_ACCOUNT }),
+      ])
+      expect(outcomes).toEqual(['done', 'exists', 'done', 'done', 'exists', 'done', 'done'])
+      const documents = async () =>
+        (
+          await fixture.peer.read((tx) => tx.ownPolicyDocuments(given.ACCOUNT, ['none', 'own']))
+        ).map(({ name, document }) => [name, document])
+      expect(await documents()).toEqual([['own', first.document]])
+      const change = { defaultVersion: 2, lastVersion: 2, tags: [] }
+      await fixture.store.change((tx) => tx.updateOwnPolicy(policy, change))
+      expect(await documents()).toEqual([['own', '[]']])
+      await fixture.store.change((tx) => tx.deleteOwnPolicyVersion(first))
+      await fixture.peer.read(async (tx) => {
+        expect(await tx.ownPolicies(given.ACCOUNT)).toEqual([{ ...policy, ...change }])
+        expect(await tx.ownPolicyVersions(policy)).toEqual([second])
+      })
+      await fixture.store.change((tx) => tx.deleteOwnPolicy(policy))
+      await fixture.peer.read(async (tx) => {
+        expect(await tx.ownPolicy(given.ACCOUNT, 'own')).toBeUndefined()
+        expect(await tx.ownPolicyVersions(policy)).toEqual([])
+        expect(await tx.ownPolicy(given.OTHER_ACCOUNT, 'own')).toMatchObject({ path: '/team/' })
+      })
+    })
+
     it('and users keep keys and policies when they move', async () => {
       const user = { ...OF, name: 'dev', id: 'AIDAAAAAAAAAAAAAAAAAA' }
+      const tags = [{ key: 'k', value: 'v' }]
       const policy = { kind: 'managed', name: 'arn:p', document: '' } as const
       const key = { id: 'AKIAUSERSKEY', secret: 's', account: given.ACCOUNT, user: 'dev' }
       const outcomes = await fixture.store.change(async (tx) => {
-        await tx.insertUser(user)
+        await tx.insertUser({ ...user, tags })
         await tx.insertUser({ ...user, name: 'other', path: '/team/' })
         await tx.insertAccessKey(key)
         await tx.putIdentityPolicy({ ...policy, account: given.ACCOUNT, owner: 'user/dev' })
@@ -95,7 +135,9 @@ export function describeRoles(begin: () => Promise<StoreFixture>): void {
       expect(outcomes).toEqual(['exists', 'done'])
       await fixture.peer.read(async (tx) => {
         expect(await tx.user(given.ACCOUNT, 'dev')).toBeUndefined()
-        expect(await tx.user(given.ACCOUNT, 'ops')).toEqual({ ...user, name: 'ops', path: '/x/' })
+        expect(await tx.user(given.ACCOUNT, 'ops')).toEqual({
+          ...{ ...user, name: 'ops', path: '/x/', tags },
+        })
         expect(await tx.identityPolicies(given.ACCOUNT, 'user/ops')).toHaveLength(1)
         const found = await tx.accessKey(key.id)
         expect(found).toMatchObject({ user: 'ops', userPath: '/x/', userId: user.id })

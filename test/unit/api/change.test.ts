@@ -138,6 +138,28 @@ const withKey: Row['before'] = async (fixture) => {
   } as const
   await fixture.cloud.store.change((tx) => tx.insertAccessKey({ ...key, status: 'limited' }))
 }
+/** A policy of two versions, for actions of IAM. */
+const POLICY = { PolicyArn: `arn:aws:iam::${ALICE}:policy/own` }
+const withPolicy: Row['before'] = ({ cloud }) =>
+  cloud.store.change(async (tx) => {
+    const at = '2026-11-22T08:00:00.000Z'
+    await tx.insertOwnPolicy({
+      ...{ account: ALICE, name: 'own', id: 'ANPAAAAAAAAAAAAAAAAAA', path: '/', description: '' },
+      ...{ tags: [{ key: 'k', value: 'v' }], defaultVersion: 1, lastVersion: 2 },
+      ...{ createdAt: at, updatedAt: at },
+    })
+    const version = { account: ALICE, policy: 'own', document: DOCUMENT, createdAt: at }
+    await tx.insertOwnPolicyVersion({ ...version, version: 1 })
+    await tx.insertOwnPolicyVersion({ ...version, version: 2 })
+  })
+const withOneVersion: Row['before'] = async (fixture) => {
+  await withPolicy(fixture)
+  const version = { account: ALICE, policy: 'own', version: 2 }
+  await fixture.cloud.store.change((tx) => tx.deleteOwnPolicyVersion(version))
+}
+const ofPolicy =
+  (more: object = {}) =>
+  () => ({ ...POLICY, ...more })
 const ofUser =
   (more: object = {}) =>
   () => ({ UserName: USER, ...more })
@@ -147,6 +169,19 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   UpdateUser: [{ before: withKey, input: ofUser({ NewUserName: 'ops' }), sees: [] }],
   CreateUser: [{ input: ofUser(), sees: [] }],
   DeleteUser: [{ before: withUser, input: ofUser(), sees: [] }],
+  TagUser: [{ before: withUser, input: ofUser({ Tags: [{ Key: 'k', Value: 'v' }] }), sees: [] }],
+  UntagUser: [{ before: withUser, input: ofUser({ TagKeys: ['k'] }), sees: [] }],
+  CreatePolicy: [{ input: () => ({ PolicyName: 'p', PolicyDocument: DOCUMENT }), sees: [] }],
+  DeletePolicy: [{ before: withOneVersion, input: ofPolicy(), sees: [] }],
+  CreatePolicyVersion: [
+    { before: withPolicy, input: ofPolicy({ PolicyDocument: DOCUMENT }), sees: [] },
+  ],
+  DeletePolicyVersion: [{ before: withPolicy, input: ofPolicy({ VersionId: 'v2' }), sees: [] }],
+  SetDefaultPolicyVersion: [{ before: withPolicy, input: ofPolicy({ VersionId: 'v2' }), sees: [] }],
+  TagPolicy: [
+    { before: withPolicy, input: ofPolicy({ Tags: [{ Key: 'a', Value: 'b' }] }), sees: [] },
+  ],
+  UntagPolicy: [{ before: withPolicy, input: ofPolicy({ TagKeys: ['k'] }), sees: [] }],
   CreateAccessKey: [{ before: withUser, input: ofUser(), sees: [] }],
   UpdateAccessKey: [
     { before: withKey, input: ofUser({ AccessKeyId: KEY_OF_USER, Status: 'Inactive' }), sees: [] },

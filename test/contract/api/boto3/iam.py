@@ -25,12 +25,53 @@ POLICY = {
 }
 
 iam, ec2 = client_of('iam'), client_of('ec2')
-made = iam.create_user(UserName='dev')['User']
+made = iam.create_user(UserName='dev', Tags=[{'Key': 'a', 'Value': '1'}])['User']
+iam.tag_user(UserName='dev', Tags=[{'Key': 'A', 'Value': '2'}, {'Key': 'team', 'Value': 'blue'}])
+iam.untag_user(UserName='dev', TagKeys=['TEAM'])
+user_tags = [made['Tags'], iam.get_user(UserName='dev')['User']['Tags'], iam.list_user_tags(UserName='dev')['Tags']]
 twice = result_of(iam.create_user, UserName='DEV')
 key = iam.create_access_key(UserName='dev')['AccessKey']
 keys = {'aws_access_key_id': key['AccessKeyId'], 'aws_secret_access_key': key['SecretAccessKey']}
 own_ec2, own_iam, own_sts = (client_of(service, **keys) for service in ('ec2', 'iam', 'sts'))
 
+OWN = {'Version': '2012-10-17', 'Statement': {'Effect': 'Allow', 'Action': 'ec2:DescribeVpcs', 'Resource': '*'}}
+WIDER = {**OWN, 'Statement': {**OWN['Statement'], 'Action': ['ec2:DescribeVpcs', 'ec2:DescribeSubnets']}}
+
+
+def own_policies():
+    """resource "aws_iam_policy" and its attachment to a user: create, read, change, destroy."""
+    policy = iam.create_policy(
+        PolicyName='own', Path='/team/', PolicyDocument=json.dumps(OWN), Description='d', Tags=[{'Key': 'a', 'Value': 'b'}],
+    )['Policy']
+    arn = {'PolicyArn': policy['Arn']}
+    iam.get_waiter('policy_exists').wait(**arn)
+    iam.attach_user_policy(UserName='dev', **arn)
+    rights = [result_of(own_ec2.describe_vpcs), result_of(own_ec2.describe_subnets)]
+    made = iam.create_policy_version(PolicyDocument=json.dumps(WIDER), SetAsDefault=True, **arn)['PolicyVersion']
+    rights += [result_of(own_ec2.describe_subnets)]
+    iam.set_default_policy_version(VersionId='v1', **arn)
+    rights += [result_of(own_ec2.describe_subnets)]
+    held = [result_of(iam.delete_policy, **arn), result_of(iam.delete_policy_version, VersionId='v1', **arn)]
+    read = iam.get_policy(**arn)['Policy']
+    seen = {
+        'arn': read['Arn'],
+        'read': [read['DefaultVersionId'], read['AttachmentCount'], read['Description'], read['Tags'], made['VersionId']],
+        'document': iam.get_policy_version(VersionId='v2', **arn)['PolicyVersion']['Document'] == WIDER,
+        'versions': [one['VersionId'] for one in iam.list_policy_versions(**arn)['Versions']],
+        'local': [one['Arn'] for one in iam.list_policies(Scope='Local', PathPrefix='/team/')['Policies']] == [read['Arn']],
+        'attached': [one['PolicyName'] for one in iam.list_attached_user_policies(UserName='dev', PathPrefix='/team/')['AttachedPolicies']],
+        'rights': rights,
+        'held': held,
+        'cloud': result_of(iam.tag_policy, PolicyArn=READING, Tags=[{'Key': 'a', 'Value': 'b'}]),
+    }
+    iam.detach_user_policy(UserName='dev', **arn)
+    held.append(result_of(iam.delete_policy, **arn))
+    iam.delete_policy_version(VersionId='v2', **arn)
+    iam.delete_policy(**arn)
+    return seen | {'gone': result_of(iam.get_policy, **arn)}
+
+
+own_policy = own_policies()
 nothing = [
     result_of(own_ec2.describe_instances),
     result_of(own_ec2.terminate_instances, InstanceIds=[INSTANCE], DryRun=True),
@@ -96,6 +137,8 @@ iam.detach_user_policy(UserName='dev', PolicyArn=READING)
 iam.delete_user(UserName='dev')
 print(json.dumps({
     'made': [made['UserName'], made['Path'], made['Arn'], made['UserId'][:4], twice],
+    'userTags': user_tags,
+    'ownPolicy': own_policy,
     'nothing': nothing,
     'reading': reading,
     'wrong': wrong,
