@@ -251,6 +251,7 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
     ({ role }) => ({ RoleName: role, PolicyDocument: trustOf('000000000001') }),
   ],
   UpdateRole: [({ role }) => ({ RoleName: role, Description: 'd' })],
+  UpdateRoleDescription: [({ role }) => ({ RoleName: role, Description: 'd' })],
   UpdateUser: [
     ({ user }) => ({ UserName: user, NewPath: '/team/' }),
     ({ user }) => ({ UserName: 'none', NewUserName: user }),

@@ -4,6 +4,7 @@ import { changeAction } from '../change.ts'
 import {
   dhcpOptionsIdSchema,
   ownDhcpOptions,
+  replacedDhcpOptions,
   requireDhcpOptions,
 } from '../networks/dhcp-options.ts'
 import { dependencies } from '../networks/vpcs.ts'
@@ -18,6 +19,8 @@ export const deleteDhcpOptions = changeAction({
   async change(tx, { DhcpOptionsId: id }, { account }) {
     const own = await ownDhcpOptions(tx, account)
     if (own.some((one) => one === id)) throw dependencies('dhcpOptions', id)
+    // Ansible deletes the set that a VPC had before.
+    if ((await replacedDhcpOptions(tx, account)).some((one) => one === id)) return
     await requireDhcpOptions(tx, account, id)
     if ((await tx.deleteDhcpOptions(id)) === 'in-use') throw dependencies('dhcpOptions', id)
     await tx.deleteTagsOf(id)

@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { IAM_ID_BYTES, iamId } from '../../model/iam-names.ts'
-import { refuseWithPolicies } from '../accounts/identity-policies.ts'
 import {
   iamTagsSchema,
   tagKeysSchema,
@@ -11,6 +10,7 @@ import {
   withoutTags,
   withTags,
 } from '../accounts/iam-tags.ts'
+import { refuseWithPolicies } from '../accounts/identity-policies.ts'
 import {
   descriptionSchema,
   ROLES_MAX,
@@ -108,6 +108,18 @@ export const updateRole = changeAction({
       maxSessionSeconds: MaxSessionDuration ?? role.maxSessionSeconds,
     })
   },
+})
+
+/** UpdateRoleDescription: what Terraform calls for a new description. */
+export const updateRoleDescription = changeAction({
+  name: 'UpdateRoleDescription',
+  input: z.strictObject({ ...ofRole, Description: descriptionSchema }),
+  async change(tx, { RoleName, Description: description }, { account }) {
+    const role = await requireRole(tx, account, RoleName)
+    await tx.updateRole(role, { description })
+    return { ...role, description }
+  },
+  view: (role) => ({ Role: wholeRoleView(role) }),
 })
 
 /** UpdateAssumeRolePolicy: who may assume it from now on. Sessions that there are go on. */

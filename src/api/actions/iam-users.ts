@@ -3,7 +3,6 @@ import { z } from 'zod'
 import type { User } from '../../model/account-records.ts'
 import { refused } from '../../model/errors.ts'
 import { IAM_ID_BYTES, iamId } from '../../model/iam-names.ts'
-import { refuseWithPolicies } from '../accounts/identity-policies.ts'
 import {
   iamTagsSchema,
   tagKeysSchema,
@@ -12,6 +11,7 @@ import {
   withoutTags,
   withTags,
 } from '../accounts/iam-tags.ts'
+import { refuseWithPolicies } from '../accounts/identity-policies.ts'
 import {
   limitExceeded,
   listUsers,

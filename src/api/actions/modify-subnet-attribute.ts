@@ -22,10 +22,11 @@ const attributes = {
     'resource-name',
     'PrivateDnsHostnameTypeOnLaunch: the host name of an instance is its id',
   ),
+  // Terraform sets it to false for every subnet that does not say so.
   EnableResourceNameDnsARecordOnLaunch: only(
     'EnableResourceNameDnsARecordOnLaunch',
-    true,
-    'every instance has a name',
+    false,
+    'the id of every instance is its name in DNS anyway',
   ),
   EnableResourceNameDnsAAAARecordOnLaunch: only(
     'EnableResourceNameDnsAAAARecordOnLaunch',

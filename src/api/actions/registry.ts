@@ -205,6 +205,7 @@ export {
   untagRole,
   updateAssumeRolePolicy,
   updateRole,
+  updateRoleDescription,
 } from './iam-roles.ts'
 export {
   createUser,

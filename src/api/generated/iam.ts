@@ -78,6 +78,7 @@ export const IAM_MODEL: WireModel = {
     UpdateAccessKey: ['UpdateAccessKeyRequest', 'unit'],
     UpdateAssumeRolePolicy: ['UpdateAssumeRolePolicyRequest', 'unit'],
     UpdateRole: ['UpdateRoleRequest', 'UpdateRoleResponse'],
+    UpdateRoleDescription: ['UpdateRoleDescriptionRequest', 'UpdateRoleDescriptionResponse'],
     UpdateUser: ['UpdateUserRequest', 'unit']
   },
   inputs: {
@@ -388,6 +389,10 @@ export const IAM_MODEL: WireModel = {
     UpdateAssumeRolePolicyRequest: {
       RoleName: 'RoleName string',
       PolicyDocument: 'PolicyDocument string'
+    },
+    UpdateRoleDescriptionRequest: {
+      RoleName: 'RoleName string',
+      Description: 'Description string'
     },
     UpdateRoleRequest: {
       RoleName: 'RoleName string',
@@ -705,6 +710,9 @@ export const IAM_MODEL: WireModel = {
     Tag: {
       Key: 'Key string',
       Value: 'Value string'
+    },
+    UpdateRoleDescriptionResponse: {
+      Role: 'Role Role'
     },
     UpdateRoleResponse: {},
     User: {

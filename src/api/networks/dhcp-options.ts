@@ -35,11 +35,26 @@ export async function ownDhcpOptions(
   tx: ReadTx,
   account: AccountId,
 ): Promise<readonly DhcpOptionsId[]> {
+  const sets = await cloudsOwn(tx, account)
+  return sets.filter(({ isUsed }) => isUsed).map(({ id }) => id)
+}
+
+/** The ids of the cloud's own sets that went when their VPCs got others. */
+export async function replacedDhcpOptions(
+  tx: ReadTx,
+  account: AccountId,
+): Promise<readonly DhcpOptionsId[]> {
+  const sets = await cloudsOwn(tx, account)
+  return sets.filter(({ isUsed }) => !isUsed).map(({ id }) => id)
+}
+
+async function cloudsOwn(tx: ReadTx, account: AccountId) {
   const vpcs = await tx.vpcs({ account })
   const dns = await tx.vpcDns(vpcs.map(({ id }) => id))
-  return dns
-    .filter(({ options }) => options === null)
-    .map(({ vpc }) => derivedId('dopt', vpc) as DhcpOptionsId)
+  return dns.map(({ vpc, options }) => ({
+    id: derivedId('dopt', vpc) as DhcpOptionsId,
+    isUsed: options === null,
+  }))
 }
 
 /** `InvalidDhcpOptionID.NotFound`. */

@@ -107,6 +107,7 @@ describe.skipIf(!existsSync(PYTHON))('roles', () => {
       listed: {
         ...{ roles: ['web'], none: [], inline: ['own'], document: true },
         ...{ attached: ['AmazonEC2ReadOnlyAccess'], entities: ['web'], description: 'e' },
+        described: 'f',
         tags: [{ Key: 'TEAM', Value: 'blue' }],
       },
       session: {

@@ -64,6 +64,7 @@ export const ROLE_ROWS = {
   CreateRole: [{ input: ofRole({ AssumeRolePolicyDocument: TRUST }), sees: [] }],
   DeleteRole: [{ before: alone, input: ofRole(), sees: [] }],
   UpdateRole: [{ before: whole, input: ofRole({ Description: 'd' }), sees: [] }],
+  UpdateRoleDescription: [{ before: whole, input: ofRole({ Description: 'd' }), sees: [] }],
   UpdateAssumeRolePolicy: [
     { before: whole, input: ofRole({ PolicyDocument: CLOSED }), sees: ['own'] },
   ],

@@ -57,6 +57,7 @@ listed = {
     'entities': [one['RoleName'] for one in iam.list_entities_for_policy(PolicyArn=READING)['PolicyRoles']],
     'tags': iam.list_role_tags(RoleName='web')['Tags'],
     'description': iam.get_role(RoleName='web')['Role']['Description'],
+    'described': iam.update_role_description(RoleName='web', Description='f')['Role']['Description'],
 }
 
 assumed = sts.assume_role(RoleArn=role['Arn'], RoleSessionName='me')

@@ -80,6 +80,10 @@ def make():
         VpcId=vpc, CidrBlock='10.8.1.0/24', AvailabilityZone=zone, TagSpecifications=named('subnet', 'front')
     )['Subnet']['SubnetId']
     client.get_waiter('subnet_available').wait(SubnetIds=[subnet])
+    # Terraform makes each subnet what its configuration says, by its own defaults.
+    shown = only(client.describe_subnets(SubnetIds=[subnet])['Subnets'])['PrivateDnsNameOptionsOnLaunch']
+    assert shown['EnableResourceNameDnsARecord'] is False
+    client.modify_subnet_attribute(SubnetId=subnet, EnableResourceNameDnsARecordOnLaunch={'Value': False})
     client.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={'Value': True})
     client.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={'Value': False})
     read = only(client.describe_subnets(Filters=of_vpc(vpc, {'tag:Name': 'front'}))['Subnets'])

@@ -79,7 +79,7 @@ describe('subnetView', () => {
               EnableDns64: false,
               PrivateDnsNameOptionsOnLaunch: {
                 HostnameType: 'resource-name',
-                EnableResourceNameDnsARecord: true,
+                EnableResourceNameDnsARecord: false,
                 EnableResourceNameDnsAAAARecord: false,
               },
               State: 'available',
