@@ -85,9 +85,12 @@ type Draft =
   | { readonly kind: 'structure'; readonly fields: Map<Field, Draft> }
   | { readonly kind: 'list'; readonly items: Map<number, Draft> }
 
+/** What older clients send in each form, too; EC2 goes by the headers. */
+const OF_SIGNATURES: ReadonlySet<string> = new Set(['Timestamp', 'X-Amz-Security-Token'])
+
 /**
  * The input object of an action in the SDK's member names and types, from all parameters except
- * `Action` and `Version`.
+ * `Action`, `Version` and what belongs to signatures.
  *
  * List items are numbered from 0 or from 1. A single one without a number (`KeyName=a`,
  * `Filter.Name=a`) comes before those with one. `.member.` before a number, as in other services of
@@ -104,6 +107,7 @@ export function decodeInput(
   const root: Draft = { kind: 'structure', fields: new Map() }
   for (const { name, value } of parameters) {
     if (name === 'Action' || name === 'Version') continue
+    if (OF_SIGNATURES.has(name) && !input.byWireName.has(name)) continue
     const path = name.split('.').filter((step, at, steps) => !isListMarker(step, steps[at + 1]))
     if (path.length > MAX_NESTING) throw unknown(name)
     place({ name, value, path }, 0, { kind: 'structure', structure: input }, root)

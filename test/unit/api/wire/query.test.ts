@@ -98,6 +98,12 @@ describe('a form', () => {
   })
 })
 
+it('parameters of signatures, as AWS SDK for Ruby v1 sends them, are no input', () => {
+  const form = 'InstanceId.1=a&Timestamp=2026-11-29T19%3A00%3A00Z&X-Amz-Security-Token=t'
+  expect(decode('DescribeInstances', form)).toEqual({ InstanceIds: ['a'] })
+  expect(() => decode('DescribeInstances', 'Timestamps=x')).toThrow('Timestamps')
+})
+
 describe('lists', () => {
   it('are in the order of their numbers, whatever the order sent, with gaps closed', () => {
     expect(decode('DescribeInstances', 'InstanceId.10=c&InstanceId.2=b&InstanceId.1=a')).toEqual({
