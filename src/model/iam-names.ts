@@ -19,7 +19,7 @@ export const POLICY_ID = /^ANPA[A-Z2-7]{17}$/
 /** The longest name of a user or role. */
 const IAM_NAME_MAX = 64
 /** The longest name of a policy. */
-export const POLICY_NAME_MAX = 128
+const POLICY_NAME_MAX = 128
 /** The longest ARN of an account's own policy, in characters. */
 export const POLICY_ARN_MAX = 128
 /** The longest name of an instance profile. */
