@@ -38,13 +38,13 @@ async function container(tokens: 'required' | 'optional') {
   const format = ['--format', '{{.State.Pid}}', `atoll-${id}`]
   const { stdout } = await execute('docker', [...engine, 'inspect', ...format])
   const network = `--net=/proc/${stdout.trim()}/ns/net`
-  const within = async (argv: readonly string[]): Promise<unknown> => {
+  const within = async (...argv: readonly string[]): Promise<string> => {
     const { exitCode, stdout: said, stderr } = await execute('nsenter', [network, '--', ...argv])
     if (exitCode !== 0) throw new Error(stderr)
-    return JSON.parse(said)
+    return said
   }
-  const ask = (settings: object, ...paths: readonly string[]) =>
-    within([process.execPath, ASK_METADATA, JSON.stringify(settings), ...paths])
+  const ask = async (settings: object, ...paths: readonly string[]): Promise<unknown> =>
+    JSON.parse(await within(process.execPath, ASK_METADATA, JSON.stringify(settings), ...paths))
   return { id, ask, within }
 }
 
@@ -99,10 +99,33 @@ describe('in another container', () => {
 
   report.passes('reads the region, and no credentials where there is no role', async () => {
     const { within } = await container('required')
-    expect(await within(['/usr/bin/python3', '-c', BOTO_PROGRAM])).toEqual([
+    expect(JSON.parse(await within('/usr/bin/python3', '-c', BOTO_PROGRAM))).toEqual([
       at.cloud.credentials.region,
       {},
     ])
+  })
+})
+
+describe('in a third container', () => {
+  const report = reportOf(
+    'ec2metadata of cloud-utils',
+    () => debianVersion('cloud-guest-utils'),
+    'In the network of a container.',
+  )
+
+  report.passes('shows all that it knows', async () => {
+    const { id, within } = await container('required')
+    const instance = await at.calls.look(id)
+    const said = await within('/usr/bin/ec2metadata')
+    const shown = Object.fromEntries(
+      said.split('\n').map((line) => /^([\w-]+): ?(.*)$/.exec(line)?.slice(1, 3) ?? ['', '']),
+    )
+    expect(shown).toMatchObject({
+      ...{ 'ami-id': at.image, 'instance-id': id, 'instance-type': instance.InstanceType },
+      ...{ 'availability-zone': 'atoll-1a', region: at.cloud.credentials.region },
+      ...{ 'local-ipv4': instance.PrivateIpAddress, 'security-groups': 'default' },
+      ...{ mac: instance.NetworkInterfaces?.[0]?.MacAddress, 'ami-launch-index': '0' },
+    })
   })
 })
 

@@ -50,6 +50,10 @@ describe('boto3', () => {
     () => debianVersion('python3-boto3'),
     'Every waiter, every paginator with pages of five items, and every filter that botocore documents, of all actions that Atoll answers.',
   )
+  report.excludes(
+    'programs of Debian 12 that have no setting for the address (fence_aws, awsvip)',
+    'its botocore does not read AWS_ENDPOINT_URL',
+  )
 
   report.passes(
     'waiters',
@@ -192,7 +196,11 @@ describe('the AWS SDK for JavaScript', () => {
     async () => {
       const rows: Outcome[] = []
       for (const [name, paginate] of Object.entries(ec2))
-        if (isPaginator(name, paginate) && names.some((one) => `paginate${one}` === name))
+        if (
+          isPaginator(name, paginate) &&
+          name !== NO_LISTS &&
+          names.some((one) => `paginate${one}` === name)
+        )
           rows.push(await pageThrough(name, paginate))
       const shown = rows.filter(([name]) => !empty.has(name.replace(/^paginate|:.*/g, '')))
       report.add(shown.map(([what, said]) => ({ what, said })))
@@ -201,6 +209,9 @@ describe('the AWS SDK for JavaScript', () => {
     LONG_MS,
   )
 })
+
+/** It needs the id of a list, and there are none. */
+const NO_LISTS = 'paginateGetManagedPrefixListEntries'
 
 type Paginate = (
   settings: { client: ec2.EC2Client; pageSize?: number },
@@ -219,9 +230,14 @@ async function neededBy(action: string): Promise<object> {
     DescribeLaunchTemplateVersions: { Versions: ['$Latest'] },
     DescribeStaleSecurityGroups: { VpcId },
     GetSecurityGroupsForVpc: { VpcId },
-    GetManagedPrefixListEntries: { PrefixListId: 'pl-00000000' },
   }
   return needed[action] ?? {}
+}
+
+/** A reservation may be on two pages, each with some of its instances. */
+function sizeOf(list: readonly unknown[]): number {
+  const instances = list.map((one) => (one as { Instances?: readonly unknown[] }).Instances)
+  return instances.reduce<number>((sum, own) => sum + (own?.length ?? 1), 0)
 }
 
 async function pageThrough(name: string, paginate: Paginate): Promise<Outcome> {
@@ -230,9 +246,9 @@ async function pageThrough(name: string, paginate: Paginate): Promise<Outcome> {
   const counted = async (size: { readonly pageSize?: number }) => {
     let items = 0
     let pages = 0
-    for await (const page of paginate({ client: at.cloud.ec2, ...size }, input)) {
+    for await (const page of paginate({ client: at.cloud.ec2, ...size }, { ...input })) {
       pages += 1
-      for (const value of Object.values(page)) if (Array.isArray(value)) items += value.length
+      for (const value of Object.values(page)) if (Array.isArray(value)) items += sizeOf(value)
     }
     return { items, pages }
   }

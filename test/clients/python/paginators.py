@@ -16,6 +16,8 @@ SOME = 7
 PAGE = 5
 
 vpc = client.create_vpc(CidrBlock='10.60.0.0/16')['Vpc']['VpcId']
+outside = client.create_internet_gateway()['InternetGateway']['InternetGatewayId']
+client.attach_internet_gateway(InternetGatewayId=outside, VpcId=vpc)
 subnets = [
     client.create_subnet(VpcId=vpc, CidrBlock=f'10.60.{number}.0/24')['Subnet']['SubnetId']
     for number in range(SOME)
@@ -34,7 +36,7 @@ for number in range(SOME):
     client.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)
     client.create_launch_template_version(LaunchTemplateData=data, **of_template)
     client.create_dhcp_options(DhcpConfigurations=[{'Key': 'domain-name', 'Values': [f'{name}.test']}])
-    client.create_tags(Resources=[vpc], Tags=[{'Key': name, 'Value': 'x'}])
+    client.create_tags(Resources=[vpc], Tags=[{'Key': name, 'Value': name}])
     client.allocate_address(Domain='vpc')
     permission = {'IpProtocol': 'tcp', 'FromPort': 80 + number, 'ToPort': 80 + number}
     ranges = [{'CidrIp': '192.0.2.0/24'}]
@@ -59,12 +61,10 @@ needed = {
 
 
 def items(pages, keys):
-    return [
-        json.dumps(item, sort_keys=True, default=str)
-        for page in pages
-        for key in keys
-        for item in page.get(key, [])
-    ]
+    found = [item for page in pages for key in keys for item in page.get(key, [])]
+    # A reservation may be on two pages, each with some of its instances.
+    single = [one for item in found for one in (item.get('Instances', [item]) if isinstance(item, dict) else [item])]
+    return [json.dumps(one, sort_keys=True, default=str) for one in single]
 
 
 rows = []
@@ -75,9 +75,12 @@ for method, action in sorted(client.meta.method_to_api_mapping.items()):
     paginator = client.get_paginator(method)
     keys = [expression.expression for expression in paginator.result_keys]
     asked = needed.get(action, {})
+    if set(shape.required_members) - set(asked):
+        continue
     try:
         whole = items([getattr(client, method)(**asked)], keys)
-        config = {'PageSize': PAGE} if 'MaxResults' in shape.members else {}
+        least = shape.members['MaxResults'].metadata.get('min', 0) if 'MaxResults' in shape.members else None
+        config = {} if least is None else {'PageSize': max(PAGE, least)}
         pages = list(paginator.paginate(PaginationConfig=config, **asked))
         said = None
         if sorted(items(pages, keys)) != sorted(whole):
