@@ -50,7 +50,7 @@ print(
             'by': {
                 'EventId': names(by('EventId', first['EventId'])),
                 'EventName': names(by('EventName', 'CreateTags')),
-                'EventSource': names(by('EventSource', 'iam.amazonaws.com')),
+                'EventSource': names(by('EventSource', 'iam.amazonaws.com'))[:2],
                 'ReadOnly': [name for name in names(by('ReadOnly', 'false')) if name == 'DeleteSecurityGroup'],
                 'ResourceType': names(by('ResourceType', 'AWS::EC2::SecurityGroup'))[:1],
                 'Username': names(by('Username', 'nobody')),
