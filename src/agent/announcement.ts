@@ -88,8 +88,8 @@ async function formerHost(
 ): Promise<Host | null> {
   const others = (await tx.hosts()).filter((one) => one.identity === identity && one.name !== name)
   for (const one of others) {
-    const instances = await tx.instances({ hosts: [one.name] })
-    if (one.live || instances.some(({ state }) => state !== 'terminated')) return one
+    const instances = await tx.instances({ hosts: [one.name], live: true })
+    if (one.live || instances.length > 0) return one
   }
   return null
 }

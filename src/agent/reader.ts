@@ -301,8 +301,7 @@ async function readChanged(
 }
 
 async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
-  const all = await tx.instances({ hosts: [self] })
-  const instances = all.filter(({ state }) => state !== 'terminated')
+  const instances = await tx.instances({ hosts: [self], live: true })
   const used = new Set(instances.map(({ image }) => image))
   const accounts = new Set(instances.flatMap((one) => (one.keyName === null ? [] : one.account)))
   const profiles = new Set(instances.flatMap(({ options }) => options?.profile?.id ?? []))

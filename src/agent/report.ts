@@ -13,6 +13,7 @@ import {
   type InstanceChange,
   type InstanceFact,
   isPurgeable,
+  TOMBSTONE_MS,
 } from '../model/lifecycle.ts'
 import { attachmentOf } from '../model/nics.ts'
 import type { Image, Instance, Nic, Tag, Volume } from '../model/records.ts'
@@ -305,29 +306,52 @@ export async function purge(
   clock: Clock,
   ofAll: boolean,
 ): Promise<number> {
-  const { storeMs, instances, images } = await store.read(async (tx) => ({
+  const { storeMs, images } = await store.read(async (tx) => ({
     storeMs: (await tx.changedScopes(Number.MAX_SAFE_INTEGER, { host, vpcs: [] })).nowMs,
-    instances: await tx.instances({ hosts: [host] }),
     images: await tx.images({ host }),
   }))
   // A host whose clock is ahead must not remove records too early.
   const nowMs = Math.min(clock.now(), storeMs)
-  const old = instances.filter((one) => isPurgeable(one, nowMs))
   const hasImages = images.some((one) => one.host === host && one.state === 'deregistered')
-  if (old.length === 0 && !hasImages && !ofAll) return 0
-  await store.change(async (tx) => {
-    if (hasImages) await tx.deleteUnusedImages(host)
-    // Older daemons, which know no volumes, left these.
-    for (const volume of await tx.volumes({ instances: old.map(({ id }) => id) }))
-      await releaseVolume(tx, volume)
-    for (const instance of old) {
-      await tx.deleteTagsOf(instance.id)
-      await tx.deleteLeversOf(instance.id)
-      await tx.deleteInstance(instance.id)
-    }
-    if (!ofAll) return
-    await tx.deleteClientTokensBefore(isoTime(nowMs - CLIENT_TOKEN_MS))
-    await tx.deleteGenerationsOfGoneVpcs(GONE_VPC_MS)
-  })
-  return old.length
+  if (hasImages) await store.change((tx) => tx.deleteUnusedImages(host))
+  const count = await purgeInstances(store, host, nowMs)
+  if (ofAll)
+    await store.change(async (tx) => {
+      await tx.deleteClientTokensBefore(isoTime(nowMs - CLIENT_TOKEN_MS))
+      await tx.deleteGenerationsOfGoneVpcs(GONE_VPC_MS)
+    })
+  return count
+}
+
+/** Instances that are removed in one transaction, for which launches may wait. */
+const PURGED_AT_ONCE = 100
+
+async function purgeInstances(store: Store, host: HostName, nowMs: number): Promise<number> {
+  const until = isoTime(nowMs - TOMBSTONE_MS)
+  let count = 0
+  // Rows that cannot be read stay, and are found each time.
+  for (let staying = 0; ; ) {
+    const limit = PURGED_AT_ONCE + staying
+    const { found, unreadable } = await store.read(async (tx) => ({
+      found: await tx.terminatedInstances(host, until, limit),
+      unreadable: tx.unreadable().length,
+    }))
+    const old = found.filter((one) => isPurgeable(one, nowMs))
+    if (old.length > 0) await store.change((tx) => deleteOld(tx, old))
+    count += old.length
+    const stayed = unreadable + found.length - old.length
+    if (old.length + stayed < limit || (old.length === 0 && stayed <= staying)) return count
+    staying = stayed
+  }
+}
+
+async function deleteOld(tx: Tx, old: readonly Instance[]): Promise<void> {
+  // Older daemons, which know no volumes, left these.
+  for (const volume of await tx.volumes({ instances: old.map(({ id }) => id) }))
+    await releaseVolume(tx, volume)
+  for (const instance of old) {
+    await tx.deleteTagsOf(instance.id)
+    await tx.deleteLeversOf(instance.id)
+    await tx.deleteInstance(instance.id)
+  }
 }

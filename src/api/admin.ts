@@ -17,6 +17,7 @@ import { KIB } from '../model/sizes.ts'
 import type { Surroundings } from '../plan/explain.ts'
 import type { TraceReport } from '../plan/trace-report.ts'
 import { announcing } from '../store/announce.ts'
+import type { Position } from '../store/records/part.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx } from '../store/store.ts'
 import { addKeyRoutes, type KeyRouteOptions } from './accounts/access-keys.ts'
@@ -220,39 +221,32 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       conditions,
       agent: options.agentStatus(),
       unreadable: options.unreadable().slice(0, UNREADABLE_NAMED),
-      instances: await read(async (tx) =>
-        countByState(await tx.instances({ hosts: [options.host] })),
-      ),
+      instances: await read((tx) => tx.instanceCounts(options.host)),
     }
   })
   server.get(
     '/v1/hosts',
     async (): Promise<readonly HostReport[]> =>
       read(async (tx) => {
-        const live = (await tx.instances({})).filter((one) => one.state !== 'terminated')
-        return (await tx.hosts()).map((host) => ({
-          ...host,
-          status: statusOf(host),
-          instances: live.filter((one) => one.host === host.name).length,
-        }))
+        const reports: HostReport[] = []
+        for (const host of await tx.hosts()) {
+          const { terminated: _, ...live } = await tx.instanceCounts(host.name)
+          const instances = Object.values(live).reduce((sum, count) => sum + count, 0)
+          reports.push({ ...host, status: statusOf(host), instances })
+        }
+        return reports
       }),
   )
-  server.get(
-    '/v1/instances',
-    async (): Promise<readonly InstanceReport[]> =>
-      read(async (tx) => {
-        const instances = await tx.instances({})
-        const lost = new Set(
-          (await tx.hosts()).filter((host) => !host.live).map(({ name }) => name),
-        )
-        const nics = firstNics(await tx.nics({}))
-        const nameTags = (await tx.tags({})).filter((tag) => tag.key === 'Name')
-        const names = new Map(nameTags.map((tag) => [tag.resource, tag.value]))
-        return instances.map((instance) =>
-          instanceReport(instance, lost, nics.get(instance.id), names.get(instance.id)),
-        )
-      }),
-  )
+  server.get('/v1/instances', async (): Promise<readonly InstanceReport[]> => {
+    const reports: InstanceReport[] = []
+    for (let after: Position | null = []; after !== null; ) {
+      const at: Position = after
+      const part = await read((tx) => instancePart(tx, at))
+      reports.push(...part.reports)
+      after = part.next
+    }
+    return reports
+  })
   addPacketRoutes(server, options)
   addHostRoutes(server, options)
   addOwnerRoutes(server, options)
@@ -331,10 +325,25 @@ function addHostRoutes(server: FastifyInstance, options: AdminOptions): void {
   )
 }
 
-function countByState(instances: readonly Instance[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const { state } of instances) counts[state] = (counts[state] ?? 0) + 1
-  return counts
+/** Instances that are read at once. There may be very many, most of them terminated. */
+const PART = 1000
+
+/** The instances after a position (empty: the first ones). */
+async function instancePart(tx: ReadTx, after: Position) {
+  const query = { limit: PART, ...(after.length === 0 ? {} : { after }) }
+  const { ids, next } = await tx.instancePart(query)
+  const instances = await tx.instances({ ids })
+  const hosts = await tx.hosts([...new Set(instances.map(({ host }) => host))])
+  const lost = new Set(hosts.filter((host) => !host.live).map(({ name }) => name))
+  const nics = firstNics(await tx.nics({ instances: ids }))
+  const tags = await tx.tags({ resources: ids })
+  const names = new Map(
+    tags.flatMap((one) => (one.key === 'Name' ? [[one.resource, one.value]] : [])),
+  )
+  const reports = instances.map((instance) =>
+    instanceReport(instance, lost, nics.get(instance.id), names.get(instance.id)),
+  )
+  return { reports, next }
 }
 
 function instanceReport(

@@ -7,7 +7,8 @@
  */
 import { parseJson } from '../lib/json.ts'
 import { refused } from '../model/errors.ts'
-import { type Budget, STEPS_PER_ITEM, sortInSlices } from './budget.ts'
+import type { Position } from '../store/records/part.ts'
+import { type Budget, mapInSlices, STEPS_PER_ITEM, sortInSlices } from './budget.ts'
 import { compileFilters, type Filter, type FilterTable, type TagView } from './filters.ts'
 import { DOCUMENTED_FILTERS } from './generated/filters.ts'
 
@@ -57,11 +58,7 @@ export async function describe<T>(
   listing: Listing<T>,
 ): Promise<Page<T>> {
   const { action } = listing
-  const documented = DOCUMENTED_FILTERS[action] ?? []
-  const passes = await compileFilters(budget, request.Filters ?? request.Filter ?? [], {
-    ...listing,
-    documented,
-  })
+  const passes = await filterOf(budget, request, listing)
   const after = request.NextToken === undefined ? '' : parseToken(request.NextToken, action)
   const passed: { readonly item: T; readonly key: string }[] = []
   for (const item of items) {
@@ -79,6 +76,74 @@ export async function describe<T>(
     items: page.map(({ item }) => item),
     nextToken: more ? formatToken(action, last.key) : undefined,
   }
+}
+
+/** A part of a long list, as items. */
+interface ItemsOfPart<T> {
+  readonly items: readonly T[]
+  /** Where the list goes on. Null: it ends with this part. */
+  readonly next: Position | null
+}
+
+/** How a long list is read, in ascending order of the keys of its items. */
+export interface LongList<T> {
+  /** The position after the item with this key. Undefined: no item has such a key. */
+  readonly positionOf: (key: string) => Position | undefined
+  /** At most `limit` items after a position (absent: from the beginning). */
+  readonly part: (after: Position | undefined, limit: number) => Promise<ItemsOfPart<T>>
+}
+
+/** The position after an item in a list that is ordered by ids. */
+export function positionOfId(key: string): Position | undefined {
+  return key === '' ? undefined : [key]
+}
+
+/** Most items of a part: those of the longest page, and one that tells that there are more. */
+const PART_MAX = 1001
+
+/**
+ * As `describe`, of a list that is read in parts until the page is full. Each part is of its own
+ * time. As the list has an order, what does not change between two parts is neither lost nor
+ * repeated.
+ */
+export async function describeLong<T>(
+  { budget }: { readonly budget: Budget },
+  list: LongList<T>,
+  request: DescribeRequest,
+  listing: Listing<T>,
+): Promise<Page<T>> {
+  const { action } = listing
+  const passes = await filterOf(budget, request, listing)
+  let after = request.NextToken === undefined ? undefined : parsePosition(request.NextToken)
+  const most = request.MaxResults ?? budget.pageItems
+  const passed: T[] = []
+  for (let limit = Math.min(most + 1, PART_MAX); ; limit = Math.min(limit * 2, PART_MAX)) {
+    const { items, next } = await list.part(after, limit)
+    const tested = await mapInSlices(budget, items, (item) => ({ item, isIn: passes(item) }))
+    for (const { item, isIn } of tested) if (isIn) passed.push(item)
+    if (next === null || passed.length > most) break
+    after = next
+  }
+  const page = passed.slice(0, most)
+  const last = page.at(-1)
+  const more = last !== undefined && page.length < passed.length
+  return {
+    items: page,
+    nextToken: more ? formatToken(action, listing.key(last)) : undefined,
+  }
+
+  function parsePosition(token: string): Position {
+    return list.positionOf(parseToken(token, action)) ?? refuseToken()
+  }
+}
+
+function filterOf<T>(
+  budget: Budget,
+  { Filters, Filter }: DescribeRequest,
+  listing: Listing<T>,
+): Promise<(item: T) => boolean> {
+  const documented = DOCUMENTED_FILTERS[listing.action] ?? []
+  return compileFilters(budget, Filters ?? Filter ?? [], { ...listing, documented })
 }
 
 /**
@@ -125,6 +190,10 @@ function parseToken(token: string, action: string): string {
     if (version === NEXT_TOKEN_VERSION && forAction === action && typeof after === 'string')
       return after
   }
+  return refuseToken()
+}
+
+function refuseToken(): never {
   throw refused(
     'InvalidNextToken',
     'The NextToken is not one that this action returned; start again without it',

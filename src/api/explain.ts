@@ -1,6 +1,6 @@
 /** Answers `atoll explain` from the records of the whole cloud. */
 import { refused } from '../model/errors.ts'
-import type { InstanceId } from '../model/ids.ts'
+import { byId, type InstanceId, parseId } from '../model/ids.ts'
 import { explainPacket, type Surroundings } from '../plan/explain.ts'
 import { explainName, parseName } from '../plan/explain-dns.ts'
 import {
@@ -37,7 +37,7 @@ export async function explain(
   store: Pick<InformedStore, 'read'>,
   surroundings: Surroundings,
 ): Promise<ExplainReport> {
-  const { value: records, asOf } = await store.read(readCloud)
+  const { value: records, asOf } = await store.read((tx) => readCloud(tx, [from, to, what]))
   if (to === 'dns') {
     const source = understood(findEnd(from, records))
     if (source.kind !== 'instance') throw refusal('only an instance can ask for a name')
@@ -75,12 +75,20 @@ function refusal(problem: string) {
   return refused('InvalidParameterValue', problem)
 }
 
-/** The records of the whole cloud. */
-export async function readCloud(tx: ReadTx): Promise<CloudRecords> {
-  const tags = await tx.tags({})
+/**
+ * The records of the whole cloud. Of terminated instances only those whose ids are `named`, because
+ * there may be very many.
+ */
+export async function readCloud(tx: ReadTx, named: readonly string[]): Promise<CloudRecords> {
+  const hosts = await tx.hosts()
+  const live = await tx.instances({ hosts: hosts.map(({ name }) => name), live: true })
+  const known = new Set<string>(live.map(({ id }) => id))
+  const ids = named.flatMap((text) => parseId('i', text.split('.')[0] ?? '') ?? [])
+  const ended = await tx.instances({ ids: ids.filter((id) => !known.has(id)) })
+  const tags = await tx.tags({ resources: [...known] })
   return {
-    hosts: await tx.hosts(),
-    instances: await tx.instances({}),
+    hosts,
+    instances: byId([...live, ...ended]),
     nics: await tx.placedNics({}),
     vpcs: await tx.vpcs({}),
     subnets: await tx.subnets({}),

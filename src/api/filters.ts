@@ -79,7 +79,8 @@ function accessorOf<T>(name: string, { filters, tags, documented }: Filterable<T
   throw refused('InvalidParameterValue', `The filter '${name}' is invalid`)
 }
 
-const TAG = 'tag:'
+/** What the names of filters by a tag's value begin with. */
+export const TAG = 'tag:'
 
 function isOfTags(name: string): boolean {
   return name.startsWith(TAG) || name === 'tag-key' || name === 'tag-value'

@@ -51,9 +51,7 @@ export async function forgetHost(
 }
 
 async function terminateAll(tx: Tx, host: HostName, now: string): Promise<number> {
-  const instances = (await tx.instances({ hosts: [host] })).filter(
-    ({ state }) => state !== 'terminated',
-  )
+  const instances = await tx.instances({ hosts: [host], live: true })
   for (const instance of instances) {
     await tx.updateInstance(instance.id, {
       state: 'terminated',

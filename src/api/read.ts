@@ -8,12 +8,21 @@
 import { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'
 import { isoTime } from '../lib/clock.ts'
+import { bug } from '../model/errors.ts'
 import type { AccountId } from '../model/ids.ts'
+import type { PartQuery, Position } from '../store/records/part.ts'
 import type { ReadTx } from '../store/store.ts'
 import type { Action, ActionName, ApiParts, ApiSettings, Call, Caller } from './action.ts'
 import { mapInSlices } from './budget.ts'
-import { type DescribeRequest, describe, type Listing } from './describe.ts'
+import {
+  type DescribeRequest,
+  describe,
+  describeLong,
+  type Listing,
+  type LongList,
+} from './describe.ts'
 import { dryRun, parseInput } from './parameters.ts'
+import { type Narrowing, restrictionsOf } from './restrictions.ts'
 import { dryRunShape } from './schemas.ts'
 
 /** What a reading action gets. */
@@ -71,7 +80,20 @@ export function readAction<S extends z.ZodType, P = z.output<S>>(spec: ReadSpec<
   }
 }
 
-interface DescribeSpec<S extends z.ZodType<DescribeRequest>, Row, View>
+/** How a list is read that may be long: in parts, in the order of its items' keys. */
+interface PartsSpec<S extends z.ZodType, Row, Name extends string> {
+  readonly narrowing: Narrowing<Name>
+  /** The position in the records of the item with this key. Undefined: there is no such key. */
+  readonly positionOf: (key: string) => Position | undefined
+  /** The items of one part. It may be fewer than the records have, if some are unreadable. */
+  readonly read: (
+    query: PartQuery<Name> & { readonly account: AccountId },
+    asked: z.output<S>,
+    reading: Reading,
+  ) => Promise<{ readonly rows: readonly Row[]; readonly next: Position | null }>
+}
+
+interface DescribeSpec<S extends z.ZodType<DescribeRequest>, Row, View, Name extends string>
   extends Omit<Listing<View>, 'action'> {
   /** As in the request's `Action` parameter. */
   readonly name: ActionName
@@ -81,20 +103,28 @@ interface DescribeSpec<S extends z.ZodType<DescribeRequest>, Row, View>
   readonly check?: (asked: z.output<S>) => void
   /**
    * The requested items by ids or names, or all items, before filters and pages. Refuses what does
-   * not exist.
+   * not exist. Null: no item is requested by its id, and all are read in `parts`.
    */
-  readonly rows: (asked: z.output<S>, reading: Reading) => readonly Row[] | Promise<readonly Row[]>
+  readonly rows: (asked: z.output<S>, reading: Reading) => Rows<Row> | Promise<Rows<Row>>
+  /** Absent: the list cannot be long. */
+  readonly parts?: PartsSpec<S, Row, Name>
   /** An item as a client sees it. Called in pieces, between which other work gets its turn. */
   readonly view: (row: Row, asked: z.output<S>, reading: Reading) => View
   /** The answer except its `NextToken`, in the members of the SDK's output shape. */
   readonly answer: (views: View[]) => object
 }
 
+type Rows<Row> = readonly Row[] | null
+
 /** An action that returns a list. */
-export function describeAction<S extends z.ZodType<DescribeRequest>, Row, View>(
-  spec: DescribeSpec<S, Row, View>,
-): Action {
-  const { name, input, check, rows, view, answer, ...listing } = spec
+export function describeAction<
+  S extends z.ZodType<DescribeRequest>,
+  Row,
+  View,
+  Name extends string = never,
+>(spec: DescribeSpec<S, Row, View, Name>): Action {
+  const { name, input, check, rows, parts, view, answer, ...rest } = spec
+  const listing = { ...rest, action: name }
   return {
     name,
     input,
@@ -105,11 +135,33 @@ export function describeAction<S extends z.ZodType<DescribeRequest>, Row, View>(
       check?.(asked)
       dryRun(call)
       const found = await rows(asked, reading)
-      const views = await mapInSlices(call.budget, found, (row) => view(row, asked, reading))
-      const page = await describe(call, views, asked, { ...listing, action: name })
+      const viewed = (some: readonly Row[]) =>
+        mapInSlices(call.budget, some, (row) => view(row, asked, reading))
+      const page =
+        found === null
+          ? await describeLong(call, longList(asked, reading, viewed), asked, listing)
+          : await describe(call, await viewed(found), asked, listing)
       const more = page.nextToken === undefined ? {} : { NextToken: page.nextToken }
       return { ...answer([...page.items]), ...more }
     },
+  }
+
+  function longList(
+    asked: z.output<S>,
+    reading: Reading,
+    viewed: (rows: readonly Row[]) => Promise<readonly View[]>,
+  ): LongList<View> {
+    if (parts === undefined) throw bug('a list is not read in parts', { name })
+    const restrictions = restrictionsOf(asked, parts.narrowing, spec.tags !== undefined)
+    return {
+      positionOf: parts.positionOf,
+      async part(after, limit) {
+        const query = { account: reading.account, restrictions, limit }
+        const at = after === undefined ? query : { ...query, after }
+        const part = await parts.read(at, asked, reading)
+        return { items: await viewed(part.rows), next: part.next }
+      },
+    }
   }
 }
 

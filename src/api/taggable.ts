@@ -25,13 +25,17 @@ export interface Taggable {
   readonly host?: HostName
 }
 
-/** A kind of resource: EC2's name, the refusal when one does not exist, and how to list them. */
+/**
+ * A kind of resource: EC2's name, the refusal when one does not exist, and how to list them: those
+ * with these ids, or all where there cannot be many.
+ */
 interface Kind {
   readonly type: string
   readonly missing: (ids: readonly string[]) => Error
   readonly list: (
     tx: ReadTx,
     account: AccountId,
+    ids: readonly never[],
   ) => Promise<readonly { readonly id: string; readonly host?: HostName }[]>
 }
 
@@ -39,14 +43,14 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
   i: {
     type: 'instance',
     missing: (ids) => notFound('InvalidInstanceID.NotFound', 'instance ID', ids),
-    list: (tx, account) => tx.instances({ account }),
+    list: (tx, account, ids) => tx.instances({ account, ids }),
   },
   ami: {
     type: 'image',
     missing: missingImages,
     // An image belongs to no host. Its `host` only inspected it.
-    list: async (tx, account) =>
-      (await tx.images({ account }))
+    list: async (tx, account, ids) =>
+      (await tx.images({ account, ids }))
         .filter(({ state }) => state !== 'deregistered')
         .map(({ id }) => ({ id })),
   },
@@ -58,23 +62,24 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
   subnet: {
     type: 'subnet',
     missing: (ids) => notFound('InvalidSubnetID.NotFound', 'subnet ID', ids),
-    list: (tx, account) => tx.subnets({ account }),
+    list: (tx, account, ids) => tx.subnets({ account, ids }),
   },
   sg: {
     type: 'security-group',
     missing: (ids) => notFound('InvalidGroup.NotFound', 'security group', ids),
-    list: (tx, account) => tx.groups({ account }),
+    list: (tx, account, ids) => tx.groups({ account, ids }),
   },
   vol: {
     type: 'volume',
     missing: missingVolumes,
     // Its host does not use its tags.
-    list: async (tx, account) => (await tx.volumes({ account })).map(({ id }) => ({ id })),
+    list: async (tx, account, ids) =>
+      (await tx.volumes({ account, ids })).map(({ id }) => ({ id })),
   },
   eni: {
     type: 'network-interface',
     missing: (ids) => notFound('InvalidNetworkInterfaceID.NotFound', 'networkInterface ID', ids),
-    list: async (tx, account) => (await tx.nics({ account })).map(({ id }) => ({ id })),
+    list: async (tx, account, ids) => (await tx.nics({ account, ids })).map(({ id }) => ({ id })),
   },
   igw: {
     type: 'internet-gateway',
@@ -154,7 +159,9 @@ export async function findTaggable(
   const byKind = Map.groupBy(ids, kindOf)
   const found: Taggable[] = []
   for (const [kind, wanted] of byKind) {
-    const existing = new Map((await kind.list(tx, account)).map((one) => [one.id, one]))
+    // Their prefix says that they are of this kind.
+    const listed = await kind.list(tx, account, wanted as readonly string[] as readonly never[])
+    const existing = new Map(listed.map((one) => [one.id, one]))
     for (const id of wanted) {
       const one = existing.get(id)
       if (one === undefined) throw kind.missing([id])

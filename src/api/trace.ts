@@ -53,7 +53,7 @@ export function createTracer(
     at === host ? trace(what) : bus.ask(at, 'trace', what, { timeoutMs: ASK_TIMEOUT_MS })
 
   return async ({ from, to, what }) => {
-    const { value: records } = await store.read(readCloud)
+    const { value: records } = await store.read((tx) => readCloud(tx, [from, to]))
     const { source, destination } = endsOf(from, to, records)
     const traffic = understood(parseTraffic(what))
     requireRunning(source, destination, records)

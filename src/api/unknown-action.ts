@@ -29,7 +29,7 @@ export async function unknownAction(
     rights === 'policies'
       ? []
       : await store
-          .read((tx) => tx.instances({ account }))
+          .read((tx) => tx.instances({ account, live: true }))
           .then(({ value }) => value)
           .catch(() => [])
   const launched = instances

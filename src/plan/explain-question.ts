@@ -18,7 +18,7 @@ import type { SharedRecords } from './want.ts'
 /** Records of the whole cloud. */
 export interface CloudRecords extends Omit<SharedRecords, 'hosts'> {
   readonly hosts: readonly Host[]
-  /** Terminated ones, too. */
+  /** All that are not terminated, and some that are. */
   readonly instances: readonly Instance[]
   /** The tags `Name` of instances. */
   readonly nameTags: ReadonlyMap<InstanceId, string>

@@ -55,6 +55,7 @@ import { imageDeprecation } from './migrations/0040-image-deprecation.ts'
 import { natGatewayAddresses } from './migrations/0041-nat-gateway-addresses.ts'
 import { userTags } from './migrations/0042-user-tags.ts'
 import { ownPolicies } from './migrations/0043-own-policies.ts'
+import { lists } from './migrations/0044-lists.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -97,6 +98,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0041-nat-gateway-addresses': natGatewayAddresses,
   '0042-user-tags': userTags,
   '0043-own-policies': ownPolicies,
+  '0044-lists': lists,
 }
 const GENERATION = '0'
 

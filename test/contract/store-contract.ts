@@ -14,6 +14,7 @@ import { describeHosts, describeLabels, describeUniqueness } from './store/keys.
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
 import { describeLevers } from './store/levers.ts'
 import { describeLimits } from './store/limits.ts'
+import { describeLists } from './store/lists.ts'
 import { describeNetworks } from './store/networks.ts'
 import { describeNics } from './store/nics.ts'
 import { describePlacementGroups } from './store/placement-groups.ts'
@@ -40,6 +41,7 @@ export function describeStoreContract(
     describeMigrations(empty)
     describeRoundTrips(begin)
     describeQueries(begin)
+    describeLists(begin)
     describePlacementGroups(begin)
     describeLevers(begin)
     describeUsage(begin)

@@ -4,6 +4,7 @@
  */
 import { CompiledQuery, Kysely, sql } from 'kysely'
 import { systemClock } from '../../src/lib/clock.ts'
+import type { SqliteConnection } from '../../src/store/engines/sqlite/connection.ts'
 import { sqliteDialect, sqliteNowMs } from '../../src/store/engines/sqlite/dialect.ts'
 import { SqliteDriver } from '../../src/store/engines/sqlite/driver.ts'
 import { migrateToLatest } from '../../src/store/migrations.ts'
@@ -41,27 +42,51 @@ async function statementsOfMigrations(): Promise<Statements> {
   return statements
 }
 
+/** Gets each statement that reads, and what SQLite does for it (`explain query plan`). */
+type Explained = (plan: readonly string[], statement: string) => void
+
 class MigratedDriver extends SqliteDriver {
   readonly #statements: Statements
+  readonly #explained: Explained | undefined
 
-  constructor(statements: Statements) {
+  constructor(statements: Statements, explained: Explained | undefined) {
     super(':memory:')
     this.#statements = statements
+    this.#explained = explained
   }
 
   override async init(): Promise<void> {
     await super.init()
     const connection = await this.acquireConnection()
     for (const statement of this.#statements) await connection.executeQuery(statement)
+    if (this.#explained !== undefined) explainOn(connection, this.#explained)
+  }
+}
+
+function explainOn(connection: SqliteConnection, explained: Explained): void {
+  const run = connection.executeQuery.bind(connection)
+  connection.executeQuery = async <Item>(query: CompiledQuery) => {
+    if (/^\s*select/i.test(query.sql)) {
+      const text = `explain query plan ${query.sql}`
+      const { rows } = await run<{ readonly detail: string }>({ ...query, sql: text })
+      explained(
+        rows.map(({ detail }) => detail),
+        query.sql,
+      )
+    }
+    return await run<Item>(query)
   }
 }
 
 /** An empty store in memory that needs no `migrate`. */
-export async function openMemoryStore(rows?: RowWatch): Promise<Store> {
+export async function openMemoryStore(rows?: RowWatch, explained?: Explained): Promise<Store> {
   once.statements ??= statementsOfMigrations()
   const statements = await once.statements
   return await openSqlStore({
-    dialect: { ...sqliteDialect(':memory:'), createDriver: () => new MigratedDriver(statements) },
+    dialect: {
+      ...sqliteDialect(':memory:'),
+      createDriver: () => new MigratedDriver(statements, explained),
+    },
     isRemote: false,
     nowMs: sqliteNowMs(),
     clock: systemClock,

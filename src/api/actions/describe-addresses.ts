@@ -22,8 +22,10 @@ export const describeAddresses = describeAction({
       refuseMissing(PublicIps, new Set(addresses.map(({ ip }) => ip)), missingAddresses)
       const isWanted = isAmong(AllocationIds)
       const isNamed = isAmong(PublicIps)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
-      const nics = new Map((await tx.nics({ account })).map((nic) => [nic.id, nic]))
+      const resources = addresses.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
+      const leadTo = addresses.flatMap(({ association }) => association?.nic ?? [])
+      const nics = new Map((await tx.nics({ account, ids: leadTo })).map((nic) => [nic.id, nic]))
       return addresses
         .filter(({ id, ip }) => isWanted(id) && isNamed(ip))
         .map((address) => ({

@@ -29,7 +29,8 @@ export const describeDhcpOptions = describeAction({
       )
       const all = [...own, ...(await tx.dhcpOptions({ account }))]
       refuseMissing(ids, new Set(all.map(({ id }) => id)), missingDhcpOptions)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = all.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(ids)
       return all
         .filter(({ id }) => isWanted(id))

@@ -23,7 +23,8 @@ export const describeFlowLogs = describeAction({
     read(async (tx) => {
       const { existing } = await existingFlowLogs(tx, account)
       refuseMissing(ids, new Set(existing.map(({ id }) => id)), missingFlowLogs)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = existing.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(ids)
       return existing.filter(({ id }) => isWanted(id)).map((log) => ({ log, tags: tagsOf(log.id) }))
     }),

@@ -31,7 +31,8 @@ export const describeImages = describeAction({
     read(async (tx) => {
       const images = await visibleImages(tx, account, ids.length === 0 ? undefined : ids)
       refuseMissing(ids, new Set(images.map(({ id }) => id)), missingImages)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = images.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const permissions = [
         ...(await tx.imagePermissions({ account })),
         ...(await tx.imagePermissions({ grantees: [account, EVERYBODY] })),

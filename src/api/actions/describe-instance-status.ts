@@ -2,13 +2,15 @@
 import { z } from 'zod'
 import { leverTags } from '../../plan/levers.ts'
 import { isAlive } from '../../plan/placement.ts'
-import { refuseIdsWithMaxResults } from '../describe.ts'
+import type { ReadTx } from '../../store/store.ts'
+import { positionOfId, refuseIdsWithMaxResults } from '../describe.ts'
+import { type InstanceDetails, instanceDetails } from '../instances/instance-details.ts'
 import { findInstances, instanceIdsSchema } from '../instances/instances.ts'
 import { describeAction } from '../read.ts'
 import { pagedShape, withoutEffect } from '../schemas.ts'
 import { instanceStatusView } from '../views/instance.ts'
 import { eventsView } from '../views/instance-events.ts'
-import { INSTANCE_STATUS_FILTERS } from '../views/instance-filters.ts'
+import { INSTANCE_STATUS_FILTERS, INSTANCE_STATUS_NARROWING } from '../views/instance-filters.ts'
 
 /** The status of instances: running ones only, unless `IncludeAllInstances`. */
 export const describeInstanceStatus = describeAction({
@@ -20,20 +22,29 @@ export const describeInstanceStatus = describeAction({
     IncludeManagedResources: withoutEffect(z.boolean().optional()),
   }),
   check: (asked) => refuseIdsWithMaxResults('instancesSet', asked.InstanceIds, asked),
-  async rows({ InstanceIds, IncludeAllInstances }, { account, read }) {
-    return await read(async (tx) => {
-      const found = (await findInstances(tx, account, InstanceIds)).filter(
-        ({ instance }) => IncludeAllInstances || instance.state === 'running',
-      )
-      const pulled = found.filter(({ tags }) => leverTags(tags).length > 0)
-      const levers =
-        pulled.length === 0 ? [] : await tx.levers(pulled.map(({ instance }) => instance.id))
-      const leversOf = Map.groupBy(levers, ({ instance }) => instance)
-      return found.map((details) => ({
-        details,
-        levers: leversOf.get(details.instance.id) ?? [],
-      }))
-    })
+  rows: ({ InstanceIds: ids, IncludeAllInstances }, { account, read }) =>
+    ids.length === 0
+      ? null
+      : read(async (tx) => {
+          const found = await findInstances(tx, account, ids)
+          return await withLevers(
+            tx,
+            found.filter(({ instance }) => IncludeAllInstances || instance.state === 'running'),
+          )
+        }),
+  parts: {
+    narrowing: INSTANCE_STATUS_NARROWING,
+    positionOf: positionOfId,
+    read: (query, { IncludeAllInstances }, { account, read }) =>
+      read(async (tx) => {
+        const running = { by: 'state', values: ['running'] } as const
+        const restrictions = [
+          ...(IncludeAllInstances ? [] : [running]),
+          ...(query.restrictions ?? []),
+        ]
+        const { ids, next } = await tx.instancePart({ ...query, restrictions })
+        return { rows: await withLevers(tx, await instanceDetails(tx, account, ids)), next }
+      }),
   },
   view: ({ details, levers }, _asked, { settings }) => {
     const { host } = details
@@ -44,3 +55,12 @@ export const describeInstanceStatus = describeAction({
   filters: INSTANCE_STATUS_FILTERS,
   answer: (InstanceStatuses) => ({ InstanceStatuses }),
 })
+
+/** The instances, each with what its tags have set in motion. */
+async function withLevers(tx: ReadTx, found: readonly InstanceDetails[]) {
+  const pulled = found.filter(({ tags }) => leverTags(tags).length > 0)
+  const levers =
+    pulled.length === 0 ? [] : await tx.levers(pulled.map(({ instance }) => instance.id))
+  const leversOf = Map.groupBy(levers, ({ instance }) => instance)
+  return found.map((details) => ({ details, levers: leversOf.get(details.instance.id) ?? [] }))
+}

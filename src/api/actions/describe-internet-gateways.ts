@@ -19,7 +19,8 @@ export const describeInternetGateways = describeAction({
     read(async (tx) => {
       const gateways = await tx.internetGateways({ account })
       refuseMissing(ids, new Set(gateways.map(({ id }) => id)), missingInternetGateways)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = gateways.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(ids)
       return gateways
         .filter(({ id }) => isWanted(id))

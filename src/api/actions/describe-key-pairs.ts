@@ -22,7 +22,8 @@ export const describeKeyPairs = describeAction({
       const keys = await tx.keyPairs({ account })
       refuseMissing(KeyNames, new Set(keys.map(({ name }) => name)), missingKeys)
       refuseMissing(KeyPairIds, new Set(keys.map(({ id }) => id)), missingKeys)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = keys.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isNamed = isAmong(KeyNames)
       const isWanted = isAmong(KeyPairIds)
       return keys

@@ -28,7 +28,8 @@ export const describeLaunchTemplates = describeAction({
       const templates = await tx.launchTemplates({ account })
       refuseMissing(ids, new Set(templates.map(({ id }) => id)), missingTemplates)
       refuseMissing(names, new Set(templates.map(({ name }) => name)), missingTemplateNames)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = templates.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(ids)
       const isNamed = isAmong(names)
       return templates

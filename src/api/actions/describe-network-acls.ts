@@ -30,7 +30,8 @@ export const describeNetworkAcls = describeAction({
         }))
       })
       refuseMissing(ids, new Set(all.map(({ acl }) => acl.id)), missingNetworkAcls)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = all.map(({ acl }) => acl.id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(ids)
       return all
         .filter(({ acl }) => isWanted(acl.id))

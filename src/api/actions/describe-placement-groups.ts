@@ -24,7 +24,8 @@ export const describePlacementGroups = describeAction({
       const groups = await tx.placementGroups({ account })
       refuseMissing(names, new Set(groups.map(({ name }) => name)), missingPlacementGroups)
       refuseMissing(ids, new Set(groups.map(({ id }) => id)), missingPlacementGroups)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = groups.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isNamed = isAmong(names)
       const isWanted = isAmong(ids)
       return groups

@@ -30,7 +30,8 @@ export const describeRouteTables = describeAction({
         return cidr === undefined ? [] : routing.tables.map((table) => ({ table, routing, cidr }))
       })
       refuseMissing(ids, new Set(all.map(({ table }) => table.id)), missingRouteTables)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = all.map(({ table }) => table.id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(ids)
       return all
         .filter(({ table }) => isWanted(table.id))

@@ -21,7 +21,8 @@ export const describeSecurityGroupRules = describeAction({
     read(async (tx) => {
       const rules = await tx.groupRules({ account })
       refuseMissing(ids, new Set(rules.map(({ id }) => id)), missingRuleIds)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = rules.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(ids)
       const { infoOf } = await namedGroupInfos(tx, account, rules)
       return rules

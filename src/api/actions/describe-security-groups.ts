@@ -37,7 +37,8 @@ export const describeSecurityGroups = describeAction({
       refuseMissing(GroupIds, new Set(groups.map(({ id }) => id)), missingGroups)
       const named = GroupNames.length === 0 ? [] : await inDefaultVpc(tx, account, groups)
       refuseMissing(GroupNames, new Set(named.map(({ name }) => name)), missingGroups)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = groups.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(GroupIds)
       const isNamed = isAmong(GroupNames)
       const shown = GroupNames.length === 0 ? groups : named

@@ -1,6 +1,5 @@
 /** DescribeSubnets. */
 import { z } from 'zod'
-import { addressesOfNic } from '../../model/nics.ts'
 import { refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
 import { idListSchema, notFound, pagedShape } from '../schemas.ts'
@@ -21,15 +20,12 @@ export const describeSubnets = describeAction({
       refuseMissing(ids, new Set(subnets.map(({ id }) => id)), (missing) =>
         notFound('InvalidSubnetID.NotFound', 'subnet ID', missing),
       )
-      const nics = await tx.nics({ account })
-      const usedIn = Map.groupBy(
-        nics.flatMap((nic) => addressesOfNic(nic).map(() => nic.subnet)),
-        (subnet) => subnet,
-      )
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = subnets.map(({ id }) => id)
+      const used = await tx.countAddresses(resources)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       return subnets.map((subnet) => ({
         subnet,
-        used: usedIn.get(subnet.id)?.length ?? 0,
+        used: used.get(subnet.id) ?? 0,
         tags: tagsOf(subnet.id),
       }))
     }),

@@ -5,14 +5,38 @@ import type { Tag } from '../../model/records.ts'
 import { describeAction } from '../read.ts'
 import { pagedShape } from '../schemas.ts'
 
+/** What the records can restrict of the filters. */
+const TAG_NARROWING = {
+  key: 'key',
+  'resource-id': 'resource',
+  'resource-type': 'resourceType',
+  value: 'value',
+} as const
+
 /** The account's tags, except those of deleted resources. */
 export const describeTags = describeAction({
   name: 'DescribeTags',
   input: z.strictObject(pagedShape(5, 1000, { larger: 'limited' })),
-  rows: (_asked, { account, read }) => read((tx) => tx.tags({ account })),
+  rows: () => null,
+  parts: {
+    narrowing: TAG_NARROWING,
+    positionOf(key) {
+      const at = key.indexOf(' ')
+      return at < 1 ? undefined : [key.slice(0, at), key.slice(at + 1)]
+    },
+    read: (query, _asked, { account, read }) =>
+      read(async (tx) => {
+        const { ids, keys, next } = await tx.tagPart(query)
+        const places = new Map(keys.map((key, index) => [key.join(' '), index]))
+        const tags = await tx.tags({ account, resources: [...new Set(ids)] })
+        const placeOf = (tag: Tag) => places.get(keyOf(tag))
+        const rows = tags.filter((tag) => placeOf(tag) !== undefined)
+        return { rows: rows.sort((a, b) => (placeOf(a) ?? 0) - (placeOf(b) ?? 0)), next }
+      }),
+  },
   // There may be very many, so only those of the page become views.
   view: (tag: Tag) => tag,
-  key: (tag) => `${tag.resource} ${tag.key}`,
+  key: keyOf,
   filters: {
     key: (tag) => tag.key,
     'resource-id': (tag) => tag.resource,
@@ -30,3 +54,7 @@ export const describeTags = describeAction({
     })),
   }),
 })
+
+function keyOf({ resource, key }: Tag): string {
+  return `${resource} ${key}`
+}

@@ -16,7 +16,8 @@ export const describeVpcClassicLink = describeAction({
   rows: ({ VpcIds }, { account, read }) =>
     read(async (tx) => {
       const vpcs = await findVpcs(tx, account, VpcIds)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = vpcs.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       return vpcs.map(({ id }) => ({ id, tags: tagsOf(id) }))
     }),
   view: ({ id, tags }): VpcClassicLink => ({ ClassicLinkEnabled: false, Tags: tags, VpcId: id }),

@@ -22,7 +22,8 @@ export const describeVpcPeeringConnections = describeAction({
     read(async (tx) => {
       const all = (await tx.vpcPeerings({ account })).filter((one) => isListed(one, now))
       refuseMissing(ids, new Set(all.map(({ id }) => id)), missingPeerings)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = all.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(ids)
       return all
         .filter(({ id }) => isWanted(id))

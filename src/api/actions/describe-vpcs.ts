@@ -18,8 +18,8 @@ export const describeVpcs = describeAction({
   rows: ({ VpcIds }, { account, read }) =>
     read(async (tx) => {
       const vpcs = await findVpcs(tx, account, VpcIds)
-      const tagsOf = tagsIndex(await tx.tags({ account }))
       const ids = vpcs.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources: ids }))
       const dns = ids.length === 0 ? [] : await tx.vpcDns(ids)
       const options = new Map(dns.map((one) => [one.vpc, one.options?.id]))
       return vpcs.map((vpc) => ({ vpc, tags: tagsOf(vpc.id), options: options.get(vpc.id) }))

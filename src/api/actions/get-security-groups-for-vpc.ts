@@ -18,7 +18,8 @@ export const getSecurityGroupsForVpc = describeAction({
     read(async (tx) => {
       await findVpcs(tx, account, [VpcId])
       const groups = await tx.groups({ account, vpcs: [VpcId] })
-      const tagsOf = tagsIndex(await tx.tags({ account }))
+      const resources = groups.map(({ id }) => id)
+      const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       return groups.map((group) => ({ group, tags: tagsOf(group.id) }))
     }),
   view: ({ group, tags }) => groupForVpcView(group, tags),

@@ -102,7 +102,7 @@ export const describeIamInstanceProfileAssociations = describeAction({
   }),
   check: (asked) => refuseIdsWithMaxResults('AssociationId', asked.AssociationIds, asked),
   async rows({ AssociationIds: ids }, { account, read }) {
-    const instances = await read((tx) => tx.instances({ account }))
+    const instances = await read((tx) => tx.instances({ account, live: true }))
     const found = instances.flatMap((instance) => {
       const profile = profileOf(instance)
       return profile === null ? [] : [{ instance: instance.id, profile }]

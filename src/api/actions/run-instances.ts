@@ -161,15 +161,17 @@ async function orderFromTemplate(
   return { ...order, template: { id: template.id, version } }
 }
 
+/** The most that the setting `api.maxInstancesPerLaunch` allows. */
+const LAUNCH_MAX = 1000
+
 /** The launch that was made with the same token. */
 async function earlierLaunch(
   tx: ReadTx,
   account: AccountId,
   reservation: string,
 ): Promise<readonly InstanceDetails[]> {
-  const ids = (await tx.instances({ account }))
-    .filter((instance) => instance.reservation === reservation)
-    .map((instance) => instance.id)
+  const restrictions = [{ by: 'reservation', values: [reservation] }] as const
+  const { ids } = await tx.launchPart({ account, restrictions, limit: LAUNCH_MAX })
   if (ids.length === 0) {
     throw refused(
       'IdempotentInstanceTerminated',

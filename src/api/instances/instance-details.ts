@@ -37,30 +37,33 @@ export interface InstanceDetails {
   readonly volumes: readonly Volume[]
 }
 
-/** The account's instances, or those with the given ids. Unknown ids are left out. */
+/** The account's instances with these ids, in this order. Unknown ids are left out. */
 export async function instanceDetails(
   tx: ReadTx,
   account: AccountId,
-  ids?: readonly InstanceId[],
+  ids: readonly InstanceId[],
 ): Promise<readonly InstanceDetails[]> {
-  const instances = await tx.instances(ids === undefined ? { account } : { account, ids })
+  const found = byKey(await tx.instances({ account, ids }), ({ id }) => id)
+  const instances = ids.flatMap((id) => found.get(id) ?? [])
   if (instances.length === 0) return []
-  const nics = await tx.nics(ids === undefined ? { account } : { account, instances: ids })
-  const addresses = await tx.addresses(
-    ids === undefined ? { account } : { nics: nics.map(({ id }) => id) },
-  )
+  const nics = await tx.nics({ account, instances: ids })
+  const addresses = await tx.addresses({ nics: nics.map(({ id }) => id) })
   const addressesOf = Map.groupBy(addresses, ({ association }) => association?.nic)
-  const resources = [...(ids ?? []), ...nics.map(({ id }) => id)]
-  const tags = await tx.tags(ids === undefined ? { account } : { account, resources })
-  const volumes = await tx.volumes(ids === undefined ? { account } : { account, instances: ids })
+  const resources = [...ids, ...nics.map(({ id }) => id)]
+  const tags = await tx.tags({ account, resources })
+  const alive = instances.filter(({ state }) => state !== 'terminated')
+  const volumes = await tx.volumes({ account, instances: alive.map(({ id }) => id) })
   const volumesOf = Map.groupBy(volumes, (volume) => volume.instance)
   const nicsOf = Map.groupBy(nics, (nic) => nic.instance)
   const tagsOf = Map.groupBy(tags, (tag) => tag.resource)
   const allTags = (id: string, own: readonly Nic[]) =>
     [id, ...own.map((nic) => nic.id)].flatMap((resource) => tagsOf.get(resource) ?? [])
-  const groups = byKey(await tx.groups({ account }), (group) => group.id)
-  const hosts = byKey(await tx.hosts(), (host) => host.name)
-  const images = byKey(await imagesOf(tx, account, instances), (image) => image.id)
+  const groupIds = distinct(nics.flatMap((nic) => nic.groups))
+  const groups = byKey(await tx.groups({ account, ids: groupIds }), (group) => group.id)
+  const names = distinct(instances.map(({ host }) => host))
+  const hosts = byKey(await tx.hosts(names), (host) => host.name)
+  const imageIds = distinct(instances.map(({ image }) => image))
+  const images = byKey(await tx.images({ ids: imageIds }), (image) => image.id)
   const types = byKey(await tx.instanceTypes(), (type) => type.name)
   return instances.map((instance) => ({
     instance,
@@ -71,20 +74,12 @@ export async function instanceDetails(
     host: hosts.get(instance.host),
     image: images.get(instance.image),
     type: types.get(instance.type),
-    volumes: instance.state === 'terminated' ? [] : (volumesOf.get(instance.id) ?? []),
+    volumes: volumesOf.get(instance.id) ?? [],
   }))
 }
 
-/** The account's images, and others that its instances were launched from. */
-async function imagesOf(
-  tx: ReadTx,
-  account: AccountId,
-  instances: readonly Instance[],
-): Promise<readonly Image[]> {
-  const own = await tx.images({ account })
-  const known = new Set(own.map(({ id }) => id))
-  const others = [...new Set(instances.map(({ image }) => image))].filter((id) => !known.has(id))
-  return others.length === 0 ? own : [...own, ...(await tx.images({ ids: others }))]
+function distinct<T>(items: readonly T[]): readonly T[] {
+  return [...new Set(items)]
 }
 
 function byKey<T, K>(items: readonly T[], key: (item: T) => K): ReadonlyMap<K, T> {

@@ -102,7 +102,7 @@ export async function requireProfileAssociation(
   account: Instance['account'],
   id: ProfileAssociationId,
 ): Promise<{ readonly instance: Instance; readonly profile: ProfileAssociation }> {
-  for (const instance of await tx.instances({ account })) {
+  for (const instance of await tx.instances({ account, live: true })) {
     const profile = profileOf(instance)
     if (profile?.association === id) return { instance, profile }
   }

@@ -47,15 +47,15 @@ export async function requireInstance(
 }
 
 /**
- * The instances with these ids, or all of the account's, with everything that a response shows.
- * Errors: `InvalidInstanceID.NotFound`.
+ * The instances with these ids, with everything that a response shows. Errors:
+ * `InvalidInstanceID.NotFound`.
  */
 export async function findInstances(
   tx: ReadTx,
   account: AccountId,
   ids: readonly InstanceId[],
 ): Promise<readonly InstanceDetails[]> {
-  const found = await instanceDetails(tx, account, ids.length === 0 ? undefined : ids)
+  const found = await instanceDetails(tx, account, ids)
   refuseMissing(ids, new Set(found.map(({ instance }) => instance.id)), missingInstances)
   return found
 }

@@ -80,15 +80,15 @@ export async function requireNic(tx: ReadTx, account: AccountId, id: NicId): Pro
 }
 
 /**
- * The account's NICs, or those with the given ids. Errors: `InvalidNetworkInterfaceID.NotFound` for
- * one that does not exist.
+ * The account's NICs with these ids. Errors: `InvalidNetworkInterfaceID.NotFound` for one that does
+ * not exist.
  */
 export async function findNics(
   tx: ReadTx,
   account: AccountId,
   ids: readonly NicId[],
 ): Promise<readonly NicDetails[]> {
-  const nics = await tx.nics(ids.length === 0 ? { account } : { account, ids })
+  const nics = await tx.nics({ account, ids })
   refuseMissing(ids, new Set(nics.map(({ id }) => id)), missingNics)
   return await detailsOfNics(tx, account, nics)
 }
@@ -106,8 +106,11 @@ export async function detailsOfNics(
   )
   const instances = described.length === 0 ? [] : await tx.instances({ account, ids: described })
   const instanceOf = new Map(instances.map((one) => [one.id, one]))
-  const zones = new Map((await tx.subnets({ account })).map(({ id, zone }) => [id, zone]))
-  const groups = new Map((await tx.groups({ account })).map((group) => [group.id, group]))
+  const subnets = await tx.subnets({ account, ids: [...new Set(nics.map(({ subnet }) => subnet))] })
+  const zones = new Map(subnets.map(({ id, zone }) => [id, zone]))
+  const groupIds = [...new Set(nics.flatMap((nic) => nic.groups))]
+  const found = await tx.groups({ account, ids: groupIds })
+  const groups = new Map(found.map((group) => [group.id, group]))
   const addresses = await tx.addresses({ nics: resources })
   const addressesOf = Map.groupBy(addresses, ({ association }) => association?.nic)
   const tagsOf = Map.groupBy(await tx.tags({ account, resources }), ({ resource }) => resource)

@@ -11,7 +11,9 @@ import type {
   InstanceStatus,
 } from '@aws-sdk/client-ec2'
 import type { Address } from '../../model/records.ts'
+import type { InstanceRestriction } from '../../store/records/lists.ts'
 import type { Comparables, FilterTable, TagView } from '../filters.ts'
+import type { Narrowing } from '../restrictions.ts'
 
 /** One instance, and what its reservation adds. */
 export interface ListedInstance {
@@ -177,6 +179,28 @@ export const INSTANCE_FILTERS: FilterTable<ListedInstance> = {
   'vpc-id': ({ view }) => view.VpcId,
 }
 
+/** What the records can restrict of these filters. */
+export const INSTANCE_NARROWING: Narrowing<InstanceRestriction> = {
+  'block-device-mapping.volume-id': 'volume',
+  'client-token': 'clientToken',
+  'image-id': 'image',
+  'instance-id': 'id',
+  'instance-state-name': 'state',
+  'instance-type': 'type',
+  'instance.group-id': 'group',
+  'ip-address': 'publicIp',
+  'key-name': 'keyName',
+  'network-interface.group-id': 'group',
+  'network-interface.network-interface-id': 'nic',
+  'network-interface.private-ip-address': 'privateIp',
+  'network-interface.subnet-id': 'subnet',
+  'network-interface.vpc-id': 'vpc',
+  'private-ip-address': 'privateIp',
+  'reservation-id': 'reservation',
+  'subnet-id': 'subnet',
+  'vpc-id': 'vpc',
+}
+
 /** Filters of DescribeInstanceStatus. */
 export const INSTANCE_STATUS_FILTERS: FilterTable<InstanceStatus> = {
   'availability-zone': (status) => status.AvailabilityZone,
@@ -194,4 +218,9 @@ export const INSTANCE_STATUS_FILTERS: FilterTable<InstanceStatus> = {
   'system-status.reachability': (status) =>
     status.SystemStatus?.Details?.map((detail) => detail.Status),
   'system-status.status': (status) => status.SystemStatus?.Status,
+}
+
+/** What the records can restrict of these filters. */
+export const INSTANCE_STATUS_NARROWING: Narrowing<InstanceRestriction> = {
+  'instance-state-name': 'state',
 }

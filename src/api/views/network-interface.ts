@@ -9,8 +9,10 @@ import type {
 import type { Ipv4 } from '../../model/addr.ts'
 import { addressesOfNic } from '../../model/nics.ts'
 import { zoneId } from '../../model/zones.ts'
+import type { NicRestriction } from '../../store/records/lists.ts'
 import type { Comparables, FilterTable } from '../filters.ts'
 import type { NicDetails } from '../networks/network-interfaces.ts'
+import type { Narrowing } from '../restrictions.ts'
 import { addressOf, nicView, type Place } from './instance.ts'
 import { tagsView } from './tags.ts'
 
@@ -101,4 +103,16 @@ export const NETWORK_INTERFACE_FILTERS: FilterTable<NetworkInterfaceOutput> = {
   status: (nic) => nic.Status,
   'subnet-id': (nic) => nic.SubnetId,
   'vpc-id': (nic) => nic.VpcId,
+}
+
+/** What the records can restrict of these filters. */
+export const NETWORK_INTERFACE_NARROWING: Narrowing<NicRestriction> = {
+  'association.public-ip': 'publicIp',
+  'attachment.instance-id': 'instance',
+  'group-id': 'group',
+  'mac-address': 'mac',
+  'network-interface-id': 'id',
+  'private-ip-address': 'privateIp',
+  'subnet-id': 'subnet',
+  'vpc-id': 'vpc',
 }

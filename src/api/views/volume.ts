@@ -7,8 +7,10 @@ import type {
 } from '@aws-sdk/client-ec2'
 import type { Tag, Volume } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
+import type { VolumeRestriction } from '../../store/records/lists.ts'
 import type { FilterTable } from '../filters.ts'
 import { baselineSpeed } from '../instances/volume-speed.ts'
+import type { Narrowing } from '../restrictions.ts'
 import { tagged, tagsView } from './tags.ts'
 
 /** One volume. */
@@ -82,4 +84,12 @@ export const VOLUME_FILTERS: FilterTable<VolumeOutput> = {
   status: (volume) => volume.State,
   'volume-id': (volume) => volume.VolumeId,
   'volume-type': (volume) => volume.VolumeType,
+}
+
+/** What the records can restrict of these filters. */
+export const VOLUME_NARROWING: Narrowing<VolumeRestriction> = {
+  'attachment.instance-id': 'instance',
+  'availability-zone': 'zone',
+  status: 'state',
+  'volume-id': 'id',
 }

@@ -22,6 +22,7 @@ import { isQuota, type OwnQuotas, parseQuotaName } from '../../model/quotas.ts'
 import type { Instance, InstanceType, Volume } from '../../model/records.ts'
 import { account, count, like, name, SIZE_MAX, TEXT_MAX, time } from './columns.ts'
 import { insertOr } from './insert.ts'
+import { isLive } from './lists.ts'
 import { type MetadataColumns, metadataColumns, metadataOf, metadataSchema } from './metadata.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { RowShape } from './rows.ts'
@@ -122,7 +123,7 @@ export const accounts = noun({
           sumOf('instanceTypes.memoryMiB').as('memoryMiB'),
         ])
         .where('instances.account', '=', id)
-        .where('instances.state', '!=', 'terminated')
+        .where(isLive('instances.state'))
         .executeTakeFirst()
       const ofVolumes = await db
         .selectFrom('volumes')

@@ -9,7 +9,7 @@ import type { Address, Association, Instance, Nic } from '../../model/records.ts
 import { EngineError, isEngineError } from '../engines/engine.ts'
 import { ofHost, ofVpc, type Scope } from '../scope.ts'
 import { account, id, ip, label, time } from './columns.ts'
-import { inParts } from './in-parts.ts'
+import { inParts, isOf } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 
@@ -70,7 +70,8 @@ export const addresses = noun({
     /** By id in ascending order. */
     async addresses({ account, ids, ips, nics }: AddressQuery): Promise<readonly Address[]> {
       let query = db.selectFrom('addresses').selectAll()
-      if (account !== undefined) query = query.where('account', '=', account)
+      const isFound = (ids ?? ips ?? nics) !== undefined
+      if (account !== undefined) query = query.where(isOf('addresses.account', account, isFound))
       const found = await inParts(ids, (someIds) =>
         inParts(ips, (someIps) =>
           inParts(nics, (someNics) => {

@@ -3,11 +3,11 @@
  * own (`group-rule.ts`).
  */
 import { z } from 'zod'
-import type { AccountId, VpcId } from '../../model/ids.ts'
+import type { AccountId, GroupId, VpcId } from '../../model/ids.ts'
 import type { Group } from '../../model/records.ts'
 import { ofVpc } from '../scope.ts'
 import { account, id, name, prose } from './columns.ts'
-import { inParts } from './in-parts.ts'
+import { inParts, isOf } from './in-parts.ts'
 import { insertOr, unless } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 
@@ -18,9 +18,10 @@ const tables = {
   }),
 }
 
-/** Both fields restrict the result. */
+/** All fields restrict the result. */
 interface GroupQuery {
   readonly account?: AccountId
+  readonly ids?: readonly GroupId[]
   readonly vpcs?: readonly VpcId[]
 }
 
@@ -28,12 +29,17 @@ interface GroupQuery {
 export const groups = noun({
   tables,
   reads: ({ db, rows }: Session<RowsOf<typeof tables>>) => ({
-    async groups({ account, vpcs }: GroupQuery): Promise<readonly Group[]> {
+    async groups({ account, ids, vpcs }: GroupQuery): Promise<readonly Group[]> {
       let query = db.selectFrom('securityGroups').selectAll().orderBy('id')
-      if (account !== undefined) query = query.where('account', '=', account)
-      const found = await inParts(vpcs, (part) =>
-        part === undefined ? query.execute() : query.where('vpc', 'in', part).execute(),
-      )
+      const isFound = (ids ?? vpcs) !== undefined
+      if (account !== undefined)
+        query = query.where(isOf('securityGroups.account', account, isFound))
+      const found = await inParts(ids, (some) => {
+        const those = some === undefined ? query : query.where('id', 'in', some)
+        return inParts(vpcs, (part) =>
+          part === undefined ? those.execute() : those.where('vpc', 'in', part).execute(),
+        )
+      })
       return rows.parse(tables.securityGroups, found)
     },
   }),

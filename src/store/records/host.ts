@@ -16,7 +16,9 @@ import type { Host, Instance, PeerHost } from '../../model/records.ts'
 import { ofAll, ofHost } from '../scope.ts'
 import { count, host, ip, label, moment, name, prose, size, VCPUS_MAX } from './columns.ts'
 import { activeUnlessDraining, drainingSince } from './draining.ts'
+import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
+import { isLive } from './lists.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { RowShape } from './rows.ts'
 import { type VolumeTables, volumesGiB } from './volume.ts'
@@ -26,7 +28,7 @@ type HostRow = Omit<Host, 'live'> & {
   readonly leaseUntilMs: number
   /** When its part of the records last changed. */
   readonly changedAtMs: number
-  /** How many advances of the generation named their scopes. Those of an older daemon did not. */
+  /** Advances of the generation that named their scopes. Those of an older daemon did not. */
   readonly scopedGeneration: number
 }
 
@@ -135,14 +137,12 @@ export interface HostRun {
 export const hosts = noun({
   tables,
   reads: ({ db, nowMs, rows }: Session<Tables>) => ({
-    async hosts(): Promise<readonly Host[]> {
-      const found = await db
-        .selectFrom('hosts')
-        .selectAll()
-        .select(nowMs.as('nowMs'))
-        .orderBy('name')
-        .where('state', '!=', 'forgotten')
-        .execute()
+    async hosts(names?: readonly HostName[]): Promise<readonly Host[]> {
+      const all = db.selectFrom('hosts').selectAll().select(nowMs.as('nowMs')).orderBy('name')
+      const query = all.where('state', '!=', 'forgotten')
+      const found = await inParts(names, (part) =>
+        part === undefined ? query.execute() : query.where('name', 'in', part).execute(),
+      )
       return rows.parse(timed, found).map(hostFromRow)
     },
   }),
@@ -322,7 +322,7 @@ function mayLiveUnder({ name, identity, run }: HostSelf, nowMs: RawBuilder<numbe
               .select('id')
               .where('host', '=', name)
               .where('claimed', '=', 1)
-              .where('state', '!=', 'terminated'),
+              .where(isLive('instances.state')),
           ),
         ),
       ]),

@@ -17,6 +17,7 @@ import { ofHost } from '../scope.ts'
 import { account, driver, host, id, name, prose, size, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
+import { isLive } from './lists.ts'
 import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
@@ -195,7 +196,7 @@ function isUnusedOf(host: HostName) {
           selectFrom('instances')
             .select('instances.id')
             .whereRef('instances.image', '=', 'images.id')
-            .where('instances.state', '!=', 'terminated'),
+            .where(isLive('instances.state')),
         ),
       ),
     ])

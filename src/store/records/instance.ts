@@ -25,8 +25,9 @@ import {
   time,
 } from './columns.ts'
 import type { HostSelf } from './host.ts'
-import { inParts } from './in-parts.ts'
+import { inParts, isOf } from './in-parts.ts'
 import { optionsFromColumn, optionsToColumn } from './instance-options.ts'
+import { INSTANCES_BY_ID, INSTANCES_BY_LAUNCH, type InstanceRestriction, isLive } from './lists.ts'
 import {
   instanceMetadata,
   type MetadataColumns,
@@ -34,6 +35,7 @@ import {
   metadataSchema,
 } from './metadata.ts'
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
+import { type PartQuery, readPart } from './part.ts'
 import type { RecordLocations } from './record-locations.ts'
 
 /** 16 KiB in base64, with the line breaks that some encoders insert (RFC 2045: one in 76). */
@@ -106,6 +108,8 @@ interface InstanceQuery {
   readonly account?: AccountId
   readonly ids?: readonly InstanceId[]
   readonly hosts?: readonly HostName[]
+  /** Those that are not terminated. The records of others are kept for an hour. */
+  readonly live?: true
 }
 
 /** Fields that the host reports of an instance. */
@@ -124,18 +128,57 @@ const SEEN_FIELDS: ReadonlySet<string> = new Set<keyof InstanceChange>([
 export const instances = noun({
   tables,
   reads: (session: Session<Tables>) => ({
-    async instances({ account, ids, hosts }: InstanceQuery): Promise<readonly Instance[]> {
-      let query = session.db.selectFrom('instances').selectAll().orderBy('id')
-      if (account !== undefined) query = query.where('account', '=', account)
+    async instances({ account, ids, hosts, live }: InstanceQuery): Promise<readonly Instance[]> {
+      let query = session.db.selectFrom('instances').selectAll()
+      if (account !== undefined)
+        query = query.where(isOf('instances.account', account, ids !== undefined))
+      if (live === true) query = query.where(isLive('instances.state'))
       const found = await inParts(hosts, (some) => {
         const ofHosts = some === undefined ? query : query.where('host', 'in', some)
         return inParts(ids, (part) =>
           part === undefined ? ofHosts.execute() : ofHosts.where('id', 'in', part).execute(),
         )
       })
-      // The parts are by host.
+      // In no order: for one, SQLite would prefer an index that finds nothing.
       return (await parsed(session, found)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
     },
+    /** How many instances in each state a host has. */
+    async instanceCounts(host: HostName): Promise<Readonly<Record<string, number>>> {
+      const found = await session.db
+        .selectFrom('instances')
+        .select('state')
+        .select(({ fn }) => fn.countAll<number | bigint | string>().as('count'))
+        .where('host', '=', host)
+        .groupBy('state')
+        .execute()
+      return Object.fromEntries(found.map(({ state, count: of }) => [state, Number(of)]))
+    },
+    /**
+     * Instances of a host that have been terminated for longest, those up to a time (ISO 8601), at
+     * most `limit`.
+     */
+    async terminatedInstances(
+      host: HostName,
+      until: string,
+      limit: number,
+    ): Promise<readonly Instance[]> {
+      const found = await session.db
+        .selectFrom('instances')
+        .selectAll()
+        .where('host', '=', host)
+        .where('state', '=', 'terminated')
+        .where('terminatedAt', '<=', until)
+        .orderBy('terminatedAt')
+        .limit(limit)
+        .execute()
+      return await parsed(session, found)
+    },
+    /** A part of the list by id. */
+    instancePart: (query: PartQuery<InstanceRestriction>) =>
+      readPart<InstanceId, InstanceRestriction>(session.db, INSTANCES_BY_ID, query),
+    /** A part of the list by reservation, launch index and id. */
+    launchPart: (query: PartQuery<InstanceRestriction>) =>
+      readPart<InstanceId, InstanceRestriction>(session.db, INSTANCES_BY_LAUNCH, query),
     /** Unclaimed instances on hosts with an expired lease, at most `limit`. */
     async orphans(limit: number): Promise<readonly Instance[]> {
       const found = await session.db
@@ -143,7 +186,7 @@ export const instances = noun({
         .innerJoin('hosts', 'hosts.name', 'instances.host')
         .selectAll('instances')
         .where('instances.claimed', '=', 0)
-        .where('instances.state', '!=', 'terminated')
+        .where(isLive('instances.state'))
         .where('instances.wanted', '!=', 'stop')
         .where('hosts.leaseUntilMs', '<', session.nowMs)
         .orderBy('instances.id')

@@ -2,6 +2,7 @@
  * NICs, and the groups of each. A NIC concerns its instance's host and, as a member of its VPC,
  * every host with members of that VPC.
  */
+import { sql } from 'kysely'
 import type { Ipv4 } from '../../model/addr.ts'
 import type {
   AccountId,
@@ -15,8 +16,9 @@ import type {
 import type { Instance, Nic, NicAttachment, PlacedNic, Tag } from '../../model/records.ts'
 import { EngineError, isEngineError } from '../engines/engine.ts'
 import { ofHost, ofVpc, type Scope } from '../scope.ts'
-import { inParts } from './in-parts.ts'
+import { inParts, isOf } from './in-parts.ts'
 import { type GroupIds, insertOr, insertReferring } from './insert.ts'
+import { isLive, NICS_BY_ID, type NicRestriction } from './lists.ts'
 import {
   addressRow,
   attachmentColumns,
@@ -28,6 +30,7 @@ import {
   NIC_TABLES as tables,
 } from './nic-rows.ts'
 import { always, isThere, noun, type RowsOf, type Session } from './noun.ts'
+import { type PartQuery, readPart } from './part.ts'
 import type { RecordLocations } from './record-locations.ts'
 
 /** Columns of other nouns. */
@@ -62,9 +65,7 @@ export const nics = noun({
     /** By id in ascending order. */
     async nics(query: NicQuery): Promise<readonly Nic[]> {
       const { rows } = session
-      const found = await nicRows(session, query, (some) =>
-        some.selectAll('nics').orderBy('nics.id').execute(),
-      )
+      const found = await nicRows(session, query, (some) => some.selectAll('nics').execute())
       const groups = await nicRows(session, query, (some) =>
         some
           .innerJoin('nicGroups', 'nicGroups.nic', 'nics.id')
@@ -80,13 +81,16 @@ export const nics = noun({
           .where('nicAddresses.isPrimary', '=', 0)
           .execute(),
       )
-      // Each part is ordered by NIC, but the parts are by instance.
+      // In no order, so that SQLite chooses an index by what it finds.
       return nicsFromRows(
         (await rows.parseLong(tables.nics, found)).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
         await rows.parseLong(tables.nicGroups, groups),
         await rows.parseLong(tables.nicAddresses, further),
       )
     },
+    /** A part of the list by id. */
+    nicPart: (query: PartQuery<NicRestriction>) =>
+      readPart<NicId, NicRestriction>(session.db, NICS_BY_ID, query),
     async countNics(account: AccountId): Promise<number> {
       const { count } = await session.db
         .selectFrom('nics')
@@ -95,6 +99,8 @@ export const nics = noun({
         .executeTakeFirstOrThrow()
       return Number(count)
     },
+    /** How many addresses of each subnet NICs have. */
+    countAddresses: (subnets: readonly SubnetId[]) => countAddresses(session.db, subnets),
     /** Addresses of the subnet that NICs have, or those of them in `among`. */
     async takenAddresses(subnet: SubnetId, among?: readonly Ipv4[]): Promise<readonly Ipv4[]> {
       const { db } = session
@@ -288,6 +294,24 @@ async function ofItsHost(
   return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]
 }
 
+async function countAddresses(
+  db: Db,
+  subnets: readonly SubnetId[],
+): Promise<ReadonlyMap<SubnetId, number>> {
+  const all = sql<number | bigint | string>`count(*)`.as('count')
+  const ofTable = (table: 'nics' | 'nicAddresses', part: readonly SubnetId[]) =>
+    db.selectFrom(table).select(['subnet', all]).where('subnet', 'in', part).groupBy('subnet')
+  const found = await inParts(subnets, async (part = []) => [
+    ...(await ofTable('nics', part).execute()),
+    // Not all NICs have their primary address here.
+    ...(await ofTable('nicAddresses', part).where('isPrimary', '=', 0).execute()),
+  ])
+  const counts = new Map<SubnetId, number>()
+  for (const { subnet, count } of found)
+    counts.set(subnet, (counts.get(subnet) ?? 0) + Number(count))
+  return counts
+}
+
 /** The rows of the groups and further addresses of each NIC, in order of the groups. */
 function placedNicRows(
   { db }: Session<Tables>,
@@ -324,7 +348,7 @@ function placedNicRows(
       'further.ip as secondaryIp',
       'ofFurther.ip as secondaryPublicIp',
     ])
-    .where('instances.state', '!=', 'terminated')
+    .where(isLive('instances.state'))
     .orderBy('nics.id')
     .orderBy('nicGroups.position')
   if (hosts !== undefined) query = query.where('instances.host', 'in', hosts)
@@ -339,7 +363,8 @@ async function nicRows<Found>(
   select: (part: NicSelection) => Promise<readonly Found[]>,
 ): Promise<readonly Found[]> {
   let query: NicSelection = selectNics(db)
-  if (account !== undefined) query = query.where('nics.account', '=', account)
+  if (account !== undefined)
+    query = query.where(isOf('nics.account', account, (ids ?? instances) !== undefined))
   return await inParts(ids, (someIds) => {
     const those = someIds === undefined ? query : query.where('nics.id', 'in', someIds)
     return inParts(instances, (some) =>

@@ -22,6 +22,7 @@ import { account, count, like, prose, TEXT_MAX, time } from './columns.ts'
 import { tagsColumn, tagsText, withTags } from './iam-tags.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
+import { isLive } from './lists.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { RowShape } from './rows.ts'
 
@@ -199,7 +200,7 @@ async function hostsWith(
       .select('host')
       .distinct()
       .where('account', '=', account)
-      .where('state', '!=', 'terminated')
+      .where(isLive('instances.state'))
       .where('options', 'like', `%"${id}"%`)
       .execute()
     scopes.push(...hosts.map(({ host }) => ofHost(host)))

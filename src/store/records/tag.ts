@@ -10,7 +10,9 @@ import { ofHost, type Scope } from '../scope.ts'
 import { account, label, prose } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
+import { TAGS_BY_RESOURCE, type TagListRestriction } from './lists.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
+import { type PartQuery, readPart } from './part.ts'
 import { NAME_TAG, type RecordLocations } from './record-locations.ts'
 
 const tables = {
@@ -49,6 +51,9 @@ export const tags = noun({
       for (const { resource, key } of found) if (key === NAME_TAG) where.isNamed(resource, true)
       return await rows.parseLong(tables.tags, found)
     },
+    /** A part of the list by resource and key. */
+    tagPart: (query: PartQuery<TagListRestriction>) =>
+      readPart<string, TagListRestriction>(db, TAGS_BY_RESOURCE, query),
   }),
   writes: ({ db, where }: Session<Tables>) => ({
     /** Sets the values of these keys, replacing earlier ones. */

@@ -11,8 +11,10 @@ import type { AccountId, HostName, InstanceId, VolumeId } from '../../model/ids.
 import type { Instance, Volume } from '../../model/records.ts'
 import { ofHost } from '../scope.ts'
 import { account, flag, host, id, label, type Row, time } from './columns.ts'
-import { inParts } from './in-parts.ts'
+import { inParts, isOf } from './in-parts.ts'
+import { VOLUMES_BY_ID, type VolumeRestriction } from './lists.ts'
 import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
+import { type PartQuery, readPart } from './part.ts'
 
 /** EC2's largest volume is 64 TiB. */
 const VOLUME_MAX_GIB = 65_536
@@ -79,6 +81,9 @@ export const volumes = noun({
       for (const { id, host } of parsed) where.isAt(id, host)
       return parsed.sort((a, b) => (a.id < b.id ? -1 : 1))
     },
+    /** A part of the list by id. */
+    volumePart: (query: PartQuery<VolumeRestriction>) =>
+      readPart<VolumeId, VolumeRestriction>(db, VOLUMES_BY_ID, query),
   }),
   writes: ({ db, where }: Session<Tables>) => ({
     async insertVolume(volume: Volume): Promise<void> {
@@ -175,8 +180,8 @@ function volumeRows(db: Kysely<Tables>, { account, ids, instances, hosts }: Part
       'volumes.createdAt',
       whereItLies.as('host'),
     ])
-    .orderBy('volumes.id')
-  if (account !== undefined) query = query.where('volumes.account', '=', account)
+  if (account !== undefined)
+    query = query.where(isOf('volumes.account', account, (ids ?? instances) !== undefined))
   if (ids !== undefined) query = query.where('volumes.id', 'in', ids)
   query =
     instances !== undefined

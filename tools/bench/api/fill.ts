@@ -2,7 +2,7 @@
  * What the servers of `scripts/bench api` have: 1,000 instances, of which some are in another VPC,
  * have another tag or are stopped; and, in one of them, records of many more that are terminated.
  */
-import { DatabaseSync } from 'node:sqlite'
+import { addTerminatedCopies } from '../../kit/many-terminated.ts'
 import { eventually } from '../../kit/netns.ts'
 import type { Peer } from './peers.ts'
 import { call, textOf, textsOf } from './requests.ts'
@@ -79,39 +79,7 @@ export async function addTerminated(
   await untilNone({ client }, 'pending')
   await call(client, { Action: 'TerminateInstances', 'InstanceId.1': id })
   await untilNone({ client }, 'shutting-down')
-  const database = new DatabaseSync(file, { timeout: STATE_TIMEOUT_MS })
-  try {
-    database.exec('begin immediate')
-    const columns = database.prepare('select name from pragma_table_info(?)').all('instances')
-    const names = columns.map(({ name }) => String(name))
-    const values = names.map((name) => ODD_VALUES[name] ?? `"${name}"`)
-    const numbers = 'with recursive n(i) as (values (1) union all select i + 1 from n where i < ?)'
-    database
-      .prepare(
-        `insert into instances (${names.map((name) => `"${name}"`).join(', ')})
-         ${numbers} select ${values.join(', ')} from n, instances where id = ?`,
-      )
-      .run(count, id)
-    database
-      .prepare(
-        `insert into tags (account, resource, resourceType, "key", value)
-         ${numbers} select account, ${ODD_VALUES['id']}, 'instance', 'Team', 'platform'
-         from n, instances where id = ?`,
-      )
-      .run(count, id)
-    database.exec('commit')
-  } finally {
-    database.close()
-  }
-}
-
-/** Ids that are as scattered as random ones. */
-const SCATTERED = "printf('%08x%09x', (i * 2654435761) & 0xffffffff, i)"
-const ODD_VALUES: Readonly<Record<string, string>> = {
-  id: `'i-' || ${SCATTERED}`,
-  reservation: `'r-' || ${SCATTERED}`,
-  launchedAt: "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
-  terminatedAt: "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+  addTerminatedCopies(file, id, count)
 }
 
 async function untilNone({ client }: Pick<Peer, 'client'>, state: string): Promise<void> {
