@@ -159,8 +159,10 @@ function* writeItems(
 function encodeScalar(type: Scalar, value: unknown, path: string): string {
   switch (type) {
     case 'string':
-    case 'blob':
       if (typeof value === 'string') return escapeText(value)
+      break
+    case 'blob':
+      if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
       break
     case 'number':
       if (typeof value === 'number' && Number.isFinite(value)) return String(value)
