@@ -1,6 +1,6 @@
 /**
  * The lists that may be long, because nothing limits how many such records an account has, or only
- * what its hosts have. Their indexes are those of migration 42, and keys.
+ * what its hosts have. Their indexes are those of migration 44, and keys.
  */
 import { sql } from 'kysely'
 import type { List } from './part.ts'

@@ -7,8 +7,8 @@
  * driven by the few rows that a restriction names, or it ends with a window of the index. So a part
  * may be empty although the list goes on.
  *
- * A list declares its indexes (`List`). `test/unit/store/records/part.test.ts` asks the engine
- * whether they are used.
+ * A list declares its indexes (`List`). `test/unit/api/read.test.ts` asks SQLite whether they are
+ * used.
  */
 import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely'
 import type { AccountId } from '../../model/ids.ts'
