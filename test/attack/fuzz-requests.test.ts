@@ -27,7 +27,7 @@ import { ALICE, type Cloud, openCloud } from '../kit/api-cloud.ts'
 import { type Chance, chanceOf, mutate, seedOfRun } from '../kit/mutate.ts'
 import { signedBySdk } from '../kit/sdk.ts'
 import { signedHeaders } from '../kit/signed.ts'
-import { watchLoop } from '../kit/stall.ts'
+import { watchLoopOften } from '../kit/stall.ts'
 import { isLong } from '../long-files.ts'
 
 const SEED = seedOfRun()
@@ -279,7 +279,7 @@ describe(`with ATOLL_SEED=${SEED},`, () => {
     timeout: 1_800_000,
   }, async () => {
     let served = 0
-    const { longestMs } = await watchLoop(() =>
+    const { longestMs } = await watchLoopOften(STALL_MS, () =>
       many(ALL * 0.5, async (chance) => {
         const form = Buffer.from(inventForm(chance))
         const answer = await post(form, form)
