@@ -3,7 +3,6 @@
  * action is completed, nothing is left over, and another instance does not lose a single packet.
  */
 import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import {
@@ -114,7 +113,6 @@ type ArmKill = (step: string) => Promise<() => Promise<void>>
  */
 async function survive(step: Step, armKill: ArmKill): Promise<boolean> {
   const child = cloud.daemon()
-  const dead = once(child, 'exit').then(() => true)
   const callOff = await armKill(step.name)
   const answered = await step.ask().then(
     () => true,
@@ -138,7 +136,8 @@ async function survive(step: Step, armKill: ArmKill): Promise<boolean> {
       () => false,
     )
   if (child.signalCode === null && !child.killed && (await answers())) return false
-  await dead
+  const isDead = async () => child.signalCode !== null || child.exitCode !== null
+  await eventually(`the end of a daemon that does not answer (${step.name})`, isDead, DEADLINE_MS)
   await start()
   if (!answered) await step.ask()
   await eventually(`${step.name}, after the crash`, step.done, DEADLINE_MS)
