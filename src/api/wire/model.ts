@@ -36,8 +36,8 @@ export interface WireModel {
 const SCALARS = ['string', 'number', 'boolean', 'timestamp', 'blob'] as const
 /**
  * `number` is any finite JavaScript number (the SDK's schemas do not distinguish integers; the
- * action does). `timestamp` is a `Date`. `blob` in a request stays base64 text, unfolded; in an answer
- * it is bytes.
+ * action does). `timestamp` is a `Date`. `blob` in a request stays base64 text, unfolded; in an
+ * answer it is bytes.
  */
 export type Scalar = (typeof SCALARS)[number]
 
