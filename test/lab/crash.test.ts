@@ -129,15 +129,16 @@ async function survive(step: Step, armKill: ArmKill): Promise<boolean> {
   await eventually(step.name, settled, DEADLINE_MS)
   await callOff()
   // It may have been killed in the moment in which the step was done, before anybody knows of its
-  // end.
+  // end. And it may live, and be too busy to answer at once.
+  const isDead = () => child.signalCode !== null || child.exitCode !== null
   const answers = () =>
     look(neighbour).then(
       () => true,
       () => false,
     )
-  if (child.signalCode === null && !child.killed && (await answers())) return false
-  const isDead = async () => child.signalCode !== null || child.exitCode !== null
-  await eventually(`the end of a daemon that does not answer (${step.name})`, isDead, DEADLINE_MS)
+  const isClear = async () => isDead() || (!child.killed && (await answers()))
+  await eventually(`the end of the daemon, or an answer (${step.name})`, isClear, DEADLINE_MS)
+  if (!isDead()) return false
   await start()
   if (!answered) await step.ask()
   await eventually(`${step.name}, after the crash`, step.done, DEADLINE_MS)
