@@ -9,16 +9,15 @@
  * Each address of an instance has ports of its own at each gateway, so that none can use up what
  * others need. Without gateways that are carried here there are no rules.
  */
-import { formatCidr, type Ipv4 } from '../model/addr.ts'
+import type { Ipv4 } from '../model/addr.ts'
 import type { NatGatewayId } from '../model/ids.ts'
 import { FABRIC_LINK, WORLD_LINK } from '../model/names.ts'
 import type { PortRange } from '../model/nat.ts'
 import { addressesOf, type HostWant, type SharedWant } from '../model/want.ts'
-import type { RouteWant, WayOut } from '../model/ways-out.ts'
+import { type AlikeSubnets, alikeSubnets, routeLines } from './alike-subnets.ts'
 import { carriedAddresses, isCarriedHere } from './carried-gateways.ts'
 import { translate } from './nat.ts'
 import { ANY_OTHER_ADDRESS, gatewayShares } from './nat-shares.ts'
-import { type Networks, networks } from './networks.ts'
 import { chain, map, type NftObject, set } from './nft-tables.ts'
 import { ACCEPT, drop } from './nft-text.ts'
 import { FIT_SEGMENTS } from './transit-rules.ts'
@@ -36,18 +35,11 @@ export interface NatGatewayRules {
 
 const NONE: NatGatewayRules = { objects: [], forward: [], outbound: [], passing: [] }
 
-/** Subnets with the same routes, of which one leads to a gateway that is carried here. */
-interface Alike {
-  readonly name: string
-  readonly routes: readonly RouteWant[]
-  readonly subnets: Networks
-}
-
 /** The rules for a namespace. */
 export function natGatewayRules(want: Pick<HostWant, 'local' | 'shared'>): NatGatewayRules {
   const carried = carriedAddresses(want.shared)
   if (carried.size === 0) return NONE
-  const alike = alikeSubnets(want.shared)
+  const alike = alikeSubnets(leadingSubnets(want.shared), 'by_gateway')
   const names = new Map([...carried.keys()].toSorted().map((id, at) => [id, `${at}`]))
   const from = (verdict: string) =>
     alike.flatMap(({ name, subnets }) =>
@@ -96,20 +88,11 @@ function senders({ local, shared }: Pick<HostWant, 'local' | 'shared'>): readonl
   return [...here, ...shared.routes.map(({ ip }) => ip)]
 }
 
-function alikeSubnets({ subnets }: SharedWant): readonly Alike[] {
-  const leading = subnets.flatMap(({ cidr, routes = [] }) =>
+/** The subnets of which a route leads to a gateway that is carried here. */
+function leadingSubnets({ subnets }: SharedWant) {
+  return subnets.flatMap(({ cidr, routes = [] }) =>
     routes.some(({ to }) => isCarriedHere(to)) ? [{ cidr, routes }] : [],
   )
-  return [...Map.groupBy(leading, ({ routes }) => JSON.stringify(routes))]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, same], index) => ({
-      name: `${index}`,
-      routes: same[0]?.routes ?? [],
-      subnets: networks(
-        `by_gateway_${index}`,
-        same.map(({ cidr }) => cidr),
-      ),
-    }))
 }
 
 /** Who goes out by a gateway, with which ports of its address. */
@@ -135,23 +118,23 @@ function sourceChains(
   ]
 }
 
-function lines(routes: readonly RouteWant[], verdict: (to: WayOut) => string): readonly string[] {
-  return routes.map(({ destination, to }) => {
-    const there = destination.prefix === 0 ? '' : `ip daddr ${formatCidr(destination)} `
-    return `${there}${verdict(to)}`
-  })
-}
-
-function natChain({ name, routes }: Alike, names: ReadonlyMap<NatGatewayId, string>): NftObject {
+function natChain(
+  { name, routes }: AlikeSubnets,
+  names: ReadonlyMap<NatGatewayId, string>,
+): NftObject {
   return chain(
     `carried_nat_${name}`,
-    lines(routes, (to) => (isCarriedHere(to) ? `goto carried_${names.get(to.gateway)}` : 'return')),
+    routeLines(routes, 'ip daddr', (to) =>
+      isCarriedHere(to) ? `goto carried_${names.get(to.gateway)}` : 'return',
+    ),
   )
 }
 
-function passChain({ name, routes }: Alike): NftObject {
+function passChain({ name, routes }: AlikeSubnets): NftObject {
   return chain(`carried_pass_${name}`, [
-    ...lines(routes, (to) => (isCarriedHere(to) ? 'goto leave_host' : drop('route'))),
+    ...routeLines(routes, 'ip daddr', (to) =>
+      isCarriedHere(to) ? 'goto leave_host' : drop('route'),
+    ),
     drop('route'),
   ])
 }

@@ -20,8 +20,9 @@ import { FABRIC_LINK } from '../model/names.ts'
 import type { PeeredVpc, RoutedPeer } from '../model/peering.ts'
 import { addressesOf, floatingIpsOf, type HostWant, type NicWant } from '../model/want.ts'
 import type { RouteWant, WayOut } from '../model/ways-out.ts'
+import { type AlikeSubnets, alikeSubnets, destinedTo, routeLines } from './alike-subnets.ts'
 import { TRANSLATE } from './nat.ts'
-import { type Networks, networks } from './networks.ts'
+import type { Networks } from './networks.ts'
 import { chain, type NftObject } from './nft-tables.ts'
 import { ANY_NIC, ANY_PEER, drop } from './nft-text.ts'
 import { leadsToPeer, routedPeerAt } from './routed-peers.ts'
@@ -64,13 +65,6 @@ const NONE: RouteRules = {
   untranslated: [],
 }
 
-/** Subnets with the same routes. */
-interface Alike {
-  readonly name: string
-  readonly routes: readonly RouteWant[]
-  readonly subnets: Networks
-}
-
 /** What a way out does with a packet, by what is asked. */
 const PASSES = {
   /** From an instance to outside. */
@@ -93,7 +87,7 @@ export function routeRules(
     readonly routers: RouterRouteRules
   },
 ): RouteRules {
-  const alike = alikeSubnets(want, nics)
+  const alike = alikeSubnets(usedSubnets(want, nics), 'routed')
   if (alike.length === 0)
     return { ...NONE, beginning: routers.beginning, untranslated: routers.untranslated }
   const hasRouters = want.shared.vpcs.some((vpc) => vpc.hasRouters === true)
@@ -101,7 +95,7 @@ export function routeRules(
     ? alike.filter(({ routes }) => routes.some(({ to }) => to.kind === 'nat'))
     : []
   const to = (
-    all: readonly Alike[],
+    all: readonly AlikeSubnets[],
     field: 'ip saddr' | 'ip daddr',
     more: string,
     verdict: string,
@@ -160,30 +154,17 @@ export function routeRules(
   }
 }
 
-/** The subnets of these NICs, by their routes. */
-function alikeSubnets(want: HostWant, nics: readonly NicWant[]): readonly Alike[] {
+/** The subnets of these NICs. */
+function usedSubnets(want: HostWant, nics: readonly NicWant[]) {
   const used = new Set(nics.map(({ subnet }) => subnet))
-  const subnets = want.shared.subnets.flatMap(({ id, cidr, routes }) =>
+  return want.shared.subnets.flatMap(({ id, cidr, routes }) =>
     routes !== undefined && used.has(id) ? [{ cidr, routes }] : [],
   )
-  return [...Map.groupBy(subnets, ({ routes }) => JSON.stringify(routes))]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, same], index) => ({
-      name: `${index}`,
-      routes: same[0]?.routes ?? [],
-      subnets: networks(
-        `routed_${index}`,
-        same.map(({ cidr }) => cidr),
-      ),
-    }))
 }
 
-function chainsOf({ name, routes }: Alike, hasFloatingIps: boolean): readonly NftObject[] {
+function chainsOf({ name, routes }: AlikeSubnets, hasFloatingIps: boolean): readonly NftObject[] {
   const judged = (field: string, passes: (to: WayOut) => boolean) => [
-    ...routes.map(({ destination, to }) => {
-      const there = destination.prefix === 0 ? '' : `${field} ${formatCidr(destination)} `
-      return `${there}${passes(to) ? 'return' : drop('route')}`
-    }),
+    ...routeLines(routes, field, (to) => (passes(to) ? 'return' : drop('route'))),
     drop('route'),
   ]
   const { leaves, arrives } = PASSES
@@ -200,10 +181,13 @@ function chainsOf({ name, routes }: Alike, hasFloatingIps: boolean): readonly Nf
 }
 
 /** What goes to a peer, or comes from one. */
-function peerChains({ name, routes }: Alike, peered: readonly PeeredVpc[]): readonly NftObject[] {
+function peerChains(
+  { name, routes }: AlikeSubnets,
+  peered: readonly PeeredVpc[],
+): readonly NftObject[] {
   const judged = (field: string) => [
     ...routes.flatMap(({ destination, to }) => {
-      const there = destination.prefix === 0 ? '' : `${field} ${formatCidr(destination)} `
+      const there = destinedTo(destination, field)
       const peer = to.kind === 'peering' ? peered.find(({ id }) => id === to.peering) : undefined
       const passing = peer === undefined ? [] : [`${there}${field} ${formatCidr(peer.cidr)} return`]
       return [...passing, `${there}${drop('route')}`]
@@ -216,11 +200,10 @@ function peerChains({ name, routes }: Alike, peered: readonly PeeredVpc[]): read
   ]
 }
 
-function natChain({ name, routes }: Alike): NftObject {
-  const lines = routes.map(({ destination, to }) => {
-    const there = destination.prefix === 0 ? '' : `ip daddr ${formatCidr(destination)} `
-    return `${there}${to.kind === 'nat' ? `goto ${TRANSLATE}` : 'return'}`
-  })
+function natChain({ name, routes }: AlikeSubnets): NftObject {
+  const lines = routeLines(routes, 'ip daddr', ({ kind }) =>
+    kind === 'nat' ? `goto ${TRANSLATE}` : 'return',
+  )
   return chain(`routes_nat_${name}`, lines)
 }
 

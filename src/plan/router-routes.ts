@@ -20,7 +20,7 @@ import { nicLinkName } from '../model/names.ts'
 import type { RouterRoutes } from '../model/router-routes.ts'
 import type { HostWant, NicWant, SharedWant } from '../model/want.ts'
 import type { RouteWant, WayByAddress, WayOut, WayToNic } from '../model/ways-out.ts'
-import { type Networks, networks } from './networks.ts'
+import { type AlikeSubnets, alikeSubnets, destinedTo } from './alike-subnets.ts'
 import { chain, type NftObject } from './nft-tables.ts'
 import { ACCEPT, ANY_NIC, drop } from './nft-text.ts'
 import { type Permissions, permittingRule } from './permits.ts'
@@ -136,21 +136,13 @@ export function routerRoutes(want: HostWant, fabric: string | null): RouterRoute
   }
 }
 
-/** Subnets with the same routes. */
-interface Alike {
-  readonly name: string
-  readonly ids: ReadonlySet<string>
-  readonly routes: readonly RouteWant[]
-  readonly subnets: Networks
-}
-
 /** The rules for the NICs of a namespace. */
 export function routerRouteRules(
   { shared }: Pick<HostWant, 'shared'>,
   nics: readonly NicWant[],
 ): RouterRouteRules {
   const routers = nics.filter(isRouter)
-  const alike = alikeSubnets(leadingSubnets(shared))
+  const alike = alikeSubnets(leadingSubnets(shared), 'led')
   if (routers.length === 0 && alike.length === 0) return NONE
   const own = shared.vpcs.map(({ cidr }) => formatCidr(cidr))
   const from = (line: (name: string) => string) =>
@@ -168,7 +160,7 @@ export function routerRouteRules(
       chain('to_router', [
         ...own.map((net) => `ip daddr ${net} return`),
         ...routers.map(({ id, subnet }) => {
-          const routes = alike.find(({ ids }) => ids.has(subnet))
+          const routes = alike.find(({ members }) => members.some(({ id }) => id === subnet))
           const verdict = routes === undefined ? drop('route') : `goto router_here_${routes.name}`
           return `iifname "${nicLinkName(id)}" ${verdict}`
         }),
@@ -190,31 +182,17 @@ export function routerRouteRules(
   }
 }
 
-function alikeSubnets(leading: readonly LeadingSubnet[]): readonly Alike[] {
-  return [...Map.groupBy(leading, ({ routes }) => JSON.stringify(routes))]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, same], index) => ({
-      name: `${index}`,
-      ids: new Set(same.map(({ id }) => id)),
-      routes: same[0]?.routes ?? [],
-      subnets: networks(
-        `led_${index}`,
-        same.map(({ cidr }) => cidr),
-      ),
-    }))
-}
-
 /** What a router here sends that is from others: it does not leave the VPC. */
 export const FORWARDED = `iifname @router_links iifname . ip saddr != @router_sources ${drop('reach')}`
 
 function chainsOf(
-  { name, routes }: Alike,
+  { name, routes }: AlikeSubnets,
   own: readonly string[],
   hasRouters: boolean,
 ): readonly NftObject[] {
   const lines = (verdicts: (to: WayOut) => readonly string[]) =>
     routes.flatMap(({ destination, to }) => {
-      const there = destination.prefix === 0 ? '' : `ip daddr ${formatCidr(destination)} `
+      const there = destinedTo(destination, 'ip daddr')
       return verdicts(to).map((verdict) => `${there}${verdict}`)
     })
   return [
