@@ -1,8 +1,8 @@
-/** What actions on the tags of users, roles and instance profiles share. */
+/** What actions on the tags of users, roles, instance profiles and policies share. */
 import { z } from 'zod'
 import type { IamTag } from '../../model/account-records.ts'
 import { withCode } from '../schemas.ts'
-import { limitExceeded } from './users.ts'
+import { limitExceeded, pageOf } from './users.ts'
 
 const TAGS_MAX = 50
 
@@ -61,4 +61,10 @@ export function withoutTags(known: readonly IamTag[], keys: readonly string[]): 
 /** Tags as IAM shows them. */
 export function tagsView(tags: readonly IamTag[]) {
   return tags.map(({ key: Key, value: Value }) => ({ Key, Value }))
+}
+
+/** A page of tags, as each action that lists them answers. */
+export function tagsPage(tags: readonly IamTag[], page: Parameters<typeof pageOf>[2]) {
+  const { items, more } = pageOf(tags, ({ key }) => key, page)
+  return { Tags: tagsView(items), ...more }
 }

@@ -69,6 +69,11 @@ export const pageShape = {
   MaxItems: z.int().min(1).max(PAGE_MAX).optional(),
 }
 
+/** Whether one of them has the name. As in IAM, names that differ in case only are the same. */
+export function hasName(all: readonly { readonly name: string }[], name: string): boolean {
+  return all.some((one) => one.name.toLowerCase() === name.toLowerCase())
+}
+
 /** A page of items in ascending order of their names, with the members that IAM shows of it. */
 export function pageOf<T>(
   items: readonly T[],

@@ -9,7 +9,7 @@ import {
   iamTagsSchema,
   tagKeysSchema,
   tagsFrom,
-  tagsView,
+  tagsPage,
   withoutTags,
   withTags,
 } from '../accounts/iam-tags.ts'
@@ -22,6 +22,7 @@ import {
   requireRole,
 } from '../accounts/roles.ts'
 import {
+  hasName,
   limitExceeded,
   noSuchEntity,
   pageOf,
@@ -49,7 +50,7 @@ export const createInstanceProfile = changeAction({
     await tx.takeTurn(account)
     const { InstanceProfileName: name } = asked
     const profiles = await tx.instanceProfiles(account)
-    const isTaken = profiles.some((one) => one.name.toLowerCase() === name.toLowerCase())
+    const isTaken = hasName(profiles, name)
     if (!isTaken && profiles.length >= ROLES_MAX)
       throw limitExceeded('InstanceProfilesPerAccount', ROLES_MAX)
     const profile = {
@@ -176,8 +177,7 @@ export const listInstanceProfileTags = readAction({
   input: z.strictObject({ ...pageShape, ...ofProfile }),
   async answer(asked, { account, read }) {
     const { tags } = await read((tx) => requireProfile(tx, account, asked.InstanceProfileName))
-    const { items, more } = pageOf(tags, ({ key }) => key, asked)
-    return { Tags: tagsView(items), ...more }
+    return tagsPage(tags, asked)
   },
 })
 

@@ -9,7 +9,7 @@ import {
   iamTagsSchema,
   tagKeysSchema,
   tagsFrom,
-  tagsView,
+  tagsPage,
   withoutTags,
   withTags,
 } from '../accounts/iam-tags.ts'
@@ -23,8 +23,8 @@ import {
 } from '../accounts/own-policies.ts'
 import { descriptionSchema } from '../accounts/roles.ts'
 import {
+  hasName,
   limitExceeded,
-  pageOf,
   pageShape,
   pathSchema,
   policyArnSchema,
@@ -67,8 +67,7 @@ export const createPolicy = changeAction({
         `The ARN of a policy has at most ${POLICY_ARN_MAX} characters: choose a shorter name or path`,
       )
     const policies = await tx.ownPolicies(account)
-    // As in IAM, names that differ in case only are the same.
-    const isTaken = policies.some((one) => one.name.toLowerCase() === name.toLowerCase())
+    const isTaken = hasName(policies, name)
     if (!isTaken && policies.length >= POLICIES_MAX)
       throw limitExceeded('PoliciesPerAccount', POLICIES_MAX)
     const policy = {
@@ -189,7 +188,6 @@ export const listPolicyTags = readAction({
   input: z.strictObject({ ...pageShape, ...ofPolicy }),
   async answer(asked, { account, read }) {
     const { tags } = await read((tx) => requireOwn(tx, account, asked.PolicyArn))
-    const { items, more } = pageOf(tags, ({ key }) => key, asked)
-    return { Tags: tagsView(items), ...more }
+    return tagsPage(tags, asked)
   },
 })

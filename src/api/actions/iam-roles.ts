@@ -6,7 +6,7 @@ import {
   iamTagsSchema,
   tagKeysSchema,
   tagsFrom,
-  tagsView,
+  tagsPage,
   withoutTags,
   withTags,
 } from '../accounts/iam-tags.ts'
@@ -22,6 +22,7 @@ import {
   wholeRoleView,
 } from '../accounts/roles.ts'
 import {
+  hasName,
   limitExceeded,
   pageOf,
   pageShape,
@@ -56,8 +57,7 @@ export const createRole = changeAction({
     await tx.takeTurn(account)
     const { RoleName: name } = asked
     const roles = await tx.roles(account)
-    // As in IAM, names that differ in case only are the same.
-    const isTaken = roles.some((one) => one.name.toLowerCase() === name.toLowerCase())
+    const isTaken = hasName(roles, name)
     const role = {
       ...{ account, name, id: iamId('AROA', parts.random(IAM_ID_BYTES)), path: asked.Path },
       ...{ trust: asked.AssumeRolePolicyDocument, description: asked.Description },
@@ -179,7 +179,6 @@ export const listRoleTags = readAction({
   input: z.strictObject({ ...pageShape, ...ofRole }),
   async answer(asked, { account, read }) {
     const { tags } = await read((tx) => requireRole(tx, account, asked.RoleName))
-    const { items, more } = pageOf(tags, ({ key }) => key, asked)
-    return { Tags: tagsView(items), ...more }
+    return tagsPage(tags, asked)
   },
 })

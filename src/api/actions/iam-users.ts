@@ -7,12 +7,14 @@ import {
   iamTagsSchema,
   tagKeysSchema,
   tagsFrom,
+  tagsPage,
   tagsView,
   withoutTags,
   withTags,
 } from '../accounts/iam-tags.ts'
 import { refuseWithPolicies } from '../accounts/identity-policies.ts'
 import {
+  hasName,
   limitExceeded,
   listUsers,
   pageOf,
@@ -72,8 +74,7 @@ export const createUser = changeAction({
     await refuseOlderHosts(tx, settings, USERS_VERSION, 'users with policies')
     await tx.takeTurn(account)
     const users = await listUsers(tx, account)
-    // As in IAM, names that differ in case only are the same.
-    if (users.some((user) => user.name.toLowerCase() === name.toLowerCase()))
+    if (hasName(users, name))
       throw refused('EntityAlreadyExists', `User with name ${name} already exists.`)
     if (users.length >= USERS_MAX) throw limitExceeded('UsersPerAccount', USERS_MAX)
     const id = iamId('AIDA', parts.random(IAM_ID_BYTES))
@@ -96,9 +97,8 @@ export const updateUser = changeAction({
   async change(tx, { UserName, NewUserName: name = UserName, NewPath }, { account }) {
     await tx.takeTurn(account)
     const user = await requireLimitedUser(tx, account, UserName)
-    const taken = (await listUsers(tx, account)).some(
-      (one) => one.name !== UserName && one.name.toLowerCase() === name.toLowerCase(),
-    )
+    const others = (await listUsers(tx, account)).filter((one) => one.name !== UserName)
+    const taken = hasName(others, name)
     const to = { name, path: NewPath ?? user.path }
     if (taken || (await tx.moveUser(user, to)) === 'exists')
       throw refused('EntityAlreadyExists', `User with name ${name} already exists.`)
@@ -145,8 +145,7 @@ export const listUserTags = readAction({
   input: z.strictObject({ ...pageShape, ...ofUser }),
   async answer(asked, { account, read }) {
     const { tags } = await read((tx) => requireUser(tx, account, asked.UserName))
-    const { items, more } = pageOf(tags, ({ key }) => key, asked)
-    return { Tags: tagsView(items), ...more }
+    return tagsPage(tags, asked)
   },
 })
 

@@ -1,4 +1,4 @@
-/** Tags of users, roles and instance profiles: JSON in a column. */
+/** Tags of users, roles, instance profiles and policies: JSON in a column. */
 import { z } from 'zod'
 import type { IamTag } from '../../model/account-records.ts'
 import { TEXT_MAX } from './columns.ts'
@@ -20,6 +20,14 @@ export function withTags<Row extends { readonly tags: string | null }>(
 /** Tags as the column has them. */
 export function tagsText(tags: readonly IamTag[]): string {
   return JSON.stringify(tags)
+}
+
+/** The columns of a change, which may leave the tags as they are. */
+export function columnsOf<Change extends { readonly tags?: readonly IamTag[] }>({
+  tags,
+  ...others
+}: Change): Omit<Change, 'tags'> & { readonly tags?: string } {
+  return tags === undefined ? others : { ...others, tags: tagsText(tags) }
 }
 
 function tagsOf(text: string): readonly IamTag[] | undefined {

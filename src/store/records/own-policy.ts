@@ -10,7 +10,7 @@ import type { OwnPolicy, OwnPolicyVersion } from '../../model/account-records.ts
 import { IAM_PATH, POLICY_ID } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { account, count, like, prose, TEXT_MAX, time } from './columns.ts'
-import { tagsColumn, tagsText, withTags } from './iam-tags.ts'
+import { columnsOf, tagsColumn, tagsText, withTags } from './iam-tags.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
@@ -99,10 +99,10 @@ export const ownPolicies = noun({
     /** A policy; its first version is a write of its own. */
     insertOwnPolicy: (policy: OwnPolicy) =>
       insertOr('exists', db, 'ownPolicies', { ...policy, tags: tagsText(policy.tags) }),
-    async updateOwnPolicy({ account, name }: Key, { tags, ...others }: Change): Promise<void> {
+    async updateOwnPolicy({ account, name }: Key, change: Change): Promise<void> {
       await db
         .updateTable('ownPolicies')
-        .set(tags === undefined ? others : { ...others, tags: tagsText(tags) })
+        .set(columnsOf(change))
         .where('account', '=', account)
         .where('name', '=', name)
         .execute()

@@ -8,18 +8,13 @@
  */
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import type {
-  IamTag,
-  InstanceProfile,
-  InstanceProfileRole,
-  Role,
-} from '../../model/account-records.ts'
+import type { InstanceProfile, InstanceProfileRole, Role } from '../../model/account-records.ts'
 import { IAM_PATH, PROFILE_ID, ROLE_ID } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { Instance } from '../../model/records.ts'
 import { ofHost, type Scope } from '../scope.ts'
 import { account, count, like, prose, TEXT_MAX, time } from './columns.ts'
-import { tagsColumn, tagsText, withTags } from './iam-tags.ts'
+import { columnsOf, tagsColumn, tagsText, withTags } from './iam-tags.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { isLive } from './lists.ts'
@@ -206,11 +201,4 @@ async function hostsWith(
     scopes.push(...hosts.map(({ host }) => ofHost(host)))
   }
   return scopes
-}
-
-function columnsOf<Change extends { readonly tags?: readonly IamTag[] }>({
-  tags,
-  ...others
-}: Change): Omit<Change, 'tags'> & { readonly tags?: string } {
-  return tags === undefined ? others : { ...others, tags: tagsText(tags) }
 }
