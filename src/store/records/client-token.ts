@@ -35,13 +35,7 @@ export const clientTokens = noun({
       action: string,
       token: string,
     ): Promise<ClientToken | undefined> {
-      const found = await db
-        .selectFrom('clientTokens')
-        .selectAll()
-        .where('account', '=', account)
-        .where('action', '=', action)
-        .where('token', '=', token)
-        .execute()
+      const found = await rowsOf(db, { account, action, token })
       return rows.parse(tables.clientTokens, found)[0]
     },
   }),
@@ -54,13 +48,7 @@ export const clientTokens = noun({
      */
     async replaceUnreadableClientToken(token: ClientToken): Promise<'done' | 'exists'> {
       const { account: owner, action, token: text } = token
-      const [row] = await db
-        .selectFrom('clientTokens')
-        .selectAll()
-        .where('account', '=', owner)
-        .where('action', '=', action)
-        .where('token', '=', text)
-        .execute()
+      const [row] = await rowsOf(db, token)
       if (row !== undefined) {
         if (rows.parse(tables.clientTokens, [row]).length > 0) return 'exists'
         // Of two that see it, one deletes it.
@@ -93,3 +81,17 @@ export const clientTokens = noun({
     deleteClientTokensBefore: null,
   },
 })
+
+/** The row of this token, if there is one. */
+function rowsOf(
+  db: Session<RowsOf<typeof tables>>['db'],
+  { account: owner, action, token }: Pick<ClientToken, 'account' | 'action' | 'token'>,
+) {
+  return db
+    .selectFrom('clientTokens')
+    .selectAll()
+    .where('account', '=', owner)
+    .where('action', '=', action)
+    .where('token', '=', token)
+    .execute()
+}
