@@ -65,7 +65,8 @@ describe.each<{
     async () => {
       const [interpreter, file] = program
       const args = [join(import.meta.dirname, file), at.cloud.credentials.endpoint, at.image]
-      const steps = (await at.ask(interpreter, args)) as readonly Outcome[]
+      const env = { PYTHONDONTWRITEBYTECODE: '1' }
+      const steps = (await at.ask(interpreter, args, env)) as readonly Outcome[]
       report.add(steps.map(([what, said]) => ({ what, said })))
       expect(steps.filter(([, said]) => said !== null)).toEqual([])
     },

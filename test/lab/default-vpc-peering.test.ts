@@ -7,18 +7,17 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeAllOfOurs } from '../../src/host/cleanup.ts'
-import { cidr, ipv4 } from '../../src/model/addr.ts'
+import { cidr } from '../../src/model/addr.ts'
 import { ANY_PORT, ANY_PROTOCOL } from '../../src/model/group-rule.ts'
-import { publicHostLabel } from '../../src/model/hostname.ts'
 import type { RuleWant } from '../../src/model/want.ts'
 import type { RouteWant } from '../../src/model/ways-out.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
 import { reaches } from '../kit/ping.ts'
+import { resolvePublicName, withFloatingIps } from '../kit/public-names.ts'
 import { numbered } from '../kit/records.ts'
 import {
   createVpcTestbed,
-  DNS_ZONE,
   type GuestSpec,
   type RecordsOfVpcs,
   type VpcTestbed,
@@ -310,15 +309,9 @@ describe.each(isLong ? (['vxlan', 'direct'] as const) : (['vxlan'] as const))('%
       [PLAIN, '203.0.113.201'],
       [GREEN_FAR, '198.51.100.202'],
     ])
-    const guestSpecs = GUEST_SPECS.map((one) => {
-      const address = floats.get(one)
-      return address === undefined ? one : { ...one, publicIp: ipv4(address) }
-    })
-    const resolved = async (from: GuestSpec, of: GuestSpec) => {
-      const name = `${publicHostLabel(ipv4(floats.get(of) ?? ''))}.${DNS_ZONE}`
-      const dig = ['dig', '+time=5', '+tries=2', '+short', '@169.254.169.253', name]
-      return (await testbed.guest(from).run(dig)).stdout.trim()
-    }
+    const guestSpecs = withFloatingIps(GUEST_SPECS, floats)
+    const resolved = (from: GuestSpec, of: GuestSpec) =>
+      resolvePublicName(testbed.guest(from), floats.get(of) ?? '')
     afterAll(() => pass())
 
     it('are not those of peered packets, and names lead to private ones where asked', async () => {

@@ -4,15 +4,14 @@
  * does. Again after the daemon was killed, and after the peering has ended.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { cidr, ipv4 } from '../../src/model/addr.ts'
-import { publicHostLabel } from '../../src/model/hostname.ts'
+import { cidr } from '../../src/model/addr.ts'
 import type { RouteWant } from '../../src/model/ways-out.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { reaches } from '../kit/ping.ts'
+import { resolvePublicName, withFloatingIps } from '../kit/public-names.ts'
 import { numbered } from '../kit/records.ts'
 import {
   createVpcTestbed,
-  DNS_ZONE,
   type GuestSpec,
   type VpcTestbed,
   vpcInstance,
@@ -174,15 +173,9 @@ describe('public names', () => {
     [GREEN_FAR, '198.51.100.202'],
     [RED_FAR, '198.51.100.203'],
   ])
-  const guestSpecs = GUEST_SPECS.map((one) => {
-    const address = floats.get(one)
-    return address === undefined ? one : { ...one, publicIp: ipv4(address) }
-  })
-  const resolved = async (from: GuestSpec, of: GuestSpec) => {
-    const name = `${publicHostLabel(ipv4(floats.get(of) ?? ''))}.${DNS_ZONE}`
-    const dig = ['dig', '+time=5', '+tries=2', '+short', '@169.254.169.253', name]
-    return (await testbed.guest(from).run(dig)).stdout.trim()
-  }
+  const guestSpecs = withFloatingIps(GUEST_SPECS, floats)
+  const resolved = (from: GuestSpec, of: GuestSpec) =>
+    resolvePublicName(testbed.guest(from), floats.get(of) ?? '')
   const asked = [
     [RED, GREEN_FAR],
     [WHITE_FAR, GREEN_FAR],

@@ -5,7 +5,6 @@ Arguments: the API's address, and an image.
 import json
 import os
 import sys
-import time
 from urllib.parse import urlsplit
 
 import boto
@@ -15,6 +14,8 @@ from boto.iam import IAMConnection
 from boto.regioninfo import RegionInfo
 from boto.sts import STSConnection
 from boto.vpc import VPCConnection
+
+from steps import rows, step, within
 
 address, image_id = sys.argv[1:]
 place = urlsplit(address)
@@ -32,27 +33,7 @@ def connected(connection, service):
 
 
 ec2 = connected(VPCConnection(region=region, port=place.port), 'ec2')
-rows = []
 made = {}
-
-
-def step(what):
-    def run(work):
-        try:
-            found = work()
-            rows.append([what, None if found else f'it says {found!r}'])
-        except Exception as error:
-            rows.append([what, f'{type(error).__name__}: {error}'])
-    return run
-
-
-def within(test, seconds=120):
-    ending = time.time() + seconds
-    while time.time() < ending:
-        if test():
-            return True
-        time.sleep(0.2)
-    raise TimeoutError('not in time')
 
 
 def code_of(call, *args, **more):

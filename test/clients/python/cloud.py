@@ -5,11 +5,12 @@ Arguments: the API's address, and an image.
 import json
 import os
 import sys
-import time
 from urllib.parse import urlsplit
 
 import libcloud.security
 from libcloud.compute.drivers.ec2 import EC2NodeDriver
+
+from steps import rows, step, within
 
 address, image_id = sys.argv[1:]
 libcloud.security.CA_CERTS_PATH = os.environ['AWS_CA_BUNDLE']
@@ -18,27 +19,7 @@ ec2 = EC2NodeDriver(
     os.environ['AWS_ACCESS_KEY_ID'], os.environ['AWS_SECRET_ACCESS_KEY'], secure=True,
     host=place.hostname, port=place.port, region='us-east-1', signature_version='4',
 )
-rows = []
 made = {}
-
-
-def step(what):
-    def run(work):
-        try:
-            found = work()
-            rows.append([what, None if found else f'it says {found!r}'])
-        except Exception as error:
-            rows.append([what, f'{type(error).__name__}: {error}'])
-    return run
-
-
-def within(test, seconds=120):
-    ending = time.time() + seconds
-    while time.time() < ending:
-        if test():
-            return True
-        time.sleep(0.2)
-    raise TimeoutError('not in time')
 
 
 def node():

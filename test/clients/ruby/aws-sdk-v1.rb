@@ -3,6 +3,7 @@
 require 'aws-sdk-v1'
 require 'json'
 require 'uri'
+require_relative 'steps'
 
 ENDPOINT, IMAGE = ARGV
 PLACE = URI(ENDPOINT)
@@ -13,25 +14,7 @@ AWS.config(
   region: 'us-east-1', ssl_ca_file: ENV['AWS_CA_BUNDLE'], **SERVICES, **PORTS
 )
 EC2 = AWS::EC2.new
-ROWS = []
 MADE = {}
-
-def step(what)
-  found = yield
-  raise "it says #{found.inspect}" unless found
-  ROWS << [what, nil]
-rescue StandardError => e
-  ROWS << [what, "#{e.class}: #{e.message}"]
-end
-
-def within(seconds = 120)
-  ending = Time.now + seconds
-  until yield
-    raise 'not in time' if Time.now > ending
-    sleep 0.2
-  end
-  true
-end
 
 step('zones and images') do
   EC2.availability_zones.map(&:state).uniq == [:available] && EC2.images[IMAGE].exists? &&

@@ -2,30 +2,13 @@
 # it should). Arguments: the API's address, and an image.
 require 'fog/aws'
 require 'json'
+require_relative 'steps'
 
 ENDPOINT, IMAGE = ARGV
 KEYS = { aws_access_key_id: ENV['AWS_ACCESS_KEY_ID'], aws_secret_access_key: ENV['AWS_SECRET_ACCESS_KEY'] }
 PLACE = { region: 'us-east-1', endpoint: ENDPOINT, connection_options: { ssl_ca_file: ENV['AWS_CA_BUNDLE'] } }
 EC2 = Fog::AWS::Compute.new(**KEYS, **PLACE)
-ROWS = []
 MADE = {}
-
-def step(what)
-  found = yield
-  raise "it says #{found.inspect}" unless found
-  ROWS << [what, nil]
-rescue StandardError => e
-  ROWS << [what, "#{e.class}: #{e.message}"]
-end
-
-def within(seconds = 120)
-  ending = Time.now + seconds
-  until yield
-    raise 'not in time' if Time.now > ending
-    sleep 0.2
-  end
-  true
-end
 
 step('regions, zones, account') do
   EC2.describe_regions.body['regionInfo'].any? &&
