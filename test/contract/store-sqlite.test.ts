@@ -182,6 +182,23 @@ describe('another process', () => {
     await store.close()
   })
 
+  it('that reads the file and closes it, as a backup does, leaves the log of this one', async () => {
+    const store = await open()
+    await store.migrate()
+    await given.settle(store)
+    // Opens a connection that reads.
+    await store.read((tx) => tx.hosts())
+    const log = await stat(`${file}-wal`)
+    const reading = `import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute('select count(*) from sqlite_master').fetchall()
+database.close()`
+    const child = spawn('python3', ['-c', reading, file], { stdio: 'inherit' })
+    expect(await once(child, 'exit')).toStrictEqual([0, null])
+    expect((await stat(`${file}-wal`)).ino).toBe(log.ino)
+    await store.close()
+  })
+
   it('that holds it for ever makes the store unavailable', async () => {
     const store = await open()
     await store.migrate()

@@ -32,9 +32,18 @@ const FILE_MODE = 0o600
 /** A read checks the clock after this many rows. */
 const PIECE_ROWS = 64
 
-/** Opens `file` (created if missing) for writing, or only for reading. */
+/**
+ * Opens `file` (created if missing) for writing, or only for reading. In a process the connection
+ * that writes comes first.
+ */
 export function openConnection(file: string, mode: 'write' | 'read'): SqliteConnection {
-  const database = classified(`open ${file}`, () => openDatabase(file))
+  const database = classified(`open ${file}`, () => {
+    // Not for readers: closing any descriptor of the file gives up all locks that this process has
+    // on it (fcntl_locking(2)). Another process would take the file for unused when it closes it,
+    // and remove the log that this one writes to (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    if (mode === 'write' && file !== ':memory:') keepPrivate(file)
+    return openDatabase(file)
+  })
   if (mode === 'read') classified('query_only', () => database.exec('pragma query_only = on'))
   return new SqliteConnection(database)
 }
@@ -196,7 +205,6 @@ function toObject(columns: readonly string[], values: Readonly<Record<number, un
 }
 
 function openDatabase(file: string): DatabaseSync {
-  if (file !== ':memory:') keepPrivate(file)
   const database = new DatabaseSync(file, {
     timeout: BUSY_TIMEOUT_MS,
     enableForeignKeyConstraints: true,
