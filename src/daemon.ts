@@ -1,5 +1,4 @@
 /** The daemon of one host: creates every part, in order, and closes them in reverse order. */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
@@ -60,6 +59,8 @@ export interface DaemonSeams {
   readonly clock: Clock
   /** From 0 up to 1. */
   readonly random: () => number
+  /** Cryptographically random bytes. */
+  readonly randomBytes: (bytes: number) => Uint8Array
   /** What tests put in front of the daemon's ports, or in their place. */
   readonly ports?: DaemonPorts
 }
@@ -111,9 +112,9 @@ function buildApi(
 
 /** Access to consoles on this host and on others. */
 function openConsoles(context: DaemonContext, records: Records, bus: Bus, drivers: Drivers) {
-  const { config, clock, log, metrics } = context
+  const { config, clock, log, metrics, randomBytes: random } = context
   const { attach, holds } = drivers
-  const server = createConsoleServer({ attach, clock, random: randomBytes, log, metrics })
+  const server = createConsoleServer({ attach, clock, random, log, metrics })
   const { listen: address, port } = config.api
   const consoleLocator = createConsoleLocator({
     host: config.host.name,
@@ -190,7 +191,7 @@ export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
   const identity = parts.adopt(await openIdentity({ config, clock, log }), (one) => one.close())
   const ledger = createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log })
   await requireFreeAddresses(config, ledger)
-  const runs = await openRunHistory(config)
+  const runs = await openRunHistory(config, seams.randomBytes)
   const member = { ...seams, identity, ledger, wrapStore: ports.store }
   const machine = {
     ...(await machineRecord(config)),

@@ -2,7 +2,6 @@
  * Opens the record store and the bus that the configuration names. A single host does not load the
  * code for MariaDB and RabbitMQ.
  */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { bootstrap, type KeyProtection, protectedKey, sealKeys } from './agent/bootstrap.ts'
 import type { KeyRouteOptions } from './api/accounts/access-keys.ts'
@@ -38,6 +37,10 @@ export interface EngineContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  /** From 0 up to 1. */
+  readonly random: () => number
+  /** Cryptographically random bytes. */
+  readonly randomBytes: (bytes: number) => Uint8Array
   readonly identity: Pick<Identity, 'secret'>
   /** Puts something between the daemon and the records. */
   readonly wrapStore?: ((store: Store) => Store) | undefined
@@ -73,14 +76,14 @@ const START_PATIENCE_MS = 1_500
 
 /** Opens the records, in the background if that takes long. Then writes the credentials file. */
 export async function openRecords(context: EngineContext, metrics: Metrics): Promise<Records> {
-  const { config, clock, log } = context
+  const { config, clock, log, random } = context
   const rows = createRowWatch({ log, metrics, monotonic: () => clock.monotonic() })
   const protection = keyProtectionOf(context)
   const open = async () => {
     const engine = await openEngine(context, rows)
     try {
       await engine.migrate()
-      await makeRecords(config, engine, protection)
+      await makeRecords(context, engine, protection)
       await sealKeys(engine, protection)
       return context.wrapStore?.(engine) ?? engine
     } catch (error) {
@@ -113,7 +116,7 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
     }
   }
   const file = join(config.stateDir, 'replica.db')
-  const replica = await openReplica({ file, source: opened, clock, log, random: Math.random, rows })
+  const replica = await openReplica({ file, source: opened, clock, log, random, rows })
   const store = noteWrites(opened, replica, 'agent')
   const care = startKeyMaintenance(context, store, protection)
   const informed = withReplica(noteWrites(opened, replica, 'client'), replica, clock)
@@ -133,10 +136,14 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
 }
 
 /** Creates the first records, and makes sure that the credentials file has a valid key. */
-async function makeRecords(config: Config, store: Store, protection: KeyProtection): Promise<void> {
+async function makeRecords(
+  { config, randomBytes: random }: EngineContext,
+  store: Store,
+  protection: KeyProtection,
+): Promise<void> {
   const network = { ...config.network, zone: config.host.zone }
   const known = await readCredentials(config.stateDir).catch(() => null)
-  const key = await bootstrap(store, network, randomBytes, protection, known?.accessKeyId ?? null)
+  const key = await bootstrap(store, network, random, protection, known?.accessKeyId ?? null)
   if (key === null) return
   await writeCredentials(config.stateDir, key, {
     region: config.host.region,
@@ -153,7 +160,7 @@ function keyProtectionOf({ config, identity }: EngineContext): KeyProtection {
 }
 
 function keysOf(
-  { config, clock, log }: EngineContext,
+  { config, clock, log, randomBytes: random }: EngineContext,
   store: InformedStore,
   protection: KeyProtection,
   changed: () => Promise<void>,
@@ -162,7 +169,7 @@ function keysOf(
   return {
     ring: createKeyring({ store, clock, log, sealer: protection.sealer, replicaMs }),
     orders: {
-      random: randomBytes,
+      random,
       self: config.host.name,
       keep: (tx, key) => protectedKey(tx, key, protection),
       changed,
@@ -175,14 +182,11 @@ function keysOf(
  * At an interval: encrypts secrets that are in clear text, and checks the credentials file. Hosts
  * of an older version may have gone, and other hosts may have changed keys.
  */
-function startKeyMaintenance(
-  { config, clock, log }: EngineContext,
-  store: Store,
-  protection: KeyProtection,
-) {
+function startKeyMaintenance(context: EngineContext, store: Store, protection: KeyProtection) {
+  const { clock, log } = context
   const closing = new AbortController()
   const refresh = async () => {
-    await makeRecords(config, store, protection)
+    await makeRecords(context, store, protection)
     await sealKeys(store, protection)
   }
   const keepOn = async () => {
@@ -219,7 +223,7 @@ export interface OpenedBus {
  * later. `hosts` returns the number of hosts.
  */
 export async function openBus(
-  { config, clock, log }: EngineContext,
+  { config, clock, log, randomBytes: random }: EngineContext,
   metrics: Metrics,
   hosts: () => number,
 ): Promise<OpenedBus> {
@@ -237,7 +241,7 @@ export async function openBus(
     metrics,
     clock,
     log,
-    random: randomBytes,
+    random,
     hosts,
   })
   const health = () => {

@@ -15,6 +15,7 @@ import { createServiceManager } from './host/sockets/service-manager.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { createLog, type ProcessLog } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
+import { systemRandom, systemRandomBytes } from './lib/random.ts'
 import { systemRunner } from './lib/runner.ts'
 import { explain } from './model/errors.ts'
 import { apiEndpoint } from './settings.ts'
@@ -72,7 +73,8 @@ async function runDaemon(config: Config): Promise<void> {
   const environment = readEnvironment()
   watchLog(log, metrics)
   await using parts = new AsyncDisposableStack()
-  const seams = { config, environment, log, metrics, clock, random: Math.random }
+  const random = { random: systemRandom, randomBytes: systemRandomBytes }
+  const seams = { config, environment, log, metrics, clock, ...random }
   const daemon = parts.use(await startDaemon(seams))
   parts.defer(tellServiceManager(daemon.agent, clock, environment))
   parts.defer(await keepCodeCopy({ run: systemRunner, clock, log }))

@@ -3,7 +3,6 @@
  * the machine offers. `daemon.ts` adds the machine and the servers; the scale benchmark a simulated
  * machine.
  */
-import { randomBytes } from 'node:crypto'
 import type { AgentParts } from './agent/agent.ts'
 import { startEventPublisher } from './agent/events.ts'
 import {
@@ -35,8 +34,6 @@ import { requireUniqueHost, type UniqueHost } from './unique-host.ts'
 /** What joining needs. */
 export interface MemberContext extends EngineContext {
   readonly metrics: Metrics
-  /** From 0 up to 1. */
-  readonly random: () => number
   readonly ledger: Ledger
 }
 
@@ -94,7 +91,7 @@ export function startMember(
   machine: Machine,
   parts: AsyncDisposableStack,
 ): Member {
-  const { config, clock, log, metrics, random, ledger } = context
+  const { config, clock, log, metrics, random, randomBytes, ledger } = context
   const { drivers, ...works } = machine
   const runtime = startHostRuntime(
     {

@@ -2,7 +2,6 @@
  * Makes sure that only one machine runs under this host's name, at the start and later. The daemon
  * ends when it finds another one, because on the bus it would answer questions for the other.
  */
-import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { type DuplicateKind, duplicateMessage } from './agent/announcement.ts'
 import { findDuplicateHost } from './agent/duplicate-check.ts'
@@ -39,12 +38,15 @@ export interface UniqueHost {
  * Records a run of the daemon; null where no other machine can have these records. Errors:
  * `DuplicateHostError`.
  */
-export async function openRunHistory(config: Config): Promise<RunHistory | null> {
+export async function openRunHistory(
+  config: Config,
+  random: (bytes: number) => Uint8Array,
+): Promise<RunHistory | null> {
   if (config.store.kind === 'sqlite') return null
   const { stateDir, runtimeDir } = config
   const product = await readFile(PRODUCT_FILE, 'utf8').catch(() => '')
   const machine = NO_PRODUCT.test(product.trim()) ? null : product.trim()
-  const runs = await startRun({ stateDir, runtimeDir, machine, random: randomBytes })
+  const runs = await startRun({ stateDir, runtimeDir, machine, random })
   if (runs.refused !== null) throw duplicateHostError(config, runs, runs.refused, config.host.name)
   return runs
 }

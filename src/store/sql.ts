@@ -8,10 +8,10 @@
  * rollback.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { randomUUID } from 'node:crypto'
 import { type Dialect, Kysely, type RawBuilder, sql } from 'kysely'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { systemUuid } from '../lib/random.ts'
 import { type Backoff, retry } from '../lib/retry.ts'
 import { bug, unavailable } from '../model/errors.ts'
 import { isEngineError } from './engines/engine.ts'
@@ -81,15 +81,17 @@ export async function openSqlStore(options: {
   readonly clock: Clock
   /** Returns 0 to 1, to spread retries. */
   readonly random: () => number
+  /** Names a transaction, never twice the same. A UUID unless given. */
+  readonly commitId?: () => string
   readonly log: Log
   readonly rows?: RowWatch
   readonly schema?: Schema
 }): Promise<Store> {
-  const { nowMs, random, log, clock, schema = SCHEMA } = options
+  const { nowMs, random, log, clock, schema = SCHEMA, commitId = systemUuid } = options
   const backoff: Backoff = { ...RUNS_PAUSES, jitter: { share: 0.5, random } }
   const watch = options.rows ?? createRowWatch({ log, monotonic: clock.monotonic })
   const cache = createRowCache()
-  const rows = () => createRowReader(watch, cache)
+  const rows = () => createRowReader(watch, cache, clock)
   const db = new Kysely<Tables>({ dialect: options.dialect })
   const readDb =
     options.readDialect === undefined ? db : new Kysely<Tables>({ dialect: options.readDialect })
@@ -139,7 +141,7 @@ export async function openSqlStore(options: {
     async change(work) {
       const begin = () => db.transaction().setIsolationLevel('snapshot')
       if (!options.isRemote) return await admitted(() => begin().execute(inside(work)))
-      const result = await admitted(appliedOnce(begin, nowMs, randomUUID(), inside(work)))
+      const result = await admitted(appliedOnce(begin, nowMs, commitId(), inside(work)))
       if (random() * SWEEP_EVERY < 1) sweep()
       return result
     },

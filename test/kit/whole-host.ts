@@ -16,6 +16,7 @@ import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences, nicSpec } from '../../src/host/network/nic.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
+import { systemRandomBytes } from '../../src/lib/random.ts'
 import { type InstanceId, parseHostName } from '../../src/model/ids.ts'
 import type { Instance } from '../../src/model/records.ts'
 import { readCredentials } from '../../src/operator/credentials.ts'
@@ -88,6 +89,7 @@ export async function startWholeHost(options: WholeHostOptions = {}): Promise<Wh
     metrics: createMetrics(),
     clock: options.clock?.(clock) ?? clock,
     random: Math.random,
+    randomBytes: systemRandomBytes,
     ports: {
       ...(options.host === undefined ? {} : { host: options.host }),
       store: (store) => {

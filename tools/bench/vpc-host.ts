@@ -179,7 +179,7 @@ async function startDaemon(config: Config): Promise<Running> {
   let passedMs = 0
   const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + passedMs }
   const context = {
-    ...{ config, log, metrics, clock, random: Math.random },
+    ...{ config, log, metrics, clock, random: Math.random, randomBytes },
     identity: { secret: await readCloudSecret(config) },
     ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log }),
   }

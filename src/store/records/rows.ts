@@ -10,7 +10,7 @@
 
 import { LRUCache } from 'lru-cache'
 import type { z } from 'zod'
-import { nextTurn, systemClock } from '../../lib/clock.ts'
+import { type Clock, nextTurn } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { createTimeSlice } from '../../lib/turns.ts'
@@ -178,8 +178,12 @@ function isSameRow(a: object, b: object): boolean {
   )
 }
 
-/** A reader for one transaction. */
-export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
+/** A reader for one transaction. By the clock it lets others have their turn. */
+export function createRowReader(
+  watch: RowWatch,
+  cache: RowCache,
+  clock: Pick<Clock, 'monotonic'>,
+): RowReader {
   const unreadable: UnreadableRow[] = []
   const leaveOut = (row: UnreadableRow): void => {
     if (unreadable.length < UNREADABLE_MAX) unreadable.push(row)
@@ -209,7 +213,7 @@ export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
     async parseLong<Row>(shape: RowShape<Row>, rows: readonly object[]) {
       if (rows.length <= PIECE_ROWS) return parse(shape, rows)
       const parsed: (readonly Row[])[] = []
-      const piece = createTimeSlice(systemClock)
+      const piece = createTimeSlice(clock)
       for (let at = 0; at < rows.length; at += PIECE_ROWS) {
         if (piece.isOver()) {
           await nextTurn()

@@ -4,6 +4,7 @@
  * the state directory. Sends its port and its key to its parent, and then, each time it is asked,
  * the longest pause of its event loop since it was asked last.
  */
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createLedger } from '../../../src/agent/ledger.ts'
@@ -40,7 +41,7 @@ const config = configSchema.parse({
 const log = createLog({ level: 'info', format: 'json' })
 const metrics = createMetrics()
 const context = {
-  ...{ config, clock: systemClock, log, metrics, random: Math.random },
+  ...{ config, clock: systemClock, log, metrics, random: Math.random, randomBytes },
   identity: { secret: await readCloudSecret(config) },
   ledger: createLedger({ file: join(stateDir, 'ledger.json'), clock: systemClock, log }),
 }

@@ -1,5 +1,6 @@
 /** A simulated host: a member of its cloud as the daemon is one, on a simulated machine. */
 
+import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLedger } from '../../../src/agent/ledger.ts'
@@ -51,7 +52,7 @@ export async function startSimulatedHost(
   await mkdir(config.stateDir, { recursive: true })
   const metrics = createMetrics()
   const context = {
-    ...{ config, clock: systemClock, log, metrics, random: Math.random },
+    ...{ config, clock: systemClock, log, metrics, random: Math.random, randomBytes },
     identity: { secret: await readCloudSecret(config) },
     ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock: systemClock, log }),
   }

@@ -25,6 +25,7 @@ import {
 import { startingClock, systemClock } from '../../../lib/clock.ts'
 import { createTlsReader, type EngineAccess, splitAddress } from '../../../lib/engine-access.ts'
 import type { Log } from '../../../lib/log.ts'
+import { systemRandom } from '../../../lib/random.ts'
 import { messageOf, unavailable } from '../../../model/errors.ts'
 import type { RowWatch } from '../../records/rows.ts'
 import { openSqlStore } from '../../sql.ts'
@@ -72,7 +73,7 @@ export async function openMariadbStore(settings: MariadbSettings): Promise<Store
     nowMs: mariadbNowMs(),
     isRemote: true,
     clock: startingClock,
-    random: Math.random,
+    random: systemRandom,
     log,
     ...(settings.rows === undefined ? {} : { rows: settings.rows }),
   })

@@ -14,6 +14,7 @@ import {
 } from 'kysely'
 import { startingClock } from '../../../lib/clock.ts'
 import type { Log } from '../../../lib/log.ts'
+import { systemRandom } from '../../../lib/random.ts'
 import { unavailable } from '../../../model/errors.ts'
 import type { RowWatch } from '../../records/rows.ts'
 import type { Schema } from '../../schema.ts'
@@ -45,7 +46,7 @@ export async function openSqliteStore(options: {
       isRemote: false,
       nowMs: sqliteNowMs(),
       clock: startingClock,
-      random: Math.random,
+      random: systemRandom,
       log: options.log,
       ...(options.rows === undefined ? {} : { rows: options.rows }),
       ...(options.schema === undefined ? {} : { schema: options.schema }),

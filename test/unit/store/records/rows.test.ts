@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../../src/lib/clock.ts'
 import { createMetrics } from '../../../../src/lib/metrics.ts'
 import { NOUNS } from '../../../../src/store/nouns.ts'
 import { INSTANCES, instanceToRow } from '../../../../src/store/records/instance.ts'
@@ -25,7 +26,7 @@ function fixture() {
   const metrics = createMetrics()
   const watch = createRowWatch({ log, metrics, monotonic: () => time.nowMs })
   const cache = createRowCache()
-  return { watch, lines, time, metrics, read: () => createRowReader(watch, cache) }
+  return { watch, lines, time, metrics, read: () => createRowReader(watch, cache, systemClock) }
 }
 
 describe('a row that was parsed before', () => {
