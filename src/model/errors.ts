@@ -120,7 +120,6 @@ export const ERROR_STATUS = {
   'Resource.AlreadyAssociated': 400,
   InvalidBlockDeviceMapping: 400,
   'InvalidUserData.Malformed': 400,
-  'InvalidZone.NotFound': 400,
   InvalidInstanceType: 400,
   IncorrectInstanceState: 400,
   IncorrectState: 400,

@@ -155,7 +155,7 @@ function chooseSubnet(
   if (id !== undefined) return namedSubnet(subnets, id, zone)
   const known = new Set([...subnets, ...hosts].map((one) => one.zone))
   if (zone !== undefined && !known.has(zone))
-    throw refused('InvalidZone.NotFound', `The zone '${zone}' does not exist.`)
+    throw refused('InvalidParameterValue', `Invalid availability zone: [${zone}]`)
   const defaults = new Map(
     subnets
       .filter((subnet) => subnet.isDefault && (zone === undefined || subnet.zone === zone))

@@ -381,7 +381,7 @@ describe('RunInstances refuses', () => {
     ['too many at once', { MaxCount: 101 }, 'InstanceLimitExceeded'],
     ['a malformed subnet', { SubnetId: 'subnet-1' }, 'InvalidSubnetID.Malformed'],
     ['an unknown subnet', { SubnetId: 'subnet-00000000' }, 'InvalidSubnetID.NotFound'],
-    ['an unknown zone', { Placement: { AvailabilityZone: 'mars' } }, 'InvalidZone.NotFound'],
+    ['an unknown zone', { Placement: { AvailabilityZone: 'mars' } }, 'InvalidParameterValue'],
     ['a dedicated host', { Placement: { Tenancy: 'dedicated' } }, 'UnsupportedOperation'],
     ['an unknown key', { KeyName: 'nobody' }, 'InvalidKeyPair.NotFound'],
     ['an unknown group', { SecurityGroups: ['web'] }, 'InvalidGroup.NotFound'],
