@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import { formatCidr, parseCidr, parseIpv4, parseMac } from '../model/addr.ts'
-import { isDomainName, OWN_RESOLVER } from '../model/dhcp-options.ts'
+import { isDomainName, NETBIOS_NODE_TYPES, OWN_RESOLVER } from '../model/dhcp-options.ts'
 import { type DriverName, parseDriverName } from '../model/driver.ts'
 import {
   AGGREGATION_SECONDS,
@@ -122,6 +122,8 @@ const nic = z.object({
       domainNames: z.array(z.string().refine(isDomainName)),
       nameServers: z.array(z.union([z.literal(OWN_RESOLVER), ip])),
       timeServers: z.array(ip),
+      netbiosServers: z.array(ip).optional(),
+      netbiosNodeType: z.literal(NETBIOS_NODE_TYPES).optional(),
     })
     .optional(),
   resolver: z.literal(false).optional(),

@@ -10,6 +10,8 @@ import type { AccountId, DhcpOptionsId, VpcId } from './ids.ts'
 export const OWN_RESOLVER = 'AmazonProvidedDNS'
 /** Most servers of a kind. */
 export const DHCP_SERVERS_MAX = 4
+/** How names of NetBIOS are resolved: B, P, M or H (RFC 2132 section 8.7). */
+export const NETBIOS_NODE_TYPES = [1, 2, 4, 8] as const
 /** Most domain names: as many as resolv.conf(5) searches. */
 export const DOMAIN_NAMES_MAX = 6
 /** Longest text of all of them: they share one DHCP option, and one column. */
@@ -23,6 +25,10 @@ export interface DhcpConfiguration {
   readonly domainNames: readonly string[]
   readonly nameServers: readonly (Ipv4 | typeof OWN_RESOLVER)[]
   readonly timeServers: readonly Ipv4[]
+  /** Absent: none. */
+  readonly netbiosServers?: readonly Ipv4[] | undefined
+  /** Absent: instances are not told. */
+  readonly netbiosNodeType?: (typeof NETBIOS_NODE_TYPES)[number] | undefined
 }
 
 /** The record of a set. */

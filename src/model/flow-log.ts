@@ -71,6 +71,11 @@ export interface FlowLog {
   readonly destination: FlowLogDestination
   readonly fields: readonly FlowLogField[]
   readonly aggregationSeconds: AggregationSeconds
+  /**
+   * The ARN of the role that EC2 would deliver records with. Hosts write them themselves, so it is
+   * shown and nothing else. Null: none was named.
+   */
+  readonly role: string | null
   /** ISO 8601. */
   readonly createdAt: string
 }

@@ -2,7 +2,7 @@
  * What an instance is told of names and time, by DHCP or when its container is made. Pure.
  */
 import { type Ipv4, RESOLVER_ADDRESS } from '../model/addr.ts'
-import { OWN_RESOLVER } from '../model/dhcp-options.ts'
+import { type DhcpConfiguration, OWN_RESOLVER } from '../model/dhcp-options.ts'
 import type { NicWant } from '../model/want.ts'
 
 /** An empty list tells nothing. */
@@ -12,6 +12,8 @@ interface Told {
   readonly nameServers: readonly Ipv4[]
   /** NTP servers. */
   readonly timeServers: readonly Ipv4[]
+  readonly netbiosServers: readonly Ipv4[]
+  readonly netbiosNodeType: DhcpConfiguration['netbiosNodeType']
 }
 
 /**
@@ -24,10 +26,14 @@ export function toldTo(
   zone: string,
 ): Told {
   const own = resolver === false ? [] : [gateway, RESOLVER_ADDRESS]
-  if (dhcp === undefined) return { domainNames: [zone], nameServers: own, timeServers: [] }
-  const { domainNames, timeServers } = dhcp
+  const none = { timeServers: [], netbiosServers: [], netbiosNodeType: undefined }
+  if (dhcp === undefined) return { domainNames: [zone], nameServers: own, ...none }
+  const { domainNames, timeServers, netbiosServers = [], netbiosNodeType } = dhcp
   const nameServers = dhcp.nameServers.flatMap((one) => (one === OWN_RESOLVER ? own : one))
   const addsZone =
     domainNames.length > 0 && !domainNames.includes(zone) && nameServers.includes(RESOLVER_ADDRESS)
-  return { domainNames: addsZone ? [...domainNames, zone] : domainNames, nameServers, timeServers }
+  return {
+    domainNames: addsZone ? [...domainNames, zone] : domainNames,
+    ...{ nameServers, timeServers, netbiosServers, netbiosNodeType },
+  }
 }

@@ -335,8 +335,7 @@ function flowLogWants(
 function dnsWant(dns: VpcDns | undefined): Pick<NicWant, 'dhcp' | 'resolver'> {
   const { dnsSupport = true, options = null } = dns ?? {}
   if (options === null) return dnsSupport ? {} : { resolver: false }
-  const { domainNames, nameServers, timeServers } = options
-  const dhcp = { domainNames, nameServers, timeServers }
+  const { id: _id, account: _account, ...dhcp } = options
   return dnsSupport ? { dhcp } : { dhcp, resolver: false }
 }
 

@@ -56,6 +56,8 @@ import { natGatewayAddresses } from './migrations/0041-nat-gateway-addresses.ts'
 import { userTags } from './migrations/0042-user-tags.ts'
 import { ownPolicies } from './migrations/0043-own-policies.ts'
 import { lists } from './migrations/0044-lists.ts'
+import { netbios } from './migrations/0045-netbios.ts'
+import { flowLogRoles } from './migrations/0046-flow-log-roles.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -99,6 +101,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0042-user-tags': userTags,
   '0043-own-policies': ownPolicies,
   '0044-lists': lists,
+  '0045-netbios': netbios,
+  '0046-flow-log-roles': flowLogRoles,
 }
 const GENERATION = '0'
 

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { AGGREGATION_SECONDS, type FlowLog, TRAFFIC_TYPES } from '../../model/flow-log.ts'
+import { parseIamArn } from '../../model/iam-names.ts'
 import { type AccountId, parseId, type VpcId } from '../../model/ids.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
@@ -23,7 +24,6 @@ import {
 /** EC2: 25 for this action. */
 const RESOURCES_MAX = 25
 const KINDS = { VPC: 'vpc', Subnet: 'subnet', NetworkInterface: 'eni' } as const
-const NO_ROLE = 'hosts write flow logs themselves, with no role: leave it out'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html */
 const schema = z.strictObject({
@@ -44,8 +44,17 @@ const schema = z.strictObject({
     })
     .transform((seconds) => seconds as FlowLog['aggregationSeconds'])
     .default(600),
-  DeliverLogsPermissionArn: onlySchema('', `DeliverLogsPermissionArn: ${NO_ROLE}`),
-  DeliverCrossAccountRole: onlySchema('', `DeliverCrossAccountRole: ${NO_ROLE}`),
+  /** Empty as if it were left out: some clients always name it. */
+  DeliverLogsPermissionArn: z
+    .string()
+    .refine((arn) => arn === '' || parseIamArn('role', arn) !== undefined, {
+      error: 'DeliverLogsPermissionArn: use arn:aws:iam::ACCOUNT:role/NAME',
+    })
+    .optional(),
+  DeliverCrossAccountRole: onlySchema(
+    '',
+    'DeliverCrossAccountRole: hosts write flow logs themselves: leave it out',
+  ),
   DestinationOptions: z
     .strictObject({
       FileFormat: onlySchema('plain-text', 'FileFormat: use plain-text'),
@@ -98,6 +107,7 @@ export const createFlowLogs = changeAction({
         ...{ id: own, account, vpc, resource, destination, fields, createdAt: now },
         trafficType: asked.TrafficType,
         aggregationSeconds: asked.MaxAggregationInterval,
+        role: asked.DeliverLogsPermissionArn || null,
       }
       if ((await tx.insertFlowLog(log)) === 'exists')
         throw refused(

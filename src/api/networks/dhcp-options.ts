@@ -9,6 +9,7 @@ import {
   DOMAIN_NAMES_MAX,
   DOMAIN_NAMES_TEXT_MAX,
   isDomainName,
+  NETBIOS_NODE_TYPES,
   OWN_RESOLVER,
 } from '../../model/dhcp-options.ts'
 import { refused } from '../../model/errors.ts'
@@ -62,12 +63,14 @@ export function missingDhcpOptions(ids: readonly string[]): Error {
   return notFound('InvalidDhcpOptionID.NotFound', 'dhcpOption ID', ids)
 }
 
-const KEYS = ['domain-name', 'domain-name-servers', 'ntp-servers'] as const
-const NOT_SERVED = [
+const KEYS = [
+  'domain-name',
+  'domain-name-servers',
+  'ntp-servers',
   'netbios-name-servers',
   'netbios-node-type',
-  'ipv6-address-preferred-lease-time',
-]
+] as const
+const NOT_SERVED = ['ipv6-address-preferred-lease-time']
 const VALUES_MAX = 16
 
 /** `DhcpConfigurations`. */
@@ -112,7 +115,25 @@ export function parseDhcpConfigurations(
     word === OWN_RESOLVER ? word : parseIpv4(word),
   )
   const timeServers = serversOf<Ipv4>('ntp-servers', wordsOf('ntp-servers'), parseIpv4)
-  return { domainNames, nameServers, timeServers }
+  const netbios = serversOf<Ipv4>(
+    'netbios-name-servers',
+    wordsOf('netbios-name-servers'),
+    parseIpv4,
+  )
+  const nodeType = nodeTypeOf(wordsOf('netbios-node-type'))
+  return {
+    ...{ domainNames, nameServers, timeServers },
+    ...(netbios.length === 0 ? {} : { netbiosServers: netbios }),
+    ...(nodeType === undefined ? {} : { netbiosNodeType: nodeType }),
+  }
+}
+
+function nodeTypeOf(words: readonly string[]): DhcpConfiguration['netbiosNodeType'] {
+  const [word] = words
+  if (word === undefined) return undefined
+  const known = NETBIOS_NODE_TYPES.find((type) => String(type) === word)
+  if (known !== undefined && words.length === 1) return known
+  throw invalid('netbios-node-type', words, `one of ${NETBIOS_NODE_TYPES.join(', ')}`)
 }
 
 function serversOf<Server>(

@@ -10,6 +10,9 @@ export function dhcpOptionsView(options: DhcpOptions, tags: TagOutput[]): DhcpOp
     'domain-name': options.domainNames.length === 0 ? [] : [options.domainNames.join(' ')],
     'domain-name-servers': options.nameServers,
     'ntp-servers': options.timeServers,
+    'netbios-name-servers': options.netbiosServers ?? [],
+    'netbios-node-type':
+      options.netbiosNodeType === undefined ? [] : [String(options.netbiosNodeType)],
   }
   return {
     DhcpConfigurations: Object.entries(said)

@@ -15,6 +15,7 @@ export function flowLogView(log: FlowLog, tags: TagOutput[]): FlowLogOutput {
     TrafficType: log.trafficType,
     LogFormat: formatOf(log.fields),
     MaxAggregationInterval: log.aggregationSeconds,
+    ...(log.role === null ? {} : { DeliverLogsPermissionArn: log.role }),
     ...(destination.kind === 's3'
       ? {
           LogDestinationType: 's3',

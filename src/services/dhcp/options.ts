@@ -83,18 +83,21 @@ function leaseTimes({ leaseSeconds }: DhcpSettings): readonly Option[] {
 }
 
 function configuration(nic: NicWant, hostname: string, settings: DhcpSettings): readonly Option[] {
-  const { domainNames, nameServers, timeServers } = toldTo(nic, settings.zone)
+  const told = toldTo(nic, settings.zone)
+  const { domainNames, netbiosNodeType: nodeType } = told
   const [domain] = domainNames
   return [
     // The mask comes before the router (RFC 2132 section 3.3).
     [OPTION.subnetMask, ipv4ToBytes(netmask(nic.subnetCidr.prefix))],
     ...(nic.deviceIndex === 0 ? routerOptions(nic.gateway) : []),
-    ...addressList(OPTION.domainNameServer, nameServers),
+    ...addressList(OPTION.domainNameServer, told.nameServers),
     [OPTION.interfaceMtu, Uint8Array.of(settings.mtu >> 8, settings.mtu & 255)],
     [OPTION.hostName, text(hostname)],
     ...(domain === undefined ? [] : [[OPTION.domainName, text(domain)] as const]),
     ...(domain === undefined ? [] : [[OPTION.domainSearch, searchList(domainNames)] as const]),
-    ...addressList(OPTION.timeServers, timeServers),
+    ...addressList(OPTION.timeServers, told.timeServers),
+    ...addressList(OPTION.netbiosNameServers, told.netbiosServers),
+    ...(nodeType === undefined ? [] : [[OPTION.netbiosNodeType, Uint8Array.of(nodeType)] as const]),
     [OPTION.broadcastAddress, ipv4ToBytes(broadcastAddress(nic.subnetCidr))],
   ]
 }

@@ -22,6 +22,8 @@ export const OPTION = {
   interfaceMtu: 26,
   broadcastAddress: 28,
   timeServers: 42,
+  netbiosNameServers: 44,
+  netbiosNodeType: 46,
   requestedAddress: 50,
   leaseTime: 51,
   overload: 52,

@@ -9,6 +9,7 @@ import {
   type DhcpOptions,
   DOMAIN_NAMES_MAX,
   isDomainName,
+  NETBIOS_NODE_TYPES,
   OWN_RESOLVER,
   type VpcDns,
 } from '../../model/dhcp-options.ts'
@@ -27,6 +28,9 @@ interface DhcpOptionsRow {
   readonly domainNames: string
   readonly nameServers: string
   readonly timeServers: string
+  /** Null: none. */
+  readonly netbiosServers: string | null
+  readonly netbiosNodeType: DhcpOptions['netbiosNodeType'] | null
 }
 interface AssociationRow {
   readonly vpc: VpcId
@@ -50,6 +54,8 @@ const tables = {
       domainNames: list(DOMAIN_NAMES_MAX, isDomainName),
       nameServers: list(DHCP_SERVERS_MAX, (word) => word === OWN_RESOLVER || isAddress(word)),
       timeServers: list(DHCP_SERVERS_MAX, isAddress),
+      netbiosServers: list(DHCP_SERVERS_MAX, isAddress).nullable(),
+      netbiosNodeType: z.literal(NETBIOS_NODE_TYPES).nullable(),
     }),
   }),
   dhcpAssociations: table<AssociationRow>({
@@ -158,6 +164,8 @@ function optionsToRow({ id, account, ...said }: DhcpOptions): DhcpOptionsRow {
     domainNames: said.domainNames.join(),
     nameServers: said.nameServers.join(),
     timeServers: said.timeServers.join(),
+    netbiosServers: said.netbiosServers?.join() ?? null,
+    netbiosNodeType: said.netbiosNodeType ?? null,
   }
 }
 
@@ -171,6 +179,10 @@ function optionsFromRow({ id, account, ...row }: DhcpOptionsRow): DhcpOptions {
       word === OWN_RESOLVER ? [word] : address(word),
     ),
     timeServers: wordsOf(row.timeServers).flatMap(address),
+    ...(row.netbiosServers === null
+      ? {}
+      : { netbiosServers: wordsOf(row.netbiosServers).flatMap(address) }),
+    ...(row.netbiosNodeType === null ? {} : { netbiosNodeType: row.netbiosNodeType }),
   }
 }
 

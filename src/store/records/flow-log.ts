@@ -21,7 +21,14 @@ import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 interface FlowLogRow
   extends Pick<
     FlowLog,
-    'id' | 'account' | 'vpc' | 'resource' | 'trafficType' | 'aggregationSeconds' | 'createdAt'
+    | 'id'
+    | 'account'
+    | 'vpc'
+    | 'resource'
+    | 'trafficType'
+    | 'aggregationSeconds'
+    | 'createdAt'
+    | 'role'
   > {
   readonly destinationKind: FlowLogDestination['kind']
   /** The name of a directory or of a bucket. */
@@ -46,6 +53,7 @@ const tables = {
         format: z.string().refine((text) => fieldsOf(text) !== undefined, 'is malformed'),
         aggregationSeconds: z.union(AGGREGATION_SECONDS.map((one) => z.literal(one))),
         createdAt: time,
+        role: z.string().nullable(),
       })
       .refine(
         ({ destinationKind, destination }) =>

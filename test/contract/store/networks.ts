@@ -82,6 +82,8 @@ export function describeNetworks(begin: () => Promise<StoreFixture>): void {
         domainNames: ['corp.example', 'lab.example'],
         nameServers: [given.nic(1).ip, 'AmazonProvidedDNS'],
         timeServers: [],
+        netbiosServers: [given.nic(1).ip],
+        netbiosNodeType: 2,
       }
       const results = await write(async (tx) => {
         await tx.insertVpc(own)

@@ -947,7 +947,12 @@ async function keepFlowLog({ cloud: { store, vpc } }: Fixture): Promise<void> {
     tx.insertFlowLog({
       ...{ id: FLOW_LOG, account: vpc.account, vpc: vpc.id, resource: vpc.id },
       ...{ trafficType: 'ALL', destination: { kind: 'files', group: 'web' } },
-      ...{ fields: DEFAULT_FIELDS, aggregationSeconds: 60, createdAt: '2026-11-22T08:00:00.000Z' },
+      ...{
+        fields: DEFAULT_FIELDS,
+        aggregationSeconds: 60,
+        createdAt: '2026-11-22T08:00:00.000Z',
+        role: null,
+      },
     }),
   )
 }

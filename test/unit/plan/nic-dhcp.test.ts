@@ -7,6 +7,10 @@ const ZONE = 'atoll.internal'
 const gateway = ipv4('10.0.0.1')
 const own = [gateway, RESOLVER_ADDRESS]
 const other = ipv4('192.0.2.53')
+const nothing = {
+  ...{ domainNames: [], nameServers: [], timeServers: [] },
+  ...{ netbiosServers: [], netbiosNodeType: undefined },
+}
 
 function told(dhcp?: Partial<DhcpConfiguration>, resolver?: false) {
   const set = { domainNames: [], nameServers: [], timeServers: [] }
@@ -14,14 +18,16 @@ function told(dhcp?: Partial<DhcpConfiguration>, resolver?: false) {
 }
 
 it('is the zone and the host’s resolver without a set', () => {
-  expect(told()).toEqual({ domainNames: [ZONE], nameServers: own, timeServers: [] })
-  expect(told(undefined, false)).toEqual({ domainNames: [ZONE], nameServers: [], timeServers: [] })
+  expect(told()).toEqual({ ...nothing, domainNames: [ZONE], nameServers: own })
+  expect(told(undefined, false)).toEqual({ ...nothing, domainNames: [ZONE] })
 })
 
 it('is what the set says, and nothing else', () => {
-  expect(told({})).toEqual({ domainNames: [], nameServers: [], timeServers: [] })
+  expect(told({})).toEqual(nothing)
   const set = { domainNames: ['corp.example'], nameServers: [other], timeServers: [other] }
-  expect(told(set)).toEqual(set)
+  expect(told(set)).toEqual({ ...nothing, ...set })
+  const netbios = { netbiosServers: [other], netbiosNodeType: 2 } as const
+  expect(told(netbios)).toEqual({ ...nothing, ...netbios })
 })
 
 it('searches the zone as well where the host’s resolver is told', () => {

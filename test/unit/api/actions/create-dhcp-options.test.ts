@@ -30,6 +30,8 @@ it('makes sets, gives them to VPCs, and removes them', async () => {
       'domain-name': ['corp.example lab.corp.example'],
       'domain-name-servers': ['10.0.0.53,AmazonProvidedDNS'],
       'ntp-servers': ['10.0.0.123'],
+      'netbios-name-servers': ['10.0.0.7'],
+      'netbios-node-type': ['2'],
     }),
     TagSpecifications: [{ ResourceType: 'dhcp-options', Tags: tags }],
   })
@@ -40,6 +42,8 @@ it('makes sets, gives them to VPCs, and removes them', async () => {
       { Key: 'domain-name', Values: [{ Value: 'corp.example lab.corp.example' }] },
       { Key: 'domain-name-servers', Values: RESOLVERS.map((Value) => ({ Value })) },
       { Key: 'ntp-servers', Values: [{ Value: '10.0.0.123' }] },
+      { Key: 'netbios-name-servers', Values: [{ Value: '10.0.0.7' }] },
+      { Key: 'netbios-node-type', Values: [{ Value: '2' }] },
     ],
     Tags: tags,
   }
@@ -83,8 +87,9 @@ it('refuses what no host would carry out, and what is another account’s', asyn
   const refusal = (said: Parameters<typeof configurations>[0]) =>
     cloud.refusal(createDhcpOptions, configurations(said))
   expect(await refusal({})).toBe('MissingParameter')
-  for (const key of ['netbios-name-servers', 'netbios-node-type'])
-    expect(await refusal({ [key]: ['10.0.0.1'] })).toBe('UnsupportedOperation')
+  expect(await refusal({ 'ipv6-address-preferred-lease-time': ['140'] })).toBe(
+    'UnsupportedOperation',
+  )
   const bad: readonly Parameters<typeof configurations>[0][] = [
     { router: ['10.0.0.1'] },
     { 'domain-name': ['-a.example'] },
@@ -96,6 +101,9 @@ it('refuses what no host would carry out, and what is another account’s', asyn
     { 'domain-name-servers': ['resolver.example'] },
     { 'domain-name-servers': ['fd00::1'] },
     { 'ntp-servers': ['AmazonProvidedDNS'] },
+    { 'netbios-name-servers': ['wins.example'] },
+    { 'netbios-node-type': ['3'] },
+    { 'netbios-node-type': ['1', '2'] },
   ]
   for (const said of bad) expect(await refusal(said)).toBe('InvalidParameterValue')
   const DhcpOptionsId = await make(cloud, { 'domain-name': ['corp.example'] })

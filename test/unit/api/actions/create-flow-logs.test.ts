@@ -25,14 +25,18 @@ it('makes flow logs, shows them, and removes them', async () => {
   await using cloud = await openCloud()
   const tags = [{ Key: 'Name', Value: 'all' }]
   const TagSpecifications = [{ ResourceType: 'vpc-flow-log', Tags: tags }]
-  const files = await make(cloud, { ...FILES, TagSpecifications })
-  const s3 = await make(cloud, { ...S3, MaxAggregationInterval: 60 })
+  const role = { DeliverLogsPermissionArn: 'arn:aws:iam::000000000001:role/service/flow-logs' }
+  const files = await make(cloud, { ...FILES, ...role, TagSpecifications })
+  const s3 = await make(cloud, {
+    ...{ ...S3, MaxAggregationInterval: 60 },
+    DeliverLogsPermissionArn: '',
+  })
   const show = async (asked: object = {}) => (await cloud.run(describeFlowLogs, asked))['FlowLogs']
   const common = { ResourceId: cloud.vpc.id, FlowLogStatus: 'ACTIVE' }
   const madeFiles = {
     ...{ ...common, FlowLogId: files, LogGroupName: 'web', LogDestinationType: 'cloud-watch-logs' },
     ...{ TrafficType: 'ALL', MaxAggregationInterval: 600, LogFormat: formatOf(DEFAULT_FIELDS) },
-    Tags: tags,
+    ...{ ...role, Tags: tags },
   }
   const madeS3 = {
     ...{ ...common, FlowLogId: s3, ...S3, MaxAggregationInterval: 60 },
@@ -105,9 +109,9 @@ it.each([
   ['an unknown field', { ...FILES, LogFormat: '\u0024{tcp-flags}' }, 'InvalidParameterValue'],
   ['another interval', { ...FILES, MaxAggregationInterval: 300 }, 'InvalidParameter'],
   [
-    'a role',
+    'a role that is none',
     { ...FILES, DeliverLogsPermissionArn: 'arn:aws:iam::1:role/x' },
-    'UnsupportedOperation',
+    'InvalidParameterValue',
   ],
   ['Parquet', { ...S3, DestinationOptions: { FileFormat: 'parquet' } }, 'UnsupportedOperation'],
 ])('refuses %s', async (_, asked, code) => {

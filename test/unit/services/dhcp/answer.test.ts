@@ -265,13 +265,19 @@ describe('configuration', () => {
     const said = { domainNames: ['corp.example', 'b'], nameServers: [ADDRESS, GATEWAY] }
     const values = (dhcp: DhcpConfiguration) =>
       new Map(profileOf({ ...NIC, dhcp }, 'ip-10-0-1-7', SETTINGS).configuration)
-    const options = values({ ...said, timeServers: [GATEWAY] })
+    const options = values({
+      ...{ ...said, timeServers: [GATEWAY] },
+      ...{ netbiosServers: [ADDRESS], netbiosNodeType: 8 },
+    })
     expect(text(options.get(OPTION.domainName))).toBe('corp.example')
     expect(text(options.get(OPTION.domainSearch))).toBe('\x04corp\x07example\0\x01b\0')
     expect(options.get(OPTION.domainNameServer)).toEqual(Uint8Array.of(10, 0, 1, 7, 10, 0, 1, 1))
     expect(options.get(OPTION.timeServers)).toEqual(Uint8Array.of(10, 0, 1, 1))
+    expect(options.get(OPTION.netbiosNameServers)).toEqual(Uint8Array.of(10, 0, 1, 7))
+    expect(options.get(OPTION.netbiosNodeType)).toEqual(Uint8Array.of(8))
     const none = values({ domainNames: [], nameServers: [], timeServers: [] })
-    for (const code of ['domainName', 'domainSearch', 'domainNameServer', 'timeServers'] as const)
+    const lists = ['domainName', 'domainSearch', 'domainNameServer', 'timeServers'] as const
+    for (const code of [...lists, 'netbiosNameServers', 'netbiosNodeType'] as const)
       expect(none.has(OPTION[code])).toBe(false)
     const long = Array.from({ length: 6 }, () => 'a'.repeat(60))
     const list = values({ ...said, domainNames: long, timeServers: [] }).get(OPTION.domainSearch)
