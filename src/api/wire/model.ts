@@ -52,6 +52,8 @@ export interface Structure {
   readonly name: string
   readonly byWireName: ReadonlyMap<string, Field>
   readonly byMember: ReadonlyMap<string, Field>
+  /** In the model's order. */
+  readonly members: readonly Field[]
 }
 
 /** The tags of an element. */
@@ -94,7 +96,7 @@ export function linkModel(model: WireModel): ReadonlyMap<string, WireAction> {
   return actions
 }
 
-const EMPTY: Structure = { name: 'unit', byWireName: new Map(), byMember: new Map() }
+const EMPTY: Structure = { name: 'unit', byWireName: new Map(), byMember: new Map(), members: [] }
 
 /** In two steps, so that structures may refer to each other in any order. */
 function linkStructures(table: WireModel['inputs']): ReadonlyMap<string, Structure> {
@@ -103,7 +105,8 @@ function linkStructures(table: WireModel['inputs']): ReadonlyMap<string, Structu
   for (const [name, members] of Object.entries(table)) {
     const byWireName = new Map<string, Field>()
     const byMember = new Map<string, Field>()
-    structures.set(name, { name, byWireName, byMember })
+    const ordered: Field[] = []
+    structures.set(name, { name, byWireName, byMember, members: ordered })
     fillers.push(() => {
       for (const [wireName, text] of Object.entries(members)) {
         const [member = '', type = ''] = text.split(' ')
@@ -111,6 +114,7 @@ function linkStructures(table: WireModel['inputs']): ReadonlyMap<string, Structu
         const field = { wireName, tags: tagsOf(wireName), member, shape }
         byWireName.set(wireName, field)
         byMember.set(member, field)
+        ordered.push(field)
       }
     })
   }

@@ -95,29 +95,37 @@ function* writeMembers(
   value: object,
   path: string,
 ): Writing {
-  for (const [member, content] of Object.entries(value))
-    if (content !== undefined && content !== null && !structure.byMember.has(member))
+  for (const member of Object.keys(value))
+    if (!structure.byMember.has(member) && contentOf(value, member) !== undefined)
       throw bug('answer has a member unknown to EC2', { path: `${path}.${member}` })
-  for (const [member, { tags, shape }] of structure.byMember) {
-    const content: unknown = Reflect.get(value, member)
-    if (content === undefined || content === null) continue
-    const at = `${path}.${member}`
+  for (const field of structure.members) {
+    const content = contentOf(value, field.member)
+    if (content === undefined) continue
+    const { member, tags, shape } = field
     // Most are scalars, and a generator for each would take longer than the rest.
-    if (shape.kind === 'scalar') writeScalar(document, tags, shape.type, content, at)
-    else yield* writeElement(document, tags, shape, content, at)
+    if (shape.kind === 'scalar') writeScalar(document, tags, shape.type, content, path, member)
+    else yield* writeElement(document, tags, shape, content, `${path}.${member}`)
   }
 }
 
+/** Undefined when it is left out. */
+function contentOf(value: object, member: string): unknown {
+  return Reflect.get(value, member) ?? undefined
+}
+
+/** `path` and `member` say where it is. They are put together only for an error. */
 function writeScalar(
   document: Document,
   { open, close, empty }: Tags,
   type: Scalar,
   value: unknown,
   path: string,
+  member?: string,
 ): void {
-  const text = encodeScalar(type, value, path)
+  const text = encodeScalar(type, value)
+  if (text === undefined) throw mismatch(member === undefined ? path : `${path}.${member}`, type)
   if (text === '') write(document, empty)
-  else for (const piece of [open, text, close]) write(document, piece)
+  else write(document, open + text + close)
 }
 
 function* writeElement(
@@ -156,7 +164,8 @@ function* writeItems(
   }
 }
 
-function encodeScalar(type: Scalar, value: unknown, path: string): string {
+/** Undefined when the value is not of this type. */
+function encodeScalar(type: Scalar, value: unknown): string | undefined {
   switch (type) {
     case 'string':
       if (typeof value === 'string') return escapeText(value)
@@ -178,7 +187,7 @@ function encodeScalar(type: Scalar, value: unknown, path: string): string {
     default:
       return assertNever(type)
   }
-  throw mismatch(path, type)
+  return undefined
 }
 
 function mismatch(path: string, expected: string): Error {
