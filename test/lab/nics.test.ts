@@ -318,7 +318,7 @@ describe.each(PLACES)('%s', (_where, network) => {
     const holder = machine.spawn([...inside, 'python3', '-c', HOLD_TAP, spec.hostLink], (text) => {
       said += text
     })
-    await eventually('it holds the tap', () => said.includes('holds '))
+    await eventually('it holds the tap', () => /holds \d+\n/.test(said))
     const place = { pid: holder.pid ?? 0, fd: Number(/holds (\d+)/.exec(said)?.[1]) }
     expect(await host.reattachTap(spec.hostLink, place)).toBe(false)
     const words = damage.map((word) =>
