@@ -6,9 +6,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** In seconds, beside other tests on two processors. */
 const SECONDS: Readonly<Record<string, number>> = {
-  'test/lab/every-failure.test.ts': 156,
-  'test/lab/crash.test.ts': 130,
-  'test/lab/create-image.test.ts': 85,
+  'test/lab/every-failure.test.ts': 190,
+  'test/lab/crash.test.ts': 180,
+  'test/lab/create-image.test.ts': 110,
   'test/lab/operators-containers.test.ts': 60,
   'test/lab/operators.test.ts': 60,
   'test/contract/store-mariadb.test.ts': 60,

@@ -20,16 +20,17 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Cloud, createCloud, execute, smallType } from '../../tools/kit/cloud.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { ruleLinks } from '../../tools/kit/rule-links.ts'
+import { isLong } from '../long-files.ts'
 
 const DEADLINE_MS = 60_000
 const LOOK_EVERY_MS = 300
 const KINDS = ['static', 'latest'] as const
 type Kind = (typeof KINDS)[number]
 /** Runs in which the daemon is killed at exact points, and at moments by the clock. */
-const KILLS_BY_POINT = 5
-const KILLS_BY_CLOCK = 3
+const KILLS_BY_POINT = isLong ? 5 : 3
+const KILLS_BY_CLOCK = isLong ? 3 : 2
 /** Dealings after the request to register an archive at which it dies. */
-const IMPORT_POINTS = [10, 30, 50, 65, 80, 100]
+const IMPORT_POINTS = isLong ? [10, 30, 50, 65, 80, 100] : [10, 50, 80]
 const USER_DATA = Buffer.from('#!/bin/sh\necho ran >>/ran\n').toString('base64')
 
 let cloud: Cloud
