@@ -10,7 +10,7 @@ import type * as ec2 from '@aws-sdk/client-ec2'
 import type * as iam from '@aws-sdk/client-iam'
 import type * as sts from '@aws-sdk/client-sts'
 import type { z } from 'zod'
-import type { Bus } from '../bus/bus.ts'
+import type { BusCaller } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { SecretCipher } from '../lib/secret-cipher.ts'
 import type { Turns } from '../lib/turns.ts'
@@ -55,7 +55,7 @@ export interface Caller {
 export interface ApiParts {
   /** Actions use it as the `records` of their call. */
   readonly store: InformedStore
-  readonly bus: Bus
+  readonly bus: BusCaller
   /** The records that launches choose from. */
   readonly catalogue: Catalogue
   readonly clock: Clock

@@ -4,7 +4,7 @@
  */
 import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
-import type { Bus } from '../bus/bus.ts'
+import type { BusCaller } from '../bus/bus.ts'
 import { ringConcerned } from '../bus/ring.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -85,7 +85,7 @@ const UNREADABLE_NAMED = 50
 
 export interface AdminOptions {
   readonly store: InformedStore
-  readonly bus: Bus
+  readonly bus: BusCaller
   readonly host: HostName
   readonly version: string
   readonly clock: Clock

@@ -110,3 +110,6 @@ export interface Bus {
   onEvent(heard: (event: CloudEvent) => void): () => void
   close(): Promise<void>
 }
+
+/** What the API does with the bus: it is rung and asked for clients, and hears nothing. */
+export type BusCaller = Pick<Bus, 'ring' | 'ringAll' | 'ringVpc' | 'ask'>

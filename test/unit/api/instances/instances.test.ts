@@ -10,6 +10,7 @@ import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import { startInstances } from '../../../../src/api/actions/start-instances.ts'
 import { stopInstances } from '../../../../src/api/actions/stop-instances.ts'
 import { terminateInstances } from '../../../../src/api/actions/terminate-instances.ts'
+import { createLocalBus } from '../../../../src/bus/local.ts'
 import type { InstanceId } from '../../../../src/model/ids.ts'
 import type { InstanceState, Wanted } from '../../../../src/model/records.ts'
 import { BOB, type Cloud, everything, openCloud } from '../../../kit/api-cloud.ts'
@@ -272,11 +273,12 @@ describe('DescribeInstanceStatus', () => {
 
 describe('GetConsoleOutput', () => {
   it("asks the instance's host", async () => {
-    await using cloud = await openCloud()
+    const bus = createLocalBus()
+    await using cloud = await openCloud({ bus })
     const [InstanceId] = await launch(cloud)
     const at = '2026-11-22T08:00:01.000Z'
     const output = Buffer.from('login:').toString('base64')
-    cloud.parts.bus.onAsk('console', async ({ instance }) => {
+    bus.onAsk('console', async ({ instance }) => {
       expect(instance).toBe(InstanceId)
       return { output, at }
     })
