@@ -6,6 +6,7 @@
 import { readdir, rmdir } from 'node:fs/promises'
 import type { Config } from '../config.ts'
 import { removeAllOfOurs } from '../host/cleanup.ts'
+import type { Clock } from '../lib/clock.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import { takeProcessLock } from '../lib/process-lock.ts'
 import { messageOf, refused } from '../model/errors.ts'
@@ -15,6 +16,7 @@ import {
   FORWARDING_FILE,
   VOLUMES_DIRECTORY,
 } from '../model/names.ts'
+import { endChildren } from '../parts/children.ts'
 import type { DriverTeardown } from '../workloads/driver.ts'
 
 /** Directories of instances that all drivers share, below the state directory. */
@@ -27,14 +29,15 @@ export interface Removal {
 }
 
 /**
- * Removes every driver's instances and images, then namespaces of VPCs (their names are in
- * `namespaceDirectory`), links, routes and rules, then instance files. Errors: `refused` while the
- * daemon runs.
+ * Ends what a dead daemon has left running, removes every driver's instances and images, then
+ * namespaces of VPCs (their names are in `namespaceDirectory`), links, routes and rules, then
+ * instance files. Errors: `refused` while the daemon runs.
  */
 export async function teardown(
   config: Config,
   drivers: readonly DriverTeardown<Config>[],
   namespaceDirectory: string,
+  clock: Clock,
 ): Promise<Removal> {
   const unlock = await takeProcessLock(DAEMON_LOCK)
   if (unlock === null)
@@ -43,12 +46,17 @@ export async function teardown(
       'atolld runs on this machine, and would make everything again. Stop it (systemctl stop atolld), and run this again',
     )
   try {
+    const ended = await endChildren(config.runtimeDir, clock)
     const instances = await removeInstances(config, drivers)
     const forwardingFile = below(config.stateDir, FORWARDING_FILE)
     const kernel = await removeAllOfOurs(forwardingFile, { namespaceDirectory })
     const kept = await removeFiles(config, instances.ended)
     return {
-      done: [...instances.done, ...kernel],
+      done: [
+        ...ended.map((part) => `process of the daemon: ${part}`),
+        ...instances.done,
+        ...kernel,
+      ],
       problems: [...instances.problems, ...kept],
     }
   } finally {

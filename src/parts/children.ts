@@ -1,0 +1,288 @@
+/**
+ * Starts the parts of the daemon that are processes of their own, and keeps them running. For
+ * machines without a service manager.
+ *
+ * - A part is `atolld --config FILE --part NAME` with this process's own program, in a process
+ *   group of its own. It outlives this process if that is killed, and the next one finds it.
+ * - It is recognised by its file in the runtime directory, which has its process id and its start
+ *   time: no other process has both.
+ * - One that ends is started again at once. One that keeps ending is started at a limited rate.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { below } from '../lib/paths.ts'
+import { createTokenBucket } from '../lib/token-bucket.ts'
+import { unavailable } from '../model/errors.ts'
+
+/** The parts that are processes of their own. The agent, which starts them, is the third. */
+const CHILD_PARTS = ['services', 'api'] as const
+export type ChildPart = (typeof CHILD_PARTS)[number]
+
+/** Starts of one part: some at once, more at this rate. */
+const START_LIMITS = { burst: 8, perSecond: 0.5 }
+/** How often a process is looked at that is not our child. */
+const LOOK_MS = 250
+/** After this time one that was asked to end is killed. */
+const END_MS = 10_000
+const END_LOOK_MS = 20
+
+/** How a part is started. */
+export interface ChildSpec {
+  readonly part: ChildPart
+  /**
+   * Opens what it inherits as descriptors 3 and following, before each start. They are closed here
+   * afterwards.
+   */
+  readonly inherit?: () => { readonly files: readonly number[]; close(): void }
+  /** Programs that start it in turn, with their arguments, such as setpriv(1). */
+  readonly through?: readonly string[]
+}
+
+/** A part that is kept running. */
+export interface Child {
+  /** Its process id; null: it does not run. */
+  pid(): number | null
+  /** Looks at once whether it has ended. For who notices first. */
+  look(): void
+  /** Kills it. It is started again. */
+  kill(): void
+  /** Starts another one at once. The one before ends by itself. */
+  succeed(): void
+  /** Ends it: SIGTERM, and after a time SIGKILL. It is not started again. */
+  end(): Promise<void>
+}
+
+export interface ChildrenParts {
+  readonly runtimeDir: string
+  /** The configuration file, as an absolute path. */
+  readonly configFile: string
+  /** The program and its arguments that are this daemon; absent: as this process was started. */
+  readonly command?: readonly string[]
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** A process that cannot be taken for another. */
+interface Known {
+  readonly pid: number
+  readonly startTime: string
+}
+
+/**
+ * Keeps a part running: adopts the process of an earlier daemon, or starts one. Errors:
+ * `unavailable` when the file of its process cannot be written.
+ */
+export async function keepChild(parts: ChildrenParts, spec: ChildSpec): Promise<Child> {
+  const child = new KeptChild(parts, spec)
+  await child.begin()
+  return child
+}
+
+/**
+ * Ends the parts that a daemon of this runtime directory has left behind. Returns the names of
+ * those that ran. May be repeated.
+ */
+export async function endChildren(runtimeDir: string, clock: Clock): Promise<readonly ChildPart[]> {
+  const ended: ChildPart[] = []
+  for (const part of CHILD_PARTS) {
+    const known = readKnown(runtimeDir, part)
+    if (known !== null && isAlive(known)) {
+      await endProcess(known, clock)
+      ended.push(part)
+    }
+    await rm(fileOf(runtimeDir, part), { force: true })
+  }
+  return ended
+}
+
+class KeptChild implements Child {
+  readonly #parts: ChildrenParts
+  readonly #spec: ChildSpec
+  readonly #starts
+  #known: Known | null = null
+  #isEnding = false
+  #stopLooking = () => {}
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(parts: ChildrenParts, spec: ChildSpec) {
+    this.#parts = parts
+    this.#spec = spec
+    this.#starts = createTokenBucket(START_LIMITS, parts.clock.monotonic())
+  }
+
+  async begin(): Promise<void> {
+    const { runtimeDir, log } = this.#parts
+    const { part } = this.#spec
+    const known = readKnown(runtimeDir, part)
+    if (known !== null && isAlive(known)) {
+      this.#known = known
+      log.info({ part, pid: known.pid }, 'a part of the daemon that runs already is used')
+      this.#lookLater()
+      return
+    }
+    this.#start()
+    await this.#writing
+  }
+
+  pid(): number | null {
+    return this.#known?.pid ?? null
+  }
+
+  look(): void {
+    if (this.#isEnding || (this.#known !== null && isAlive(this.#known))) return
+    this.#ended()
+  }
+
+  kill(): void {
+    if (this.#known !== null) signal(this.#known, 'SIGKILL')
+    // An ended child is reported by an event; of another process we notice it by looking.
+  }
+
+  succeed(): void {
+    if (this.#isEnding) return
+    this.#known = null
+    this.#start()
+  }
+
+  async end(): Promise<void> {
+    this.#isEnding = true
+    this.#stopLooking()
+    await this.#writing
+    const { runtimeDir, clock } = this.#parts
+    if (this.#known !== null) await endProcess(this.#known, clock)
+    this.#known = null
+    await rm(fileOf(runtimeDir, this.#spec.part), { force: true })
+  }
+
+  #start(): void {
+    const { clock, log } = this.#parts
+    const { part } = this.#spec
+    this.#stopLooking()
+    if (!this.#starts.take(clock.monotonic())) {
+      this.#stopLooking = clock.after(LOOK_MS, () => this.#start())
+      return
+    }
+    const child = this.#spawn()
+    child.on('error', (error) => log.error({ part, error }, 'a part of the daemon cannot start'))
+    const { pid } = child
+    const startTime = pid === undefined ? null : startTimeOf(pid)
+    if (pid === undefined || startTime === null) {
+      this.#stopLooking = clock.after(LOOK_MS, () => this.#start())
+      return
+    }
+    const known = { pid, startTime }
+    this.#known = known
+    child.unref()
+    child.once('exit', (code, by) => {
+      if (this.#known !== known) return
+      log.warn({ part, pid, code, signal: by }, 'a part of the daemon has ended')
+      this.#ended()
+    })
+    log.info({ part, pid }, 'a part of the daemon was started')
+    this.#write(known)
+  }
+
+  #spawn(): ChildProcess {
+    const { command = ownCommand(), configFile } = this.#parts
+    const { part, through = [], inherit } = this.#spec
+    const words = [...through, ...command, '--config', configFile, '--part', part]
+    const [program = '', ...args] = words
+    const opened = inherit?.()
+    try {
+      return spawn(program, args, {
+        // Its lines go where ours go.
+        stdio: ['ignore', 2, 2, ...(opened?.files ?? [])],
+        detached: true,
+        cwd: '/',
+      })
+    } finally {
+      opened?.close()
+    }
+  }
+
+  #write({ pid, startTime }: Known): void {
+    const { runtimeDir, log } = this.#parts
+    const { part } = this.#spec
+    this.#writing = writeFile(fileOf(runtimeDir, part), `${pid} ${startTime}\n`).catch(
+      (error: unknown) =>
+        log.error({ part, error }, 'the next daemon will not find this part of it'),
+    )
+  }
+
+  #ended(): void {
+    this.#known = null
+    if (!this.#isEnding) this.#start()
+  }
+
+  #lookLater(): void {
+    this.#stopLooking = this.#parts.clock.after(LOOK_MS, () => {
+      this.look()
+      if (this.#known !== null && !this.#isEnding) this.#lookLater()
+    })
+  }
+}
+
+/** How this process was started, with Node's own options. */
+function ownCommand(): readonly string[] {
+  const [program = '', main = ''] = process.argv
+  return [program, ...process.execArgv, main]
+}
+
+function fileOf(runtimeDir: string, part: ChildPart): string {
+  return below(runtimeDir, `${part}.pid`)
+}
+
+function readKnown(runtimeDir: string, part: ChildPart): Known | null {
+  try {
+    const text = readFileSync(fileOf(runtimeDir, part), 'utf8')
+    const [, pid = '', startTime = ''] = /^(\d{1,10}) (\d{1,20})\n$/.exec(text) ?? []
+    return Number(pid) > 1 ? { pid: Number(pid), startTime } : null
+  } catch {
+    return null
+  }
+}
+
+/** In clock ticks since boot (proc_pid_stat(5), field 22). Null: there is no such process. */
+function startTimeOf(pid: number): string | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The fields follow the program's name, which may contain any character.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return /^[ZX]/.test(fields[0] ?? '') ? null : (fields[19] ?? null)
+  } catch {
+    return null
+  }
+}
+
+function isAlive({ pid, startTime }: Known): boolean {
+  return startTimeOf(pid) === startTime
+}
+
+function signal(known: Known, name: 'SIGTERM' | 'SIGKILL'): void {
+  if (!isAlive(known)) return
+  try {
+    process.kill(known.pid, name)
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Errors: `unavailable` when it does not even end by SIGKILL. */
+async function endProcess(known: Known, clock: Clock): Promise<void> {
+  signal(known, 'SIGTERM')
+  if (await hasEnded(known, clock)) return
+  signal(known, 'SIGKILL')
+  if (!(await hasEnded(known, clock))) throw unavailable(`process ${known.pid} does not end`)
+}
+
+async function hasEnded(known: Known, clock: Clock): Promise<boolean> {
+  const giveUpMs = clock.monotonic() + END_MS
+  while (isAlive(known)) {
+    if (clock.monotonic() > giveUpMs) return false
+    await clock.sleep(END_LOOK_MS)
+  }
+  return true
+}
