@@ -24,7 +24,7 @@ export interface StepRunnerOptions {
 }
 
 /** Maximum number of concurrent steps. Stops do not count, because they only wait. */
-const CONCURRENT_STEPS = 8
+export const CONCURRENT_STEPS = 8
 /**
  * A step that takes longer hangs (except a stop). It is reported, and another step gets its place.
  */

@@ -14,11 +14,13 @@ import { launch } from './launch.ts'
 import { mending } from './mending.ts'
 import { parts } from './parts.ts'
 import { scale } from './scale.ts'
+import { storm } from './storm.ts'
 import { traffic } from './traffic.ts'
 import { vpcs } from './vpcs.ts'
 
 const benchmarks: readonly Benchmark[] = [
   launch,
+  storm,
   boot,
   footprint,
   bus,

@@ -1,0 +1,168 @@
+/**
+ * `storm`: one RunInstances for 200 instances on one host, until all of them answer pings, compared
+ * with a loop of `docker run` of the same image in the same engine, with as many at a time as the
+ * daemon has. Meanwhile another instance asks DNS and DHCP without a pause.
+ */
+import {
+  type _InstanceType,
+  DescribeInstancesCommand,
+  type Instance,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { configSchema } from '../../src/config.ts'
+import { gatewayOf } from '../../src/model/addr.ts'
+import { CONCURRENT_STEPS } from '../../src/workloads/step-runner.ts'
+import { type Cloud, execute, withCloud } from '../kit/cloud.ts'
+import { eventually } from '../kit/netns.ts'
+import { type Benchmark, type BenchResult, quantile } from './figures.ts'
+import { firstAnswers } from './pinger.ts'
+import { type ServiceWatch, watchServices } from './service-watch.ts'
+
+const INSTANCES = 200
+const ROUNDS = 3
+const STORM_MS = 300_000
+const MOST_TIMES_DOCKER = 1.1
+const MOST_MS = 20
+/** So that a small machine has room for all. It only affects placement. */
+const CAPACITY = 'capacity: {vcpuRatio: 64, memoryRatio: 8}\n'
+const IMAGE = 'atoll-sample:static'
+
+/** The benchmark `storm`. Needs root. */
+export const storm: Benchmark = {
+  name: 'storm',
+  about: `${INSTANCES} instances in one RunInstances until all answer, beside a loop of docker run`,
+  run: (progress) => withCloud('bench', (cloud) => measure(cloud, progress), CAPACITY),
+}
+
+async function measure(cloud: Cloud, progress: (line: string) => void): Promise<BenchResult> {
+  const image = { Name: 'storm', ImageLocation: `docker://${IMAGE}` }
+  const { ImageId = '' } = await cloud.ec2.send(new RegisterImageCommand(image))
+  const [instance] = await launch(cloud, ImageId, 1)
+  const id = instance?.InstanceId ?? ''
+  const address = instance?.PrivateIpAddress ?? ''
+  await firstAnswers([address], STORM_MS)
+  const series: Record<string, number[]> = {}
+  const note = (name: string, figures: readonly number[]) => {
+    series[name] = [...(series[name] ?? []), ...figures]
+  }
+  const watch = await watchServices({
+    ...{ pid: await pidOf(cloud, id), address, name: `${id}.atoll.internal` },
+    mac: instance?.NetworkInterfaces?.[0]?.MacAddress ?? '',
+    gateway: gatewayOf(configSchema.parse({}).network.subnet),
+  })
+  try {
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      note('docker, s', [await dockerRuns(cloud)])
+      await noteAnswers(watch, note, async () => {
+        note('atoll, s', [await launchAll(cloud, ImageId, id)])
+      })
+      progress(`${round} of ${ROUNDS} rounds`)
+    }
+  } finally {
+    watch.close()
+  }
+  return summary(series)
+}
+
+/** The times of answers while `work` runs. */
+async function noteAnswers(
+  watch: ServiceWatch,
+  note: (name: string, figures: readonly number[]) => void,
+  work: () => Promise<void>,
+): Promise<void> {
+  watch.clear()
+  await work()
+  const { dnsMs, dhcpMs, lost } = watch.seen()
+  note('dns, ms', dnsMs)
+  note('dhcp, ms', dhcpMs)
+  note('lost', [lost])
+}
+
+/** Seconds until all answer. They are terminated outside of the measured time. */
+async function launchAll(cloud: Cloud, image: string, keep: string): Promise<number> {
+  const began = performance.now()
+  const instances = await launch(cloud, image, INSTANCES)
+  const addresses = instances.map(({ PrivateIpAddress = '' }) => PrivateIpAddress)
+  const answered = await firstAnswers(addresses, STORM_MS)
+  const seconds = (Math.max(...answered) - began) / 1000
+  const InstanceIds = instances.map(({ InstanceId = '' }) => InstanceId)
+  await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds }))
+  const areGone = async () => {
+    const found = await cloud.docker.docker.listContainers({ all: true })
+    return found.every(({ Names }) => Names.some((name) => name.includes(keep)))
+  }
+  await eventually('the instances are gone', areGone, STORM_MS)
+  return seconds
+}
+
+async function launch(cloud: Cloud, ImageId: string, count: number): Promise<readonly Instance[]> {
+  const { Instances = [] } = await cloud.ec2.send(
+    new RunInstancesCommand({
+      ImageId,
+      InstanceType: 'at1.nano' as _InstanceType,
+      MinCount: count,
+      MaxCount: count,
+    }),
+  )
+  return Instances
+}
+
+async function pidOf(cloud: Cloud, id: string): Promise<number> {
+  const runs = async () => {
+    const asked = new DescribeInstancesCommand({ InstanceIds: [id] })
+    const { Reservations: [found] = [] } = await cloud.ec2.send(asked)
+    return found?.Instances?.[0]?.State?.Name === 'running'
+  }
+  await eventually('the asking instance runs', runs)
+  return (await cloud.docker.docker.getContainer(`atoll-${id}`).inspect()).State.Pid
+}
+
+/** Seconds until all commands have returned. */
+async function dockerRuns(cloud: Cloud): Promise<number> {
+  const docker = `docker --host unix://${cloud.docker.socketPath}`
+  const run = `${docker} run -d --network none --label storm ${IMAGE}`
+  const loop = `seq ${INSTANCES} | xargs -P ${CONCURRENT_STEPS} -I{} ${run}`
+  const began = performance.now()
+  const ran = await execute('sh', ['-c', loop], { timeoutMs: STORM_MS })
+  const seconds = (performance.now() - began) / 1000
+  if (ran.exitCode !== 0) throw new Error(`docker run: ${ran.stderr}`)
+  const remove = `${docker} ps -aq --filter label=storm | xargs ${docker} rm -f`
+  await execute('sh', ['-c', remove], { timeoutMs: STORM_MS })
+  return seconds
+}
+
+function summary(series: Readonly<Record<string, readonly number[]>>): BenchResult {
+  const of = (name: string) => series[name] ?? []
+  const [atoll, docker] = [quantile(of('atoll, s'), 0.5), quantile(of('docker, s'), 0.5)]
+  const ratio = atoll / docker
+  const lost = of('lost').reduce((sum, one) => sum + one, 0)
+  const p99 = (name: string) => quantile(of(name), 0.99)
+  const late = (name: string, what: string) => ({
+    text: `${what} p99 meanwhile at most ${MOST_MS} ms`,
+    measured: `${p99(name).toFixed(1)} ms`,
+    met: p99(name) <= MOST_MS,
+  })
+  return {
+    name: 'storm',
+    head: [`${INSTANCES} at once`, 'median s', 'x docker run'],
+    rows: [
+      ['Atoll, until all answer', atoll.toFixed(1), ratio.toFixed(2)],
+      [`docker run, ${CONCURRENT_STEPS} at a time`, docker.toFixed(1), '1.00'],
+    ],
+    targets: [
+      {
+        text: `at most ${MOST_TIMES_DOCKER} x docker run`,
+        measured: `${ratio.toFixed(2)} x`,
+        met: ratio <= MOST_TIMES_DOCKER,
+      },
+      late('dns, ms', 'DNS'),
+      late('dhcp, ms', 'DHCP'),
+    ],
+    notes: [
+      `Meanwhile ${of('dns, ms').length} DNS and ${of('dhcp, ms').length} DHCP answers, ${lost} questions without an answer within a second; DNS p50 ${quantile(of('dns, ms'), 0.5).toFixed(1)} ms, DHCP p50 ${quantile(of('dhcp, ms'), 0.5).toFixed(1)} ms.`,
+    ],
+    raw: series,
+  }
+}
