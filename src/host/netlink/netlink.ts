@@ -8,6 +8,9 @@
 import { getSystemErrorName } from 'node:util'
 import type { NetlinkMessage } from 'netlink'
 import { createNetlink, Flags, FlagsGet, MessageType, Protocol, parseError } from 'netlink'
+import { nextTurn, systemClock } from '../../lib/clock.ts'
+import { loadTolerantClock, withDeadline } from '../../lib/deadline.ts'
+import { errnoOf } from '../../lib/errno.ts'
 import { createQueue } from '../../lib/queue.ts'
 
 /** The kernel refused a request. `code` is the errno's name, e.g. `EEXIST`. */
@@ -33,7 +36,10 @@ export interface Netlink {
   tell(type: number, payload: Uint8Array[]): void
   /** Queries one object. Rejects with `NetlinkError`, such as `ENODEV`. */
   get(type: number, payload: Uint8Array[]): Promise<Buffer>
-  /** All objects of one kind. A dump that changed during the reading is repeated. */
+  /**
+   * All objects of one kind. A dump that changed during the reading is repeated, and one that the
+   * kernel refuses because an earlier one has not been read to its end.
+   */
   dump(type: number, payload: Uint8Array[]): Promise<readonly Buffer[]>
   close(): void
 }
@@ -43,30 +49,56 @@ export interface Netlink {
  * ever.
  */
 const REQUEST_TIMEOUT_MS = 5_000
+/**
+ * Time in which this process did not run does not count: the answer is in the socket. A request
+ * that was given up for that would also leave its dump unread, and the next one would be refused.
+ */
+const PATIENT_CLOCK = loadTolerantClock(systemClock, 10)
+/** When the package forgets a request without an answer. */
+const FORGET_MS = 60_000
 const DUMP_ATTEMPTS = 5
 
 /** rtnetlink(7): links, addresses, routes, neighbours. */
-export function openRouteNetlink(): Netlink {
-  return openNetlink(Protocol.ROUTE)
+export function openRouteNetlink(timeoutMs = REQUEST_TIMEOUT_MS): Netlink {
+  return openNetlink(Protocol.ROUTE, timeoutMs)
 }
 
 /** The netfilter subsystems, including nftables. */
 export function openNetfilterNetlink(): Netlink {
-  return openNetlink(Protocol.NETFILTER)
+  return openNetlink(Protocol.NETFILTER, REQUEST_TIMEOUT_MS)
 }
 
 /** Opens a socket in the calling thread's network namespace, synchronously. */
-function openNetlink(protocol: Protocol): Netlink {
+function openNetlink(protocol: Protocol, timeoutMs: number): Netlink {
   const socket = createNetlink(protocol)
   // Messages were lost (ENOBUFS): who waits for them gives up in time. Without a listener this
   // would end the process.
   socket.on('error', () => undefined)
   const inOrder = createQueue()
+  const options = { checkError: false, timeout: FORGET_MS }
+  const deadline = {
+    clock: PATIENT_CLOCK,
+    ms: timeoutMs,
+    late: () => new NetlinkError('ETIMEDOUT'),
+  }
   const send = async (type: number, payload: Uint8Array[], flags: number) => {
-    const options = { flags, checkError: false, timeout: REQUEST_TIMEOUT_MS }
-    const [messages] = await socket.request(type, payload, options)
+    const [messages] = await withDeadline(deadline, () =>
+      socket.request(type, payload, { ...options, flags }),
+    )
     for (const message of messages) throwIfError(message)
     return messages
+  }
+  const dumpOnce = async (type: number, payload: Uint8Array[], isLast: boolean) => {
+    try {
+      const messages = await send(type, payload, FlagsGet.DUMP)
+      const interrupted = messages.some((message) => (message.flags & Flags.DUMP_INTR) !== 0)
+      // The last attempt is used even if it is inconsistent, because the next pass reads again.
+      return interrupted && !isLast ? null : messages
+    } catch (error) {
+      if (errnoOf(error) !== 'EBUSY' || isLast) throw error
+      await nextTurn()
+      return null
+    }
   }
 
   return {
@@ -87,10 +119,8 @@ function openNetlink(protocol: Protocol): Netlink {
     dump: (type, payload) =>
       inOrder(async () => {
         for (let attempt = 1; ; attempt++) {
-          const messages = await send(type, payload, FlagsGet.DUMP)
-          const interrupted = messages.some((message) => (message.flags & Flags.DUMP_INTR) !== 0)
-          // The last attempt is used even if it is inconsistent, because the next pass reads again.
-          if (!interrupted || attempt === DUMP_ATTEMPTS)
+          const messages = await dumpOnce(type, payload, attempt === DUMP_ATTEMPTS)
+          if (messages !== null)
             return messages
               .filter((message) => message.type !== MessageType.ERROR)
               .map((message) => message.data)
