@@ -32,8 +32,10 @@ const ASK_OPTIONS = { timeoutMs: 5_000 }
 /** Longer than any test. */
 const NEVER = { timeoutMs: 600_000 }
 
-/** Longer than a node has in the first round. */
+/** Longer than a node has before the next one is tried beside it. */
 const SLOW_MS = 2_500
+/** Twice what a slow node behind a dead one takes. Once it was given up for each dead one. */
+const SLOW_LIMIT_MS = 9_000
 
 /** With the patience of a machine that does much else. */
 const eventually = (what: string, holds: () => Promise<boolean> | boolean) =>
@@ -311,16 +313,32 @@ describe('a broker', () => {
     })
   })
 
-  it('that is slow to let us in is given the time when nobody is quicker', async () => {
+  /** The broker, whose first answer takes long. */
+  const slowListener = () => {
     const [host = '', port = ''] = broker.address.split(':')
-    const overrun = await listener((socket) => {
+    return listener((socket) => {
       const real = connectSocket(Number(port), host)
       real.on('error', () => {})
       socket.pipe(real)
       setTimeout(() => real.pipe(socket), SLOW_MS)
     })
+  }
+
+  it('that is slow to let us in is given the time when nobody is quicker', async () => {
+    const overrun = await slowListener()
     await withBuses([openTestBus('host-1', [overrun])], async (near) => {
       await eventually('it is connected', () => near.bus.node() === overrun)
+    })
+  })
+
+  it('that is slow among dead ones is not given up for them', async () => {
+    const silent = () => listener(() => {})
+    const overrun = await slowListener()
+    const nodes = [await silent(), overrun, await silent(), '127.0.0.1:1']
+    const beganMs = performance.now()
+    await withBuses([openTestBus('host-1', nodes)], async (near) => {
+      await eventually('it is connected', () => near.bus.node() === overrun)
+      expect(performance.now() - beganMs).toBeLessThan(SLOW_LIMIT_MS)
     })
   })
 

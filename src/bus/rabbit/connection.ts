@@ -1,13 +1,15 @@
 /**
  * Keeps one connection to a RabbitMQ cluster open until it is closed.
  *
- * Nodes are tried in order, starting after the one that was lost. The handshake has a deadline, and
- * heartbeats end a connection whose node lost its power. When no node answers, the pauses between
- * rounds double, with jitter, so that many hosts do not reconnect in the same moment.
+ * Nodes are tried in order, starting after the one that was lost. The next one is tried when one
+ * fails or takes long, and the first that accepts is used: a node that is slow is not given up for
+ * one that is dead. Heartbeats end a connection whose node lost its power. When no node accepts,
+ * the pauses between rounds double, with jitter, so that many hosts do not reconnect in the same
+ * moment.
  */
 import type { ChannelModel } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
-import { withDeadline } from '../../lib/deadline.ts'
+import { inTime, unlessAborted, withDeadline } from '../../lib/deadline.ts'
 import {
   createTlsReader,
   type EngineAccess,
@@ -24,21 +26,20 @@ import { AtollError, unavailable } from '../../model/errors.ts'
  * (https://www.rabbitmq.com/docs/heartbeats). Timers make up for what a dead connection lost.
  */
 const HEARTBEAT_SECONDS = 5
+/** When the next node is tried beside one that has not answered. */
+const NEXT_NODE_MS = 2_000
+/** Time limit for the handshake with a node. */
+const CONNECT_TIMEOUT_MS = 10_000
 /**
- * Time limit for the handshake with a node, while others may be quicker. It doubles in each round
- * in which no node succeeds, so that an overloaded cluster accepts one connection after the other.
+ * Time limit for the setup of channels and queues. Brokers declare no queue before they know that
+ * another one is dead, and then none of them does.
  */
-const CONNECT_TIMEOUT: Backoff = { firstMs: 2_000, lastMs: 10_000 }
-/** Time limit for the setup of channels and queues. */
-const SETUP_TIMEOUT_MS = 10_000
+const SETUP_TIMEOUT_MS = 20_000
 const CLOSE_TIMEOUT_MS = 1_000
 /** How often a message is sent to a broker, so that it says when it accepts none. */
 const PROBE_MS = 10_000
 const BACKOFF: Backoff = { firstMs: 100, lastMs: 5_000 }
-/**
- * Random share of the pause after a whole round. Within the first round, nodes are tried in quick
- * succession.
- */
+/** Random share of the pause after a round, except after the first. */
 const JITTER_SHARE = 0.5
 /** After a connection that lasted this long, failures are counted from the start. */
 const STABLE_MS = 5_000
@@ -127,11 +128,7 @@ export function keepConnected(parts: Parts): Connection {
   const alarms = createAlarms(parts)
   let node: string | null = null
   /** Resolves when a connection that was set up has ended. Rejects when it never was. */
-  async function runConnection(
-    address: string,
-    timeoutMs: number,
-  ): Promise<{ readonly upMs: number; readonly why: unknown }> {
-    const model = await connectTo(parts, readTls, address, timeoutMs)
+  async function runConnection(address: string, model: ChannelModel): Promise<Ended> {
     const ending = new AbortController()
     const ended = endOf(model)
     const leave = () => void model.close().catch(() => undefined)
@@ -157,26 +154,33 @@ export function keepConnected(parts: Parts): Connection {
     }
   }
 
+  /** One round: it ends when no node accepts, or with the connection to the one that did. */
+  async function runRound(nodes: readonly string[]): Promise<Ended & { readonly node: string }> {
+    let node = nodes[0] ?? ''
+    const failed = (why: unknown): Ended => ({ why, upMs: 0 })
+    const ended = await connectToFirst(parts, readTls, nodes, closing.signal).then((found) => {
+      node = found.address
+      return runConnection(found.address, found.model).catch(failed)
+    }, failed)
+    return { ...ended, node }
+  }
+
   async function run(): Promise<void> {
-    let failures = 0
+    let { nodes } = broker
+    let rounds = 0
     let told = false
-    for (let turn = 0; !closing.signal.aborted; turn += 1) {
-      const address = broker.nodes[turn % broker.nodes.length] ?? ''
-      const rounds = Math.floor(failures / broker.nodes.length)
-      const timeoutMs = pauseMs(CONNECT_TIMEOUT, rounds + 1)
-      const { why, upMs } = await runConnection(address, timeoutMs).catch((error: unknown) => ({
-        why: error,
-        upMs: 0,
-      }))
+    while (!closing.signal.aborted) {
+      const { why, upMs, node: address } = await runRound(nodes)
       if (closing.signal.aborted) return
       if (upMs > 0) told = false
-      failures = upMs >= STABLE_MS ? 0 : failures + 1
+      rounds = upMs >= STABLE_MS ? 0 : rounds + 1
+      nodes = startingAfter(nodes, address)
       const report = { node: address, error: why }
       // Logged once for each outage, not for each attempt.
       if (told) log.debug(report, 'the message bus is still unreachable')
       else log.warn(report, 'the message bus is unreachable; trying again')
       told = true
-      const waitMs = backoffMs(failures, broker.nodes.length, parts.random)
+      const waitMs = backoffMs(rounds, parts.random)
       await clock.sleep(waitMs, closing.signal).catch(() => undefined)
     }
   }
@@ -215,9 +219,20 @@ async function setUp(
   beat().catch(() => undefined)
 }
 
-/** A short pause before the next node of the first round, then longer before each further round. */
-function backoffMs(failures: number, nodes: number, random: () => number): number {
-  const rounds = Math.floor(failures / nodes)
+/** How a connection ended, and how long it was up. */
+interface Ended {
+  readonly upMs: number
+  readonly why: unknown
+}
+
+/** The nodes in the same circle, with this one last. */
+function startingAfter(nodes: readonly string[], node: string): readonly string[] {
+  const next = nodes.indexOf(node) + 1
+  return [...nodes.slice(next), ...nodes.slice(0, next)]
+}
+
+/** A short pause before the first round, then longer before each further round. */
+function backoffMs(rounds: number, random: () => number): number {
   const share = rounds === 0 ? 1 : JITTER_SHARE
   return pauseMs({ ...BACKOFF, jitter: { share, random } }, rounds + 1)
 }
@@ -228,11 +243,49 @@ function within<T>(clock: Parts['clock'], ms: number, work: () => Promise<T>): P
   return withDeadline({ clock, ms, late }, work)
 }
 
+/** A connection to a node, before anything is set up. */
+interface Found {
+  readonly address: string
+  readonly model: ChannelModel
+}
+
+/** The first node that accepts. Rejects with the last failure, or the reason of the signal. */
+async function connectToFirst(
+  parts: Pick<Parts, 'broker' | 'clock'>,
+  readTls: TlsReader,
+  nodes: readonly string[],
+  signal: AbortSignal,
+): Promise<Found> {
+  const { clock } = parts
+  const over = new AbortController()
+  const tried = nodes.map(() => Promise.withResolvers<Found>())
+  const attempt = async (address: string, at: number): Promise<void> => {
+    const model = await connectTo(parts, readTls, address)
+    if (over.signal.aborted) return await hangUp(clock, model)
+    tried[at]?.resolve({ address, model })
+    over.abort()
+  }
+  const tryAll = async (): Promise<void> => {
+    for (const [at, address] of nodes.entries()) {
+      if (over.signal.aborted) return
+      const failing = attempt(address, at).catch((error: unknown) => tried[at]?.reject(error))
+      await inTime(clock, NEXT_NODE_MS, failing)
+    }
+  }
+  void tryAll()
+  try {
+    return await unlessAborted(signal, () => Promise.any(tried.map(({ promise }) => promise)))
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors.at(-1) : error
+  } finally {
+    over.abort()
+  }
+}
+
 async function connectTo(
   { broker, clock }: Pick<Parts, 'broker' | 'clock'>,
   readTls: TlsReader,
   address: string,
-  timeoutMs: number,
 ): Promise<ChannelModel> {
   const { connect } = await import('amqplib')
   const tls = await readTls(splitAddress(address, PORT).host)
@@ -247,10 +300,10 @@ async function connectTo(
       vhost: encodeURIComponent(broker.vhost),
       heartbeat: HEARTBEAT_SECONDS,
     },
-    { noDelay: true, timeout: timeoutMs, ...tls },
+    { noDelay: true, timeout: CONNECT_TIMEOUT_MS, ...tls },
   )
   try {
-    return await within(clock, timeoutMs, () => connecting)
+    return await within(clock, CONNECT_TIMEOUT_MS, () => connecting)
   } catch (error) {
     // If it succeeds later, it is closed.
     connecting.then(
