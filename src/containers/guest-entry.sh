@@ -70,7 +70,7 @@ first_boot_due() {
 run_user_data() {
   tries=0
   until routed || [ $tries = "$network_tries" ]; do
-    $bb usleep 100000
+    $bb usleep 100000 || exit 143
     tries=$((tries + 1))
   done
   exec "$kit/user-data"
@@ -102,7 +102,8 @@ resolve() {
   IFS=$old_ifs
 }
 
-until ready; do $bb usleep 4000; done
+# Without its kit it is nobody's any more, and would never sleep again.
+until ready; do $bb usleep 4000 || exit 143; done
 
 if [ $# = 0 ]; then
   for init in /sbin/init /init /linuxrc; do
