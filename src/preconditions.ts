@@ -217,12 +217,13 @@ function watchInterference(
     read: {
       isForeignTable,
       hasLegacyRules,
-      firewalls: async (signal, { transits = [] }) =>
+      firewalls: async (signal, { transits = [], routedPeers = [] }) =>
         findBlockingChains(
           await readForeignRules(until(signal)),
           probeAddresses(network.subnet, {
             hasPeers: hasPeers(config),
             hasVpcs: transits.length > 0,
+            isPeered: routedPeers.length > 0,
           }),
         )
           .filter(({ isVital }) => isVital)

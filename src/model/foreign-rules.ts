@@ -13,7 +13,14 @@ import {
   RESERVED_AT_START,
   RESOLVER_ADDRESS,
 } from './addr.ts'
-import { FABRIC_LINK, NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX, WORLD_LINK } from './names.ts'
+import {
+  FABRIC_LINK,
+  NIC_LINK_PREFIX,
+  PEER_LINK_PREFIX,
+  peerLinkName,
+  TRANSIT_LINK_PREFIX,
+  WORLD_LINK,
+} from './names.ts'
 import { transitOf } from './transit.ts'
 
 /** Where the kernel calls a chain (nft(8), "netfilter hooks"). */
@@ -89,12 +96,18 @@ const OF_VPCS = {
   out: 'what instances of VPCs send to the internet',
   back: 'what the internet answers instances of VPCs',
 } as const
+/** What passes links between peered VPCs. */
+const OF_PEERED = {
+  out: 'what instances send to peered VPCs',
+  back: 'what instances of peered VPCs send',
+} as const
 const DEPTH_LIMIT = 16
 const CONTINUE: Verdict = { kind: 'continue' }
 
 const NIC = `${NIC_LINK_PREFIX}0123456789`
 /** An example of a link to a VPC. Which one a rule names is not known before. */
 const { link: TRANSIT, address: BEHIND_TRANSIT } = transitOf(1)
+const PEER = peerLinkName(1)
 const ANY = ipv4('0.0.0.0')
 const EVERYBODY = ipv4('255.255.255.255')
 const NOTHING = { sport: null, dport: null, state: 'new', icmp: null, isVital: true } as const
@@ -108,6 +121,8 @@ interface ProbeAddresses {
   readonly hasPeers: boolean
   /** Whether VPCs with a namespace of their own are here. */
   readonly hasVpcs: boolean
+  /** Whether links to peered VPCs are here. */
+  readonly isPeered: boolean
   /** The link to the internet; null: one of the host's uplinks. */
   readonly world: string | null
 }
@@ -120,15 +135,17 @@ export function probeAddresses(
   {
     hasPeers,
     hasVpcs = false,
+    isPeered = false,
     inVpc = false,
-  }: { readonly hasPeers: boolean; readonly hasVpcs?: boolean; readonly inVpc?: boolean },
+  }: Pick<ProbeAddresses, 'hasPeers'> &
+    Partial<Pick<ProbeAddresses, 'hasVpcs' | 'isPeered'>> & { readonly inVpc?: boolean },
 ): ProbeAddresses {
   const [instance, other] = [
     cidrAddress(subnet, RESERVED_AT_START),
     cidrAddress(subnet, RESERVED_AT_START + 1),
   ]
   const world = inVpc ? WORLD_LINK : null
-  return { instance, other, resolver: RESOLVER_ADDRESS, hasPeers, hasVpcs, world }
+  return { instance, other, resolver: RESOLVER_ADDRESS, hasPeers, hasVpcs, isPeered, world }
 }
 
 interface Probe extends Packet {
@@ -173,7 +190,7 @@ function fromHost({ instance, resolver }: ProbeAddresses): readonly Probe[] {
 
 /** Packets that this host forwards. */
 function through(places: ProbeAddresses): readonly Probe[] {
-  const { instance, other, hasPeers, hasVpcs, world } = places
+  const { instance, other, hasPeers, hasVpcs, isPeered, world } = places
   const any = { ...NOTHING, hook: 'forward', from: instance, to: other, sport: 40_000 } as const
   const tcp = { ...any, protocol: 'tcp', dport: 4_000 } as const
   const ping = { ...any, protocol: 'icmp', icmp: 'echo-request', sport: null } as const
@@ -202,6 +219,12 @@ function through(places: ProbeAddresses): readonly Probe[] {
       ? [
           { ...tcp, ...leaving, name: OF_VPCS.out, iif: TRANSIT, oif: null },
           { ...tcp, ...back, name: OF_VPCS.back, iif: null, oif: TRANSIT, to: BEHIND_TRANSIT },
+        ]
+      : []),
+    ...(isPeered
+      ? [
+          { ...tcp, name: OF_PEERED.out, iif: NIC, oif: PEER, to: null },
+          { ...tcp, name: OF_PEERED.back, iif: PEER, oif: NIC, from: null, to: instance },
         ]
       : []),
     ...[FABRIC_LINK, ...(world === null ? [null] : [])].flatMap((link): Probe[] =>
@@ -284,11 +307,12 @@ function fixOf({ table, chain, rule, hook, loses }: BlockingChain): string {
 
 /** How the names of the links begin whose packets are lost. */
 function lostLinks(loses: readonly string[]): readonly string[] {
-  const ofVpcs: readonly string[] = Object.values(OF_VPCS)
-  return [
-    ...(loses.some((name) => !ofVpcs.includes(name)) ? [NIC_LINK_PREFIX] : []),
-    ...(loses.some((name) => ofVpcs.includes(name)) ? [TRANSIT_LINK_PREFIX] : []),
-  ]
+  const prefixOf = (name: string): string => {
+    if (Object.values<string>(OF_VPCS).includes(name)) return TRANSIT_LINK_PREFIX
+    return Object.values<string>(OF_PEERED).includes(name) ? PEER_LINK_PREFIX : NIC_LINK_PREFIX
+  }
+  const found = new Set(loses.map(prefixOf))
+  return [NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX, PEER_LINK_PREFIX].filter((one) => found.has(one))
 }
 
 /**

@@ -10,7 +10,7 @@ import { readForeignRules } from '../host/nftables/foreign-rules.ts'
 import { below } from '../lib/paths.ts'
 import { type Runner, systemRunner } from '../lib/runner.ts'
 import { explainBlockingChain, findBlockingChains, probeAddresses } from '../model/foreign-rules.ts'
-import { networkOfNamespace } from '../model/names.ts'
+import { networkOfNamespace, PEER_LINK_PREFIX } from '../model/names.ts'
 import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
 /** Reads all rules of nftables, iptables-nft and iptables-legacy. */
@@ -25,13 +25,18 @@ export async function checkForeignFirewall(
   )
   const own = findBlockingChains(
     await readForeignRules(systemRunner),
-    probeAddresses(subnet, { hasPeers, hasVpcs: namespaces.length > 0 }),
+    probeAddresses(subnet, {
+      hasPeers,
+      hasVpcs: namespaces.length > 0,
+      isPeered: await isPeered(systemRunner),
+    }),
   )
   const found = [...own]
   const said = own.map(explainBlockingChain)
   for (const name of namespaces) {
-    const rules = await readForeignRules(within(below(directory, name)))
-    const there = findBlockingChains(rules, probeAddresses(subnet, { hasPeers, inVpc: true }))
+    const inside = within(below(directory, name))
+    const places = { hasPeers, inVpc: true, isPeered: await isPeered(inside) }
+    const there = findBlockingChains(await readForeignRules(inside), probeAddresses(subnet, places))
     found.push(...there)
     for (const { what, fix } of there.map(explainBlockingChain))
       said.push({
@@ -43,6 +48,12 @@ export async function checkForeignFirewall(
   const what = said.map((one) => one.what).join('; ')
   const fix = said.map((one) => one.fix).join('; ')
   return found.some(({ isVital }) => isVital) ? fail(what, fix) : warn(what, fix)
+}
+
+/** Whether there is a link to a peered VPC. */
+async function isPeered(run: Runner): Promise<boolean> {
+  const { stdout } = await run('cat', ['/proc/net/dev'])
+  return stdout.includes(PEER_LINK_PREFIX)
 }
 
 /** Programs in a network namespace. */

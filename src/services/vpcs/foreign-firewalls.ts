@@ -10,7 +10,6 @@ import type { NamespaceHost } from '../../host/host.ts'
 import { isForeignTable } from '../../host/nftables/foreign-rules.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { throttle } from '../../lib/throttle.ts'
-import type { Cidr } from '../../model/addr.ts'
 import {
   explainBlockingChain,
   type Finding,
@@ -46,7 +45,9 @@ export function createForeignFirewalls(options: ForeignFirewallsOptions): HostSe
   const look = async () => {
     const [subnet] = last?.want.shared.subnets ?? []
     if (last === null || subnet === undefined) return
-    const findings = findingsIn(await host.foreignChains(), subnet.cidr, { network, hasPeers })
+    const isPeered = (last.want.peered ?? []).length > 0
+    const places = probeAddresses(subnet.cidr, { hasPeers, inVpc: true, isPeered })
+    const findings = findingsIn(await host.foreignChains(), places, network)
     if (isClosed) return
     found(findings)
     for (const { what, fix } of findings)
@@ -87,11 +88,11 @@ export function createForeignFirewalls(options: ForeignFirewallsOptions): HostSe
 
 function findingsIn(
   chains: readonly ForeignChain[],
-  subnet: Cidr,
-  { network, hasPeers }: Pick<ForeignFirewallsOptions, 'network' | 'hasPeers'>,
+  places: ReturnType<typeof probeAddresses>,
+  network: number,
 ): readonly Finding[] {
   const name = namespaceName(network)
-  return findBlockingChains(chains, probeAddresses(subnet, { hasPeers, inVpc: true }))
+  return findBlockingChains(chains, places)
     .filter(({ isVital }) => isVital)
     .map(explainBlockingChain)
     .map(({ what, fix }) => ({

@@ -5,7 +5,11 @@
 import { expect, test } from 'vitest'
 import { parseNftRules } from '../../../../src/host/nftables/nft-rules.ts'
 import { cidr } from '../../../../src/model/addr.ts'
-import { findBlockingChains, probeAddresses } from '../../../../src/model/foreign-rules.ts'
+import {
+  explainBlockingChain,
+  findBlockingChains,
+  probeAddresses,
+} from '../../../../src/model/foreign-rules.ts'
 
 const places = probeAddresses(cidr('172.31.0.0/16'), { hasPeers: false })
 const chain = (name: string, hook: string, policy: string, family = 'inet') => ({
@@ -48,6 +52,26 @@ test.each([
 ])('%s', (_what, expr, lost) => {
   const set = { set: { family: 'inet', table: 'f', name: 's', elem: [{ elem: { val: 53 } }] } }
   expect(losses(INPUT, set, rule('i', ...expr))).toEqual(lost)
+})
+
+test('what drops only packets of links to peered VPCs is told where there are some', () => {
+  const side = (key: string) => match({ meta: { key } }, 'at-p-*')
+  const chains = (key: string) =>
+    parseNftRules({
+      nftables: [chain('f', 'forward', 'accept'), rule('f', side(key), DROP)],
+    })
+  const peered = probeAddresses(cidr('172.31.0.0/16'), { hasPeers: false, isPeered: true })
+  for (const [key, lost] of [
+    ['iifname', 'what instances of peered VPCs send'],
+    ['oifname', 'what instances send to peered VPCs'],
+  ] as const) {
+    expect(findBlockingChains(chains(key), places)).toEqual([])
+    const [found] = findBlockingChains(chains(key), peered)
+    expect(found).toMatchObject({ loses: [lost], isVital: true })
+    expect(found && explainBlockingChain(found).fix).toContain(
+      'nft insert rule inet f f iifname \'"at-p-*"\' accept',
+    )
+  }
 })
 
 test('jumps are followed and come back, gotos do not, and a circle ends', () => {
