@@ -132,6 +132,26 @@ describe('a session', () => {
     expect(await codeOf(wide, 'DescribeInstances')).toBe('UnauthorizedOperation')
   })
 
+  it('may be restricted by a policy of its account, as long as there is that policy', async () => {
+    const dev = await user([ASSUME])
+    const { arn } = await role({ AWS: ALICE }, [EC2])
+    const PolicyDocument = JSON.stringify({
+      Statement: [{ Effect: 'Allow', Action: 'ec2:DescribeInstances', Resource: '*' }],
+    })
+    const named = { PolicyName: 'reading', PolicyDocument }
+    await admin('CreatePolicy', named)
+    await admin('CreatePolicy', { ...named, PolicyName: 'theirs' }, BOB)
+    const PolicyArn = `arn:aws:iam::${ALICE}:policy/reading`
+    const by = (policy: string) => ({ 'PolicyArns.member.1.arn': policy })
+    for (const absent of [`${PolicyArn}2`, `arn:aws:iam::${BOB}:policy/theirs`])
+      expect((await assume(dev.keys, arn, by(absent))).code).toBe('NoSuchEntity')
+    const { session } = await assume(dev.keys, arn, by(PolicyArn))
+    expect(await codeOf(session, 'DescribeInstances')).toBe('OK')
+    expect(await codeOf(session, 'DescribeVpcs')).toBe('UnauthorizedOperation')
+    await admin('DeletePolicy', { PolicyArn })
+    expect(await codeOf(session, 'DescribeInstances')).toBe('UnauthorizedOperation')
+  })
+
   it('ends at its time, and with its role, also if there is another of that name', async () => {
     const dev = await user([ASSUME])
     const { arn, name } = await role({ AWS: ALICE })

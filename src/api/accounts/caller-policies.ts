@@ -46,13 +46,17 @@ export async function readCallerPolicies(
   if (rights === 'all') return { own: null, session: null }
   const owner: IdentityPolicy['owner'] = role === undefined ? `user/${user}` : `role/${role.name}`
   const records = await tx.identityPolicies(account, owner)
-  const documents = await ownDocuments(tx, account, records)
+  const restricting = role?.policies ?? []
+  const documents = await ownDocuments(tx, account, [...records, ...restricting])
   if (tx.unreadable().some(({ table }) => POLICY_TABLES.includes(table))) unreadable('')
   const read = (one: SessionPolicy) => policyOf(one, documents, parse)
   // A user or role that was deleted has none.
   const own = records.map(read)
-  const restricting = role?.policies ?? []
-  return { own, session: restricting.length === 0 ? null : restricting.map(read) }
+  if (restricting.length === 0) return { own, session: null }
+  // One that the account has made may be deleted while the session lasts. It allows nothing then.
+  const isLeft = ({ kind, name }: SessionPolicy) =>
+    kind === 'inline' || managedPolicy(name) !== undefined || documents.has(name)
+  return { own, session: restricting.filter(isLeft).map(read) }
 }
 
 const POLICY_TABLES: readonly string[] = ['identityPolicies', 'ownPolicies', 'ownPolicyVersions']
@@ -61,7 +65,7 @@ const POLICY_TABLES: readonly string[] = ['identityPolicies', 'ownPolicies', 'ow
 async function ownDocuments(
   tx: ReadTx,
   account: AccountId,
-  policies: readonly IdentityPolicy[],
+  policies: readonly SessionPolicy[],
 ): Promise<ReadonlyMap<string, string>> {
   const names = policies.flatMap(({ kind, name }) =>
     kind === 'managed' && managedPolicy(name) === undefined

@@ -5,7 +5,7 @@ import { refused } from '../../model/errors.ts'
 import { parseIamArn, sessionArn } from '../../model/iam-names.ts'
 import { parseSessionPolicy } from '../../model/policy.ts'
 import { newSession, requireCipher } from '../../model/session-token.ts'
-import { requireManaged } from '../accounts/identity-policies.ts'
+import { refuseMissing } from '../accounts/own-policies.ts'
 import { requireAssumable } from '../accounts/role-rights.ts'
 import { ROLES_VERSION } from '../accounts/roles.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
@@ -57,7 +57,10 @@ export const assumeRole = readAction({
     const assuming = { ...{ caller, settings, now, sourceIp, session }, arn: asked.RoleArn }
     const role = await read(async (tx) => {
       await refuseOlderHosts(tx, settings, ROLES_VERSION, 'credentials of roles')
-      return await requireAssumable(tx, { ...assuming, externalId: asked.ExternalId })
+      const found = await requireAssumable(tx, { ...assuming, externalId: asked.ExternalId })
+      // Those of the cloud, and of the role's account.
+      for (const { arn } of asked.PolicyArns) await refuseMissing(tx, found.account, arn)
+      return found
     })
     if (DurationSeconds > role.maxSessionSeconds)
       throw refused(
@@ -88,7 +91,7 @@ export const assumeRole = readAction({
   },
 })
 
-/** Errors: `MalformedPolicyDocument`, `NoSuchEntity`. */
+/** Errors: `MalformedPolicyDocument`. */
 function sessionPolicies({
   Policy: document,
   PolicyArns,
@@ -97,7 +100,7 @@ function sessionPolicies({
   readonly PolicyArns: readonly { readonly arn: string }[]
 }): readonly SessionPolicy[] {
   const managed = PolicyArns.map(({ arn }) => ({
-    ...{ kind: 'managed' as const, name: requireManaged(arn).arn, document: '' },
+    ...{ kind: 'managed' as const, name: arn, document: '' },
   }))
   if (document === undefined) return managed
   const parsed = parseSessionPolicy(document)
