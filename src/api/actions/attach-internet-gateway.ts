@@ -1,6 +1,8 @@
 /** AttachInternetGateway and DetachInternetGateway. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
+import type { Vpc } from '../../model/records.ts'
+import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
 import {
   internetGatewayIdSchema,
@@ -37,6 +39,14 @@ export const attachInternetGateway = changeAction({
   },
 })
 
+/** Whether a floating IP leads to a NIC of the VPC, also to one that no instance has. */
+async function hasMappedNics(tx: ReadTx, { id, account }: Vpc): Promise<boolean> {
+  const addresses = await tx.addresses({ account })
+  const ids = addresses.flatMap(({ association }) => association?.nic ?? [])
+  const nics = ids.length === 0 ? [] : await tx.nics({ ids })
+  return nics.some(({ vpc }) => vpc === id)
+}
+
 /**
  * Routes to it become blackholes.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DetachInternetGateway.html
@@ -50,12 +60,9 @@ export const detachInternetGateway = changeAction({
     const vpc = await requireVpc(tx, account, VpcId)
     if (gateway.vpc !== vpc.id)
       throw refused('Gateway.NotAttached', `resource ${id} is not attached to network ${vpc.id}`)
-    const nics = await tx.placedNics({ vpcs: [vpc.id] })
     const natGateways = await tx.natGateways({ vpcs: [vpc.id] })
-    if (
-      nics.some(({ publicIp }) => publicIp) ||
-      natGateways.some(({ address }) => address !== undefined)
-    )
+    const isMapped = natGateways.some(({ address }) => address !== undefined)
+    if (isMapped || (await hasMappedNics(tx, vpc)))
       throw refused(
         'DependencyViolation',
         `Network ${vpc.id} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.`,
