@@ -114,6 +114,8 @@ export async function describeLong<T>(
 ): Promise<Page<T>> {
   const { action } = listing
   const passes = await filterOf(budget, request, listing)
+  const filters = request.Filters ?? request.Filter ?? []
+  if (filters.some(({ Values }) => Values.length === 0)) return { items: [], nextToken: undefined }
   let after = request.NextToken === undefined ? undefined : parsePosition(request.NextToken)
   const most = request.MaxResults ?? budget.pageItems
   const passed: T[] = []

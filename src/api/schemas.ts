@@ -188,7 +188,8 @@ export const filterShape = {
     .array(
       z.strictObject({
         Name: z.string().min(1).max(FILTER_NAME_MAX_LENGTH),
-        Values: z.array(z.string().max(FILTER_VALUE_MAX_LENGTH)).min(1),
+        // Without values it matches nothing, as in EC2.
+        Values: z.array(z.string().max(FILTER_VALUE_MAX_LENGTH)).default([]),
       }),
     )
     .refine(

@@ -227,6 +227,9 @@ it.each([
   const Filters = [{ Name, Values: [value] }]
   expect(await count(name, { Filters })).toBeGreaterThan(0)
   expect(await count(name, { Filters: [{ Name, Values: [`x${value}`] }] })).toBe(0)
+  expect(await count(name, { Filters: [{ Name, Values: [] }] })).toBe(0)
+  expect(await count(name, { Filters: [{ Name }] })).toBe(0)
+  expect(await count(name, { Filters: [...Filters, { Name, Values: [] }] })).toBe(0)
 })
 
 it('are joined by AND, and find tags of everything that is tagged', async () => {
