@@ -295,8 +295,8 @@ function isNameChange({ id, state }: Instance, to: InstanceChange, { tags }: Kno
 }
 
 /**
- * Removes this host's instances that have been terminated for long enough, and its deregistered
- * images that no instance uses. Returns the number of instances. With `ofAll` it also removes what
+ * Removes this host's instances that have been terminated for long enough, and its images that have
+ * been deregistered as long and that no instance uses. Returns the number of instances. With `ofAll` it also removes what
  * belongs to no host: client tokens that are older than a day, and what deleted VPCs have left.
  * Launches wait for that, so only one of all hosts should do it.
  */
@@ -312,8 +312,11 @@ export async function purge(
   }))
   // A host whose clock is ahead must not remove records too early.
   const nowMs = Math.min(clock.now(), storeMs)
-  const hasImages = images.some((one) => one.host === host && one.state === 'deregistered')
-  if (hasImages) await store.change((tx) => tx.deleteUnusedImages(host))
+  const until = isoTime(nowMs - TOMBSTONE_MS)
+  const isOld = ({ state, deregisteredAt }: Image) =>
+    state === 'deregistered' && (deregisteredAt ?? '') <= until
+  if (images.some((one) => one.host === host && isOld(one)))
+    await store.change((tx) => tx.deleteUnusedImages(host, until))
   const count = await purgeInstances(store, host, nowMs)
   if (ofAll)
     await store.change(async (tx) => {

@@ -75,6 +75,8 @@ export interface Image {
   readonly capture: 'reboot' | 'no-reboot' | null
   /** From then on it is out of date, and other accounts find it by its id only. Null: never. */
   readonly deprecatedAt?: string | null | undefined
+  /** Null: it is not deregistered, or an older daemon has done it. */
+  readonly deregisteredAt?: string | null | undefined
   readonly createdAt: string
 }
 

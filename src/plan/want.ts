@@ -148,17 +148,26 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
     images: pending.filter(({ sourceInstance }) => sourceInstance === null).map(imageWant),
     volumes,
     captures: pending.flatMap((image) => captureWant(image, records, index)),
-    // What nobody can get from anywhere else stays while its record does, whatever became of that.
     keptImages: records.unreadable.some(({ table }) => table === 'images')
       ? null
-      : keptOn(host.name, records.images),
+      : keptOn(host.name, records),
     unreadable: unreadableInstances(host.name, records, lacks),
   }
 }
 
-/** The images that were made on this host, of which a record or a copy's record is left. */
-function keptOn(host: HostName, images: readonly Image[]): readonly ImageId[] {
-  const made = images.flatMap(({ location }) => keptImage(location) ?? [])
+/**
+ * The images that were made on this host, of which a record or a copy's record is left. What nobody
+ * can get from anywhere else stays while there is one, whatever became of it. Only one that was
+ * deregistered and that no instance uses is needed by nobody.
+ */
+function keptOn(
+  host: HostName,
+  { images, instances, unreadable }: Pick<Snapshot, 'images' | 'instances' | 'unreadable'>,
+): readonly ImageId[] {
+  const used = new Set(instances.map(({ image }) => image))
+  const maySayMore = unreadable.some(({ table }) => table === 'instances')
+  const isNeeded = ({ id, state }: Image) => state !== 'deregistered' || maySayMore || used.has(id)
+  const made = images.filter(isNeeded).flatMap(({ location }) => keptImage(location) ?? [])
   return [...new Set(made.filter((one) => one.host === host).map(({ image }) => image))]
 }
 

@@ -58,6 +58,7 @@ import { ownPolicies } from './migrations/0043-own-policies.ts'
 import { lists } from './migrations/0044-lists.ts'
 import { netbios } from './migrations/0045-netbios.ts'
 import { flowLogRoles } from './migrations/0046-flow-log-roles.ts'
+import { imageTombstones } from './migrations/0047-image-tombstones.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -103,6 +104,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0044-lists': lists,
   '0045-netbios': netbios,
   '0046-flow-log-roles': flowLogRoles,
+  '0047-image-tombstones': imageTombstones,
 }
 const GENERATION = '0'
 

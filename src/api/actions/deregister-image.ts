@@ -1,6 +1,6 @@
 /**
  * DeregisterImage. Instances of the image go on, and can be stopped and started. Until the last one
- * is gone the record remains, invisible, with a name that clients cannot use.
+ * is gone, and for an hour, the record remains, invisible, with a name that clients cannot use.
  */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
@@ -17,10 +17,10 @@ const schema = z.strictObject({
 export const deregisterImage = changeAction({
   name: 'DeregisterImage',
   input: schema,
-  async change(tx, { ImageId: id }, { account }) {
-    const image = await requireOwnImage(tx, account, id)
-    await tx.updateImage(id, { state: 'deregistered', name: `deregistered:${id}` })
-    await tx.deleteUnusedImages(image.host)
+  async change(tx, { ImageId: id }, { account, now: deregisteredAt }) {
+    await requireOwnImage(tx, account, id)
+    const name = `deregistered:${id}`
+    await tx.updateImage(id, { state: 'deregistered', name, deregisteredAt })
     await tx.deleteTagsOf(id)
     await tx.deleteImagePermissionsOf(id)
   },

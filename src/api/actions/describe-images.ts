@@ -8,10 +8,10 @@ import { z } from 'zod'
 import type { AccountId } from '../../model/ids.ts'
 import { EVERYBODY, type ImagePermission } from '../../model/image-permission.ts'
 import type { Image } from '../../model/records.ts'
-import { refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
-import { visibleImages } from '../instances/images.ts'
+import { refuseIdsWithMaxResults } from '../describe.ts'
+import { refuseUnknownImages, visibleImages } from '../instances/images.ts'
 import { describeAction } from '../read.ts'
-import { idListSchema, missingImages, pagedShape, textSchema, withoutEffect } from '../schemas.ts'
+import { idListSchema, pagedShape, textSchema, withoutEffect } from '../schemas.ts'
 import { IMAGE_FILTERS, imageView } from '../views/image.ts'
 import { tagsIndex } from '../views/tags.ts'
 
@@ -30,7 +30,7 @@ export const describeImages = describeAction({
   rows: ({ ImageIds: ids, Owners, ExecutableUsers, IncludeDeprecated }, { account, read, now }) =>
     read(async (tx) => {
       const images = await visibleImages(tx, account, ids.length === 0 ? undefined : ids)
-      refuseMissing(ids, new Set(images.map(({ id }) => id)), missingImages)
+      await refuseUnknownImages(tx, account, ids, images)
       const resources = images.map(({ id }) => id)
       const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const permissions = [

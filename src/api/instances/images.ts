@@ -5,6 +5,7 @@ import { type AccountId, byId, type ImageId } from '../../model/ids.ts'
 import { EVERYBODY } from '../../model/image-permission.ts'
 import type { Image } from '../../model/records.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
+import { refuseMissing } from '../describe.ts'
 import { missingImages, specifiedTags, withCode } from '../schemas.ts'
 
 /** What is not known of an image before its host has inspected or made it. */
@@ -67,6 +68,24 @@ export async function visibleImages(
   const others = [...new Set(permissions.map(({ image }) => image))].filter((id) => !known.has(id))
   if (others.length === 0) return own
   return byId([...own, ...(await registeredImages(tx, { ids: others }))])
+}
+
+/**
+ * Refuses ids of images that are neither among the visible ones nor the account's own that were
+ * deregistered in the last hour: clients wait until EC2 lists nothing by such an id.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html
+ */
+export async function refuseUnknownImages(
+  tx: ReadTx,
+  account: AccountId,
+  ids: readonly ImageId[],
+  visible: readonly Image[],
+): Promise<void> {
+  const seen = new Set(visible.map(({ id }) => id))
+  const others = ids.filter((id) => !seen.has(id))
+  if (others.length === 0) return
+  for (const { id } of await tx.images({ account, ids: others })) seen.add(id)
+  refuseMissing(ids, seen, missingImages)
 }
 
 /**

@@ -45,6 +45,7 @@ const tables = {
         sourceInstance: id('i').nullable(),
         capture: z.enum(['reboot', 'no-reboot']).nullable(),
         deprecatedAt: time.nullable().optional(),
+        deregisteredAt: time.nullable().optional(),
         createdAt: time,
       })
       .refine(({ driver, location }) => isLocationOf(driver, location), {
@@ -76,6 +77,7 @@ type ImageChange = Partial<
     | 'diskGiB'
     | 'architecture'
     | 'deprecatedAt'
+    | 'deregisteredAt'
   >
 >
 
@@ -129,13 +131,13 @@ export const images = noun({
       await db.updateTable('images').set(change).where('id', '=', id).execute()
     },
     /**
-     * Deletes the records of the host's deregistered images that only terminated instances use.
-     * `none` when there are none.
+     * Deletes the records of the host's images that were deregistered until then and that only
+     * terminated instances use. `none` when there are none.
      */
-    async deleteUnusedImages(host: HostName): Promise<'done' | 'none'> {
+    async deleteUnusedImages(host: HostName, until: string): Promise<'done' | 'none'> {
       const { numDeletedRows } = await db
         .deleteFrom('images')
-        .where(isUnusedOf(host))
+        .where(isUnusedOf(host, until))
         .executeTakeFirstOrThrow()
       return numDeletedRows > 0n ? 'done' : 'none'
     },
@@ -146,8 +148,8 @@ export const images = noun({
       Object.keys(change).every((field) => SHOWN_FIELDS.has(field))
         ? []
         : (await hostsWith(session, id)).map(ofHost),
-    deleteUnusedImages: async ({ db }, host) => {
-      const query = db.selectFrom('images').select('location').where(isUnusedOf(host))
+    deleteUnusedImages: async ({ db }, host, until) => {
+      const query = db.selectFrom('images').select('location').where(isUnusedOf(host, until))
       const unused = await query.execute()
       return [host, ...unused.flatMap(({ location }) => keptBy(location) ?? [])].map(ofHost)
     },
@@ -185,12 +187,14 @@ async function hostsWith(
   return (await query.execute()).flatMap(hostsOf)
 }
 
-/** Deregistered images of this host that only terminated instances use. */
-function isUnusedOf(host: HostName) {
-  return ({ and, eb, not, exists, selectFrom }: ExpressionBuilder<Tables, 'images'>) =>
+/** Images of this host, deregistered until then, that only terminated instances use. */
+function isUnusedOf(host: HostName, until: string) {
+  return ({ and, or, eb, not, exists, selectFrom }: ExpressionBuilder<Tables, 'images'>) =>
     and([
       eb('images.host', '=', host),
       eb('images.state', '=', 'deregistered'),
+      // Older daemons do not write the time.
+      or([eb('images.deregisteredAt', 'is', null), eb('images.deregisteredAt', '<=', until)]),
       not(
         exists(
           selectFrom('instances')

@@ -32,7 +32,7 @@ export function describeUnusedImages(begin: () => Promise<StoreFixture>): void {
           if (user !== null)
             await tx.insertInstance(given.instance(n + 1, { image: image.id, state: user }))
         }
-        await tx.deleteUnusedImages(given.image(1).host)
+        await tx.deleteUnusedImages(given.image(1).host, given.NOW)
         return await tx.images({})
       })
       const expected = cases.flatMap(({ state, user, index }, n) => {

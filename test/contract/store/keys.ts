@@ -87,7 +87,7 @@ export function describeUniqueness(begin: () => Promise<StoreFixture>): void {
         await tx.deleteInstance(given.instance(1).id)
         const gone = { state: 'deregistered', name: 'deregistered' } as const
         await tx.updateImage(given.image(1).id, gone)
-        await tx.deleteUnusedImages(given.image(1).host)
+        await tx.deleteUnusedImages(given.image(1).host, given.NOW)
         await tx.deleteKeyPair(given.keyPair(1).id)
         const after = await tx.takenAddresses(given.nic(1).subnet)
         await tx.insertInstance(given.instance(2))

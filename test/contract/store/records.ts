@@ -152,6 +152,7 @@ export function image(number: number, change: Partial<Image> = {}): Image {
     sourceInstance: null,
     capture: null,
     deprecatedAt: null,
+    deregisteredAt: null,
     createdAt: NOW,
     ...change,
   }

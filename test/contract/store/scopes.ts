@@ -102,12 +102,12 @@ const WRITES: readonly [string, (tx: Tx) => Promise<unknown>, readonly Scope[] |
   ],
   [
     'inherited images that nobody uses any more',
-    (tx) => tx.deleteUnusedImages(given.OTHER_HOST),
+    (tx) => tx.deleteUnusedImages(given.OTHER_HOST, given.NOW),
     [ofHost(given.HOST), ofHost(given.OTHER_HOST)],
   ],
   [
     'images that nobody uses, of which there are none',
-    (tx) => tx.deleteUnusedImages(given.HOST),
+    (tx) => tx.deleteUnusedImages(given.HOST, given.NOW),
     null,
   ],
   [

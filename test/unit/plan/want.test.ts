@@ -212,7 +212,16 @@ describe('wantFor', () => {
       { id: images[1]?.id, instance: source.id, origin: image.location, reboot: true },
       { id: images[2]?.id, origin: '', reboot: false },
     ])
-    expect(local?.keptImages).toEqual([2, 3, 4, 5, 7].map((n) => numbered('ami', n)))
+    const kept = (...numbers: readonly number[]) => numbers.map((n) => numbered('ami', n))
+    expect(local?.keptImages).toEqual(kept(2, 3, 4, 7))
+    // One that was deregistered stays for those that are made of it, or may be.
+    const user = { ...source, image: numbered('ami', 5) }
+    const ofUser = snapshot([user, ...instances.slice(1)], nics, { images })
+    expect(wantFor(here, ofUser)?.local.keptImages).toEqual(kept(2, 3, 4, 5, 7))
+    const row = { table: 'instances', key: instanceId(98), problem: 'image: none' }
+    const of = { instance: instanceId(98), host: here, ip: null, vpc: null }
+    const unread = snapshot(instances, nics, { images, unreadable: [{ ...row, ...of }] })
+    expect(wantFor(here, unread)?.local.keptImages).toEqual(kept(2, 3, 4, 5, 7))
   })
 
   it.each([

@@ -6,10 +6,11 @@ import { deregisterImage } from '../../../../src/api/actions/deregister-image.ts
 import { describeImages } from '../../../../src/api/actions/describe-images.ts'
 import { registerImage } from '../../../../src/api/actions/register-image.ts'
 import { runInstances } from '../../../../src/api/actions/run-instances.ts'
-import type { ImageId, InstanceId } from '../../../../src/model/ids.ts'
+import { isoTime } from '../../../../src/lib/clock.ts'
+import type { HostName, ImageId, InstanceId } from '../../../../src/model/ids.ts'
 import { keptImage } from '../../../../src/model/image-location.ts'
 import type { Image, Instance } from '../../../../src/model/records.ts'
-import { BOB, type Cloud, everything, openCloud } from '../../../kit/api-cloud.ts'
+import { BOB, type Cloud, everything, NOW_MS, openCloud } from '../../../kit/api-cloud.ts'
 import { failAt } from '../../../kit/failing-store.ts'
 
 const CAPACITY = { vcpus: 8, memoryMiB: 8192 }
@@ -118,7 +119,7 @@ describe('an image of an instance', () => {
     const from = { SourceImageId: made, SourceRegion: 'atoll', Name: 'copy' }
     const ImageId = (await cloud.run(copyImage, from))['ImageId'] as ImageId
     await cloud.run(deregisterImage, { ImageId: made })
-    expect(await isRecorded(cloud, made)).toBe(false)
+    expect(await cloud.run(describeImages, { ImageIds: [made] })).toEqual({ Images: [] })
     const [copy] = await cloud.store.read((tx) => tx.images({ ids: [ImageId] }))
     expect(copy).toMatchObject({ host: instance.host, sourceImage: made, sourceInstance: null })
     expect(keptImage(copy?.location ?? '')).toMatchObject({ host: instance.host, image: made })
@@ -196,8 +197,12 @@ describe('deregistered', () => {
     const ImageId = cloud.image
     await cloud.run(deregisterImage, { ImageId })
     expect(await cloud.run(describeImages)).toMatchObject({ Images: [] })
+    // Clients wait until there is nothing by the id.
+    const asked = { ImageIds: [ImageId] }
+    expect(await cloud.run(describeImages, asked)).toEqual({ Images: [] })
+    expect(await cloud.refusal(describeImages, asked, BOB)).toBe('InvalidAMIID.NotFound')
     for (const [action, input] of [
-      [describeImages, { ImageIds: [ImageId] }],
+      [describeImages, { ImageIds: [ImageId, 'ami-0123456789abcdef0'] }],
       [deregisterImage, { ImageId }],
       [runInstances, { ImageId, ...LAUNCH }],
     ] as const)
@@ -208,14 +213,21 @@ describe('deregistered', () => {
     await cloud.run(createImage, { InstanceId: id, Name: 'made' })
     await cloud.store.change(async (tx) => {
       await tx.updateInstance(id, { state: 'terminated' })
-      await tx.deleteUnusedImages(host)
+      await tx.deleteUnusedImages(host, isoTime(NOW_MS))
     })
     expect(await isRecorded(cloud, ImageId)).toBe(false)
+    expect(await cloud.refusal(describeImages, asked)).toBe('InvalidAMIID.NotFound')
   })
 
-  it('an image that nobody uses is gone at once', async () => {
+  it('an image that nobody uses is known for its time', async () => {
     await using cloud = await openCloud()
+    const [image] = await cloud.store.read((tx) => tx.images({ ids: [cloud.image] }))
+    const purge = (until: number) =>
+      cloud.store.change((tx) => tx.deleteUnusedImages(image?.host as HostName, isoTime(until)))
     await cloud.run(deregisterImage, { ImageId: cloud.image })
+    await purge(NOW_MS - 1)
+    expect(await isRecorded(cloud, cloud.image)).toBe(true)
+    await purge(NOW_MS)
     expect(await isRecorded(cloud, cloud.image)).toBe(false)
   })
 
