@@ -117,6 +117,8 @@ export interface Subnet {
   readonly isDefault: boolean
   /** EC2's `MapPublicIpOnLaunch`: whether launches that do not say get a public address. */
   readonly mapPublicIp: boolean
+  /** EC2's `EnableResourceNameDnsARecordOnLaunch`, which is only shown. Absent: false. */
+  readonly resourceNameDnsARecord?: boolean | undefined
 }
 
 /** A security group. Its rules are separate records. */

@@ -59,6 +59,7 @@ import { lists } from './migrations/0044-lists.ts'
 import { netbios } from './migrations/0045-netbios.ts'
 import { flowLogRoles } from './migrations/0046-flow-log-roles.ts'
 import { imageTombstones } from './migrations/0047-image-tombstones.ts'
+import { subnetDns } from './migrations/0048-subnet-dns.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -105,6 +106,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0045-netbios': netbios,
   '0046-flow-log-roles': flowLogRoles,
   '0047-image-tombstones': imageTombstones,
+  '0048-subnet-dns': subnetDns,
 }
 const GENERATION = '0'
 

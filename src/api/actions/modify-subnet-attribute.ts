@@ -1,9 +1,9 @@
-/** ModifySubnetAttribute: whether launches into a subnet get public addresses. */
+/** ModifySubnetAttribute: whether launches into a subnet get public addresses, and what it shows. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
 import { noPools } from '../networks/addresses.ts'
 import { requireSubnet, subnetIdSchema } from '../networks/vpcs.ts'
-import { oneAttribute, onlySchema } from '../schemas.ts'
+import { oneAttribute, onlySchema, withoutEffect } from '../schemas.ts'
 
 const only = (name: string, value: boolean, why: string) =>
   z.strictObject({ Value: onlySchema(value, `${name}: ${why}`) }).optional()
@@ -22,12 +22,10 @@ const attributes = {
     'resource-name',
     'PrivateDnsHostnameTypeOnLaunch: the host name of an instance is its id',
   ),
-  // Terraform sets it to false for every subnet that does not say so.
-  EnableResourceNameDnsARecordOnLaunch: only(
-    'EnableResourceNameDnsARecordOnLaunch',
-    false,
-    'the id of every instance is its name in DNS anyway',
-  ),
+  // The id of every instance is its name in DNS, whatever is said here.
+  EnableResourceNameDnsARecordOnLaunch: z
+    .strictObject({ Value: withoutEffect(z.boolean(), 'shown') })
+    .optional(),
   EnableResourceNameDnsAAAARecordOnLaunch: only(
     'EnableResourceNameDnsAAAARecordOnLaunch',
     false,
@@ -39,10 +37,12 @@ const attributes = {
 export const modifySubnetAttribute = changeAction({
   name: 'ModifySubnetAttribute',
   input: oneAttribute(z.strictObject({ SubnetId: subnetIdSchema, ...attributes }), attributes),
-  async change(tx, { SubnetId, MapPublicIpOnLaunch }, { account, settings }) {
-    const subnet = await requireSubnet(tx, account, SubnetId)
+  async change(tx, asked, { account, settings }) {
+    const { MapPublicIpOnLaunch, EnableResourceNameDnsARecordOnLaunch: shown } = asked
+    const subnet = await requireSubnet(tx, account, asked.SubnetId)
     if (MapPublicIpOnLaunch?.Value === true && settings.pools.length === 0) throw noPools()
     if (MapPublicIpOnLaunch !== undefined)
       await tx.updateSubnet(subnet, { mapPublicIp: MapPublicIpOnLaunch.Value })
+    if (shown !== undefined) await tx.updateSubnet(subnet, { resourceNameDnsARecord: shown.Value })
   },
 })

@@ -83,7 +83,7 @@ export function subnetView(
     EnableDns64: false,
     PrivateDnsNameOptionsOnLaunch: {
       HostnameType: 'resource-name',
-      EnableResourceNameDnsARecord: false,
+      EnableResourceNameDnsARecord: subnet.resourceNameDnsARecord ?? false,
       EnableResourceNameDnsAAAARecord: false,
     },
     State: 'available',

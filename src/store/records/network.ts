@@ -24,7 +24,9 @@ const cidr = z
  * VPC's own number.
  */
 type VpcRow = Row<Vpc> & { readonly addressSpace: string }
-type SubnetRow = Row<Subnet>
+type SubnetRow = Row<Omit<Subnet, 'resourceNameDnsARecord'>> & {
+  readonly resourceNameDnsARecord?: number | null | undefined
+}
 
 const vpcNumber = z.int().min(1).max(VPC_NETWORK_MAX)
 
@@ -80,13 +82,14 @@ const tables = {
       zone: label,
       isDefault: flag,
       mapPublicIp: flag,
+      resourceNameDnsARecord: flag.nullable().optional(),
     }),
   }),
 }
 
 /** What can be set of a VPC, and of a subnet. */
 type VpcSettings = Pick<Vpc, 'dnsSupport' | 'dnsHostnames'>
-type SubnetSettings = Pick<Subnet, 'mapPublicIp'>
+type SubnetSettings = Partial<Pick<Subnet, 'mapPublicIp' | 'resourceNameDnsARecord'>>
 
 /** All restrict. */
 interface SubnetQuery {
@@ -137,8 +140,16 @@ export const networks = noun({
       unless('referenced', 'in-use', () => db.deleteFrom('vpcs').where('id', '=', id).execute()),
     /** `exists` when some subnet of the VPC has the same network. */
     insertSubnet: (subnet: Subnet) => insertOr('exists', db, 'subnets', subnetToRow(subnet)),
-    async updateSubnet({ id }: Pick<Subnet, 'id'>, { mapPublicIp }: SubnetSettings) {
-      const settings = { mapPublicIp: Number(mapPublicIp) }
+    async updateSubnet(
+      { id }: Pick<Subnet, 'id'>,
+      { mapPublicIp, resourceNameDnsARecord }: SubnetSettings,
+    ) {
+      const settings = {
+        ...(mapPublicIp === undefined ? {} : { mapPublicIp: Number(mapPublicIp) }),
+        ...shownOf({ resourceNameDnsARecord }),
+      }
+      // An UPDATE without columns is invalid SQL.
+      if (Object.keys(settings).length === 0) return
       await db.updateTable('subnets').set(settings).where('id', '=', id).execute()
     },
     /** `in-use` when it has NICs, also some that this transaction does not see. */
@@ -189,21 +200,28 @@ export function vpcFromRow({ addressSpace: _, ...row }: VpcRow): Vpc {
 }
 
 /** A subnet as its row. */
-export function subnetToRow(subnet: Subnet): SubnetRow {
+export function subnetToRow({ resourceNameDnsARecord, ...subnet }: Subnet): SubnetRow {
   return {
     ...subnet,
     cidr: formatCidr(subnet.cidr),
     isDefault: Number(subnet.isDefault),
     mapPublicIp: Number(subnet.mapPublicIp),
+    ...shownOf({ resourceNameDnsARecord }),
   }
 }
 
+function shownOf({ resourceNameDnsARecord: is }: Pick<SubnetSettings, 'resourceNameDnsARecord'>) {
+  return is === undefined ? {} : { resourceNameDnsARecord: Number(is) }
+}
+
 /** A subnet from its row. Throws RangeError when its network is malformed. */
-export function subnetFromRow(row: SubnetRow): Subnet {
+export function subnetFromRow({ resourceNameDnsARecord, ...row }: SubnetRow): Subnet {
+  const isShown = typeof resourceNameDnsARecord === 'number'
   return {
     ...row,
     cidr: network(row.cidr),
     isDefault: row.isDefault !== 0,
     mapPublicIp: row.mapPublicIp !== 0,
+    ...(isShown ? { resourceNameDnsARecord: resourceNameDnsARecord !== 0 } : {}),
   }
 }

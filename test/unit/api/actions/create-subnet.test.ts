@@ -138,13 +138,22 @@ it('makes a default subnet where a zone has none', async () => {
   })
 })
 
-it('changes whether launches get public addresses, and nothing else', async () => {
+it('changes whether launches get public addresses, and what is shown of names', async () => {
   await using cloud = await withVpc({ pools: [POOL] })
   const { SubnetId } = await make(cloud, '10.7.0.0/24')
   const change = (more: object) => cloud.run(modifySubnetAttribute, { SubnetId, ...more })
   const shown = async () => {
     const { Subnets } = await cloud.run(describeSubnets, { SubnetIds: [SubnetId] })
     return (Subnets as { MapPublicIpOnLaunch: boolean }[])[0]?.MapPublicIpOnLaunch
+  }
+  const withNames = (EnableResourceNameDnsARecord: boolean) => ({
+    Subnets: [{ PrivateDnsNameOptionsOnLaunch: { EnableResourceNameDnsARecord } }],
+  })
+  for (const Value of [false, true, false]) {
+    await change({ EnableResourceNameDnsARecordOnLaunch: { Value } })
+    expect(await cloud.run(describeSubnets, { SubnetIds: [SubnetId] })).toMatchObject(
+      withNames(Value),
+    )
   }
   await change({ MapPublicIpOnLaunch: { Value: true } })
   expect(await shown()).toBe(true)
