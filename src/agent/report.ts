@@ -296,9 +296,9 @@ function isNameChange({ id, state }: Instance, to: InstanceChange, { tags }: Kno
 
 /**
  * Removes this host's instances that have been terminated for long enough, and its images that have
- * been deregistered as long and that no instance uses. Returns the number of instances. With `ofAll` it also removes what
- * belongs to no host: client tokens that are older than a day, and what deleted VPCs have left.
- * Launches wait for that, so only one of all hosts should do it.
+ * been deregistered as long and that no instance uses. Returns the number of instances. With
+ * `ofAll` it also removes what belongs to no host: client tokens that are older than a day, and
+ * what deleted VPCs have left. Launches wait for that, so only one of all hosts should do it.
  */
 export async function purge(
   store: Store,

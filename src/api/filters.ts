@@ -2,10 +2,10 @@
  * EC2's filters: AND across names, OR across values, wildcards (`glob.ts`). All work counts in the
  * request's budget.
  *
- * A filter without values matches nothing. Names and values are case-sensitive, except booleans, which clients write as their languages do.
- * `tag:<key>`, `tag-key` and `tag-value` work on everything with tags. A filter that EC2 documents
- * but that is not in the table concerns something that Atoll does not have: it matches nothing. Any
- * other name is refused. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+ * Names and values are case-sensitive, except booleans, which clients write as their languages do.
+ * `tag:<key>`, `tag-key` and `tag-value` work on everything with tags. A filter without values
+ * matches nothing. So does one that EC2 documents but that is not in the table: it concerns
+ * something that Atoll does not have. Any other name is refused. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
  */
 import { refused } from '../model/errors.ts'
 import type { Budget } from './budget.ts'

@@ -1,5 +1,5 @@
 /** Deadlines for asynchronous work. Late work goes on, but its result or error is dropped. */
-import type { Clock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 
 interface Deadline {
   readonly clock: Pick<Clock, 'after'>
@@ -88,3 +88,6 @@ export function loadTolerantClock(
     },
   }
 }
+
+/** For answers of the kernel. They come at once, and wait for a process that does not run. */
+export const kernelClock = loadTolerantClock(systemClock, 10)

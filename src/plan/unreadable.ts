@@ -8,7 +8,8 @@
 import { formatCidr, type Ipv4, ipv4ToNumber } from '../model/addr.ts'
 import { byId, type HostName, type VpcId } from '../model/ids.ts'
 import type { ActivePeering } from '../model/peering.ts'
-import type { Instance, UnreadableRow } from '../model/records.ts'
+import type { Instance } from '../model/records.ts'
+import type { UnreadableRow } from '../model/unreadable-row.ts'
 import {
   addressesOf,
   type GroupWant,

@@ -23,10 +23,10 @@ import type {
   PlacedNic,
   Subnet,
   Tag,
-  UnreadableRow,
   Volume,
   Vpc,
 } from '../model/records.ts'
+import type { UnreadableRow } from '../model/unreadable-row.ts'
 import type { VpcRouting } from '../model/vpc-routing.ts'
 import type {
   CaptureWant,

@@ -7,7 +7,7 @@
  * not touch anything but `tx`. Two implementations pass the same contract tests: SQLite and MariaDB
  * Galera. Errors: `AtollError` `unavailable` when the engine does not answer.
  */
-import type { UnreadableRow } from '../model/records.ts'
+import type { UnreadableRow } from '../model/unreadable-row.ts'
 import type { Dump } from './dump.ts'
 import type { NOUNS, ReadsOf, WritesOf } from './nouns.ts'
 import type { Scope } from './scope.ts'

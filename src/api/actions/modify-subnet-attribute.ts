@@ -1,4 +1,4 @@
-/** ModifySubnetAttribute: whether launches into a subnet get public addresses, and what it shows. */
+/** ModifySubnetAttribute: what launches into a subnet get, and what it shows. */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
 import { noPools } from '../networks/addresses.ts'

@@ -8,8 +8,8 @@
 import { getSystemErrorName } from 'node:util'
 import type { NetlinkMessage } from 'netlink'
 import { createNetlink, Flags, FlagsGet, MessageType, Protocol, parseError } from 'netlink'
-import { nextTurn, systemClock } from '../../lib/clock.ts'
-import { loadTolerantClock, withDeadline } from '../../lib/deadline.ts'
+import { nextTurn } from '../../lib/clock.ts'
+import { kernelClock, withDeadline } from '../../lib/deadline.ts'
 import { errnoOf } from '../../lib/errno.ts'
 import { createQueue } from '../../lib/queue.ts'
 
@@ -49,11 +49,6 @@ export interface Netlink {
  * ever.
  */
 const REQUEST_TIMEOUT_MS = 5_000
-/**
- * Time in which this process did not run does not count: the answer is in the socket. A request
- * that was given up for that would also leave its dump unread, and the next one would be refused.
- */
-const PATIENT_CLOCK = loadTolerantClock(systemClock, 10)
 /** When the package forgets a request without an answer. */
 const FORGET_MS = 60_000
 const DUMP_ATTEMPTS = 5
@@ -76,8 +71,9 @@ function openNetlink(protocol: Protocol, timeoutMs: number): Netlink {
   socket.on('error', () => undefined)
   const inOrder = createQueue()
   const options = { checkError: false, timeout: FORGET_MS }
+  // A request that is given up leaves its dump unread, and the kernel refuses the next one.
   const deadline = {
-    clock: PATIENT_CLOCK,
+    clock: kernelClock,
     ms: timeoutMs,
     late: () => new NetlinkError('ETIMEDOUT'),
   }

@@ -16,7 +16,7 @@ import type { Metrics } from '../../lib/metrics.ts'
 import { createTimeSlice } from '../../lib/turns.ts'
 import { parseIpv4 } from '../../model/addr.ts'
 import { parseHostName, parseId } from '../../model/ids.ts'
-import type { UnreadableRow } from '../../model/records.ts'
+import type { UnreadableRow } from '../../model/unreadable-row.ts'
 
 /** Where unreadable rows are reported. */
 export interface RowWatch {

@@ -1,7 +1,7 @@
 /** What cannot be read of routes, network ACLs and peerings stays as it was. */
 import { describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
-import type { UnreadableRow } from '../../../src/model/records.ts'
+import type { UnreadableRow } from '../../../src/model/unreadable-row.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import type { RouteWant } from '../../../src/model/ways-out.ts'
 import { withUnreadable } from '../../../src/plan/unreadable.ts'
