@@ -10,6 +10,7 @@ import { bus } from './bus.ts'
 import { type Benchmark, type BenchResult, markdown } from './figures.ts'
 import { firewall } from './firewall.ts'
 import { footprint } from './footprint.ts'
+import { isolation } from './isolation.ts'
 import { launch } from './launch.ts'
 import { mending } from './mending.ts'
 import { parts } from './parts.ts'
@@ -21,6 +22,7 @@ import { vpcs } from './vpcs.ts'
 const benchmarks: readonly Benchmark[] = [
   launch,
   storm,
+  isolation,
   boot,
   footprint,
   bus,

@@ -1,8 +1,8 @@
 /**
- * `footprint`: what an idle daemon costs: resident memory with 0 and 50 instances, and processor
- * time.
+ * `footprint`: what an idle daemon costs, all its processes together: memory with 0 and 50
+ * instances, and processor time.
  */
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -21,7 +21,10 @@ const IDLE_SECONDS = 60
 const SETTLE_SECONDS = 15
 const QUIET_DEADLINE_MS = 180_000
 const TICKS_PER_SECOND = 100
-const RESIDENT_TARGET_MB = 110
+const MOST_MB = 170
+const MOST_CPU_PERCENT = 0.5
+const KIBIBYTE = 1024
+const MEGABYTE = 1e6
 /**
  * So that a small machine has room for all. It only affects placement, which an idle daemon does
  * not do.
@@ -36,7 +39,8 @@ export const footprint: Benchmark = {
 }
 
 interface Reading {
-  readonly residentMB: number
+  /** Of each process, by the part that it is. */
+  readonly memoryMB: Readonly<Record<string, number>>
   readonly cpuPercent: number
 }
 
@@ -46,35 +50,45 @@ async function measure(cloud: Cloud, progress: (line: string) => void): Promise<
   await launchMany(cloud)
   progress(`${INSTANCES} instances run`)
   const full = await idle(cloud)
-  const row = (name: string, { residentMB, cpuPercent }: Reading) => [
+  const row = (name: string, { memoryMB, cpuPercent }: Reading) => [
     name,
-    residentMB.toFixed(1),
+    sumOf(memoryMB).toFixed(1),
+    Object.entries(memoryMB)
+      .map(([part, figure]) => `${part} ${figure.toFixed(1)}`)
+      .join(', '),
     cpuPercent.toFixed(2),
   ]
   const worst = (pick: (reading: Reading) => number) => Math.max(pick(empty), pick(full))
-  const memory = worst((reading) => reading.residentMB)
+  const memory = worst((reading) => sumOf(reading.memoryMB))
   const cpu = worst((reading) => reading.cpuPercent)
   return {
     name: 'footprint',
-    head: ['atolld', 'resident MB', 'CPU % of a core, idle'],
+    head: ['atolld', 'memory MB', 'of these', 'CPU % of a core, idle'],
     rows: [row('0 instances', empty), row(`${INSTANCES} instances`, full)],
     targets: [
       {
-        text: `resident memory under ${RESIDENT_TARGET_MB} MB`,
+        text: `memory of all processes at most ${MOST_MB} MB`,
         measured: `${memory.toFixed(1)} MB`,
-        met: memory < RESIDENT_TARGET_MB,
+        met: memory <= MOST_MB,
       },
-      { text: 'idle under 1 % of a core', measured: `${cpu.toFixed(2)} %`, met: cpu < 1 },
+      {
+        text: `idle at most ${MOST_CPU_PERCENT} % of a core`,
+        measured: `${cpu.toFixed(2)} %`,
+        met: cpu <= MOST_CPU_PERCENT,
+      },
     ],
     notes: [
-      `Resident memory is VmRSS (10^6 bytes), read at the end of ${IDLE_SECONDS} idle seconds.`,
+      `Memory is what the kernel counts for each process, with its share of pages that several use (Pss, 10^6 bytes), at the end of ${IDLE_SECONDS} idle seconds.`,
     ],
     raw: {
-      residentMB: [empty.residentMB, full.residentMB],
+      memoryMB: [sumOf(empty.memoryMB), sumOf(full.memoryMB)],
       cpuPercent: [empty.cpuPercent, full.cpuPercent],
     },
   }
 }
+
+const sumOf = (figures: Readonly<Record<string, number>>) =>
+  Object.values(figures).reduce((sum, one) => sum + one, 0)
 
 async function launchMany(cloud: Cloud): Promise<void> {
   const { ImageId } = await cloud.ec2.send(
@@ -103,25 +117,52 @@ async function launchMany(cloud: Cloud): Promise<void> {
 
 /** Waits until the daemon is idle, then measures. */
 async function idle(cloud: Cloud): Promise<Reading> {
-  const pid = cloud.daemon().pid
   const isQuiet = () => (loadavg()[0] ?? 0) < availableParallelism()
   await eventually('the machine is quiet', isQuiet, QUIET_DEADLINE_MS)
   await delay(SETTLE_SECONDS * 1000)
-  const before = await cpuSeconds(pid)
+  const processes = await processesOf(cloud)
+  const before = await cpuSeconds(processes)
   const began = performance.now()
   await delay(IDLE_SECONDS * 1000)
   const seconds = (performance.now() - began) / 1000
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const kibibytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1])
-  return {
-    residentMB: (kibibytes * 1024) / 1e6,
-    cpuPercent: (((await cpuSeconds(pid)) - before) / seconds) * 100,
-  }
+  const memoryMB: Record<string, number> = {}
+  for (const { pid, part } of processes) memoryMB[part] = (memoryMB[part] ?? 0) + (await pssMB(pid))
+  return { memoryMB, cpuPercent: (((await cpuSeconds(processes)) - before) / seconds) * 100 }
 }
 
-/** User and system time of a process so far (proc(5), fields 14 and 15 of stat). */
-async function cpuSeconds(pid: number | undefined): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+interface DaemonProcess {
+  readonly pid: number
+  readonly part: string
+}
+
+/** The processes that were started with this cloud's configuration. */
+async function processesOf({ configFile }: Cloud): Promise<readonly DaemonProcess[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const found = await Promise.all(
+    pids.map(async (pid): Promise<readonly DaemonProcess[]> => {
+      const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
+      if (!words.includes(configFile)) return []
+      const at = words.indexOf('--part')
+      return [{ pid: Number(pid), part: at < 0 ? 'agent' : (words[at + 1] ?? '') }]
+    }),
+  )
+  return found.flat()
+}
+
+/** Its memory, and its share of what it has together with others (proc_pid_smaps(5)). */
+async function pssMB(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return (Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1]) * KIBIBYTE) / MEGABYTE
+}
+
+/** Processor time that they have used. */
+async function cpuSeconds(processes: readonly DaemonProcess[]): Promise<number> {
+  let seconds = 0
+  for (const { pid } of processes) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+    // The command name may contain spaces. It ends at the last parenthesis.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    seconds += (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+  }
+  return seconds
 }

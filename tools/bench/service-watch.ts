@@ -57,7 +57,7 @@ while True:
 `
 
 /** What was seen since the last `clear`. */
-interface ServiceAnswers {
+export interface ServiceAnswers {
   /** Time of each answer. */
   readonly dnsMs: readonly number[]
   readonly dhcpMs: readonly number[]
@@ -72,7 +72,7 @@ export interface ServiceWatch {
 }
 
 /** A network interface of an instance: what the client asks with. */
-export interface Asker {
+interface Asker {
   /** A process in the instance's network namespace. */
   readonly pid: number
   readonly mac: string

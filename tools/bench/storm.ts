@@ -5,20 +5,16 @@
  */
 import {
   type _InstanceType,
-  DescribeInstancesCommand,
-  type Instance,
-  RegisterImageCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import { configSchema } from '../../src/config.ts'
-import { gatewayOf } from '../../src/model/addr.ts'
 import { CONCURRENT_STEPS } from '../../src/workloads/step-runner.ts'
 import { type Cloud, execute, withCloud } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
+import { askingInstance, STATIC_IMAGE } from './asking-instance.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 import { firstAnswers } from './pinger.ts'
-import { type ServiceWatch, watchServices } from './service-watch.ts'
+import type { ServiceWatch } from './service-watch.ts'
 
 const INSTANCES = 200
 const ROUNDS = 3
@@ -27,7 +23,6 @@ const MOST_TIMES_DOCKER = 1.1
 const MOST_MS = 20
 /** So that a small machine has room for all. It only affects placement. */
 const CAPACITY = 'capacity: {vcpuRatio: 64, memoryRatio: 8}\n'
-const IMAGE = 'atoll-sample:static'
 
 /** The benchmark `storm`. Needs root. */
 export const storm: Benchmark = {
@@ -37,26 +32,16 @@ export const storm: Benchmark = {
 }
 
 async function measure(cloud: Cloud, progress: (line: string) => void): Promise<BenchResult> {
-  const image = { Name: 'storm', ImageLocation: `docker://${IMAGE}` }
-  const { ImageId = '' } = await cloud.ec2.send(new RegisterImageCommand(image))
-  const [instance] = await launch(cloud, ImageId, 1)
-  const id = instance?.InstanceId ?? ''
-  const address = instance?.PrivateIpAddress ?? ''
-  await firstAnswers([address], STORM_MS)
+  const { id, image, watch } = await askingInstance(cloud)
   const series: Record<string, number[]> = {}
   const note = (name: string, figures: readonly number[]) => {
     series[name] = [...(series[name] ?? []), ...figures]
   }
-  const watch = await watchServices({
-    ...{ pid: await pidOf(cloud, id), address, name: `${id}.atoll.internal` },
-    mac: instance?.NetworkInterfaces?.[0]?.MacAddress ?? '',
-    gateway: gatewayOf(configSchema.parse({}).network.subnet),
-  })
   try {
     for (let round = 1; round <= ROUNDS; round += 1) {
       note('docker, s', [await dockerRuns(cloud)])
       await noteAnswers(watch, note, async () => {
-        note('atoll, s', [await launchAll(cloud, ImageId, id)])
+        note('atoll, s', [await launchAll(cloud, image, id)])
       })
       progress(`${round} of ${ROUNDS} rounds`)
     }
@@ -83,7 +68,14 @@ async function noteAnswers(
 /** Seconds until all answer. They are terminated outside of the measured time. */
 async function launchAll(cloud: Cloud, image: string, keep: string): Promise<number> {
   const began = performance.now()
-  const instances = await launch(cloud, image, INSTANCES)
+  const { Instances: instances = [] } = await cloud.ec2.send(
+    new RunInstancesCommand({
+      ImageId: image,
+      InstanceType: 'at1.nano' as _InstanceType,
+      MinCount: INSTANCES,
+      MaxCount: INSTANCES,
+    }),
+  )
   const addresses = instances.map(({ PrivateIpAddress = '' }) => PrivateIpAddress)
   const answered = await firstAnswers(addresses, STORM_MS)
   const seconds = (Math.max(...answered) - began) / 1000
@@ -97,32 +89,10 @@ async function launchAll(cloud: Cloud, image: string, keep: string): Promise<num
   return seconds
 }
 
-async function launch(cloud: Cloud, ImageId: string, count: number): Promise<readonly Instance[]> {
-  const { Instances = [] } = await cloud.ec2.send(
-    new RunInstancesCommand({
-      ImageId,
-      InstanceType: 'at1.nano' as _InstanceType,
-      MinCount: count,
-      MaxCount: count,
-    }),
-  )
-  return Instances
-}
-
-async function pidOf(cloud: Cloud, id: string): Promise<number> {
-  const runs = async () => {
-    const asked = new DescribeInstancesCommand({ InstanceIds: [id] })
-    const { Reservations: [found] = [] } = await cloud.ec2.send(asked)
-    return found?.Instances?.[0]?.State?.Name === 'running'
-  }
-  await eventually('the asking instance runs', runs)
-  return (await cloud.docker.docker.getContainer(`atoll-${id}`).inspect()).State.Pid
-}
-
 /** Seconds until all commands have returned. */
 async function dockerRuns(cloud: Cloud): Promise<number> {
   const docker = `docker --host unix://${cloud.docker.socketPath}`
-  const run = `${docker} run -d --network none --label storm ${IMAGE}`
+  const run = `${docker} run -d --network none --label storm ${STATIC_IMAGE}`
   const loop = `seq ${INSTANCES} | xargs -P ${CONCURRENT_STEPS} -I{} ${run}`
   const began = performance.now()
   const ran = await execute('sh', ['-c', loop], { timeoutMs: STORM_MS })
