@@ -503,6 +503,18 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
     ({ instance }) => ({ InstanceId: instance, DisableApiStop: { Value: true } }),
     ({ instance, group }) => ({ InstanceId: instance, Groups: [group] }),
   ],
+  ModifyInstanceMaintenanceOptions: [
+    ({ instance }) => ({ InstanceId: instance, AutoRecovery: 'default' }),
+  ],
+  ModifyPrivateDnsNameOptions: [
+    ({ instance }) => ({ InstanceId: instance, PrivateDnsHostnameType: 'ip-name' }),
+  ],
+  ModifyInstanceCapacityReservationAttributes: [
+    ({ instance }) => ({
+      InstanceId: instance,
+      CapacityReservationSpecification: { CapacityReservationPreference: 'open' },
+    }),
+  ],
   ModifyInstanceMetadataOptions: [
     ({ instance }) => ({ InstanceId: instance, HttpTokens: 'required' }),
   ],

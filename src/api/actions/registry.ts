@@ -235,6 +235,11 @@ export { modifyInstanceEventStartTime } from './modify-instance-event-start-time
 export { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
 export { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
 export { modifyInstancePlacement } from './modify-instance-placement.ts'
+export {
+  modifyInstanceCapacityReservationAttributes,
+  modifyInstanceMaintenanceOptions,
+  modifyPrivateDnsNameOptions,
+} from './modify-instance-shown-options.ts'
 export { modifyLaunchTemplate } from './modify-launch-template.ts'
 export {
   modifyNetworkInterfaceAttribute,

@@ -205,12 +205,15 @@ export const EC2_MODEL: WireModel = {
     ModifyAddressAttribute: ['ModifyAddressAttributeRequest', 'ModifyAddressAttributeResult'],
     ModifyImageAttribute: ['ModifyImageAttributeRequest', 'unit'],
     ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
+    ModifyInstanceCapacityReservationAttributes: ['ModifyInstanceCapacityReservationAttributesRequest', 'ModifyInstanceCapacityReservationAttributesResult'],
     ModifyInstanceEventStartTime: ['ModifyInstanceEventStartTimeRequest', 'ModifyInstanceEventStartTimeResult'],
+    ModifyInstanceMaintenanceOptions: ['ModifyInstanceMaintenanceOptionsRequest', 'ModifyInstanceMaintenanceOptionsResult'],
     ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
     ModifyInstancePlacement: ['ModifyInstancePlacementRequest', 'ModifyInstancePlacementResult'],
     ModifyLaunchTemplate: ['ModifyLaunchTemplateRequest', 'ModifyLaunchTemplateResult'],
     ModifyNetworkInterfaceAttribute: ['ModifyNetworkInterfaceAttributeRequest', 'unit'],
+    ModifyPrivateDnsNameOptions: ['ModifyPrivateDnsNameOptionsRequest', 'ModifyPrivateDnsNameOptionsResult'],
     ModifySecurityGroupRules: ['ModifySecurityGroupRulesRequest', 'ModifySecurityGroupRulesResult'],
     ModifySubnetAttribute: ['ModifySubnetAttributeRequest', 'unit'],
     ModifyVpcAttribute: ['ModifyVpcAttributeRequest', 'unit'],
@@ -1977,10 +1980,21 @@ export const EC2_MODEL: WireModel = {
       SriovNetSupport: 'SriovNetSupport AttributeValue',
       EnaSupport: 'EnaSupport AttributeBooleanValue'
     },
+    ModifyInstanceCapacityReservationAttributesRequest: {
+      InstanceId: 'InstanceId string',
+      CapacityReservationSpecification: 'CapacityReservationSpecification CapacityReservationSpecification',
+      DryRun: 'DryRun boolean'
+    },
     ModifyInstanceEventStartTimeRequest: {
       InstanceId: 'InstanceId string',
       InstanceEventId: 'InstanceEventId string',
       NotBefore: 'NotBefore timestamp',
+      DryRun: 'DryRun boolean'
+    },
+    ModifyInstanceMaintenanceOptionsRequest: {
+      InstanceId: 'InstanceId string',
+      AutoRecovery: 'AutoRecovery string',
+      RebootMigration: 'RebootMigration string',
       DryRun: 'DryRun boolean'
     },
     ModifyInstanceMetadataDefaultsRequest: {
@@ -2029,6 +2043,13 @@ export const EC2_MODEL: WireModel = {
       SourceDestCheck: 'SourceDestCheck AttributeBooleanValue',
       SecurityGroupId: 'Groups string[]',
       Attachment: 'Attachment NetworkInterfaceAttachmentChanges'
+    },
+    ModifyPrivateDnsNameOptionsRequest: {
+      InstanceId: 'InstanceId string',
+      DryRun: 'DryRun boolean',
+      PrivateDnsHostnameType: 'PrivateDnsHostnameType string',
+      EnableResourceNameDnsARecord: 'EnableResourceNameDnsARecord boolean',
+      EnableResourceNameDnsAAAARecord: 'EnableResourceNameDnsAAAARecord boolean'
     },
     ModifySecurityGroupRulesRequest: {
       GroupId: 'GroupId string',
@@ -4135,8 +4156,16 @@ export const EC2_MODEL: WireModel = {
     ModifyAddressAttributeResult: {
       address: 'Address AddressAttribute'
     },
+    ModifyInstanceCapacityReservationAttributesResult: {
+      return: 'Return boolean'
+    },
     ModifyInstanceEventStartTimeResult: {
       event: 'Event InstanceStatusEvent'
+    },
+    ModifyInstanceMaintenanceOptionsResult: {
+      instanceId: 'InstanceId string',
+      autoRecovery: 'AutoRecovery string',
+      rebootMigration: 'RebootMigration string'
     },
     ModifyInstanceMetadataDefaultsResult: {
       return: 'Return boolean'
@@ -4150,6 +4179,9 @@ export const EC2_MODEL: WireModel = {
     },
     ModifyLaunchTemplateResult: {
       launchTemplate: 'LaunchTemplate LaunchTemplate'
+    },
+    ModifyPrivateDnsNameOptionsResult: {
+      return: 'Return boolean'
     },
     ModifySecurityGroupRulesResult: {
       return: 'Return boolean'

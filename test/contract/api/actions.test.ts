@@ -158,6 +158,39 @@ describe('the AWS SDK for JavaScript', () => {
     expect(await shown()).toBeUndefined()
   })
 
+  it('changes what is only shown of an instance', async () => {
+    const { Instances } = await client.send(
+      new ec2.RunInstancesCommand({ ImageId: cloud.image, MinCount: 1, MaxCount: 1 }),
+    )
+    const InstanceId = Instances?.[0]?.InstanceId ?? ''
+    const AutoRecovery = 'default'
+    const maintenance = new ec2.ModifyInstanceMaintenanceOptionsCommand({
+      ...{ InstanceId, AutoRecovery },
+    })
+    expect(await client.send(maintenance)).toMatchObject({ InstanceId, AutoRecovery })
+    const names = { InstanceId, PrivateDnsHostnameType: 'ip-name' } as const
+    expect(await client.send(new ec2.ModifyPrivateDnsNameOptionsCommand(names))).toMatchObject({
+      Return: true,
+    })
+    const reservation = { CapacityReservationPreference: 'open' } as const
+    expect(
+      await client.send(
+        new ec2.ModifyInstanceCapacityReservationAttributesCommand({
+          ...{ InstanceId, CapacityReservationSpecification: reservation },
+        }),
+      ),
+    ).toMatchObject({ Return: true })
+    const described = new ec2.DescribeInstancesCommand({ InstanceIds: [InstanceId] })
+    const { Reservations } = await client.send(described)
+    expect(Reservations?.[0]?.Instances?.[0]).toMatchObject({
+      MaintenanceOptions: { AutoRecovery },
+      // What was not named stays.
+      PrivateDnsNameOptions: { HostnameType: 'ip-name', EnableResourceNameDnsARecord: true },
+      CapacityReservationSpecification: reservation,
+    })
+    await client.send(new ec2.TerminateInstancesCommand({ InstanceIds: [InstanceId] }))
+  })
+
   it('puts off what a tag announced', async () => {
     const { Instances } = await client.send(
       new ec2.RunInstancesCommand({ ImageId: cloud.image, MinCount: 1, MaxCount: 1 }),

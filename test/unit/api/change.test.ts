@@ -493,6 +493,25 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   // That it was asked for is shown to clients, and no host does anything by it.
   MonitorInstances: [{ input: ({ plain }) => instances(plain), sees: [] }],
   UnmonitorInstances: [{ input: ({ plain }) => instances(plain), sees: [] }],
+  // Shown to clients, and no host does anything by it.
+  ModifyInstanceMaintenanceOptions: [
+    { input: ({ plain: InstanceId }) => ({ InstanceId, AutoRecovery: 'default' }), sees: [] },
+  ],
+  ModifyPrivateDnsNameOptions: [
+    {
+      input: ({ plain: InstanceId }) => ({ InstanceId, PrivateDnsHostnameType: 'ip-name' }),
+      sees: [],
+    },
+  ],
+  ModifyInstanceCapacityReservationAttributes: [
+    {
+      input: ({ plain: InstanceId }) => ({
+        InstanceId,
+        CapacityReservationSpecification: { CapacityReservationPreference: 'open' },
+      }),
+      sees: [],
+    },
+  ],
   ModifyInstanceMetadataOptions: [
     {
       input: ({ plain: InstanceId }) => ({ InstanceId, HttpEndpoint: 'disabled' }),
