@@ -40,10 +40,12 @@ export interface Statement {
 export type Principal =
   | { readonly kind: 'account'; readonly account: AccountId }
   | { readonly kind: 'arn'; readonly arn: string }
-  | { readonly kind: 'service'; readonly service: (typeof SERVICES)[number] }
+  | { readonly kind: 'service'; readonly service: string }
 
-/** The services that a role may trust. */
-const SERVICES = ['ec2.amazonaws.com'] as const
+/** The service that gives instances their role. No other one assumes roles. */
+export const INSTANCES_SERVICE = 'ec2.amazonaws.com'
+/** Any of AWS: many a role names those that would use it there, too. */
+const SERVICE = /^[a-z0-9][a-z0-9-]{0,62}(?:\.[a-z0-9-]{1,63}){0,2}\.amazonaws\.com$/
 
 /** What an `Action` or a `Resource` lists, or all but what a `NotAction` or `NotResource` lists. */
 interface Patterns {
@@ -238,9 +240,10 @@ function principalsOf(value: unknown): readonly Principal[] {
   return [
     ...accounts,
     ...services.map((text): Principal => {
-      const service = SERVICES.find((known) => known === text)
-      if (service !== undefined) return { kind: 'service', service }
-      return fail(`Invalid principal: the service "${text}"; there is: ${SERVICES.join(', ')}`)
+      if (SERVICE.test(text)) return { kind: 'service', service: text }
+      return fail(
+        `Invalid principal: "${text}" is not a service, such as ${INSTANCES_SERVICE}; no other one assumes roles`,
+      )
     }),
   ]
 }

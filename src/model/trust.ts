@@ -1,6 +1,6 @@
 /** Whom a role trusts: decisions by trust policies. Pure. */
 import type { AccountId } from './ids.ts'
-import { type Policy, type Principal, parseTrustPolicy } from './policy.ts'
+import { INSTANCES_SERVICE, type Policy, type Principal, parseTrustPolicy } from './policy.ts'
 import { type AskedAction, decide } from './policy-decision.ts'
 
 /** Who asks for a role. */
@@ -18,7 +18,6 @@ export interface TrustedParty {
 export type Trust = 'denied' | 'account' | 'named'
 
 const ASSUME = 'sts:AssumeRole'
-const SERVICE = 'ec2.amazonaws.com'
 
 /** How far the policy trusts who asks. `asked` says what conditions may ask for. */
 export function trustIn(
@@ -40,7 +39,7 @@ export function trustIn(
 export function trustsInstances(trust: string): boolean {
   const parsed = parseTrustPolicy(trust)
   if ('problem' in parsed) return false
-  const isMeant = (one: Principal) => one.kind === 'service' && one.service === SERVICE
+  const isMeant = (one: Principal) => one.kind === 'service' && one.service === INSTANCES_SERVICE
   return allows(parsed.policy, isMeant, { context: {}, variables: {} })
 }
 

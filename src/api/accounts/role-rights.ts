@@ -7,7 +7,7 @@ import type { SecretCipher } from '../../lib/secret-cipher.ts'
 import type { Role } from '../../model/account-records.ts'
 import { AtollError } from '../../model/errors.ts'
 import { iamArn, parseIamArn } from '../../model/iam-names.ts'
-import { parseTrustPolicy } from '../../model/policy.ts'
+import { INSTANCES_SERVICE, parseTrustPolicy } from '../../model/policy.ts'
 import { trustIn } from '../../model/trust.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { ApiSettings, Caller } from '../action.ts'
@@ -42,7 +42,7 @@ export async function requirePassRole(
   const { context, variables } = callerContext(caller, { ...settings, now, sourceIp })
   const asked = {
     ...{ action: 'iam:PassRole', variables },
-    context: { ...context, 'iam:passedtoservice': 'ec2.amazonaws.com' },
+    context: { ...context, 'iam:passedtoservice': INSTANCES_SERVICE },
   }
   const resources = [{ ...everything(), arn: iamArn('role', role), tags: null }]
   const decision = decideBy(policies, { ...asked, resources })

@@ -37,7 +37,8 @@ describe('a trust policy', () => {
     ['with a wildcard', { Principal: { AWS: `arn:aws:iam::${ALICE}:user/*` } }, /Invalid princ/],
     ['for the root of no account', { Principal: { AWS: 'arn:aws:iam::1:root' } }, /Invalid princ/],
     ['for a group', { Principal: { AWS: `arn:aws:iam::${ALICE}:group/g` } }, /Invalid principal/],
-    ['for another service', { Principal: { Service: 'lambda.amazonaws.com' } }, /ec2\.amazonaws/],
+    ['for no service', { Principal: { Service: 'ec2.example.com' } }, /ec2\.amazonaws/],
+    ['for all services', { Principal: { Service: '*.amazonaws.com' } }, /Invalid principal/],
     ['for a federation', { Principal: { Federated: 'x' } }, /"Federated", which is not known/],
     ['for nobody', { Principal: {} }, /AWS or Service/],
     ['for an empty list', { Principal: { AWS: [] } }, /between 1 and/],
@@ -54,7 +55,8 @@ describe('a trust policy', () => {
       ...[ALICE, `arn:aws:iam::${BOB}:root`, DEV, `arn:aws:iam::${ALICE}:role/a/b`],
       `arn:aws:sts::${ALICE}:assumed-role/b/session`,
     ]
-    expect(problem({ Principal: { AWS, Service: ['ec2.amazonaws.com'] } })).toBe('none')
+    const Service = ['ec2.amazonaws.com', 'vpc-flow-logs.amazonaws.com', 'logs.eu-1.amazonaws.com']
+    expect(problem({ Principal: { AWS, Service } })).toBe('none')
     expect(problem({ Action: ['sts:AssumeRole', 'sts:TagSession'] })).toBe('none')
   })
 
