@@ -26,11 +26,18 @@ var rows [][2]*string
 
 func step(what string, work func() error) {
 	row := [2]*string{&what, nil}
+	// What an earlier step did not make.
+	defer func() {
+		if missing := recover(); missing != nil {
+			said := fmt.Sprint(missing)
+			row[1] = &said
+		}
+		rows = append(rows, row)
+	}()
 	if err := work(); err != nil {
 		said := err.Error()
 		row[1] = &said
 	}
-	rows = append(rows, row)
 }
 
 func expect(ok bool, found interface{}) error {
@@ -64,7 +71,7 @@ func main() {
 	endpoint, image := os.Args[1], aws.String(os.Args[2])
 	ctx := context.Background()
 	resolver := aws.EndpointResolverWithOptionsFunc(func(service, region string, _ ...interface{}) (aws.Endpoint, error) {
-		return aws.Endpoint{URL: endpoint}, nil
+		return aws.Endpoint{URL: endpoint, SigningRegion: region}, nil
 	})
 	here, err := config.LoadDefaultConfig(ctx, config.WithEndpointResolverWithOptions(resolver))
 	if err != nil {
