@@ -94,6 +94,11 @@ export function isLogGroup(name: string): boolean {
   )
 }
 
+/** The directory of a log group, below the account's: a name may begin with a slash. */
+export function logDirectory(group: string): string {
+  return group.replace(/^\//, '')
+}
+
 /** Whether it names a bucket (Amazon S3 user guide, "Bucket naming rules"). */
 export function isBucket(name: string): boolean {
   return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)

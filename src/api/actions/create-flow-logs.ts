@@ -1,7 +1,12 @@
 /** CreateFlowLogs. */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { AGGREGATION_SECONDS, type FlowLog, TRAFFIC_TYPES } from '../../model/flow-log.ts'
+import {
+  AGGREGATION_SECONDS,
+  type FlowLog,
+  logDirectory,
+  TRAFFIC_TYPES,
+} from '../../model/flow-log.ts'
 import { parseIamArn } from '../../model/iam-names.ts'
 import { type AccountId, parseId, type VpcId } from '../../model/ids.ts'
 import type { ReadTx } from '../../store/store.ts'
@@ -109,7 +114,7 @@ export const createFlowLogs = changeAction({
         aggregationSeconds: asked.MaxAggregationInterval,
         role: asked.DeliverLogsPermissionArn || null,
       }
-      if ((await tx.insertFlowLog(log)) === 'exists')
+      if (existing.some((one) => isSame(one, log)) || (await tx.insertFlowLog(log)) === 'exists')
         throw refused(
           'FlowLogAlreadyExists',
           'Error. There is an existing Flow Log with the same configuration and log destination.',
@@ -126,6 +131,17 @@ export const createFlowLogs = changeAction({
     Unsuccessful: unsuccessful,
   }),
 })
+
+/** Whether both would write the same file: two names of a group lead to one directory. */
+function isSame(one: FlowLog, other: FlowLog): boolean {
+  return (
+    one.resource === other.resource &&
+    one.trafficType === other.trafficType &&
+    one.destination.kind === 'files' &&
+    other.destination.kind === 'files' &&
+    logDirectory(one.destination.group) === logDirectory(other.destination.group)
+  )
+}
 
 /** What the first request with the same token made, as far as it is still there. */
 async function madeBefore(

@@ -92,7 +92,7 @@ export function parseDestination(asked: {
       'InvalidParameterValue',
       'LogGroupName: give the name of a log group, which is a directory on each host: letters, digits and / . _ - #',
     )
-  return { kind: 'files', group: name.replace(/^\//, '') }
+  return { kind: 'files', group: name }
 }
 
 /** Refuses, in EC2's words, what names no destination, or two. */

@@ -17,7 +17,12 @@ import { hasCode } from '../../lib/errno.ts'
 import { below } from '../../lib/paths.ts'
 import { createIntervalCheck } from '../../lib/throttle.ts'
 import { unavailable } from '../../model/errors.ts'
-import { type FlowLogWant, isPermitted, type PermittedBucket } from '../../model/flow-log.ts'
+import {
+  type FlowLogWant,
+  isPermitted,
+  logDirectory,
+  type PermittedBucket,
+} from '../../model/flow-log.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { NicLines } from './intervals.ts'
 
@@ -74,7 +79,7 @@ export function piecesOf({ log, nics, at }: Batch, region: string): readonly Pie
   const { destination, fields, trafficType } = log
   const full = nics.filter(({ lines }) => lines.length > 0)
   if (destination.kind === 'files') {
-    const group = destination.group.split('/')
+    const group = logDirectory(destination.group).split('/')
     return full.map(({ owner: { account, nic }, lines }) => ({
       ...{ account, text: `${lines.join('\n')}\n`, records: lines.length },
       to: { kind: 'file', path: [account, ...group, `${nic}-${trafficType.toLowerCase()}`] },

@@ -31,6 +31,8 @@ it('makes flow logs, shows them, and removes them', async () => {
     ...{ ...S3, MaxAggregationInterval: 60 },
     DeliverLogsPermissionArn: '',
   })
+  // Clouds have names that begin with a slash.
+  const slash = await make(cloud, { TrafficType: 'ALL', LogGroupName: '/aws/vpc' })
   const show = async (asked: object = {}) => (await cloud.run(describeFlowLogs, asked))['FlowLogs']
   const common = { ResourceId: cloud.vpc.id, FlowLogStatus: 'ACTIVE' }
   const madeFiles = {
@@ -43,6 +45,8 @@ it('makes flow logs, shows them, and removes them', async () => {
     Tags: [],
   }
   expect(await show({ FlowLogIds: [files] })).toMatchObject([madeFiles])
+  expect(await show({ FlowLogIds: [slash] })).toMatchObject([{ LogGroupName: '/aws/vpc' }])
+  await cloud.run(deleteFlowLogs, { FlowLogIds: [slash] })
   expect(await show({ Filter: [{ Name: 'traffic-type', Values: ['REJECT'] }] })).toMatchObject([
     madeS3,
   ])
@@ -85,6 +89,8 @@ it('says what could not be made, and makes the rest', async () => {
   })
   const again = { ResourceType: 'VPC', ResourceIds: [cloud.vpc.id], ...FILES }
   expect(await cloud.refusal(createFlowLogs, again)).toBe('FlowLogAlreadyExists')
+  const sameFile = { ...again, LogGroupName: '/web' }
+  expect(await cloud.refusal(createFlowLogs, sameFile)).toBe('FlowLogAlreadyExists')
   // Another account has neither the VPC nor the flow log.
   expect(await cloud.run(createFlowLogs, again, BOB)).toMatchObject({ FlowLogIds: [] })
   expect(await cloud.run(describeFlowLogs, {}, BOB)).toMatchObject({ FlowLogs: [] })

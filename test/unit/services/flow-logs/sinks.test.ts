@@ -61,6 +61,12 @@ test('files are set aside when they are large, and no more is written than the l
   await writer({ accountBytes: 10 })(other)
 })
 
+test('a group whose name begins with a slash is the same directory', async () => {
+  const destination = { kind: 'files', group: '/team/web' } as const
+  await writer()({ ...batchOf('a'), log: { ...LOG, destination } })
+  expect(await readFile(file(), 'utf8')).toBe('a\n')
+})
+
 test('nobody writes through a link, and a line without an end is removed', async () => {
   await mkdir(dirname(file()), { recursive: true })
   await writeFile(join(directory, 'victim'), 'kept\n')
