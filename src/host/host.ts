@@ -106,10 +106,10 @@ export interface ServiceSockets {
   /** Has the server listen there. */
   listenTcp(server: Server, address: Ipv4, port: number): Promise<void>
   /**
-   * Binds the socket there. Its `lookup` must answer at once, as Node else binds it later and in
-   * the machine's own namespace.
+   * Binds the socket there. Returns its descriptor, which belongs to the socket: nobody else closes
+   * it.
    */
-  bindUdp(socket: Socket, address: Ipv4, port: number): Promise<void>
+  bindUdp(socket: Socket, address: Ipv4, port: number): Promise<number>
 }
 
 /** The sizes of the kernel's shared tables. */

@@ -10,6 +10,7 @@ import { once } from 'node:events'
 import dnsPacket from 'dns-packet'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
+import { MIB } from '../../src/model/sizes.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
   GATEWAY,
@@ -41,7 +42,8 @@ afterAll(async () => {
  * Sends questions for these names from an instance's address, and counts the answers in `heard`.
  */
 async function flood(from: Ipv4, names: readonly string[]) {
-  const socket = createSocket('udp4')
+  // It shares the process with the server, which answers many at once before this one reads.
+  const socket = createSocket({ type: 'udp4', recvBufferSize: MIB })
   socket.bind(0, from)
   await once(socket, 'listening')
   const heard: Buffer[] = []

@@ -12,6 +12,7 @@ import { answer } from '../../src/services/dhcp/answer.ts'
 import { MESSAGE_TYPE, OPTION, parsePacket } from '../../src/services/dhcp/packet.ts'
 import { answerQuery, type Transport } from '../../src/services/dns/answer.ts'
 import { keyOf, readQuery } from '../../src/services/dns/packet.ts'
+import { recordsOf } from '../../src/services/dns/zone.ts'
 import { ADDRESS, GATEWAY, NIC, PROFILE, SETTINGS } from '../unit/services/dhcp/arbitrary.ts'
 import { names, sampleZone, ZONE } from '../unit/services/dns/arbitraries.ts'
 
@@ -162,9 +163,8 @@ describe('DNS beside the package dns2', () => {
         const theirs = Packet.parse(said.bytes)
         expect(theirs.header).toMatchObject({ id: question.id, qr: 1, rcode: said.rcode })
         expect(theirs.questions[0]?.name).toBe(question.name)
-        const addresses = zone.nodes
-          .get(keyOf(question.name.toLowerCase()))
-          ?.get(Packet.TYPE[question.type])
+        const key = keyOf(question.name.toLowerCase())
+        const addresses = recordsOf(zone, key, Packet.TYPE[question.type] ?? 0)
         if (theirs.header.tc === 0) expect(theirs.answers).toHaveLength(addresses?.count ?? 0)
         else expect(theirs.answers.length).toBeGreaterThan(20)
         for (const one of theirs.answers)

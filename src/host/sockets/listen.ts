@@ -2,8 +2,9 @@
  * Sockets of services that Node makes, in a network namespace.
  *
  * A socket stays in the namespace that it is made in, and is used from anywhere. So which socket a
- * question comes to says whose it is, also where two VPCs have the same addresses. Node makes a UDP
- * socket while it binds it; a TCP socket that listens it makes later, so that one is given to it.
+ * question comes to says whose it is, also where two VPCs have the same addresses. Both kinds are
+ * made and bound here, and then given to Node: a TCP socket that listens it makes later, and of a UDP
+ * socket that it makes it does not say the descriptor.
  */
 import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
@@ -29,12 +30,21 @@ export function createServiceSockets(
       }
       await begun(server, () => server.listen({ fd, exclusive: true }))
     },
-    bindUdp: (socket, address, port) =>
-      begun(socket, () => inside(() => socket.bind({ address, port, exclusive: true }))),
+    async bindUdp(socket, address, port) {
+      const fd = inside(() => libc.udpSocket())
+      try {
+        libc.bind(fd, address, port)
+      } catch (error) {
+        libc.close(fd)
+        throw error
+      }
+      await begun(socket, () => socket.bind({ fd, exclusive: true }))
+      return fd
+    },
   }
 }
 
-/** Waits until it listens. A socket with its own look-up does so before `begin` returns. */
+/** Waits until it listens. A UDP socket may do so before `begin` returns. */
 async function begun(one: Server | Socket, begin: () => void): Promise<void> {
   const listening = once(one, 'listening')
   begin()

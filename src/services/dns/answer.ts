@@ -18,7 +18,14 @@ import {
   readQuery,
   TYPE,
 } from './packet.ts'
-import { type Authority, authorityOf, nodeOf, type RecordSet, type Zone } from './zone.ts'
+import {
+  type Authority,
+  authorityOf,
+  nameExists,
+  type RecordSet,
+  recordsOf,
+  type Zone,
+} from './zone.ts'
 
 export type Transport = 'udp' | 'tcp'
 
@@ -86,16 +93,16 @@ export function answerQuery(
     return reply(query, transport, RCODE.BADVERS, 0, NO_BODY)
   if (query.class !== CLASS_IN || isRefusedType(query.type))
     return reply(query, transport, RCODE.REFUSED, 0, NO_BODY)
-  const node = nodeOf(zone, query.key)
-  const records = node?.get(query.type)
+  const records = recordsOf(zone, query.key, query.type)
   if (records !== undefined)
     return reply(query, transport, RCODE.NOERROR, FLAG.AA, rotated(records, rotation))
   const authority = authorityOf(zone, query.key)
   if (authority !== undefined)
-    return answerWithin(authority, node !== undefined, query, transport, rotation)
+    return answerWithin(authority, nameExists(zone, query.key), query, transport, rotation)
   // A client that does not ask for recursion gets none: we have no cache to answer it from.
   if ((query.flags & FLAG.RD) === 0) return reply(query, transport, RCODE.REFUSED, 0, NO_BODY)
-  return { kind: 'forward', query }
+  // The message may lie in memory that the next one is read into.
+  return { kind: 'forward', query: { ...query, question: Buffer.from(query.question) } }
 }
 
 /**

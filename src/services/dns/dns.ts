@@ -2,21 +2,22 @@
  * The DNS resolver for the instances on this host. It listens on the addresses that
  * `resolverAddresses` names.
  *
- * - Its part of the want: `shared.names` and `shared.vpcs` (the zones, by the pure `buildZone`),
+ * - Its part of the want: `shared.names` and `shared.vpcs` (the zones, by the pure `zone.ts` and `names.ts`),
  *   `shared.subnets` (where to listen), and the addresses in `local.instances` (who may ask,
  *   beside the host itself). The pure `answerQuery` decides on each query.
  * - It keeps nothing outside this process. The sockets of an older daemon closed when it ended.
  * - If the daemon dies here, queries get no reply until the next start. Traffic of instances does
  *   not depend on DNS, and nothing becomes reachable that was not.
  * - Each pass compares the open sockets with the wanted addresses, and opens or closes what
- *   differs. It builds the zone again when names or networks have changed.
+ *   differs. It builds the zone again when networks have changed, and follows the names.
  */
 import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceSockets } from '../../host/host.ts'
+import { createDatagrams, type Datagrams } from '../../host/sockets/datagrams.ts'
 import { createServiceSockets } from '../../host/sockets/listen.ts'
-import type { Clock } from '../../lib/clock.ts'
+import { type Clock, nextTurn } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Counter, Metrics } from '../../lib/metrics.ts'
 import type { Ipv4 } from '../../model/addr.ts'
@@ -27,7 +28,8 @@ import type { HostService, Pass } from '../service.ts'
 import { answerQuery, failureReply, type Transport, upstreamReply } from './answer.ts'
 import type { Server } from './exchange.ts'
 import { Forwarder, type Outcome } from './forward.ts'
-import { type Listener, listen, MAX_CONNECTIONS } from './listener.ts'
+import { type Listener, listen, MAX_CONNECTIONS, MAX_DATAGRAM_BYTES } from './listener.ts'
+import { InstanceNames } from './names.ts'
 import { type Query, RCODE } from './packet.ts'
 import { parseServer, serverName, serversInResolvConf, usableServers } from './servers.ts'
 import { type Source, Sources } from './sources.ts'
@@ -48,13 +50,16 @@ export interface DnsSettings {
   readonly maxOutstanding: number
 }
 
-/** Limits that tests change. */
+/** Limits that tests and benchmarks change. */
 export interface DnsLimits {
   readonly port: number
   /** It is short: a name that does not exist now may be that of an instance soon. */
   readonly negativeTtlSeconds: number
   readonly maxOutsideTtlSeconds: number
   readonly queriesPerSecond: number
+  /** Questions that are forwarded, of one source and of all. */
+  readonly questionsPerSecond: number
+  readonly questionsPerSecondOfAll: number
   readonly maxOutstandingPerSource: number
   readonly maxConnectionsPerSource: number
 }
@@ -64,6 +69,8 @@ const DEFAULT_LIMITS: DnsLimits = {
   negativeTtlSeconds: 5,
   maxOutsideTtlSeconds: 3600,
   queriesPerSecond: 1024,
+  questionsPerSecond: 50,
+  questionsPerSecondOfAll: 1000,
   maxOutstandingPerSource: 128,
   maxConnectionsPerSource: 16,
 }
@@ -98,8 +105,13 @@ class DnsService implements HostService {
   readonly #forwarder: Forwarder
   readonly #queries: Counter<'transport' | 'result'>
   readonly #listeners = new Map<Ipv4, Listener>()
-  #served: Pick<SharedWant, 'names' | 'vpcs'> = { names: [], vpcs: [] }
+  readonly #names: InstanceNames
+  #vpcs: SharedWant['vpcs'] = []
   #zone: Zone
+  /** Names in the last warning. */
+  #warnedOf = ''
+  /** Made for the first datagram, because most VPCs on a host ask little. */
+  #datagrams: Datagrams | undefined
   #servers: readonly Server[] | null = null
   /** What resolv.conf was when it was read last. */
   #resolvConfSeen = ''
@@ -111,6 +123,7 @@ class DnsService implements HostService {
     this.#resolvConf = parts.resolvConf ?? '/etc/resolv.conf'
     this.#sockets = parts.sockets ?? createServiceSockets()
     this.#log = parts.log
+    this.#names = new InstanceNames(parts.settings.zone)
     this.#zone = this.#buildZone()
     const { maxOutstanding } = this.#settings
     const shared = { maxOutstanding, maxConnections: MAX_CONNECTIONS }
@@ -131,7 +144,7 @@ class DnsService implements HostService {
   async apply(pass: Pass): Promise<readonly Fact[]> {
     const { local, shared } = pass.want
     const addresses = resolverAddresses(shared)
-    this.#updateZone(shared)
+    await this.#updateZone(shared)
     // The host's own queries come from the address that the service listens on. Nobody else can
     // use that address.
     const nics = local.instances.flatMap((instance) => instance.nics)
@@ -156,15 +169,21 @@ class DnsService implements HostService {
 
   #buildZone(): Zone {
     const { negativeTtlSeconds } = this.#limits
-    return buildZone(this.#served, { ...this.#settings, negativeTtlSeconds })
+    return buildZone(this.#vpcs, this.#names, { ...this.#settings, negativeTtlSeconds })
   }
 
-  #updateZone({ names, vpcs }: SharedWant): void {
-    if (isDeepStrictEqual(this.#served, { names, vpcs })) return
-    this.#served = { names, vpcs }
-    this.#zone = this.#buildZone()
-    const { unusable } = this.#zone
-    if (unusable.length > 0) this.#log.warn({ names: unusable }, 'names that DNS cannot serve')
+  async #updateZone({ names, vpcs }: SharedWant): Promise<void> {
+    if (!isDeepStrictEqual(this.#vpcs, vpcs)) {
+      this.#vpcs = vpcs
+      this.#zone = this.#buildZone()
+    }
+    // Queries are answered between the pieces.
+    for (const _ of this.#names.follow(names)) await nextTurn()
+    const { unusable } = this.#names
+    const warning = unusable.join(' ')
+    if (warning !== this.#warnedOf && warning !== '')
+      this.#log.warn({ names: unusable }, 'names that DNS cannot serve')
+    this.#warnedOf = warning
   }
 
   async #updateServers(ownAddresses: ReadonlySet<string>): Promise<void> {
@@ -214,6 +233,7 @@ class DnsService implements HostService {
       sockets: this.#sockets,
       port: this.#limits.port,
       sources: this.#sources,
+      datagrams: () => (this.#datagrams ??= createDatagrams(MAX_DATAGRAM_BYTES)),
       ask: (message, source, transport, send) => this.#ask(message, source, transport, send),
       onRefused: (reason, transport) => this.#count(transport, reason),
     })

@@ -8,7 +8,9 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { ServiceSockets } from '../../host/host.ts'
-import type { Ipv4 } from '../../model/addr.ts'
+import { BATCH, type Datagrams } from '../../host/sockets/datagrams.ts'
+import { nextTurn } from '../../lib/clock.ts'
+import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from '../../model/addr.ts'
 import { KIB, MIB } from '../../model/sizes.ts'
 import type { Transport } from './answer.ts'
 import { withLength } from './exchange.ts'
@@ -16,6 +18,8 @@ import type { Source, Sources } from './sources.ts'
 
 /** The longest query that is read: a question, an OPT record and space for options. */
 const MAX_QUERY_BYTES = 4096
+/** One more byte than is read shows what is too long. */
+export const MAX_DATAGRAM_BYTES = MAX_QUERY_BYTES + 1
 /**
  * An idle connection is closed after this time (RFC 7766 section 6.2.3: "on the order of a few
  * seconds").
@@ -25,6 +29,11 @@ const IDLE_TIMEOUT_MS = 10_000
 const MAX_UNSENT_BYTES = 256 * KIB
 /** Open connections of all sources together. */
 export const MAX_CONNECTIONS = 512
+/**
+ * Batches that are read in one turn of the event loop: about 1 ms of work, for which all other
+ * sockets wait.
+ */
+const BATCHES_OF_TURN = 6
 /** Holds bursts while the daemon is busy with other work. */
 const RECEIVE_BUFFER_BYTES = MIB
 
@@ -36,6 +45,8 @@ export interface ListenerParts {
   /** Of the network namespace that has the address. */
   readonly sockets: ServiceSockets
   readonly sources: Sources
+  /** Room for `MAX_DATAGRAM_BYTES` each. It is used within one turn, so all listeners share it. */
+  readonly datagrams: () => Datagrams
   /** Answers by calling `send` once, at any later time, or never. */
   readonly ask: (
     message: Buffer,
@@ -77,23 +88,52 @@ async function listenUdp(parts: ListenerParts): Promise<UdpSocket> {
     // loop.
     lookup: (address, _options, callback) => callback(null, address, 4),
   })
-  try {
-    await parts.sockets.bindUdp(socket, parts.address, parts.port)
-  } catch (error) {
+  const fd = await parts.sockets.bindUdp(socket, parts.address, parts.port).catch((error) => {
     socket.close()
     throw error
-  }
+  })
   // From here on an error concerns one datagram (for example EPERM from a firewall), not the
   // socket.
   socket.on('error', () => parts.onRefused('socket', 'udp'))
-  socket.on('message', (message, { address, port }) => {
-    const source = parts.sources.find(address)
+  const hear: Hear = (message, sender, send) => {
+    const source = parts.sources.find(sender)
     if (source === undefined) return parts.onRefused('stranger', 'udp')
     if (!source.takeQuery()) return parts.onRefused('rate', 'udp')
     if (message.length > MAX_QUERY_BYTES) return parts.onRefused('oversize', 'udp')
-    parts.ask(message, source, 'udp', (reply) => sendUdp(socket, reply, port, address))
+    parts.ask(message, source, 'udp', send)
+  }
+  let hasReadMore = false
+  socket.on('message', (message, { address, port }) => {
+    hear(message, ipv4ToNumber(address as Ipv4), (reply) => sendUdp(socket, reply, port, address))
+    if (hasReadMore) return
+    hasReadMore = true
+    void nextTurn().then(() => {
+      hasReadMore = false
+    })
+    let batches = BATCHES_OF_TURN
+    while (batches > 0 && hearMore(fd, socket, parts, hear)) batches -= 1
   })
   return socket
+}
+
+/** Asks on behalf of a sender (`ipv4ToNumber`). */
+type Hear = (message: Buffer, sender: number, send: (reply: Buffer) => void) => void
+
+/** Answers what waits behind a datagram that Node has read. Whether there may be more. */
+function hearMore(fd: number, socket: UdpSocket, parts: ListenerParts, hear: Hear): boolean {
+  const datagrams = parts.datagrams()
+  const count = datagrams.receive(fd)
+  let isOver = false
+  for (let at = 0; at < count; at += 1) {
+    const [sender, port] = [datagrams.sender(at), datagrams.port(at)]
+    hear(datagrams.bytes(at), sender, (reply) => {
+      if (isOver || !datagrams.answer(at, reply))
+        sendUdp(socket, reply, port, ipv4FromNumber(sender))
+    })
+  }
+  isOver = true
+  for (let refused = datagrams.send(fd); refused > 0; refused -= 1) parts.onRefused('socket', 'udp')
+  return count === BATCH
 }
 
 function sendUdp(socket: UdpSocket, reply: Buffer, port: number, address: string): void {
@@ -113,7 +153,7 @@ async function listenTcp(parts: ListenerParts): Promise<Listener> {
   const server = createServer({ noDelay: true })
   server.maxConnections = MAX_CONNECTIONS
   server.on('connection', (socket) => {
-    const source = parts.sources.find(socket.remoteAddress ?? '')
+    const source = parts.sources.find(ipv4ToNumber((socket.remoteAddress ?? '') as Ipv4))
     const reason = source === undefined ? 'stranger' : source.connect() ? undefined : 'connections'
     socket.on('error', () => parts.onRefused('socket', 'tcp'))
     if (source === undefined || reason !== undefined) {

@@ -8,6 +8,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { createPlaces, type Places } from '../../lib/per-source.ts'
 import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
+import { type Ipv4, ipv4ToNumber } from '../../model/addr.ts'
 
 export interface SourceLimits {
   /**
@@ -15,6 +16,12 @@ export interface SourceLimits {
    * packets a second).
    */
   readonly queriesPerSecond: number
+  /**
+   * Questions that are forwarded: of one source, and of all. Each costs as much time as 50 answers
+   * of our own, and an entry in the host's connection table for half a minute.
+   */
+  readonly questionsPerSecond: number
+  readonly questionsPerSecondOfAll: number
   /** Questions to upstream servers that may be under way: of all sources, and of one. */
   readonly maxOutstanding: number
   readonly maxOutstandingPerSource: number
@@ -22,12 +29,7 @@ export interface SourceLimits {
   readonly maxConnectionsPerSource: number
 }
 
-/**
- * Limits of forwarded questions, of one source and of all. Each costs as much time as 50 answers
- * of our own, and an entry in the host's connection table for half a minute.
- */
-const QUESTIONS_OF_ONE = 50
-const QUESTIONS_OF_ALL = 1000
+/** Every source may forward so many a second, however many sources there are. */
 const LEAST_QUESTIONS = 10
 /** Enough for a web page. A burst as large as a second's share would delay all others. */
 const QUESTION_BURST = 20
@@ -90,7 +92,8 @@ export class Sources {
   readonly #limits: SourceLimits
   readonly #clock: Clock
   readonly #shared: Shared
-  #known = new Map<string, Source>()
+  /** By `ipv4ToNumber`. */
+  #known = new Map<number, Source>()
 
   constructor(limits: SourceLimits, clock: Clock) {
     this.#limits = limits
@@ -112,17 +115,21 @@ export class Sources {
    * Only these addresses may ask from now on. Those that stay keep what they have used of their
    * limits.
    */
-  replace(addresses: readonly string[]): void {
-    const share = QUESTIONS_OF_ALL / Math.max(1, addresses.length)
+  replace(addresses: readonly Ipv4[]): void {
+    const { questionsPerSecond, questionsPerSecondOfAll } = this.#limits
+    const share = questionsPerSecondOfAll / Math.max(1, addresses.length)
     const { questions } = this.#shared
-    questions.perSecond = Math.max(LEAST_QUESTIONS, Math.min(QUESTIONS_OF_ONE, share))
+    questions.perSecond = Math.max(LEAST_QUESTIONS, Math.min(questionsPerSecond, share))
     questions.burst = Math.min(QUESTION_BURST, questions.perSecond)
     const known = this.#known
     const create = () => new Source(this.#limits, this.#clock, this.#shared)
-    this.#known = new Map(addresses.map((one) => [one, known.get(one) ?? create()]))
+    this.#known = new Map(
+      addresses.map(ipv4ToNumber).map((one) => [one, known.get(one) ?? create()]),
+    )
   }
 
-  find(address: string): Source | undefined {
+  /** The source with this address (`ipv4ToNumber`). */
+  find(address: number): Source | undefined {
     return this.#known.get(address)
   }
 }

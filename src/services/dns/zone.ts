@@ -2,10 +2,10 @@
  * The names that this host answers itself: the instance zone, its reverse zones, and names that
  * must never be forwarded. Pure.
  *
- * It is built once for each change of `want.shared`. A query is then one lookup by wire-form
- * name. The records that it finds are complete bytes, with a pointer to the question as owner
- * name. An authority is a subtree that is ours alone: no name in it is forwarded, and no record
- * for it is accepted from outside.
+ * What does not depend on instances is built once for each change of the VPCs. The names of
+ * instances (`names.ts`) change often and may be many. Records are complete bytes, with a pointer to
+ * the question as owner name. An authority is a subtree that is ours alone: no name in it is
+ * forwarded, and no record for it is accepted from outside.
  */
 import {
   type Cidr,
@@ -13,14 +13,15 @@ import {
   cidrSize,
   type Ipv4,
   ipv4ToBytes,
+  ipv4ToNumber,
   RESOLVER_ADDRESS,
 } from '../../model/addr.ts'
 import { publicHostAddress } from '../../model/hostname.ts'
 import type { SharedWant } from '../../model/want.ts'
+import type { InstanceNames } from './names.ts'
 import {
   CLASS_IN,
   keyOf,
-  MAX_NAME_BYTES,
   nameToWire,
   parentKey,
   QUESTION_POINTER,
@@ -52,17 +53,18 @@ export interface Authority {
   readonly soa: Buffer
   /** Answers every name below the apex that has no entry of its own. */
   readonly wildcard: Node | null
+  /** Whether it has the reverse names of a VPC. */
+  readonly isOfVpc: boolean
 }
 
 export interface Zone {
-  /** All names, by lower-case wire form. */
+  /** What does not depend on instances, by lower-case wire form. */
   readonly nodes: ReadonlyMap<string, Node>
   /** The authorities, by apex. */
   readonly authorities: ReadonlyMap<string, Authority>
   /** Key of the zone of instances' names, and how long these may be believed. */
   readonly instances: { readonly key: string; readonly ttlSeconds: number }
-  /** Names of records that cannot be served, for a warning. */
-  readonly unusable: readonly string[]
+  readonly names: InstanceNames
 }
 
 export interface ZoneSettings {
@@ -110,26 +112,34 @@ const LOOPBACK_IPV6 = Buffer.from('00000000000000000000000000000001', 'hex')
  */
 const SERVER_LABELS = 'a.ns'
 
+const REVERSE_APEX = keyOf('in-addr.arpa')
+const OCTETS = 4
+const DIGIT_ZERO = 0x30
+/** Owner and fixed part. */
+const RECORD_HEAD_BYTES = 2 + RECORD_FIXED_BYTES
+const ADDRESS_RECORD_BYTES = RECORD_HEAD_BYTES + 4
+
 // The timers of the SOA are for secondary servers. There are none, and transfers are refused.
 const SOA_SERIAL = 1
 const SOA_REFRESH_SECONDS = 3600
 const SOA_RETRY_SECONDS = 600
 const SOA_EXPIRE_SECONDS = 86_400
 
-/** Builds the zone from these records. */
+/** The zone of these VPCs with these names, which may change. */
 export function buildZone(
-  shared: Pick<SharedWant, 'names' | 'vpcs'>,
+  vpcs: SharedWant['vpcs'],
+  names: InstanceNames,
   settings: ZoneSettings,
 ): Zone {
   const draft = new Draft(settings)
   draft.addAuthority(settings.zone)
   draft.addRecord(`${SERVER_LABELS}.${settings.zone}`, TYPE.A, ipv4ToBytes(RESOLVER_ADDRESS))
-  for (const vpc of shared.vpcs) for (const apex of reverseZones(vpc.cidr)) draft.addAuthority(apex)
-  for (const { name, ip, primary } of shared.names) draft.addInstance(name, ip, primary)
+  for (const { cidr } of vpcs)
+    for (const apex of reverseZones(cidr)) draft.addAuthority(apex, { isOfVpc: true })
   for (const apex of EMPTY_SUBTREES) draft.addAuthority(apex)
   if (!settings.forwardLocal) draft.addAuthority('local')
   addLoopback(draft)
-  return draft.finish()
+  return draft.finish(names)
 }
 
 /**
@@ -179,20 +189,116 @@ export function authorityOf(zone: Zone, key: string): Authority | undefined {
   return undefined
 }
 
-/**
- * The records of a name. As in EC2, the public name of an address that leads to an instance of the
- * VPC has the private address, and any other the address itself.
- */
-export function nodeOf(zone: Zone, key: string): Node | undefined {
-  return zone.nodes.get(key) ?? publicNode(zone, key)
+/** The records of a name and type. */
+export function recordsOf(zone: Zone, key: string, type: number): RecordSet | undefined {
+  const fixed = zone.nodes.get(key)?.get(type)
+  if (fixed !== undefined) return fixed
+  const { key: apex, ttlSeconds } = zone.instances
+  if (type === TYPE.A) {
+    const addresses = addressesOf(zone, key)
+    return addresses && addressRecords(addresses, ttlSeconds)
+  }
+  if (type !== TYPE.PTR) return undefined
+  const name = reverseOf(zone, key, octetsOf(key))
+  return name === undefined ? undefined : pointerRecord(name, apex, ttlSeconds)
 }
 
-function publicNode({ instances }: Zone, key: string): Node | undefined {
-  if (parentKey(key) !== instances.key) return undefined
-  const ip = publicHostAddress(key.slice(1, 1 + key.charCodeAt(0)))
-  if (ip === undefined) return undefined
-  const bytes = record(TYPE.A, instances.ttlSeconds, Buffer.from(ipv4ToBytes(ip)))
-  return new Map([[TYPE.A, { bytes, count: 1, answerEnds: [bytes.length] }]])
+/** Whether a name exists, with records or because there are names below it (RFC 8020). */
+export function nameExists(zone: Zone, key: string): boolean {
+  if (zone.nodes.has(key) || addressesOf(zone, key) !== undefined) return true
+  const octets = octetsOf(key)
+  if (octets === undefined) return false
+  if (octets.length === OCTETS) return reverseOf(zone, key, octets) !== undefined
+  return zone.names.hasBelow(octets) && isOfVpc(zone, key)
+}
+
+/**
+ * The addresses of an instance's name. As in EC2, the public name of an address that leads to an
+ * instance of the VPC has the private address, and any other the address itself.
+ */
+function addressesOf({ instances, names }: Zone, key: string): readonly number[] | undefined {
+  const labelEnd = 1 + key.charCodeAt(0)
+  if (key.length !== labelEnd + instances.key.length || !key.endsWith(instances.key))
+    return undefined
+  const label = key.slice(1, labelEnd)
+  const known = names.addressesOf(label)
+  if (known !== undefined) return known
+  const ip = publicHostAddress(label)
+  return ip === undefined ? undefined : [ipv4ToNumber(ip)]
+}
+
+/** The name of the instance whose address these octets are. */
+function reverseOf(
+  zone: Zone,
+  key: string,
+  octets: readonly number[] | undefined,
+): string | undefined {
+  if (octets?.length !== OCTETS) return undefined
+  const name = zone.names.nameOf(octets.reduce((sum, octet) => sum * 256 + octet, 0))
+  return name !== undefined && isOfVpc(zone, key) ? name : undefined
+}
+
+/** Whether a name is in the reverse zone of a VPC. */
+function isOfVpc(zone: Zone, key: string): boolean {
+  for (let name: string | undefined = key; name !== undefined; name = parentKey(name))
+    if (zone.authorities.get(name)?.isOfVpc === true) return true
+  return false
+}
+
+/** The one to four octets before `in-addr.arpa`, first one first; undefined: it has others. */
+function octetsOf(key: string): readonly number[] | undefined {
+  const end = key.length - REVERSE_APEX.length
+  if (end <= 0 || !key.endsWith(REVERSE_APEX)) return undefined
+  const octets: number[] = []
+  for (let at = 0; at < end; at += 1 + key.charCodeAt(at)) {
+    const octet = octetAt(key, at)
+    if (octet === undefined || octets.length === OCTETS) return undefined
+    octets.push(octet)
+  }
+  return octets.reverse()
+}
+
+/** The octet that the label at `at` is: decimal, without leading zeros. */
+function octetAt(key: string, at: number): number | undefined {
+  const digits = key.charCodeAt(at)
+  let octet = 0
+  for (let place = at + 1; place <= at + digits; place += 1) {
+    const digit = key.charCodeAt(place) - DIGIT_ZERO
+    if (digit < 0 || digit > 9) return undefined
+    octet = octet * 10 + digit
+  }
+  const isPlain = digits === 1 || key.charCodeAt(at + 1) !== DIGIT_ZERO
+  return digits <= 3 && octet <= 255 && isPlain ? octet : undefined
+}
+
+/** A records, of each address once. The list is sorted. */
+function addressRecords(addresses: readonly number[], ttlSeconds: number): RecordSet {
+  const once = addresses.length === 1 ? addresses : [...new Set(addresses)]
+  const bytes = Buffer.allocUnsafe(once.length * ADDRESS_RECORD_BYTES)
+  const answerEnds: number[] = []
+  let end = 0
+  for (const address of once) {
+    writeHead(bytes, end, TYPE.A, ttlSeconds, 4)
+    bytes.writeUInt32BE(address, end + RECORD_HEAD_BYTES)
+    end += ADDRESS_RECORD_BYTES
+    answerEnds.push(end)
+  }
+  return { bytes, count: once.length, answerEnds }
+}
+
+/** The PTR record of a name in the zone whose key is `apex`. */
+function pointerRecord(label: string, apex: string, ttlSeconds: number): RecordSet {
+  const dataBytes = 1 + label.length + apex.length
+  const bytes = Buffer.allocUnsafe(RECORD_HEAD_BYTES + dataBytes)
+  writeHead(bytes, 0, TYPE.PTR, ttlSeconds, dataBytes)
+  bytes[RECORD_HEAD_BYTES] = label.length
+  bytes.write(label + apex, RECORD_HEAD_BYTES + 1, 'latin1')
+  return { bytes, count: 1, answerEnds: [bytes.length] }
+}
+
+interface ApexOptions {
+  readonly wildcard?: true
+  readonly isOfVpc?: true
 }
 
 /** A zone that is being built. */
@@ -200,15 +306,14 @@ class Draft {
   readonly #settings: ZoneSettings
   readonly #server: Buffer
   readonly #data = new Map<string, Map<number, Buffer[]>>()
-  readonly #apexes = new Map<string, { readonly wildcard: boolean }>()
-  readonly #unusable: string[] = []
+  readonly #apexes = new Map<string, ApexOptions>()
 
   constructor(settings: ZoneSettings) {
     this.#settings = settings
     this.#server = nameToWire(`${SERVER_LABELS}.${settings.zone}`)
   }
 
-  addAuthority(apex: string, options: { readonly wildcard: boolean } = { wildcard: false }): void {
+  addAuthority(apex: string, options: ApexOptions = {}): void {
     const key = keyOf(apex)
     if (this.#apexes.has(key)) return
     this.#apexes.set(key, options)
@@ -220,31 +325,19 @@ class Draft {
     this.#add(keyOf(name), type, Buffer.from(data))
   }
 
-  addInstance(label: string, ip: Ipv4, primary: boolean): void {
-    const name = `${label}.${this.#settings.zone}`
-    if (!/^[a-z0-9_-]{1,63}$/.test(label) || name.length + 2 > MAX_NAME_BYTES) {
-      this.#unusable.push(label)
-      return
-    }
-    this.addRecord(name, TYPE.A, ipv4ToBytes(ip))
-    const reverse = keyOf(reverseName(ip))
-    // An address has one reverse name, however many names it has.
-    if (primary && this.#data.get(reverse)?.has(TYPE.PTR) !== true)
-      this.#add(reverse, TYPE.PTR, nameToWire(name))
-  }
-
-  finish(): Zone {
+  finish(names: InstanceNames): Zone {
     const nodes = new Map<string, Node>()
     for (const [key, types] of this.#data)
       nodes.set(key, new Map([...types].map(([type, data]) => [type, this.#recordSet(type, data)])))
     const authorities = new Map<string, Authority>()
-    for (const [key, { wildcard }] of this.#apexes) {
-      const soa = record(TYPE.SOA, this.#settings.negativeTtlSeconds, this.#soaData())
-      authorities.set(key, { key, soa, wildcard: wildcard ? (nodes.get(key) ?? null) : null })
+    const soa = record(TYPE.SOA, this.#settings.negativeTtlSeconds, this.#soaData())
+    for (const [key, { wildcard, isOfVpc = false }] of this.#apexes) {
+      const node = wildcard === true ? (nodes.get(key) ?? null) : null
+      authorities.set(key, { key, soa, wildcard: node, isOfVpc })
     }
     const { zone, ttlSeconds } = this.#settings
     const instances = { key: keyOf(zone), ttlSeconds }
-    return { nodes, authorities, instances, unusable: this.#unusable }
+    return { nodes, authorities, instances, names }
   }
 
   #add(key: string, type: number, data: Buffer): void {
@@ -302,11 +395,21 @@ class Draft {
 
 /** One record with the question's name as owner. */
 function record(type: number, ttlSeconds: number, data: Buffer): Buffer {
-  const head = Buffer.alloc(2 + RECORD_FIXED_BYTES)
-  head.writeUInt16BE(QUESTION_POINTER, 0)
-  head.writeUInt16BE(type, 2)
-  head.writeUInt16BE(CLASS_IN, 4)
-  head.writeUInt32BE(ttlSeconds, 6)
-  head.writeUInt16BE(data.length, 10)
+  const head = Buffer.alloc(RECORD_HEAD_BYTES)
+  writeHead(head, 0, type, ttlSeconds, data.length)
   return Buffer.concat([head, data])
+}
+
+/** What comes before the data of a record that the question's name owns. */
+function writeHead(
+  bytes: Buffer,
+  at: number,
+  type: number,
+  ttlSeconds: number,
+  dataBytes: number,
+): void {
+  bytes.writeUInt32BE(((QUESTION_POINTER << 16) | type) >>> 0, at)
+  bytes.writeUInt16BE(CLASS_IN, at + 4)
+  bytes.writeUInt32BE(ttlSeconds, at + 6)
+  bytes.writeUInt16BE(dataBytes, at + 10)
 }

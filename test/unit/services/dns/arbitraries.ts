@@ -3,7 +3,9 @@ import dnsPacket from 'dns-packet'
 import fc from 'fast-check'
 import { cidr, type Ipv4, ipv4 } from '../../../../src/model/addr.ts'
 import type { VpcId } from '../../../../src/model/ids.ts'
-import { buildZone, type Zone } from '../../../../src/services/dns/zone.ts'
+import type { SharedWant } from '../../../../src/model/want.ts'
+import { InstanceNames } from '../../../../src/services/dns/names.ts'
+import { buildZone, type Zone, type ZoneSettings } from '../../../../src/services/dns/zone.ts'
 
 const label = fc.stringMatching(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,20}[a-zA-Z0-9])?$/)
 /** Dotted names of one to five labels. */
@@ -53,6 +55,16 @@ export function queryBytes(name: string, type: string, options: QueryOptions = {
 export const ZONE = 'atoll.internal'
 export const WEB_ADDRESSES: readonly Ipv4[] = ['172.31.0.7', '172.31.0.8', '172.31.0.9'].map(ipv4)
 
+/** The zone of these records. */
+export function zoneOf(
+  { names, vpcs }: Pick<SharedWant, 'names' | 'vpcs'>,
+  settings: ZoneSettings,
+): Zone {
+  const known = new InstanceNames(settings.zone)
+  for (const _ of known.follow(names));
+  return buildZone(vpcs, known, settings)
+}
+
 /** A VPC with three instances of the Name `web` and 200 of the Name `many`. */
 export function sampleZone(): Zone {
   const instances = WEB_ADDRESSES.flatMap((ip, index) => [
@@ -65,7 +77,7 @@ export function sampleZone(): Zone {
     ip: ipv4(`172.31.1.${index}`),
     primary: false,
   }))
-  return buildZone(
+  return zoneOf(
     {
       names: [...instances, ...many],
       vpcs: [{ id: 'vpc-1' as VpcId, cidr: cidr('172.31.0.0/16') }],

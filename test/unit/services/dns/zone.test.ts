@@ -10,12 +10,12 @@ import {
 import { keyOf, TYPE } from '../../../../src/services/dns/packet.ts'
 import {
   authorityOf,
-  buildZone,
-  nodeOf,
+  nameExists,
+  recordsOf,
   reverseName,
   reverseZones,
 } from '../../../../src/services/dns/zone.ts'
-import { sampleZone } from './arbitraries.ts'
+import { sampleZone, ZONE, zoneOf } from './arbitraries.ts'
 
 const settings = {
   zone: 'atoll.internal',
@@ -49,29 +49,36 @@ describe('reverseZones', () => {
   })
 })
 
-describe('buildZone', () => {
+describe('a zone', () => {
   it('has no name without an authority above it', () => {
     const zone = sampleZone()
-    for (const key of zone.nodes.keys()) expect(authorityOf(zone, key)).toBeDefined()
+    const named = [...zone.names.named()].map((address) => reverseName(ipv4FromNumber(address)))
+    const labels = [...zone.names.labels()].map((label) => `${label}.${ZONE}`)
+    expect(labels).toContain(`web.${ZONE}`)
+    for (const key of [...zone.nodes.keys(), ...[...named, ...labels].map(keyOf)])
+      expect(authorityOf(zone, key)).toBeDefined()
   })
 
   it('says that names above others exist', () => {
-    const node = sampleZone().nodes.get(keyOf('0.31.172.in-addr.arpa'))
-    expect(node?.size).toBe(0)
+    const zone = sampleZone()
+    expect(nameExists(zone, keyOf('0.31.172.in-addr.arpa'))).toBe(true)
+    expect(nameExists(zone, keyOf('9.31.172.in-addr.arpa'))).toBe(false)
+    expect(nameExists(zone, keyOf('00.31.172.in-addr.arpa'))).toBe(false)
   })
 
   it('does not claim the reverse name of an address outside every VPC', () => {
     const names = [{ name: 'i-1', ip: ipv4('203.0.112.9'), primary: true }]
-    const zone = buildZone({ names, vpcs: [] }, settings)
-    expect(zone.nodes.has(keyOf('9.112.0.203.in-addr.arpa'))).toBe(false)
+    const zone = zoneOf({ names, vpcs: [] }, settings)
+    expect(nameExists(zone, keyOf('9.112.0.203.in-addr.arpa'))).toBe(false)
+    expect(recordsOf(zone, keyOf('9.112.0.203.in-addr.arpa'), TYPE.PTR)).toBeUndefined()
     expect(authorityOf(zone, keyOf('9.112.0.203.in-addr.arpa'))).toBeUndefined()
-    expect(zone.nodes.get(keyOf('i-1.atoll.internal'))?.get(TYPE.A)?.count).toBe(1)
+    expect(recordsOf(zone, keyOf('i-1.atoll.internal'), TYPE.A)?.count).toBe(1)
   })
 
   it('has the private address for a public name of its own, and for another the address itself', () => {
     const names = [{ name: 'ec2-203-0-113-9', ip: ipv4('172.31.0.4'), primary: false }]
-    const zone = buildZone({ names, vpcs: [] }, settings)
-    const addressOf = (name: string) => nodeOf(zone, keyOf(name))?.get(TYPE.A)?.bytes.subarray(-4)
+    const zone = zoneOf({ names, vpcs: [] }, settings)
+    const addressOf = (name: string) => recordsOf(zone, keyOf(name), TYPE.A)?.bytes.subarray(-4)
     expect(addressOf('ec2-203-0-113-9.atoll.internal')).toEqual(Buffer.of(172, 31, 0, 4))
     expect(addressOf('ec2-203-0-113-8.atoll.internal')).toEqual(Buffer.of(203, 0, 113, 8))
     for (const name of [
@@ -92,9 +99,9 @@ describe('buildZone', () => {
       ip,
       primary: false,
     }))
-    const zone = buildZone({ names, vpcs: [] }, settings)
-    expect(zone.unusable).toEqual(['not.a.label', 'BIG', '', 'x'.repeat(64), 'sp ace'])
-    expect(zone.nodes.has(keyOf('ok.atoll.internal'))).toBe(true)
+    const zone = zoneOf({ names, vpcs: [] }, settings)
+    expect(zone.names.unusable).toEqual(['not.a.label', 'BIG', '', 'x'.repeat(64), 'sp ace'])
+    expect(nameExists(zone, keyOf('ok.atoll.internal'))).toBe(true)
   })
 
   it('takes any names and addresses without throwing', () => {
@@ -105,10 +112,10 @@ describe('buildZone', () => {
     })
     fc.assert(
       fc.property(fc.array(entry, { maxLength: 20 }), (names) => {
-        const zone = buildZone({ names, vpcs: [] }, settings)
+        const zone = zoneOf({ names, vpcs: [] }, settings)
         const usable = names.filter(({ name }) => /^[a-z0-9_-]{1,63}$/.test(name))
         for (const { name } of usable)
-          expect(zone.nodes.get(keyOf(`${name}.atoll.internal`))?.has(TYPE.A)).toBe(true)
+          expect(recordsOf(zone, keyOf(`${name}.atoll.internal`), TYPE.A)).toBeDefined()
       }),
     )
   })
@@ -119,13 +126,13 @@ describe('names below local', () => {
 
   it('are ours to deny unless they are forwarded', () => {
     const authority = (forwardLocal: boolean, zone = 'atoll.internal') =>
-      authorityOf(buildZone({ names: [], vpcs: [] }, { ...settings, zone, forwardLocal }), key)
+      authorityOf(zoneOf({ names: [], vpcs: [] }, { ...settings, zone, forwardLocal }), key)
     expect(authority(false)).toBeDefined()
     expect(authority(true)).toBeUndefined()
   })
 
   it('stay ours where the zone of the cloud is one of them', () => {
-    const zone = buildZone({ names: [], vpcs: [] }, { ...settings, zone: 'corp.local' })
+    const zone = zoneOf({ names: [], vpcs: [] }, { ...settings, zone: 'corp.local' })
     expect(authorityOf(zone, key)).toBeDefined()
     expect(authorityOf(zone, keyOf('other.local'))).toBeUndefined()
   })
