@@ -60,17 +60,15 @@ export function ipv4FromNumber(value: number): Ipv4 {
 
 /** The address as four bytes in network order. */
 export function ipv4ToBytes(ip: Ipv4): Uint8Array {
-  const bytes = new Uint8Array(4)
-  let at = 0
-  for (const octet of ip.split('.')) bytes[at++] = Number(octet)
-  return bytes
+  const value = ipv4ToNumber(ip)
+  return Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
 }
 
 /** The address in the four bytes at `offset`. */
 export function ipv4FromBytes(bytes: Uint8Array, offset = 0): Ipv4 {
-  const octets = bytes.subarray(offset, offset + 4)
-  if (octets.length !== 4) throw new RangeError('an IPv4 address needs four bytes')
-  return octets.join('.') as Ipv4
+  const [a, b, c, d] = [bytes[offset], bytes[offset + 1], bytes[offset + 2], bytes[offset + 3]]
+  if (d === undefined) throw new RangeError('an IPv4 address needs four bytes')
+  return `${a}.${b}.${c}.${d}` as Ipv4
 }
 
 /** Parses a network such as `10.0.1.0/24`. Undefined when it is malformed or has host bits set. */

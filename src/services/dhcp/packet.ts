@@ -6,7 +6,7 @@
  * `parsePacket` never throws. `formatPacket` never exceeds the given size.
  */
 import type { Ipv4 } from '../../model/addr.ts'
-import { ipv4FromBytes, ipv4ToBytes } from '../../model/addr.ts'
+import { ipv4FromBytes, ipv4ToNumber } from '../../model/addr.ts'
 
 /**
  * Codes of the options that the server reads or writes (RFC 2132; RFC 3397 for 119, RFC 3442 for
@@ -175,10 +175,10 @@ export function formatPacket(packet: Packet, maxBytes: number): Uint8Array {
   view.setUint32(4, packet.xid)
   view.setUint16(8, packet.secs)
   view.setUint16(10, packet.broadcast ? BROADCAST_FLAG : 0)
-  bytes.set(ipv4ToBytes(packet.ciaddr), 12)
-  bytes.set(ipv4ToBytes(packet.yiaddr), 16)
-  bytes.set(ipv4ToBytes(packet.siaddr), 20)
-  bytes.set(ipv4ToBytes(packet.giaddr), 24)
+  view.setUint32(12, ipv4ToNumber(packet.ciaddr))
+  view.setUint32(16, ipv4ToNumber(packet.yiaddr))
+  view.setUint32(20, ipv4ToNumber(packet.siaddr))
+  view.setUint32(24, ipv4ToNumber(packet.giaddr))
   bytes.set(packet.chaddr.subarray(0, CHADDR_BYTES), CHADDR_OFFSET)
   view.setUint32(COOKIE_OFFSET, COOKIE)
   writeField(bytes, OPTIONS_OFFSET, fields.options)
