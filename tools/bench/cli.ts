@@ -7,6 +7,8 @@ import { Command } from 'commander'
 import { api } from './api.ts'
 import { boot } from './boot.ts'
 import { bus } from './bus.ts'
+import { dhcp } from './dhcp.ts'
+import { dns } from './dns.ts'
 import { type Benchmark, type BenchResult, markdown } from './figures.ts'
 import { firewall } from './firewall.ts'
 import { footprint } from './footprint.ts'
@@ -31,6 +33,8 @@ const benchmarks: readonly Benchmark[] = [
   mending,
   firewall,
   parts,
+  dns,
+  dhcp,
   traffic,
   vpcs,
 ]

@@ -15,7 +15,7 @@ import type { Host, LinkSocket } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Counter, Gauge, Metrics } from '../../lib/metrics.ts'
-import type { TokenBucket } from '../../lib/token-bucket.ts'
+import type { BucketLimits, TokenBucket } from '../../lib/token-bucket.ts'
 import { createTokenBucket } from '../../lib/token-bucket.ts'
 import { assertNever, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
@@ -29,22 +29,31 @@ import { profileOf } from './options.ts'
 
 const SERVER_PORT = 67
 const CLIENT_PORT = 68
-/**
- * Messages of one NIC that are answered. A client sends one every few seconds at most (RFC 2131
- * section 4.1).
- */
-const ANSWER_LIMITS = { burst: 20, perSecond: 5 }
-/**
- * Datagrams of one NIC that are read. Above this, its socket is closed until the next pass, because
- * the kernel drops datagrams more cheaply.
- */
-const READ_LIMITS = { burst: 500, perSecond: 100 }
+/** Limits of one NIC, that benchmarks change. */
+interface DhcpLimits {
+  /**
+   * Messages that are answered. A client sends one every few seconds at most (RFC 2131 section
+   * 4.1).
+   */
+  readonly answer: BucketLimits
+  /**
+   * Datagrams that are read. Above this, the NIC's socket is closed until the next pass, because
+   * the kernel drops datagrams more cheaply.
+   */
+  readonly read: BucketLimits
+}
+
+const DEFAULT_LIMITS: DhcpLimits = {
+  answer: { burst: 20, perSecond: 5 },
+  read: { burst: 500, perSecond: 100 },
+}
 /** Warnings about one NIC. */
 const WARN_LIMITS = { burst: 3, perSecond: 1 / 60 }
 
 export interface DhcpParts {
   readonly host: Pick<Host, 'nicIndexes' | 'bindUdp'>
   readonly settings: DhcpSettings
+  readonly limits?: DhcpLimits
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
@@ -146,14 +155,15 @@ class DhcpService implements HostService {
   async #openListener(link: string, index: number, client: Client): Promise<void> {
     const server = await this.#parts.host.bindUdp(link, SERVER_PORT)
     const now = this.#parts.clock.monotonic()
+    const { limits = DEFAULT_LIMITS } = this.#parts
     const listener: Listener = {
       link,
       index,
       server,
       client,
       limits: {
-        read: createTokenBucket(READ_LIMITS, now),
-        answer: createTokenBucket(ANSWER_LIMITS, now),
+        read: createTokenBucket(limits.read, now),
+        answer: createTokenBucket(limits.answer, now),
         warn: createTokenBucket(WARN_LIMITS, now),
       },
     }

@@ -1,9 +1,9 @@
 /** The engines of the benchmark: one real MariaDB and one real RabbitMQ, and their counters. */
-import { readFile } from 'node:fs/promises'
 import { connect } from 'amqplib'
 import { ALL_KEY, BELLS_EXCHANGE, EXCHANGES } from '../../../src/bus/rabbit/names.ts'
 import { administer, type Mariadb, startMariadb } from '../../kit/mariadb.ts'
 import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../../kit/rabbit.ts'
+import { processorSeconds } from '../processor-time.ts'
 
 /**
  * Each commit is on the disk before it is answered, as in a production cluster. A thread pool
@@ -19,7 +19,6 @@ const MARIADB_OPTIONS = [
   '--table-open-cache=4000',
   '--thread-handling=pool-of-threads',
 ]
-const TICKS_PER_SECOND = 100
 
 /** MariaDB's counters since its start. */
 interface SqlCounts {
@@ -71,13 +70,10 @@ async function countMariadb({ directory, server }: Mariadb): Promise<SqlCounts> 
       return [String(name), Number(value)]
     }),
   )
-  const stat = await readFile(`/proc/${server.pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const ticks = Number(fields[11]) + Number(fields[12])
   return {
     statements: values.get('Questions') ?? 0,
     rollbacks: values.get('Com_rollback') ?? 0,
-    cpuMs: (ticks * 1000) / TICKS_PER_SECOND,
+    cpuMs: (await processorSeconds(server.pid)) * 1000,
   }
 }
 
