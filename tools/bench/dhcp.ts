@@ -1,6 +1,6 @@
 /**
- * `dhcp`: exchanges (DISCOVER, OFFER, REQUEST, ACK) a second with 200 clients, each on a link of its
- * own, against dnsmasq and Kea, which have the same clients on a bridge.
+ * `dhcp`: exchanges (DISCOVER, OFFER, REQUEST, ACK) a second with 200 clients, each on a link of
+ * its own, against dnsmasq and Kea, which have the same clients on a bridge.
  *
  * A client begins an exchange when its last one has ended; then all together begin three times as
  * many a second as were answered so. Our limit of five answers a second and NIC is lifted, by the

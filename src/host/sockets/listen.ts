@@ -3,8 +3,8 @@
  *
  * A socket stays in the namespace that it is made in, and is used from anywhere. So which socket a
  * question comes to says whose it is, also where two VPCs have the same addresses. Both kinds are
- * made and bound here, and then given to Node: a TCP socket that listens it makes later, and of a UDP
- * socket that it makes it does not say the descriptor.
+ * made and bound here, and then given to Node: it would make a listening TCP socket later, and does
+ * not tell the descriptor of a UDP socket that it has made.
  */
 import type { Socket } from 'node:dgram'
 import { once } from 'node:events'

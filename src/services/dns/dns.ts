@@ -2,9 +2,9 @@
  * The DNS resolver for the instances on this host. It listens on the addresses that
  * `resolverAddresses` names.
  *
- * - Its part of the want: `shared.names` and `shared.vpcs` (the zones, by the pure `zone.ts` and `names.ts`),
- *   `shared.subnets` (where to listen), and the addresses in `local.instances` (who may ask,
- *   beside the host itself). The pure `answerQuery` decides on each query.
+ * - Its part of the want: `shared.names` and `shared.vpcs` (the zones, by the pure `zone.ts` and
+ *   `names.ts`), `shared.subnets` (where to listen), and the addresses in `local.instances` (who
+ *   may ask, beside the host itself). The pure `answerQuery` decides on each query.
  * - It keeps nothing outside this process. The sockets of an older daemon closed when it ended.
  * - If the daemon dies here, queries get no reply until the next start. Traffic of instances does
  *   not depend on DNS, and nothing becomes reachable that was not.

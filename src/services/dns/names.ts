@@ -16,6 +16,7 @@ type Name = Names[number]
 /** Entries that are compared, or added, or removed, without a pause: well below a millisecond. */
 const PIECE = 2_000
 
+/** The names of one zone. `follow` changes them. */
 export class InstanceNames {
   readonly #zone: string
   #list: Names = []
@@ -46,7 +47,7 @@ export class InstanceNames {
     return this.#primary.keys()
   }
 
-  /** The addresses of a name in ascending order (`ipv4ToNumber`). One may be in it several times. */
+  /** The addresses of a name (`ipv4ToNumber`), ascending. One may be in it several times. */
   addressesOf(label: string): readonly number[] | undefined {
     return this.#addresses.get(label)
   }

@@ -3,19 +3,11 @@
  * must never be forwarded. Pure.
  *
  * What does not depend on instances is built once for each change of the VPCs. The names of
- * instances (`names.ts`) change often and may be many. Records are complete bytes, with a pointer to
- * the question as owner name. An authority is a subtree that is ours alone: no name in it is
+ * instances (`names.ts`) change often and may be many. Records are complete bytes, with a pointer
+ * to the question as owner name. An authority is a subtree that is ours alone: no name in it is
  * forwarded, and no record for it is accepted from outside.
  */
-import {
-  type Cidr,
-  cidrAddress,
-  cidrSize,
-  type Ipv4,
-  ipv4ToBytes,
-  ipv4ToNumber,
-  RESOLVER_ADDRESS,
-} from '../../model/addr.ts'
+import { ipv4ToBytes, ipv4ToNumber, RESOLVER_ADDRESS } from '../../model/addr.ts'
 import { publicHostAddress } from '../../model/hostname.ts'
 import type { SharedWant } from '../../model/want.ts'
 import type { InstanceNames } from './names.ts'
@@ -28,6 +20,7 @@ import {
   RECORD_FIXED_BYTES,
   TYPE,
 } from './packet.ts'
+import { OCTETS, octetsOf, reverseZones } from './reverse-names.ts'
 
 /** Records of one name and type, all of the same size, ready to follow the question. */
 export interface RecordSet {
@@ -112,9 +105,6 @@ const LOOPBACK_IPV6 = Buffer.from('00000000000000000000000000000001', 'hex')
  */
 const SERVER_LABELS = 'a.ns'
 
-const REVERSE_APEX = keyOf('in-addr.arpa')
-const OCTETS = 4
-const DIGIT_ZERO = 0x30
 /** Owner and fixed part. */
 const RECORD_HEAD_BYTES = 2 + RECORD_FIXED_BYTES
 const ADDRESS_RECORD_BYTES = RECORD_HEAD_BYTES + 4
@@ -154,30 +144,6 @@ function addLoopback(draft: Draft): void {
   draft.addRecord('1.0.0.127.in-addr.arpa', TYPE.PTR, nameToWire('localhost'))
   draft.addAuthority(LOOPBACK_IPV6_REVERSE)
   draft.addRecord(LOOPBACK_IPV6_REVERSE, TYPE.PTR, nameToWire('localhost'))
-}
-
-/** The reverse name of an address (RFC 1035 section 3.5). */
-export function reverseName(ip: Ipv4): string {
-  return `${ip.split('.').reverse().join('.')}.in-addr.arpa`
-}
-
-/**
- * The reverse zones that cover a network exactly: one for each value of the octet in which the
- * prefix ends. There are at most 128 for any prefix length but 0, and they contain no other
- * address.
- */
-export function reverseZones(net: Cidr): readonly string[] {
-  const octets = Math.max(1, Math.ceil(net.prefix / 8))
-  const addressesPerZone = 2 ** (32 - 8 * octets)
-  const count = cidrSize(net) / addressesPerZone
-  return Array.from({ length: count }, (_, index) =>
-    cidrAddress(net, index * addressesPerZone)
-      .split('.')
-      .slice(0, octets)
-      .reverse()
-      .concat('in-addr.arpa')
-      .join('.'),
-  )
 }
 
 /** The authority that contains a name, if there is one. */
@@ -243,32 +209,6 @@ function isOfVpc(zone: Zone, key: string): boolean {
   for (let name: string | undefined = key; name !== undefined; name = parentKey(name))
     if (zone.authorities.get(name)?.isOfVpc === true) return true
   return false
-}
-
-/** The one to four octets before `in-addr.arpa`, first one first; undefined: it has others. */
-function octetsOf(key: string): readonly number[] | undefined {
-  const end = key.length - REVERSE_APEX.length
-  if (end <= 0 || !key.endsWith(REVERSE_APEX)) return undefined
-  const octets: number[] = []
-  for (let at = 0; at < end; at += 1 + key.charCodeAt(at)) {
-    const octet = octetAt(key, at)
-    if (octet === undefined || octets.length === OCTETS) return undefined
-    octets.push(octet)
-  }
-  return octets.reverse()
-}
-
-/** The octet that the label at `at` is: decimal, without leading zeros. */
-function octetAt(key: string, at: number): number | undefined {
-  const digits = key.charCodeAt(at)
-  let octet = 0
-  for (let place = at + 1; place <= at + digits; place += 1) {
-    const digit = key.charCodeAt(place) - DIGIT_ZERO
-    if (digit < 0 || digit > 9) return undefined
-    octet = octet * 10 + digit
-  }
-  const isPlain = digits === 1 || key.charCodeAt(at + 1) !== DIGIT_ZERO
-  return digits <= 3 && octet <= 255 && isPlain ? octet : undefined
 }
 
 /** A records, of each address once. The list is sorted. */

@@ -8,7 +8,8 @@ import type { Image, Instance, Nic, PlacedNic, Volume } from '../../../src/model
 import type { HostWant } from '../../../src/model/want.ts'
 import { type Snapshot, wantFor } from '../../../src/plan/want.ts'
 import { keyOf, TYPE } from '../../../src/services/dns/packet.ts'
-import { recordsOf, reverseName } from '../../../src/services/dns/zone.ts'
+import { reverseName } from '../../../src/services/dns/reverse-names.ts'
+import { recordsOf } from '../../../src/services/dns/zone.ts'
 import {
   account,
   defaultRules,

@@ -1,7 +1,7 @@
 /**
  * Our DHCP server alone, as a process of its own, for the benchmark `dhcp`: `server.ts NICS`. It
- * answers on the links of so many NICs (`nicAt`) in the namespace that it runs in, says `ready`, and
- * runs until it is killed.
+ * answers on the links of so many NICs in the namespace that it runs in, says `ready`, and runs
+ * until it is killed.
  */
 import { createLinuxHost } from '../../../src/host/linux.ts'
 import { systemClock } from '../../../src/lib/clock.ts'

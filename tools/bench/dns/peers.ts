@@ -72,7 +72,7 @@ export async function startOurs(
   }
 }
 
-/** Starts the others with these names, each on the same processor. Their files are in `directory`. */
+/** Starts the others with these names, on the same processor, with files in `directory`. */
 export async function startPeers(
   netns: Netns,
   directory: string,

@@ -8,13 +8,8 @@ import {
   ipv4FromNumber,
 } from '../../../../src/model/addr.ts'
 import { keyOf, TYPE } from '../../../../src/services/dns/packet.ts'
-import {
-  authorityOf,
-  nameExists,
-  recordsOf,
-  reverseName,
-  reverseZones,
-} from '../../../../src/services/dns/zone.ts'
+import { reverseName, reverseZones } from '../../../../src/services/dns/reverse-names.ts'
+import { authorityOf, nameExists, recordsOf } from '../../../../src/services/dns/zone.ts'
 import { sampleZone, ZONE, zoneOf } from './arbitraries.ts'
 
 const settings = {
