@@ -135,13 +135,13 @@ describe('a gateway', () => {
   })
 })
 
-it('a host asks by itself, and only where there are such gateways', async () => {
-  await launch(1, A)
-  let asked = 0
+/** Looks after the gateways of the records. `asked` counts the questions. */
+function lookAfter(intervalMs: number, random = 0) {
+  const counts = { asked: 0 }
   const watched: Store = {
     ...store,
     single: (work) => {
-      asked += 1
+      counts.asked += 1
       return store.single(work)
     },
     read: (work) => store.read(work),
@@ -149,19 +149,97 @@ it('a host asks by itself, and only where there are such gateways', async () => 
   }
   const duty = createNatCarriers({
     ...{ store: watched, clock: systemClock, log: silentLog, metrics: createMetrics(), pools },
-    ...{ random: () => 0, intervalMs: 20, isSettled: () => true },
+    ...{ random: () => random, intervalMs, isSettled: () => true },
   })
-  const nics = await store.read((tx) => tx.placedNics({}))
-  const snapshot = (natGateways: readonly object[]) =>
-    ({ routing: [{ natGateways }], nics }) as unknown as Parameters<typeof duty.run>[0]
-  const signal = new AbortController().signal
-  await duty.run(snapshot([]), signal)
-  expect(asked).toBe(0)
-  const gateways = await store.read((tx) => tx.natGateways({}))
-  expect(await duty.run(snapshot(gateways), signal)).toBe(false)
+  const { signal } = new AbortController()
+  const run = (natGateways: readonly object[], nics: readonly object[]) => {
+    const snapshot = { routing: [{ natGateways }], nics }
+    return duty.run(snapshot as unknown as Parameters<typeof duty.run>[0], signal)
+  }
+  return { counts, run, close: () => duty.close() }
+}
+
+const gatewaysAndNics = () =>
+  store.read(async (tx) => [await tx.natGateways({}), await tx.placedNics({})] as const)
+
+it('a host asks by itself, and only where there are such gateways', async () => {
+  await launch(1, A)
+  const duty = lookAfter(20)
+  const [gateways, nics] = await gatewaysAndNics()
+  await duty.run([], nics)
+  expect(duty.counts.asked).toBe(0)
+  expect(await duty.run(gateways, nics)).toBe(false)
   await eventually('it is carried', async () => (await carrier()) === A)
   await lease(A, OVER_MS)
   await launch(2, B)
   await eventually('it is taken over', async () => (await carrier()) === B)
   await duty.close()
+})
+
+it('a host does not wait for the interval when the gateway has no carrier in its VPC', async () => {
+  await launch(1, A)
+  await launch(2, B)
+  await assign()
+  const left = await carrier()
+  await store.change((tx) =>
+    tx.updateInstance(instanceId(left === A ? 1 : 2), { state: 'terminated' }),
+  )
+  const [gateways, nics] = await gatewaysAndNics()
+  const duty = lookAfter(LONG_MS)
+  // In another VPC, the carrier still has an instance.
+  const elsewhere = { ...nics[0], host: left, vpc: numbered('vpc', 9) }
+  await duty.run(gateways, [...nics.filter(({ host }) => host !== left), elsewhere])
+  await eventually('it is given on', async () => (await carrier()) !== left)
+  await duty.close()
+})
+
+it.each([
+  [0.1, true],
+  [0.9, false],
+])('of ten hosts, one that draws %s asks: %s', async (random, asks) => {
+  await launch(1, A)
+  const [gateways, [nic]] = await gatewaysAndNics()
+  const hosts = Array.from({ length: 10 }, (_, at) => ({ ...nic, host: hostName(`h${at}`) }))
+  const duty = lookAfter(5, random)
+  // At first it does not know how many there are.
+  await duty.run(gateways, hosts)
+  await duty.run(gateways, hosts)
+  const idle = lookAfter(5)
+  await idle.run(gateways, hosts)
+  await eventually('another one has asked often', () => idle.counts.asked >= 10)
+  expect(duty.counts.asked >= 5).toBe(asks)
+  await Promise.all([duty.close(), idle.close()])
+})
+
+it('only instances of its own VPC count', async () => {
+  const other = { vpc: numbered('vpc', 2), subnet: numbered('subnet', 2), groups: [] }
+  const second = { nic: numbered('eni', 901), ip: ipv4('198.51.100.8'), carrier: null }
+  const createdAt = '2026-11-22T08:00:00.000Z'
+  await store.change(async (tx) => {
+    await tx.insertVpc({ ...vpc, id: other.vpc, network: 1, isDefault: false })
+    await tx.insertSubnet({ ...subnet, id: other.subnet, vpc: other.vpc, isDefault: false })
+    const nic = { ...nicRecord(instanceId(1), 10), ...other, id: second.nic }
+    await tx.insertNic({ ...nic, instance: null })
+    await tx.insertAddress({
+      ...{ id: numbered('eipalloc', 2), account, ip: second.ip, pool: 'public', createdAt },
+      association: { id: numbered('eipassoc', 2), nic: second.nic, privateIp: nic.ip },
+      isAutomatic: false,
+    })
+    await tx.insertNatGateway({
+      ...{ id: numbered('nat', 2), account, createdAt, address: second },
+      ...{ vpc: other.vpc, subnet: other.subnet },
+    })
+  })
+  await launch(1, A)
+  for (const number of [2, 3])
+    await store.change(async (tx) => {
+      await tx.insertInstance(instanceRecord(instanceId(number), B))
+      await tx.insertNic({ ...nicRecord(instanceId(number), number), ...other })
+    })
+  const ids = [ID, numbered('nat', 2)]
+  const moves = await assignCarriers({ store, pools, isSettled: () => true }, ids)
+  expect(Object.fromEntries(moves.map(({ gateway, to }) => [gateway, to]))).toEqual({
+    [ID]: A,
+    [numbered('nat', 2)]: B,
+  })
 })
