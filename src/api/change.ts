@@ -15,6 +15,7 @@ import { AtollError, refused, unavailable } from '../model/errors.ts'
 import { type AccountId, type NewId, newIds } from '../model/ids.ts'
 import { type MetadataDefaults, NO_PREFERENCE } from '../model/metadata-options.ts'
 import { announcing } from '../store/announce.ts'
+import { isEngineError } from '../store/engines/engine.ts'
 import type { Tx } from '../store/store.ts'
 import type { Action, ActionName, ApiParts, ApiSettings, Call, Caller } from './action.ts'
 import type { Budget } from './budget.ts'
@@ -114,10 +115,27 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
         const isRefused = error instanceof AtollError && error.kind === 'refused'
         if (isRefused && error.code !== 'DryRunOperation' && retry?.(prepared) === true)
           return attempt()
-        throw error
+        throw isUnreferable(error) ? unreferable(error) : error
       })
     },
   }
+}
+
+/**
+ * Whether the engine refused a row because another that it refers to is not there, although the
+ * transaction has seen what says that it is, also when it was run again.
+ */
+function isUnreferable(error: unknown): boolean {
+  if (isEngineError(error, 'referenced')) return true
+  return isEngineError(error, 'conflict') && isEngineError((error as Error).cause, 'referenced')
+}
+
+/** The row that is referred to has another key: somebody has damaged it. */
+function unreferable(error: unknown): AtollError {
+  return unavailable(
+    'A record that this depends on cannot be read, so it cannot be done; `atoll status` names it',
+    error,
+  )
 }
 
 /** With the account's own quotas and defaults. */
