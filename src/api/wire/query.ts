@@ -179,7 +179,7 @@ function placeField(
   const { shape } = field
   if (depth < path.length - 1) {
     place(placing, depth + 1, shape, enter(fields, field, shape, name))
-  } else if (value === '' && emptyIsAbsent(field)) {
+  } else if (value === '' && emptyIsAbsent(field, depth)) {
     return
   } else if (shape.kind === 'list' && shape.of.kind === 'scalar') {
     const list = enter(fields, field, shape, name)
@@ -249,9 +249,13 @@ function exampleOf(shape: Shape): string {
 /** A tag's value may be empty. An empty `NoDevice` removes a device from an image's mapping. */
 const MEANT_WHEN_EMPTY: readonly string[] = ['Value', 'NoDevice']
 
-function emptyIsAbsent({ member, shape }: Field): boolean {
+/** Of the request itself: without one, CopyImage makes a description, and Terraform wants none. */
+const REQUESTS_MEANT_WHEN_EMPTY: readonly string[] = [...MEANT_WHEN_EMPTY, 'Description']
+
+function emptyIsAbsent({ member, shape }: Field, depth: number): boolean {
   const text = shape.kind === 'scalar' && (shape.type === 'string' || shape.type === 'blob')
-  return !(text && MEANT_WHEN_EMPTY.includes(member))
+  const meant = depth === 0 ? REQUESTS_MEANT_WHEN_EMPTY : MEANT_WHEN_EMPTY
+  return !(text && meant.includes(member))
 }
 
 function parseIndex(name: string, step: string): number {

@@ -236,6 +236,18 @@ describe('an empty value', () => {
       { InstanceIds: [''] },
     ],
     [
+      'of the description says that there is none',
+      'CopyImage',
+      'Description=',
+      { Description: '' },
+    ],
+    [
+      'of the description of a part is absent',
+      'RunInstances',
+      'NetworkInterface.1.Description=',
+      { NetworkInterfaces: [{}] },
+    ],
+    [
       'of a device takes it out',
       'RunInstances',
       'BlockDeviceMapping.1.NoDevice=',
