@@ -109,7 +109,12 @@ wait_for() {
 say() { printf '%s\n' "$*"; }
 heading() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN"; }
 
-# is_running PIDFILE WORD: whether the process of PIDFILE runs and its command line contains WORD.
+# What is in the command line of a daemon: built, or read by Node itself, as older versions were.
+# shellcheck disable=SC2034  # for those that source this
+DAEMON='atolld\.cjs\|src/main\.'
+
+# is_running PIDFILE WORD: whether the process of PIDFILE runs and its command line contains WORD
+# (a basic regular expression).
 is_running() {
   local pid
   pid=$(cat "$1" 2>/dev/null) || return 1

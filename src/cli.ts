@@ -243,14 +243,20 @@ function buildProgram(): Command {
   return program
 }
 
-try {
-  await buildProgram().parseAsync()
-} catch (error) {
-  const usage = error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number'
-  if (usage) {
-    process.exitCode = error.exitCode === 0 ? 0 : 2
-  } else {
-    process.stderr.write(`atoll: ${messageOf(error)}\n`)
-    process.exitCode = error instanceof ConfigError ? 2 : 1
+/** Runs what the command line asks for, and sets the exit code. */
+async function run(): Promise<void> {
+  try {
+    await buildProgram().parseAsync()
+  } catch (error) {
+    const usage =
+      error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number'
+    if (usage) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2
+    } else {
+      process.stderr.write(`atoll: ${messageOf(error)}\n`)
+      process.exitCode = error instanceof ConfigError ? 2 : 1
+    }
   }
 }
+
+void run()

@@ -7,7 +7,6 @@
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
-import { keepCodeCopy } from './code-copy.ts'
 import { type Config, DEFAULT_CONFIG_FILE, type Environment, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
 import { startDaemon } from './daemon.ts'
@@ -16,7 +15,7 @@ import { type Clock, systemClock } from './lib/clock.ts'
 import { createLog, type ProcessLog } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { systemRandom, systemRandomBytes } from './lib/random.ts'
-import { systemRunner } from './lib/runner.ts'
+import { createSourcePositions } from './lib/source-positions.ts'
 import { explain } from './model/errors.ts'
 import { apiEndpoint } from './settings.ts'
 import { DuplicateHostError } from './unique-host.ts'
@@ -24,7 +23,10 @@ import { DuplicateHostError } from './unique-host.ts'
 /** A pass that takes longer is stuck: the time limits of all engines together are shorter. */
 const STUCK_MS = 15 * 60_000
 
-/** Counts dropped lines, writes pending ones at exit, and sends Node's warnings to the log. */
+/**
+ * Counts dropped lines, writes pending ones at exit, sends Node's warnings to the log, and names
+ * the sources in the stack of an error that nobody catches.
+ */
 function watchLog(log: ProcessLog, metrics: Metrics): void {
   const dropped = metrics.counter(
     'atoll_log_lines_dropped_total',
@@ -34,6 +36,10 @@ function watchLog(log: ProcessLog, metrics: Metrics): void {
   process.once('exit', () => log.flush())
   process.removeAllListeners('warning')
   process.on('warning', (error) => log.warn({ error }, 'Node warns'))
+  const toSources = createSourcePositions()
+  process.on('uncaughtExceptionMonitor', (error) => {
+    if (error instanceof Error && error.stack !== undefined) error.stack = toSources(error.stack)
+  })
 }
 
 /** Whether the agent's passes still end. */
@@ -64,7 +70,7 @@ function tellServiceManager(
 
 /** Runs the daemon until a signal ends it. Rejects when it cannot start or must not go on. */
 async function runDaemon(config: Config): Promise<void> {
-  const log = createLog(config.log)
+  const log = await createLog(config.log)
   // Files are made with an explicit mode. A stricter umask would hide a guest's entry script from
   // the guest's own users.
   process.umask(0o022)
@@ -77,7 +83,6 @@ async function runDaemon(config: Config): Promise<void> {
   const seams = { config, environment, log, metrics, clock, ...random }
   const daemon = parts.use(await startDaemon(seams))
   parts.defer(tellServiceManager(daemon.agent, clock, environment))
-  parts.defer(await keepCodeCopy({ run: systemRunner, clock, log }))
   const { version } = packageJson
   log.info({ host: config.host.name, version, endpoint: apiEndpoint(config) }, 'atolld is up')
   const signal = await Promise.race([untilStopped(), daemon.duplicate])
@@ -104,18 +109,23 @@ function readCommandLine() {
   return program.parse().opts<{ config?: string; checkConfig?: boolean; printConfig?: boolean }>()
 }
 
-try {
-  const {
-    config: named = readEnvironment().configFile,
-    checkConfig,
-    printConfig: print,
-  } = readCommandLine()
-  const config = loadConfig(named ?? DEFAULT_CONFIG_FILE, { required: named !== undefined })
-  if (print === true) process.stdout.write(printConfig(config))
-  else if (checkConfig === true) process.stdout.write('Configuration OK.\n')
-  else await runDaemon(config)
-  process.exit(0)
-} catch (error) {
-  process.stderr.write(`atolld: ${explain(error)}\n`)
-  process.exit(error instanceof ConfigError ? 2 : error instanceof DuplicateHostError ? 3 : 1)
+/** The process, from its command line to its exit code. */
+async function run(): Promise<void> {
+  try {
+    const {
+      config: named = readEnvironment().configFile,
+      checkConfig,
+      printConfig: print,
+    } = readCommandLine()
+    const config = loadConfig(named ?? DEFAULT_CONFIG_FILE, { required: named !== undefined })
+    if (print === true) process.stdout.write(printConfig(config))
+    else if (checkConfig === true) process.stdout.write('Configuration OK.\n')
+    else await runDaemon(config)
+    process.exit(0)
+  } catch (error) {
+    process.stderr.write(`atolld: ${explain(error)}\n`)
+    process.exit(error instanceof ConfigError ? 2 : error instanceof DuplicateHostError ? 3 : 1)
+  }
 }
+
+void run()

@@ -4,10 +4,9 @@
  * One line per change: a constant message plus fields (host, service, instance, request,
  * generation) and the reason.
  */
-import { createRequire } from 'node:module'
-import { pino } from 'pino'
-import type { PinoPretty } from 'pino-pretty'
+import { pino, type SerializedError } from 'pino'
 import { createLogSink } from './log-sink.ts'
+import { createSourcePositions } from './source-positions.ts'
 
 /** The part of pino's interface that we use: fields first, constant message second. */
 export interface Log {
@@ -36,21 +35,22 @@ export interface ProcessLog extends Log {
  * the process. Lines that cannot be written are dropped and counted, and a later line reports them
  * (`log-sink.ts`).
  */
-export function createLog(options: {
+export async function createLog(options: {
   readonly level: LogLevel
   readonly format: 'auto' | 'json' | 'pretty'
-}): ProcessLog {
+}): Promise<ProcessLog> {
+  const toSources = createSourcePositions()
   const settings = {
     level: options.level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
-    serializers: { error: describeError },
+    serializers: { error: (error: unknown) => describeError(error, toSources) },
   }
   const onTerminal =
     options.format === 'pretty' || (options.format === 'auto' && process.stderr.isTTY)
   const sink = createLogSink(STDERR)
-  const show = onTerminal ? loadPretty().prettyFactory({ ignore: 'pid,hostname' }) : asItIs
+  const show = onTerminal ? await loadPretty() : asItIs
   const log = pino(settings, { write: (line: string) => sink.write(show(line)) })
   sink.onRecovered((lost) =>
     log.warn({ lost }, 'log lines were lost because they could not be written'),
@@ -62,8 +62,9 @@ const STDERR = 2
 const asItIs = (line: string): string => line
 
 /** Loaded only for terminals, because it takes a megabyte of memory. */
-function loadPretty(): typeof PinoPretty {
-  return createRequire(import.meta.url)('pino-pretty')
+async function loadPretty(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import('pino-pretty')
+  return prettyFactory({ ignore: 'pid,hostname' })
 }
 
 /** Maximum number of causes that are logged for an error. An aggregate may have hundreds. */
@@ -71,11 +72,15 @@ const CAUSES_SHOWN = 10
 
 /**
  * How an error is logged. An expected error has a code or a kind and is not a bug: its messages and
- * those of its causes. Any other: all stacks, because the mistake may be ours.
+ * those of its causes. Any other: all stacks, because the mistake may be ours. `toSources` names
+ * the sources in a stack (`source-positions.ts`).
  */
-export function describeError(error: unknown): unknown {
+export function describeError(
+  error: unknown,
+  toSources: (stack: string) => string = asItIs,
+): unknown {
   if (!(error instanceof Error)) return error
-  if (!isExpected(error)) return pino.stdSerializers.errWithCause(error)
+  if (!isExpected(error)) return nameSources(pino.stdSerializers.errWithCause(error), toSources)
   const causes = causesOf(error).map((cause) => titleOf(cause))
   const { kind, code, detail } = error as { kind?: unknown; code?: unknown; detail?: object }
   return {
@@ -85,6 +90,18 @@ export function describeError(error: unknown): unknown {
     ...(causes.length > 0 && { causes }),
     ...(detail !== undefined && Object.keys(detail).length > 0 && { detail }),
   }
+}
+
+/** Names the sources in the stacks of what pino tells of an error, its causes and its members. */
+function nameSources(told: SerializedError, toSources: (stack: string) => string): SerializedError {
+  told.stack = toSources(told.stack)
+  for (const inner of [told['cause'], told['aggregateErrors']].flat())
+    if (isSerialized(inner)) nameSources(inner, toSources)
+  return told
+}
+
+function isSerialized(value: unknown): value is SerializedError {
+  return typeof value === 'object' && value !== null && 'stack' in value
 }
 
 /** Whether the error and all its causes can happen without a mistake in the program. */

@@ -1,10 +1,10 @@
 /** The command's side of the daemon's socket (`admin.sock`): reads documents and sends orders. */
 
 import { readFile } from 'node:fs/promises'
+import { request } from 'node:http'
 import { userInfo } from 'node:os'
 import { z } from 'zod'
 import { codeOf, hasCode } from '../lib/errno.ts'
-import { request } from '../lib/http.ts'
 import { below } from '../lib/paths.ts'
 import { ACTOR_HEADER } from '../model/audit.ts'
 import { refused, unavailable } from '../model/errors.ts'

@@ -22,7 +22,7 @@ const DEADLINE_MS = 30_000
  */
 const LOGGER = `
 import { createLog } from '${join(import.meta.dirname, '../../src/lib/log.ts')}'
-const log = createLog({ level: 'info', format: 'json' })
+const log = await createLog({ level: 'info', format: 'json' })
 let dropped = 0
 log.onDropped?.((lines) => { dropped += lines })
 let lines = 0

@@ -263,6 +263,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'scripts/test lab': 'it is what runs this',
   'scripts/test unit': 'it is what runs this',
   'npm run lint': '.ci/run does it',
+  'npm run build': 'test/unit/scripts/build.test.ts builds',
   'npm run generate': 'tests compare what it writes with what is there',
   'export PATH=$PWD/node_modules/.bin:$PATH': 'names the packages of a developer',
   'scripts/bench all': 'takes an hour; one of them is run',

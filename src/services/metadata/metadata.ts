@@ -13,12 +13,11 @@
  *   missing, `apply` fails as `unavailable`, and the next pass tries again.
  */
 import { once } from 'node:events'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ServiceSockets } from '../../host/host.ts'
 import { createServiceSockets } from '../../host/sockets/listen.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { createServer } from '../../lib/http.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { createPlaces } from '../../lib/per-source.ts'

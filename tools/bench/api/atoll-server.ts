@@ -38,7 +38,7 @@ const config = configSchema.parse({
     quotas: { networkInterfaces: 1_000_000 },
   },
 })
-const log = createLog({ level: 'info', format: 'json' })
+const log = await createLog({ level: 'info', format: 'json' })
 const metrics = createMetrics()
 const context = {
   ...{ config, clock: systemClock, log, metrics, random: Math.random, randomBytes },
