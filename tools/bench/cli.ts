@@ -17,6 +17,7 @@ import { launch } from './launch.ts'
 import { mending } from './mending.ts'
 import { parts } from './parts.ts'
 import { scale } from './scale.ts'
+import { start } from './start.ts'
 import { storm } from './storm.ts'
 import { traffic } from './traffic.ts'
 import { vpcs } from './vpcs.ts'
@@ -27,6 +28,7 @@ const benchmarks: readonly Benchmark[] = [
   isolation,
   boot,
   footprint,
+  start,
   bus,
   api,
   scale,
