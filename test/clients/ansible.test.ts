@@ -97,10 +97,6 @@ report.excludes(
   'ec2_vpc_nat_gateway',
   'the module always allocates an address for a public gateway; NAT gateways of Atoll have none (docs/vpcs.md)',
 )
-report.excludes(
-  'ec2_ami: state absent with wait',
-  'it waits for an empty list; Atoll says at once that the image does not exist',
-)
 report.excludes('ec2_spot_instance, ec2_vpc_endpoint', 'Atoll has no spot market and no endpoints')
 report.excludes(
   'modules of other services (RDS, Lambda, ELB, S3, Route 53, CloudFormation, …)',

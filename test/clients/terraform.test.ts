@@ -176,10 +176,7 @@ describe.skipIf(!isThere)('Terraform (skipped without terraform and hashicorp/aw
     'aws_vpc_endpoint, aws_egress_only_internet_gateway, aws_vpn_*, aws_ec2_transit_*',
     'Atoll has no endpoints, IPv6 or VPNs',
   )
-  report.excludes(
-    'volume_tags of containers',
-    'they have no volumes, and the provider asks by a filter without values',
-  )
+  report.excludes('volume_tags of containers', 'they have no volumes')
   report.excludes('data.aws_region', 'the provider looks the name up in its own list of regions')
   report.excludes('aws_iam_group and what belongs to it', 'Atoll has no groups of users')
 })
