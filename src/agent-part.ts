@@ -43,6 +43,7 @@ import { counterRooms } from './services/firewall/counters.ts'
 import { createSink } from './services/flow-logs/sinks.ts'
 import { createFlowLogWriter } from './services/flow-logs/writer.ts'
 import { createTracing } from './services/tracing.ts'
+import { type KeepChild, type Serving, serveElsewhere, serveHere } from './serving.ts'
 import { flowLogSettings, hostFiles, surroundingsOf } from './settings.ts'
 import type { Store } from './store/store.ts'
 import { openRunHistory } from './unique-host.ts'
@@ -62,6 +63,11 @@ export interface DaemonSeams {
   readonly random: () => number
   /** Cryptographically random bytes. */
   readonly randomBytes: (bytes: number) => Uint8Array
+  /**
+   * Other parts of the daemon are processes of their own, which `keep` keeps running (null: a
+   * service manager does). Absent: they are in this process.
+   */
+  readonly processes?: { readonly keep: KeepChild | null }
   /** What tests put in front of the daemon's ports, or in their place. */
   readonly ports?: DaemonPorts
 }
@@ -126,7 +132,7 @@ async function openMachine(
   drivers: Drivers,
   { keys: { messages: tokens } }: Pick<Records, 'keys'>,
   parts: AsyncDisposableStack,
-): Promise<Machine> {
+): Promise<Machine & { readonly serving: Serving }> {
   const { config, clock, log, metrics } = context
   const metadataKey = await readSecret(join(config.stateDir, 'metadata.key'), { guards: null })
   const s3Settings = await readS3Settings(config.images.s3)
@@ -137,13 +143,19 @@ async function openMachine(
     sink: createSink(flowLogSettings(config), s3 === null ? null : s3.put, clock),
   })
   parts.defer(() => flowLogs.close())
+  const { processes } = context
+  const serving =
+    processes === undefined
+      ? serveHere({ config, clock, log, metadataKey })
+      : await serveElsewhere({ ...context, metadataKey }, metrics, processes.keep)
   const hostParts = {
-    ...{ ...context, drivers, metadataKey, tokens, rooms: counterRooms(config.metrics), flowLogs },
+    ...{ ...context, drivers, serving, tokens, rooms: counterRooms(config.metrics), flowLogs },
     instanceMemoryMiB: memoryForInstances(config),
   }
   const vpcs = createHostVpcs(hostParts)
   const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
   return {
+    serving,
     drivers: drivers.declarations,
     services: (wake, isLeaseHeld) => createHostServices(hostParts, vpcs, wake, isLeaseHeld),
     watchKernel: (heard) => vpcs.watchKernel(heard),
@@ -241,12 +253,10 @@ export async function startAgentPart(
   const context: AgentContext = { ...member, host, monitors }
   const drivers = await createDrivers(context, seams.environment, ports.drivers)
   parts.defer(() => drivers.close())
-  const running = startMember(
-    context,
-    connection,
-    await openMachine(context, drivers, records, parts),
-    parts,
-  )
+  const { serving, ...forMember } = await openMachine(context, drivers, records, parts)
+  const running = startMember(context, connection, forMember, parts)
+  // Before the agent: what it closes then is served on.
+  parts.defer(() => serving.close())
   const { agent, lease, calls } = running
   answerConsoles(bus, drivers, clock)
   const consoles = openConsoles(context, records, bus, drivers)

@@ -10,20 +10,17 @@ import type { Metrics } from './lib/metrics.ts'
 import { systemRunner } from './lib/runner.ts'
 import type { SecretCipher } from './lib/secret-cipher.ts'
 import type { Ipv4 } from './model/addr.ts'
-import { ec2Architecture } from './model/architecture.ts'
 import type { HostRouting } from './model/host-routing.ts'
 import { NEXT_HOPS_FILE } from './model/names.ts'
 import { poolWith } from './model/pools.ts'
 import type { HostMonitors } from './preconditions.ts'
-import { createDhcp } from './services/dhcp/dhcp.ts'
-import { createDns } from './services/dns/dns.ts'
 import type { CounterRooms } from './services/firewall/counters.ts'
 import { createFirewall } from './services/firewall/firewall.ts'
 import { createFloatingIpFlows, createFloatingIps } from './services/floating-ips.ts'
 import { createFlowLogs } from './services/flow-logs/flow-logs.ts'
 import type { FlowLogOutput } from './services/flow-logs/writer.ts'
 import { createLinks, createRoutesToPeers } from './services/links.ts'
-import { createMetadata } from './services/metadata/metadata.ts'
+import { createRoleCredentials } from './services/metadata/role-credentials.ts'
 import { createNextHops, type NextHopHook } from './services/next-hops.ts'
 import type { HostService } from './services/service.ts'
 import { createStandIns } from './services/stand-ins.ts'
@@ -31,6 +28,7 @@ import { createVolumes } from './services/volumes.ts'
 import { createDivision } from './services/vpcs/division.ts'
 import { createVpcs, type Vpcs } from './services/vpcs/vpcs.ts'
 import { createYielding } from './services/yielded-addresses.ts'
+import type { Serving } from './serving.ts'
 import { firewallSettings, vpcFirewallSettings } from './settings.ts'
 
 /** What the services are made of. */
@@ -42,8 +40,8 @@ export interface HostServicesParts {
   readonly host: Host
   readonly monitors: Pick<HostMonitors, 'services' | 'inVpc'>
   readonly drivers: Pick<Drivers, 'declarations' | 'services' | 'foundLoose'>
-  /** Secret that signs tokens of the metadata service. */
-  readonly metadataKey: Uint8Array
+  /** DHCP, DNS and metadata. */
+  readonly serving: Serving
   /** Seals the credentials of instances' roles. Null or absent: instances get none. */
   readonly tokens?: SecretCipher | null
   readonly rooms: CounterRooms
@@ -61,14 +59,10 @@ function namespaceServices(
   metrics: Metrics,
   network?: number,
 ) {
-  const { config, log, clock, drivers, metadataKey: key, rooms, flowLogs: output } = parts
+  const { config, log, clock, drivers, rooms, flowLogs: output } = parts
   const { instanceMemoryMiB, tokens: cipher = null } = parts
   const { surroundings, read } = sharedSurroundings(host)
-  const { zone } = config.dns
   const mtu = instanceMtuBytes(config)
-  const { region } = config.host
-  const architecture = ec2Architecture(process.arch)
-  const { sockets } = host
   return {
     packets: [
       createFirewall({
@@ -87,18 +81,12 @@ function namespaceServices(
       createFlowLogs({ host, clock, log, metrics, output }),
       ...(network === undefined ? [] : [parts.monitors.inVpc(host, network)]),
     ],
-    answers: [
-      createDhcp({
-        ...{ host, clock, metrics, log },
-        settings: { leaseSeconds: config.dhcp.leaseSeconds, mtu, zone },
-      }),
-      createDns({ settings: config.dns, metrics, log, clock, sockets }),
-      createMetadata({
-        ...{ key, clock, metrics, log, sockets },
-        settings: { zone, region, architecture },
-        roles: { cipher, random: randomBytes },
-      }),
-    ],
+    answers: parts.serving.answers(
+      host,
+      metrics,
+      createRoleCredentials({ cipher, random: randomBytes }),
+      network,
+    ),
     surroundings,
   }
 }
@@ -119,7 +107,14 @@ function sharedSurroundings({ surroundings }: NamespaceHost) {
 /** The namespaces of VPCs. */
 export function createHostVpcs(parts: HostServicesParts): Vpcs {
   return createVpcs({
-    vpcs: parts.host.vpcs,
+    vpcs: {
+      ...parts.host.vpcs,
+      remove: async (network) => {
+        await parts.host.vpcs.remove(network)
+        // Also where an earlier daemon had it served.
+        parts.serving.end(network)
+      },
+    },
     machine: parts.host,
     clock: parts.clock,
     divide: createDivision(parts.instanceMemoryMiB, parts.config.network.nat),
@@ -127,7 +122,11 @@ export function createHostVpcs(parts: HostServicesParts): Vpcs {
     open: (host, network) => {
       const metrics = parts.metrics.share()
       const { packets, answers } = namespaceServices(parts, host, metrics, network)
-      return { packets, answers, end: () => metrics.end() }
+      const end = () => {
+        metrics.end()
+        parts.serving.end(network)
+      }
+      return { packets, answers, end }
     },
   })
 }

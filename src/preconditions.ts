@@ -36,6 +36,7 @@ import {
 } from './model/foreign-rules.ts'
 import { DAEMON_LOCK, isNicLink, isTransitLink } from './model/names.ts'
 import { namedSources } from './model/nat.ts'
+import { isPartProcess } from './parts/children.ts'
 import { wantedFloatingIps } from './plan/floating.ts'
 import { createCollisionWatch } from './services/collisions.ts'
 import {
@@ -130,7 +131,7 @@ export async function requireFreeAddresses(
     floatingIps: [],
   }).filter(({ harmsHost }) => harmsHost)
   const services = [METADATA_ADDRESS, RESOLVER_ADDRESS, gatewayOf(config.network.subnet)]
-  for (const { protocol, port, address, holder } of await readPortHolders(services, process.pid))
+  for (const { protocol, port, address, holder } of await readPortHolders(services, isDaemon))
     harmful.push({
       what: `${holder} has ${protocol} port ${port} at ${address}, and would answer instances in Atoll's place`,
       fix: 'make it listen on its own addresses only, or stop it',
@@ -141,6 +142,11 @@ export async function requireFreeAddresses(
   throw new Error(
     `starting would cut off this host or its instances: ${all}. Fix: ${first.fix}. Nothing was changed.`,
   )
+}
+
+/** Whether a process is this one, or serves instances for this host's daemon. */
+function isDaemon(pid: number): boolean {
+  return pid === process.pid || isPartProcess(pid, 'services')
 }
 
 /** The VPCs of the ledger, or the one of the settings. */

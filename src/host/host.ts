@@ -20,6 +20,7 @@ import type { RouterRoutes } from '../model/router-routes.ts'
 import type { TraceEvent } from '../model/trace.ts'
 import type { GuestPlace, GuestSetup, TapHolder } from './guest-setup.ts'
 import type { FlowFilter } from './network/conntrack.ts'
+import type { ServiceDescriptors } from './sockets/socket-place.ts'
 
 /** A NIC as the kernel needs it. The names of both ends come from `model/names.ts`. */
 export interface NicSpec {
@@ -269,6 +270,8 @@ export interface NamespaceHost {
   bindUdp(link: string, port: number): Promise<LinkSocket>
   /** Of the services at the host's addresses in this namespace. */
   readonly sockets: ServiceSockets
+  /** The same for another process, which cannot make them. */
+  readonly descriptors: ServiceDescriptors
 
   close(): Promise<void>
 }

@@ -40,6 +40,8 @@ export interface Libc {
   bindToDevice(fd: number, link: string): void
   /** bind(2) to an IPv4 address and port. */
   bind(fd: number, address: Ipv4, port: number): void
+  /** listen(2) with this many connections that wait. */
+  listen(fd: number, backlog: number): void
   /** sendmsg(2) of one UDP datagram with IP_PKTINFO (ip(7)), which chooses the source address. */
   sendFrom(fd: number, source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
   /**
@@ -64,6 +66,8 @@ export interface Libc {
    * released with the file's last descriptor.
    */
   lock(fd: number): boolean
+  /** A copy of a descriptor of this process that is closed on exec (fcntl(2), F_DUPFD_CLOEXEC). */
+  duplicate(fd: number): number
   close(fd: number): void
 }
 
@@ -80,6 +84,7 @@ const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_BINDTODEVICE = 25
 const SOCKADDR_IN_BYTES = 16
+const F_DUPFD_CLOEXEC = 1030
 /** sys/file.h */
 const LOCK_EX = 2
 const LOCK_NB = 4
@@ -91,6 +96,8 @@ const RIGHTS = { bytes: 24, length: 20, level: SOL_SOCKET, type: 1 } as const
 export const SO_REUSEADDR = 2
 /** SO_BROADCAST of socket(7). */
 export const SO_BROADCAST = 6
+/** SO_RCVBUFFORCE of socket(7): beyond net.core.rmem_max. */
+export const SO_RCVBUFFORCE = 33
 /**
  * SO_NO_CHECK of asm-generic/socket.h: datagrams are sent without UDP checksum, which is written as
  * 0 (RFC 768).
@@ -117,7 +124,6 @@ export function loadLibc(): Libc {
   )
   const bind = library.func('int bind(int fd, const uint8_t *address, uint32_t length)')
   const close = library.func('int close(int fd)')
-  const flock = library.func('int flock(int fd, int operation)')
   const sendto = library.func(
     'long sendto(int fd, const uint8_t *bytes, size_t length, int flags, const uint8_t *to, uint32_t toLength)',
   )
@@ -182,11 +188,7 @@ export function loadLibc(): Libc {
       }
     },
     ...packetCalls(socket, sendto),
-    lock: (fd) => {
-      if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true
-      if (koffi.errno() === constants.errno.EWOULDBLOCK) return false
-      throw new LibcError('flock', koffi.errno())
-    },
+    ...descriptorCalls(library),
     close: (fd) => {
       checked('close', close(fd))
     },
@@ -214,6 +216,26 @@ function socketAddress(ip: Ipv4, port: number): Buffer {
 }
 
 type KoffiCall = ReturnType<ReturnType<typeof koffi.load>['func']>
+
+/** Calls on descriptors of any kind. */
+function descriptorCalls(
+  library: ReturnType<typeof koffi.load>,
+): Pick<Libc, 'listen' | 'duplicate' | 'lock'> {
+  const listen = library.func('int listen(int fd, int backlog)')
+  const fcntl = library.func('int fcntl(int fd, int command, long argument)')
+  const flock = library.func('int flock(int fd, int operation)')
+  return {
+    listen: (fd, backlog) => {
+      checked('listen', listen(fd, backlog))
+    },
+    duplicate: (fd) => checked('fcntl', fcntl(fd, F_DUPFD_CLOEXEC, 0)),
+    lock: (fd) => {
+      if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true
+      if (koffi.errno() === constants.errno.EWOULDBLOCK) return false
+      throw new LibcError('flock', koffi.errno())
+    },
+  }
+}
 
 /** Calls of packet sockets. */
 function packetCalls(

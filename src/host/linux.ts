@@ -101,8 +101,11 @@ export function createLinuxHost(options: {
   }
 }
 
-/** The descriptor behind a connection. Node has no documented way to ask for it. */
-function descriptorOf(socket: Socket): number {
+/**
+ * The descriptor behind a connection, which Node has no documented way to ask for. Errors:
+ * `unavailable` when it is closed.
+ */
+export function descriptorOf(socket: Socket): number {
   const handle: unknown = Reflect.get(socket, '_handle')
   const fd: unknown =
     typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined

@@ -38,6 +38,7 @@ import { openRulesWatch, type RulesWatch } from './nftables/rules-watch.ts'
 import { openTraceWatch } from './nftables/trace-watch.ts'
 import type { Descriptors } from './sockets/descriptors.ts'
 import { createServiceSockets } from './sockets/listen.ts'
+import { createServiceDescriptors } from './sockets/service-descriptors.ts'
 import { bindUdpToDevice } from './sockets/udp.ts'
 
 /** What the port of one namespace is made of. */
@@ -97,6 +98,7 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
         bindUdpToDevice(libc, inside, link, port),
       ),
     sockets: createServiceSockets(inside, libc),
+    descriptors: createServiceDescriptors(inside, libc),
     close: async () => {
       ip.close()
       rules.close()

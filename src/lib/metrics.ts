@@ -26,6 +26,8 @@ export interface Metrics {
    * function is called. It must not reject.
    */
   beforeRender(read: () => Promise<void>): () => void
+  /** Adds to what is rendered what `read` returns: metrics with other names, as text. */
+  alsoRender(read: () => Promise<string>): void
   /**
    * For one of several parts that declare the same: they count together, and a gauge is the sum of
    * theirs. What is declared through a share is declared through shares only.
@@ -34,7 +36,7 @@ export interface Metrics {
 }
 
 /** The metrics of one such part. */
-interface MetricsShare extends Metrics {
+export interface MetricsShare extends Metrics {
   /** Takes what its gauges say out of the sums. */
   end(): void
 }
@@ -56,6 +58,7 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
     })
   const registers = [registry]
   const readers = new Set<() => Promise<void>>()
+  const others: (() => Promise<string>)[] = []
   const metrics: Omit<Metrics, 'share'> = {
     counter: (name, help, labels = []) =>
       new Counter({ name, help, labelNames: [...labels], registers }),
@@ -65,7 +68,11 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
       new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers }),
     render: async () => {
       await Promise.all([...readers].map((read) => read()))
-      return await registry.metrics()
+      const texts = await Promise.all([registry.metrics(), ...others.map((read) => read())])
+      return texts.join('')
+    },
+    alsoRender: (read) => {
+      others.push(read)
     },
     beforeRender: (read) => {
       readers.add(read)
@@ -109,6 +116,7 @@ function createShares(registry: Registry, metrics: Omit<Metrics, 'share'>): () =
       },
       render: metrics.render,
       beforeRender: metrics.beforeRender,
+      alsoRender: metrics.alsoRender,
       share,
       end: () => {
         for (const end of endings) end()

@@ -235,6 +235,10 @@ export function machineName(home: string): string {
  * follows them.
  */
 export const JAIL_USER = 0x7001_0000
+/** The user of the process of DHCP, DNS and metadata, where no service manager chooses one. */
+export const SERVICES_USER = 0x7001_0001
+/** Sockets of that process, in the runtime directory: for the agent, and for descriptors. */
+export const SERVICES_SOCKETS = ['services.sock', 'services-descriptors.sock'] as const
 
 /** User number of a virtual machine's process. */
 export function machineUser(firstUser: number, instance: InstanceId): number {

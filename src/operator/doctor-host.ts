@@ -14,6 +14,7 @@ import { systemRunner } from '../lib/runner.ts'
 import { gatewayOf, METADATA_ADDRESS, RESOLVER_ADDRESS, resolverOf } from '../model/addr.ts'
 import { findCollisions } from '../model/collisions.ts'
 import { namedSources } from '../model/nat.ts'
+import { isPartProcess } from '../parts/children.ts'
 import { readAdmin } from './admin-client.ts'
 import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
@@ -89,7 +90,8 @@ export async function checkServicePorts({ network, runtimeDir }: Config): Promis
     ...[resolverOf(network.vpc) ?? []].flat(),
   ]
   const pid = Number(await readFile(below(runtimeDir, 'atolld.pid'), 'utf8').catch(() => '0'))
-  const holders = await readPortHolders(services, pid)
+  const ours = (one: number) => one === pid || isPartProcess(one, 'services')
+  const holders = await readPortHolders(services, ours)
   if (holders.length === 0) return ok('ports 53, 67 and 80 are free for DNS, DHCP and metadata')
   const said = holders.map(
     ({ protocol, port, address, holder }) => `${holder} has ${protocol} ${port} at ${address}`,

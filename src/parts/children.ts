@@ -225,6 +225,16 @@ class KeptChild implements Child {
   }
 }
 
+/** Whether a process is this part of a daemon, by its command line. */
+export function isPartProcess(pid: number, part: ChildPart): boolean {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    return words.some((word, index) => word === '--part' && words[index + 1] === part)
+  } catch {
+    return false
+  }
+}
+
 /** How this process was started, with Node's own options. */
 function ownCommand(): readonly string[] {
   const [program = '', main = ''] = process.argv

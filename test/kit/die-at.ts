@@ -44,18 +44,21 @@ function counting(object: object, ...names: readonly string[]): void {
   }
 }
 
-counting(DatabaseSync.prototype, 'exec')
-counting(StatementSync.prototype, 'all', 'run')
-counting(RawNetlinkSocket.prototype, 'send')
-counting(http.ServerResponse.prototype, 'end')
-counting(childProcess, 'spawn')
-counting(fs, 'writeFile', 'rename', 'mkdir', 'rm', 'link', 'open')
+// Not in the processes that the daemon starts, which inherit the option.
+if (!process.argv.includes('--part')) {
+  counting(DatabaseSync.prototype, 'exec')
+  counting(StatementSync.prototype, 'all', 'run')
+  counting(RawNetlinkSocket.prototype, 'send')
+  counting(http.ServerResponse.prototype, 'end')
+  counting(childProcess, 'spawn')
+  counting(fs, 'writeFile', 'rename', 'mkdir', 'rm', 'link', 'open')
 
-const { request } = http
-Reflect.set(http, 'request', (...args: Parameters<typeof request>) => {
-  event()
-  return request(...args)
-    .prependListener('finish', event)
-    .prependListener('response', event)
-})
-syncBuiltinESMExports()
+  const { request } = http
+  Reflect.set(http, 'request', (...args: Parameters<typeof request>) => {
+    event()
+    return request(...args)
+      .prependListener('finish', event)
+      .prependListener('response', event)
+  })
+  syncBuiltinESMExports()
+}

@@ -37,6 +37,7 @@ import {
 import type { RouteWant } from '../../src/model/ways-out.ts'
 import { createHostMonitors } from '../../src/preconditions.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
+import { serveHere } from '../../src/serving.ts'
 import { instance } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
@@ -315,7 +316,7 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
   })
   const parts = {
     ...{ config, host, clock: systemClock, log: silentLog, metrics: createMetrics() },
-    metadataKey: KEY,
+    serving: serveHere({ config, clock: systemClock, log: silentLog, metadataKey: KEY }),
     instanceMemoryMiB: INSTANCE_MEMORY_MIB,
     monitors: { ...createHostMonitors(config, host, systemClock), services: [] },
     // The thread leaves the host's namespace after a pass.

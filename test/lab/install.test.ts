@@ -77,7 +77,7 @@ cat /mnt/ping
 version
 echo "== broken"
 newer 9.9.2
-sed -i "s/^const log = \\|^  const log = /if (config !== null) throw new Error('not today')\\n&/" /mnt/new/9.9.2/src/main.ts
+sed -i "s/^const log = \\|^  const log = /if (config !== null) throw new Error('not today')\\n&/" /mnt/new/9.9.2/src/daemon-process.ts
 ATOLL_START_SECONDS=60 /mnt/new/9.9.2/scripts/install 2>&1 && echo "it started"
 version
 echo "== kept"

@@ -25,6 +25,7 @@ import type { HostWant } from '../../src/model/want.ts'
 import { createHostMonitors } from '../../src/preconditions.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
 import type { HostService, WatchedNamespaces } from '../../src/services/service.ts'
+import { serveHere } from '../../src/serving.ts'
 import { hostFiles } from '../../src/settings.ts'
 import { silentLog } from '../kit/log.ts'
 import { createNetns, eventually, type Netns } from '../kit/netns.ts'
@@ -184,7 +185,8 @@ async function startDaemon(config: Config): Promise<Running> {
     ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log }),
   }
   const hostParts = {
-    ...{ ...context, host, metadataKey: randomBytes(32) },
+    ...{ ...context, host },
+    serving: serveHere({ config, clock, log, metadataKey: randomBytes(32) }),
     monitors: createHostMonitors(config, host, clock),
     drivers: { declarations: [DOCKER], services: () => [], foundLoose: () => undefined },
     instanceMemoryMiB: memoryForInstances(config),

@@ -15,6 +15,7 @@ import { removeGroup } from '../../src/host/processes/groups.ts'
 import { findProcesses, killProcess, machineHomes } from '../../src/host/processes/processes.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { type Credentials, readCredentials } from '../../src/operator/credentials.ts'
+import { endChildren } from '../../src/parts/children.ts'
 import { startDocker, type TestDocker } from './docker.ts'
 import { createNetns, eventually, type Netns, type Ran } from './netns.ts'
 
@@ -80,12 +81,13 @@ export function execute(
 
 /**
  * Creates and starts the cloud. `config` is YAML that is added to its configuration, `reach` its
- * images.reach.
+ * images.reach, `options` are further words of its daemon's command line.
  */
 export async function createCloud(
   label: string,
   config = '',
   reach: readonly string[] = [],
+  options: readonly string[] = [],
 ): Promise<Cloud> {
   const dir = await mkdtemp(join(tmpdir(), `atoll-${label}-`))
   const { netns, outside } = await makeNetwork(label)
@@ -101,7 +103,7 @@ export async function createCloud(
     configFile,
     `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ntls: {directory: ${dir}/tls}\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/state/images], reach: [${reach.join(', ')}]}\n${config}`,
   )
-  const daemon = createDaemon(configFile, logFile)
+  const daemon = createDaemon(configFile, logFile, options)
   await daemon.start()
   const credentials = await readCredentials(join(dir, 'state'))
   const authority = await readFile(join(dir, 'tls/ca.crt'))
@@ -138,6 +140,7 @@ export async function createCloud(
     async destroy() {
       ec2.destroy()
       await daemon.stop('SIGKILL')
+      await endChildren(join(dir, 'run'), systemClock)
       await killMachines(join(dir, 'state'))
       await docker.close()
       leave()
@@ -176,6 +179,7 @@ async function makeNetwork(label: string): Promise<Pick<Cloud, 'netns' | 'outsid
 function createDaemon(
   configFile: string,
   logFile: string,
+  words: readonly string[],
 ): Pick<Cloud, 'daemon' | 'start' | 'stop'> {
   let child: ChildProcess | undefined
   return {
@@ -185,7 +189,7 @@ function createDaemon(
     },
     async start(options = {}) {
       const log = await open(logFile, 'a')
-      child = spawn(join(ROOT, 'bin/atolld'), ['--config', configFile], {
+      child = spawn(join(ROOT, 'bin/atolld'), ['--config', configFile, ...words], {
         stdio: ['ignore', 'ignore', log.fd],
         env: { ...process.env, ...options.env },
         detached: true,

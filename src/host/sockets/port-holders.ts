@@ -22,22 +22,22 @@ const WANTED: ReadonlySet<string> = new Set(['TCP 53', 'UDP 53', 'TCP 80', 'UDP 
 const EVERYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '[::]', '*'])
 
 /**
- * Programs other than process `self`, on all addresses or on one of `services`. Empty if ss is
+ * Programs on all addresses or on one of `services`, without those that are `ours`. Empty if ss is
  * missing.
  */
 export async function readPortHolders(
   services: readonly Ipv4[],
-  self: number,
+  ours: (pid: number) => boolean,
 ): Promise<readonly PortHolder[]> {
   const ss = await systemRunner('ss', ['-H', '-tulnp'], { timeoutMs: TIMEOUT_MS }).catch(() => null)
-  return parsePortHolders(ss?.stdout ?? '', services, self)
+  return parsePortHolders(ss?.stdout ?? '', services, ours)
 }
 
 /** The same from the output of `ss -H -tulnp`. Pure. */
 export function parsePortHolders(
   text: string,
   services: readonly Ipv4[],
-  self: number,
+  ours: (pid: number) => boolean,
 ): readonly PortHolder[] {
   return text.split('\n').flatMap((line) => {
     const [netid, , , , local = '', , users = ''] = line.trim().split(/\s+/)
@@ -45,8 +45,10 @@ export function parsePortHolders(
     const [, address = '', port = ''] = /^(.*):(\d+)$/.exec(local) ?? []
     if (!WANTED.has(`${protocol} ${port}`)) return []
     if (!EVERYWHERE.has(address) && !services.some((service) => service === address)) return []
-    const [, name, pid] = /\(\("([^"]*)",pid=(\d+)/.exec(users) ?? []
-    if (Number(pid) === self) return []
+    // Processes that share a socket are named together.
+    const holders = [...users.matchAll(/\("([^"]*)",pid=(\d+)/g)]
+    if (holders.some((one) => ours(Number(one[2])))) return []
+    const [, name, pid] = holders[0] ?? []
     const holder = name === undefined ? 'a process elsewhere' : `${name} (process ${pid})`
     return [{ protocol, port: Number(port), address, holder }]
   })

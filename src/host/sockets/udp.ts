@@ -5,7 +5,7 @@
  * so that two sockets may have the same port on two devices. The finished descriptor is passed to
  * Node, which then owns it.
  */
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { ipv4 } from '../../model/addr.ts'
 import type { LinkSocket } from '../host.ts'
@@ -25,6 +25,28 @@ export async function bindUdpToDevice(
   link: string,
   port: number,
 ): Promise<LinkSocket> {
+  const fd = openUdpOnDevice(libc, inside, link, port)
+  const socket = createSocket('udp4')
+  const listening = once(socket, 'listening')
+  socket.bind({ fd })
+  await listening
+  return linkSocket(libc, socket, fd)
+}
+
+/** The socket of a bound descriptor, which Node owns. */
+export function linkSocket(libc: Pick<Libc, 'sendFrom'>, socket: Socket, fd: number): LinkSocket {
+  return {
+    socket,
+    sendFrom: (source, bytes, toPort, to) => {
+      // Throws when the socket is closed, because its descriptor may belong to another file by now.
+      socket.address()
+      libc.sendFrom(fd, source, bytes, toPort, to)
+    },
+  }
+}
+
+/** The same as a descriptor, which the caller closes. */
+export function openUdpOnDevice(libc: Libc, inside: Inside, link: string, port: number): number {
   // It belongs to the namespace that it is made in, and can be used from anywhere.
   const fd = inside(() => libc.udpSocket())
   try {
@@ -35,20 +57,9 @@ export async function bindUdpToDevice(
     libc.setSocketFlag(fd, SO_NO_CHECK, 1)
     libc.bindToDevice(fd, link)
     libc.bind(fd, ANY_ADDRESS, port)
+    return fd
   } catch (error) {
     libc.close(fd)
     throw error
-  }
-  const socket = createSocket('udp4')
-  const listening = once(socket, 'listening')
-  socket.bind({ fd })
-  await listening
-  return {
-    socket,
-    sendFrom: (source, bytes, toPort, to) => {
-      // Throws when the socket is closed, because its descriptor may belong to another file by now.
-      socket.address()
-      libc.sendFrom(fd, source, bytes, toPort, to)
-    },
   }
 }

@@ -30,7 +30,7 @@ import { addressesOf, type InstanceWant } from '../../model/want.ts'
 import type { HostService, Pass } from '../service.ts'
 import type { MetadataReply, MetadataRequest } from './answer.ts'
 import { answer, problem, TOKEN_HEADER, TOKEN_TTL_HEADER } from './answer.ts'
-import { type CredentialParts, createRoleCredentials } from './role-credentials.ts'
+import type { RoleCredentials } from './role-documents.ts'
 import { createTokens } from './tokens.ts'
 import type { Directory, TreeSettings } from './tree.ts'
 import { metadataTree } from './tree.ts'
@@ -44,6 +44,8 @@ const MAX_CONNECTIONS_PER_SOURCE = 32
 const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
 const HEADERS_TIMEOUT_MS = 5_000
 const IDLE_TIMEOUT_MS = 10_000
+/** How long a request may take that has begun when the service is closed. */
+const CLOSE_MS = 500
 /**
  * Requests of one instance. EC2 has a similar limit for link-local services (1024 packets a second
  * and interface).
@@ -54,8 +56,8 @@ export interface MetadataParts {
   readonly settings: TreeSettings
   /** The key that signs tokens, at least 16 bytes. It must stay the same across restarts. */
   readonly key: Uint8Array
-  /** What credentials of instances' roles are made with. Absent: instances get none. */
-  readonly roles?: CredentialParts
+  /** The credentials of instances' roles. Absent: instances get none. */
+  readonly roles?: RoleCredentials
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
@@ -75,11 +77,10 @@ interface Caller {
 
 /** The metadata service. */
 export function createMetadata(parts: MetadataParts): HostService {
-  const { settings, clock, metrics } = parts
+  const { settings, clock, metrics, roles } = parts
   const log = parts.log.child({ service: 'metadata' })
   const { listen = USUAL_PLACE, sockets = createServiceSockets() } = parts
   const tokens = createTokens(parts.key)
-  const roles = parts.roles && createRoleCredentials(parts.roles)
   const requests = metrics.counter('atoll_metadata_requests_total', 'Metadata requests by status', [
     'status',
   ])
@@ -114,6 +115,7 @@ export function createMetadata(parts: MetadataParts): HostService {
     try {
       const result = reply(incoming)
       requests.inc({ status: String(result.status) })
+      if (!server.listening) outgoing.shouldKeepAlive = false
       send(outgoing, result, incoming.method === 'HEAD')
     } catch (error) {
       // Nothing that a guest sends may end the daemon, even if we have a bug.
@@ -147,14 +149,18 @@ export function createMetadata(parts: MetadataParts): HostService {
       return []
     },
     isDue: () => !server.listening,
-    async close() {
-      if (!server.listening) return
-      const ended = once(server, 'close')
-      server.close()
-      server.closeAllConnections()
-      await ended
-    },
+    close: () => closeServer(server, clock),
   }
+}
+
+/** Answers requests that have begun, for a moment. Idle connections are closed at once. */
+async function closeServer(server: Server, clock: Pick<Clock, 'after'>): Promise<void> {
+  if (!server.listening) return
+  const ended = once(server, 'close')
+  server.close()
+  const stop = clock.after(CLOSE_MS, () => server.closeAllConnections())
+  await ended
+  stop()
 }
 
 /**

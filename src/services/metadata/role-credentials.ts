@@ -9,38 +9,20 @@
  */
 import type { InstanceId } from '../../model/ids.ts'
 import { isoSeconds } from '../../model/iso-time.ts'
-import type { ProfileRoleWant, ProfileWant } from '../../model/profile-want.ts'
+import type { ProfileRoleWant } from '../../model/profile-want.ts'
 import {
   newSession,
   type TemporaryCredentials,
   type TokenCipher,
 } from '../../model/session-token.ts'
 import type { InstanceWant } from '../../model/want.ts'
+import { documentsOf, type RoleCredentials } from './role-documents.ts'
 
 /** What credentials are made with. */
 export interface CredentialParts {
   /** Null: the hosts share no secret, and instances get no credentials. */
   readonly cipher: TokenCipher | null
   readonly random: (bytes: number) => Uint8Array
-}
-
-/** The documents below `iam/` of one instance. */
-export interface RoleDocuments {
-  /** `iam/info`. */
-  info(nowMs: number): object
-  /** The name of the role, and its credentials. Null: there are none. */
-  readonly role: {
-    readonly name: string
-    credentials(nowMs: number): object
-  } | null
-}
-
-/** What instances of this host get. */
-export interface RoleCredentials {
-  /** The documents of an instance with a profile. Undefined without one. */
-  of(instance: InstanceWant): RoleDocuments | undefined
-  /** Forgets the credentials of all other instances. */
-  keep(instances: readonly InstanceWant[]): void
 }
 
 /** How long they are valid. EC2's are for about six hours. */
@@ -83,29 +65,17 @@ export function createRoleCredentials({ cipher, random }: CredentialParts): Role
   }
 
   return {
-    of(instance) {
-      const { profile } = instance
-      if (profile === undefined) return undefined
-      const { role } = profile
-      const info = (nowMs: number) => infoOf(profile, nowMs)
-      if (role === undefined || cipher === null) return { info, role: null }
-      const credentials = (nowMs: number) =>
-        role.isTrusting
-          ? credentialsOf(current(cipher, instance, role, nowMs))
-          : notTrusting(role, nowMs)
-      return { info, role: { name: role.name, credentials } }
-    },
+    of: (instance) =>
+      documentsOf(
+        instance,
+        cipher === null
+          ? null
+          : (role, nowMs) => credentialsOf(current(cipher, instance, role, nowMs)),
+      ),
     keep(instances) {
       const there = new Map(instances.map(({ id, profile }) => [id, profile?.role?.id]))
       for (const [id, { role }] of made) if (there.get(id) !== role) made.delete(id)
     },
-  }
-}
-
-function infoOf({ arn, id }: ProfileWant, nowMs: number): object {
-  return {
-    ...{ Code: 'Success', LastUpdated: isoSeconds(nowMs) },
-    ...{ InstanceProfileArn: arn, InstanceProfileId: id },
   }
 }
 
@@ -114,14 +84,5 @@ function credentialsOf({ id, secret, token, atMs }: Made): object {
     ...{ Code: 'Success', LastUpdated: isoSeconds(atMs), Type: 'AWS-HMAC' },
     ...{ AccessKeyId: id, SecretAccessKey: secret, Token: token },
     Expiration: isoSeconds(atMs + VALID_MS),
-  }
-}
-
-/** As EC2 says it. */
-function notTrusting({ name }: ProfileRoleWant, nowMs: number): object {
-  return {
-    Code: 'AssumeRoleUnauthorizedAccess',
-    Message: `EC2 cannot assume the role ${name}. Please see documentation at https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html#troubleshoot_iam-ec2_errors-info-doc.`,
-    LastUpdated: isoSeconds(nowMs),
   }
 }

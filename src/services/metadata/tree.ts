@@ -10,7 +10,7 @@ import { formatCidr } from '../../model/addr.ts'
 import { ipHostLabel, publicHostLabel } from '../../model/hostname.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import { addressesOf, floatingIpsOf, type InstanceWant, type NicWant } from '../../model/want.ts'
-import type { RoleCredentials, RoleDocuments } from './role-credentials.ts'
+import type { RoleCredentials, RoleDocuments } from './role-documents.ts'
 
 /** What the documents contain besides the instance itself. */
 export interface TreeSettings {

@@ -21,6 +21,7 @@ import { createSecretCipher } from '../../../src/lib/secret-cipher.ts'
 import { ipv4 } from '../../../src/model/addr.ts'
 import { wantFor } from '../../../src/plan/want.ts'
 import { createMetadata } from '../../../src/services/metadata/metadata.ts'
+import { createRoleCredentials } from '../../../src/services/metadata/role-credentials.ts'
 import type { HostService } from '../../../src/services/service.ts'
 import { withoutReplica } from '../../../src/store/replica-reads.ts'
 import { passWith } from '../../../tools/kit/instance.ts'
@@ -53,7 +54,7 @@ beforeAll(async () => {
   metadata = createMetadata({
     settings: { zone: 'atoll.internal', region: 'atoll', architecture: 'x86_64' },
     key: new Uint8Array(32).fill(1),
-    roles: { cipher, random: randomBytes },
+    roles: createRoleCredentials({ cipher, random: randomBytes }),
     clock: systemClock,
     metrics: createMetrics(),
     log: silentLog,

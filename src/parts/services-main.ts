@@ -1,0 +1,74 @@
+/**
+ * The process of DHCP, DNS and metadata: `atolld --part services`.
+ *
+ * It inherits its sockets as descriptors 3 and 4, as from systemd (sd_listen_fds(3)): a stream
+ * socket that the agent connects to, and a datagram socket that descriptors come by. Started as
+ * root, it gives that up before it reads a byte from anybody. SIGTERM and SIGHUP end it in order.
+ */
+import { fstatSync } from 'node:fs'
+import { loadLibc } from '../host/libc.ts'
+import { loadPassing } from '../host/sockets/passing.ts'
+import { startingClock, systemClock } from '../lib/clock.ts'
+import { inTime } from '../lib/deadline.ts'
+import { createLog, type ProcessLog } from '../lib/log.ts'
+import { createMetrics } from '../lib/metrics.ts'
+import { SERVICES_USER } from '../model/names.ts'
+import { buildName } from './services-build.ts'
+import { startServicesServer } from './services-server.ts'
+
+const CONTROL = 3
+const INBOX = 4
+/** How long it serves on while the next process starts. Both read the same sockets. */
+const HANDOVER_MS = 1_000
+/** What is under way takes less, unless somebody wants it to take long. */
+const RETIRE_MS = 2_000
+
+/** Runs until a signal or the agent ends it. Errors: its sockets are missing. */
+export async function runServices(): Promise<void> {
+  for (const fd of [CONTROL, INBOX])
+    if (!isSocket(fd))
+      throw new Error(
+        'the sockets of this part are missing: atolld without --part starts it, or the socket unit of systemd',
+      )
+  const retire = Promise.withResolvers<string>()
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.on(signal, () => retire.resolve(signal))
+  let log: ProcessLog = await createLog({ level: 'info', format: 'auto' })
+  process.once('exit', () => log.flush())
+  const libc = loadLibc()
+  const passing = loadPassing()
+  giveUpRoot()
+  const clock = systemClock
+  const server = startServicesServer({
+    ...{ libc, passing, control: CONTROL, inbox: INBOX, clock },
+    build: buildName(),
+    metrics: createMetrics(),
+    openLog: async (settings) => {
+      log = await createLog(settings)
+      return log.child({ part: 'services' })
+    },
+    onRetire: () => retire.resolve('agent'),
+  })
+  log.info({ pid: process.pid }, 'DHCP, DNS and metadata wait for the agent')
+  const why = await retire.promise
+  server.announceEnd()
+  log.info({ part: 'services', why }, 'DHCP, DNS and metadata are handed to the next process')
+  await startingClock.sleep(HANDOVER_MS)
+  await inTime(startingClock, RETIRE_MS, server.close())
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket()
+  } catch {
+    return false
+  }
+}
+
+/** All threads, and for good: with the user the kernel takes the capabilities (capabilities(7)). */
+function giveUpRoot(): void {
+  if (process.getuid?.() !== 0) return
+  process.setgroups?.([])
+  process.setgid?.(SERVICES_USER)
+  process.setuid?.(SERVICES_USER)
+}

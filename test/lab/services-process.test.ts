@@ -1,0 +1,171 @@
+/**
+ * DHCP, DNS and metadata as a process of their own: what the death of that process, of the agent,
+ * and their restarts cost clients that ask all the time.
+ */
+import { createSocket } from 'node:dgram'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type _InstanceType,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  waitUntilInstanceRunning,
+} from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cloud, createCloud, isHealthyDaemon } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { isLong } from '../long-files.ts'
+
+const ROUNDS = isLong ? 20 : 2
+/** A query is lost when it is not answered by then. */
+const ANSWER_MS = 5_000
+const ASK_EVERY_MS = 10
+
+let cloud: Cloud
+let instance: string
+
+beforeAll(async () => {
+  cloud = await createCloud('svc', '', [], ['--processes'])
+  const { ImageId } = await cloud.ec2.send(
+    new RegisterImageCommand({ Name: 'sample', ImageLocation: 'docker://atoll-sample:latest' }),
+  )
+  const { Instances = [] } = await cloud.ec2.send(
+    new RunInstancesCommand({
+      ...{ ImageId, InstanceType: 'at1.nano' as _InstanceType, MinCount: 1, MaxCount: 1 },
+      MetadataOptions: { HttpTokens: 'optional' },
+    }),
+  )
+  instance = Instances[0]?.InstanceId ?? ''
+  await waitUntilInstanceRunning(
+    { client: cloud.ec2, maxWaitTime: 60, minDelay: 1, maxDelay: 1 },
+    { InstanceIds: [instance] },
+  )
+}, 120_000)
+
+afterAll(() => cloud.destroy())
+
+/** A query for the instance's name (RFC 1035). */
+function query(id: number): Buffer {
+  const header = Buffer.from([id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+  const name = `${instance}.atoll.internal`.split('.')
+  const labels = name.map((label) =>
+    Buffer.concat([Buffer.from([label.length]), Buffer.from(label)]),
+  )
+  return Buffer.concat([header, ...labels, Buffer.from([0, 0, 1, 0, 1])])
+}
+
+interface Asked {
+  readonly asked: number
+  readonly lost: number
+  readonly longestMs: number
+}
+
+/** Asks DNS all the time while `work` runs. */
+async function whileAsking(work: () => Promise<void>): Promise<Asked> {
+  const socket = createSocket('udp4').bind(0)
+  const waiting = new Map<number, number>()
+  let [asked, longestMs] = [0, 0]
+  socket.on('message', (reply) => {
+    const id = reply.readUInt16BE(0)
+    longestMs = Math.max(longestMs, performance.now() - (waiting.get(id) ?? performance.now()))
+    waiting.delete(id)
+  })
+  const timer = setInterval(() => {
+    const id = asked++ & 0xffff
+    waiting.set(id, performance.now())
+    socket.send(query(id), 53, '172.31.0.1')
+  }, ASK_EVERY_MS)
+  await work()
+  clearInterval(timer)
+  await eventually('all are answered', () => waiting.size === 0, ANSWER_MS).catch(() => undefined)
+  socket.close()
+  return { asked, lost: waiting.size, longestMs: Math.round(longestMs) }
+}
+
+/** Asks for metadata all the time, inside the instance, until it is told to stop. */
+const METADATA_LOAD = `rm -f /tmp/stop; good=0; bad=0
+while [ ! -e /tmp/stop ]; do
+  if [ "$(wget -q -O - http://169.254.169.254/latest/meta-data/instance-id)" = "$0" ]; then good=$((good + 1)); else bad=$((bad + 1)); fi
+done
+echo "$good $bad"`
+
+async function whileReadingMetadata(work: () => Promise<void>): Promise<string> {
+  const load = cloud.inside(instance, ['sh', '-c', METADATA_LOAD, instance])
+  await work()
+  await cloud.inside(instance, ['touch', '/tmp/stop'])
+  return (await load).stdout.trim()
+}
+
+async function servicesPid(): Promise<number> {
+  return Number((await readFile(join(cloud.dir, 'run/services.pid'), 'utf8')).split(' ')[0])
+}
+
+async function isServing(): Promise<boolean> {
+  return (await (await fetch('http://127.0.0.1:9773/metrics')).text()).includes('atoll_dns_queries')
+}
+
+/** Each kills or stops something, and brings it back. */
+const DISTURBANCES: Readonly<Record<string, { readonly mostMs: number; do(): Promise<void> }>> = {
+  'the death of the agent': {
+    mostMs: 200,
+    do: async () => {
+      await cloud.stop('SIGKILL')
+      await delay(200)
+      await cloud.start()
+    },
+  },
+  'a stopped agent': {
+    mostMs: 200,
+    do: async () => {
+      cloud.daemon().kill('SIGSTOP')
+      await delay(1_000)
+      cloud.daemon().kill('SIGCONT')
+      await eventually('it is healthy', isHealthyDaemon)
+    },
+  },
+  'the death of the process of services': {
+    mostMs: 2_000,
+    do: async () => {
+      const pid = await servicesPid()
+      process.kill(pid, 'SIGKILL')
+      await eventually('another one runs', async () => (await servicesPid()) !== pid)
+      await eventually('it serves', isServing)
+    },
+  },
+  'a restart of the process of services': {
+    mostMs: 1_000,
+    do: async () => {
+      const pid = await servicesPid()
+      process.kill(pid, 'SIGHUP')
+      await eventually('another one runs', async () => (await servicesPid()) !== pid)
+      await eventually('it serves', isServing)
+    },
+  },
+}
+
+describe.each(Object.entries(DISTURBANCES))('%s', (_name, { mostMs, do: disturb }) => {
+  it('loses no query and no request', async () => {
+    let metadata = ''
+    const dns = await whileAsking(async () => {
+      metadata = await whileReadingMetadata(async () => {
+        for (let round = 0; round < ROUNDS; round += 1) {
+          await disturb()
+          await delay(300)
+        }
+      })
+    })
+    expect(dns.lost).toBe(0)
+    expect(metadata).toMatch(/^\d+ 0$/)
+    expect(dns.longestMs).toBeLessThan(mostMs)
+  }, 300_000)
+})
+
+it('a hung process of services is replaced within seconds', async () => {
+  const pid = await servicesPid()
+  process.kill(pid, 'SIGSTOP')
+  await eventually('another one runs', async () => (await servicesPid()) !== pid)
+  await eventually('it serves', isServing)
+  const { lost } = await whileAsking(() => delay(200))
+  expect(lost).toBe(0)
+})
