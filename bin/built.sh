@@ -16,7 +16,7 @@ if ! [ -x "$node" ]; then
 fi
 built=$root/dist
 if ! [ -e "$built/$program.cjs" ]; then
-  key=$(cd "$root" && find src scripts/build.ts package.json package-lock.json -type f -exec sha256sum {} + | sort | sha256sum | cut -c 1-32)
+  key=$(cd "$root" && find src scripts/build.ts scripts/sbom.ts package.json package-lock.json -type f -exec sha256sum {} + | sort | sha256sum | cut -c 1-32)
   built=$root/dist/$key
   if ! [ -e "$built" ] && { [ -w "$root/dist" ] || [ -w "$root" ]; }; then
     NODE_OPTIONS='' "$node" "$root/scripts/build.ts" "$built" || true

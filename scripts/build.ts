@@ -13,6 +13,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -20,6 +21,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
+import { billOfMaterials } from './sbom.ts'
 
 const ROOT = dirname(import.meta.dirname)
 
@@ -35,6 +37,9 @@ const LOADED_LATER = ['@aws-sdk/client-s3', 'amqplib', 'mysql2', 'pino-pretty', 
 
 /** Native addons. They stay packages. */
 const ADDONS = ['koffi', 'netlink']
+
+/** The packages that are needed beside the programs. */
+const BESIDE = [...ADDONS, `@koromix/koffi-linux-${process.arch}`, 'node-gyp-build', 'node']
 
 /** Addons that ws can use. It notices that they are not there. */
 const ABSENT_ADDONS = ['bufferutil', 'utf-8-validate']
@@ -131,17 +136,22 @@ const options = {
 
 async function makePrograms(directory: string): Promise<void> {
   const later = LOADED_LATER.map((name) => [fileOf(name), name] as const)
-  const { warnings, outputFiles } = await build({
+  const { warnings, outputFiles, metafile } = await build({
     ...options,
     entryPoints: { ...PROGRAMS, ...Object.fromEntries(later) },
     // Wherever they are written to, the maps name the sources alike.
     outdir: 'dist',
     write: false,
+    metafile: true,
   })
   for (const { path, contents } of outputFiles)
     writeFileSync(join(directory, basename(path)), contents)
   for (const { text, location } of warnings)
     process.stderr.write(`build: ${location?.file ?? ''}: ${text}\n`)
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs))
+  const files = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file)
+  const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'))
+  writeFileSync(join(directory, 'sbom.cdx.json'), billOfMaterials(lock, files, BESIDE))
   for (const script of SCRIPTS) copyFileSync(join(ROOT, script), join(directory, basename(script)))
 }
 

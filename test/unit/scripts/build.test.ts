@@ -48,7 +48,8 @@ function makeCheckout(path: string): void {
   for (const name of ['package.json', 'package-lock.json', 'bin'])
     cpSync(join(ROOT, name), join(path, name), { recursive: true })
   mkdirSync(join(path, 'scripts'))
-  cpSync(join(ROOT, 'scripts/build.ts'), join(path, 'scripts/build.ts'))
+  for (const name of ['build.ts', 'sbom.ts'])
+    cpSync(join(ROOT, 'scripts', name), join(path, 'scripts', name))
 }
 
 /** The packages of a small checkout: those that a program loads later are small, too. */
