@@ -31,6 +31,7 @@ import { failingServices } from './failing-services.ts'
 import { createGates, type Gates, parallelGroups } from './gates.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
+import { overtakeLedger } from './overtake.ts'
 import { createPlanner, type Planner } from './planner.ts'
 import { createRecordsReader, type RecordsReader, unreadableElsewhere } from './reader.ts'
 import { oneAtATime, type RepairParts, startRepairLoop } from './repair.ts'
@@ -139,6 +140,7 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
 class HostAgent {
   readonly #parts: AgentParts
   readonly #settings: AgentSettings
+  readonly #wake: () => void
   readonly #host: HostName
   readonly #self: HostSelf
   readonly #reader: RecordsReader
@@ -164,9 +166,10 @@ class HostAgent {
   constructor(parts: AgentParts, settings: AgentSettings, wake: () => void) {
     this.#parts = parts
     this.#settings = settings
+    this.#wake = wake
     this.#gates = createGates(parts.clock, wake)
-    this.#host = settings.host
     const { host: name, identity, run } = settings
+    this.#host = name
     this.#self = { name, identity, ...(run === undefined ? {} : { run }) }
     this.#reader = createRecordsReader(parts.store, settings.host, parts.clock)
     this.#planner = createPlanner(settings.host)
@@ -186,11 +189,8 @@ class HostAgent {
   status(): AgentStatus {
     const storeMs = this.#reader.storeMs()
     return {
-      passes: this.#passes,
-      lastPassAt: this.#lastPassAt,
-      source: this.#source,
-      generation: this.#generation,
-      recordsTrouble: this.#recordsTrouble,
+      ...{ passes: this.#passes, lastPassAt: this.#lastPassAt, source: this.#source },
+      ...{ generation: this.#generation, recordsTrouble: this.#recordsTrouble },
       failing: failingServices(this.#failing, this.#parts.services),
       failingSince: Object.fromEntries(this.#failingSince),
       clockAheadMs: storeMs === null ? null : Math.round(this.#parts.clock.now() - storeMs),
@@ -260,6 +260,8 @@ class HostAgent {
       if (this.#source === 'ledger') log.info({ host: this.#host }, 'records available again')
       this.#source = 'records'
       const want = await ledger.accept(newest)
+      if (want.local.generation > newest.local.generation)
+        if (await overtakeLedger(this.#parts, want.local)) this.#wake()
       this.#generation = want.local.generation
       return want
     } catch (error) {

@@ -11,7 +11,7 @@ import { z } from 'zod'
 import { assertNever } from '../../model/errors.ts'
 import { type AccountId, type HostName, parseId, type VpcId } from '../../model/ids.ts'
 import type { PeerHost } from '../../model/records.ts'
-import type { Scope } from '../scope.ts'
+import { ofHost, type Scope } from '../scope.ts'
 import { account, count, host, id } from './columns.ts'
 import { advancedBy, type HostTables, PEERS } from './host.ts'
 import { inParts } from './in-parts.ts'
@@ -130,6 +130,23 @@ export const generations = noun({
     async takeTurn(account: AccountId): Promise<void> {
       await advanceRows(session, [{ scope: `${TURN}${account}`, host: NO_HOST }])
     },
+    /** Advances the generation of a host beyond this one. `newer`: it is beyond it already. */
+    async overtakeGeneration(host: HostName, known: number): Promise<'done' | 'newer'> {
+      const { numUpdatedRows } = await session.db
+        .updateTable('hosts')
+        .where('name', '=', host)
+        .where('generation', '<=', known)
+        .set({
+          // This one first, because MariaDB sets columns one after another.
+          scopedGeneration: sql<number>`scopedGeneration + ${known + 1} - generation`,
+          generation: known + 1,
+          changedAtMs: session.nowMs,
+        })
+        .executeTakeFirstOrThrow()
+      if (numUpdatedRows !== 1n) return 'newer'
+      session.advances.add(host)
+      return 'done'
+    },
     /**
      * Deletes those of VPCs that are no more, and have not changed for so long: a host may read for
      * some time what has just been deleted.
@@ -146,8 +163,12 @@ export const generations = noun({
         .execute()
     },
   }),
-  touches: { takeTurn: nobody, deleteGenerationsOfGoneVpcs: nobody },
-  inCopy: { takeTurn: null, deleteGenerationsOfGoneVpcs: null },
+  touches: {
+    takeTurn: nobody,
+    overtakeGeneration: (_session, host) => [ofHost(host)],
+    deleteGenerationsOfGoneVpcs: nobody,
+  },
+  inCopy: { takeTurn: null, overtakeGeneration: null, deleteGenerationsOfGoneVpcs: null },
 })
 
 /**

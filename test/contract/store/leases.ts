@@ -149,6 +149,22 @@ export function describeLeases(begin: () => Promise<StoreFixture>): void {
       expect(await generation()).toBe(from + 1)
     })
 
+    it('a generation is advanced beyond another one, once, and never back', async () => {
+      const generation = async () =>
+        (await fixture.peer.read((tx) => tx.peerHosts([given.HOST])))[0]?.generation ?? 0
+      const overtake = (known: number) =>
+        fixture.store.change((tx) => tx.overtakeGeneration(given.HOST, known))
+      const from = await generation()
+      expect(await overtake(from - 1)).toBe('newer')
+      expect([await overtake(from + 7), await overtake(from + 7)]).toEqual(['done', 'newer'])
+      expect(await generation()).toBe(from + 8)
+      // By the scopes of a daemon of today.
+      const { older } = await fixture.peer.read((tx) =>
+        tx.changedScopes(0, { host: given.OTHER_HOST, vpcs: [] }),
+      )
+      expect(older).toEqual([])
+    })
+
     it('a forgotten host is not listed, gets no lease, and starts from the beginning when it announces itself', async () => {
       await fixture.store.change((tx) => tx.setHostState(given.HOST, 'forgotten'))
       expect(await live()).toEqual([])
