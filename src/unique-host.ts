@@ -8,7 +8,7 @@ import { findDuplicateHost } from './agent/duplicate-check.ts'
 import type { HostRuntimeSettings } from './agent/host-runtime.ts'
 import { type RunHistory, startRun } from './agent/run-history.ts'
 import type { Config } from './config.ts'
-import { startingClock } from './lib/clock.ts'
+import { type Clock, startingClock } from './lib/clock.ts'
 import type { HostName } from './model/ids.ts'
 import type { Store } from './store/store.ts'
 
@@ -57,12 +57,14 @@ export async function requireUniqueHost(
   runs: RunHistory | null,
   store: Store,
   settings: HostRuntimeSettings,
+  // Nothing else keeps the process alive yet.
+  clock: Clock = startingClock,
 ): Promise<UniqueHost> {
   const { promise: found, reject } = Promise.withResolvers<never>()
   // Nobody may be waiting for it any more.
   found.catch(() => undefined)
   if (runs === null) return { settings: {}, found }
-  const duplicate = await findDuplicateHost({ store, clock: startingClock }, settings)
+  const duplicate = await findDuplicateHost({ store, clock }, settings)
   if (duplicate?.kind === 'twin') await runs.rememberDuplicate()
   if (duplicate !== null) throw duplicateHostError(config, runs, duplicate.kind, duplicate.by)
   return {

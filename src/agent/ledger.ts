@@ -24,8 +24,20 @@ import { ledgerSchema } from './ledger-schema.ts'
 export interface LedgerSettings {
   /** Absolute path. Its directory must exist. */
   readonly file: string
+  /** What keeps the text. The file, unless given. */
+  readonly disk?: LedgerDisk
   readonly clock: Pick<Clock, 'monotonic'>
   readonly log: Log
+}
+
+/** Keeps the text of a ledger. */
+export interface LedgerDisk {
+  /** The text; null when there is none. */
+  read(): Promise<string | null>
+  /** Puts a text in the place of the one before. It is on disk on return. */
+  replace(text: string): Promise<void>
+  /** Moves a damaged text aside, and returns where. */
+  setAside(): Promise<string>
 }
 
 export interface Ledger {
@@ -77,6 +89,7 @@ export function newerWant(known: HostWant | null, fresh: HostWant): HostWant {
 
 class FileLedger {
   readonly #file: string
+  readonly #disk: LedgerDisk
   readonly #log: Log
   readonly #clock: LedgerSettings['clock']
   /** Undefined until the file has been read. */
@@ -87,8 +100,9 @@ class FileLedger {
   /** The last want that was passed to `accept`. */
   #accepted: HostWant | undefined
 
-  constructor({ file, clock, log }: LedgerSettings) {
+  constructor({ file, disk = fileDisk(file), clock, log }: LedgerSettings) {
     this.#file = file
+    this.#disk = disk
     this.#clock = clock
     this.#log = log
   }
@@ -136,22 +150,18 @@ class FileLedger {
   }
 
   async #read(): Promise<HostWant | null> {
-    let text: string
-    try {
-      text = await readFile(this.#file, 'utf8')
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return null
+    const text = await this.#disk.read().catch((error: unknown) => {
       throw unavailable('the ledger cannot be read', error)
-    }
+    })
+    if (text === null) return null
     const want = parseLedger(text)
     if (want === null) await this.#setAside()
     return want
   }
 
   async #setAside(): Promise<void> {
-    const kept = `${this.#file}.damaged`
     try {
-      await rename(this.#file, kept)
+      const kept = await this.#disk.setAside()
       this.#log.error({ file: this.#file, kept }, 'ledger is damaged and was set aside')
     } catch (error) {
       this.#log.error({ file: this.#file, error }, 'ledger is damaged and could not be set aside')
@@ -160,7 +170,7 @@ class FileLedger {
 
   async #write(want: HostWant): Promise<void> {
     try {
-      await writeDurably(this.#file, `${JSON.stringify({ format: FORMAT, want })}\n`)
+      await this.#disk.replace(`${JSON.stringify({ format: FORMAT, want })}\n`)
       this.#onDisk = want
       this.#onDiskSinceMs = this.#clock.monotonic()
     } catch (error) {
@@ -184,8 +194,25 @@ export function parseLedger(text: string): HostWant | null {
   return parsed.success && parsed.data.format === FORMAT ? parsed.data.want : null
 }
 
-/** Returns when the file and its directory entry are on disk. */
-async function writeDurably(file: string, text: string): Promise<void> {
-  await replaceFile(file, text, FILE_MODE)
-  await syncPath(dirname(file))
+function fileDisk(file: string): LedgerDisk {
+  return {
+    async read() {
+      try {
+        return await readFile(file, 'utf8')
+      } catch (error) {
+        if (hasCode(error, 'ENOENT')) return null
+        throw error
+      }
+    },
+    async replace(text) {
+      await replaceFile(file, text, FILE_MODE)
+      // The directory entry, too.
+      await syncPath(dirname(file))
+    },
+    async setAside() {
+      const kept = `${file}.damaged`
+      await rename(file, kept)
+      return kept
+    },
+  }
 }
