@@ -17,7 +17,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/*.test.ts', 'test/unit/**/*.test.ts'],
+          include: ['test/*.test.ts', 'test/unit/**/*.test.ts', 'test/sim/**/*.test.ts'],
           maxWorkers: WORKERS,
           // Far beyond what a test needs: on a loaded machine 5 s are not much.
           testTimeout: 30_000,

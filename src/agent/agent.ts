@@ -173,14 +173,13 @@ class HostAgent {
     this.#self = { name, identity, ...(run === undefined ? {} : { run }) }
     this.#reader = createRecordsReader(parts.store, settings.host, parts.clock)
     this.#planner = createPlanner(settings.host)
-    const { metrics } = parts
-    this.#passSeconds = metrics.histogram('atoll_agent_pass_seconds', 'Duration of a pass')
-    this.#failures = metrics.counter(
+    this.#passSeconds = parts.metrics.histogram('atoll_agent_pass_seconds', 'Duration of a pass')
+    this.#failures = parts.metrics.counter(
       'atoll_agent_service_failures_total',
       'Times that a service could not be applied',
       ['service'],
     )
-    this.#storeUp = metrics.gauge(
+    this.#storeUp = parts.metrics.gauge(
       'atoll_agent_records_reachable',
       '1 when the last pass read the records',
     )

@@ -31,7 +31,7 @@ export interface LedgerSettings {
 }
 
 /** Keeps the text of a ledger. */
-export interface LedgerDisk {
+interface LedgerDisk {
   /** The text; null when there is none. */
   read(): Promise<string | null>
   /** Puts a text in the place of the one before. It is on disk on return. */

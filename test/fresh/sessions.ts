@@ -268,6 +268,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'export PATH=$PWD/node_modules/.bin:$PATH': 'names the packages of a developer',
   'scripts/bench all': 'takes an hour; one of them is run',
   'scripts/drill all': 'takes half an hour; one of them is run',
+  'scripts/sim --seeds 200': 'test/sim runs the same',
   'scripts/drill reach': 'takes five minutes; another drill is run',
   'scripts/drill rule-latency': 'measures for two minutes; another drill is run',
   'docker …': "another tool's command, which is spoken of",

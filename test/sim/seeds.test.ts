@@ -1,0 +1,46 @@
+/**
+ * Whole clouds in which much goes wrong (`tools/sim/`). A night of `scripts/sim --seeds 10000`
+ * looks at many more.
+ */
+import { beforeAll, expect, it } from 'vitest'
+import { runSeeds, seedsFrom } from '../../tools/sim/run.ts'
+import { scenarioOf } from '../../tools/sim/scenario.ts'
+import { commandOf, shrink } from '../../tools/sim/shrink.ts'
+import { makeTemplate } from '../../tools/sim/template.ts'
+import { simulate } from '../../tools/sim/world.ts'
+import { isLong } from '../long-files.ts'
+
+const SHORT = { lengthMs: 10_000 }
+/** In the long run as many as on a machine of one's own take half a minute. */
+const SEEDS = isLong ? 200 : 12
+const MANY_HOSTS = isLong ? 24 : 8
+
+let image: Uint8Array
+beforeAll(async () => {
+  image = await makeTemplate()
+})
+
+it('clouds keep what they promise, and recover', { timeout: 300_000 }, async () => {
+  const failure = await runSeeds(seedsFrom(1, SEEDS), SHORT, { image })
+  if (failure === null) return
+  const small = await shrink(failure, { image })
+  expect.fail(`${small.outcome.violation?.message}\nagain: ${commandOf(small)} --trace`)
+})
+
+it('many hosts do so, too', { timeout: 120_000 }, async () => {
+  const outcome = await simulate(scenarioOf(7, { hosts: MANY_HOSTS, lengthMs: 8_000 }), { image })
+  expect(outcome.violation).toBeNull()
+  expect(outcome.commits).toBeGreaterThan(100)
+})
+
+it('a seed always does the same, to the last byte', async () => {
+  const scenario = scenarioOf(3, SHORT)
+  const lines: string[][] = [[], []]
+  const outcomes = [
+    await simulate(scenario, { image, told: (line) => lines[0]?.push(line) }),
+    await simulate(scenario, { image, told: (line) => lines[1]?.push(line) }),
+  ]
+  expect(lines[0]).toEqual(lines[1])
+  expect(outcomes[0]).toEqual(outcomes[1])
+  expect((await simulate(scenarioOf(4, SHORT), { image })).hash).not.toBe(outcomes[0]?.hash)
+})
