@@ -7,7 +7,7 @@
 import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
-import { type Ipv4, ipv4ToBytes } from '../model/addr.ts'
+import { type Ipv4, ipv4ToBytes, ipv4ToNumber } from '../model/addr.ts'
 
 /** A failed call. `code` is the errno's name, e.g. `EPERM`. */
 class LibcError extends Error {
@@ -88,6 +88,14 @@ const F_DUPFD_CLOEXEC = 1030
 /** sys/file.h */
 const LOCK_EX = 2
 const LOCK_NB = 4
+/** Fields of struct msghdr (recvmsg(2)) and struct iovec, on x86-64 and 64-bit ARM. */
+const MSGHDR = {
+  ...{ bytes: 56, name: 0, nameLength: 8, pieces: 16, pieceCount: 24 },
+  ...{ control: 32, controlLength: 40 },
+} as const
+const IOVEC = { bytes: 16, length: 8 } as const
+/** IPv4 has no longer ones. */
+const MAX_DATAGRAM_BYTES = 65_507
 /** struct cmsghdr with a struct in_pktinfo behind it (ip(7)), on 64-bit machines. */
 const PACKET_INFO = { bytes: 32, length: 28, type: 8, source: 20 } as const
 /** The same with one descriptor behind it (cmsg(3)). */
@@ -143,10 +151,10 @@ export function loadLibc(): Libc {
     checked('setsockopt', setsockopt(fd, SOL_SOCKET, name, value, value.length))
   }
 
-  const sendMessage = (fd: number, bytes: Uint8Array, control: Buffer, name: Buffer | null) => {
+  const sendControl = (fd: number, bytes: Uint8Array, control: Buffer) => {
     const header = {
-      name,
-      nameLength: name?.length ?? 0,
+      name: null,
+      nameLength: 0,
       pieces: [{ base: bytes, length: bytes.length }],
       pieceCount: 1,
       control,
@@ -174,9 +182,8 @@ export function loadLibc(): Libc {
       const address = socketAddress(ip, port)
       checked('bind', bind(fd, address, address.length))
     },
-    sendFrom: (fd, source, bytes, port, to) =>
-      sendMessage(fd, bytes, packetInfo(source), socketAddress(to, port)),
-    sendDescriptor: (fd, bytes, passed) => sendMessage(fd, bytes, rights(passed), null),
+    sendFrom: datagramSender(library),
+    sendDescriptor: (fd, bytes, passed) => sendControl(fd, bytes, rights(passed)),
     sendToPath: (path, bytes) => {
       const address = pathAddress(path)
       const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC
@@ -264,13 +271,36 @@ function broadcastAddress(index: number, protocol: number): Buffer {
   return address
 }
 
-/** The zeros in the buffer mean level IPPROTO_IP and link 0. */
-function packetInfo(source: Ipv4): Buffer {
+/**
+ * `sendFrom`. Its structures are laid out once: koffi takes longer to make them from objects than
+ * the kernel takes to send a datagram.
+ */
+function datagramSender(library: ReturnType<typeof koffi.load>): Libc['sendFrom'] {
+  const sendmsg = library.func('long sendmsg(int, const void *, int)')
+  const header = Buffer.alloc(MSGHDR.bytes)
+  const piece = Buffer.alloc(IOVEC.bytes)
+  const name = Buffer.alloc(SOCKADDR_IN_BYTES)
+  const data = Buffer.alloc(MAX_DATAGRAM_BYTES)
+  // The zeros mean level IPPROTO_IP and link 0.
   const control = Buffer.alloc(PACKET_INFO.bytes)
-  control.set(new Uint8Array(BigUint64Array.of(BigInt(PACKET_INFO.length)).buffer))
-  control.set(new Uint8Array(Int32Array.of(PACKET_INFO.type).buffer), 12)
-  control.set(ipv4ToBytes(source), PACKET_INFO.source)
-  return control
+  header.writeBigUInt64LE(koffi.address(name), MSGHDR.name)
+  header.writeUInt32LE(name.length, MSGHDR.nameLength)
+  header.writeBigUInt64LE(koffi.address(piece), MSGHDR.pieces)
+  header.writeUInt32LE(1, MSGHDR.pieceCount)
+  header.writeBigUInt64LE(koffi.address(control), MSGHDR.control)
+  header.writeUInt32LE(control.length, MSGHDR.controlLength)
+  piece.writeBigUInt64LE(koffi.address(data))
+  control.writeUInt32LE(PACKET_INFO.length)
+  control.writeUInt32LE(PACKET_INFO.type, 12)
+  name.writeUInt16LE(AF_INET)
+  return (fd, source, bytes, port, to) => {
+    data.set(bytes)
+    piece.writeUInt32LE(bytes.length, IOVEC.length)
+    control.writeUInt32BE(ipv4ToNumber(source), PACKET_INFO.source)
+    name.writeUInt16BE(port, 2)
+    name.writeUInt32BE(ipv4ToNumber(to), 4)
+    checked('sendmsg', sendmsg(fd, header, 0))
+  }
 }
 
 function rights(fd: number): Buffer {
