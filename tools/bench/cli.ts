@@ -15,6 +15,7 @@ import { footprint } from './footprint.ts'
 import { isolation } from './isolation.ts'
 import { launch } from './launch.ts'
 import { mending } from './mending.ts'
+import { metadata } from './metadata.ts'
 import { parts } from './parts.ts'
 import { scale } from './scale.ts'
 import { start } from './start.ts'
@@ -37,6 +38,7 @@ const benchmarks: readonly Benchmark[] = [
   parts,
   dns,
   dhcp,
+  metadata,
   traffic,
   vpcs,
 ]

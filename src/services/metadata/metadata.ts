@@ -21,7 +21,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { createPlaces } from '../../lib/per-source.ts'
-import type { TokenBucket } from '../../lib/token-bucket.ts'
+import type { BucketLimits, TokenBucket } from '../../lib/token-bucket.ts'
 import { createTokenBucket } from '../../lib/token-bucket.ts'
 import { type Ipv4, METADATA_ADDRESS } from '../../model/addr.ts'
 import { unavailable } from '../../model/errors.ts'
@@ -58,6 +58,8 @@ export interface MetadataParts {
   readonly key: Uint8Array
   /** The credentials of instances' roles. Absent: instances get none. */
   readonly roles?: RoleCredentials
+  /** Requests of one instance, for benchmarks. */
+  readonly limits?: BucketLimits
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
@@ -77,7 +79,7 @@ interface Caller {
 
 /** The metadata service. */
 export function createMetadata(parts: MetadataParts): HostService {
-  const { settings, clock, metrics, roles } = parts
+  const { settings, clock, metrics, roles, limits = REQUEST_LIMITS } = parts
   const log = parts.log.child({ service: 'metadata' })
   const { listen = USUAL_PLACE, sockets = createServiceSockets() } = parts
   const tokens = createTokens(parts.key)
@@ -144,7 +146,7 @@ export function createMetadata(parts: MetadataParts): HostService {
     passesGates: true,
     async apply(pass: Pass) {
       roles?.keep(pass.want.local.instances)
-      callers = callersOf(pass.want.local.instances, callers, clock.monotonic())
+      callers = callersOf(pass.want.local.instances, callers, limits, clock.monotonic())
       if (!server.listening) await startListening(server, sockets, listen)
       return []
     },
@@ -187,13 +189,14 @@ function createAdmission(
 function callersOf(
   instances: readonly InstanceWant[],
   before: ReadonlyMap<string, Caller>,
+  limits: BucketLimits,
   nowMs: number,
 ): ReadonlyMap<string, Caller> {
   const entries = instances.flatMap((instance) =>
     instance.nics.flatMap(addressesOf).map((ip): [string, Caller] => {
       const old = before.get(ip)
       const requests =
-        old?.instance.id === instance.id ? old.requests : createTokenBucket(REQUEST_LIMITS, nowMs)
+        old?.instance.id === instance.id ? old.requests : createTokenBucket(limits, nowMs)
       return [ip, { instance, requests, tree: undefined }]
     }),
   )
