@@ -121,20 +121,31 @@ test('a set that somebody empties is neither a negative nor a huge record', asyn
   expect(sum).toBeLessThanOrEqual(6)
 })
 
-test.each(['../../etc', '/etc', 'a/../../b', '..', 'a//b', 'x'.repeat(300)])(
+/** Writes a line of a group below `inner`. */
+async function writeInner(group: string): Promise<void> {
+  const log = { ...LOG, destination: { kind: 'files', group } } as const
+  const limits = { fileBytes: 1e6, totalBytes: 1e8, accountBytes: 1e8, buckets: null }
+  const directory = join(logs.directory, 'inner')
+  const sink = createSink({ directory, ...limits }, null, { monotonic: () => 0 })
+  const { signal } = new AbortController()
+  const batch = { log, at: 0, nics: [{ owner: OWNER, lines: ['line'] }] }
+  for (const piece of piecesOf(batch, 'atoll-1')) await sink(piece, signal)
+}
+
+test.each(['../../etc', '//etc', '/', 'a/../../b', '..', 'a//b', 'x'.repeat(300)])(
   'a group called %s, whoever wrote it to the records, leads to no other place',
   async (group) => {
-    const log = { ...LOG, destination: { kind: 'files', group } } as const
-    const limits = { fileBytes: 1e6, totalBytes: 1e8, accountBytes: 1e8, buckets: null }
-    const directory = join(logs.directory, 'inner')
-    const sink = createSink({ directory, ...limits }, null, { monotonic: () => 0 })
-    const { signal } = new AbortController()
-    const batch = { log, at: 0, nics: [{ owner: OWNER, lines: ['line'] }] }
-    for (const piece of piecesOf(batch, 'atoll-1'))
-      await expect(sink(piece, signal)).rejects.toThrow('not a file name')
+    await expect(writeInner(group)).rejects.toThrow('not a file name')
     expect(await readdir(logs.directory)).not.toContain('etc')
   },
 )
+
+test('a group that begins with a slash is below the directory, too', async () => {
+  await writeInner('/etc')
+  expect(await readdir(logs.directory)).not.toContain('etc')
+  const written = await readdir(join(logs.directory, 'inner'), { recursive: true })
+  expect(written.filter((name) => name.split('/').includes('etc'))).not.toEqual([])
+})
 
 test('a group that is called like the file of another account’s interface is in nobody’s way', async () => {
   const limits = { fileBytes: 1e6, totalBytes: 1e8, accountBytes: 1e8, buckets: null }
