@@ -147,7 +147,7 @@ async function openMachine(
   const serving =
     processes === undefined
       ? serveHere({ config, clock, log, metadataKey })
-      : await serveElsewhere({ ...context, metadataKey }, metrics, processes.keep)
+      : serveElsewhere({ ...context, metadataKey }, metrics, processes.keep)
   const hostParts = {
     ...{ ...context, drivers, serving, tokens, rooms: counterRooms(config.metrics), flowLogs },
     instanceMemoryMiB: memoryForInstances(config),

@@ -1,7 +1,7 @@
 /**
  * The process of the daemon: its command line, its log, its signals and its exit code (`main.ts`).
- * With `--processes` it starts DHCP, DNS and metadata as a process of their own, and ends that when
- * it is asked to stop.
+ * It starts DHCP, DNS and metadata as a process of their own, and ends that when it is asked to
+ * stop. With `--part agent` a service manager does both.
  */
 import { resolve } from 'node:path'
 import { Command, Option } from 'commander'
@@ -74,7 +74,7 @@ function tellServiceManager(
 async function runDaemon(
   config: Config,
   configFile: string,
-  apart: 'none' | 'children' | 'managed',
+  others: 'children' | 'managed',
 ): Promise<void> {
   const log = await createLog(config.log)
   // Files are made with an explicit mode. A stricter umask would hide a guest's entry script from
@@ -87,15 +87,15 @@ async function runDaemon(
   await using parts = new AsyncDisposableStack()
   const random = { random: systemRandom, randomBytes: systemRandomBytes }
   const children: Child[] = []
-  const keep: KeepChild = async (spec) => {
+  const keep: KeepChild = (spec) => {
     const { runtimeDir } = config
-    const child = await keepChild({ runtimeDir, configFile, clock, log }, spec)
+    const child = keepChild({ runtimeDir, configFile, clock, log }, spec)
     children.push(child)
     return child
   }
   const seams = {
     ...{ config, environment, log, metrics, clock, ...random },
-    ...(apart === 'none' ? {} : { processes: { keep: apart === 'children' ? keep : null } }),
+    processes: { keep: others === 'children' ? keep : null },
   }
   const daemon = parts.use(await startDaemon(seams))
   parts.defer(tellServiceManager(daemon.agent, clock, environment))
@@ -127,10 +127,6 @@ function readCommandLine() {
         'run one part of the daemon only; a service manager runs the others',
       ).choices(['agent', 'services']),
     )
-    .option(
-      '--processes',
-      'run DHCP, DNS and metadata in a process of their own, which outlives it',
-    )
     .option('--check-config', 'report every problem of the configuration and exit')
     .option('--print-config', 'print the whole configuration with defaults and exit')
     .allowExcessArguments(false)
@@ -138,7 +134,6 @@ function readCommandLine() {
   return program.parse().opts<{
     config?: string
     part?: string
-    processes?: boolean
     checkConfig?: boolean
     printConfig?: boolean
   }>()
@@ -150,7 +145,6 @@ export async function runProcess(): Promise<void> {
     const {
       config: named = readEnvironment().configFile,
       part,
-      processes,
       checkConfig,
       printConfig: print,
     } = readCommandLine()
@@ -158,12 +152,7 @@ export async function runProcess(): Promise<void> {
     const config = loadConfig(file, { required: named !== undefined })
     if (print === true) process.stdout.write(printConfig(config))
     else if (checkConfig === true) process.stdout.write('Configuration OK.\n')
-    else
-      await runDaemon(
-        config,
-        resolve(file),
-        part === 'agent' ? 'managed' : processes === true ? 'children' : 'none',
-      )
+    else await runDaemon(config, resolve(file), part === 'agent' ? 'managed' : 'children')
     process.exit(0)
   } catch (error) {
     process.stderr.write(`atolld: ${explain(error)}\n`)

@@ -51,7 +51,7 @@ export interface Serving {
 }
 
 /** Keeps a part of the daemon running as a process. */
-export type KeepChild = (spec: ChildSpec) => Promise<Child>
+export type KeepChild = (spec: ChildSpec) => Child
 
 /** They are served by this process. */
 export function serveHere(parts: ServingParts): Serving {
@@ -69,11 +69,11 @@ export function serveHere(parts: ServingParts): Serving {
  * They are served by another process, which `keep` keeps running; null: a service manager does. It
  * goes on after `close`.
  */
-export async function serveElsewhere(
+export function serveElsewhere(
   parts: ServingParts & { readonly randomBytes: (bytes: number) => Uint8Array },
   metrics: Metrics,
   keep: KeepChild | null,
-): Promise<Serving> {
+): Serving {
   const { config, clock, log, randomBytes, metadataKey } = parts
   const [libc, descriptors, passing] = [loadLibc(), loadDescriptors(), loadPassing()]
   const inspector = loadSocketInspector()
@@ -86,7 +86,7 @@ export async function serveElsewhere(
     const files = [descriptors.listenUnix(controlPath), passing.listen(inboxPath)]
     return { files, close: () => files.forEach(descriptors.close) }
   }
-  const child = (await keep?.({ part: 'services', inherit, through: WITH_FEW_RIGHTS })) ?? null
+  const child = keep?.({ part: 'services', inherit, through: WITH_FEW_RIGHTS }) ?? null
   const link = new ServicesLink({
     ...{ controlPath, inboxPath, clock, log, build: buildName() },
     settings: {

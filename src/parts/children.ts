@@ -9,8 +9,8 @@
  * - One that ends is started again at once. One that keeps ending is started at a limited rate.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { rm, writeFile } from 'node:fs/promises'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { below } from '../lib/paths.ts'
@@ -71,13 +71,10 @@ interface Known {
   readonly startTime: string
 }
 
-/**
- * Keeps a part running: adopts the process of an earlier daemon, or starts one. Errors:
- * `unavailable` when the file of its process cannot be written.
- */
-export async function keepChild(parts: ChildrenParts, spec: ChildSpec): Promise<Child> {
+/** Keeps a part running: adopts the process of an earlier daemon, or starts one. */
+export function keepChild(parts: ChildrenParts, spec: ChildSpec): Child {
   const child = new KeptChild(parts, spec)
-  await child.begin()
+  child.begin()
   return child
 }
 
@@ -105,7 +102,6 @@ class KeptChild implements Child {
   #known: Known | null = null
   #isEnding = false
   #stopLooking = () => {}
-  #writing: Promise<void> = Promise.resolve()
 
   constructor(parts: ChildrenParts, spec: ChildSpec) {
     this.#parts = parts
@@ -113,7 +109,7 @@ class KeptChild implements Child {
     this.#starts = createTokenBucket(START_LIMITS, parts.clock.monotonic())
   }
 
-  async begin(): Promise<void> {
+  begin(): void {
     const { runtimeDir, log } = this.#parts
     const { part } = this.#spec
     const known = readKnown(runtimeDir, part)
@@ -124,7 +120,6 @@ class KeptChild implements Child {
       return
     }
     this.#start()
-    await this.#writing
   }
 
   pid(): number | null {
@@ -150,7 +145,6 @@ class KeptChild implements Child {
   async end(): Promise<void> {
     this.#isEnding = true
     this.#stopLooking()
-    await this.#writing
     const { runtimeDir, clock } = this.#parts
     if (this.#known !== null) await endProcess(this.#known, clock)
     this.#known = null
@@ -203,13 +197,15 @@ class KeptChild implements Child {
     }
   }
 
+  /** At once: a daemon that dies before it is written leaves a process that nobody finds. */
   #write({ pid, startTime }: Known): void {
     const { runtimeDir, log } = this.#parts
     const { part } = this.#spec
-    this.#writing = writeFile(fileOf(runtimeDir, part), `${pid} ${startTime}\n`).catch(
-      (error: unknown) =>
-        log.error({ part, error }, 'the next daemon will not find this part of it'),
-    )
+    try {
+      writeFileSync(fileOf(runtimeDir, part), `${pid} ${startTime}\n`)
+    } catch (error) {
+      log.error({ part, error }, 'the next daemon will not find this part of it')
+    }
   }
 
   #ended(): void {

@@ -269,6 +269,8 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'scripts/bench all': 'takes an hour; one of them is run',
   'scripts/drill all': 'takes half an hour; one of them is run',
   'scripts/sim --seeds 200': 'test/sim runs the same',
+  'atolld --config FILE --part services': 'the daemon starts it',
+  'atolld --config FILE --part agent': 'for a service manager that starts the other part',
   'scripts/drill reach': 'takes five minutes; another drill is run',
   'scripts/drill rule-latency': 'measures for two minutes; another drill is run',
   'docker …': "another tool's command, which is spoken of",

@@ -26,7 +26,7 @@ let cloud: Cloud
 let instance: string
 
 beforeAll(async () => {
-  cloud = await createCloud('svc', '', [], ['--processes'])
+  cloud = await createCloud('svc')
   const { ImageId } = await cloud.ec2.send(
     new RegisterImageCommand({ Name: 'sample', ImageLocation: 'docker://atoll-sample:latest' }),
   )

@@ -98,7 +98,7 @@ export const agentKill: Drill = {
   name: 'agent-kill',
   about: 'atolld is killed (SIGKILL) again and again, on random hosts, during many launches',
   answer:
-    'Running instances go on, because links, routes, rules and containers belong to the kernel and to Docker. DHCP, DNS and metadata of that host pause until the daemon has started again. The next daemon does what was accepted, once.',
+    'Running instances go on, because links, routes, rules and containers belong to the kernel and to Docker. DHCP, DNS and metadata are answered by a process of their own. The next daemon does what was accepted, once.',
   holdsApi: false,
   async run(context) {
     const { fault, healed, figure, note, progress } = context

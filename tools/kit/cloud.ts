@@ -81,13 +81,12 @@ export function execute(
 
 /**
  * Creates and starts the cloud. `config` is YAML that is added to its configuration, `reach` its
- * images.reach, `options` are further words of its daemon's command line.
+ * images.reach.
  */
 export async function createCloud(
   label: string,
   config = '',
   reach: readonly string[] = [],
-  options: readonly string[] = [],
 ): Promise<Cloud> {
   const dir = await mkdtemp(join(tmpdir(), `atoll-${label}-`))
   const { netns, outside } = await makeNetwork(label)
@@ -103,7 +102,7 @@ export async function createCloud(
     configFile,
     `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ntls: {directory: ${dir}/tls}\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/state/images], reach: [${reach.join(', ')}]}\n${config}`,
   )
-  const daemon = createDaemon(configFile, logFile, options)
+  const daemon = createDaemon(configFile, logFile)
   await daemon.start()
   const credentials = await readCredentials(join(dir, 'state'))
   const authority = await readFile(join(dir, 'tls/ca.crt'))
@@ -179,7 +178,6 @@ async function makeNetwork(label: string): Promise<Pick<Cloud, 'netns' | 'outsid
 function createDaemon(
   configFile: string,
   logFile: string,
-  words: readonly string[],
 ): Pick<Cloud, 'daemon' | 'start' | 'stop'> {
   let child: ChildProcess | undefined
   return {
@@ -189,7 +187,7 @@ function createDaemon(
     },
     async start(options = {}) {
       const log = await open(logFile, 'a')
-      child = spawn(join(ROOT, 'bin/atolld'), ['--config', configFile, ...words], {
+      child = spawn(join(ROOT, 'bin/atolld'), ['--config', configFile], {
         stdio: ['ignore', 'ignore', log.fd],
         env: { ...process.env, ...options.env },
         detached: true,

@@ -28,7 +28,7 @@ async function begin(script = 'exec sleep 600'): Promise<Child> {
     ...{ runtimeDir, configFile: '/tmp/atoll.yaml', clock: systemClock, log: silentLog },
     command: ['/bin/sh', '-c', script, 'sh'],
   }
-  const child = await keepChild(parts, { part: 'services' })
+  const child = keepChild(parts, { part: 'services' })
   begun.push(child)
   return child
 }
