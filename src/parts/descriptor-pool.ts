@@ -58,7 +58,10 @@ export class DescriptorPool {
       const known = this.#held.get(id)
       const fd = this.#unnamed.get(id) ?? known?.fd
       if (fd === undefined || this.#held.size >= MAX_SOCKETS) missing += 1
-      else this.#held.set(id, { fd, namespace, place })
+      else {
+        this.#dropOthers(id, namespace, place)
+        this.#held.set(id, { fd, namespace, place })
+      }
       if (known !== undefined && known.fd !== fd) this.#libc.close(known.fd)
       this.#unnamed.delete(id)
     }
@@ -73,6 +76,22 @@ export class DescriptorPool {
       if (held !== undefined) this.#libc.close(held.fd)
       this.#held.delete(id)
     }
+  }
+
+  /**
+   * Of two sockets at one place the newer counts: the link was made again while there was no agent,
+   * and the next one does not know of the older.
+   */
+  #dropOthers(id: number, namespace: NamespaceName, place: SocketPlace): void {
+    const others = [...this.#held].filter(
+      ([other, held]) =>
+        other !== id &&
+        held.namespace === namespace &&
+        held.place.kind === place.kind &&
+        held.place.port === place.port &&
+        whereOf(held.place) === whereOf(place),
+    )
+    this.drop(others.map(([other]) => other))
   }
 
   dropNamespace(namespace: NamespaceName): void {
@@ -119,11 +138,10 @@ export class DescriptorPool {
   #copy(namespace: NamespaceName, kind: SocketPlace['kind'], at: string, port: number): number {
     for (const held of this.#held.values()) {
       const { place } = held
-      const where = place.kind === 'link' ? place.link : place.address
       if (
         held.namespace === namespace &&
         place.kind === kind &&
-        where === at &&
+        whereOf(place) === at &&
         place.port === port
       )
         return this.#libc.duplicate(held.fd)
@@ -143,4 +161,9 @@ export class DescriptorPool {
       one = this.#passing.receive(this.#inbox)
     }
   }
+}
+
+/** The name of its link, or its address. */
+function whereOf(place: SocketPlace): string {
+  return place.kind === 'link' ? place.link : place.address
 }
