@@ -18,7 +18,7 @@ import { addUsage } from './cli-usage.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig } from './config-file.ts'
 import { certificateFiles } from './lib/certificates.ts'
-import { systemClock } from './lib/clock.ts'
+import { startingClock } from './lib/clock.ts'
 import { messageOf } from './model/errors.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 import { attachConsole, consoleTicket } from './operator/console.ts'
@@ -167,7 +167,7 @@ function addTeardown(program: Command): void {
       const { namespaceDirectory } = await import('./host/network/vpc-namespaces.ts')
       const config = configuration(program)
       const names = namespaceDirectory(config.runtimeDir)
-      const { done, problems } = await teardown(config, DRIVER_TEARDOWNS, names, systemClock)
+      const { done, problems } = await teardown(config, DRIVER_TEARDOWNS, names, startingClock)
       for (const line of [...done, ...(await withdrawn(config)), ...problems]) print(line)
       if (problems.length > 0) process.exitCode = 1
     })

@@ -11,7 +11,7 @@ import { type Config, DEFAULT_CONFIG_FILE, type Environment, readEnvironment } f
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
 import { startDaemon } from './daemon.ts'
 import { createServiceManager } from './host/sockets/service-manager.ts'
-import { type Clock, systemClock } from './lib/clock.ts'
+import { type Clock, startingClock, systemClock } from './lib/clock.ts'
 import { createLog, type ProcessLog } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { systemRandom, systemRandomBytes } from './lib/random.ts'
@@ -105,7 +105,7 @@ async function runDaemon(
   log.info({ host: config.host.name, signal }, 'atolld stops; instances keep running')
   // After the agent, which would otherwise start them again.
   await parts.disposeAsync()
-  await Promise.all(children.map((child) => child.end()))
+  await Promise.all(children.map((child) => child.end(startingClock)))
 }
 
 /** Resolves with the first signal that asks the daemon to stop. */

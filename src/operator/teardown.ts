@@ -31,7 +31,8 @@ export interface Removal {
 /**
  * Ends what a dead daemon has left running, removes every driver's instances and images, then
  * namespaces of VPCs (their names are in `namespaceDirectory`), links, routes and rules, then
- * instance files. Errors: `refused` while the daemon runs.
+ * instance files. The waits of `clock` have to keep the process alive. Errors: `refused` while the
+ * daemon runs.
  */
 export async function teardown(
   config: Config,

@@ -51,8 +51,11 @@ export interface Child {
   kill(): void
   /** Starts another one at once. The one before ends by itself. */
   succeed(): void
-  /** Ends it: SIGTERM, and after a time SIGKILL. It is not started again. */
-  end(): Promise<void>
+  /**
+   * Ends it: SIGTERM, and after a time SIGKILL. It is not started again. The waits of `clock` have
+   * to keep this process alive: nothing else may.
+   */
+  end(clock: Clock): Promise<void>
 }
 
 export interface ChildrenParts {
@@ -80,7 +83,7 @@ export function keepChild(parts: ChildrenParts, spec: ChildSpec): Child {
 
 /**
  * Ends the parts that a daemon of this runtime directory has left behind. Returns the names of
- * those that ran. May be repeated.
+ * those that ran. May be repeated. The waits of `clock` have to keep this process alive.
  */
 export async function endChildren(runtimeDir: string, clock: Clock): Promise<readonly ChildPart[]> {
   const ended: ChildPart[] = []
@@ -142,10 +145,10 @@ class KeptChild implements Child {
     this.#start()
   }
 
-  async end(): Promise<void> {
+  async end(clock: Clock): Promise<void> {
     this.#isEnding = true
     this.#stopLooking()
-    const { runtimeDir, clock } = this.#parts
+    const { runtimeDir } = this.#parts
     if (this.#known !== null) await endProcess(this.#known, clock)
     this.#known = null
     await rm(fileOf(runtimeDir, this.#spec.part), { force: true })

@@ -18,7 +18,7 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  for (const child of begun) await child.end()
+  for (const child of begun) await child.end(systemClock)
   await endChildren(runtimeDir, systemClock)
   rmSync(runtimeDir, { recursive: true })
 })
