@@ -13,14 +13,14 @@ import { ledSubnets, wayToRouter } from '../../src/plan/router-routes.ts'
 import { numbered } from './records.ts'
 import { TEST_GATEWAY, testInstance } from './testbed.ts'
 
-/** The first has 172.31.0.8 to .11, the second .12 to .15. */
+/** No subnet is smaller: the number of its routing table follows from its range. */
 const SPLIT_SUBNETS = [
-  { id: numbered('subnet', 1), cidr: cidr('172.31.0.8/30') },
-  { id: numbered('subnet', 2), cidr: cidr('172.31.0.12/30') },
+  { id: numbered('subnet', 1), cidr: cidr('172.31.0.0/28') },
+  { id: numbered('subnet', 2), cidr: cidr('172.31.0.16/28') },
 ] as const
 
 /** The instance that routes may lead to. It is in the second subnet. */
-export const ROUTER = testInstance(13, [3])
+export const ROUTER = testInstance(23, [3])
 const [routerNic] = ROUTER.nics as [NicWant]
 const TO_ROUTER: WayOut = { kind: 'nic', nic: routerNic.id, ip: routerNic.ip }
 
@@ -69,7 +69,7 @@ const anyAcl: fc.Arbitrary<readonly AclRule[]> = fc
         '0.0.0.0/0',
         '0.0.0.0/0',
         '172.31.0.11/32',
-        '172.31.0.12/30',
+        '172.31.0.16/28',
         '198.51.100.0/24',
       ),
     ),

@@ -31,7 +31,7 @@ const ROUNDS = 12
 const ROUTING_ROUNDS = 5
 const FROM_ALL: RuleMatch = { ...ALL_OUT, egress: false }
 const OPEN_TO_ALL = Object.fromEntries([1, 2, 3].map((group) => [group, [ALL_OUT, FROM_ALL]]))
-const GUESTS = [testInstance(11, [1]), testInstance(12, [1, 2]), ROUTER]
+const GUESTS = [testInstance(11, [1]), testInstance(22, [1, 2]), ROUTER]
 const AT_ROUTER = 2
 const ADDRESSES = GUESTS.flatMap(({ nics }) => nics.map(({ ip }) => ip))
 
