@@ -11,6 +11,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { statFields } from '../host/processes/stat.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { below } from '../lib/paths.ts'
@@ -257,9 +258,7 @@ function readKnown(runtimeDir: string, part: ChildPart): Known | null {
 /** In clock ticks since boot (proc_pid_stat(5), field 22). Null: there is no such process. */
 function startTimeOf(pid: number): string | null {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The fields follow the program's name, which may contain any character.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'utf8'))
     return /^[ZX]/.test(fields[0] ?? '') ? null : (fields[19] ?? null)
   } catch {
     return null

@@ -14,13 +14,13 @@ import {
 import { type Cloud, withCloud } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
 import type { Benchmark, BenchResult } from './figures.ts'
+import { processorSeconds } from './processor-time.ts'
 
 const INSTANCES = 50
 const IDLE_SECONDS = 60
 /** V8 returns memory some seconds after a burst of work. */
 const SETTLE_SECONDS = 15
 const QUIET_DEADLINE_MS = 180_000
-const TICKS_PER_SECOND = 100
 const MOST_MB = 170
 const MOST_CPU_PERCENT = 0.5
 const KIBIBYTE = 1024
@@ -157,12 +157,6 @@ async function pssMB(pid: number): Promise<number> {
 
 /** Processor time that they have used. */
 async function cpuSeconds(processes: readonly DaemonProcess[]): Promise<number> {
-  let seconds = 0
-  for (const { pid } of processes) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-    // The command name may contain spaces. It ends at the last parenthesis.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    seconds += (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-  }
-  return seconds
+  const used = await Promise.all(processes.map(({ pid }) => processorSeconds(pid)))
+  return used.reduce((sum, one) => sum + one, 0)
 }

@@ -10,6 +10,7 @@ import { createInternetGateway } from '../../src/api/actions/create-internet-gat
 import { createRoute } from '../../src/api/actions/create-route.ts'
 import { describeRouteTables } from '../../src/api/actions/describe-route-tables.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
+import { statFields } from '../../src/host/processes/stat.ts'
 import { MIB } from '../../src/model/sizes.ts'
 import type { HostWant } from '../../src/model/want.ts'
 import { createNetns, eventually, type Netns } from '../kit/netns.ts'
@@ -105,8 +106,7 @@ async function measure(host: VpcHost, size: number): Promise<Row> {
 /** Milliseconds of a processor that this process and programs that it has started have used. */
 function usedCpu(): number {
   const { user, system } = process.cpuUsage()
-  const stat = readFileSync('/proc/self/stat', 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const fields = statFields(readFileSync('/proc/self/stat', 'utf8'))
   return (user + system) / 1000 + ((Number(fields[13]) + Number(fields[14])) * 1000) / TICKS
 }
 

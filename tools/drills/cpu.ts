@@ -1,6 +1,7 @@
 /** Processor time of the daemons, as the kernel counts it. */
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { statFields } from '../../src/host/processes/stat.ts'
 import type { Lab } from '../lab/lab.ts'
 import { rootOf } from './host-state.ts'
 
@@ -24,7 +25,7 @@ export async function cpuShare(lab: Lab, hosts: readonly string[], ms: number): 
 async function ticksOf(lab: Lab, host: string): Promise<number> {
   const pid = await lab.host(host).service('atolld').pid()
   const stat = await readFile(`${await rootOf(lab, host)}/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const fields = statFields(stat)
   // utime and stime are fields 14 and 15.
   return Number(fields[11]) + Number(fields[12])
 }

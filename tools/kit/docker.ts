@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type Dockerode from 'dockerode'
 import { openDocker } from '../../src/containers/engine.ts'
+import { statFields } from '../../src/host/processes/stat.ts'
 import { exists } from '../../src/lib/files.ts'
 import { madeOnceDirectory } from './made-once.ts'
 import { eventually, killIfThere } from './netns.ts'
@@ -167,7 +168,7 @@ async function processesOf(dir: string): Promise<readonly number[]> {
       readFile(`/proc/${name}/stat`, 'utf8').catch(() => ''),
       readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => ''),
     ])
-    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const [state, parent] = statFields(stat)
     if (state === undefined || state === 'Z') continue
     all.set(Number(name), { parent: Number(parent), ours: command.includes(dir) })
   }

@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process'
 import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { statFields } from '../../src/host/processes/stat.ts'
 import { type RunResult, systemRunner } from '../../src/lib/runner.ts'
 import { enterNamespace } from '../kit/netns.ts'
 import type { MachineLayout } from './layout.ts'
@@ -174,7 +175,7 @@ async function firstProcess({ pidFile }: MachineLayout): Promise<number | null> 
   const [pid = '', start = ''] = (await readFile(pidFile, 'utf8').catch(() => '')).trim().split(' ')
   if (!/^\d+$/.test(pid)) return null
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const fields = statFields(stat)
   // Field 3 is the state, field 22 the start time (proc(5)).
   return fields[0] !== 'Z' && fields[19] === start ? Number(pid) : null
 }

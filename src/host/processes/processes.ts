@@ -22,6 +22,7 @@ import {
   machineUser,
 } from '../../model/names.ts'
 import { cellCommand } from './cell.ts'
+import { statFields } from './stat.ts'
 
 const KILL_DEADLINE_MS = 10_000
 /** After a restart of the daemon the process is not its child, so there is no event to wait for. */
@@ -137,8 +138,7 @@ async function isGone(pid: number, name: string): Promise<boolean> {
   const line = await commandLineOf(pid)
   if (line !== '') return nameIn(line) !== name
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
-  // The state follows the program's name, which may contain any character (proc(5)).
-  return stat === null || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+  return stat === null || /^[ZX]/.test(statFields(stat)[0] ?? '')
 }
 
 /**
