@@ -48,8 +48,6 @@ export interface Child {
   pid(): number | null
   /** Looks at once whether it has ended. For who notices first. */
   look(): void
-  /** Kills it. It is started again. */
-  kill(): void
   /** Starts another one at once. The one before ends by itself. */
   succeed(): void
   /**
@@ -133,11 +131,6 @@ class KeptChild implements Child {
   look(): void {
     if (this.#isEnding || (this.#known !== null && isAlive(this.#known))) return
     this.#ended()
-  }
-
-  kill(): void {
-    if (this.#known !== null) signal(this.#known, 'SIGKILL')
-    // An ended child is reported by an event; of another process we notice it by looking.
   }
 
   succeed(): void {
