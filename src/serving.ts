@@ -83,7 +83,7 @@ export function serveElsewhere(
   const inherit = () => {
     // Those of the process before: it is not to be reached any more.
     for (const path of [controlPath, inboxPath]) rmSync(path, { force: true })
-    const files = [descriptors.listenUnix(controlPath), passing.listen(inboxPath)]
+    const files = [descriptors.listenUnix(controlPath), descriptors.bindUnixDatagrams(inboxPath)]
     return { files, close: () => files.forEach(descriptors.close) }
   }
   const child = keep?.({ part: 'services', inherit, through: WITH_FEW_RIGHTS }) ?? null

@@ -8,6 +8,7 @@ import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 import { type Ipv4, ipv4ToBytes, ipv4ToNumber } from '../model/addr.ts'
+import { AF_UNIX, unixAddress } from './sockets/unix.ts'
 
 /** A failed call. `code` is the errno's name, e.g. `EPERM`. */
 class LibcError extends Error {
@@ -45,11 +46,6 @@ export interface Libc {
   /** sendmsg(2) of one UDP datagram with IP_PKTINFO (ip(7)), which chooses the source address. */
   sendFrom(fd: number, source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
   /**
-   * sendmsg(2) of bytes over a connected Unix socket, with a copy of the descriptor `passed`
-   * (unix(7), SCM_RIGHTS).
-   */
-  sendDescriptor(fd: number, bytes: Uint8Array, passed: number): void
-  /**
    * sendto(2) of one datagram to a Unix socket (unix(7)): a path, or an abstract name that begins
    * with `@`.
    */
@@ -72,7 +68,6 @@ export interface Libc {
 }
 
 const CLONE_NEWNET = 0x40000000
-const AF_UNIX = 1
 const AF_PACKET = 17
 const SOCKADDR_LL_BYTES = 20
 const ETHERNET_BYTES = 6
@@ -98,8 +93,6 @@ const IOVEC = { bytes: 16, length: 8 } as const
 const MAX_DATAGRAM_BYTES = 65_507
 /** struct cmsghdr with a struct in_pktinfo behind it (ip(7)), on 64-bit machines. */
 const PACKET_INFO = { bytes: 32, length: 28, type: 8, source: 20 } as const
-/** The same with one descriptor behind it (cmsg(3)). */
-const RIGHTS = { bytes: 24, length: 20, level: SOL_SOCKET, type: 1 } as const
 /** SO_REUSEADDR of socket(7). */
 export const SO_REUSEADDR = 2
 /** SO_BROADCAST of socket(7). */
@@ -135,33 +128,9 @@ export function loadLibc(): Libc {
   const sendto = library.func(
     'long sendto(int fd, const uint8_t *bytes, size_t length, int flags, const uint8_t *to, uint32_t toLength)',
   )
-  const piece = koffi.struct({ base: 'const uint8_t *', length: 'size_t' })
-  const message = koffi.struct({
-    name: 'const uint8_t *',
-    nameLength: 'uint32_t',
-    pieces: koffi.pointer(piece),
-    pieceCount: 'size_t',
-    control: 'const uint8_t *',
-    controlLength: 'size_t',
-    flags: 'int',
-  })
-  const sendmsg = library.func('sendmsg', 'long', ['int', koffi.pointer(message), 'int'])
 
   const setOption = (fd: number, name: number, value: Buffer) => {
     checked('setsockopt', setsockopt(fd, SOL_SOCKET, name, value, value.length))
-  }
-
-  const sendControl = (fd: number, bytes: Uint8Array, control: Buffer) => {
-    const header = {
-      name: null,
-      nameLength: 0,
-      pieces: [{ base: bytes, length: bytes.length }],
-      pieceCount: 1,
-      control,
-      controlLength: control.length,
-      flags: 0,
-    }
-    checked('sendmsg', sendmsg(fd, header, 0))
   }
 
   return {
@@ -183,9 +152,8 @@ export function loadLibc(): Libc {
       checked('bind', bind(fd, address, address.length))
     },
     sendFrom: datagramSender(library),
-    sendDescriptor: (fd, bytes, passed) => sendControl(fd, bytes, rights(passed)),
     sendToPath: (path, bytes) => {
-      const address = pathAddress(path)
+      const address = unixAddress(path)
       const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC
       const fd = checked('socket', socket(AF_UNIX, type, 0))
       try {
@@ -200,14 +168,6 @@ export function loadLibc(): Libc {
       checked('close', close(fd))
     },
   }
-}
-
-/**
- * struct sockaddr_un. An abstract name starts with a zero byte, and its length counts (unix(7)).
- */
-function pathAddress(path: string): Buffer {
-  const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : `${path}\0`)
-  return Buffer.concat([new Uint8Array(Uint16Array.of(AF_UNIX).buffer), name])
 }
 
 /**
@@ -301,11 +261,4 @@ function datagramSender(library: ReturnType<typeof koffi.load>): Libc['sendFrom'
     name.writeUInt32BE(ipv4ToNumber(to), 4)
     checked('sendmsg', sendmsg(fd, header, 0))
   }
-}
-
-function rights(fd: number): Buffer {
-  const control = Buffer.alloc(RIGHTS.bytes)
-  control.set(new Uint8Array(BigUint64Array.of(BigInt(RIGHTS.length)).buffer))
-  control.set(new Uint8Array(Int32Array.of(RIGHTS.level, RIGHTS.type, fd).buffer), 8)
-  return control
 }

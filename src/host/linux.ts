@@ -28,6 +28,7 @@ import { createVpcNamespaces, NAMESPACE_DIRECTORY } from './network/vpc-namespac
 import { createDockerUser } from './nftables/docker-user.ts'
 import { limitUserNamespace } from './processes/tables.ts'
 import { loadDescriptors } from './sockets/descriptors.ts'
+import { loadPassing } from './sockets/passing.ts'
 
 /** The machine on which this process runs. `runner` starts nft, iptables and mount. */
 export function createLinuxHost(options: {
@@ -41,6 +42,7 @@ export function createLinuxHost(options: {
   const { log, runner = systemRunner } = options
   const libc = loadLibc()
   const descriptors = loadDescriptors()
+  const passing = loadPassing()
   const ip = createIp(openRouteNetlink())
   const dockerUser = createDockerUser(runner)
   const announcer = createAnnouncer(ip, libc)
@@ -79,7 +81,7 @@ export function createLinuxHost(options: {
     limitUserNamespace: (pid, limits, domain) => limitUserNamespace(runner, pid, limits, domain),
     listenUnix: (path) =>
       attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),
-    sendDescriptor: (socket, bytes, fd) => libc.sendDescriptor(descriptorOf(socket), bytes, fd),
+    sendDescriptor: (socket, bytes, fd) => passing.sendOver(descriptorOf(socket), bytes, fd),
     ensureFloatingIps: (routes) =>
       attempt('floating IPs cannot be set up', () => ensureFloatingIps(ip, announcer, routes)),
     ownAddress: () => attempt('the address of this host cannot be read', () => ownAddress(ip)),

@@ -5,8 +5,8 @@
  * name.
  */
 import koffi from 'koffi'
-import { bug } from '../../model/errors.ts'
 import { checked } from '../libc.ts'
+import { AF_UNIX, unixAddress } from './unix.ts'
 
 export interface Descriptors {
   /**
@@ -32,6 +32,8 @@ export interface Descriptors {
    * connect.
    */
   listenUnix(path: string): number
+  /** A UNIX datagram socket at `path`, as above: only its owner may send to it. */
+  bindUnixDatagrams(path: string): number
   close(fd: number): void
 }
 
@@ -59,10 +61,8 @@ const TAP_FLAGS = 0x0002 | 0x1000 | 0x4000
  * struct ifreq: a name of 16 bytes, and a union whose first two bytes are the flags (netdevice(7)).
  */
 const IFREQ = { bytes: 40, nameBytes: 16 } as const
-const AF_UNIX = 1
 const SOCK_STREAM = 1
-/** struct sockaddr_un: the family, and a path that ends with a zero byte. */
-const SOCKADDR_UN = { bytes: 110, pathBytes: 107 } as const
+const SOCK_DGRAM = 2
 const LISTEN_BACKLOG = 8
 const OWNER_ONLY = 0o600
 
@@ -90,6 +90,15 @@ export function loadDescriptors(): Descriptors {
       closeFd(fd)
       throw error
     }
+  }
+
+  const unixSocket = (type: number, path: string): number => {
+    const address = unixAddress(path)
+    const fd = checked('socket', socket(AF_UNIX, type | O_CLOEXEC, 0))
+    return withFd(fd, () => {
+      checked('bind', bind(fd, address, address.length))
+      checked('chmod', chmod(path, OWNER_ONLY))
+    })
   }
 
   return {
@@ -122,14 +131,10 @@ export function loadDescriptors(): Descriptors {
       checked('ioctl', ioctlNumber(fd, TUNSETPERSIST, 1))
     },
     listenUnix: (path) => {
-      const address = unixAddress(path)
-      const fd = checked('socket', socket(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0))
-      return withFd(fd, () => {
-        checked('bind', bind(fd, address, address.length))
-        checked('chmod', chmod(path, OWNER_ONLY))
-        checked('listen', listen(fd, LISTEN_BACKLOG))
-      })
+      const fd = unixSocket(SOCK_STREAM, path)
+      return withFd(fd, () => checked('listen', listen(fd, LISTEN_BACKLOG)))
     },
+    bindUnixDatagrams: (path) => unixSocket(SOCK_DGRAM | O_NONBLOCK, path),
     close: (fd) => {
       checked('close', closeFd(fd))
     },
@@ -141,12 +146,4 @@ function tapRequest(name: string): Buffer {
   request.write(name, 0, IFREQ.nameBytes - 1)
   request.set(new Uint8Array(Uint16Array.of(TAP_FLAGS).buffer), IFREQ.nameBytes)
   return request
-}
-
-function unixAddress(path: string): Buffer {
-  if (Buffer.byteLength(path) > SOCKADDR_UN.pathBytes) throw bug(`${path} is too long for a socket`)
-  const address = Buffer.alloc(SOCKADDR_UN.bytes)
-  address.set(new Uint8Array(Uint16Array.of(AF_UNIX).buffer))
-  address.write(path, 2)
-  return address
 }
