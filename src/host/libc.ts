@@ -8,6 +8,7 @@ import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 import { type Ipv4, ipv4ToBytes, ipv4ToNumber } from '../model/addr.ts'
+import { layOutMessages, MESSAGE, PIECE } from './sockets/messages.ts'
 import { AF_UNIX, unixAddress } from './sockets/unix.ts'
 
 /** A failed call. `code` is the errno's name, e.g. `EPERM`. */
@@ -83,12 +84,6 @@ const F_DUPFD_CLOEXEC = 1030
 /** sys/file.h */
 const LOCK_EX = 2
 const LOCK_NB = 4
-/** Fields of struct msghdr (recvmsg(2)) and struct iovec, on x86-64 and 64-bit ARM. */
-const MSGHDR = {
-  ...{ bytes: 56, name: 0, nameLength: 8, pieces: 16, pieceCount: 24 },
-  ...{ control: 32, controlLength: 40 },
-} as const
-const IOVEC = { bytes: 16, length: 8 } as const
 /** IPv4 has no longer ones. */
 const MAX_DATAGRAM_BYTES = 65_507
 /** struct cmsghdr with a struct in_pktinfo behind it (ip(7)), on 64-bit machines. */
@@ -231,34 +226,23 @@ function broadcastAddress(index: number, protocol: number): Buffer {
   return address
 }
 
-/**
- * `sendFrom`. Its structures are laid out once: koffi takes longer to make them from objects than
- * the kernel takes to send a datagram.
- */
+/** `sendFrom`. */
 function datagramSender(library: ReturnType<typeof koffi.load>): Libc['sendFrom'] {
   const sendmsg = library.func('long sendmsg(int, const void *, int)')
-  const header = Buffer.alloc(MSGHDR.bytes)
-  const piece = Buffer.alloc(IOVEC.bytes)
-  const name = Buffer.alloc(SOCKADDR_IN_BYTES)
-  const data = Buffer.alloc(MAX_DATAGRAM_BYTES)
+  const { headers, pieces, names, data } = layOutMessages(1, SOCKADDR_IN_BYTES, MAX_DATAGRAM_BYTES)
   // The zeros mean level IPPROTO_IP and link 0.
   const control = Buffer.alloc(PACKET_INFO.bytes)
-  header.writeBigUInt64LE(koffi.address(name), MSGHDR.name)
-  header.writeUInt32LE(name.length, MSGHDR.nameLength)
-  header.writeBigUInt64LE(koffi.address(piece), MSGHDR.pieces)
-  header.writeUInt32LE(1, MSGHDR.pieceCount)
-  header.writeBigUInt64LE(koffi.address(control), MSGHDR.control)
-  header.writeUInt32LE(control.length, MSGHDR.controlLength)
-  piece.writeBigUInt64LE(koffi.address(data))
+  headers.writeBigUInt64LE(koffi.address(control), MESSAGE.control)
+  headers.writeUInt32LE(control.length, MESSAGE.controlLength)
   control.writeUInt32LE(PACKET_INFO.length)
   control.writeUInt32LE(PACKET_INFO.type, 12)
-  name.writeUInt16LE(AF_INET)
+  names.writeUInt16LE(AF_INET)
   return (fd, source, bytes, port, to) => {
     data.set(bytes)
-    piece.writeUInt32LE(bytes.length, IOVEC.length)
+    pieces.writeUInt32LE(bytes.length, PIECE.length)
     control.writeUInt32BE(ipv4ToNumber(source), PACKET_INFO.source)
-    name.writeUInt16BE(port, 2)
-    name.writeUInt32BE(ipv4ToNumber(to), 4)
-    checked('sendmsg', sendmsg(fd, header, 0))
+    names.writeUInt16BE(port, 2)
+    names.writeUInt32BE(ipv4ToNumber(to), 4)
+    checked('sendmsg', sendmsg(fd, headers, 0))
   }
 }

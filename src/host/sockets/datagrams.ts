@@ -4,11 +4,9 @@
  * Node makes one call and some objects for each datagram. For a resolver under load that is most of
  * the work: 8.8 µs of a processor for a query and its answer, and 4.8 µs in batches (one process on
  * loopback that only echoes).
- *
- * The structures of the C library lie in buffers that are laid out once. Their form is that of
- * Linux on x86-64 and 64-bit ARM.
  */
 import koffi from 'koffi'
+import { layOutMessages, MESSAGE, PIECE } from './messages.ts'
 
 /** The datagrams of a socket that were read together, and the answers to them. */
 export interface Datagrams {
@@ -37,10 +35,6 @@ export const BATCH = 32
 /** What fits in an Ethernet frame. */
 const MAX_ANSWER_BYTES = 1500
 
-/** struct mmsghdr: struct msghdr (recvmsg(2)), and the length of the datagram. */
-const HEADER = { bytes: 64, nameLength: 8, pieces: 16, pieceCount: 24, length: 56 } as const
-/** struct iovec: where, and how many bytes. */
-const PIECE = { bytes: 16, length: 8 } as const
 /** struct sockaddr_in (ip(7)). */
 const NAME = { bytes: 16, port: 2, address: 4 } as const
 const MSG_DONTWAIT = 0x40
@@ -50,8 +44,8 @@ export function createDatagrams(maxBytes: number): Datagrams {
   const library = koffi.load('libc.so.6')
   const recvmmsg = library.func('int recvmmsg(int, void *, unsigned int, int, void *)')
   const sendmmsg = library.func('int sendmmsg(int, void *, unsigned int, int)')
-  const received = layOut(maxBytes)
-  const answers = layOut(MAX_ANSWER_BYTES)
+  const received = layOutMessages(BATCH, NAME.bytes, maxBytes)
+  const answers = layOutMessages(BATCH, NAME.bytes, MAX_ANSWER_BYTES)
   let kept = 0
 
   return {
@@ -61,7 +55,7 @@ export function createDatagrams(maxBytes: number): Datagrams {
       return typeof count === 'number' && count > 0 ? count : 0
     },
     bytes(at) {
-      const length = received.headers.readUInt32LE(at * HEADER.bytes + HEADER.length)
+      const length = received.headers.readUInt32LE(at * MESSAGE.bytes + MESSAGE.length)
       return received.data.subarray(at * maxBytes, at * maxBytes + length)
     },
     sender: (at) => received.names.readUInt32BE(at * NAME.bytes + NAME.address),
@@ -78,7 +72,7 @@ export function createDatagrams(maxBytes: number): Datagrams {
       let refused = 0
       // The kernel stops at the first that it refuses. That one is left out.
       for (let from = 0; from < kept; ) {
-        const rest = answers.headers.subarray(from * HEADER.bytes)
+        const rest = answers.headers.subarray(from * MESSAGE.bytes)
         const count: unknown = sendmmsg(fd, rest, kept - from, MSG_DONTWAIT)
         const sent = typeof count === 'number' && count > 0 ? count : 0
         if (sent === 0) refused += 1
@@ -88,25 +82,4 @@ export function createDatagrams(maxBytes: number): Datagrams {
       return refused
     },
   }
-}
-
-/** `BATCH` headers, each with a name and one piece of data. Buffers do not move in memory. */
-function layOut(dataBytes: number) {
-  const headers = Buffer.alloc(BATCH * HEADER.bytes)
-  const pieces = Buffer.alloc(BATCH * PIECE.bytes)
-  const names = Buffer.alloc(BATCH * NAME.bytes)
-  const data = Buffer.alloc(BATCH * dataBytes)
-  for (let at = 0; at < BATCH; at += 1) {
-    const header = at * HEADER.bytes
-    headers.writeBigUInt64LE(koffi.address(names) + BigInt(at * NAME.bytes), header)
-    headers.writeUInt32LE(NAME.bytes, header + HEADER.nameLength)
-    headers.writeBigUInt64LE(
-      koffi.address(pieces) + BigInt(at * PIECE.bytes),
-      header + HEADER.pieces,
-    )
-    headers.writeUInt32LE(1, header + HEADER.pieceCount)
-    pieces.writeBigUInt64LE(koffi.address(data) + BigInt(at * dataBytes), at * PIECE.bytes)
-    pieces.writeUInt32LE(dataBytes, at * PIECE.bytes + PIECE.length)
-  }
-  return { headers, pieces, names, data }
 }

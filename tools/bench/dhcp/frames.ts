@@ -4,6 +4,7 @@
  * kernel.
  */
 import koffi from 'koffi'
+import { layOutMessages, MESSAGE, PIECE } from '../../../src/host/sockets/messages.ts'
 
 export interface Frames {
   /** The index of the link with this name. */
@@ -31,9 +32,7 @@ const [AF_PACKET, SOCK_RAW] = [17, 3]
 export const ETH_P_IP = 0x0800
 const [SOL_SOCKET, SO_RCVTIMEO, SO_RCVBUFFORCE] = [1, 20, 33]
 const [MSG_DONTWAIT, MSG_WAITFORONE] = [0x40, 0x10000]
-/** struct mmsghdr, struct iovec and struct sockaddr_ll, on 64-bit machines. */
-const HEADER = { bytes: 64, nameLength: 8, pieces: 16, pieceCount: 24, length: 56 } as const
-const PIECE = { bytes: 16, length: 8 } as const
+/** struct sockaddr_ll (packet(7)). */
 const NAME = { bytes: 20, protocol: 2, index: 4 } as const
 
 /** The frames with IPv4 packets of the namespace that the process is in. Needs root. */
@@ -58,7 +57,7 @@ export function openFrames(): Frames {
 
   const flush = () => {
     for (let from = 0; from < kept; ) {
-      const rest = sent.headers.subarray(from * HEADER.bytes)
+      const rest = sent.headers.subarray(from * MESSAGE.bytes)
       const count: unknown = sendmmsg(fd, rest, kept - from, 0)
       // One that the kernel refuses is lost, as on a wire.
       from += typeof count === 'number' && count > 0 ? count : 1
@@ -74,12 +73,12 @@ export function openFrames(): Frames {
     },
     link: (at) => received.names.readUInt32LE(at * NAME.bytes + NAME.index),
     frame(at) {
-      const length = received.headers.readUInt32LE(at * HEADER.bytes + HEADER.length)
-      return received.frames.subarray(at * FRAME_BYTES, at * FRAME_BYTES + length)
+      const length = received.headers.readUInt32LE(at * MESSAGE.bytes + MESSAGE.length)
+      return received.data.subarray(at * FRAME_BYTES, at * FRAME_BYTES + length)
     },
     send(link, frame) {
       sent.names.writeUInt32LE(link, kept * NAME.bytes + NAME.index)
-      sent.frames.set(frame, kept * FRAME_BYTES)
+      sent.data.set(frame, kept * FRAME_BYTES)
       sent.pieces.writeUInt32LE(frame.length, kept * PIECE.bytes + PIECE.length)
       kept += 1
       if (kept === BATCH) flush()
@@ -88,23 +87,12 @@ export function openFrames(): Frames {
   }
 }
 
-/** `BATCH` headers, each with a name and one frame. */
+/** Messages with the address of a link, whose index is added. */
 function layOut() {
-  const headers = Buffer.alloc(BATCH * HEADER.bytes)
-  const pieces = Buffer.alloc(BATCH * PIECE.bytes)
-  const names = Buffer.alloc(BATCH * NAME.bytes)
-  const frames = Buffer.alloc(BATCH * FRAME_BYTES)
-  const addressOf = (buffer: Buffer, offset: number) => koffi.address(buffer) + BigInt(offset)
+  const room = layOutMessages(BATCH, NAME.bytes, FRAME_BYTES)
   for (let at = 0; at < BATCH; at += 1) {
-    const header = at * HEADER.bytes
-    headers.writeBigUInt64LE(addressOf(names, at * NAME.bytes), header)
-    headers.writeUInt32LE(NAME.bytes, header + HEADER.nameLength)
-    headers.writeBigUInt64LE(addressOf(pieces, at * PIECE.bytes), header + HEADER.pieces)
-    headers.writeUInt32LE(1, header + HEADER.pieceCount)
-    pieces.writeBigUInt64LE(addressOf(frames, at * FRAME_BYTES), at * PIECE.bytes)
-    pieces.writeUInt32LE(FRAME_BYTES, at * PIECE.bytes + PIECE.length)
-    names.writeUInt16LE(AF_PACKET, at * NAME.bytes)
-    names.writeUInt16BE(ETH_P_IP, at * NAME.bytes + NAME.protocol)
+    room.names.writeUInt16LE(AF_PACKET, at * NAME.bytes)
+    room.names.writeUInt16BE(ETH_P_IP, at * NAME.bytes + NAME.protocol)
   }
-  return { headers, pieces, names, frames }
+  return room
 }
