@@ -6,13 +6,13 @@
  * work.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { type FileHandle, mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { QEMU } from '../../src/host/kvm/kvm.ts'
 import { renderMachine } from '../../src/machines/machine.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
+import { endChild } from '../kit/child.ts'
 import { instance } from '../kit/instance.ts'
 import { createNetns, type Netns } from '../kit/netns.ts'
 import { must } from '../lab/run.ts'
@@ -73,7 +73,7 @@ export async function startBare(make: GuestMake): Promise<Bare> {
         await running?.(children.flatMap(({ pid }) => pid ?? []))
         return boots
       } finally {
-        await Promise.all(children.map(end))
+        await Promise.all(children.map((child) => endChild(child)))
         await Promise.all(files.flat().map((file) => file.close()))
       }
     },
@@ -187,11 +187,4 @@ async function watchBoots(
   const [acked, answered] = await Promise.all([watch.acks(macs, DEADLINE_MS), pings])
   const since = (moments: readonly number[]) => moments.map((moment) => moment - began)
   return { ackMs: since(acked), pingMs: since(answered) }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill('SIGKILL')
-  await ended
 }

@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -13,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { encode } from 'dns-packet'
 import { systemClock } from '../../src/lib/clock.ts'
 import { inTime } from '../../src/lib/deadline.ts'
+import { endChild } from '../kit/child.ts'
 import { createNetns } from '../kit/netns.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 
@@ -127,7 +127,7 @@ async function startDaemon(config: string): Promise<Start> {
     if (up === null) throw new Error(`atolld did not start: ${log.join('')}`)
     return { answersMs, upMs: up, residentMB: await resident(child) }
   } finally {
-    await end(child)
+    await endChild(child, 'SIGTERM')
   }
 }
 
@@ -140,7 +140,7 @@ async function startPeer(
   try {
     return (await untilTrue(answers)) - began
   } finally {
-    await end(child)
+    await endChild(child, 'SIGTERM')
   }
 }
 
@@ -188,11 +188,4 @@ function serverAnswers(): Promise<boolean> {
 async function resident(child: ChildProcess): Promise<number> {
   const status = await readFile(`/proc/${child.pid}/status`, 'utf8')
   return (Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024) / 1e6
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill('SIGTERM')
-  await ended
 }

@@ -4,7 +4,6 @@
  * that real clients reach the API.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -16,6 +15,7 @@ import { findProcesses, killProcess, machineHomes } from '../../src/host/process
 import { systemClock } from '../../src/lib/clock.ts'
 import { type Credentials, readCredentials } from '../../src/operator/credentials.ts'
 import { endChildren } from '../../src/parts/children.ts'
+import { endChild } from './child.ts'
 import { startDocker, type TestDocker } from './docker.ts'
 import { createNetns, eventually, type Netns, type Ran } from './netns.ts'
 
@@ -196,10 +196,7 @@ function createDaemon(
       await eventually('atolld is healthy', isHealthyDaemon, DEADLINE_MS)
     },
     async stop(signal) {
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-      const ended = once(child, 'exit')
-      child.kill(signal)
-      await ended
+      if (child !== undefined) await endChild(child, signal)
     },
   }
 }

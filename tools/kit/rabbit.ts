@@ -4,10 +4,10 @@
  * of it at once, like a power failure.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { endChild } from './child.ts'
 import { createNetns, eventually, type Netns, type Ran } from './netns.ts'
 
 const BIN = '/usr/lib/rabbitmq/bin'
@@ -52,10 +52,7 @@ export async function createRabbitNode(options: RabbitOptions): Promise<RabbitNo
   let child: ChildProcess | undefined
 
   async function kill(): Promise<void> {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const gone = once(child, 'exit')
-    child.kill('SIGKILL')
-    await gone
+    if (child !== undefined) await endChild(child)
   }
 
   return {

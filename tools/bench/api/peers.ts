@@ -1,10 +1,11 @@
 /** The servers that `scripts/bench api` compares, each in a process of its own. */
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { z } from 'zod'
+import { endChild, messageOf } from '../../kit/child.ts'
 import { eventually } from '../../kit/netns.ts'
 import { askOnce } from './load.ts'
 import { type Client, formRequest } from './requests.ts'
@@ -38,7 +39,7 @@ export async function startAtoll(
     stdio: ['ignore', 'inherit', log, 'ipc'],
   })
   closeSync(log)
-  parts.defer(() => end(child))
+  parts.defer(() => endChild(child))
   const { port, id, secret } = started.parse(await messageOf(child, name))
   return {
     ...{ name, type: 'at1.small', client: { port, id, secret } },
@@ -61,7 +62,7 @@ export async function startMoto(parts: AsyncDisposableStack): Promise<Peer | nul
     () => false,
   )
   if (!isThere) return null
-  parts.defer(() => end(child))
+  parts.defer(() => endChild(child))
   const client = { port, ...MOTO_KEY }
   const isUp = async () => {
     await askOnce(port, formRequest(client, { Action: 'DescribeVpcs' }))
@@ -74,7 +75,7 @@ export async function startMoto(parts: AsyncDisposableStack): Promise<Peer | nul
 /** The port of a bare server that answers with so many bytes. */
 export async function startBareServer(bytes: number, parts: AsyncDisposableStack): Promise<number> {
   const child = fork(join(import.meta.dirname, 'bare-server.ts'), [String(bytes)])
-  parts.defer(() => end(child))
+  parts.defer(() => endChild(child))
   return started.pick({ port: true }).parse(await messageOf(child, 'the bare server')).port
 }
 
@@ -87,26 +88,4 @@ async function freePort(): Promise<number> {
   await once(server, 'close')
   if (typeof address !== 'object' || address === null) throw new Error('a socket has no port')
   return address.port
-}
-
-async function messageOf(child: ChildProcess, name: string): Promise<unknown> {
-  const over = new AbortController()
-  const { signal } = over
-  try {
-    return await Promise.race([
-      once(child, 'message', { signal }).then(([message]: unknown[]) => message),
-      once(child, 'exit', { signal }).then(() => {
-        throw new Error(`${name} has ended`)
-      }),
-    ])
-  } finally {
-    over.abort()
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill('SIGKILL')
-  await ended
 }

@@ -2,13 +2,14 @@
  * The resolvers that `dns` measures, each as one process at an address of its own in one network
  * namespace, all with the same names and the same server outside.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Ipv4, ipv4 } from '../../../src/model/addr.ts'
+import { endChild } from '../../kit/child.ts'
 import { eventually, type Netns } from '../../kit/netns.ts'
 import { nameOf, OUTSIDE, reverseOf, ZONE } from './names.ts'
 import type { ServerSettings } from './server.ts'
@@ -66,7 +67,7 @@ export async function startOurs(
     name: 'Atoll',
     address: ADDRESSES.Atoll,
     pid: child.pid ?? 0,
-    stop: () => end(child),
+    stop: () => endChild(child),
     change: async () => void (await ask('change')),
     residentBytes: async () => Number(await ask('memory')),
   }
@@ -97,7 +98,7 @@ export async function startPeers(
     const child = start(netns, ['taskset', '--cpu-list', SERVER_CPU, ...argv])
     const known = name as ServerName
     const pid = child.pid ?? 0
-    return { name: known, address: ADDRESSES[known], pid, stop: () => end(child) }
+    return { name: known, address: ADDRESSES[known], pid, stop: () => endChild(child) }
   })
   for (const { name, address } of started)
     await eventually(`${name} answers`, () => answers(netns, address), START_MS, 200)
@@ -117,13 +118,6 @@ export async function startOutside(netns: Netns, directory: string): Promise<voi
 function start(netns: Netns, argv: readonly string[]) {
   const inside = ['nsenter', '--net', `--target=${netns.pid}`, '--', ...argv]
   return spawn('setpriv', ['--pdeathsig', 'KILL', ...inside], { stdio: ['pipe', 'pipe', 'ignore'] })
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill('SIGKILL')
-  await ended
 }
 
 async function answers(

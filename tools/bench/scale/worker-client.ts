@@ -1,10 +1,12 @@
 /** Starts and controls a process with simulated hosts (`worker.ts`). */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { fork } from 'node:child_process'
 import { join } from 'node:path'
+import { endChild, messageOf } from '../../kit/child.ts'
 import type { Requests } from './worker.ts'
 
 const HEAP_LIMIT_MB = 8192
+
+type Reply = { readonly answer: unknown } | { readonly failed: string }
 
 export interface Worker {
   /** One request at a time. Rejects when the process refuses it or ends. */
@@ -22,32 +24,10 @@ export function startWorker(): Worker {
     async ask(kind, ask) {
       if (!child.connected) throw new Error(`${kind}: the process has ended`)
       child.send({ kind, ask })
-      const reply = await replyOf(child, kind)
+      const reply = (await messageOf(child, kind)) as Reply
       if ('failed' in reply) throw new Error(`${kind}: ${reply.failed}`)
       return reply.answer as Requests[typeof kind]['answer']
     },
-    async end() {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const gone = once(child, 'exit')
-      child.kill('SIGKILL')
-      await gone
-    },
-  }
-}
-
-async function replyOf(
-  child: ChildProcess,
-  kind: string,
-): Promise<{ readonly answer: unknown } | { readonly failed: string }> {
-  const ended = new AbortController()
-  try {
-    return await Promise.race([
-      once(child, 'message', { signal: ended.signal }).then(([message]) => message),
-      once(child, 'exit', { signal: ended.signal }).then(() => {
-        throw new Error(`${kind}: the process ended`)
-      }),
-    ])
-  } finally {
-    ended.abort()
+    end: () => endChild(child),
   }
 }
