@@ -10,12 +10,8 @@ import type { SQLInputValue } from 'node:sqlite'
 import {
   type CompiledQuery,
   type DatabaseConnection,
-  type Dialect,
   type Driver,
   type QueryResult,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
   sql,
   type TransactionSettings,
 } from 'kysely'
@@ -23,6 +19,7 @@ import type { Clock } from '../../src/lib/clock.ts'
 import type { Log } from '../../src/lib/log.ts'
 import { bug, unavailable } from '../../src/model/errors.ts'
 import { EngineError } from '../../src/store/engines/engine.ts'
+import { parallelDialect } from '../../src/store/engines/sqlite/dialect.ts'
 import type { RowWatch } from '../../src/store/records/rows.ts'
 import type { Schema } from '../../src/store/schema.ts'
 import { openSqlStore } from '../../src/store/sql.ts'
@@ -58,7 +55,8 @@ export async function openSimulatedStore(parts: ClientParts): Promise<Store> {
   const own = Buffer.from(random.bytes(8)).toString('hex')
   const client = new Client(parts)
   return await openSqlStore({
-    dialect: dialectOf(client),
+    // The driver decides who waits for whom.
+    dialect: parallelDialect(() => client),
     isRemote: true,
     nowMs: sql<number>`sim_now()`,
     ...{ clock, log, random: random.number },
@@ -66,22 +64,6 @@ export async function openSimulatedStore(parts: ClientParts): Promise<Store> {
     ...(rows === undefined ? {} : { rows }),
     ...(schema === undefined ? {} : { schema }),
   })
-}
-
-function dialectOf(client: Client): Dialect {
-  return {
-    createDriver: () => client,
-    createAdapter: () => new ManyConnectionsAdapter(),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
-    createIntrospector: (db) => new SqliteIntrospector(db),
-  }
-}
-
-/** The driver decides who waits for whom. */
-class ManyConnectionsAdapter extends SqliteAdapter {
-  override get supportsMultipleConnections(): boolean {
-    return true
-  }
 }
 
 class Client implements Driver {

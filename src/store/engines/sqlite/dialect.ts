@@ -6,6 +6,7 @@
  */
 import {
   type Dialect,
+  type Driver,
   type RawBuilder,
   SqliteAdapter,
   SqliteIntrospector,
@@ -69,12 +70,10 @@ export function sqliteNowMs(): RawBuilder<number> {
  * process only. The first query opens the file.
  */
 export function sqliteDialect(file: string): Dialect {
-  return {
-    createDriver: () => new SqliteDriver(file),
-    createAdapter: () => new TransactionalDdlAdapter(),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
-    createIntrospector: (db) => new SqliteIntrospector(db),
-  }
+  return dialectOf(
+    () => new SqliteDriver(file),
+    () => new TransactionalDdlAdapter(),
+  )
 }
 
 /**
@@ -83,9 +82,17 @@ export function sqliteDialect(file: string): Dialect {
  * (https://www.sqlite.org/wal.html). Not for `:memory:`.
  */
 function sqliteReadDialect(file: string, connections: number): Dialect {
+  return parallelDialect(() => new SqliteReadDriver(file, connections))
+}
+
+/** SQLite's language for a driver that has several connections. */
+export function parallelDialect(createDriver: () => Driver): Dialect {
+  return dialectOf(createDriver, () => new ParallelAdapter())
+}
+
+function dialectOf(createDriver: () => Driver, createAdapter: () => SqliteAdapter): Dialect {
   return {
-    createDriver: () => new SqliteReadDriver(file, connections),
-    createAdapter: () => new ParallelAdapter(),
+    ...{ createDriver, createAdapter },
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createIntrospector: (db) => new SqliteIntrospector(db),
   }
