@@ -5,11 +5,10 @@
  * service closes and opens again is the same, and a new agent finds all of them here.
  */
 
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { fstatSync } from 'node:fs'
 import type { Host, ServiceSockets } from '../host/host.ts'
 import type { Libc } from '../host/libc.ts'
+import { giveToNode } from '../host/sockets/bound.ts'
 import type { Passing } from '../host/sockets/passing.ts'
 import type { SocketPlace } from '../host/sockets/socket-place.ts'
 import { linkSocket } from '../host/sockets/udp.ts'
@@ -102,15 +101,11 @@ export class DescriptorPool {
     return {
       sockets: {
         listenTcp: async (server, address, port) => {
-          const listening = once(server, 'listening')
-          server.listen({ fd: this.#copy(namespace, 'tcp', address, port), exclusive: true })
-          await listening
+          await giveToNode(server, this.#copy(namespace, 'tcp', address, port))
         },
         bindUdp: async (socket, address, port) => {
           const fd = this.#copy(namespace, 'udp', address, port)
-          const listening = once(socket, 'listening')
-          socket.bind({ fd })
-          await listening
+          await giveToNode(socket, fd)
           return fd
         },
       },
@@ -123,14 +118,8 @@ export class DescriptorPool {
           )
           return new Map(links)
         },
-        bindUdp: async (link, port) => {
-          const fd = this.#copy(namespace, 'link', link, port)
-          const socket = createSocket('udp4')
-          const listening = once(socket, 'listening')
-          socket.bind({ fd })
-          await listening
-          return linkSocket(this.#libc, socket, fd)
-        },
+        bindUdp: async (link, port) =>
+          await linkSocket(this.#libc, this.#copy(namespace, 'link', link, port)),
       },
     }
   }

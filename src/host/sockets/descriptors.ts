@@ -6,6 +6,7 @@
  */
 import koffi from 'koffi'
 import { checked } from '../libc.ts'
+import { prepared } from './bound.ts'
 import { AF_UNIX, unixAddress } from './unix.ts'
 
 export interface Descriptors {
@@ -81,16 +82,8 @@ export function loadDescriptors(): Descriptors {
   const syscall = library.func('long syscall(long number, long a, long b, long c)')
   const closeFd = library.func('int close(int fd)')
 
-  /** Runs `work` on a descriptor, and returns the descriptor. Closes it if `work` throws. */
-  const withFd = (fd: number, work: () => void): number => {
-    try {
-      work()
-      return fd
-    } catch (error) {
-      closeFd(fd)
-      throw error
-    }
-  }
+  const withFd = (fd: number, work: () => void): number =>
+    prepared({ close: (one) => void closeFd(one) }, fd, work)
 
   const unixSocket = (type: number, path: string): number => {
     const address = unixAddress(path)

@@ -4,8 +4,9 @@
  */
 import { unavailable } from '../../model/errors.ts'
 import { MIB } from '../../model/sizes.ts'
-import { type Libc, SO_RCVBUFFORCE, SO_REUSEADDR } from '../libc.ts'
+import { type Libc, SO_RCVBUFFORCE } from '../libc.ts'
 import { currentNamespace, type Inside } from '../network/netns.ts'
+import { boundTcp, prepared } from './bound.ts'
 import { loadSocketInspector } from './inspect.ts'
 import type { ServiceDescriptors, SocketPlace } from './socket-place.ts'
 import { openUdpOnDevice } from './udp.ts'
@@ -38,16 +39,12 @@ export function createServiceDescriptors(inside: Inside, libc: Libc): ServiceDes
     address,
     port,
   }: SocketPlace & { readonly kind: 'udp' | 'tcp' }): number {
-    const fd = inside(() => (kind === 'udp' ? libc.udpSocket() : libc.tcpSocket()))
-    try {
-      if (kind === 'tcp') libc.setSocketFlag(fd, SO_REUSEADDR, 1)
-      else libc.setSocketFlag(fd, SO_RCVBUFFORCE, WAITING_BYTES)
+    if (kind === 'tcp')
+      return prepared(libc, boundTcp(libc, inside, address, port), (fd) => libc.listen(fd, BACKLOG))
+    const made = inside(() => libc.udpSocket())
+    return prepared(libc, made, (fd) => {
+      libc.setSocketFlag(fd, SO_RCVBUFFORCE, WAITING_BYTES)
       libc.bind(fd, address, port)
-      if (kind === 'tcp') libc.listen(fd, BACKLOG)
-      return fd
-    } catch (error) {
-      libc.close(fd)
-      throw error
-    }
+    })
   }
 }

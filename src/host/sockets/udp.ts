@@ -5,13 +5,13 @@
  * so that two sockets may have the same port on two devices. The finished descriptor is passed to
  * Node, which then owns it.
  */
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
+import { createSocket } from 'node:dgram'
 import { ipv4 } from '../../model/addr.ts'
 import type { LinkSocket } from '../host.ts'
 import type { Libc } from '../libc.ts'
 import { SO_BROADCAST, SO_NO_CHECK, SO_REUSEADDR } from '../libc.ts'
 import type { Inside } from '../network/netns.ts'
+import { giveToNode, prepared } from './bound.ts'
 
 const ANY_ADDRESS = ipv4('0.0.0.0')
 
@@ -25,16 +25,13 @@ export async function bindUdpToDevice(
   link: string,
   port: number,
 ): Promise<LinkSocket> {
-  const fd = openUdpOnDevice(libc, inside, link, port)
-  const socket = createSocket('udp4')
-  const listening = once(socket, 'listening')
-  socket.bind({ fd })
-  await listening
-  return linkSocket(libc, socket, fd)
+  return await linkSocket(libc, openUdpOnDevice(libc, inside, link, port))
 }
 
-/** The socket of a bound descriptor, which Node owns. */
-export function linkSocket(libc: Pick<Libc, 'sendFrom'>, socket: Socket, fd: number): LinkSocket {
+/** The socket of a bound descriptor, which Node owns then. */
+export async function linkSocket(libc: Pick<Libc, 'sendFrom'>, fd: number): Promise<LinkSocket> {
+  const socket = createSocket('udp4')
+  await giveToNode(socket, fd)
   return {
     socket,
     sendFrom: (source, bytes, toPort, to) => {
@@ -48,8 +45,8 @@ export function linkSocket(libc: Pick<Libc, 'sendFrom'>, socket: Socket, fd: num
 /** The same as a descriptor, which the caller closes. */
 export function openUdpOnDevice(libc: Libc, inside: Inside, link: string, port: number): number {
   // It belongs to the namespace that it is made in, and can be used from anywhere.
-  const fd = inside(() => libc.udpSocket())
-  try {
+  const made = inside(() => libc.udpSocket())
+  return prepared(libc, made, (fd) => {
     libc.setSocketFlag(fd, SO_REUSEADDR, 1)
     libc.setSocketFlag(fd, SO_BROADCAST, 1)
     // On a veth or tap the kernel leaves the checksum to a network card that does not exist, and a
@@ -57,9 +54,5 @@ export function openUdpOnDevice(libc: Libc, inside: Inside, link: string, port: 
     libc.setSocketFlag(fd, SO_NO_CHECK, 1)
     libc.bindToDevice(fd, link)
     libc.bind(fd, ANY_ADDRESS, port)
-    return fd
-  } catch (error) {
-    libc.close(fd)
-    throw error
-  }
+  })
 }
