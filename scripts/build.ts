@@ -25,11 +25,20 @@ import { billOfMaterials } from './sbom.ts'
 
 const ROOT = dirname(import.meta.dirname)
 
-/** The programs, and what each begins with. A process loads its own file and no other. */
+/** The programs, and what each begins with. */
 const PROGRAMS = {
   atolld: 'src/main.ts',
   atoll: 'src/cli.ts',
   'serial-relay': 'src/consoles/serial-relay.ts',
+}
+
+/**
+ * The parts of the daemon, each a file of its own, so that a process holds the code of its part
+ * only. `atolld` loads one of them and shares nothing with it.
+ */
+const PARTS = {
+  agent: 'src/daemon-process.ts',
+  services: 'src/parts/services-main.ts',
 }
 
 /** Packages that a process loads when it needs them, if ever: each is a file of its own. */
@@ -84,11 +93,17 @@ const KEPT_BUILDS = 3
 /** The name of the file of a package that is loaded later. */
 const fileOf = (name: string): string => name.replace(/^.*\//, '')
 
+/** The part of the daemon that begins with this source. */
+const partOf = (path: string): string | undefined =>
+  Object.entries(PARTS).find(([, source]) => join(ROOT, source) === path)?.[0]
+
 /** Gives an empty module for what is never used, and a file for what is loaded later. */
 const packages: Plugin = {
   name: 'packages',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /.*/ }, ({ path, kind, importer }) => {
+    onResolve({ filter: /.*/ }, ({ path, kind, importer, resolveDir }) => {
+      const part = kind === 'dynamic-import' ? partOf(join(resolveDir, path)) : undefined
+      if (part !== undefined) return { path: `./${part}.cjs`, external: true }
       if (UNUSED.includes(path) && importer.includes('node_modules'))
         return { path, namespace: 'unused' }
       if (kind === 'dynamic-import' && LOADED_LATER.includes(path))
@@ -138,7 +153,7 @@ async function makePrograms(directory: string): Promise<void> {
   const later = LOADED_LATER.map((name) => [fileOf(name), name] as const)
   const { warnings, outputFiles, metafile } = await build({
     ...options,
-    entryPoints: { ...PROGRAMS, ...Object.fromEntries(later) },
+    entryPoints: { ...PROGRAMS, ...PARTS, ...Object.fromEntries(later) },
     // Wherever they are written to, the maps name the sources alike.
     outdir: 'dist',
     write: false,

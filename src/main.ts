@@ -4,26 +4,20 @@
  * Exit codes: 0 asked to stop, 1 could not start or met a bug, 2 bad configuration or usage, 3 must
  * not run on this machine.
  */
-import { explain } from './model/errors.ts'
 
-/** Whether the command line names this part. */
-function isPart(name: string): boolean {
-  return process.argv.some((word, index) => word === '--part' && process.argv[index + 1] === name)
+/** The part that the command line names. */
+function namedPart(): string | undefined {
+  const { argv } = process
+  return argv.find((_, index) => argv[index - 1] === '--part')
 }
 
 async function begin(): Promise<void> {
-  if (!isPart('services')) {
-    const { runProcess } = await import('./daemon-process.ts')
+  if (namedPart() === 'services') {
+    const { runProcess } = await import('./parts/services-main.ts')
     return await runProcess()
   }
-  try {
-    const { runServices } = await import('./parts/services-main.ts')
-    await runServices()
-    process.exit(0)
-  } catch (error) {
-    process.stderr.write(`atolld --part services: ${explain(error)}\n`)
-    process.exit(1)
-  }
+  const { runProcess } = await import('./daemon-process.ts')
+  return await runProcess()
 }
 
 void begin()

@@ -12,6 +12,7 @@ import { startingClock, systemClock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
 import { createLog, type ProcessLog } from '../lib/log.ts'
 import { createMetrics } from '../lib/metrics.ts'
+import { explain } from '../model/errors.ts'
 import { SERVICES_USER } from '../model/names.ts'
 import { buildName } from './services-build.ts'
 import { startServicesServer } from './services-server.ts'
@@ -23,8 +24,19 @@ const HANDOVER_MS = 1_000
 /** What is under way takes less, unless somebody wants it to take long. */
 const RETIRE_MS = 2_000
 
+/** The process, up to its exit code. */
+export async function runProcess(): Promise<void> {
+  try {
+    await runServices()
+    process.exit(0)
+  } catch (error) {
+    process.stderr.write(`atolld --part services: ${explain(error)}\n`)
+    process.exit(1)
+  }
+}
+
 /** Runs until a signal or the agent ends it. Errors: its sockets are missing. */
-export async function runServices(): Promise<void> {
+async function runServices(): Promise<void> {
   for (const fd of [CONTROL, INBOX])
     if (!isSocket(fd))
       throw new Error(

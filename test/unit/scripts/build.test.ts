@@ -44,7 +44,9 @@ function makeCheckout(path: string): void {
     cpSync(join(ROOT, 'src', script), join(path, 'src', script))
   writeFileSync(join(path, 'src/main.ts'), "console.log('one' as string)\n")
   writeFileSync(join(path, 'src/cli.ts'), 'console.log(import.meta.filename)\n')
-  writeFileSync(join(path, 'src/consoles/serial-relay.ts'), 'export {}\n')
+  mkdirSync(join(path, 'src/parts'))
+  for (const name of ['consoles/serial-relay.ts', 'daemon-process.ts', 'parts/services-main.ts'])
+    writeFileSync(join(path, 'src', name), 'export {}\n')
   for (const name of ['package.json', 'package-lock.json', 'bin'])
     cpSync(join(ROOT, name), join(path, name), { recursive: true })
   mkdirSync(join(path, 'scripts'))
@@ -105,8 +107,10 @@ it(
     expect(Object.keys(contents(one))).toEqual(
       expect.arrayContaining([
         'atoll.cjs',
+        'agent.cjs',
+        'agent.cjs.map',
         'atolld.cjs',
-        'atolld.cjs.map',
+        'services.cjs',
         'cell.sh',
         'guest-entry.sh',
       ]),
@@ -125,10 +129,15 @@ it(
     expect(run(process.execPath, '-e', WEBSOCKET, join(one, 'ws.cjs'))).toMatchObject({
       ...{ status: 0, stdout: `${'x'.repeat(100)}\n`, stderr: '' },
     })
-    const { sources } = JSON.parse(readFileSync(join(one, 'atolld.cjs.map'), 'utf8'))
+    const sourcesOf = (name: string): readonly string[] =>
+      JSON.parse(readFileSync(join(one, `${name}.cjs.map`), 'utf8')).sources
+    const sources = sourcesOf('agent')
     expect(sources).toContain('../src/agent/agent.ts')
+    expect(sourcesOf('services')).toContain('../src/services/dns/dns.ts')
+    for (const room of ['agent', 'api', 'store', 'bus', 'workloads', 'images'])
+      expect(sourcesOf('services').filter((path) => path.startsWith(`../src/${room}/`))).toEqual([])
     for (const unused of ['ssh2', '@grpc', 'protobufjs', 'ajv', 'mysql2', 'amqplib', '@aws-sdk'])
-      expect(sources.filter((path: string) => path.includes(`node_modules/${unused}/`))).toEqual([])
+      expect(sources.filter((path) => path.includes(`node_modules/${unused}/`))).toEqual([])
   },
   TIMEOUT_MS,
 )
