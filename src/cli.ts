@@ -173,6 +173,19 @@ function addTeardown(program: Command): void {
     })
 }
 
+/** `bin/atoll` runs scripts/check-api for this one, without Node; here it is for the help. */
+function addCheck(program: Command): void {
+  program
+    .command('check')
+    .description('whether this host can serve clients of the API: atoll check --api')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(() => {
+      process.stderr.write('atoll: check must be the first word: atoll check --api\n')
+      process.exitCode = 2
+    })
+}
+
 function buildProgram(): Command {
   const program = new Command('atoll')
     .description('Operates the Atoll daemon on this host.')
@@ -228,6 +241,7 @@ function buildProgram(): Command {
         const also = done.terminated === 0 ? '' : `; terminated instances: ${done.terminated}`
         print(`${done.host}: ${name} done${also}`)
       })
+  addCheck(program)
   addConsole(program)
   const runtimeDir = () => configuration(program).runtimeDir
   addKeys(program, { runtimeDir, print, columns })

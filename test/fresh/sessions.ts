@@ -191,6 +191,7 @@ const OPERATIONS: readonly Step[] = [
   ),
   also('curl -sf http://127.0.0.1:9773/metrics', /atoll_/),
   also('curl -sf http://127.0.0.1:9773/healthz'),
+  shown('atoll check --api'),
   also('curl -sf --cacert "$AWS_CA_BUNDLE" "$AWS_ENDPOINT_URL/healthz"', /true/),
   shown('atoll drain HOST'),
   also('atoll undrain $host'),

@@ -192,9 +192,13 @@ function createServer(
       return send(reply, answer)
     },
   })
-  server.get(HEALTH_PATH, (_request, reply) => {
-    const healthy = isHealthy()
-    return reply.code(healthy ? 200 : 503).send({ healthy })
+  server.route({
+    method: HEALTH_METHODS,
+    url: HEALTH_PATH,
+    handler: (_request, reply) => {
+      const healthy = isHealthy()
+      return reply.code(healthy ? 200 : 503).send({ healthy })
+    },
   })
   server.setErrorHandler((error, _request, reply) => {
     const fault = unreadable(error, limits)
@@ -209,6 +213,7 @@ function createServer(
  * more.
  */
 const HEALTH_PATH = '/healthz'
+const HEALTH_METHODS = ['GET', 'HEAD']
 
 /** Checks every request before its body, so that an invalid one costs no more than that. */
 function checkRequests(
@@ -227,7 +232,7 @@ function checkRequests(
       socket.destroy()
       return reply
     }
-    if (raw.url === HEALTH_PATH && request.method === 'GET') return
+    if (raw.url === HEALTH_PATH && HEALTH_METHODS.includes(request.method)) return
     if (request.is404) return answerEarly(request, reply, dispatcher.refuse(NOT_HERE))
     const answer = await dispatcher.checkHead({
       headers: raw.headersDistinct,

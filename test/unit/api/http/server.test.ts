@@ -123,5 +123,7 @@ describe('GET /healthz', () => {
     const answer = await send(api, { method: 'GET', path: '/healthz' })
     expect(answer.status).toBe(status)
     expect(JSON.parse(answer.text)).toEqual({ healthy })
+    const head = await send(api, { method: 'HEAD', path: '/healthz' })
+    expect(head).toEqual({ ...answer, text: '' })
   })
 })
