@@ -24,6 +24,7 @@ import { isLong } from '../long-files.ts'
 
 const DEADLINE_MS = 60_000
 const LOOK_EVERY_MS = 300
+const LOG_LINES_SHOWN = 30
 const KINDS = ['static', 'latest'] as const
 type Kind = (typeof KINDS)[number]
 /** Runs in which the daemon is killed at exact points, and at moments by the clock. */
@@ -108,6 +109,13 @@ interface Step {
 /** How the daemon is to be killed while a step is under way; tells how to call that off. */
 type ArmKill = (step: string) => Promise<() => Promise<void>>
 
+/** What there is to know of a daemon that neither ends nor answers. */
+async function stateOf({ pid, killed }: ChildProcess): Promise<string> {
+  const of = (name: string) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(String)
+  const lines = (await cloud.log()).trimEnd().split('\n').slice(-LOG_LINES_SHOWN)
+  return [`killed: ${killed}`, await of('status'), await of('wchan'), ...lines].join('\n')
+}
+
 /**
  * Asks, lets the daemon die, starts it, asks again what was not answered, and waits until it is
  * done.
@@ -132,13 +140,20 @@ async function survive(step: Step, armKill: ArmKill): Promise<boolean> {
   // It may have been killed in the moment in which the step was done, before anybody knows of its
   // end. And it may live, and be too busy to answer at once.
   const isDead = () => child.signalCode !== null || child.exitCode !== null
+  let refusal: unknown
   const answers = () =>
     look(neighbour).then(
       () => true,
-      () => false,
+      (error: unknown) => {
+        refusal = error
+        return false
+      },
     )
   const isClear = async () => isDead() || (!child.killed && (await answers()))
-  await eventually(`the end of the daemon, or an answer (${step.name})`, isClear, DEADLINE_MS)
+  const what = `the end of the daemon, or an answer (${step.name})`
+  await eventually(what, isClear, DEADLINE_MS).catch(async (cause: unknown) => {
+    throw new Error(`${what}: ${refusal}\n${await stateOf(child)}`, { cause })
+  })
   if (!isDead()) return false
   await start()
   if (!answered) await step.ask()
