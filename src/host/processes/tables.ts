@@ -16,6 +16,14 @@ import type { InstanceLimits, MachineTables } from '../../model/limits.ts'
 import { MIB } from '../../model/sizes.ts'
 
 const ENTER_TIMEOUT_MS = 5_000
+/**
+ * Keys of one user (keyrings(7)). Each container has a session keyring, and all containers of an
+ * engine with a user namespace count as one user's: with Linux's 200, the 200th does not start. The
+ * kernel charges keys to nobody; an instance cannot make any, as Docker's seccomp profile refuses
+ * add_key(2).
+ */
+const KEYS = 20_000
+const BYTES_PER_KEY = 100
 
 /**
  * Minimum values below /proc/sys (Documentation/admin-guide/sysctl of the kernel). Some limits of
@@ -29,6 +37,8 @@ function roomFor(memoryMiB: number): readonly (readonly [string, number])[] {
     ['kernel/pty/max', 2 ** 20],
     // One for each MiB: a type of 32 MiB then gets 16.
     ['fs/inotify/max_user_instances', Math.max(8192, memoryMiB)],
+    ['kernel/keys/maxkeys', KEYS],
+    ['kernel/keys/maxbytes', KEYS * BYTES_PER_KEY],
   ]
 }
 
