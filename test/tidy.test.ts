@@ -380,8 +380,10 @@ it('every file is imported, or is where a program begins', () => {
   const imported = new Set(files.flatMap(({ imports }) => imports))
   /** Programs, and what is loaded by its path. */
   const BEGINNINGS = ['main.ts', 'cli.ts', 'consoles/serial-relay.ts']
+  /** Rules that `scripts/sim --failover` and spin try before the daemon has what needs them. */
+  const AHEAD = ['holder', 'peer', 'taker'].map((name) => `plan/failover/${name}.ts`)
   const alone = files.filter(({ path }) => !imported.has(path)).map(({ path }) => path)
-  expect(alone.filter((path) => !BEGINNINGS.includes(path))).toEqual([])
+  expect(alone.filter((path) => ![...BEGINNINGS, ...AHEAD].includes(path))).toEqual([])
 })
 
 it('no import cycles', () => {

@@ -2,6 +2,7 @@
  * `scripts/sim`: simulates whole clouds. Exit codes: 0 all is well, 1 something is wrong, 2 usage.
  */
 import { Command, InvalidArgumentError } from 'commander'
+import { failoverHistory } from './failover.ts'
 import { runSeeds, seedsFrom } from './run.ts'
 import { scenarioOf } from './scenario.ts'
 import { commandOf, shrink } from './shrink.ts'
@@ -16,6 +17,7 @@ interface Options {
   readonly operations?: readonly number[]
   readonly faults?: readonly number[]
   readonly trace?: boolean
+  readonly failover?: boolean
 }
 
 /** A random first seed: each night is another one. */
@@ -34,6 +36,21 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
+/** Runs the rules of failover. Returns whether nothing ran twice. */
+function isFailoverRight(first: number, count: number): boolean {
+  let runs = 0
+  for (let seed = first; seed < first + count; seed += 1) {
+    const history = failoverHistory(seed)
+    runs += history.runs.length
+    if (!history.overlaps) continue
+    print(`seed ${seed}: the instance ran twice at a time`)
+    for (const run of history.runs) print(`  ${JSON.stringify(run)}`)
+    return false
+  }
+  print(`${count} seeds from ${first}: of ${runs} runs no two were at a time`)
+  return true
+}
+
 const program = new Command('sim')
   .description('Simulates whole clouds in which much goes wrong, each as its seed says.')
   .option('--seeds <n>', 'how many seeds', wholeNumber, 1)
@@ -43,10 +60,12 @@ const program = new Command('sim')
   .option('--operations <list>', 'only these operations of the scenario, by number', positions)
   .option('--faults <list>', 'only these faults of the scenario, by number', positions)
   .option('--trace', 'print everything that happens')
+  .option('--failover', 'only the rules of failover, which are much faster')
   .allowExcessArguments(false)
   .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : 2))
 const options = program.parse().opts<Options>()
 const { seeds, seed = Math.floor(Math.random() * SEEDS), seconds, trace = false } = options
+if (options.failover === true) process.exit(isFailoverRight(seed, seeds) ? 0 : 1)
 const choice = {
   hosts: options.hosts,
   lengthMs: seconds === undefined ? undefined : seconds * 1000,
