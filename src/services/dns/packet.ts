@@ -13,6 +13,8 @@ export const HEADER_BYTES = 12
 /** Longest name in wire form (RFC 1035 section 2.3.4). */
 export const MAX_NAME_BYTES = 255
 const MAX_LABEL_BYTES = 63
+/** Most pointers in a name: one behind each label, of which 255 bytes have 127 at most. */
+const MAX_POINTERS = 127
 /** The fixed part of a record after its owner name: type, class, TTL, length of the data. */
 export const RECORD_FIXED_BYTES = 10
 /** What a client without EDNS accepts by UDP (RFC 1035 section 2.3.4). */
@@ -266,10 +268,11 @@ export interface WireName {
 /**
  * The name at `start`, with its pointers followed. Each pointer must refer to an earlier place
  * than the one before ("a prior occurrence", RFC 1035 section 4.1.4) and not into the header, so
- * there are no loops.
+ * there are no loops. A pointer to another pointer is taken, but a long chain of them is not.
  */
 export function readName(bytes: Buffer, start: number): WireName | undefined {
   let key = ''
+  let pointers = 0
   let end: number | undefined
   let segment = start
   let offset = start
@@ -280,7 +283,8 @@ export function readName(bytes: Buffer, start: number): WireName | undefined {
       const low = bytes[offset + 1]
       if (low === undefined) return undefined
       const target = ((length & 0x3f) << 8) | low
-      if (target >= segment || target < HEADER_BYTES) return undefined
+      pointers += 1
+      if (target >= segment || target < HEADER_BYTES || pointers > MAX_POINTERS) return undefined
       key += bytes.toString('latin1', segment, offset)
       end ??= offset + 2
       segment = target

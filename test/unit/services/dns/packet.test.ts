@@ -120,6 +120,16 @@ describe('readName', () => {
     expect(readName(wire, HEADER_BYTES)).toBeUndefined()
   })
 
+  it.each([
+    [127, keyOf('')],
+    [128, undefined],
+  ])('follows %i pointers in a row: to %j', (count, key) => {
+    const chain = Buffer.alloc(HEADER_BYTES + 2 + count * 2)
+    for (let at = HEADER_BYTES + 2; at < chain.length; at += 2)
+      chain.writeUInt16BE(0xc000 | (at - 2), at)
+    expect(readName(chain, chain.length - 2)?.key).toBe(key)
+  })
+
   it('ends, without throwing, on any bytes and at any place', () => {
     // Many pointers, so that chains of them are common.
     const byte = fc.oneof(fc.nat(255), fc.constantFrom(0xc0, 12, 14, 16, 0, 1))
