@@ -36,27 +36,15 @@ import { createFreezer } from '../../src/machines/agent.ts'
 import { connectQmp } from '../../src/machines/qmp.ts'
 import { AtollError } from '../../src/model/errors.ts'
 import { parseImageLocation } from '../../src/model/image-location.ts'
-import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
-import { answer as answerDhcp } from '../../src/services/dhcp/answer.ts'
-import { answerQuery } from '../../src/services/dns/answer.ts'
-import { keyOf, TYPE } from '../../src/services/dns/packet.ts'
-import {
-  composeQuestion,
-  QUESTION_RANDOM_BYTES,
-  readReply,
-} from '../../src/services/dns/upstream.ts'
-import { answer as answerMetadata } from '../../src/services/metadata/answer.ts'
-import { createTokens } from '../../src/services/metadata/tokens.ts'
-import { metadataTree } from '../../src/services/metadata/tree.ts'
 import { instance } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { KEY } from '../kit/api.ts'
 import { type Chance, chanceOf, mutate, seedOfRun } from '../kit/mutate.ts'
+import { PACKET_PARSERS } from '../kit/packet-parsers.ts'
 import { hostName } from '../kit/records.ts'
 import { signedHeaders } from '../kit/signed.ts'
+import { isQuick } from '../kit/stall.ts'
 import { isLong } from '../long-files.ts'
-import { bytesOf, PROFILE, request } from '../unit/services/dhcp/arbitrary.ts'
-import { queryBytes, sampleZone } from '../unit/services/dns/arbitraries.ts'
 
 const SEED = seedOfRun()
 const STALL_MS = 20
@@ -71,24 +59,6 @@ interface Parser {
   readonly refuses?: (error: unknown) => boolean
 }
 
-const ZONE = sampleZone()
-const ASKED = {
-  key: keyOf('www.example.com'),
-  type: TYPE.A,
-  dnssecOk: false,
-  checkingDisabled: false,
-}
-const SENT = composeQuestion(ASKED, randomBytes(QUESTION_RANDOM_BYTES), true)
-const CALLER = {
-  instance: instance(7).id,
-  tree: metadataTree(instance(7), {
-    zone: 'atoll.internal',
-    region: 'atoll',
-    architecture: 'x86_64',
-  }),
-  options: OLDER_METADATA,
-}
-const TOKENS = createTokens(new Uint8Array(32))
 const BUS_KEY = randomBytes(32)
 const SIGNER = createSigner({
   host: hostName('one'),
@@ -115,52 +85,7 @@ const envelope = (letters: readonly object[]) => ({
 })
 
 const PARSERS: readonly Parser[] = [
-  {
-    name: 'DHCP',
-    seeds: (['discover', 'request', 'inform', 'release', 'decline'] as const).map((type) =>
-      Buffer.from(bytesOf(request(type))),
-    ),
-    parse: (bytes) => answerDhcp(bytes, PROFILE),
-  },
-  {
-    name: 'DNS questions',
-    seeds: [
-      queryBytes('web.atoll.internal', 'A', { edns: { bytes: 1232 } }),
-      queryBytes('7.0.31.172.in-addr.arpa', 'PTR'),
-      queryBytes('www.example.com', 'ANY'),
-    ],
-    parse: (bytes, { below }) =>
-      answerQuery(bytes, ZONE, below(2) === 0 ? 'udp' : 'tcp', below(1_000)),
-  },
-  {
-    name: 'DNS answers from outside',
-    seeds: [Buffer.concat([SENT.message, Buffer.from('c00c000100010000003c000401020304', 'hex')])],
-    parse(bytes, { below }) {
-      // What does not answer the question is thrown away at once: most of it does.
-      if (bytes.length > 12 && below(8) > 0) SENT.message.copy(bytes, 0, 0, SENT.message.length)
-      if (bytes.length > 3) bytes[2] = 0x81
-      return readReply(bytes, SENT, ASKED, () => false)
-    },
-  },
-  {
-    name: 'metadata requests',
-    seeds: text(
-      '/latest/meta-data/instance-id',
-      '/latest/api/token',
-      '/2021-07-15/dynamic/%2e%2e/x',
-    ),
-    parse: (bytes, { pick }) =>
-      answerMetadata(
-        {
-          ...{ method: pick(['GET', 'PUT', 'HEAD', 'POST']), target: bytes.toString('latin1') },
-          ...{ token: pick([undefined, bytes.toString('latin1')]), isForwarded: false },
-          ...{ tokenTtl: pick([undefined, '60', bytes.toString('latin1')]), hasBody: false },
-        },
-        CALLER,
-        TOKENS,
-        Date.now(),
-      ),
-  },
+  ...PACKET_PARSERS,
   {
     name: 'disks',
     seeds: [qcow2(), Buffer.concat([Buffer.alloc(510), Buffer.of(0x55, 0xaa)])],
@@ -268,10 +193,9 @@ const PARSERS: readonly Parser[] = [
 
 const isRefusal = (error: unknown) => error instanceof AtollError && error.kind !== 'bug'
 
-/** One input; false when it took long. A second try tells a slow parser from a busy machine. */
+/** One input; false when it took long. */
 function tryOne({ parse, refuses = () => false }: Parser, bytes: Buffer, seed: number): boolean {
-  for (let attempt = 0; attempt < 3; attempt += 1) {
-    const began = process.threadCpuUsage()
+  return isQuick(STALL_MS, () => {
     try {
       parse(Buffer.from(bytes), chanceOf(seed))
     } catch (error) {
@@ -280,10 +204,7 @@ function tryOne({ parse, refuses = () => false }: Parser, bytes: Buffer, seed: n
           cause: error,
         })
     }
-    const { user, system } = process.threadCpuUsage(began)
-    if ((user + system) / 1000 < STALL_MS) return true
-  }
-  return false
+  })
 }
 
 describe(`mutated bytes, with ATOLL_SEED=${SEED},`, () => {

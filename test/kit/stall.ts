@@ -46,6 +46,19 @@ export async function watchLoopOften<T>(
   return best
 }
 
+/**
+ * Does `work` up to three times, until it takes less than `belowMs`. False when it never did: it is
+ * slow, and not the machine busy.
+ */
+export function isQuick(belowMs: number, work: () => void): boolean {
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const began = threadMs()
+    work()
+    if (threadMs() - began < belowMs) return true
+  }
+  return false
+}
+
 function threadMs(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000
