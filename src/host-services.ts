@@ -74,7 +74,7 @@ function namespaceServices(
       }),
       createLinks({
         ...{ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations },
-        ...(network === undefined ? {} : { network }),
+        ...(network === undefined ? { pools: config.network.pools } : { network }),
         foundLoose: (nics) => drivers.foundLoose(nics),
       }),
       createFloatingIpFlows({ host: { ...host, surroundings } }),
@@ -183,7 +183,7 @@ export function createHostServices(
     ...monitors.services.map(vpcs.own),
     ...answers.map(vpcs.own),
     ...vpcs.services(wake),
-    vpcs.own(createRoutesToPeers(host, config.fabric)),
+    vpcs.own(createRoutesToPeers(host, config.fabric, config.network.pools)),
     // After the links to the namespaces of VPCs.
     vpcs.own(
       createFloatingIps({

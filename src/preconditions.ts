@@ -37,6 +37,7 @@ import {
 import { DAEMON_LOCK, isNicLink, isTransitLink } from './model/names.ts'
 import { namedSources } from './model/nat.ts'
 import { isPartProcess } from './parts/children.ts'
+import { carriedAddresses } from './plan/carried-gateways.ts'
 import { wantedFloatingIps } from './plan/floating.ts'
 import { createCollisionWatch } from './services/collisions.ts'
 import {
@@ -223,13 +224,14 @@ function watchInterference(
     read: {
       isForeignTable,
       hasLegacyRules,
-      firewalls: async (signal, { transits = [], routedPeers = [] }) =>
+      firewalls: async (signal, { transits = [], routedPeers = [], shared }) =>
         findBlockingChains(
           await readForeignRules(until(signal)),
           probeAddresses(network.subnet, {
             hasPeers: hasPeers(config),
             hasVpcs: transits.length > 0,
             isPeered: routedPeers.length > 0,
+            isCarrying: hasPeers(config) && carriedAddresses(shared).size > 0,
           }),
         )
           .filter(({ isVital }) => isVital)

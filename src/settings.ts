@@ -58,6 +58,7 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
     rates: config.network.rates,
     nicLimits: config.network.interfaces,
     vpcPlace: 'own',
+    fabricMode: config.fabric.mode,
     defaultNetwork: config.network,
     pools: config.network.pools,
     flowLogBuckets: config.flowLogs.buckets,

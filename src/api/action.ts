@@ -17,6 +17,7 @@ import type { Turns } from '../lib/turns.ts'
 import type { AccessKey, AssumedRole } from '../model/account-records.ts'
 import type { Cidr } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
+import type { FabricSettings } from '../model/fabric.ts'
 import type { PermittedBucket } from '../model/flow-log.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { TypeRate } from '../model/network-rates.ts'
@@ -102,6 +103,8 @@ export interface ApiSettings {
   readonly nicLimits: readonly TypeNicLimit[]
   /** Where new VPCs are: each in a network of its own, or all in the root namespace. */
   readonly vpcPlace: 'own' | 'root'
+  /** How packets of the VPC in the root namespace cross hosts. */
+  readonly fabricMode: FabricSettings['mode']
   /** The range of a default VPC, and that of a default subnet in its first zone. */
   readonly defaultNetwork: { readonly vpc: Cidr; readonly subnet: Cidr }
   /** What floating IPs are handed out from, in order of preference. */

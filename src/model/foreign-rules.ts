@@ -101,6 +101,10 @@ const OF_PEERED = {
   out: 'what instances send to peered VPCs',
   back: 'what instances of peered VPCs send',
 } as const
+const BY_NAT_GATEWAYS = {
+  out: 'what instances on other hosts send out by a NAT gateway',
+  back: 'what the internet answers instances on other hosts',
+} as const
 const DEPTH_LIMIT = 16
 const CONTINUE: Verdict = { kind: 'continue' }
 
@@ -123,6 +127,8 @@ interface ProbeAddresses {
   readonly hasVpcs: boolean
   /** Whether links to peered VPCs are here. */
   readonly isPeered: boolean
+  /** Whether NAT gateways of the namespace are carried here for other hosts. */
+  readonly isCarrying: boolean
   /** The link to the internet; null: one of the host's uplinks. */
   readonly world: string | null
 }
@@ -133,19 +139,20 @@ interface ProbeAddresses {
 export function probeAddresses(
   subnet: Cidr,
   {
-    hasPeers,
-    hasVpcs = false,
-    isPeered = false,
     inVpc = false,
+    ...known
   }: Pick<ProbeAddresses, 'hasPeers'> &
-    Partial<Pick<ProbeAddresses, 'hasVpcs' | 'isPeered'>> & { readonly inVpc?: boolean },
+    Partial<Pick<ProbeAddresses, 'hasVpcs' | 'isPeered' | 'isCarrying'>> & {
+      readonly inVpc?: boolean
+    },
 ): ProbeAddresses {
   const [instance, other] = [
     cidrAddress(subnet, RESERVED_AT_START),
     cidrAddress(subnet, RESERVED_AT_START + 1),
   ]
+  const none = { hasVpcs: false, isPeered: false, isCarrying: false }
   const world = inVpc ? WORLD_LINK : null
-  return { instance, other, resolver: RESOLVER_ADDRESS, hasPeers, hasVpcs, isPeered, world }
+  return { instance, other, resolver: RESOLVER_ADDRESS, ...none, ...known, world }
 }
 
 interface Probe extends Packet {
@@ -190,7 +197,7 @@ function fromHost({ instance, resolver }: ProbeAddresses): readonly Probe[] {
 
 /** Packets that this host forwards. */
 function through(places: ProbeAddresses): readonly Probe[] {
-  const { instance, other, hasPeers, hasVpcs, isPeered, world } = places
+  const { instance, other, hasPeers, hasVpcs, isPeered, isCarrying, world } = places
   const any = { ...NOTHING, hook: 'forward', from: instance, to: other, sport: 40_000 } as const
   const tcp = { ...any, protocol: 'tcp', dport: 4_000 } as const
   const ping = { ...any, protocol: 'icmp', icmp: 'echo-request', sport: null } as const
@@ -225,6 +232,12 @@ function through(places: ProbeAddresses): readonly Probe[] {
       ? [
           { ...tcp, name: OF_PEERED.out, iif: NIC, oif: PEER, to: null },
           { ...tcp, name: OF_PEERED.back, iif: PEER, oif: NIC, from: null, to: instance },
+        ]
+      : []),
+    ...(isCarrying
+      ? [
+          { ...tcp, name: BY_NAT_GATEWAYS.out, iif: FABRIC_LINK, oif: world, to: null, dport: 443 },
+          { ...tcp, ...back, name: BY_NAT_GATEWAYS.back, iif: world, oif: FABRIC_LINK },
         ]
       : []),
     ...[FABRIC_LINK, ...(world === null ? [null] : [])].flatMap((link): Probe[] =>
@@ -307,12 +320,15 @@ function fixOf({ table, chain, rule, hook, loses }: BlockingChain): string {
 
 /** How the names of the links begin whose packets are lost. */
 function lostLinks(loses: readonly string[]): readonly string[] {
-  const prefixOf = (name: string): string => {
-    if (Object.values<string>(OF_VPCS).includes(name)) return TRANSIT_LINK_PREFIX
-    return Object.values<string>(OF_PEERED).includes(name) ? PEER_LINK_PREFIX : NIC_LINK_PREFIX
-  }
-  const found = new Set(loses.map(prefixOf))
-  return [NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX, PEER_LINK_PREFIX].filter((one) => found.has(one))
+  const others = [
+    [TRANSIT_LINK_PREFIX, OF_VPCS],
+    [PEER_LINK_PREFIX, OF_PEERED],
+    [FABRIC_LINK, BY_NAT_GATEWAYS],
+  ] as const
+  const linkOf = (name: string) =>
+    others.find(([, of]) => Object.values<string>(of).includes(name))?.[0] ?? NIC_LINK_PREFIX
+  const found = new Set<string>(loses.map(linkOf))
+  return [NIC_LINK_PREFIX, ...others.map(([link]) => link)].filter((one) => found.has(one))
 }
 
 /**

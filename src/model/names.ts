@@ -127,9 +127,10 @@ export const LOCK_RULE_PRIORITY = 167
 export const PEER_RULE_PRIORITY = 168
 /**
  * Priority of the first of two policy rules for a source that leaves by the gateway of a pool; the
- * second has the next (`host/network/pool-gateways.ts`).
+ * second has the next (`host/network/pool-gateways.ts`). They come after those of subnets: by a NAT
+ * gateway or a router nothing leaves with a floating IP of its own.
  */
-export const POLICY_RULE_PRIORITY = 169
+export const POLICY_RULE_PRIORITY = 171
 /**
  * Route protocol number of routes of subnets, to instances that are routers and to peers, and of
  * the policy rules for them. They are in tables of their own (`host/network/router-routes.ts`).
@@ -139,7 +140,7 @@ export const ROUTER_ROUTE_PROTOCOL = 168
  * Priority of policy rules for what comes from a router; those for what comes from a subnet have
  * the next.
  */
-export const ROUTER_RULE_PRIORITY = 171
+export const ROUTER_RULE_PRIORITY = 169
 /**
  * Name of the traffic control programs that lock a NIC. The number changes with the programs, so
  * that older ones are replaced.

@@ -2,11 +2,12 @@
  * How many connections each NIC may have open, and open anew in a second, as nft chains of the
  * budgets' table (`budgets.ts`). Pure.
  */
-import { FABRIC_LINK, nicLinkName, WORLD_LINK } from '../model/names.ts'
+import { nicLinkName } from '../model/names.ts'
 import type { TypeRate } from '../model/network-rates.ts'
 import type { HostWant } from '../model/want.ts'
 import { above, bucketSet, drop } from './budget-buckets.ts'
 import { carriedAddresses } from './carried-gateways.ts'
+import { LEAVING_FROM_FABRIC } from './nat-gateway-rules.ts'
 import { baseChain, chain, map, type NftObject, set } from './nft-tables.ts'
 
 /** What budgets depend on. */
@@ -77,7 +78,7 @@ function carriedLines(
   if (carriedAddresses(shared).size === 0) return []
   const share = connectionTableSize * CARRIED_SHARE
   const open = CLASSES.findLast((each) => each <= share) ?? SMALLEST_CLASS
-  return [`iifname "${FABRIC_LINK}" oifname "${WORLD_LINK}" goto out_${open}`]
+  return [`${LEAVING_FROM_FABRIC} goto out_${open}`]
 }
 
 /**

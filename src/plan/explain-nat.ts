@@ -1,5 +1,6 @@
 /** With which address an instance goes out, for `atoll explain`. Pure. */
 import { cidrContains, formatCidr } from '../model/addr.ts'
+import type { FabricSettings } from '../model/fabric.ts'
 import type { Flow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import type { HostName, NatGatewayId } from '../model/ids.ts'
@@ -13,6 +14,7 @@ import { isSeen, shownVpcs, takenBy } from './stand-ins.ts'
 
 /** Of the host that answers. */
 interface Outward extends Pick<ReachSettings, 'pools' | 'engines'> {
+  readonly fabric: Pick<FabricSettings, 'mode'>
   readonly nat: NatSettings
   readonly routing: HostRouting
 }
@@ -24,7 +26,8 @@ interface Outward extends Pick<ReachSettings, 'pools' | 'engines'> {
 export function gatewayAddress(
   { gateway, ip }: WayByAddress,
   host: HostName | null,
-  records: Pick<CloudRecords, 'hosts' | 'routing'>,
+  records: Pick<CloudRecords, 'hosts' | 'routing' | 'vpcs'>,
+  fabric: Pick<FabricSettings, 'mode'>,
 ): { readonly passes: boolean; readonly text: string } {
   const carrier = carrierOf(gateway, records)
   const address = `${ip}, the address of ${gateway}`
@@ -39,6 +42,14 @@ export function gatewayAddress(
   if (carrier === host) return { passes: true, text: address }
   const apart = apartStep([host, carrier], records)
   if (apart !== null) return no(apart.text)
+  const vpc = records.routing.find(({ natGateways }) =>
+    natGateways.some(({ id }) => id === gateway),
+  )
+  const isOnSegment = records.vpcs.some(({ id, network }) => id === vpc?.vpc && network === null)
+  if (isOnSegment && fabric.mode === 'direct')
+    return no(
+      `host ${carrier} carries it, and the VPC in the hosts' own network reaches it only with fabric.mode vxlan`,
+    )
   return { passes: true, text: `${address}, by host ${carrier}, which carries it` }
 }
 
@@ -69,7 +80,8 @@ export function outwardAddress(
   records: Pick<CloudRecords, 'vpcs' | 'hosts' | 'routing'>,
   surroundings: Outward,
 ): { readonly passes: boolean; readonly text: string } {
-  if (leaving?.gateway !== undefined) return gatewayAddress(leaving.gateway, host, records)
+  if (leaving?.gateway !== undefined)
+    return gatewayAddress(leaving.gateway, host, records, surroundings.fabric)
   const { vpcs } = records
   const { nat, routing } = surroundings
   const exception = natExceptions(nat, nic?.vpc).find((net) => cidrContains(net, destination))

@@ -6,6 +6,7 @@
  * rules in the kernel. What a guest itself does with a packet is not known here.
  */
 import { cidrContains, type Ipv4, METADATA_ADDRESS } from '../model/addr.ts'
+import type { FabricSettings } from '../model/fabric.ts'
 import type { Flow } from '../model/flow.ts'
 import { PROTOCOLS } from '../model/group-rule.ts'
 import type { HostRouting } from '../model/host-routing.ts'
@@ -39,6 +40,7 @@ export interface Surroundings extends ReachSettings {
   /** The host that answers, and whose settings and routes these are. */
   readonly host: HostName
   readonly instanceToHostPorts: readonly number[]
+  readonly fabric: Pick<FabricSettings, 'mode'>
   readonly routing: HostRouting
   readonly nat: NatSettings
   /** The DNS zone of instances. */

@@ -9,7 +9,8 @@
  *   instance reaches itself, too, and never gets a packet with its own address as source.
  *
  * Those of a VPC with a namespace are translated in there. The machine's own namespace passes them
- * on. Without floating IPs there are no rules.
+ * on. Those of NAT gateways are the part of `nat-gateway-rules.ts`. Without floating IPs there are
+ * no rules.
  */
 import { cidrContains, type Ipv4 } from '../model/addr.ts'
 import type { TrackedFlow } from '../model/flow.ts'
@@ -43,6 +44,8 @@ export interface FloatingIps {
   readonly own: ReadonlyMap<Ipv4, Ipv4>
   /** Floating IPs by the links to the namespaces of VPCs that translate them. */
   readonly passed: ReadonlyMap<Ipv4, Transit>
+  /** Those of NAT gateways that the namespace itself carries. */
+  readonly carried: ReadonlySet<Ipv4>
 }
 
 /**
@@ -73,15 +76,17 @@ export function servedFloatingIps(
         (transit.floatingIps ?? []).filter(served).map((ip) => [ip, transit] as const),
       ),
     ),
+    carried: new Set([...carriedAddresses(shared).values()].filter(served)),
   }
 }
 
 /** All floating IPs of a want, whoever else has them. */
-export function wantedFloatingIps({ local, transits = [] }: HostWant): readonly Ipv4[] {
+export function wantedFloatingIps({ local, shared, transits = [] }: HostWant): readonly Ipv4[] {
   const nics = local.instances.flatMap((instance) => instance.nics)
   return [
     ...nics.flatMap((nic) => floatingIpsOf(nic).map(({ publicIp }) => publicIp)),
     ...transits.flatMap(({ floatingIps = [] }) => floatingIps),
+    ...new Set(carriedAddresses(shared).values()),
   ]
 }
 
@@ -121,14 +126,15 @@ export function isOfOldBinding(flow: TrackedFlow, { floats, nics, own }: Transla
 
 /** The rules for these. `beforeFloats` are lines for packets that are not translated. */
 export function floatingRules(
-  { own, passed }: FloatingIps,
+  { own, passed, carried }: FloatingIps,
   beforeFloats: readonly string[] = [],
 ): FloatingRules {
-  const known = set(FLOATING_IPS, ['type ipv4_addr'], [...own.keys(), ...passed.keys()])
+  const all = [...own.keys(), ...passed.keys(), ...carried]
+  const known = set(FLOATING_IPS, ['type ipv4_addr'], all)
   const fromOutside = [`ip saddr @${FLOATING_IPS} ${drop('spoofed_outside')}`]
   const pairs = [...own].map(([publicIp, ip]) => ({ publicIp, ip }))
   if (pairs.length === 0)
-    return passed.size === 0 ? NONE : { ...NONE, objects: [known], fromOutside }
+    return all.length === 0 ? NONE : { ...NONE, objects: [known], fromOutside }
   const type = 'type ipv4_addr : ipv4_addr'
   const inward = pairs.map(({ ip, publicIp }) => `${publicIp} : ${ip}`)
   const outward = pairs.map(({ ip, publicIp }) => `${ip} : ${publicIp}`)

@@ -1,25 +1,27 @@
 /**
- * NAT gateways that this host carries, as nft rules in the network namespace of their VPC. Pure.
+ * NAT gateways that this host carries, as nft rules in the network namespace of their VPC, which
+ * may be the machine's own. Pure.
  *
  * What goes out by one gets its floating IP here, whichever host the instance is on. From other
  * hosts it comes by the fabric, with the addresses that it has (`router-routes.ts` leads it here);
- * its answers go back the same way. The machine's own namespace passes the floating IP on, as that
- * of an instance (`floating.ts`). Nobody outside can begin a connection to it.
+ * its answers go back the same way. Of a VPC with a namespace, the machine's own passes the
+ * floating IP on, as that of an instance (`floating.ts`). Nobody outside can begin a connection to
+ * it.
  *
  * Each address of an instance has ports of its own at each gateway, so that none can use up what
  * others need. Without gateways that are carried here there are no rules.
  */
 import type { Ipv4 } from '../model/addr.ts'
 import type { NatGatewayId } from '../model/ids.ts'
-import { FABRIC_LINK, WORLD_LINK } from '../model/names.ts'
+import { FABRIC_LINK } from '../model/names.ts'
 import type { PortRange } from '../model/nat.ts'
 import { addressesOf, type HostWant, type SharedWant } from '../model/want.ts'
 import { type AlikeSubnets, alikeSubnets, routeLines } from './alike-subnets.ts'
 import { carriedAddresses, isCarriedHere } from './carried-gateways.ts'
-import { translate } from './nat.ts'
+import { DROP_UNSOURCED, translate } from './nat.ts'
 import { ANY_OTHER_ADDRESS, gatewayShares } from './nat-shares.ts'
 import { chain, map, type NftObject, set } from './nft-tables.ts'
-import { ACCEPT, drop } from './nft-text.ts'
+import { ACCEPT, ANY_NIC, ANY_PEER, drop } from './nft-text.ts'
 import { FIT_SEGMENTS } from './transit-rules.ts'
 
 /** Chains and sets of the main table, and lines for its chains. */
@@ -31,9 +33,19 @@ export interface NatGatewayRules {
   readonly outbound: readonly string[]
   /** Of what leaves this host, whoever sent it. */
   readonly passing: readonly string[]
+  /** Before what has no address of the host to go out with is dropped: it needs none. */
+  readonly sourced: readonly string[]
 }
 
-const NONE: NatGatewayRules = { objects: [], forward: [], outbound: [], passing: [] }
+const NONE: NatGatewayRules = { objects: [], forward: [], outbound: [], passing: [], sourced: [] }
+
+/** Matches what instances of other hosts send out of the VPC by this one. */
+export const LEAVING_FROM_FABRIC = `iifname "${FABRIC_LINK}" ${isOutside('oifname')}`
+
+/** Matches the links that lead neither to an instance, nor to another host or a peer of the VPC. */
+function isOutside(field: 'iifname' | 'oifname'): string {
+  return [ANY_NIC, ANY_PEER, `"${FABRIC_LINK}"`].map((link) => `${field} != ${link}`).join(' ')
+}
 
 /** The rules for a namespace. */
 export function natGatewayRules(want: Pick<HostWant, 'local' | 'shared'>): NatGatewayRules {
@@ -74,11 +86,20 @@ export function natGatewayRules(want: Pick<HostWant, 'local' | 'shared'>): NatGa
     forward: [
       // It would go back to where it came from.
       `ip daddr @carried_ips ${drop('transit')}`,
-      `iifname "${FABRIC_LINK}" oifname "${WORLD_LINK}" goto leave_by_gateway`,
-      `iifname "${WORLD_LINK}" oifname "${FABRIC_LINK}" goto return_by_gateway`,
+      `${LEAVING_FROM_FABRIC} goto leave_by_gateway`,
+      `${isOutside('iifname')} oifname "${FABRIC_LINK}" goto return_by_gateway`,
     ],
     outbound: ['jump carried_nat'],
-    passing: [`iifname "${FABRIC_LINK}" oifname "${WORLD_LINK}" jump carried_nat`],
+    passing: [`${LEAVING_FROM_FABRIC} jump carried_nat`],
+    sourced: alike.flatMap(({ routes, subnets }) =>
+      subnets
+        .match('ip saddr')
+        .flatMap((own) =>
+          routeLines(routes, 'ip daddr', (to) =>
+            isCarriedHere(to) ? 'return' : DROP_UNSOURCED,
+          ).map((line) => `${own} ${line}`),
+        ),
+    ),
   }
 }
 

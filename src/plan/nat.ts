@@ -33,6 +33,8 @@ import { ANY_TRANSIT } from './transit-rules.ts'
 
 /** The chain that translates whatever gets there. */
 export const TRANSLATE = 'translate'
+/** Drops what has no address of the host to go out with. */
+export const DROP_UNSOURCED = `ip saddr @unsourced ${drop('nat_source')}`
 /** Protocols with ports, or with something that is translated as ports are. */
 const WITH_PORTS = 'meta l4proto { icmp, tcp, udp, sctp }'
 
@@ -51,6 +53,8 @@ interface NatInput {
   readonly first: readonly string[]
   /** Of what leaves the host and is not from one of its NICs. */
   readonly passing: readonly string[]
+  /** Of what goes out with the address of a NAT gateway. They return. */
+  readonly sourced: readonly string[]
   /** Whether it is the machine's own namespace. */
   readonly isOwn: boolean
   /** Networks of the host, whose addresses no instance of a VPC with a namespace shows. */
@@ -92,7 +96,7 @@ export function natRules(input: NatInput): NatRules {
       .flatMap(translated)
       .filter((ip) => !shown.seen.has(ip)),
   ]
-  const refused = unsourcedRules(unsourced, exceptions)
+  const refused = unsourcedRules(unsourced, exceptions, input.sourced)
   return {
     leaving: refused.lookUp,
     returning: shown.returning,
@@ -236,14 +240,19 @@ function withoutFloatingIp(nic: NicWant): readonly Ipv4[] {
 }
 
 /** What has no address to go out with. Nobody would answer what leaves with another one. */
-function unsourcedRules(addresses: readonly Ipv4[], exceptions: Exceptions): Chains {
+function unsourcedRules(
+  addresses: readonly Ipv4[],
+  exceptions: Exceptions,
+  sourced: readonly string[],
+): Chains {
   if (addresses.length === 0) return NO_CHAINS
   return {
     objects: [
       set('unsourced', ['type ipv4_addr'], addresses),
       chain('check_nat_source', [
+        ...sourced,
         ...exceptions.matches.map((there) => `iifname ${ANY_NIC} ${there} return`),
-        `ip saddr @unsourced ${drop('nat_source')}`,
+        DROP_UNSOURCED,
       ]),
     ],
     lookUp: ['jump check_nat_source'],

@@ -21,6 +21,7 @@ import type { PeeredVpc, RoutedPeer } from '../model/peering.ts'
 import { addressesOf, floatingIpsOf, type HostWant, type NicWant } from '../model/want.ts'
 import type { RouteWant, WayOut } from '../model/ways-out.ts'
 import { type AlikeSubnets, alikeSubnets, destinedTo, routeLines } from './alike-subnets.ts'
+import { isCarriedHere } from './carried-gateways.ts'
 import { TRANSLATE } from './nat.ts'
 import type { Networks } from './networks.ts'
 import { chain, type NftObject } from './nft-tables.ts'
@@ -271,9 +272,12 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
     if (way.kind === 'nat' && isFloating) return false
     if (way.kind === 'nat-address' && 'answerTo' in flow && flow.answerTo !== way.ip) return false
   }
-  // From an instance on another host, it was led to a router here.
   const isFromVpc = vpcs.some((net) => cidrContains(net, flow.source))
-  if (isPlain && own === undefined && isFromVpc && !isInside(flow.destination)) return false
+  if (own === undefined && isFromVpc && !isInside(flow.destination)) {
+    // From an instance on another host, it was led to a router here.
+    if (isPlain) return false
+    if (isSentOnFrom(flow) && !isByItsGateway(flow, ways.led)) return false
+  }
   if (other === undefined) return true
   const isOfNic = routes.has(flow.source)
   if (isOfNic && isInside(flow.destination)) return true
@@ -282,6 +286,18 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
   if (isPlain && ways.hasRouters) return true
   const back = routeTo(isOfNic ? flow.destination : flow.source, other)?.to
   return back !== undefined && PASSES.arrives(back)
+}
+
+/** Whether it has gone out with another address than that of who began it. */
+function isSentOnFrom(flow: Flow | TrackedFlow): flow is TrackedFlow {
+  return 'answerTo' in flow && flow.answerTo !== flow.source
+}
+
+/** Whether it has the address of the NAT gateway here that the routes of its subnet lead to. */
+function isByItsGateway({ source, destination, answerTo }: TrackedFlow, { led }: LedSubnets) {
+  const routes = led.find(({ cidr }) => cidrContains(cidr, source))?.routes ?? []
+  const to = routeTo(destination, routes)?.to
+  return to !== undefined && isCarriedHere(to) && to.ip === answerTo
 }
 
 /** The peer to which a flow is led by a route of its subnet, or by which it comes from there. */

@@ -21,6 +21,7 @@ import type { RouterRoutes } from '../model/router-routes.ts'
 import type { HostWant, NicWant, SharedWant } from '../model/want.ts'
 import type { RouteWant, WayByAddress, WayOut, WayToNic } from '../model/ways-out.ts'
 import { type AlikeSubnets, alikeSubnets, destinedTo } from './alike-subnets.ts'
+import { isCarriedHere } from './carried-gateways.ts'
 import { chain, type NftObject } from './nft-tables.ts'
 import { ACCEPT, ANY_NIC, drop } from './nft-text.ts'
 import { type Permissions, permittingRule } from './permits.ts'
@@ -102,16 +103,29 @@ export function getsFromOutside(
   )
 }
 
-/** What the routing tables of this host say. `fabric` is the link to the other hosts, if any. */
-export function routerRoutes(want: HostWant, fabric: string | null): RouterRoutes {
+/**
+ * What the routing tables of this host say. `fabric` is the link to the other hosts, if any;
+ * `gatewayOf` the router by which a floating IP leaves, if it is not that of the default route.
+ */
+export function routerRoutes(
+  want: HostWant,
+  fabric: string | null,
+  gatewayOf: (floatingIp: Ipv4) => Ipv4 | undefined = () => undefined,
+): RouterRoutes {
   const { local, shared } = want
   const routers = local.instances.flatMap(({ nics }) => nics.filter(isRouter))
   const hopOf = (to: WayOut) => {
+    if (isCarriedHere(to)) {
+      const gateway = gatewayOf(to.ip)
+      return gateway === undefined ? null : { link: null, via: gateway }
+    }
     if (!isLed(to)) return null
     if (to.via !== undefined) return { link: fabric, via: to.via }
     return to.kind === 'nic' ? { link: nicLinkName(to.nic), via: to.ip } : null
   }
-  const leading = leadingSubnets(shared).filter(({ routes }) => routes.some(({ to }) => isLed(to)))
+  const leading = leadingSubnets(shared).filter(({ routes }) =>
+    routes.some(({ to }) => isLed(to) || hopOf(to) !== null),
+  )
   return {
     subnets: leading.map(({ cidr: range, vpc, routes }) => {
       const own = shared.vpcs.flatMap((one) =>

@@ -161,10 +161,14 @@ function inetTable(
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
   const routers = routerRules(want, nics, vpcs)
-  const floating = floatingRules(servedFloatingIps(want, routing), routers.routes.beforeFloats)
+  const isOwn = settings.inVpc !== true
+  const served = servedFloatingIps(want, routing)
+  const floating = floatingRules(
+    isOwn ? served : { ...served, carried: new Set() },
+    routers.routes.beforeFloats,
+  )
   const hasFloatingIps = floating.objects.length > 0
   const routes = routeRules(want, nics, { vpcs, hasFloatingIps, routers: routers.routes })
-  const isOwn = settings.inVpc !== true
   const { addresses } = routing
   const gateways = natGatewayRules(want)
   const nat = natRules({
@@ -172,6 +176,7 @@ function inetTable(
     byNatGateway: routes.outbound,
     first: [...routes.untranslated, ...gateways.outbound],
     passing: gateways.passing,
+    sourced: gateways.sourced,
     taken: takenBy(routing, settings),
   })
   const peering = peeringRules(want)

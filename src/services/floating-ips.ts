@@ -3,8 +3,8 @@
  * a binding that has ended end with it.
  *
  * - Its part of want: `publicIp` of every NIC of `local.instances`; in the machine's own namespace
- *   also `transits`. The translation is the part of the firewall (`plan/floating.ts`), which comes
- *   first.
+ *   also `transits` and NAT gateways that this host carries. The translation is the part of the
+ *   firewall (`plan/floating.ts`), which comes first.
  * - A fresh daemon recognises its routes and proxy entries by protocol number, and connections of a
  *   binding that has ended by their translation.
  * - If we die on any line here, the next pass makes the rest. What is there already is not touched.
@@ -39,8 +39,8 @@ export function createFloatingIpFlows(options: {
     watchesKernel: 'machine',
     gate: false,
     apply: async ({ want }) => {
+      if (bound?.size === 0 && wantedFloatingIps(want).length === 0) return []
       const carried = [...carriedAddresses(want.shared).values()]
-      if (bound?.size === 0 && wantedFloatingIps(want).length + carried.length === 0) return []
       const routing = await host.surroundings()
       const { own: ofNics } = servedFloatingIps(want, routing)
       // Of a NAT gateway, whether it is here.
@@ -101,10 +101,14 @@ export function createFloatingIps(options: {
       if (isClear && !isWanted && !resync) return []
       const known = servedFloatingIps(want, await host.surroundings())
       const yielded = yielding?.yielded(want)
-      const passed = [...known.passed].filter(([address]) => yielded?.has(address) !== true)
-      const now = { ...known, passed: new Map(passed) }
-      served = new Set([...now.own.keys(), ...now.passed.keys()])
-      warnOfTaken(want, new Set([...known.own.keys(), ...known.passed.keys()]), log)
+      const isKept = (address: Ipv4) => yielded?.has(address) !== true
+      const now: FloatingIps = {
+        ...known,
+        passed: new Map([...known.passed].filter(([address]) => isKept(address))),
+        carried: new Set([...known.carried].filter(isKept)),
+      }
+      served = addressesIn(now)
+      warnOfTaken(want, addressesIn(known), log)
       isClear = false
       const gateways = await host.ensurePoolGateways(gatewaysOf(now, pools))
       if (gateways.length > 0) log.info({ changed: gateways }, 'gateways of pools changed')
@@ -127,10 +131,14 @@ export function createFloatingIps(options: {
   }
 }
 
-function routesOf({ own, passed }: FloatingIps, pools: readonly Pool[]) {
+function addressesIn({ own, passed, carried }: FloatingIps): ReadonlySet<Ipv4> {
+  return new Set([...own.keys(), ...passed.keys(), ...carried])
+}
+
+function routesOf({ own, passed, carried }: FloatingIps, pools: readonly Pool[]) {
   const gateway = (address: Ipv4) => gatewayOf(address, pools)
   return [
-    ...[...own.keys()].map((address) => ({
+    ...[...own.keys(), ...carried].map((address) => ({
       ...{ address, link: GATEWAY_LINK, via: null },
       gateway: gateway(address),
     })),
@@ -143,16 +151,17 @@ function routesOf({ own, passed }: FloatingIps, pools: readonly Pool[]) {
 
 /**
  * By which gateways packets leave: those of VPCs with a namespace come from the floating IP, others
- * still from the private address where they are routed.
+ * still from the private address where they are routed. What goes by a NAT gateway here has routes
+ * of its subnets (`plan/router-routes.ts`); here the gateway becomes one that instances may use.
  */
-function gatewaysOf({ own, passed }: FloatingIps, pools: readonly Pool[]) {
+function gatewaysOf({ own, passed, carried }: FloatingIps, pools: readonly Pool[]) {
   const from = (source: Ipv4, floatingIp: Ipv4) => {
     const gateway = gatewayOf(floatingIp, pools)
     return gateway === undefined ? [] : [{ source, gateway }]
   }
   return [
     ...[...own].flatMap(([floatingIp, ip]) => from(ip, floatingIp)),
-    ...[...passed.keys()].flatMap((floatingIp) => from(floatingIp, floatingIp)),
+    ...[...passed.keys(), ...carried].flatMap((floatingIp) => from(floatingIp, floatingIp)),
   ]
 }
 

@@ -19,14 +19,16 @@ import type { FabricSpec, NamespaceHost, NicSpec, NicState } from '../host/host.
 import { nicDifferences, nicSpec } from '../host/network/nic.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
-import { parseIpv4 } from '../model/addr.ts'
+import { cidrContains, parseIpv4 } from '../model/addr.ts'
 import type { DriverDeclaration, LinkType } from '../model/driver.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
 import { type FabricSettings, fabricOverheadBytes, vpcVni } from '../model/fabric.ts'
 import type { LooseNic } from '../model/loose-nic.ts'
 import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
+import { type Pool, poolWith } from '../model/pools.ts'
 import { nextHopOf } from '../model/transit.ts'
 import type { Fact, HostWant } from '../model/want.ts'
+import { carriedAddresses } from '../plan/carried-gateways.ts'
 import { routerRoutes } from '../plan/router-routes.ts'
 import { serviceAddresses } from '../plan/service-addresses.ts'
 import type { HostService, Pass } from './service.ts'
@@ -46,10 +48,12 @@ export function createLinks(options: {
   readonly drivers: readonly DriverDeclaration[]
   /** The number of the VPC whose namespace `host` is; absent: it is the machine's own. */
   readonly network?: number
+  /** What floating IPs are of that leave by this namespace; absent: no pool has a gateway. */
+  readonly pools?: readonly Pool[]
   /** Is told in each `apply` of those that lead into no instance. */
   readonly foundLoose: (nics: readonly LooseNic[]) => void
 }): HostService {
-  const { host, metrics, mtu, fabric, drivers, network, foundLoose } = options
+  const { host, metrics, mtu, fabric, drivers, network, pools = [], foundLoose } = options
   const { repairs, removals, failures, nics } = createMeters(metrics)
 
   const remove = async ({ hostLink, routes }: NicState, pass: Pass) => {
@@ -86,7 +90,6 @@ export function createLinks(options: {
     gate: false,
     apply: async (pass) => {
       const spec = fabricSpec(pass.want, { fabric, mtu, network })
-      const fabricLink = spec === null ? null : FABRIC_LINK
       const hostErrors = await attemptAll(hostSteps(host, pass, spec), pass.signal)
       const nicsHere = wantedNics(pass.want, mtu, drivers)
       const wanted = new Map(nicsHere.map((nic) => [nic.spec.hostLink, nic]))
@@ -113,7 +116,8 @@ export function createLinks(options: {
       foundLoose(loose)
       failures.inc(errors.length)
       // A route to a NIC needs its link.
-      const routing = await attemptAll([() => ensureRouters(host, pass, fabricLink)], pass.signal)
+      const last = [() => ensureRouters(host, pass, spec && FABRIC_LINK, pools)]
+      const routing = await attemptAll(last, pass.signal)
       const all = [...hostErrors, ...errors, ...routing]
       if (all.length > 0)
         throw unavailable(
@@ -131,8 +135,9 @@ export function createLinks(options: {
  * the namespaces of VPCs: it is for the machine's own.
  */
 export function createRoutesToPeers(
-  host: Pick<NamespaceHost, 'ensureRouterRoutes'>,
+  host: Pick<NamespaceHost, 'ensureRouterRoutes' | 'surroundings'>,
   fabric: FabricSettings,
+  pools: readonly Pool[],
 ): HostService {
   return {
     name: 'routes-to-peers',
@@ -141,7 +146,7 @@ export function createRoutesToPeers(
     apply: async (pass) => {
       if (pass.want.routedPeers === undefined) return []
       const hasFabric = fabric.mode === 'vxlan' && fabric.address !== null
-      await ensureRouters(host, pass, hasFabric ? FABRIC_LINK : null)
+      await ensureRouters(host, pass, hasFabric ? FABRIC_LINK : null, pools)
       return []
     },
     close: async () => {},
@@ -190,12 +195,35 @@ function hostSteps(
 
 /** The routes of subnets to routers, here or, by this link, on other hosts; and to peers. */
 async function ensureRouters(
-  host: Pick<NamespaceHost, 'ensureRouterRoutes'>,
+  host: Pick<NamespaceHost, 'ensureRouterRoutes' | 'surroundings'>,
   { want, log }: Pass,
   fabricLink: string | null,
+  pools: readonly Pool[],
 ): Promise<void> {
-  const changed = await host.ensureRouterRoutes(routerRoutes(want, fabricLink))
+  const gatewayOf = await reachableGateways(host, want, pools)
+  const changed = await host.ensureRouterRoutes(routerRoutes(want, fabricLink, gatewayOf))
   if (changed.length > 0) log.info({ changed }, 'routes of subnets changed')
+}
+
+/**
+ * The gateways of the pools that NAT gateways here have their addresses of. One that no network of
+ * this host has is left out, as for other floating IPs: packets leave by the default route.
+ */
+async function reachableGateways(
+  host: Pick<NamespaceHost, 'surroundings'>,
+  { shared }: HostWant,
+  pools: readonly Pool[],
+): Promise<(floatingIp: Ipv4) => Ipv4 | undefined> {
+  const gatewayOf = (ip: Ipv4) => poolWith(pools, ip)?.gateway ?? undefined
+  const carried = [...carriedAddresses(shared).values()]
+  if (carried.every((ip) => gatewayOf(ip) === undefined)) return () => undefined
+  const { connected } = await host.surroundings()
+  return (ip) => {
+    const gateway = gatewayOf(ip)
+    return gateway !== undefined && connected.some((net) => cidrContains(net, gateway))
+      ? gateway
+      : undefined
+  }
 }
 
 /**

@@ -10,6 +10,7 @@ import type { Log } from '../lib/log.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { messageOf } from '../model/errors.ts'
 import type { HostWant } from '../model/want.ts'
+import { carriedAddresses } from '../plan/carried-gateways.ts'
 
 /** How often a host without a lease looks. */
 const LOOK_MS = 3_000
@@ -29,7 +30,7 @@ export interface YieldingParts {
 /** What `createYielding` returns. */
 export interface Yielding {
   /** The addresses of this want, the machine's own part, that are another's by now. */
-  yielded(want: Pick<HostWant, 'transits'>): ReadonlySet<Ipv4>
+  yielded(want: Pick<HostWant, 'transits' | 'shared'>): ReadonlySet<Ipv4>
   close(): void
 }
 
@@ -67,8 +68,9 @@ export function createYielding(parts: YieldingParts): Yielding {
   }
   next()
   return {
-    yielded: ({ transits = [] }) => {
-      carried = transits.flatMap((transit) => transit.carried ?? [])
+    yielded: ({ transits = [], shared }) => {
+      const ofVpcs = transits.flatMap((transit) => transit.carried ?? [])
+      carried = [...ofVpcs, ...carriedAddresses(shared).values()]
       return yielded
     },
     close: () => {

@@ -51,6 +51,7 @@ export async function openAdmin(store: Store, host: HostName): Promise<OpenAdmin
       pools: [],
       engines: [],
       instanceToHostPorts: [],
+      fabric: { mode: 'direct' },
       nat: PLAIN_NAT,
       routing: {
         defaultRoutes: [{ link: 'eth0', gateway: ipv4('10.0.0.1') }],

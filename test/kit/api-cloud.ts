@@ -55,7 +55,14 @@ const USUAL_QUOTAS = Object.fromEntries(
 /** What actions are limited by unless a test says otherwise: the defaults of the settings. */
 export const LIMITS: Pick<
   ApiSettings,
-  'quotas' | 'rates' | 'nicLimits' | 'pools' | 'flowLogBuckets' | 'vpcPlace' | 'defaultNetwork'
+  | 'quotas'
+  | 'rates'
+  | 'nicLimits'
+  | 'pools'
+  | 'flowLogBuckets'
+  | 'vpcPlace'
+  | 'fabricMode'
+  | 'defaultNetwork'
 > = {
   quotas: USUAL_QUOTAS,
   pools: [],
@@ -63,6 +70,7 @@ export const LIMITS: Pick<
   rates: [],
   nicLimits: DEFAULT_NIC_LIMITS,
   vpcPlace: 'root',
+  fabricMode: 'vxlan',
   defaultNetwork: { vpc: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') },
 }
 

@@ -3,9 +3,10 @@ import type { Ipv4 } from '../../model/addr.ts'
 import { type ErrorCode, refused, unavailable } from '../../model/errors.ts'
 import type { AccountId, AllocationId, NatGatewayId } from '../../model/ids.ts'
 import { poolWith } from '../../model/pools.ts'
-import type { Address, Nic, Subnet, Tag } from '../../model/records.ts'
+import type { Address, Nic, Subnet, Tag, Vpc } from '../../model/records.ts'
 import type { NatGateway, NatGatewayAddress } from '../../model/route-table.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
+import type { ApiSettings } from '../action.ts'
 import type { Changing } from '../change.ts'
 import { freeAddresses } from '../launch/free-addresses.ts'
 import { createRandomIds } from '../launch/random-ids.ts'
@@ -76,8 +77,8 @@ interface AddressOfGateway {
 /**
  * Makes the NIC of a gateway, and lets the floating IP lead to it. Errors:
  * `InvalidAllocationID.NotFound`; `Resource.AlreadyAssociated` when it leads to something;
- * `InvalidParameterCombination` for a pool of other zones; `UnsupportedOperation` in a VPC without
- * a network of its own; those of a new NIC.
+ * `InvalidParameterCombination` for a pool of other zones; those of `refuseOnSegment` and of a new
+ * NIC.
  */
 export async function giveAddress(
   tx: Tx,
@@ -85,11 +86,7 @@ export async function giveAddress(
   { account, newId, now, parts, settings }: Changing,
 ): Promise<NatGatewayAddress> {
   const vpc = await requireVpc(tx, account, subnet.vpc)
-  if (vpc.network === null)
-    throw refused(
-      'UnsupportedOperation',
-      `AllocationId: ${vpc.id} is in the hosts' own network, where a NAT gateway has no address. Use a VPC that create-vpc makes, or leave AllocationId out`,
-    )
+  await refuseOnSegment(tx, vpc, settings)
   const address = await requireAllocated(tx, account, { AllocationId })
   if (address.association !== null)
     throw refused(
@@ -117,6 +114,24 @@ export async function giveAddress(
   if ((await tx.associateAddress(address.id, association)) === 'taken')
     throw unavailable('Another address is being associated with the same network interface')
   return { nic: nic.id, ip: address.ip, carrier: null }
+}
+
+/**
+ * `UnsupportedOperation` where instances of several hosts would have to go out by one of them over
+ * a segment that they share with others (mode `direct`). There nothing tells their packets from
+ * those that any other machine sends with such a source.
+ */
+async function refuseOnSegment(
+  tx: ReadTx,
+  { id, network }: Vpc,
+  { fabricMode }: Pick<ApiSettings, 'fabricMode'>,
+): Promise<void> {
+  if (network !== null || fabricMode === 'vxlan') return
+  if ((await tx.hosts()).filter(({ fabricAddress }) => fabricAddress !== null).length < 2) return
+  throw refused(
+    'UnsupportedOperation',
+    `AllocationId: ${id} is in the hosts' own network, where instances go out by another host only with fabric.mode vxlan. Use a VPC that create-vpc makes, or leave AllocationId out`,
+  )
 }
 
 /** Gives back what a gateway has: its floating IP leads nowhere, and its NIC is gone. */

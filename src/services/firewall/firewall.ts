@@ -12,7 +12,7 @@
  */
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { Metrics } from '../../lib/metrics.ts'
-import { NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX } from '../../model/names.ts'
+import { FABRIC_LINK, NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX } from '../../model/names.ts'
 import { budgetTables } from '../../plan/budgets.ts'
 import { CONNECTIONS_PER_MIB } from '../../plan/connection-budgets.ts'
 import { type FirewallSettings, planRuleset } from '../../plan/ruleset.ts'
@@ -23,7 +23,7 @@ import { createRules } from './rules.ts'
 import { createFlowEnding } from './withdrawn-flows.ts'
 
 /** iptables(8) writes a prefix of interface names with a plus sign. */
-const LINK_PATTERNS = [`${NIC_LINK_PREFIX}+`, `${TRANSIT_LINK_PREFIX}+`]
+const LINK_PATTERNS = [`${NIC_LINK_PREFIX}+`, `${TRANSIT_LINK_PREFIX}+`, FABRIC_LINK]
 
 /** The table of the DOCKER-USER chain. */
 const DOCKER_TABLE = 'ip filter'
@@ -63,10 +63,11 @@ export function createFirewall(options: {
         ruleset: planRuleset(pass.want, settings, routing),
         budgets: budgetTables(pass.want, limits),
       }
-      await update(rules, pass)
+      const isAltered = await update(rules, pass)
       counters.follow(pass.want)
       const use = natUse(pass.want)
-      const { ended, isWalked } = await endWithdrawnFlows(pass.want, routing, use.count)
+      const enforced = { want: pass.want, routing, isAltered }
+      const { ended, isWalked } = await endWithdrawnFlows(enforced, use.count)
       if (ended > 0) pass.log.info({ ended }, 'connections ended: their permission was withdrawn')
       await coexist(await host.rulesGeneration(), pass)
       // The table of connections is gone through once: that is work, also where it is almost empty.

@@ -82,15 +82,16 @@ function changingScript(before: Rules, now: Rules): string | null {
 /**
  * A function that makes the rules in the kernel equal to those that it is given. `replacing` gives
  * what counters have counted, with which they go on in new tables; `isShared`: others change rules
- * in this namespace, too. Errors: `unavailable`; then the kernel has the rules of before.
+ * in this namespace, too. It returns whether somebody had altered those that it had loaded. Errors:
+ * `unavailable`; then the kernel has the rules of before.
  */
 export function createRules(
   host: Host,
   metrics: Metrics,
   { replacing, isShared }: Loading,
-): (rules: Rules, pass: Pass) => Promise<void> {
+): (rules: Rules, pass: Pass) => Promise<boolean> {
   const { replacements, updates, drift } = createCounters(metrics)
-  const { markFor, loadAll, recognise } = createLoader(host, { replacing, isShared })
+  const { markFor, loadAll, recognise, intact } = createLoader(host, { replacing, isShared })
   let loaded: Loaded | null = null
   let isFresh = true
 
@@ -109,39 +110,38 @@ export function createRules(
     fresh.fingerprint = known.fingerprint
     return fresh
   }
-  /** Whether nobody has changed our tables since; null when that is not known. */
-  const intact = async (known: Loaded, now: number): Promise<boolean | null> => {
-    if (known.generation === now) return true
-    const changed = await host.rulesChanged(known.generation, now)
-    return changed === null ? null : !TABLE_NAMES.some((table) => changed.has(table))
-  }
-  /** Compares the rules in the kernel with those that we loaded, and replaces altered ones. */
-  const verify = async (known: Loaded, now: number, pass: Pass) => {
+  /**
+   * Compares the rules in the kernel with those that we loaded, and replaces altered ones. Returns
+   * whether there may have been such.
+   */
+  const verify = async (known: Loaded, now: number, pass: Pass): Promise<boolean> => {
     const isIntact = await intact(known, now)
-    if (isIntact === false) return void (await reload(known, pass))
+    if (isIntact === false) {
+      await reload(known, pass)
+      return true
+    }
     const isKnown = known.fingerprint !== null || !isShared
-    if (isIntact && (isKnown || !pass.resync)) {
+    const goOn = () => {
       known.generation = now
-      return
+      return false
     }
+    if (isIntact && (isKnown || !pass.resync)) return goOn()
     const fingerprint = await fingerprintOf(host)
-    if (fingerprint !== null && fingerprint === known.fingerprint) {
-      known.generation = now
-      return
-    }
+    if (fingerprint !== null && fingerprint === known.fingerprint) return goOn()
     // Nobody else has changed them, so this is what they look like.
     if (fingerprint !== null && known.fingerprint === null && isIntact) {
       known.fingerprint = fingerprint
-      known.generation = now
-      return
+      return goOn()
     }
     const isAltered = fingerprint === null || known.fingerprint !== null
     const fresh = isAltered ? await reload(known, pass) : await load(known.rules)
     fresh.fingerprint = await fingerprintOf(host)
+    return true
   }
-  const replace = async (rules: Rules, pass: Pass) => {
+  const replace = async (rules: Rules, pass: Pass, isAltered = false) => {
     await load(rules)
     pass.log.info({}, 'firewall rules replaced')
+    return isAltered
   }
 
   return async (rules, pass) => {
@@ -152,10 +152,10 @@ export function createRules(
     const known = loaded
     const script = changingScript(known.rules, rules)
     if (script === '') {
-      if (known.generation !== now || pass.resync) await verify(known, now, pass)
-      return
+      return (known.generation !== now || pass.resync) && (await verify(known, now, pass))
     }
-    if (script === null || !(await intact(known, now))) return await replace(rules, pass)
+    if (!(await intact(known, now))) return await replace(rules, pass, true)
+    if (script === null) return await replace(rules, pass)
     const mark = markFor(rules, now + 1)
     // Until the kernel has answered, nobody knows which rules it has.
     loaded = null
@@ -171,10 +171,11 @@ export function createRules(
     updates.inc()
     loaded = { rules, mark, generation, fingerprint: null }
     pass.log.info({}, 'firewall rules changed')
+    return false
   }
 }
 
-/** Loads all rules, or finds that they are there. */
+/** Loads all rules, or finds that they are there, and that they still are. */
 function createLoader(host: Host, { replacing, isShared }: Loading) {
   const markFor = (rules: Rules, generation: number) =>
     isShared ? null : markOf(rules, generation)
@@ -199,6 +200,12 @@ function createLoader(host: Host, { replacing, isShared }: Loading) {
         counted.has(counterKey(MARKED_TABLE, mark)),
       )
       return isThere ? { rules, mark, generation, fingerprint: null } : null
+    },
+    /** Whether nobody has changed our tables since; null when that is not known. */
+    async intact(known: Loaded, now: number): Promise<boolean | null> {
+      if (known.generation === now) return true
+      const changed = await host.rulesChanged(known.generation, now)
+      return changed === null ? null : !TABLE_NAMES.some((table) => changed.has(table))
     },
   }
 }

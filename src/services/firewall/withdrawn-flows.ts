@@ -5,7 +5,8 @@
  * So after rules are loaded that permit less, the kernel's table of connections is gone through
  * once, and what could not begin any more is removed from it. A fresh daemon does not know what was
  * withdrawn just before it began, so it does the same after its first load, also for floating IPs
- * that had led elsewhere.
+ * that had led elsewhere. So does one whose rules somebody has altered: without them, what other
+ * hosts send to a NAT gateway begins connections that nothing translates.
  */
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { TrackedFlow } from '../../model/flow.ts'
@@ -23,6 +24,15 @@ interface Enforced {
   readonly ways: Ways
 }
 
+/** What is in force now. */
+interface NowInForce {
+  readonly want: HostWant
+  /** What the rules were made with. */
+  readonly routing: HostRouting
+  /** Whether somebody had altered the rules of before. */
+  readonly isAltered: boolean
+}
+
 /** What became of the connections of a namespace. */
 interface Ended {
   readonly ended: number
@@ -32,20 +42,24 @@ interface Ended {
 
 /**
  * A function that is called with each want whose rules are in force, and ends what they do not
- * permit any more. Where it goes through all connections, `see` is called with each. `routing` is
- * what the rules were made with. Errors: `unavailable`; then the next call ends them.
+ * permit any more. Where it goes through all connections, `see` is called with each. Errors:
+ * `unavailable`; then the next call ends them.
  */
 export function createFlowEnding(
   host: Pick<Host, 'endFlows'>,
-): (want: HostWant, routing: HostRouting, see: (flow: TrackedFlow) => void) => Promise<Ended> {
+): (now: NowInForce, see: (flow: TrackedFlow) => void) => Promise<Ended> {
   let enforced: Enforced | null = null
-  return async (want, routing, see) => {
+  /** Whether anything may have begun. It stays so until all connections were gone through. */
+  let isUnknown = true
+  return async ({ want, routing, isAltered }, see) => {
     const before = enforced
-    if (before?.want === want) return { ended: 0, isWalked: false }
+    isUnknown ||= isAltered
+    if (before?.want === want && !isUnknown) return { ended: 0, isWalked: false }
     const permissions = permissionsOf(want)
     const ways = waysOf(want)
     let ended = 0
     const isWalked =
+      isUnknown ||
       before === null ||
       isWithdrawn(before.permissions, permissions) ||
       isRerouted(before.ways, ways)
@@ -53,7 +67,7 @@ export function createFlowEnding(
       // Until all are ended, what was withdrawn counts as not yet done.
       enforced = null
       const ofRouters = routerPermissions(want, permissions)
-      const translation = before === null ? translationOf(want, routing) : null
+      const translation = isUnknown ? translationOf(want, routing) : null
       ended = await host.endFlows((flow) => {
         see(flow)
         return (
@@ -66,6 +80,7 @@ export function createFlowEnding(
       })
     }
     enforced = { want, permissions, ways }
+    isUnknown = false
     return { ended, isWalked }
   }
 }

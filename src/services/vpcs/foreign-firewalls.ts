@@ -18,6 +18,7 @@ import {
   probeAddresses,
 } from '../../model/foreign-rules.ts'
 import { namespaceName } from '../../model/names.ts'
+import { carriedAddresses } from '../../plan/carried-gateways.ts'
 import type { HostService, Pass } from '../service.ts'
 
 /** Shortest time between two looks. One starts several programs where there are such rules. */
@@ -46,7 +47,9 @@ export function createForeignFirewalls(options: ForeignFirewallsOptions): HostSe
     const [subnet] = last?.want.shared.subnets ?? []
     if (last === null || subnet === undefined) return
     const isPeered = (last.want.peered ?? []).length > 0
-    const places = probeAddresses(subnet.cidr, { hasPeers, inVpc: true, isPeered })
+    const isCarrying = hasPeers && carriedAddresses(last.want.shared).size > 0
+    const uses = { hasPeers, isPeered, isCarrying }
+    const places = probeAddresses(subnet.cidr, { ...uses, inVpc: true })
     const findings = findingsIn(await host.foreignChains(), places, network)
     if (isClosed) return
     found(findings)

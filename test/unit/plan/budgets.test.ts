@@ -76,7 +76,7 @@ test('what other hosts send out by NAT gateways here has one budget, by the size
     const routes = [{ destination: cidr('0.0.0.0/0'), to: { ...to, ...via } }]
     const shared = { ...want.shared, subnets: [{ ...first, routes }, ...rest] }
     const script = renderBudgets({ ...want, shared }, { ...LIMITS, connectionTableSize })
-    return /oifname "\S+" goto out_(\d+)/.exec(script)?.[1]
+    return /iifname "at-fabric" .*goto out_(\d+)/.exec(script)?.[1]
   }
   expect([1024, 262_144, 10_000_000].map((size) => by({}, size))).toEqual(['512', '8192', '32768'])
   expect(by({ via: ipv4('10.0.0.2') }, 262_144)).toBeUndefined()

@@ -12,7 +12,11 @@ const PLACES = [HERE, THERE].map((name, at) =>
   hostRecord(name, { fabricAddress: ipv4(`10.0.0.${at + 1}`) }),
 )
 
-function records(carrier: typeof HERE | null, hosts = PLACES) {
+function records(
+  carrier: typeof HERE | null,
+  hosts = PLACES,
+  vpcs: readonly (typeof network.vpc)[] = [],
+) {
   const address = { nic: numbered('eni', 9), ip, carrier }
   const { vpc, subnet } = network
   const natGateways = [
@@ -20,12 +24,12 @@ function records(carrier: typeof HERE | null, hosts = PLACES) {
   ]
   const none = { internetGateways: [], tables: [], routes: [], associations: [] }
   const acls = { acls: [], aclEntries: [], aclAssociations: [] }
-  return { hosts, routing: [{ vpc: vpc.id, natGateways, ...none, ...acls }] }
+  return { vpcs, hosts, routing: [{ vpc: vpc.id, natGateways, ...none, ...acls }] }
 }
 
 it('names the host that carries it', () => {
   const by = (carrier: typeof HERE | null, hosts = PLACES) =>
-    gatewayAddress(WAY, HERE, records(carrier, hosts))
+    gatewayAddress(WAY, HERE, records(carrier, hosts), { mode: 'direct' })
   expect(by(HERE)).toEqual({ passes: true, text: `${ip}, the address of ${gateway}` })
   expect(by(THERE)).toEqual({
     ...{ passes: true, text: `${ip}, the address of ${gateway}, by host there, which carries it` },
@@ -37,4 +41,13 @@ it('names the host that carries it', () => {
   expect(by(THERE, alone).text).toMatch(/lacks the setting fabric\.address/)
   for (const answer of [by(null), by(THERE, lost), by(THERE, alone)])
     expect(answer.passes).toBe(false)
+})
+
+it("of a VPC in the hosts' own network, other hosts reach it in mode vxlan only", () => {
+  const by = (carrier: typeof HERE, mode: 'direct' | 'vxlan', place: number | null) => {
+    const vpcs = [{ ...network.vpc, network: place }]
+    return gatewayAddress(WAY, HERE, records(carrier, PLACES, vpcs), { mode }).passes
+  }
+  expect([by(THERE, 'direct', null), by(THERE, 'vxlan', null)]).toEqual([false, true])
+  expect([by(HERE, 'direct', null), by(THERE, 'direct', 7)]).toEqual([true, true])
 })

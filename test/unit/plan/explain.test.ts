@@ -32,6 +32,7 @@ const SURROUNDINGS: Surroundings = {
   pools: [],
   engines: [ipv4('10.0.0.9')],
   instanceToHostPorts: [8773],
+  fabric: { mode: 'direct' },
   nat: PLAIN_NAT,
   routing: {
     defaultRoutes: [{ link: 'eth0', gateway: ipv4('10.0.0.1') }],

@@ -1,9 +1,10 @@
 /** Which floating IPs a host serves, and which connections belong to a binding that has ended. */
 import { expect, it } from 'vitest'
-import { ipv4 } from '../../../src/model/addr.ts'
+import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import { transitOf } from '../../../src/model/transit.ts'
-import { isOfOldBinding, servedFloatingIps } from '../../../src/plan/floating.ts'
+import { isOfOldBinding, servedFloatingIps, wantedFloatingIps } from '../../../src/plan/floating.ts'
 import { NO_HOST_ROUTING } from '../../../tools/kit/instance.ts'
+import { numbered } from '../../kit/records.ts'
 import { testInstance, testWant } from '../../kit/testbed.ts'
 
 const FLOAT = ipv4('203.0.113.9')
@@ -60,4 +61,23 @@ it('passes on those of VPCs with a namespace, unless somebody else has them', ()
   const { own, passed } = servedFloatingIps(passing, { ...NO_HOST_ROUTING, addresses: [other] })
   expect([...own]).toEqual([])
   expect([...passed]).toEqual([[FLOAT, transit]])
+})
+
+it('serves those of NAT gateways that it carries', () => {
+  const { shared, ...rest } = testWant(testInstance(11, [1]))
+  const carrying = (via?: typeof FLOAT) => {
+    const to = { kind: 'nat-address', gateway: numbered('nat', 1), ip: FLOAT, via } as const
+    const routes = [{ destination: cidr('0.0.0.0/0'), to }]
+    return {
+      ...rest,
+      shared: { ...shared, subnets: shared.subnets.map((one) => ({ ...one, routes })) },
+    }
+  }
+  expect([...servedFloatingIps(carrying(), NO_HOST_ROUTING).carried]).toEqual([FLOAT])
+  expect(wantedFloatingIps(carrying())).toEqual([FLOAT])
+  const here = { ...NO_HOST_ROUTING, addresses: [FLOAT] }
+  expect([...servedFloatingIps(carrying(), here).carried]).toEqual([])
+  const elsewhere = carrying(ipv4('10.0.0.2'))
+  expect([...servedFloatingIps(elsewhere, NO_HOST_ROUTING).carried]).toEqual([])
+  expect(wantedFloatingIps(elsewhere)).toEqual([])
 })

@@ -34,6 +34,13 @@ it('on the carrier they have its address, from whichever host they come', () => 
   expect(isRouted(flow(HERE, HERE), ways(BY))).toBe(false)
 })
 
+it('on the carrier they end when the routes lead to another gateway, or to none', () => {
+  const other: WayOut = { ...BY, gateway: numbered('nat', 2), ip: ipv4('203.0.113.8') }
+  for (const source of [HERE, ELSEWHERE])
+    for (const to of [other, { kind: 'blackhole' } as const])
+      expect(isRouted(flow(source, IP), ways(to)), `${source} ${to.kind}`).toBe(false)
+})
+
 it('on another host they have no other address than their own', () => {
   expect(isRouted(flow(HERE, HERE), ways(THERE))).toBe(true)
   expect(isRouted(flow(HERE, IP), ways(THERE))).toBe(false)

@@ -236,23 +236,31 @@ test("a VPC in the machine's own namespace and two peers", async () => {
   ).toMatchFileSnapshot(golden('routed-peers'))
 })
 
-test('NAT gateways with an address: one that is carried here, and one elsewhere', async () => {
-  const way = (number: number, via?: string): RouteWant => ({
-    destination: cidr('0.0.0.0/0'),
-    to: {
-      ...{ kind: 'nat-address', gateway: numbered('nat', number) },
-      ip: ipv4(`198.51.100.${number}`),
-      ...(via === undefined ? {} : { via: ipv4(via) }),
-    },
-  })
-  const want = withRouting(hostOfThree(), [
-    [[{ destination: cidr('203.0.113.0/24'), to: { kind: 'internet' } }, way(7)], null],
-    [[way(8, '10.0.0.2')], null],
-  ])
-  const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode: 'vxlan' as const }
-  const settings = { ...LONE_FIREWALL, fabric, inVpc: true }
-  await expect(renderRuleset(want, settings, ROUTING)).toMatchFileSnapshot(golden('gateways'))
-})
+test.each([
+  ['gateways', true],
+  ['gateways-own', false],
+] as const)(
+  'NAT gateways with an address, one carried here, one elsewhere: %s',
+  async (name, inVpc) => {
+    const way = (number: number, via?: string): RouteWant => ({
+      destination: cidr('0.0.0.0/0'),
+      to: {
+        ...{ kind: 'nat-address', gateway: numbered('nat', number) },
+        ip: ipv4(`198.51.100.${number}`),
+        ...(via === undefined ? {} : { via: ipv4(via) }),
+      },
+    })
+    const want = withRouting(hostOfThree(), [
+      [[{ destination: cidr('203.0.113.0/24'), to: { kind: 'internet' } }, way(7)], null],
+      [[way(8, '10.0.0.2')], null],
+    ])
+    const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode: 'vxlan' as const }
+    // The host has not the address that others go out with: a gateway needs none.
+    const nat = { ...LONE_FIREWALL.nat, source: inVpc ? [] : [ipv4('203.0.113.9')] }
+    const settings = { ...LONE_FIREWALL, fabric, inVpc, nat }
+    await expect(renderRuleset(want, settings, ROUTING)).toMatchFileSnapshot(golden(name))
+  },
+)
 
 /** Up to 60 instances with up to four of six groups each. */
 const anyInstances = fc

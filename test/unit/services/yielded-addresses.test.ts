@@ -1,15 +1,25 @@
 /** A host that cannot read the records leaves addresses to another that answers for them. */
 import { afterEach, expect, it } from 'vitest'
 import { nextTurn } from '../../../src/lib/clock.ts'
-import { type Ipv4, ipv4 } from '../../../src/model/addr.ts'
+import { cidr, type Ipv4, ipv4 } from '../../../src/model/addr.ts'
 import { transitOf } from '../../../src/model/transit.ts'
 import { createYielding } from '../../../src/services/yielded-addresses.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
+import { numbered } from '../../kit/records.ts'
+import { testWant } from '../../kit/testbed.ts'
 
 const [A, B] = [ipv4('198.51.100.7'), ipv4('198.51.100.8')]
 const want = (...carried: readonly Ipv4[]) => ({
+  shared: testWant().shared,
   transits: [{ ...transitOf(1), floatingIps: carried, carried }],
 })
+/** The same in the machine's own network namespace. */
+const inRoot = (ip: Ipv4) => {
+  const { shared } = testWant()
+  const to = { kind: 'nat-address', gateway: numbered('nat', 1), ip } as const
+  const routes = [{ destination: cidr('0.0.0.0/0'), to }]
+  return { shared: { ...shared, subnets: shared.subnets.map((one) => ({ ...one, routes })) } }
+}
 
 /** It looks when `look` is called. */
 function begin() {
@@ -39,7 +49,11 @@ function begin() {
     due()
     await nextTurn()
   }
-  return { world, look, yielded: (...carried: Ipv4[]) => [...yielding.yielded(want(...carried))] }
+  return {
+    ...{ world, look },
+    yielded: (...carried: Ipv4[]) => [...yielding.yielded(want(...carried))],
+    yieldedInRoot: (ip: Ipv4) => [...yielding.yielded(inRoot(ip))],
+  }
 }
 
 let ending = () => {}
@@ -87,4 +101,13 @@ it('with a lease again it does what the records say, once they are read', async 
   await look()
   expect(yielded(A)).toEqual([])
   expect(world.woken).toBe(2)
+})
+
+it("leaves those of the VPC in the machine's own network, too", async () => {
+  const { world, look, yieldedInRoot } = begin()
+  world.hasLease = false
+  world.others.add(A)
+  expect(yieldedInRoot(A)).toEqual([])
+  await look()
+  expect(yieldedInRoot(A)).toEqual([A])
 })

@@ -22,7 +22,7 @@ import { describeNetworkInterfaces } from '../../../../src/api/actions/describe-
 import { disassociateAddress } from '../../../../src/api/actions/disassociate-address.ts'
 import { releaseAddress } from '../../../../src/api/actions/release-address.ts'
 import { ipv4 } from '../../../../src/model/addr.ts'
-import { BOB, type Cloud, openCloud } from '../../../kit/api-cloud.ts'
+import { BOB, type Cloud, hostRow, openCloud } from '../../../kit/api-cloud.ts'
 
 const IP = '198.51.100.7'
 const POOL = {
@@ -176,14 +176,29 @@ it('is refused an address of a pool that is for other zones', async () => {
   )
 })
 
-it('has no address in the VPC that is in the network of the hosts', async () => {
-  await using cloud = await open()
-  const { AllocationId } = await make(cloud)
-  const SubnetId = cloud.subnet.id
-  expect(await cloud.refusal(createNatGateway, { SubnetId, AllocationId })).toBe(
-    'UnsupportedOperation',
-  )
-  await cloud.run(createNatGateway, { SubnetId })
+it('has one in the VPC in the network of the hosts, too, unless hosts share a segment', async () => {
+  const hosts = [1, 2].map((number) => ({
+    ...hostRow(`host${number}`, { vcpus: 64, memoryMiB: 65_536 }),
+    fabricAddress: ipv4(`10.0.0.${number}`),
+  }))
+  for (const [fabricMode, count, isRefused] of [
+    ['vxlan', 2, false],
+    ['direct', 1, false],
+    ['direct', 2, true],
+  ] as const) {
+    await using cloud = await openCloud({
+      settings: { pools: [POOL], vpcPlace: 'own', fabricMode },
+    })
+    await cloud.store.change(async (tx) => {
+      for (const host of hosts.slice(0, count)) await tx.upsertHost(host, 60_000)
+    })
+    const { AllocationId } = await make(cloud)
+    const asked = { SubnetId: cloud.subnet.id, AllocationId }
+    if (isRefused) {
+      expect(await cloud.refusal(createNatGateway, asked)).toBe('UnsupportedOperation')
+      await cloud.run(createNatGateway, { SubnetId: cloud.subnet.id })
+    } else await cloud.run(createNatGateway, asked)
+  }
 })
 
 it('shows that its address is gone when somebody has removed it by hand, and is deleted', async () => {

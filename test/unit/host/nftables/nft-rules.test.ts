@@ -74,6 +74,22 @@ test('what drops only packets of links to peered VPCs is told where there are so
   }
 })
 
+test('what drops only packets that are carried for other hosts is told where some are', () => {
+  const side = (key: string) => match({ meta: { key } }, 'at-fabric')
+  const carrying = probeAddresses(cidr('172.31.0.0/16'), { hasPeers: false, isCarrying: true })
+  for (const [key, lost] of [
+    ['iifname', 'what instances on other hosts send out by a NAT gateway'],
+    ['oifname', 'what the internet answers instances on other hosts'],
+  ] as const) {
+    const rules = [chain('f', 'forward', 'accept'), rule('f', side(key), DROP)]
+    const chains = parseNftRules({ nftables: rules })
+    expect(findBlockingChains(chains, places)).toEqual([])
+    const [found] = findBlockingChains(chains, carrying)
+    expect(found).toMatchObject({ loses: [lost], isVital: true })
+    expect(found && explainBlockingChain(found).fix).toContain('"at-fabric*"')
+  }
+})
+
 test('jumps are followed and come back, gotos do not, and a circle ends', () => {
   const jump = (kind: string, target: string) => ({ [kind]: { target } })
   const j = { chain: { family: 'inet', table: 'f', name: 'j' } }
