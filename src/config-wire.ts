@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { quotas } from './config-quotas.ts'
+import { sharedAddress } from './config-shared-address.ts'
 import { absolutePath, dnsName, ipv4Text, port } from './config-values.ts'
 
 /** This host's certificates. */
@@ -98,6 +99,7 @@ export const apiSection = z
       .describe(
         'URL that `atoll env` and DescribeRegions give to clients; null: HTTPS to this host, under the name that the client used',
       ),
+    sharedAddress,
     tls: apiTls,
     replicaKeysSeconds: z
       .int()

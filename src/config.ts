@@ -17,6 +17,7 @@ import { nat } from './config-nat.ts'
 import { nicLimits } from './config-nic-limits.ts'
 import { nextHopHook, pools, refuseTakenPools } from './config-pools.ts'
 import { rates } from './config-rates.ts'
+import { refuseTakenSharedAddress } from './config-shared-address.ts'
 import { usage } from './config-usage.ts'
 import {
   absolutePath,
@@ -327,6 +328,7 @@ const sections = z.strictObject({
 export const configSchema = sections
   .superRefine(refusePrivateDirectories)
   .superRefine(refuseTakenPools)
+  .superRefine(refuseTakenSharedAddress)
 
 /** All settings, complete and checked. */
 export type Config = z.output<typeof configSchema>

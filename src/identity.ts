@@ -165,7 +165,7 @@ async function renew(
     log.info({ directory, ...identity, daysLeft: certificate.daysLeft }, 'certificate issued')
 }
 
-/** This host's addresses, as far as it knows them. */
+/** This host's addresses, as far as it knows them, and the one that it may get. */
 async function ownAddresses({ fabric, api, network }: Config): Promise<readonly string[]> {
   const gateway = network.instanceToHostPorts.includes(api.port)
     ? [cidrAddress(network.subnet, 1)]
@@ -173,6 +173,7 @@ async function ownAddresses({ fabric, api, network }: Config): Promise<readonly 
   return [
     '127.0.0.1',
     ...(fabric.address === null ? [] : [fabric.address]),
+    ...(api.sharedAddress === null ? [] : [api.sharedAddress]),
     ...(api.listen === ANY_ADDRESS ? await uplinkAddress() : [api.listen]),
     ...gateway,
   ]

@@ -16,6 +16,7 @@ import { messageOf } from '../model/errors.ts'
 import { LINK_PREFIX } from '../model/names.ts'
 import { GIB, MIB } from '../model/sizes.ts'
 import { readAdmin } from './admin-client.ts'
+import { checkSharedAddress } from './doctor-api-address.ts'
 import { checkCertificates, checkEngineTls, checkKeySealing } from './doctor-certificates.ts'
 import { type CheckResult, type DoctorCheck, fail, ok, warn } from './doctor-check.ts'
 import { checkEngines } from './doctor-engines.ts'
@@ -74,6 +75,7 @@ export async function runChecks(
     ['clocks', () => checkClocks(config)],
     ['health', () => checkHealth(config)],
     ['API port', () => checkPort(config, config.api.listen, config.api.port, 'api.port')],
+    ['API address', () => checkSharedAddress(config)],
     [
       'metrics port',
       () => checkPort(config, config.metrics.listen, config.metrics.port, 'metrics.port'),

@@ -136,3 +136,30 @@ it.each([
 ])('buckets of flow logs are not %j', (buckets, path) => {
   expect(bucketsOf(buckets).error?.issues.map((issue) => issue.path.join('.'))).toEqual([path])
 })
+
+it.each([
+  ['IPv6', { api: { sharedAddress: '2001:db8::1' } }],
+  ['a network', { api: { sharedAddress: '10.0.0.0/24' } }],
+  ['a name', { api: { sharedAddress: 'api.example' } }],
+  ['loopback', { api: { sharedAddress: '127.0.0.2' } }],
+  ['the metadata service', { api: { sharedAddress: '169.254.169.254' } }],
+  ['multicast', { api: { sharedAddress: '224.0.0.18' } }],
+  ['broadcast', { api: { sharedAddress: '255.255.255.255' } }],
+  ['an address between VPCs and hosts', { api: { sharedAddress: '100.64.0.9' } }],
+  ['an address of instances', { api: { sharedAddress: '172.31.0.100' } }],
+  ['a floating IP', { api: { sharedAddress: '203.0.113.17' }, network: { pools: [pool] } }],
+  ["the host's own", { api: { sharedAddress: '10.0.0.1' }, fabric: { address: '10.0.0.1' } }],
+  [
+    "an engine's",
+    { api: { sharedAddress: '10.0.0.2' }, store: { kind: 'mariadb', nodes: ['10.0.0.2:3306'] } },
+  ],
+  ['what nobody listens at', { api: { sharedAddress: '10.0.0.9', listen: '10.0.0.1' } }],
+])('refuses to share %s among hosts', (_, settings) => {
+  const { error } = configSchema.safeParse(settings)
+  expect(error?.issues.map(({ path }) => path.join('.'))).toEqual(['api.sharedAddress'])
+})
+
+it('takes a shared address of the network of the hosts', () => {
+  const settings = { api: { sharedAddress: '10.0.0.100' }, fabric: { address: '10.0.0.1' } }
+  expect(configSchema.parse(settings).api.sharedAddress).toBe('10.0.0.100')
+})

@@ -53,6 +53,7 @@ test('every prerequisite is looked at once', () => {
     'clocks',
     'health',
     'API port',
+    'API address',
     'metrics port',
     'DNS forwarders',
     'outbound ports',
