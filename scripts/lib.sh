@@ -106,6 +106,9 @@ wait_for() {
   done
 }
 
+# is_address TEXT: whether it looks like an IPv4 address.
+is_address() { [[ $1 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}$ ]]; }
+
 say() { printf '%s\n' "$*"; }
 heading() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN"; }
 

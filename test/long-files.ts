@@ -14,6 +14,10 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'two daemons, both engines and a wrong clock; the contract suite of the bus has a wrong clock',
   'test/lab/nat-gateway-loss.test.ts':
     'a cluster of which one host after another is lost; nat-gateways has the packets, the unit suite who takes over',
+  'test/lab/api-address-loss.test.ts':
+    'keepalived and Pacemaker in a cluster of which the host with the address is lost; api-address has what is refused and written',
+  'test/lab/ocf-agent.test.ts':
+    "Debian's own testers of resource agents, which wait a second for each step",
   'test/lab/galera.test.ts':
     'nodes lost under load; the contract suite runs on one MariaDB node, the drill host-loss on three',
   'test/lab/bus-cluster.test.ts':

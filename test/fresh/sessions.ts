@@ -346,6 +346,9 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'nft flush ruleset': 'is spoken of as an attack: test/attack/guard-rules-removed.test.ts',
   'head -c 32 /dev/urandom | base64 > /root/atoll-secret': 'needs three machines',
   'scripts/install --hosts …': 'needs three machines: vagrant/; on one: test/lab/install.test.ts',
+  'scripts/install --api-address 10.0.0.100':
+    'needs the network of a cluster: test/lab/api-address.test.ts and api-address-loss.test.ts',
+  'systemctl stop atoll-api-address': 'needs systemd, which no test has',
   'scripts/install --engines': 'names an option; needs a machine with systemd: vagrant/',
   '/opt/atoll/current/scripts/engines-guard admit 10.0.0.4':
     'needs three machines: test/attack/engines.test.ts',

@@ -86,6 +86,20 @@ ls /opt /usr/local/bin | grep atoll
 ping -q -c 1 -W 2 $address | grep received
 ${ROOT}/scripts/install || echo "failed with $?"
 atoll instances
+echo "== address"
+ip link add lan type veth peer name far
+ip address add 10.77.0.1/24 dev lan
+ip link set lan up; ip link set far up
+${ROOT}/scripts/install --api-address 192.0.2.1; echo "exit $?"
+${ROOT}/scripts/install --api-address 10.77.0.100 || echo "failed with $?"
+for round in $(seq 300); do ip -br address show lan | grep -q 10.77.0.100/32 && break; sleep 0.1; done
+ip -br address show lan
+curl -s --cacert /etc/atoll/tls/ca.crt https://10.77.0.100:8773/healthz; echo
+atoll doctor --json | tr -d '\\n' | grep -o '"name": "API address"[^}]*'
+${ROOT}/scripts/install || echo "failed with $?"
+${ROOT}/scripts/install --api-address none || echo "failed with $?"
+ls /etc/atoll/keepalived.conf; ip -br address show lan
+ip link delete lan
 echo "== wrong"
 ${ROOT}/scripts/install --engines --hosts 10.0.0.1 --address 10.0.0.9; echo "exit $?"
 ${ROOT}/scripts/install --hosts 10.0.0.1,db2 --address 10.0.0.1; echo "exit $?"
@@ -159,6 +173,17 @@ it('goes back to the version before when the new one does not start', () => {
 it('continues with what --keep-state has kept', () => {
   expect(machine.part('kept')).toContain('1 received')
   expect(machine.part('kept')).toMatch(/i-[0-9a-f]+ .* running/)
+})
+
+it('shares an address of the API, and gives it back', () => {
+  const [there = '', gone = ''] = machine.part('address').split('keepalived already looks after')
+  expect(there).toContain('exit 1')
+  expect(there).toMatch(/^lan.* 10\.77\.0\.100\/32 /m)
+  expect(there).toContain('{"healthy":')
+  expect(there).toMatch(/"name": "API address",\s+"result": "ok"/)
+  expect(gone).toMatch(/^lan(?!.*10\.77\.0\.100)/m)
+  expect(machine.part('address')).not.toContain('failed with')
+  expect(machine.ran.stderr).toContain('no network of this host has 192.0.2.1')
 })
 
 it('refuses invalid settings, with what to do', () => {
