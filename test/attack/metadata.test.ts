@@ -3,7 +3,8 @@
  * guest, against the instance's metadata.
  *
  * Before, neither IMDSv1 nor the service could be switched off, and answers reached any machine
- * that the instance routed for.
+ * that the instance routed for. More headers than are read were refused when first tried: what a
+ * proxy says of itself is not lost behind those of its client.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Host } from '../../src/host/host.ts'
@@ -24,6 +25,7 @@ import { createGuest, nicSpecOf } from '../kit/guest.ts'
 const ORIGIN = `http://${METADATA_ADDRESS}`
 const TTL = 'X-aws-ec2-metadata-token-ttl-seconds'
 const TOKEN = 'X-aws-ec2-metadata-token'
+const MANY_HEADERS = Array.from({ length: 64 }, (_, index) => ['-H', `X-${index}: 1`]).flat()
 const one = instance(7)
 const other = instance(8)
 
@@ -152,6 +154,11 @@ describe('a request for a token', () => {
       'through a proxy that says nothing',
       403,
       ['-X', 'PUT', '-H', 'X-Forwarded-For;', '-H', `${TTL}: 60`],
+    ],
+    [
+      'through a proxy that says so after all that its client says',
+      400,
+      ['-X', 'PUT', '-H', `${TTL}: 60`, ...MANY_HEADERS, '-H', 'X-Forwarded-For: 1.2.3.4'],
     ],
     ['without a life', 400, ['-X', 'PUT']],
     ['for no time', 400, ['-X', 'PUT', '-H', `${TTL}: 0`]],
