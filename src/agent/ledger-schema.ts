@@ -110,6 +110,8 @@ const nic = z.object({
   mac: word(parseMac),
   vpc: id('vpc'),
   vpcCidr: network,
+  // Older daemons knew one range.
+  moreVpcCidrs: z.array(network).optional(),
   network: vpcNumber,
   subnet: id('subnet'),
   subnetCidr: network,

@@ -35,6 +35,7 @@ export type AttachmentId = Branded<'AttachmentId'>
 export type LaunchTemplateId = Branded<'LaunchTemplateId'>
 export type PlacementGroupId = Branded<'PlacementGroupId'>
 export type ProfileAssociationId = Branded<'ProfileAssociationId'>
+export type CidrAssociationId = Branded<'CidrAssociationId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
 /** A host's name: an RFC 1123 label, unique in the cluster. */
@@ -67,6 +68,7 @@ interface IdTypes {
   lt: LaunchTemplateId
   pg: PlacementGroupId
   'iip-assoc': ProfileAssociationId
+  'vpc-cidr-assoc': CidrAssociationId
 }
 export type IdPrefix = keyof IdTypes
 

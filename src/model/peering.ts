@@ -2,9 +2,10 @@
  * Peering of two VPCs, whose instances then reach each other at their private addresses. Pure.
  * https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html
  */
-import { type Cidr, cidrOverlaps, type Ipv4 } from './addr.ts'
+import type { Cidr, Ipv4 } from './addr.ts'
 import type { AccountId, PeeringId, VpcId } from './ids.ts'
 import type { Vpc } from './records.ts'
+import { overlapping, rangesOf } from './vpc-range.ts'
 
 /**
  * `expired` is no state of a record: it follows from the time.
@@ -49,7 +50,10 @@ export interface ActivePeering {
   readonly showPrivate?: readonly VpcId[] | undefined
 }
 
-/** A VPC as the namespace of another one sees it, with which it is peered. */
+/**
+ * A range of a VPC as the namespace of another one sees it, with which it is peered. A VPC of
+ * several ranges is there several times.
+ */
 export interface PeeredVpc {
   readonly id: PeeringId
   readonly vpc: VpcId
@@ -85,7 +89,7 @@ export const MACHINE_NETWORK = 0
 /** A VPC that is peered with another one, by its number; `MACHINE_NETWORK`: it has none. */
 export interface PeerNetwork {
   readonly network: number
-  readonly cidr: Cidr
+  readonly cidrs: readonly Cidr[]
   /** Its namespace's own address, by which that sends errors to a peer. Absent: not known. */
   readonly source?: Ipv4
 }
@@ -105,7 +109,7 @@ export function peersOfVpc(vpc: VpcId, peerings: readonly ActivePeering[]): read
  */
 export function usablePeerings(
   peerings: readonly ActivePeering[],
-  vpcs: readonly Pick<Vpc, 'id' | 'cidr' | 'network'>[],
+  vpcs: readonly Pick<Vpc, 'id' | 'cidr' | 'moreCidrs' | 'network'>[],
 ): readonly ActivePeering[] {
   const known = new Map(vpcs.map((vpc) => [vpc.id, vpc]))
   const reached = new Map<VpcId, Cidr[]>()
@@ -119,13 +123,14 @@ export function usablePeerings(
       if (ofA.network === null && ofB.network === null) return false
       const crossing = ofA.network === null ? b : ofB.network === null ? a : null
       if (crossing !== null && linked.has(crossing)) return false
-      const fromA = reached.get(a) ?? [ofA.cidr]
-      const fromB = reached.get(b) ?? [ofB.cidr]
-      if (fromA.some((net) => cidrOverlaps(net, ofB.cidr))) return false
-      if (fromB.some((net) => cidrOverlaps(net, ofA.cidr))) return false
+      const [rangesA, rangesB] = [rangesOf(ofA), rangesOf(ofB)]
+      const fromA = reached.get(a) ?? rangesA
+      const fromB = reached.get(b) ?? rangesB
+      if (overlapping(fromA, rangesB) !== undefined) return false
+      if (overlapping(fromB, rangesA) !== undefined) return false
       if (crossing !== null) linked.add(crossing)
-      reached.set(a, [...fromA, ofB.cidr])
-      reached.set(b, [...fromB, ofA.cidr])
+      reached.set(a, [...fromA, ...rangesB])
+      reached.set(b, [...fromB, ...rangesA])
       return true
     })
 }

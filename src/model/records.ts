@@ -13,6 +13,7 @@ import type {
   AllocationId,
   AssociationId,
   AttachmentId,
+  CidrAssociationId,
   GroupId,
   HostName,
   ImageId,
@@ -92,6 +93,8 @@ export interface Vpc {
   readonly id: VpcId
   readonly account: AccountId
   readonly cidr: Cidr
+  /** Further ranges of its own. Absent: none. */
+  readonly moreCidrs?: readonly VpcCidr[] | undefined
   readonly isDefault: boolean
   /**
    * Null: it is in the root namespace of each host. VPCs in it must not overlap. A number from 1 to
@@ -103,6 +106,12 @@ export interface Vpc {
   readonly dnsSupport: boolean
   /** EC2's `enableDnsHostnames`: whether public addresses have names. */
   readonly dnsHostnames: boolean
+}
+
+/** A further range of a VPC. */
+export interface VpcCidr {
+  readonly id: CidrAssociationId
+  readonly cidr: Cidr
 }
 
 /** The largest `Vpc.network`. */

@@ -1,5 +1,6 @@
 /** Which ranges of addresses VPCs and subnets may have. Pure. */
 import { type Cidr, cidrHolds, cidrOverlaps, cidr as network } from './addr.ts'
+import type { Vpc } from './records.ts'
 
 /** The shortest prefix that a record of a VPC may have; the API takes `EC2_PREFIX_MIN`. */
 const PREFIX_MIN = 8
@@ -23,6 +24,27 @@ export function isVpcRange(range: Cidr): boolean {
     range.prefix <= PREFIX_MAX &&
     !NO_VPC.some((reserved) => cidrOverlaps(reserved, range))
   )
+}
+
+/** How many ranges a VPC may have (VPC user guide, "IPv4 CIDR blocks per VPC"). */
+export const VPC_RANGES_MAX = 5
+
+/** All ranges of a VPC, the one that it was made with first. */
+export function rangesOf({
+  cidr,
+  moreCidrs = [],
+}: Pick<Vpc, 'cidr' | 'moreCidrs'>): readonly Cidr[] {
+  return [cidr, ...moreCidrs.map((more) => more.cidr)]
+}
+
+/** The first two of these that overlap; undefined: none do. */
+export function overlapping(
+  some: readonly Cidr[],
+  others: readonly Cidr[],
+): readonly [Cidr, Cidr] | undefined {
+  for (const one of some)
+    for (const other of others) if (cidrOverlaps(one, other)) return [one, other]
+  return undefined
 }
 
 /** Networks that nobody outside has (RFC 1918), and those between providers (RFC 6598). */

@@ -208,6 +208,7 @@ export interface NicWant {
   readonly mac: Mac
   readonly vpc: VpcId
   readonly vpcCidr: Cidr
+  readonly moreVpcCidrs?: readonly Cidr[] | undefined
   /** As of its VPC. */
   readonly network?: number | undefined
   readonly subnet: SubnetId
@@ -274,7 +275,7 @@ export interface SharedWant {
     /** Absent: no network ACL restricts it. */
     readonly acl?: AclWant | undefined
   }[]
-  /** The network of every VPC. Traffic inside a VPC is routed and never masqueraded. */
+  /** Each range of every VPC. Traffic inside a VPC is routed and never masqueraded. */
   readonly vpcs: readonly {
     readonly id: VpcId
     readonly cidr: Cidr

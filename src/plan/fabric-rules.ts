@@ -21,9 +21,12 @@ export function fromFabric(
 ): readonly NftObject[] {
   const forwarded = shared.vpcs
     .filter((vpc) => getsFromOutside(vpc, shared))
-    .map(({ cidr, hasRouters }) => ({ vpc: formatCidr(cidr), hasRouters }))
-    .flatMap(({ vpc, hasRouters }) => [
-      ...(hasRouters === true ? [`ip daddr ${vpc} ip saddr ${vpc} accept`] : []),
+    .map(({ id, cidr, hasRouters }) => ({
+      vpc: formatCidr(cidr),
+      own: hasRouters === true ? shared.vpcs.filter((one) => one.id === id) : [],
+    }))
+    .flatMap(({ vpc, own }) => [
+      ...own.map((range) => `ip daddr ${vpc} ip saddr ${formatCidr(range.cidr)} accept`),
       ...vpcs.match('ip saddr').map((other) => `ip daddr ${vpc} ${other} ${drop('fabric')}`),
       `ip daddr ${vpc} accept`,
     ])

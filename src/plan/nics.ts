@@ -4,6 +4,7 @@ import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../mode
 import type { GroupId, HostName, VpcId } from '../model/ids.ts'
 import { addressesOfNic, attachmentOf } from '../model/nics.ts'
 import type { PeerHost, PlacedNic, Vpc } from '../model/records.ts'
+import { rangesOf } from '../model/vpc-range.ts'
 import type { DetachingNic, NicAttaching, NicWant, SharedWant } from '../model/want.ts'
 
 /** Further addresses, each with its floating IP. */
@@ -42,8 +43,27 @@ export function detachingNic(
 }
 
 /** Nothing for a VPC without a namespace of its own. */
-export function numberOf({ network }: Vpc): { readonly network?: number } {
+function numberOf({ network }: Vpc): { readonly network?: number } {
   return network === null ? {} : { network }
+}
+
+/** What a NIC has of its VPC. */
+export function vpcOfNic(vpc: Vpc): Pick<NicWant, 'vpcCidr' | 'moreVpcCidrs' | 'network'> {
+  const more = vpc.moreCidrs?.map(({ cidr }) => cidr)
+  return {
+    vpcCidr: vpc.cidr,
+    ...(more === undefined ? {} : { moreVpcCidrs: more }),
+    ...numberOf(vpc),
+  }
+}
+
+/** The ranges of a VPC. `routers` are the VPCs with routers on other hosts. */
+export function rangesWant(vpc: Vpc, routers: ReadonlySet<VpcId>): SharedWant['vpcs'] {
+  return rangesOf(vpc).map((cidr) => ({
+    ...{ id: vpc.id, cidr },
+    ...numberOf(vpc),
+    ...(routers.has(vpc.id) ? { hasRouters: true as const } : {}),
+  }))
 }
 
 /** The next hop to what is on a host: undefined on this one; null: there is none. */

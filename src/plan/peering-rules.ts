@@ -55,23 +55,26 @@ export function peeringRules(want: HostWant): PeeringRules {
   const { shared, peered = [], routedPeers = [] } = want
   if (routedPeers.length > 0) return routedRules(want, routedPeers)
   if (peered.length === 0) return NONE
-  // A namespace is that of one VPC.
-  const own = shared.vpcs.map(({ cidr }) => formatCidr(cidr)).join()
-  const [fromOwn, toOwn] = [`ip saddr ${own}`, `ip daddr ${own}`]
+  // A namespace is that of one VPC. These are its ranges.
+  const own = shared.vpcs.map(({ cidr }) => formatCidr(cidr))
   const linked = peered.flatMap(({ link, cidr }) =>
     link === null ? [] : [{ link: `"${link}"`, net: formatCidr(cidr) }],
   )
   return {
     objects: [
       fromPeering(
-        linked.map(({ link, net }) => `iifname ${link} ip saddr ${net} ${toOwn}`),
+        linked.flatMap(({ link, net }) =>
+          own.map((range) => `iifname ${link} ip saddr ${net} ip daddr ${range}`),
+        ),
         'accept',
       ),
     ],
     arriving: [`iifname ${ANY_PEER} goto from_peering`],
     fromFabric: [
-      `${fromOwn} ${IS_ROUTED} accept`,
-      ...peered.map(({ cidr }) => `ip saddr ${formatCidr(cidr)} ${toOwn} ${IS_ROUTED} accept`),
+      ...own.map((range) => `ip saddr ${range} ${IS_ROUTED} accept`),
+      ...peered.flatMap(({ cidr }) =>
+        own.map((range) => `ip saddr ${formatCidr(cidr)} ip daddr ${range} ${IS_ROUTED} accept`),
+      ),
     ],
     forward: [
       `iifname ${ANY_PEER} oifname "${FABRIC_LINK}" ${ACCEPT}`,

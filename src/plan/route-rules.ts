@@ -189,8 +189,9 @@ function peerChains(
   const judged = (field: string) => [
     ...routes.flatMap(({ destination, to }) => {
       const there = destinedTo(destination, field)
-      const peer = to.kind === 'peering' ? peered.find(({ id }) => id === to.peering) : undefined
-      const passing = peer === undefined ? [] : [`${there}${field} ${formatCidr(peer.cidr)} return`]
+      const peers = to.kind === 'peering' ? peered.filter(({ id }) => id === to.peering) : []
+      const ranges = new Set(peers.map(({ cidr }) => formatCidr(cidr)))
+      const passing = [...ranges].map((range) => `${there}${field} ${range} return`)
       return [...passing, `${there}${drop('route')}`]
     }),
     drop('route'),

@@ -73,7 +73,8 @@ export function routerRules(
           ...peers,
           ...some
             .slice(0, 1)
-            .map((nic) => `ip saddr ${formatCidr(nic.vpcCidr)} ${ACCEPT_VERIFIED}`),
+            .flatMap((nic) => [nic.vpcCidr, ...(nic.moreVpcCidrs ?? [])])
+            .map((range) => `ip saddr ${formatCidr(range)} ${ACCEPT_VERIFIED}`),
           ...vpcs.match('ip saddr').map((others) => `${others} ${drop('spoofed')}`),
           ...ofPeers,
           ACCEPT_VERIFIED,

@@ -28,7 +28,7 @@ const OF_ONE_NIC = 256
 /** The network of a NIC's stand-ins. */
 export const NIC_STAND_INS_PREFIX = 24
 
-/** A VPC, as far as it matters here. */
+/** A range of a VPC, as far as it matters here. */
 interface ShownVpc {
   readonly id: VpcId
   readonly cidr: Cidr
@@ -76,7 +76,8 @@ export function shownVpcs(vpcs: readonly ShownVpc[], settings: NatSettings): Rea
       isPrivate(cidr) ||
       ownExceptions(settings.vpcs, id) !== undefined)
   const first = firstOfOverlapping(vpcs)
-  return new Set(vpcs.flatMap((vpc) => (mayShow(vpc) && first(vpc) ? vpc.id : [])))
+  const hidden = new Set(vpcs.flatMap((vpc) => (mayShow(vpc) && first(vpc) ? [] : vpc.id)))
+  return new Set(vpcs.flatMap(({ id }) => (hidden.has(id) ? [] : id)))
 }
 
 /**

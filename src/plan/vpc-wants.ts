@@ -56,10 +56,7 @@ export function wantsByVpc(want: HostWant): VpcWants {
     const peered = peersOf(vpc)
     const inside = instances.get(network) ?? []
     if (inside.length === 0 && peered.every(({ link }) => link === null)) continue
-    const part = withPeerRecords(
-      partOfVpc(vpc),
-      peered.map(({ vpc, showsPrivate = false }) => ({ part: partOfVpc(vpc), showsPrivate })),
-    )
+    const part = withPeerRecords(partOfVpc(vpc), peerParts(peered, partOfVpc))
     const routes = [part, ...crossing(peered, network).map(partOfVpc)]
       .flatMap((one) => one.routes)
       .map((route) => ({ ...route, via: nextHopOf(route.via) }))
@@ -83,13 +80,7 @@ export function wantsByVpc(want: HostWant): VpcWants {
     own: {
       ...(routedPeers.length === 0 ? {} : { routedPeers }),
       local: { ...local, instances: instances.get(undefined) ?? [] },
-      shared: withPeerRecords(
-        own,
-        routedPeers.map(({ vpc, showsPrivate = false }) => ({
-          part: partOfVpc(vpc),
-          showsPrivate,
-        })),
-      ),
+      shared: withPeerRecords(own, peerParts(routedPeers, partOfVpc)),
       transits: [...vpcs]
         .toSorted(([a], [b]) => a - b)
         .map(([network, part]) => ({
@@ -99,6 +90,15 @@ export function wantsByVpc(want: HostWant): VpcWants {
     },
     vpcs,
   }
+}
+
+/** What is of these peers, each once, however many ranges it has. */
+function peerParts(peered: readonly PeeredVpc[], partOfVpc: (vpc: VpcId) => SharedWant) {
+  const each = new Map(peered.map((peer) => [`${peer.vpc} ${peer.id}`, peer]))
+  return [...each.values()].map(({ vpc, showsPrivate = false }) => ({
+    part: partOfVpc(vpc),
+    showsPrivate,
+  }))
 }
 
 /** The subnet with next hops as its namespace has them. */
@@ -145,7 +145,7 @@ function createPeers(
   { peerings = [], vpcs }: SharedWant,
   isUsed: (vpc: SharedWant['vpcs'][number]) => boolean,
 ): (vpc: VpcId) => readonly PeeredVpc[] {
-  const known = new Map(vpcs.map((vpc) => [vpc.id, vpc]))
+  const known = Map.groupBy(vpcs, (vpc) => vpc.id)
   const pairs = Map.groupBy(
     peerings.flatMap(({ id, vpcs: [a, b], showPrivate = [] }) => [
       { id, own: a, other: b, showPrivate },
@@ -155,19 +155,20 @@ function createPeers(
   )
   return (vpc) =>
     (pairs.get(vpc) ?? []).flatMap(({ id, own, other, showPrivate }) => {
-      const [self, peer] = [known.get(own), known.get(other)]
+      const [[self] = [], ranges = []] = [known.get(own), known.get(other)]
+      const [peer] = ranges
       if (self === undefined || peer === undefined) return []
-      const { cidr, network = MACHINE_NETWORK } = peer
+      const { network = MACHINE_NETWORK } = peer
       const crossing = (self.network ?? MACHINE_NETWORK) < network ? self : peer
       const link = isUsed(crossing) ? peerLinkName(network) : null
       const shows = showPrivate.includes(other) ? { showsPrivate: true as const } : {}
-      return [{ id, vpc: other, network, cidr, link, ...shows }]
+      return ranges.map(({ cidr }) => ({ id, vpc: other, network, cidr, link, ...shows }))
     })
 }
 
 /** The peers that cross: what they have on other hosts comes and goes as this VPC's. */
 function crossing(peered: readonly PeeredVpc[], network: number): readonly VpcId[] {
-  return peered.flatMap((peer) => (peer.network < network ? peer.vpc : []))
+  return [...new Set(peered.flatMap((peer) => (peer.network < network ? peer.vpc : [])))]
 }
 
 /**

@@ -47,9 +47,10 @@ import {
   membersOf,
   namesOf,
   nextHops,
-  numberOf,
+  rangesWant,
   routesToNics,
   secondaryWant,
+  vpcOfNic,
   vpcsWithRouters,
 } from './nics.ts'
 import { ruleWant } from './peer-records.ts'
@@ -314,8 +315,7 @@ function nicWant(nic: PlacedNic, index: Index): readonly NicWant[] {
       ...(nic.sourceDestCheck === false ? { sourceDestCheck: false } : {}),
       mac: nic.mac,
       vpc: vpc.id,
-      vpcCidr: vpc.cidr,
-      ...numberOf(vpc),
+      ...vpcOfNic(vpc),
       subnet: subnet.id,
       subnetCidr: subnet.cidr,
       gateway: gatewayOf(subnet.cidr),
@@ -365,12 +365,7 @@ export function sharedWant(host: HostName, all: SharedRecords): SharedWant {
       vpc,
       ...subnetRouting({ id }, routing.get(vpc), ends, viaOf),
     })),
-    vpcs: records.vpcs.map((vpc) => ({
-      id: vpc.id,
-      cidr: vpc.cidr,
-      ...numberOf(vpc),
-      ...(routers.has(vpc.id) ? { hasRouters: true } : {}),
-    })),
+    vpcs: records.vpcs.flatMap((vpc) => rangesWant(vpc, routers)),
     ...peeringsWant(records),
     groups: records.groups.map(({ id, vpc }) => ({
       id,

@@ -60,6 +60,7 @@ import { netbios } from './migrations/0045-netbios.ts'
 import { flowLogRoles } from './migrations/0046-flow-log-roles.ts'
 import { imageTombstones } from './migrations/0047-image-tombstones.ts'
 import { subnetDns } from './migrations/0048-subnet-dns.ts'
+import { vpcCidrs } from './migrations/0049-vpc-cidrs.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -107,6 +108,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0046-flow-log-roles': flowLogRoles,
   '0047-image-tombstones': imageTombstones,
   '0048-subnet-dns': subnetDns,
+  '0049-vpc-cidrs': vpcCidrs,
 }
 const GENERATION = '0'
 

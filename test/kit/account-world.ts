@@ -15,7 +15,7 @@ const KINDS = [
   ...(['keyPair', 'keyName', 'volume', 'nic', 'otherNic', 'attachment', 'allocation'] as const),
   ...(['association', 'publicIp', 'gateway', 'freeGateway', 'routeTable', 'otherTable'] as const),
   ...(['tableAssociation', 'acl', 'otherAcl', 'aclAssociation', 'nat', 'dhcpOptions'] as const),
-  ...(['flowLog', 'peering', 'reservation', 'user', 'userKey', 'policy'] as const),
+  ...(['flowLog', 'peering', 'range', 'reservation', 'user', 'userKey', 'policy'] as const),
   ...(['template', 'templateName', 'placementName'] as const),
   ...(['role', 'roleArn', 'profile', 'profileAssociation'] as const),
 ]
@@ -112,6 +112,8 @@ export async function makeWorld(cloud: Cloud, account: AccountId, tag: string): 
     ).FlowLogIds[0],
     peering: (await run('CreateVpcPeeringConnection', { VpcId: vpc, PeerVpcId: otherVpc }))
       .VpcPeeringConnection.VpcPeeringConnectionId,
+    range: (await run('AssociateVpcCidrBlock', { VpcId: otherVpc, CidrBlock: '10.17.0.0/16' }))
+      .CidrBlockAssociation.AssociationId,
     reservation: launched.ReservationId,
     ...(await makeUser(run, `user-${tag}`)),
     ...(await makeTemplate(run, image, tag)),
@@ -201,6 +203,7 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
     ({ publicIp, nic }) => ({ PublicIp: publicIp, NetworkInterfaceId: nic }),
   ],
   AssociateDhcpOptions: [({ vpc, dhcpOptions }) => ({ VpcId: vpc, DhcpOptionsId: dhcpOptions })],
+  AssociateVpcCidrBlock: [({ otherVpc }) => ({ VpcId: otherVpc, CidrBlock: '10.27.0.0/16' })],
   AssociateRouteTable: [
     ({ otherTable, subnet }) => ({ RouteTableId: otherTable, SubnetId: subnet }),
   ],
@@ -433,6 +436,7 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   DeleteSubnet: [({ subnet }) => ({ SubnetId: subnet })],
   DeleteTags: tagged((id) => ({ Resources: [id] })),
   DeleteVolume: [({ volume }) => ({ VolumeId: volume })],
+  DisassociateVpcCidrBlock: [({ range }) => ({ AssociationId: range })],
   DeleteVpc: [({ otherVpc }) => ({ VpcId: otherVpc })],
   DeleteVpcPeeringConnection: [({ peering }) => ({ VpcPeeringConnectionId: peering })],
   DeregisterImage: [({ image }) => ({ ImageId: image })],

@@ -64,6 +64,8 @@ interface TestVpc {
   readonly subnet: Cidr
   /** Of routers. */
   readonly edge?: Cidr
+  /** Its further range, which is a subnet of its own. */
+  readonly more?: Cidr
 }
 
 const SAME = {
@@ -77,7 +79,13 @@ const VPCS = {
   red: { network: 1, number: 1, ...SAME },
   blue: { network: 2, number: 2, ...SAME },
   green: { network: 3, number: 3, cidr: cidr('10.8.0.0/16'), subnet: cidr('10.8.0.0/24') },
-  white: { network: 4, number: 4, cidr: cidr('10.9.0.0/16'), subnet: cidr('10.9.0.0/24') },
+  white: {
+    network: 4,
+    number: 4,
+    cidr: cidr('10.9.0.0/16'),
+    subnet: cidr('10.9.0.0/24'),
+    more: cidr('10.19.0.0/24'),
+  },
 } as const satisfies Record<string, TestVpc>
 type VpcName = keyof typeof VPCS
 /** The ways out of VPCs; one that is left out has one. */
@@ -103,6 +111,8 @@ export interface GuestSpec {
   readonly nicOf?: number
   /** It is in the subnet of routers, and its source and destination are not checked. */
   readonly isRouter?: true
+  /** It is in the further range of its VPC. */
+  readonly inMore?: true
 }
 
 /** `count` bytes that differ for each of two small numbers. */
@@ -110,8 +120,8 @@ function bytes(...numbers: readonly number[]): Uint8Array {
   return Uint8Array.from({ length: 9 }, (_, at) => numbers[at] ?? 7)
 }
 
-/** In the ids of subnets of routers. */
-const EDGE = 9
+/** In the ids of subnets of routers, and of those in further ranges. */
+const [EDGE, MORE] = [9, 8]
 
 function edgeOf({ edge, subnet }: TestVpc): Cidr {
   return edge ?? subnet
@@ -119,10 +129,12 @@ function edgeOf({ edge, subnet }: TestVpc): Cidr {
 
 /** The instance of a spec. Its name tag is `name`, alike in all VPCs. */
 export function vpcInstance(spec: GuestSpec): InstanceWant {
-  const { vpc: name, at, number, publicIp, secondary, nicOf = at, isRouter = false } = spec
+  const { vpc: name, at, number, publicIp, secondary, nicOf = at, isRouter = false, inMore } = spec
   const vpc: TestVpc = VPCS[name]
   const base = instance(1)
-  const subnet = isRouter ? edgeOf(vpc) : vpc.subnet
+  const more = inMore === true ? vpc.more : undefined
+  const subnet = isRouter ? edgeOf(vpc) : (more ?? vpc.subnet)
+  const place = more === undefined ? [] : [MORE]
   return {
     ...base,
     id: formatId('i', bytes(vpc.number, at, number)),
@@ -138,8 +150,12 @@ export function vpcInstance(spec: GuestSpec): InstanceWant {
         mac: macFromRandom(Uint8Array.of(1, 2, 3, 4, number)),
         vpc: formatId('vpc', bytes(vpc.number)),
         vpcCidr: vpc.cidr,
+        ...(more === undefined ? {} : { moreVpcCidrs: [more] }),
         ...(vpc.network === undefined ? {} : { network: vpc.network }),
-        subnet: formatId('subnet', isRouter ? bytes(vpc.number, EDGE) : bytes(vpc.number)),
+        subnet: formatId(
+          'subnet',
+          isRouter ? bytes(vpc.number, EDGE) : bytes(vpc.number, ...place),
+        ),
         subnetCidr: subnet,
         gateway: gatewayOf(subnet),
         ...(publicIp === undefined ? {} : { publicIp }),
@@ -233,13 +249,15 @@ function wantsOf(
       unreadable: { ids: [], any: false },
     },
     shared: {
-      vpcs: vpcs.map(({ id, name, cidr, network }) => ({
-        ...{ id, cidr },
-        ...(network === undefined ? {} : { network }),
-        ...(!isChecked && routers.some(({ vpc, at }) => vpc === name && at !== index)
-          ? { hasRouters: true as const }
-          : {}),
-      })),
+      vpcs: vpcs.flatMap(({ id, name, cidr, more, network }) =>
+        [cidr, ...(more === undefined ? [] : [more])].map((range) => ({
+          ...{ id, cidr: range },
+          ...(network === undefined ? {} : { network }),
+          ...(!isChecked && routers.some(({ vpc, at }) => vpc === name && at !== index)
+            ? { hasRouters: true as const }
+            : {}),
+        })),
+      ),
       peerings: peerings.map(([a, b], at) => ({
         id: numbered('pcx', at),
         vpcs: [idOf(a), idOf(b)] as const,
@@ -252,6 +270,15 @@ function wantsOf(
           ...seenBy(index, routes[vpc.name]),
           ...(acls?.own === undefined ? {} : { acl: acls.own }),
         },
+        ...(vpc.more === undefined
+          ? []
+          : [
+              {
+                id: formatId('subnet', bytes(vpc.number, MORE)),
+                ...{ cidr: vpc.more, gateway: gatewayOf(vpc.more), vpc: vpc.id },
+                ...seenBy(index, routes[vpc.name]),
+              },
+            ]),
         ...(routers.some((one) => one.vpc === vpc.name)
           ? [
               {

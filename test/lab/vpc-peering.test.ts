@@ -24,7 +24,11 @@ const GREEN = { vpc: 'green', at: 0, number: 20 } as const
 const GREEN_FAR = { vpc: 'green', at: 1, number: 22 } as const
 /** Alone on its host, where green is, too. */
 const WHITE_FAR = { vpc: 'white', at: 1, number: 30 } as const
-const GUEST_SPECS: readonly GuestSpec[] = [RED, RED_FAR, BLUE, GREEN, GREEN_FAR, WHITE_FAR]
+/** In another range of the same VPC. */
+const WHITE_MORE = { vpc: 'white', at: 1, number: 31, inMore: true } as const
+const GUEST_SPECS: readonly GuestSpec[] = [
+  ...[RED, RED_FAR, BLUE, GREEN, GREEN_FAR, WHITE_FAR, WHITE_MORE],
+]
 const DEADLINE_MS = 30_000
 
 const JOINED = [
@@ -34,10 +38,15 @@ const JOINED = [
   [RED_FAR, GREEN_FAR],
   [WHITE_FAR, GREEN],
   [WHITE_FAR, GREEN_FAR],
+  [WHITE_MORE, GREEN],
+  [WHITE_MORE, GREEN_FAR],
 ] as const
+/** In two ranges of a VPC. */
+const INSIDE = [[WHITE_MORE, WHITE_FAR]] as const
 const APART = [
   [RED, WHITE_FAR],
   [RED_FAR, WHITE_FAR],
+  [RED_FAR, WHITE_MORE],
   [BLUE, GREEN],
   [BLUE, GREEN_FAR],
   [BLUE, WHITE_FAR],
@@ -84,7 +93,7 @@ const bothWays = <T extends readonly (readonly [GuestSpec, GuestSpec])[]>(pairs:
 function describeLife(when: string) {
   describe(when, () => {
     it('instances of peered VPCs reach each other at their own addresses', async () => {
-      const ways = bothWays(JOINED)
+      const ways = bothWays([...JOINED, ...INSIDE])
       const said = ways.map(async ([from, to]) => ask(testbed.guest(from), addressOf(to)))
       expect(await Promise.all(said)).toEqual(
         ways.map(([from, to]) => `${addressOf(from)} ${to.vpc}`),

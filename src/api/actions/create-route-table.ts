@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import type { RouteTable } from '../../model/route-table.ts'
+import { rangesOf } from '../../model/vpc-range.ts'
 import { readRouteTargets } from '../../store/routing.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
@@ -48,8 +49,11 @@ export const createRouteTable = changeAction({
     await tx.putTags(tags)
     return { table, vpc, tags, ...(await shownOf(tx, table)) }
   },
-  view: ({ table, vpc: { cidr }, routing, targets, tags }) => ({
-    RouteTable: routeTableView(table, { cidr, routing, targets, tags: tagsView(tags, table.id) }),
+  view: ({ table, vpc, routing, targets, tags }) => ({
+    RouteTable: routeTableView(table, {
+      ...{ ranges: rangesOf(vpc), routing, targets },
+      tags: tagsView(tags, table.id),
+    }),
   }),
 })
 

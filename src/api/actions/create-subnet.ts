@@ -4,6 +4,7 @@ import { cidrHolds, cidrOverlaps, formatCidr } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { Subnet } from '../../model/records.ts'
+import { rangesOf } from '../../model/vpc-range.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { Tx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
@@ -29,10 +30,10 @@ export const createSubnet = changeAction({
   input,
   async change(tx, asked, { account, newId, settings }) {
     const { VpcId, CidrBlock: cidr } = asked
-    const vpc = await requireVpc(tx, account, VpcId)
     await tx.takeTurn(account)
+    const vpc = await requireVpc(tx, account, VpcId)
     const others = await tx.subnets({ vpc: VpcId })
-    if (!cidrHolds(vpc.cidr, cidr))
+    if (!rangesOf(vpc).some((range) => cidrHolds(range, cidr)))
       throw refused('InvalidSubnet.Range', `The CIDR '${formatCidr(cidr)}' is invalid.`)
     if (others.some((other) => cidrOverlaps(other.cidr, cidr))) throw conflict(cidr)
     const zone = await zoneOf(tx, account, asked, others, settings.region)

@@ -1,11 +1,12 @@
 /** CreateVpcPeeringConnection: a request, which the owner of the other VPC accepts or rejects. */
 import { z } from 'zod'
 import { isoTime } from '../../lib/clock.ts'
-import { type Cidr, cidrOverlaps, formatCidr } from '../../model/addr.ts'
+import { type Cidr, formatCidr } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import { type AccountId, parseAccountId } from '../../model/ids.ts'
 import { PEERING_REQUEST_MS, type PeeringSide, type VpcPeering } from '../../model/peering.ts'
 import type { Vpc } from '../../model/records.ts'
+import { overlapping, rangesOf } from '../../model/vpc-range.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
 import { isListed, stateAt } from '../networks/peerings.ts'
@@ -115,9 +116,14 @@ export function toStranger(why: string | null): string | null {
 export async function whyNot(tx: ReadTx, own: Vpc, peer: Vpc | undefined): Promise<string | null> {
   const failed = (why: string) => `${FAILED}: ${why}`
   if (peer === undefined) return failed('there is no such VPC of that account')
-  const overlap = (a: Vpc, b: Vpc, more = '') =>
-    failed(`${formatCidr(a.cidr)} of ${a.id}${more} overlaps ${formatCidr(b.cidr)} of ${b.id}`)
-  if (cidrOverlaps(own.cidr, peer.cidr)) return overlap(own, peer)
+  const overlap = (a: Vpc, b: Vpc, more = '') => {
+    const [ofA, ofB] = overlapping(rangesOf(a), rangesOf(b)) ?? []
+    return ofA === undefined || ofB === undefined
+      ? null
+      : failed(`${formatCidr(ofA)} of ${a.id}${more} overlaps ${formatCidr(ofB)} of ${b.id}`)
+  }
+  const both = overlap(own, peer)
+  if (both !== null) return both
   if (own.network === null && peer.network === null)
     return failed(
       `${own.id} and ${peer.id} are both in the network of the hosts themselves; one must have a network of its own, as each has that CreateVpc makes`,
@@ -131,8 +137,8 @@ export async function whyNot(tx: ReadTx, own: Vpc, peer: Vpc | undefined): Promi
     for (const { vpcs: pair } of peerings) {
       const third = pair.includes(one.id) ? vpcs.get(pair[0] === one.id ? pair[1] : pair[0]) : null
       if (!third || third.id === other.id) continue
-      if (cidrOverlaps(third.cidr, other.cidr))
-        return overlap(third, other, `, a peer of ${one.id},`)
+      const beside = overlap(third, other, `, a peer of ${one.id},`)
+      if (beside !== null) return beside
       if (third.network === null && other.network === null)
         return failed(
           `${one.id} is peered with ${third.id}, which is in the network of the hosts themselves, as ${other.id} is; it can have one such peer`,

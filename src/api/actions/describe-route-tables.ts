@@ -1,5 +1,6 @@
 /** DescribeRouteTables. */
 import { z } from 'zod'
+import { rangesOf } from '../../model/vpc-range.ts'
 import { readRouteTargets, readRouting } from '../../store/routing.ts'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { missingRouteTables } from '../networks/routing.ts'
@@ -24,10 +25,12 @@ export const describeRouteTables = describeAction({
         vpcs.map(({ id }) => id),
       )
       const targets = await readRouteTargets(tx, routings)
-      const cidrs = new Map(vpcs.map(({ id, cidr }) => [id, cidr]))
+      const cidrs = new Map(vpcs.map((vpc) => [vpc.id, rangesOf(vpc)]))
       const all = routings.flatMap((routing) => {
-        const cidr = cidrs.get(routing.vpc)
-        return cidr === undefined ? [] : routing.tables.map((table) => ({ table, routing, cidr }))
+        const ranges = cidrs.get(routing.vpc)
+        return ranges === undefined
+          ? []
+          : routing.tables.map((table) => ({ table, routing, ranges }))
       })
       refuseMissing(ids, new Set(all.map(({ table }) => table.id)), missingRouteTables)
       const resources = all.map(({ table }) => table.id)

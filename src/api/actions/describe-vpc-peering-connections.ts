@@ -1,5 +1,6 @@
 /** DescribeVpcPeeringConnections. */
 import { z } from 'zod'
+import { rangesOf } from '../../model/vpc-range.ts'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { isListed, missingPeerings } from '../networks/peerings.ts'
 import { describeAction } from '../read.ts'
@@ -25,12 +26,17 @@ export const describeVpcPeeringConnections = describeAction({
       const resources = all.map(({ id }) => id)
       const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const isWanted = isAmong(ids)
-      return all
-        .filter(({ id }) => isWanted(id))
-        .map((peering) => ({ peering, tags: tagsOf(peering.id) }))
+      const wanted = all.filter(({ id }) => isWanted(id))
+      // Of a VPC that somebody has only asked for, nothing more is told.
+      const vpcs = wanted.some(({ state }) => state === 'active') ? await tx.vpcs({}) : []
+      const ranges = new Map(vpcs.map((vpc) => [vpc.id, rangesOf(vpc)]))
+      return wanted.map((peering) => ({
+        ...{ peering, tags: tagsOf(peering.id) },
+        ...(peering.state === 'active' ? { ranges } : {}),
+      }))
     }),
-  view: ({ peering, tags }, _asked, { now, settings: { region } }) =>
-    peeringView(peering, { now, region, tags }),
+  view: ({ peering, ...more }, _asked, { now, settings: { region } }) =>
+    peeringView(peering, { now, region, ...more }),
   key: (peering) => peering.VpcPeeringConnectionId ?? '',
   filters: PEERING_FILTERS,
   tags: (peering) => peering.Tags ?? [],

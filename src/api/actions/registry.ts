@@ -268,3 +268,4 @@ export {
   updateSecurityGroupRuleDescriptionsEgress,
   updateSecurityGroupRuleDescriptionsIngress,
 } from './update-security-group-rule-descriptions.ts'
+export { associateVpcCidrBlock, disassociateVpcCidrBlock } from './vpc-cidr-blocks.ts'

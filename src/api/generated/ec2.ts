@@ -17,6 +17,7 @@ export const EC2_MODEL: WireModel = {
     AssociateDhcpOptions: ['AssociateDhcpOptionsRequest', 'unit'],
     AssociateIamInstanceProfile: ['AssociateIamInstanceProfileRequest', 'AssociateIamInstanceProfileResult'],
     AssociateRouteTable: ['AssociateRouteTableRequest', 'AssociateRouteTableResult'],
+    AssociateVpcCidrBlock: ['AssociateVpcCidrBlockRequest', 'AssociateVpcCidrBlockResult'],
     AttachInternetGateway: ['AttachInternetGatewayRequest', 'unit'],
     AttachNetworkInterface: ['AttachNetworkInterfaceRequest', 'AttachNetworkInterfaceResult'],
     AuthorizeSecurityGroupEgress: ['AuthorizeSecurityGroupEgressRequest', 'AuthorizeSecurityGroupEgressResult'],
@@ -185,6 +186,7 @@ export const EC2_MODEL: WireModel = {
     DisassociateAddress: ['DisassociateAddressRequest', 'unit'],
     DisassociateIamInstanceProfile: ['DisassociateIamInstanceProfileRequest', 'DisassociateIamInstanceProfileResult'],
     DisassociateRouteTable: ['DisassociateRouteTableRequest', 'unit'],
+    DisassociateVpcCidrBlock: ['DisassociateVpcCidrBlockRequest', 'DisassociateVpcCidrBlockResult'],
     EnableImageDeprecation: ['EnableImageDeprecationRequest', 'EnableImageDeprecationResult'],
     GetAllowedImagesSettings: ['GetAllowedImagesSettingsRequest', 'GetAllowedImagesSettingsResult'],
     GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
@@ -298,6 +300,18 @@ export const EC2_MODEL: WireModel = {
       PublicIpv4Pool: 'PublicIpv4Pool string',
       DryRun: 'DryRun boolean',
       SubnetId: 'SubnetId string'
+    },
+    AssociateVpcCidrBlockRequest: {
+      VpcId: 'VpcId string',
+      CidrBlock: 'CidrBlock string',
+      Ipv6CidrBlockNetworkBorderGroup: 'Ipv6CidrBlockNetworkBorderGroup string',
+      Ipv6Pool: 'Ipv6Pool string',
+      Ipv6CidrBlock: 'Ipv6CidrBlock string',
+      Ipv4IpamPoolId: 'Ipv4IpamPoolId string',
+      Ipv4NetmaskLength: 'Ipv4NetmaskLength number',
+      Ipv6IpamPoolId: 'Ipv6IpamPoolId string',
+      Ipv6NetmaskLength: 'Ipv6NetmaskLength number',
+      AmazonProvidedIpv6CidrBlock: 'AmazonProvidedIpv6CidrBlock boolean'
     },
     AttachInternetGatewayRequest: {
       InternetGatewayId: 'InternetGatewayId string',
@@ -1530,6 +1544,9 @@ export const EC2_MODEL: WireModel = {
       AssociationId: 'AssociationId string',
       DryRun: 'DryRun boolean'
     },
+    DisassociateVpcCidrBlockRequest: {
+      AssociationId: 'AssociationId string'
+    },
     EbsBlockDevice: {
       DeleteOnTermination: 'DeleteOnTermination boolean',
       Iops: 'Iops number',
@@ -2550,6 +2567,11 @@ export const EC2_MODEL: WireModel = {
       associationId: 'AssociationId string',
       associationState: 'AssociationState RouteTableAssociationState'
     },
+    AssociateVpcCidrBlockResult: {
+      ipv6CidrBlockAssociation: 'Ipv6CidrBlockAssociation VpcIpv6CidrBlockAssociation',
+      cidrBlockAssociation: 'CidrBlockAssociation VpcCidrBlockAssociation',
+      vpcId: 'VpcId string'
+    },
     AttachNetworkInterfaceResult: {
       attachmentId: 'AttachmentId string',
       networkCardIndex: 'NetworkCardIndex number'
@@ -3249,6 +3271,11 @@ export const EC2_MODEL: WireModel = {
     },
     DisassociateIamInstanceProfileResult: {
       iamInstanceProfileAssociation: 'IamInstanceProfileAssociation IamInstanceProfileAssociation'
+    },
+    DisassociateVpcCidrBlockResult: {
+      ipv6CidrBlockAssociation: 'Ipv6CidrBlockAssociation VpcIpv6CidrBlockAssociation',
+      cidrBlockAssociation: 'CidrBlockAssociation VpcCidrBlockAssociation',
+      vpcId: 'VpcId string'
     },
     DiskInfo: {
       sizeInGB: 'SizeInGB number',

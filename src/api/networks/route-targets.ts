@@ -7,6 +7,7 @@ import { cidrHolds, formatCidr } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import type { Nic } from '../../model/records.ts'
 import type { Route, RouteTable, RouteTarget } from '../../model/route-table.ts'
+import { rangesOf } from '../../model/vpc-range.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { requireInstance } from '../instances/instances.ts'
 import { idSchema, notFound } from '../schemas.ts'
@@ -114,7 +115,7 @@ export async function refuseLocal(
   { destination }: Pick<Route, 'destination'>,
 ): Promise<void> {
   const vpc = await requireVpc(tx, account, id)
-  if (cidrHolds(vpc.cidr, destination))
+  if (rangesOf(vpc).some((range) => cidrHolds(range, destination)))
     throw refused(
       'InvalidParameterValue',
       `The destination CIDR block ${formatCidr(destination)} is equal to or more specific than one of this VPC's CIDR blocks. Here packets within a VPC always go straight to their instance.`,

@@ -2,11 +2,13 @@
 import type {
   Subnet as SubnetOutput,
   Tag as TagOutput,
+  VpcCidrBlockAssociation,
   Vpc as VpcOutput,
 } from '@aws-sdk/client-ec2'
 import { formatCidr } from '../../model/addr.ts'
 import { derivedId } from '../../model/derived-ids.ts'
-import type { Subnet, Vpc } from '../../model/records.ts'
+import type { CidrAssociationId } from '../../model/ids.ts'
+import type { Subnet, Vpc, VpcCidr } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import { assignableCount } from '../../plan/placement.ts'
 import type { FilterTable } from '../filters.ts'
@@ -18,18 +20,14 @@ export function vpcView(
   tags: TagOutput[],
   dhcpOptions: string = derivedId('dopt', vpc.id),
 ): VpcOutput {
-  const block = formatCidr(vpc.cidr)
+  const primary = { id: primaryAssociation(vpc), cidr: vpc.cidr }
   return {
     VpcId: vpc.id,
     OwnerId: vpc.account,
-    CidrBlock: block,
-    CidrBlockAssociationSet: [
-      {
-        AssociationId: `vpc-cidr-assoc-${vpc.id.slice('vpc-'.length)}`,
-        CidrBlock: block,
-        CidrBlockState: { State: 'associated' },
-      },
-    ],
+    CidrBlock: formatCidr(vpc.cidr),
+    CidrBlockAssociationSet: [primary, ...(vpc.moreCidrs ?? [])].map((one) =>
+      vpcCidrView(one, 'associated'),
+    ),
     Ipv6CidrBlockAssociationSet: [],
     DhcpOptionsId: dhcpOptions,
     InstanceTenancy: 'default',
@@ -37,6 +35,19 @@ export function vpcView(
     State: 'available',
     ...tagged(tags),
   }
+}
+
+/** By which clients know the range that a VPC was made with. */
+export function primaryAssociation({ id }: Pick<Vpc, 'id'>): CidrAssociationId {
+  return `vpc-cidr-assoc-${id.slice('vpc-'.length)}` as CidrAssociationId
+}
+
+/** One range of a VPC. */
+export function vpcCidrView(
+  { id, cidr }: VpcCidr,
+  state: 'associating' | 'associated' | 'disassociating',
+): VpcCidrBlockAssociation {
+  return { AssociationId: id, CidrBlock: formatCidr(cidr), CidrBlockState: { State: state } }
 }
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html, "Filter.N". */

@@ -18,16 +18,16 @@ import { isActive } from '../../plan/routes.ts'
 import type { RouteTargets } from '../../store/routing.ts'
 import type { Comparables, FilterTable } from '../filters.ts'
 
-/** One table. `cidr` is the range of its VPC, to which every table has the route `local`. */
+/** One table. `ranges` are those of its VPC, to which every table has the route `local`. */
 export function routeTableView(
   { id, vpc, account }: RouteTable,
   {
-    cidr,
+    ranges,
     routing,
     targets,
     tags,
   }: {
-    readonly cidr: Cidr
+    readonly ranges: readonly Cidr[]
     readonly routing: VpcRouting
     readonly targets: RouteTargets
     readonly tags: TagOutput[]
@@ -39,12 +39,12 @@ export function routeTableView(
     PropagatingVgws: [],
     RouteTableId: id,
     Routes: [
-      {
-        DestinationCidrBlock: formatCidr(cidr),
+      ...ranges.map((range) => ({
+        DestinationCidrBlock: formatCidr(range),
         GatewayId: 'local',
-        Origin: 'CreateRouteTable',
-        State: 'active',
-      },
+        Origin: 'CreateRouteTable' as const,
+        State: 'active' as const,
+      })),
       ...routes.map((route) => routeView(route, routing, targets)),
     ],
     Tags: tags,

@@ -7,7 +7,8 @@ import type {
   VpcPeeringConnectionOptionsDescription,
   VpcPeeringConnectionVpcInfo,
 } from '@aws-sdk/client-ec2'
-import { formatCidr } from '../../model/addr.ts'
+import { type Cidr, formatCidr } from '../../model/addr.ts'
+import type { VpcId } from '../../model/ids.ts'
 import type { PeeringSide, VpcPeering } from '../../model/peering.ts'
 import type { FilterTable } from '../filters.ts'
 import { stateAt } from '../networks/peerings.ts'
@@ -36,15 +37,21 @@ const MESSAGES: Readonly<Record<ReturnType<typeof stateAt>, string>> = {
 /** One connection, at this time. */
 export function peeringView(
   peering: VpcPeering,
-  more: { readonly now: string; readonly region: string; readonly tags: TagOutput[] },
+  more: {
+    readonly now: string
+    readonly region: string
+    readonly tags: TagOutput[]
+    /** All ranges of VPCs that there are. Of others the one is shown that they had. */
+    readonly ranges?: ReadonlyMap<VpcId, readonly Cidr[]>
+  },
 ): VpcPeeringConnection {
   const { id, requester, accepter, reason, expiresAt } = peering
   const state = stateAt(peering, more.now)
   const isPending = state === 'pending-acceptance'
   return {
     VpcPeeringConnectionId: id,
-    RequesterVpcInfo: sideView(requester, more.region),
-    AccepterVpcInfo: sideView(accepter, more.region),
+    RequesterVpcInfo: sideView(requester, more),
+    AccepterVpcInfo: sideView(accepter, more),
     Status: {
       Code: state,
       Message: isPending
@@ -60,13 +67,16 @@ export function peeringView(
 
 function sideView(
   { account, vpc, cidr, showsPrivate }: PeeringSide,
-  region: string,
+  {
+    region,
+    ranges,
+  }: { readonly region: string; readonly ranges?: ReadonlyMap<VpcId, readonly Cidr[]> },
 ): VpcPeeringConnectionVpcInfo {
   return {
     OwnerId: account,
     VpcId: vpc,
     CidrBlock: formatCidr(cidr),
-    CidrBlockSet: [{ CidrBlock: formatCidr(cidr) }],
+    CidrBlockSet: (ranges?.get(vpc) ?? [cidr]).map((one) => ({ CidrBlock: formatCidr(one) })),
     PeeringOptions: optionsView({ showsPrivate }),
     Region: region,
   }

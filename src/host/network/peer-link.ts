@@ -6,7 +6,7 @@
  * there: subnets of the VPC in it do (`router-routes.ts`).
  */
 import { createQueue } from '../../lib/queue.ts'
-import { formatCidr, formatMacBytes, type Mac } from '../../model/addr.ts'
+import { type Cidr, formatCidr, formatMacBytes, type Ipv4, type Mac } from '../../model/addr.ts'
 import { isPeerLink, peerLinkName, ROUTE_PROTOCOL } from '../../model/names.ts'
 import type { PeerNetwork } from '../../model/peering.ts'
 import { transitOf } from '../../model/transit.ts'
@@ -165,22 +165,38 @@ async function ensureEnd(
   const known = await ip.neighbour(end.index, via)
   if (known?.mac !== mac || !known.permanent) await ip.replaceNeighbour(end.index, via, mac)
   if (isMachine) return changed
-  const { network: destination, prefix } = other.cidr
-  const leads = (await ip.routes()).some(
-    (route) =>
-      route.destination === destination &&
-      route.prefix === prefix &&
-      route.via === via &&
-      route.index === end.index &&
-      (source === undefined || route.source === source),
-  )
-  if (leads) return changed
-  await ip.replaceRoute({
-    ...{ kind: 'unicast', destination, prefix, via, index: end.index, onLink: true },
-    ...(source === undefined ? {} : { source }),
-    protocol: ROUTE_PROTOCOL,
-  })
-  return [...changed, `route to ${formatCidr(other.cidr)}`]
+  return [...changed, ...(await ensureWay(ip, { index: end.index, via, source }, other.cidrs))]
+}
+
+/** The routes by one end, to these ranges and no others. */
+async function ensureWay(
+  ip: Ip,
+  {
+    index,
+    via,
+    source,
+  }: { readonly index: number; readonly via: Ipv4; readonly source?: Ipv4 | undefined },
+  ranges: readonly Cidr[],
+): Promise<readonly string[]> {
+  const missing = new Map(ranges.map((range) => [formatCidr(range), range]))
+  const changed: string[] = []
+  for (const route of await ip.routes()) {
+    if (route.index !== index || route.via !== via || route.protocol !== ROUTE_PROTOCOL) continue
+    const text = formatCidr({ network: route.destination, prefix: route.prefix })
+    if (source !== undefined && route.source !== source && missing.has(text)) continue
+    if (missing.delete(text)) continue
+    await ip.deleteRoute(route)
+    changed.push(`-route to ${text}`)
+  }
+  for (const [text, { network: destination, prefix }] of missing) {
+    await ip.replaceRoute({
+      ...{ kind: 'unicast', destination, prefix, via, index, onLink: true },
+      ...(source === undefined ? {} : { source }),
+      protocol: ROUTE_PROTOCOL,
+    })
+    changed.push(`route to ${text}`)
+  }
+  return changed
 }
 
 async function ensureLocked(lock: NicLock, { index }: LinkState): Promise<string[]> {

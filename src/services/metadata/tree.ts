@@ -241,7 +241,7 @@ function nicData(
     'subnet-ipv4-cidr-block': text(formatCidr(nic.subnetCidr)),
     'vpc-id': text(nic.vpc),
     'vpc-ipv4-cidr-block': text(formatCidr(nic.vpcCidr)),
-    'vpc-ipv4-cidr-blocks': text(formatCidr(nic.vpcCidr)),
+    'vpc-ipv4-cidr-blocks': text(lines([nic.vpcCidr, ...(nic.moreVpcCidrs ?? [])].map(formatCidr))),
   })
 }
 

@@ -13,16 +13,15 @@ export async function linkPeers(
   { want, log }: Pass,
   isReady: (network: number) => boolean,
 ): Promise<void> {
-  const [own] = want.shared.vpcs
-  if (own === undefined) return
-  const peers = (want.peered ?? [])
-    .filter(({ link }) => link !== null)
-    .map(({ network: number, cidr }) => ({
-      ...{ network: number, cidr },
-      isReady: number === MACHINE_NETWORK || isReady(number),
-    }))
+  const cidrs = want.shared.vpcs.map(({ cidr }) => cidr)
+  if (cidrs.length === 0) return
+  const linked = (want.peered ?? []).filter(({ link }) => link !== null)
+  const peers = [...Map.groupBy(linked, (peer) => peer.network)].map(([number, ranges]) => ({
+    ...{ network: number, cidrs: ranges.map(({ cidr }) => cidr) },
+    isReady: number === MACHINE_NETWORK || isReady(number),
+  }))
   const [subnet] = want.shared.subnets
   const source = subnet === undefined ? {} : { source: subnet.gateway }
-  const changed = await vpcs.ensurePeerLinks({ network, cidr: own.cidr, ...source }, peers)
+  const changed = await vpcs.ensurePeerLinks({ network, cidrs, ...source }, peers)
   if (changed.length > 0) log.info({ changed }, 'links between peered VPCs changed')
 }

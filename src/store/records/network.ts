@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { formatCidr, cidr as network, parseCidr } from '../../model/addr.ts'
 import type { AccountId, SubnetId, VpcId } from '../../model/ids.ts'
-import { type Subnet, VPC_NETWORK_MAX, type Vpc } from '../../model/records.ts'
-import { isVpcRange } from '../../model/vpc-range.ts'
+import { type Subnet, VPC_NETWORK_MAX, type Vpc, type VpcCidr } from '../../model/records.ts'
+import { isVpcRange, VPC_RANGES_MAX } from '../../model/vpc-range.ts'
 import { EVERYBODY, ofVpc } from '../scope.ts'
 import { account, flag, id, label, type Row } from './columns.ts'
 import { inParts } from './in-parts.ts'
@@ -21,12 +21,18 @@ const cidr = z
 
 /**
  * `addressSpace` names what its network may not be in twice: empty for the root namespace, else the
- * VPC's own number.
+ * VPC's own number. `moreCidrs` is JSON; null: none.
  */
-type VpcRow = Row<Vpc> & { readonly addressSpace: string }
+type VpcRow = Row<Omit<Vpc, 'moreCidrs'>> & {
+  readonly addressSpace: string
+  readonly moreCidrs?: string | null | undefined
+}
 type SubnetRow = Row<Omit<Subnet, 'resourceNameDnsARecord'>> & {
   readonly resourceNameDnsARecord?: number | null | undefined
 }
+
+/** The further ranges of a VPC, which has another one already. */
+const vpcCidrs = z.array(z.strictObject({ id: id('vpc-cidr-assoc'), cidr })).max(VPC_RANGES_MAX - 1)
 
 const vpcNumber = z.int().min(1).max(VPC_NETWORK_MAX)
 
@@ -64,6 +70,12 @@ const tables = {
         isDefault: flag,
         network: vpcNumber.nullable(),
         addressSpace: z.string().max(8),
+        moreCidrs: z
+          .string()
+          .max(1024)
+          .refine((text) => parsedCidrs(text) !== undefined, 'are no ranges')
+          .nullable()
+          .optional(),
         dnsSupport: flag,
         dnsHostnames: flag,
       })
@@ -132,6 +144,11 @@ export const networks = noun({
       const settings = { dnsSupport: Number(dnsSupport), dnsHostnames: Number(dnsHostnames) }
       await db.updateTable('vpcs').set(settings).where('id', '=', id).execute()
     },
+    /** Sets the further ranges. */
+    async setVpcCidrs({ id }: Pick<Vpc, 'id'>, more: readonly VpcCidr[]): Promise<void> {
+      const moreCidrs = cidrsText(more)
+      await db.updateTable('vpcs').set({ moreCidrs }).where('id', '=', id).execute()
+    },
     /**
      * `in-use` when it has subnets or groups: the database knows those, too, that this transaction
      * does not see.
@@ -160,6 +177,7 @@ export const networks = noun({
     // Every host has the gateway addresses of all networks.
     insertVpc: (_session, { id }) => [ofVpc(id), EVERYBODY],
     updateVpc: (_session, { id }) => [ofVpc(id)],
+    setVpcCidrs: (_session, { id }) => [ofVpc(id), EVERYBODY],
     deleteVpc: (_session, { id }) => [ofVpc(id), EVERYBODY],
     insertSubnet: (_session, { vpc }) => [ofVpc(vpc), EVERYBODY],
     // The next launch goes by it, which reads it.
@@ -169,6 +187,7 @@ export const networks = noun({
   inCopy: {
     insertVpc: always,
     updateVpc: always,
+    setVpcCidrs: always,
     deleteVpc: always,
     insertSubnet: async (tx, { id }) => isThere(tx.subnets({ ids: [id] })),
     updateSubnet: always,
@@ -177,9 +196,10 @@ export const networks = noun({
 })
 
 /** A VPC as its row. */
-export function vpcToRow(vpc: Vpc): VpcRow {
+export function vpcToRow({ moreCidrs, ...vpc }: Vpc): VpcRow {
   return {
     ...vpc,
+    ...(moreCidrs === undefined ? {} : { moreCidrs: cidrsText(moreCidrs) }),
     cidr: formatCidr(vpc.cidr),
     isDefault: Number(vpc.isDefault),
     addressSpace: `${vpc.network ?? ''}`,
@@ -188,10 +208,26 @@ export function vpcToRow(vpc: Vpc): VpcRow {
   }
 }
 
+function cidrsText(more: readonly VpcCidr[]): string | null {
+  if (more.length === 0) return null
+  return JSON.stringify(more.map(({ id, cidr: range }) => ({ id, cidr: formatCidr(range) })))
+}
+
+function parsedCidrs(text: string): readonly VpcCidr[] | undefined {
+  try {
+    const { data } = vpcCidrs.safeParse(JSON.parse(text))
+    return data?.map((one) => ({ id: one.id, cidr: network(one.cidr) }))
+  } catch {
+    return undefined
+  }
+}
+
 /** A VPC from its row. Throws RangeError when its network is malformed. */
-export function vpcFromRow({ addressSpace: _, ...row }: VpcRow): Vpc {
+export function vpcFromRow({ addressSpace: _, moreCidrs, ...row }: VpcRow): Vpc {
+  const more = typeof moreCidrs === 'string' ? parsedCidrs(moreCidrs) : undefined
   return {
     ...row,
+    ...(more === undefined ? {} : { moreCidrs: more }),
     cidr: network(row.cidr),
     isDefault: row.isDefault !== 0,
     dnsSupport: row.dnsSupport !== 0,

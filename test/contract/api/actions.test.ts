@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import * as ec2 from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../../src/api/actions/all.ts'
+import { cidr } from '../../../src/model/addr.ts'
 import { parseId } from '../../../src/model/ids.ts'
 import { eventOf, TTL_TAG } from '../../../src/model/lever.ts'
 import type { InstanceFact } from '../../../src/model/lifecycle.ts'
@@ -16,6 +17,7 @@ import { CREDENTIALS, KEY, type RunningApi, runApi } from '../../kit/api.ts'
 import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
 import { openTestAudit } from '../../kit/audit.ts'
 import { awsEnvironment } from '../../kit/aws-environment.ts'
+import { numbered } from '../../kit/records.ts'
 
 const run = promisify(execFile)
 const AWS = '/usr/bin/aws'
@@ -136,6 +138,23 @@ describe('the AWS SDK for JavaScript', () => {
         seen.push(...(Instances ?? []).map(({ InstanceId }) => InstanceId ?? ''))
     expect(seen).toHaveLength(17)
     expect(new Set(seen).size).toBe(17)
+  })
+
+  it('gives a VPC a further range, and takes it back', async () => {
+    const CidrBlock = '10.98.0.0/16'
+    const VpcId = numbered('vpc', 97)
+    const own = { ...cloud.vpc, id: VpcId, cidr: cidr('10.97.0.0/16'), isDefault: false }
+    await cloud.store.change((tx) => tx.insertVpc({ ...own, network: 97 }))
+    const added = new ec2.AssociateVpcCidrBlockCommand({ VpcId, CidrBlock })
+    const { CidrBlockAssociation } = await client.send(added)
+    const AssociationId = CidrBlockAssociation?.AssociationId ?? ''
+    const Filters = [{ Name: 'cidr-block-association.cidr-block', Values: [CidrBlock] }]
+    const shown = async () => (await client.send(new ec2.DescribeVpcsCommand({ Filters }))).Vpcs
+    const set = [{ CidrBlock: '10.97.0.0/16' }, { AssociationId, CidrBlock }]
+    expect(await shown()).toMatchObject([{ VpcId, CidrBlockAssociationSet: set }])
+    await client.send(new ec2.DisassociateVpcCidrBlockCommand({ AssociationId }))
+    expect(await shown()).toEqual([])
+    await cloud.store.change((tx) => tx.deleteVpc(own))
   })
 
   it('is told which groups a VPC has', async () => {

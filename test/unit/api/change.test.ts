@@ -562,6 +562,16 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   // Every host has the gateways of all networks.
   CreateVpc: [{ input: () => ({ CidrBlock: '10.7.0.0/16' }), sees: PLACES }],
   CreateDefaultVpc: [{ input: () => ({}), by: BOB, sees: PLACES }],
+  AssociateVpcCidrBlock: [
+    {
+      before: keepOwnVpc,
+      input: () => ({ VpcId: VPC, CidrBlock: '10.8.0.0/16' }),
+      sees: PLACES,
+    },
+  ],
+  DisassociateVpcCidrBlock: [
+    { before: keepOwnVpc, input: () => ({ AssociationId: RANGE }), sees: PLACES },
+  ],
   DeleteVpc: [{ before: keepVpc, input: () => ({ VpcId: VPC }), sees: PLACES }],
   ModifyVpcAttribute: [
     {
@@ -862,6 +872,15 @@ const OTHER_ZONE = 'atoll-1b'
 async function keepVpc({ cloud: { store, vpc } }: Fixture): Promise<void> {
   const kept = { ...vpc, id: VPC, cidr: cidr('10.7.0.0/16'), isDefault: false }
   await store.change((tx) => insertWholeVpc(tx, kept, newIds(randomBytes)))
+}
+
+/** With a network of its own and a further range. */
+const RANGE = numbered('vpc-cidr-assoc', 8)
+
+async function keepOwnVpc({ cloud: { store, vpc } }: Fixture): Promise<void> {
+  const more = [{ id: RANGE, cidr: cidr('10.9.0.0/16') }]
+  const kept = { ...vpc, id: VPC, cidr: cidr('10.7.0.0/16'), isDefault: false, network: 7 }
+  await store.change((tx) => insertWholeVpc(tx, { ...kept, moreCidrs: more }, newIds(randomBytes)))
 }
 
 /** Two VPCs with networks of their own, and a connection of them. */

@@ -192,6 +192,32 @@ describe('peered VPCs', () => {
   }
   const routesOf = (part: HostWant | undefined) => part?.shared.routes.map((route) => route.ip)
 
+  it('of several ranges has each of them in every part, and its records once', () => {
+    const second = { id: HIGH, cidr: cidr('10.9.0.0/16'), network: 3 }
+    const named = {
+      ...{ id: numbered('sgr', 1), egress: false, protocol: -1, fromPort: -1, toPort: -1 },
+      peer: { kind: 'group' as const, group: group(9) },
+    }
+    const groups = [
+      ...shared.groups.map((one) => (one.vpc === LOW ? { ...one, rules: [named] } : one)),
+      { id: group(9), vpc: HIGH, members: [ipv4('10.9.0.9')], rules: [] },
+    ]
+    const more = [second, { id: LOW, cidr: cidr('10.6.0.0/16'), network: 1 }]
+    const wide = { ...all, shared: { ...shared, groups, vpcs: [...shared.vpcs, ...more] } }
+    const { vpcs } = wantsByVpc(wide)
+    const low = vpcs.get(1)?.want
+    expect(low?.peered?.map((one) => [one.vpc, one.cidr])).toEqual([
+      [HIGH, cidr('10.8.0.0/16')],
+      [HIGH, second.cidr],
+    ])
+    expect(low?.shared.groups.filter(({ id: one }) => one === group(9))).toHaveLength(1)
+    expect(routesOf(vpcs.get(3)?.want)?.filter((one) => one === ip)).toHaveLength(1)
+    expect(vpcs.get(3)?.want.shared.vpcs.map((one) => one.cidr)).toEqual([
+      cidr('10.8.0.0/16'),
+      second.cidr,
+    ])
+  })
+
   it('with instances of the lower one, the host has the network of the higher one, too', () => {
     const { vpcs } = wantsByVpc({ ...all, shared })
     expect([...vpcs.keys()]).toEqual([1, 2, 3])

@@ -1,7 +1,9 @@
 /** Rows and records: each way and back. */
+
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Cidr, ipv4FromNumber } from '../../../src/model/addr.ts'
+import { formatId } from '../../../src/model/ids.ts'
 import type { StateReason } from '../../../src/model/records.ts'
 import { NOUNS } from '../../../src/store/nouns.ts'
 import {
@@ -51,6 +53,12 @@ describe('rows', () => {
         expectPlain(vpcToRow(vpc))
         expectPlain(subnetToRow(subnet))
         expect(vpcFromRow(vpcToRow(vpc))).toStrictEqual(vpc)
+        const wide = {
+          ...vpc,
+          moreCidrs: [{ id: formatId('vpc-cidr-assoc', new Uint8Array(9)), cidr: given.vpc.cidr }],
+        }
+        expectPlain(vpcToRow(wide))
+        expect(vpcFromRow(vpcToRow(wide))).toStrictEqual(wide)
         expect(subnetFromRow(subnetToRow(subnet))).toStrictEqual(subnet)
       }),
     )

@@ -53,7 +53,7 @@ it('is all that a client reads of the route table', async () => {
   const blocks = fc.constantFrom('172.31.0.0/16', '10.0.0.0/28', '100.64.0.0/16')
   await fc.assert(
     fc.asyncProperty(blocks, someTags, async (block, tags) => {
-      const view = routeTableView(table, { cidr: cidr(block), routing, targets, tags })
+      const view = routeTableView(table, { ranges: [cidr(block)], routing, targets, tags })
       expect(await seenBySdk('DescribeRouteTables', { RouteTables: [view] })).toStrictEqual({
         RouteTables: [
           {
