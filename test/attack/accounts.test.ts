@@ -147,6 +147,7 @@ const NAMES_NOTHING: readonly string[] = [
   ...['DecodeAuthorizationMessage', 'ListAccountAliases'],
   ...['ListPolicies', 'ListUsers', 'GetSessionToken', 'ListRoles'],
   ...['ListGroups', 'ListInstanceProfiles', 'ListVirtualMFADevices'],
+  ...['ListOpenIDConnectProviders', 'ListSAMLProviders', 'ListServerCertificates'],
   ...['DescribeRegions', 'DescribeSpotDatafeedSubscription', 'DescribeTags', 'GetCallerIdentity'],
   ...['GetAllowedImagesSettings', 'GetEbsEncryptionByDefault', 'GetImageBlockPublicAccessState'],
   ...['GetInstanceMetadataDefaults', 'GetSerialConsoleAccessStatus'],

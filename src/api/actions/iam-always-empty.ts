@@ -1,5 +1,6 @@
 /**
- * Actions of IAM on what Atoll does not have: groups, passwords and other credentials of users.
+ * Actions of IAM on what Atoll does not have: groups, passwords and other credentials of users,
+ * identity providers, certificates.
  * Clients that remove a user ask for all of it first. What names a user checks that it exists.
  * https://docs.aws.amazon.com/IAM/latest/APIReference/
  */
@@ -41,6 +42,27 @@ export const listServiceSpecificCredentials = noneOf(
   'ServiceSpecificCredentials',
   { ...optionalUser, ServiceName: textSchema.optional() },
 )
+
+/** ListServerCertificates. */
+export const listServerCertificates = none(
+  'ListServerCertificates',
+  'ServerCertificateMetadataList',
+  { PathPrefix: pathPrefixSchema },
+)
+
+/** ListSAMLProviders: has no pages. */
+export const listSamlProviders = readAction({
+  name: 'ListSAMLProviders',
+  input: z.strictObject({}),
+  answer: () => ({ SAMLProviderList: [] }),
+})
+
+/** ListOpenIDConnectProviders: has no pages. */
+export const listOpenIdConnectProviders = readAction({
+  name: 'ListOpenIDConnectProviders',
+  input: z.strictObject({}),
+  answer: () => ({ OpenIDConnectProviderList: [] }),
+})
 
 /** GetLoginProfile: refused with `NoSuchEntity`, because no user has a password. */
 export const getLoginProfile = withoutPassword('GetLoginProfile')

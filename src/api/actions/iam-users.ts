@@ -34,6 +34,7 @@ import { refuseOlderHosts } from '../older-hosts.ts'
 import { readAction } from '../read.ts'
 
 const ofUser = { UserName: userNameSchema }
+const ACCOUNT_ALIAS = /^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/
 
 /** A user with its tags, which lists do not show. */
 function wholeUserView(user: User) {
@@ -159,9 +160,15 @@ export const listGroupsForUser = readAction({
   },
 })
 
-/** ListAccountAliases: there are none. */
+/**
+ * ListAccountAliases: the name that the operator gave the account, where an alias may be so
+ * (https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccountAlias.html).
+ */
 export const listAccountAliases = readAction({
   name: 'ListAccountAliases',
   input: z.strictObject(pageShape),
-  answer: () => ({ AccountAliases: [], IsTruncated: false }),
+  async answer(_asked, { account, read }) {
+    const name = (await read((tx) => tx.account(account)))?.name ?? ''
+    return { AccountAliases: ACCOUNT_ALIAS.test(name) ? [name] : [], IsTruncated: false }
+  },
 })

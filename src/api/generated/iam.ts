@@ -50,13 +50,16 @@ export const IAM_MODEL: WireModel = {
     ListInstanceProfiles: ['ListInstanceProfilesRequest', 'ListInstanceProfilesResponse'],
     ListInstanceProfilesForRole: ['ListInstanceProfilesForRoleRequest', 'ListInstanceProfilesForRoleResponse'],
     ListMFADevices: ['ListMFADevicesRequest', 'ListMFADevicesResponse'],
+    ListOpenIDConnectProviders: ['ListOpenIDConnectProvidersRequest', 'ListOpenIDConnectProvidersResponse'],
     ListPolicies: ['ListPoliciesRequest', 'ListPoliciesResponse'],
     ListPolicyTags: ['ListPolicyTagsRequest', 'ListPolicyTagsResponse'],
     ListPolicyVersions: ['ListPolicyVersionsRequest', 'ListPolicyVersionsResponse'],
     ListRolePolicies: ['ListRolePoliciesRequest', 'ListRolePoliciesResponse'],
     ListRoleTags: ['ListRoleTagsRequest', 'ListRoleTagsResponse'],
     ListRoles: ['ListRolesRequest', 'ListRolesResponse'],
+    ListSAMLProviders: ['ListSAMLProvidersRequest', 'ListSAMLProvidersResponse'],
     ListSSHPublicKeys: ['ListSSHPublicKeysRequest', 'ListSSHPublicKeysResponse'],
+    ListServerCertificates: ['ListServerCertificatesRequest', 'ListServerCertificatesResponse'],
     ListServiceSpecificCredentials: ['ListServiceSpecificCredentialsRequest', 'ListServiceSpecificCredentialsResponse'],
     ListSigningCertificates: ['ListSigningCertificatesRequest', 'ListSigningCertificatesResponse'],
     ListUserPolicies: ['ListUserPoliciesRequest', 'ListUserPoliciesResponse'],
@@ -257,6 +260,7 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    ListOpenIDConnectProvidersRequest: {},
     ListPoliciesRequest: {
       Scope: 'Scope string',
       OnlyAttached: 'OnlyAttached boolean',
@@ -290,8 +294,14 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    ListSAMLProvidersRequest: {},
     ListSSHPublicKeysRequest: {
       UserName: 'UserName string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListServerCertificatesRequest: {
+      PathPrefix: 'PathPrefix string',
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
@@ -555,6 +565,9 @@ export const IAM_MODEL: WireModel = {
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
+    ListOpenIDConnectProvidersResponse: {
+      OpenIDConnectProviderList: 'OpenIDConnectProviderList OpenIDConnectProviderListEntry[member]'
+    },
     ListPoliciesResponse: {
       Policies: 'Policies Policy[member]',
       IsTruncated: 'IsTruncated boolean',
@@ -585,8 +598,16 @@ export const IAM_MODEL: WireModel = {
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
+    ListSAMLProvidersResponse: {
+      SAMLProviderList: 'SAMLProviderList SAMLProviderListEntry[member]'
+    },
     ListSSHPublicKeysResponse: {
       SSHPublicKeys: 'SSHPublicKeys SSHPublicKeyMetadata[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListServerCertificatesResponse: {
+      ServerCertificateMetadataList: 'ServerCertificateMetadataList ServerCertificateMetadata[member]',
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
@@ -629,6 +650,9 @@ export const IAM_MODEL: WireModel = {
       UserName: 'UserName string',
       SerialNumber: 'SerialNumber string',
       EnableDate: 'EnableDate timestamp'
+    },
+    OpenIDConnectProviderListEntry: {
+      Arn: 'Arn string'
     },
     Policy: {
       PolicyName: 'PolicyName string',
@@ -680,11 +704,24 @@ export const IAM_MODEL: WireModel = {
       LastUsedDate: 'LastUsedDate timestamp',
       Region: 'Region string'
     },
+    SAMLProviderListEntry: {
+      Arn: 'Arn string',
+      ValidUntil: 'ValidUntil timestamp',
+      CreateDate: 'CreateDate timestamp'
+    },
     SSHPublicKeyMetadata: {
       UserName: 'UserName string',
       SSHPublicKeyId: 'SSHPublicKeyId string',
       Status: 'Status string',
       UploadDate: 'UploadDate timestamp'
+    },
+    ServerCertificateMetadata: {
+      Path: 'Path string',
+      ServerCertificateName: 'ServerCertificateName string',
+      ServerCertificateId: 'ServerCertificateId string',
+      Arn: 'Arn string',
+      UploadDate: 'UploadDate timestamp',
+      Expiration: 'Expiration timestamp'
     },
     ServiceSpecificCredentialMetadata: {
       UserName: 'UserName string',

@@ -123,7 +123,7 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
         'Login Profile for User dev cannot be found.',
       ],
       removal: [
-        ...[[], [], [], [], [], []],
+        ...[[], [], [], [], [], [], [], [], []],
         ...['NoSuchEntity', 'OK', 'AccessDenied', 'NoSuchEntity'],
       ],
       switched: ['AuthFailure', 'OK'],

@@ -102,7 +102,7 @@ own = [
 others = result_of(own_iam.list_access_keys, UserName='admin')
 used = iam.get_access_key_last_used(AccessKeyId=key['AccessKeyId'])['UserName']
 held = result_of(iam.delete_user, UserName='dev')
-# What Terraform's force_destroy and Ansible's iam_user ask first.
+# What Terraform's force_destroy, Ansible's iam_user and aws-nuke ask first.
 removal = [
     iam.list_mfa_devices(UserName='dev')['MFADevices'],
     iam.list_groups()['Groups'],
@@ -110,6 +110,9 @@ removal = [
     iam.list_ssh_public_keys(UserName='dev')['SSHPublicKeys'],
     iam.list_signing_certificates(UserName='dev')['Certificates'],
     iam.list_service_specific_credentials(UserName='dev')['ServiceSpecificCredentials'],
+    iam.list_server_certificates(PathPrefix='/')['ServerCertificateMetadataList'],
+    iam.list_saml_providers()['SAMLProviderList'],
+    iam.list_open_id_connect_providers()['OpenIDConnectProviderList'],
     result_of(iam.list_mfa_devices, UserName='nobody'),
     result_of(own_iam.list_mfa_devices),
     result_of(own_iam.list_mfa_devices, UserName='admin'),
