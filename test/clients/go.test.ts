@@ -39,6 +39,4 @@ describe.each([
     },
     STORY_MS,
   )
-  if (directory === 'v1')
-    report.excludes('aws-nuke', 'it refuses accounts without an alias, and Atoll has no aliases')
 })

@@ -34,14 +34,10 @@ afterAll(() => at?.[Symbol.asyncDispose]())
 async function container(tokens: 'required' | 'optional') {
   const [id = ''] = await at.calls.launch(at.image, { MetadataOptions: { HttpTokens: tokens } })
   await at.calls.untilState(id, 'running')
-  const engine = ['--host', `unix://${at.cloud.docker.socketPath}`]
-  const format = ['--format', '{{.State.Pid}}', `atoll-${id}`]
-  const { stdout } = await execute('docker', [...engine, 'inspect', ...format])
-  const network = `--net=/proc/${stdout.trim()}/ns/net`
-  const within = async (...argv: readonly string[]): Promise<string> => {
-    const { exitCode, stdout: said, stderr } = await execute('nsenter', [network, '--', ...argv])
+  const within = async (program: string, ...args: readonly string[]): Promise<string> => {
+    const { exitCode, stdout, stderr } = await at.within(id, program, args)
     if (exitCode !== 0) throw new Error(stderr)
-    return said
+    return stdout
   }
   const ask = async (settings: object, ...paths: readonly string[]): Promise<unknown> =>
     JSON.parse(await within(process.execPath, ASK_METADATA, JSON.stringify(settings), ...paths))

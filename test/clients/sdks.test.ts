@@ -50,10 +50,6 @@ describe('boto3', () => {
     () => debianVersion('python3-boto3'),
     'Every waiter, every paginator with pages of five items, and every filter that botocore documents, of all actions that Atoll answers.',
   )
-  report.excludes(
-    'programs of Debian 12 that have no setting for the address (fence_aws, awsvip)',
-    'its botocore does not read AWS_ENDPOINT_URL',
-  )
 
   report.passes(
     'waiters',
