@@ -37,6 +37,10 @@ resource "aws_key_pair" "this" {
   key_name   = "tf"
   public_key = var.public_key
   tags       = { team = local.team }
+  # Nothing reads it back, so an imported key would be replaced.
+  lifecycle {
+    ignore_changes = [public_key]
+  }
 }
 
 # Networks
@@ -430,6 +434,9 @@ resource "aws_instance" "templated" {
   launch_template {
     id      = aws_launch_template.this.id
     version = "1"
+  }
+  lifecycle {
+    ignore_changes = [user_data]
   }
 }
 
