@@ -26,6 +26,8 @@ const GUEST_SPECS = {
   red: { vpc: 'red', at: 0, number: 20 },
   redFar: { vpc: 'red', at: 1, number: 21, publicIp: FLOAT },
   blue: { vpc: 'blue', at: 0, number: 20 },
+  // Of a peer of plain.
+  green: { vpc: 'green', at: 1, number: 22 },
 } as const satisfies Record<string, GuestSpec>
 
 let testbed: VpcTestbed
@@ -68,7 +70,7 @@ async function trace(
     ...{ link: nicLinkName(nic.id), from: nic.mac, network: nic.network ?? null },
     ...{ source: nic.ip, destination, port, code: 0 },
   }
-  for (const ask of tracers) await ask({ do: 'watch', packet, networks: [1, 2] })
+  for (const ask of tracers) await ask({ do: 'watch', packet, networks: [1, 2, 3] })
   await tracers[from.at]?.({ do: 'send', packet, how })
   await systemClock.sleep(ON_THE_WAY_MS)
   const seen = []
@@ -113,6 +115,27 @@ test('a floating IP, through three namespaces', async () => {
   ])
   expect(JSON.stringify(there)).toContain('dnat')
   expect(linksOf(there)).toContain(nicLinkName(nicOf(GUEST_SPECS.redFar).id))
+})
+
+/** The namespaces in which each host saw it. */
+const placesOf = (seen: readonly (readonly TracePart[])[]) =>
+  seen.map((parts) => parts.flatMap(({ steps, network }) => (steps.length > 0 ? [network] : [])))
+
+test('from a peer of the first default VPC', async () => {
+  const seen = await trace(GUEST_SPECS.green, nicOf(GUEST_SPECS.a).ip, 'tcp', 7003)
+  expect(placesOf(seen)).toEqual([[3, null], [3]])
+  expect(dropsOf(seen.flat())).toEqual([])
+  expect(linksOf(seen[0])).toContain(nicLinkName(nicOf(GUEST_SPECS.a).id))
+})
+
+test('to a peer of the first default VPC, whose groups refuse it', async () => {
+  const seen = await trace(GUEST_SPECS.a, nicOf(GUEST_SPECS.green).ip, 'tcp', 7003)
+  expect(placesOf(seen)).toEqual([[null, 3], [3]])
+  expect(linksOf(seen[0])).toContain('at-p-3')
+  expect(dropsOf(seen[0])).toEqual([])
+  expect(dropsOf(seen[1]).map(({ rule }) => rule)).toEqual([
+    expect.stringContaining('dropped_group'),
+  ])
 })
 
 test('a packet that is dropped', async () => {
