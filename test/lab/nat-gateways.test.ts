@@ -259,14 +259,12 @@ describe.each(MODES)('fabric %s', (mode: FabricSettings['mode']) => {
     for (const one of said) one.length = 0
     await eventually('all go on with others', going, DEADLINE_MS)
     expect(await outsideMacs()).toEqual([await macOf(0), await macOf(0)])
-    const elsewhere = (index: number) =>
-      testbed
-        .host(index)
-        .inside(() =>
-          testbed
-            .host(index)
-            .host.answeredElsewhere(Object.values(IPS).map((address) => ({ address }))),
-        )
+    const elsewhere = async (index: number) => {
+      const { host, inside } = testbed.host(index)
+      const asked = Object.values(IPS).map((address) => ({ address }))
+      // In the order of the answers.
+      return (await inside(() => host.answeredElsewhere(asked))).toSorted()
+    }
     // Whoever carries it does not take itself for another.
     expect(await elsewhere(0)).toEqual([])
     expect(await elsewhere(1)).toEqual(Object.values(IPS))
