@@ -378,7 +378,7 @@ describe.each(MODES)('fabric %s', (mode: FabricSettings['mode']) => {
     )
   })
 
-  it('its address may be of a pool with a router, by which it leaves', async () => {
+  it.runIf(isLong)('its address may be of a pool with a router, by which it leaves', async () => {
     const { outside } = testbed.fabric
     await outside.must([
       ...['sh', '-ec'],
