@@ -239,11 +239,7 @@ it('a VPC is kept with a gateway or another table, and a subnet with a NAT gatew
 it('says what a NAT gateway has not', async () => {
   await using cloud = await openCloud()
   const SubnetId = cloud.subnet.id
-  for (const more of [
-    { AllocationId: 'eipalloc-00000000' },
-    { ConnectivityType: 'private' },
-    { SecondaryPrivateIpAddressCount: 1 },
-  ])
+  for (const more of [{ ConnectivityType: 'private' }, { SecondaryPrivateIpAddressCount: 1 }])
     expect(await cloud.refusal(createNatGateway, { SubnetId, ...more })).toBe(
       'UnsupportedOperation',
     )
@@ -322,7 +318,6 @@ it('restricts nothing that an older host would let pass', async () => {
 })
 
 it.each([
-  { AllocationId: 'eipalloc-0123456789abcdef0', ConnectivityType: 'public' },
   { SecondaryAllocationIds: ['eipalloc-0123456789abcdef0'] },
   { SecondaryPrivateIpAddresses: ['172.31.0.9'] },
   { SecondaryPrivateIpAddressCount: 1 },
