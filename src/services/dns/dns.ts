@@ -102,6 +102,7 @@ class DnsService implements HostService {
   readonly #log: Log
   readonly #sockets: ServiceSockets
   readonly #sources: Sources
+  readonly #clock: Clock
   readonly #forwarder: Forwarder
   readonly #queries: Counter<'transport' | 'result'>
   readonly #listeners = new Map<Ipv4, Listener>()
@@ -127,6 +128,7 @@ class DnsService implements HostService {
     this.#zone = this.#buildZone()
     const { maxOutstanding } = this.#settings
     const shared = { maxOutstanding, maxConnections: MAX_CONNECTIONS }
+    this.#clock = parts.clock
     this.#sources = new Sources({ ...this.#limits, ...shared }, parts.clock)
     this.#queries = parts.metrics.counter(
       'atoll_dns_queries_total',
@@ -236,6 +238,7 @@ class DnsService implements HostService {
       datagrams: () => (this.#datagrams ??= createDatagrams(MAX_DATAGRAM_BYTES)),
       ask: (message, source, transport, send) => this.#ask(message, source, transport, send),
       onRefused: (reason, transport) => this.#count(transport, reason),
+      clock: this.#clock,
     })
   }
 

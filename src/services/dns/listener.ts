@@ -9,7 +9,8 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { ServiceSockets } from '../../host/host.ts'
 import { BATCH, type Datagrams } from '../../host/sockets/datagrams.ts'
-import { nextTurn } from '../../lib/clock.ts'
+import { type Clock, nextTurn } from '../../lib/clock.ts'
+import { loadTolerantClock } from '../../lib/deadline.ts'
 import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from '../../model/addr.ts'
 import { KIB, MIB } from '../../model/sizes.ts'
 import type { Transport } from './answer.ts'
@@ -25,6 +26,12 @@ export const MAX_DATAGRAM_BYTES = MAX_QUERY_BYTES + 1
  * seconds").
  */
 const IDLE_TIMEOUT_MS = 10_000
+/**
+ * How long what was asked may be on its way when the service is closed. Time in which this process
+ * does not run does not count, up to a limit.
+ */
+const ARRIVAL_MS = 100
+const MOST_STRETCH = 3
 /** A connection is closed when more replies than this wait to be read by its client. */
 const MAX_UNSENT_BYTES = 256 * KIB
 /** Open connections of all sources together. */
@@ -55,6 +62,7 @@ export interface ListenerParts {
     send: (reply: Buffer) => void,
   ) => void
   readonly onRefused: (reason: Refusal, transport: Transport) => void
+  readonly clock: Pick<Clock, 'after' | 'monotonic'>
 }
 
 export interface Listener {
@@ -170,7 +178,7 @@ async function listenTcp(parts: ListenerParts): Promise<Listener> {
   })
   await parts.sockets.listenTcp(server, parts.address, parts.port)
   server.on('error', () => parts.onRefused('socket', 'tcp'))
-  return { close: () => closeTcp(server, open) }
+  return { close: () => closeTcp(server, open, parts.clock) }
 }
 
 /**
@@ -202,8 +210,16 @@ function serveConnection(socket: Socket, source: Source, parts: ListenerParts): 
   })
 }
 
-async function closeTcp(server: Server, open: ReadonlySet<Socket>): Promise<void> {
+/** Answers what has been asked already, for a moment. */
+async function closeTcp(
+  server: Server,
+  open: ReadonlySet<Socket>,
+  clock: Pick<Clock, 'after' | 'monotonic'>,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  for (const socket of open) socket.destroy()
+  const stop = loadTolerantClock(clock, MOST_STRETCH).after(ARRIVAL_MS, () => {
+    for (const socket of open) socket.destroy()
+  })
   await closed
+  stop()
 }

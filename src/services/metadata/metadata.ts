@@ -14,10 +14,11 @@
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import type { ServiceSockets } from '../../host/host.ts'
 import { createServiceSockets } from '../../host/sockets/listen.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { loadTolerantClock } from '../../lib/deadline.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { createPlaces } from '../../lib/per-source.ts'
@@ -44,8 +45,13 @@ const MAX_CONNECTIONS_PER_SOURCE = 32
 const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
 const HEADERS_TIMEOUT_MS = 5_000
 const IDLE_TIMEOUT_MS = 10_000
-/** How long a request may take that has begun when the service is closed. */
+/**
+ * When the service is closed: how long the request of a new connection may be on its way, and how
+ * long a request may take. Time in which this process does not run does not count, up to a limit.
+ */
+const ARRIVAL_MS = 100
 const CLOSE_MS = 500
+const MOST_STRETCH = 3
 /**
  * Requests of one instance. EC2 has a similar limit for link-local services (1024 packets a second
  * and interface).
@@ -155,14 +161,23 @@ export function createMetadata(parts: MetadataParts): HostService {
   }
 }
 
-/** Answers requests that have begun, for a moment. Idle connections are closed at once. */
-async function closeServer(server: Server, clock: Pick<Clock, 'after'>): Promise<void> {
+/**
+ * Answers requests that have begun, for a moment. The `close` of Node's HTTP server would end
+ * connections of which the request is still on its way, too.
+ */
+async function closeServer(server: Server, clock: Clock): Promise<void> {
   if (!server.listening) return
   const ended = once(server, 'close')
-  server.close()
-  const stop = clock.after(CLOSE_MS, () => server.closeAllConnections())
+  NetServer.prototype.close.call(server)
+  const patient = loadTolerantClock(clock, MOST_STRETCH)
+  let stop = patient.after(ARRIVAL_MS, () => {
+    server.closeIdleConnections()
+    stop = patient.after(CLOSE_MS, () => server.closeAllConnections())
+  })
   await ended
   stop()
+  // What else there is of it: the timer that looks for slow clients.
+  server.close()
 }
 
 /**
