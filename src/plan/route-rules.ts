@@ -277,7 +277,9 @@ export function isRouted(flow: Flow | TrackedFlow, ways: Ways): boolean {
   if (own === undefined && isFromVpc && !isInside(flow.destination)) {
     // From an instance on another host, it was led to a router here.
     if (isPlain) return false
-    if (isSentOnFrom(flow) && !isByItsGateway(flow, ways.led)) return false
+    // One that is here may have no routes of its own.
+    if (!routes.has(flow.source) && isSentOnFrom(flow) && !isByItsGateway(flow, ways.led))
+      return false
   }
   if (other === undefined) return true
   const isOfNic = routes.has(flow.source)

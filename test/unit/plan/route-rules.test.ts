@@ -54,3 +54,8 @@ it('a host that carried it until now ends all, and one that is led to it until n
   expect(isLedAway(flow(HERE, HERE), after, ways({ kind: 'internet' }))).toBe(true)
   expect(isLedAway(flow(HERE, HERE), after, ways({ kind: 'blackhole' }))).toBe(true)
 })
+
+it('those of an instance here whose subnet has no routes of its own go on with its host’s address', () => {
+  const want = waysOf(testWant(testInstance(11, [1])))
+  expect(isRouted(flow(HERE, ipv4('198.51.100.1')), want)).toBe(true)
+})
