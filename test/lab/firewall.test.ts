@@ -338,8 +338,8 @@ describe('change and damage', () => {
       const rules = (await testbed.machine.must([iptables, '-S', 'DOCKER-USER'])).match(
         /--comment "?atoll/g,
       )
-      // In and out, for NICs and for the links to VPCs.
-      expect(rules).toHaveLength(4)
+      // In and out, for NICs, for the links to VPCs and for that to other hosts.
+      expect(rules).toHaveLength(6)
       await testbed.machine.must([
         'sh',
         '-ec',
