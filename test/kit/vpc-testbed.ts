@@ -23,6 +23,7 @@ import {
   macFromRandom,
 } from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
+import type { FlowLogWant } from '../../src/model/flow-log.ts'
 import { ANY_PROTOCOL, PROTOCOLS } from '../../src/model/group-rule.ts'
 import { publicHostLabel } from '../../src/model/hostname.ts'
 import { formatId } from '../../src/model/ids.ts'
@@ -37,6 +38,7 @@ import {
 import type { RouteWant } from '../../src/model/ways-out.ts'
 import { createHostMonitors } from '../../src/preconditions.ts'
 import { counterRooms } from '../../src/services/firewall/counters.ts'
+import type { Batch } from '../../src/services/flow-logs/sinks.ts'
 import { serveHere } from '../../src/serving.ts'
 import { instance } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
@@ -49,6 +51,7 @@ import {
   FLOATING_IPS,
   OPEN_PORT,
 } from './fabric-testbed.ts'
+import { withFlowLogs } from './flow-logs.ts'
 import { defaultRuleWants, hostName, numbered } from './records.ts'
 
 /** So that few ports are a whole share. */
@@ -323,6 +326,10 @@ function hostNameOf(index: number) {
   return hostName(`host-${index + 1}`)
 }
 
+/** The lines of the flow logs of all hosts of this process. */
+export const flowRecords: string[] = []
+const FLOWS = 1000
+
 /** All services of a daemon that runs no instances. */
 export const buildServices: BuildServices = (host, fabric, mtu) => {
   const config = configSchema.parse({
@@ -349,7 +356,10 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
     // The thread leaves the host's namespace after a pass.
     vpcWaitMs: WHOLE_PASS_MS,
     rooms: counterRooms(config.metrics),
-    flowLogs: { take: () => undefined, room: createRoom(0) },
+    flowLogs: {
+      take: ({ nics }: Batch) => void flowRecords.push(...nics.flatMap(({ lines }) => lines)),
+      room: createRoom(FLOWS),
+    },
     drivers: { declarations: [DOCKER], services: () => [], foundLoose: () => undefined },
   }
   const hasLease = () => true
@@ -384,6 +394,8 @@ export interface RecordsOfVpcs {
   readonly rules?: readonly RuleWant[]
   /** Of the usual subnets, and those of routers. */
   readonly acls?: { readonly own?: AclWant; readonly edge?: AclWant }
+  /** Of every NIC. */
+  readonly flowLogs?: readonly FlowLogWant[]
 }
 
 export interface VpcTestbed {
@@ -422,7 +434,7 @@ export async function createVpcTestbed(
     const usual = { routes: {}, edgeRoutes: {}, isPeered: true, isChecked: false }
     const said = { ...usual, letsIn: 'all' as const, ...asked }
     for (const [index, want] of wantsOf(fabric.hosts, now, said).entries())
-      await host(index).pass(want, { restart })
+      await host(index).pass(withFlowLogs(want, asked.flowLogs ?? []), { restart })
   }
   await pass()
   for (const spec of guestSpecs)

@@ -8,16 +8,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeAllOfOurs } from '../../src/host/cleanup.ts'
 import { cidr } from '../../src/model/addr.ts'
-import { ANY_PORT, ANY_PROTOCOL } from '../../src/model/group-rule.ts'
+import { ANY_PORT, ANY_PROTOCOL, PROTOCOLS } from '../../src/model/group-rule.ts'
 import type { RuleWant } from '../../src/model/want.ts'
 import type { RouteWant } from '../../src/model/ways-out.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { LOG } from '../kit/flow-logs.ts'
 import { reaches } from '../kit/ping.ts'
 import { resolvePublicName, withFloatingIps } from '../kit/public-names.ts'
 import { numbered } from '../kit/records.ts'
 import {
   createVpcTestbed,
+  flowRecords,
   type GuestSpec,
   type RecordsOfVpcs,
   type VpcTestbed,
@@ -345,6 +347,39 @@ describe.each(isLong ? (['vxlan', 'direct'] as const) : (['vxlan'] as const))('%
       expect(await Promise.all(said)).toEqual(
         ways.map(([from, to]) => (from.vpc === 'green' ? `${addressOf(from)} ${to.vpc}` : '')),
       )
+    })
+  })
+
+  describe('flow logs', () => {
+    afterAll(() => pass())
+
+    it('have what passes and what is refused between peers, at both ends', async () => {
+      const served = { ...INWARDS, protocol: PROTOCOLS.tcp, fromPort: 7003, toPort: 7003 }
+      const soon = { ...LOG, aggregationSeconds: 1 as (typeof LOG)['aggregationSeconds'] }
+      await pass({ rules: [OUTWARDS, served], flowLogs: [soon] })
+      const ways = bothWays([
+        [PLAIN, GREEN],
+        [PLAIN, GREEN_FAR],
+      ])
+      const nicOf = (home: GuestSpec) => vpcInstance(home).nics[0]?.id
+      const wanted = ways.flatMap(([from, to]) => {
+        const flow = `${addressOf(from)} ${addressOf(to)}`
+        const passed = [from, to].map((home) => `${nicOf(home)} ${flow} \\d+ 7003 6 .* ACCEPT OK`)
+        return [...passed, `${nicOf(to)} ${flow} 0 0 1 .* REJECT OK`]
+      })
+      let missing: readonly string[] = wanted
+      const areRecorded = async () => {
+        const tried = ways.map(async ([from, to]) => {
+          await ask(testbed.guest(from), addressOf(to))
+          await reaches(testbed.guest(from), addressOf(to))
+        })
+        await Promise.all(tried)
+        missing = wanted.filter((text) => !flowRecords.some((line) => new RegExp(text).test(line)))
+        return missing.length === 0
+      }
+      await eventually('all is recorded', areRecorded, DEADLINE_MS).catch((cause: unknown) => {
+        throw new Error(missing.join('; '), { cause })
+      })
     })
   })
 
