@@ -15,11 +15,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { nicLinkName } from '../../src/model/names.ts'
 import type { NicWant } from '../../src/model/want.ts'
+import { processorSeconds } from '../kit/daemon-processes.ts'
 import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 import type { ClientSettings, Load } from './dhcp/clients.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 import { wantOf } from './many-instances.ts'
-import { processorSeconds } from './processor-time.ts'
 
 const NICS = 200
 const ROUNDS = 3

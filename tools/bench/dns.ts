@@ -12,6 +12,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
+import { processorSeconds } from '../kit/daemon-processes.ts'
 import { createNetns, type Netns } from '../kit/netns.ts'
 import { type Load, nameOf, questions, ZONE } from './dns/names.ts'
 import {
@@ -22,7 +23,6 @@ import {
   startPeers,
 } from './dns/peers.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
-import { processorSeconds } from './processor-time.ts'
 
 const SIZES = [1_000, 10_000, 100_000] as const
 const LOCAL: readonly Load[] = ['A', 'PTR', 'miss']

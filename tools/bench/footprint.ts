@@ -2,7 +2,7 @@
  * `footprint`: what an idle daemon costs, all its processes together: memory with 0 and 50
  * instances, and processor time.
  */
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -12,9 +12,9 @@ import {
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { type Cloud, withCloud } from '../kit/cloud.ts'
+import { daemonProcesses, processorSeconds } from '../kit/daemon-processes.ts'
 import { eventually } from '../kit/netns.ts'
 import type { Benchmark, BenchResult } from './figures.ts'
-import { processorSeconds } from './processor-time.ts'
 
 const INSTANCES = 50
 const IDLE_SECONDS = 60
@@ -120,7 +120,7 @@ async function idle(cloud: Cloud): Promise<Reading> {
   const isQuiet = () => (loadavg()[0] ?? 0) < availableParallelism()
   await eventually('the machine is quiet', isQuiet, QUIET_DEADLINE_MS)
   await delay(SETTLE_SECONDS * 1000)
-  const processes = await processesOf(cloud)
+  const processes = await daemonProcesses(cloud.configFile)
   const before = await cpuSeconds(processes)
   const began = performance.now()
   await delay(IDLE_SECONDS * 1000)
@@ -130,25 +130,6 @@ async function idle(cloud: Cloud): Promise<Reading> {
   return { memoryMB, cpuPercent: (((await cpuSeconds(processes)) - before) / seconds) * 100 }
 }
 
-interface DaemonProcess {
-  readonly pid: number
-  readonly part: string
-}
-
-/** The processes that were started with this cloud's configuration. */
-async function processesOf({ configFile }: Cloud): Promise<readonly DaemonProcess[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  const found = await Promise.all(
-    pids.map(async (pid): Promise<readonly DaemonProcess[]> => {
-      const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
-      if (!words.includes(configFile)) return []
-      const at = words.indexOf('--part')
-      return [{ pid: Number(pid), part: at < 0 ? 'agent' : (words[at + 1] ?? '') }]
-    }),
-  )
-  return found.flat()
-}
-
 /** Its memory, and its share of what it has together with others (proc_pid_smaps(5)). */
 async function pssMB(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
@@ -156,7 +137,7 @@ async function pssMB(pid: number): Promise<number> {
 }
 
 /** Processor time that they have used. */
-async function cpuSeconds(processes: readonly DaemonProcess[]): Promise<number> {
+async function cpuSeconds(processes: Awaited<ReturnType<typeof daemonProcesses>>): Promise<number> {
   const used = await Promise.all(processes.map(({ pid }) => processorSeconds(pid)))
   return used.reduce((sum, one) => sum + one, 0)
 }

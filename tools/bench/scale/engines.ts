@@ -1,9 +1,9 @@
 /** The engines of the benchmark: one real MariaDB and one real RabbitMQ, and their counters. */
 import { connect } from 'amqplib'
 import { ALL_KEY, BELLS_EXCHANGE, EXCHANGES } from '../../../src/bus/rabbit/names.ts'
+import { processorSeconds } from '../../kit/daemon-processes.ts'
 import { administer, type Mariadb, startMariadb } from '../../kit/mariadb.ts'
 import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../../kit/rabbit.ts'
-import { processorSeconds } from '../processor-time.ts'
 
 /**
  * Each commit is on the disk before it is answered, as in a production cluster. A thread pool
