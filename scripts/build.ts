@@ -39,6 +39,7 @@ const PROGRAMS = {
 const PARTS = {
   agent: 'src/daemon-process.ts',
   services: 'src/parts/services-main.ts',
+  api: 'src/api-main.ts',
 }
 
 /** Packages that a process loads when it needs them, if ever: each is a file of its own. */
@@ -76,6 +77,7 @@ const UNUSED = [
 /** Files beside the programs that they start or read. */
 const SCRIPTS = [
   'src/containers/guest-entry.sh',
+  'src/host/processes/api-cell.sh',
   'src/host/processes/cell.sh',
   'src/host/processes/console-trimmer.sh',
 ]

@@ -13,6 +13,8 @@ import { type Admin, createAdmin } from './api/admin.ts'
 import { createConsoleLocator } from './api/console/locate.ts'
 import { type ConsoleServer, createConsoleServer } from './api/console/server.ts'
 import { createTracer } from './api/trace.ts'
+import { type ApiDoor, openApiDoor } from './api-door.ts'
+import { apiCell, placeDatabase } from './api-hand-over.ts'
 import type { Bus } from './bus/bus.ts'
 import type { CommandQueue } from './bus/command-queue.ts'
 import type { Config, Environment } from './config.ts'
@@ -20,7 +22,7 @@ import { createDrivers, type Drivers, type OpenDriverFunction } from './drivers.
 import type { Records } from './engines.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
-import { createHostServices, createHostVpcs } from './host-services.ts'
+import { createHostServices, createHostVpcs, hostFiles } from './host-services.ts'
 import { type Identity, openIdentity } from './identity.ts'
 import { createS3, readS3Settings } from './images/source-s3.ts'
 import type { Clock } from './lib/clock.ts'
@@ -33,6 +35,7 @@ import { connect, type Machine, type Member, type MemberContext, startMember } f
 import type { HealthCondition } from './model/health.ts'
 import { KIB } from './model/sizes.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
+import type { ChildPart } from './parts/children.ts'
 import {
   createHostMonitors,
   type HostMonitors,
@@ -44,7 +47,7 @@ import { createSink } from './services/flow-logs/sinks.ts'
 import { createFlowLogWriter } from './services/flow-logs/writer.ts'
 import { createTracing } from './services/tracing.ts'
 import { type KeepChild, type Serving, serveElsewhere, serveHere } from './serving.ts'
-import { flowLogSettings, hostFiles, surroundingsOf } from './settings.ts'
+import { flowLogSettings, surroundingsOf } from './settings.ts'
 import type { Store } from './store/store.ts'
 import { openRunHistory } from './unique-host.ts'
 
@@ -64,10 +67,14 @@ export interface DaemonSeams {
   /** Cryptographically random bytes. */
   readonly randomBytes: (bytes: number) => Uint8Array
   /**
-   * Other parts of the daemon are processes of their own, which `keep` keeps running (null: a
-   * service manager does). Absent: they are in this process.
+   * Other parts of the daemon are processes of their own. Absent: they are in this process.
    */
-  readonly processes?: { readonly keep: KeepChild | null }
+  readonly processes?: {
+    /** Keeps one running. Null: a service manager does. */
+    readonly keep: KeepChild | null
+    /** Ends the one that an earlier daemon has left, if there is one. */
+    endLeft(part: ChildPart): Promise<void>
+  }
   /** What tests put in front of the daemon's ports, or in their place. */
   readonly ports?: DaemonPorts
 }
@@ -97,6 +104,14 @@ export interface AgentPart {
   readonly health: () => readonly HealthCondition[]
   /** Answers the operator from now on. */
   listen(): Promise<void>
+}
+
+/** Whether other processes answer clients. */
+export function hasApiProcesses({
+  config,
+  processes,
+}: Pick<DaemonSeams, 'config' | 'processes'>): boolean {
+  return processes !== undefined && config.api.workers > 0
 }
 
 /** What the parts below share. */
@@ -243,8 +258,16 @@ export async function startAgentPart(
     ...(await machineRecord(config)),
     ...(runs === null ? {} : { run: runs.current }),
   }
+  // One of another setting would go on with the database where it was.
+  if (!hasApiProcesses(seams)) await seams.processes?.endLeft('api')
+  if (config.store.kind === 'sqlite') await placeDatabase(config)
   const connection = await connect(member, machine, runs, parts)
   const { records, unique } = connection
+  let door: ApiDoor | null = null
+  const changed = () => {
+    records.changed()
+    door?.tellChanged()
+  }
   const { bus, commands, health: busHealth } = connection.bus
   const linux = createLinuxHost({ log, ...hostFiles(config) })
   parts.defer(() => linux.close())
@@ -254,13 +277,21 @@ export async function startAgentPart(
   const drivers = await createDrivers(context, seams.environment, ports.drivers)
   parts.defer(() => drivers.close())
   const { serving, ...forMember } = await openMachine(context, drivers, records, parts)
-  const running = startMember(context, connection, forMember, parts)
+  const told = { ...connection, records: { ...records, changed } }
+  const running = startMember(context, told, forMember, parts)
   // Before the agent: what it closes then is served on.
   parts.defer(() => serving.close())
   const { agent, lease, calls } = running
   answerConsoles(bus, drivers, clock)
   const consoles = openConsoles(context, records, bus, drivers)
-  const health = () => healthOf(context, agent, lease, busHealth)
+  if (hasApiProcesses(seams)) {
+    door = await openApiDoor({ ...context, ...running, bus, consoles: consoles.server }, parts)
+    seams.processes?.keep?.({ part: 'api', through: apiCell(config) })
+  }
+  const health = () => [
+    ...healthOf(context, agent, lease, busHealth),
+    ...(door === null ? [] : [door.health()]),
+  ]
   const admin = buildAdmin(context, records, running, bus, consoles, health)
   return {
     ...{ agent, duplicate: unique.found, identity, calls, commands, health },

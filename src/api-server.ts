@@ -1,4 +1,4 @@
-/** The API of one host: the server of HTTP, and the door for commands on the bus. */
+/** The API of one host: the server of HTTP, and what answers commands on the bus. */
 import type { ApiParts } from './api/action.ts'
 import { allActions } from './api/actions/all.ts'
 import { serveCommands } from './api/commands/serve.ts'
@@ -16,18 +16,16 @@ export interface ApiServerParts {
   readonly log: Log
   readonly metrics: Metrics
   readonly calls: ApiParts
-  /** Null when clients cannot reach the bus. */
-  readonly commands: CommandQueue | null
   readonly certificates: Omit<ApiCertificates, 'hostName'>
   /** Takes the connections of consoles. `close` ends them. */
   readonly consoles: Upgrader & { close(): Promise<void> }
   /** Whether a load balancer should send clients here. */
-  readonly isHealthy: () => boolean
+  readonly isHealthy: () => boolean | Promise<boolean>
 }
 
 /** Answers clients from now on, until `parts` ends it. Errors: an address that is in use. */
 export async function startApiServer(
-  { config, log, metrics, calls, commands, ...given }: ApiServerParts,
+  { config, log, metrics, calls, ...given }: ApiServerParts,
   parts: AsyncDisposableStack,
 ): Promise<void> {
   const { bodyLimitKiB, requestsPerSecond, requestBurst } = config.api
@@ -48,6 +46,21 @@ export async function startApiServer(
   // Before what they came in by: a server does not close before they have ended.
   parts.defer(() => given.consoles.close())
   await server.listen()
+}
+
+/** Answers commands on the bus from now on, until `parts` ends it. */
+export function serveBus(
+  {
+    commands,
+    calls,
+    log,
+    metrics,
+  }: Pick<ApiServerParts, 'calls' | 'log' | 'metrics'> & {
+    /** Null when clients cannot reach the bus. */
+    readonly commands: CommandQueue | null
+  },
+  parts: AsyncDisposableStack,
+): void {
   if (commands !== null)
     parts.defer(serveCommands({ commands, parts: calls, actions: allActions, log, metrics }))
 }

@@ -101,6 +101,14 @@ export const apiSection = z
       ),
     sharedAddress,
     tls: apiTls,
+    workers: z
+      .int()
+      .min(0)
+      .max(1)
+      .default(0)
+      .describe(
+        'Processes of the API besides the agent, which run without rights on this host; 0: the agent answers clients itself',
+      ),
     replicaKeysSeconds: z
       .int()
       .min(0)

@@ -2,7 +2,7 @@
  * Opens the record store and the bus that the configuration names. A single host does not load the
  * code for MariaDB and RabbitMQ.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { bootstrap, type KeyProtection, protectedKey, sealKeys } from './agent/bootstrap.ts'
 import type { KeyRouteOptions } from './api/accounts/access-keys.ts'
 import { createKeyring, type Keyring } from './api/accounts/keyring.ts'
@@ -22,7 +22,7 @@ import type { Metrics } from './lib/metrics.ts'
 import { createSecretCipher, type SecretCipher } from './lib/secret-cipher.ts'
 import type { HealthCondition } from './model/health.ts'
 import { readCredentials, writeCredentials } from './operator/credentials.ts'
-import { apiAuthority, apiEndpoint } from './settings.ts'
+import { apiAuthority, apiEndpoint, databaseFile } from './settings.ts'
 import { openInBackground } from './store/background.ts'
 import { notingEvents } from './store/cloud-events.ts'
 import { openSqliteStore } from './store/engines/sqlite/dialect.ts'
@@ -135,6 +135,62 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
   }
 }
 
+/** The records as a process of the API uses them. */
+export interface ClientRecords extends Pick<Records, 'changed' | 'onEvents' | 'close'> {
+  readonly informed: InformedStore
+  readonly keys: Pick<Records['keys'], 'ring' | 'messages'> & {
+    readonly orders: Pick<KeyRouteOptions, 'keep'>
+  }
+}
+
+/** What the agent gives to processes that must not know the secret of the cloud. */
+export interface ClientAccess {
+  /** Encrypts secrets in the records. Null: as for the agent. */
+  readonly sealer: SecretCipher | null
+  /** Of a database with a password. Null: there is none. */
+  readonly engine: Pick<EngineAccess, 'password' | 'tls'> | null
+}
+
+/**
+ * Opens the records beside the agent of this host, which has made them. Until it has, all calls are
+ * `unavailable`.
+ */
+export async function openClientRecords(
+  context: Omit<EngineContext, 'identity'>,
+  metrics: Metrics,
+  { sealer, engine }: ClientAccess,
+): Promise<ClientRecords> {
+  const { config, clock, log, random } = context
+  const rows = createRowWatch({ log, metrics, monotonic: () => clock.monotonic() })
+  const open = () => openEngine(context, rows, engine)
+  const events: { heard: () => void } = { heard: () => undefined }
+  const noting = notingEvents(openInBackground({ open, clock, log }), config.host.name, () =>
+    events.heard(),
+  )
+  const isAlone = config.store.kind === 'sqlite'
+  const file = join(dirname(databaseFile(config)), 'replica.db')
+  const replica = isAlone
+    ? null
+    : await openReplica({ file, source: noting, clock, log, random, rows })
+  const informed =
+    replica === null
+      ? withoutReplica(noting)
+      : withReplica(noteWrites(noting, replica, 'client'), replica, clock)
+  const protection = { self: config.host.name, sealer }
+  return {
+    informed,
+    keys: keysOf(context, informed, protection, async () => undefined),
+    changed: () => replica?.refresh(),
+    onEvents(heard) {
+      events.heard = heard
+    },
+    async close() {
+      await replica?.close()
+      await informed.close()
+    },
+  }
+}
+
 /** Creates the first records, and makes sure that the credentials file has a valid key. */
 async function makeRecords(
   { config, randomBytes: random }: EngineContext,
@@ -152,15 +208,26 @@ async function makeRecords(
   })
 }
 
-/** How keys are encrypted. Hosts that share records but no cluster secret cannot encrypt any. */
+/** How keys are encrypted. */
 function keyProtectionOf({ config, identity }: EngineContext): KeyProtection {
-  const isShared = config.store.kind !== 'sqlite' && config.cluster.secretFile === null
-  const key = deriveKey(identity.secret, 'records', RECORDS_KEY_BYTES)
-  return { self: config.host.name, sealer: isShared ? null : createSecretCipher(key) }
+  const key = recordsKey(config, identity)
+  return { self: config.host.name, sealer: key === null ? null : createSecretCipher(key) }
+}
+
+/**
+ * The key that encrypts secrets in the records. Null: hosts that share records but no cluster
+ * secret cannot encrypt any.
+ */
+export function recordsKey(
+  { store, cluster }: Config,
+  { secret }: Pick<Identity, 'secret'>,
+): Uint8Array | null {
+  const isShared = store.kind !== 'sqlite' && cluster.secretFile === null
+  return isShared ? null : deriveKey(secret, 'records', RECORDS_KEY_BYTES)
 }
 
 function keysOf(
-  { config, clock, log, randomBytes: random }: EngineContext,
+  { config, clock, log, randomBytes: random }: Omit<EngineContext, 'identity'>,
   store: InformedStore,
   protection: KeyProtection,
   changed: () => Promise<void>,
@@ -201,13 +268,23 @@ function startKeyMaintenance(context: EngineContext, store: Store, protection: K
   return { refresh, close: () => closing.abort() }
 }
 
-async function openEngine({ config, log }: EngineContext, rows: RowWatch): Promise<Store> {
+async function openEngine(
+  { config, log }: Pick<EngineContext, 'config' | 'log'>,
+  rows: RowWatch,
+  given: ClientAccess['engine'] = null,
+): Promise<Store> {
   const { kind, passwordFile, tls, ...settings } = config.store
-  if (kind === 'sqlite')
-    return await openSqliteStore({ file: join(config.stateDir, 'atoll.db'), log, rows })
+  if (kind === 'sqlite') return await openSqliteStore({ file: databaseFile(config), log, rows })
   const { openMariadbStore } = await import('./store/engines/mariadb/dialect.ts')
+  const access = given ?? (await storeAccess(config))
+  return openMariadbStore({ ...settings, ...access, log, rows })
+}
+
+/** How this host connects to the database. */
+export async function storeAccess(config: Config): Promise<Pick<EngineAccess, 'password' | 'tls'>> {
+  const { passwordFile, tls } = config.store
   const password = await passwordFor('mariadb', passwordFile, config)
-  return openMariadbStore({ ...settings, tls: engineTls(config, tls), password, log, rows })
+  return { password, tls: engineTls(config, tls) }
 }
 
 /** The bus, as this host uses it. */

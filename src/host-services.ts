@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Config, instanceMtuBytes } from './config.ts'
 import type { Drivers } from './drivers.ts'
 import type { Host, NamespaceHost } from './host/host.ts'
+import { namespaceDirectory } from './host/network/vpc-namespaces.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
@@ -11,7 +12,7 @@ import { systemRunner } from './lib/runner.ts'
 import type { SecretCipher } from './lib/secret-cipher.ts'
 import type { Ipv4 } from './model/addr.ts'
 import type { HostRouting } from './model/host-routing.ts'
-import { NEXT_HOPS_FILE } from './model/names.ts'
+import { FORWARDING_FILE, NEXT_HOPS_FILE } from './model/names.ts'
 import { poolWith } from './model/pools.ts'
 import type { HostMonitors } from './preconditions.ts'
 import type { CounterRooms } from './services/firewall/counters.ts'
@@ -195,4 +196,17 @@ export function createHostServices(
     ...drivers.services(wake),
     createVolumes({ stateDir: config.stateDir, metrics }),
   ]
+}
+
+/** What `host/linux.ts` keeps in files. */
+export function hostFiles(config: Config): {
+  /** Remembers whether IP forwarding was on before Atoll. */
+  readonly forwardingFile: string
+  /** Has the names of VPCs' network namespaces. */
+  readonly namespaceDirectory: string
+} {
+  return {
+    forwardingFile: join(config.stateDir, FORWARDING_FILE),
+    namespaceDirectory: namespaceDirectory(config.runtimeDir),
+  }
 }

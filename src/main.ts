@@ -12,12 +12,19 @@ function namedPart(): string | undefined {
 }
 
 async function begin(): Promise<void> {
-  if (namedPart() === 'services') {
-    const { runProcess } = await import('./parts/services-main.ts')
-    return await runProcess()
+  const { runProcess } = await load()
+  await runProcess()
+}
+
+function load(): Promise<{ runProcess(): Promise<void> }> {
+  switch (namedPart()) {
+    case 'services':
+      return import('./parts/services-main.ts')
+    case 'api':
+      return import('./api-main.ts')
+    default:
+      return import('./daemon-process.ts')
   }
-  const { runProcess } = await import('./daemon-process.ts')
-  return await runProcess()
 }
 
 void begin()

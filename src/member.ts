@@ -13,10 +13,9 @@ import {
 import type { LeaseParts } from './agent/lease.ts'
 import type { Ledger } from './agent/ledger.ts'
 import type { RunHistory } from './agent/run-history.ts'
-import { createKeyGeneration } from './api/accounts/key-generation.ts'
 import type { ApiParts } from './api/action.ts'
 import { openAudit } from './api/audit/audit.ts'
-import { createCatalogue } from './api/launch/catalogue.ts'
+import { callsOf } from './api-calls.ts'
 import {
   type EngineContext,
   type OpenedBus,
@@ -25,10 +24,9 @@ import {
   type Records,
 } from './engines.ts'
 import type { Metrics } from './lib/metrics.ts'
-import { createTurns } from './lib/turns.ts'
 import type { DriverDeclaration } from './model/driver.ts'
 import type { HostService } from './services/service.ts'
-import { apiSettings, auditSettings, hostRuntimeSettings } from './settings.ts'
+import { auditSettings, hostRuntimeSettings } from './settings.ts'
 import { requireUniqueHost, type UniqueHost } from './unique-host.ts'
 
 /** What joining needs. */
@@ -61,6 +59,8 @@ export interface Machine extends Pick<LeaseParts, 'shortage'>, Pick<AgentParts, 
 export interface Member extends HostRuntime {
   /** What actions need, whether they are called over HTTP or the bus. */
   readonly calls: ApiParts
+  /** Call when another process has noted events in the records. */
+  readonly onEvents: () => void
 }
 
 /**
@@ -122,19 +122,7 @@ export function startMember(
   parts.defer(() => audit.close())
   return {
     ...runtime,
-    calls: {
-      store: records.informed,
-      bus,
-      catalogue: createCatalogue(clock),
-      clock,
-      turns: createTurns(),
-      keyGeneration: createKeyGeneration(),
-      random: randomBytes,
-      settings: apiSettings(config, drivers),
-      keys: records.keys.ring,
-      keepKey: records.keys.orders.keep,
-      messages: records.keys.messages,
-      audit,
-    },
+    onEvents: () => events.wake(),
+    calls: callsOf({ ...context, bus, audit, drivers }, records),
   }
 }

@@ -1,5 +1,6 @@
 /** Translates the configuration into the settings of each part. */
 
+import { hash } from 'node:crypto'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
 import type { HostRuntimeSettings } from './agent/host-runtime.ts'
@@ -7,17 +8,17 @@ import type { ApiSettings } from './api/action.ts'
 import type { AuditSettings } from './api/audit/audit.ts'
 import type { Config, Environment } from './config.ts'
 import type { Host } from './host/host.ts'
-import { namespaceDirectory } from './host/network/vpc-namespaces.ts'
 import type { OutboundSettings } from './images/outbound.ts'
 import { parseReach } from './images/outbound-policy.ts'
 import { certificateFiles } from './lib/certificates.ts'
 import { parseIpv4 } from './model/addr.ts'
 import type { DriverDeclaration } from './model/driver.ts'
-import { AUDIT_DIRECTORY, FLOW_LOG_DIRECTORY, FORWARDING_FILE } from './model/names.ts'
+import { AUDIT_DIRECTORY, FLOW_LOG_DIRECTORY, RECORDS_DIRECTORY } from './model/names.ts'
 import { type NatSettings, PLAIN_NAT } from './model/nat.ts'
 import { networksOfPools } from './model/pools.ts'
 import { chooseProxies } from './model/proxies.ts'
 import { MIB } from './model/sizes.ts'
+import { buildName } from './parts/services-build.ts'
 import type { Surroundings } from './plan/explain.ts'
 import type { FirewallSettings } from './plan/ruleset.ts'
 import type { FlowLogSettings } from './services/flow-logs/sinks.ts'
@@ -43,6 +44,20 @@ export function apiEndpoint({ api }: Config): string {
  */
 export function apiAuthority({ api, tls }: Config): string | null {
   return api.tls.certificateFile === null ? certificateFiles(tls.directory).ca : api.tls.caFile
+}
+
+/**
+ * Where the records of a host are that shares them with nobody: in a directory of their own where
+ * processes without rights use them.
+ */
+export function databaseFile({ stateDir, api }: Pick<Config, 'stateDir' | 'api'>): string {
+  const directory = api.workers === 0 ? stateDir : join(stateDir, RECORDS_DIRECTORY)
+  return join(directory, 'atoll.db')
+}
+
+/** Names the code and the settings of this daemon, for the processes of its API. */
+export function apiBuild(config: Config): string {
+  return `${buildName()} ${hash('sha256', JSON.stringify(config))}`
 }
 
 /** The settings of EC2 actions, whether they are called over HTTP or the bus. */
@@ -118,6 +133,12 @@ export function auditSettings({ audit, stateDir }: Config): AuditSettings {
   }
 }
 
+/** The same of the processes of the API, in a directory of their own. */
+export function apiAuditSettings(config: Config): AuditSettings {
+  const settings = auditSettings(config)
+  return { ...settings, directory: join(settings.directory, 'api') }
+}
+
 /** What instances may reach, what may reach them, and how fast. */
 export function firewallSettings({
   network,
@@ -172,17 +193,4 @@ export async function surroundingsOf(
   const routing = await host.surroundings()
   const { dns, host: self } = config
   return { ...firewallSettings(config), host: self.name, zone: dns.zone, routing }
-}
-
-/** What `host/linux.ts` keeps in files. */
-export function hostFiles(config: Config): {
-  /** Remembers whether IP forwarding was on before Atoll. */
-  readonly forwardingFile: string
-  /** Has the names of VPCs' network namespaces. */
-  readonly namespaceDirectory: string
-} {
-  return {
-    forwardingFile: join(config.stateDir, FORWARDING_FILE),
-    namespaceDirectory: namespaceDirectory(config.runtimeDir),
-  }
 }

@@ -12,6 +12,10 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
   'test/lab/cluster.test.ts': 'the lab itself; the drills go through most of it',
   'test/lab/clocks.test.ts':
     'two daemons, both engines and a wrong clock; the contract suite of the bus has a wrong clock',
+  'test/lab/api-process.test.ts':
+    'a daemon that is killed and started many times; the contract suite has bus and consoles over sockets',
+  'test/lab/api-process-cluster.test.ts':
+    'the same with a real MariaDB and RabbitMQ; the contract suite has bus and consoles over sockets',
   'test/lab/nat-gateway-loss.test.ts':
     'a cluster of which one host after another is lost; nat-gateways has the packets, the unit suite who takes over',
   'test/lab/api-address-loss.test.ts':

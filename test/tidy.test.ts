@@ -244,7 +244,7 @@ describe('time and chance', () => {
   }
 
   /** Where a process begins: it gives its parts their clock and their randomness. */
-  const ENTRIES = ['daemon-process.ts', 'cli.ts', 'parts/services-main.ts']
+  const ENTRIES = ['daemon-process.ts', 'api-main.ts', 'cli.ts', 'parts/services-main.ts']
 
   /**
    * How often each other file outside `lib/` goes past the clock and the randomness that it should

@@ -4,9 +4,19 @@
  * `main.ts` creates a registry and passes it down. Each part declares its metrics once, when it is
  * created.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  Registry,
+} from 'prom-client'
 
 export type { Counter, Gauge }
+
+/** The metrics of another process. */
+export type MeasuredMetrics = readonly object[]
 
 /** Where the parts of a daemon declare their metrics. */
 export interface Metrics {
@@ -21,6 +31,13 @@ export interface Metrics {
   ): Histogram<L>
   /** All metrics in Prometheus's text format. */
   render(): Promise<string>
+  /** All metrics as JSON, for `parseMeasured` in another process. */
+  measure(): Promise<string>
+  /**
+   * Adds what other processes have measured (`measured-metrics.ts`) to what is rendered. `read` is
+   * called each time, and must not reject. There is one such function.
+   */
+  addUp(read: () => Promise<readonly MeasuredMetrics[]>): void
   /**
    * Calls `read` each time before metrics are rendered, and waits for it, until the returned
    * function is called. It must not reject.
@@ -59,6 +76,8 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
   const registers = [registry]
   const readers = new Set<() => Promise<void>>()
   const others: (() => Promise<string>)[] = []
+  let measured: () => Promise<readonly MeasuredMetrics[]> = async () => []
+  const readAll = () => Promise.all([...readers].map((read) => read()))
   const metrics: Omit<Metrics, 'share'> = {
     counter: (name, help, labels = []) =>
       new Counter({ name, help, labelNames: [...labels], registers }),
@@ -67,12 +86,24 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
     histogram: (name, help, labels = [], buckets = LATENCY_BUCKETS_SECONDS) =>
       new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers }),
     render: async () => {
-      await Promise.all([...readers].map((read) => read()))
-      const texts = await Promise.all([registry.metrics(), ...others.map((read) => read())])
-      return texts.join('')
+      const [more, texts] = await Promise.all([
+        measured(),
+        Promise.all(others.map((read) => read())),
+        readAll(),
+      ])
+      if (more.length === 0) return [await registry.metrics(), ...texts].join('')
+      const lists = [await registry.getMetricsAsJSON(), ...(more as never[])]
+      return [await AggregatorRegistry.aggregate(lists).metrics(), ...texts].join('')
     },
     alsoRender: (read) => {
       others.push(read)
+    },
+    measure: async () => {
+      await readAll()
+      return JSON.stringify(await registry.getMetricsAsJSON())
+    },
+    addUp(read) {
+      measured = read
     },
     beforeRender: (read) => {
       readers.add(read)
@@ -115,6 +146,8 @@ function createShares(registry: Registry, metrics: Omit<Metrics, 'share'>): () =
         return part
       },
       render: metrics.render,
+      measure: metrics.measure,
+      addUp: metrics.addUp,
       beforeRender: metrics.beforeRender,
       alsoRender: metrics.alsoRender,
       share,

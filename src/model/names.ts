@@ -107,6 +107,8 @@ export const BUDGETS_TABLE = 'atoll_budgets'
 export const GUARD_TABLE = 'atoll_guard'
 /** Below the state directory: records of calls. */
 export const AUDIT_DIRECTORY = 'audit'
+/** Has the records where processes of the API use them. */
+export const RECORDS_DIRECTORY = 'records'
 /** Below the state directory: flow logs that go to a log group. */
 export const FLOW_LOG_DIRECTORY = 'flow-logs'
 /** The table that marks the packet of `atoll trace`, for a second (`plan/trace-rules.ts`). */
@@ -240,6 +242,8 @@ export const JAIL_USER = 0x7001_0000
 export const SERVICES_USER = 0x7001_0001
 /** Sockets of that process, in the runtime directory: for the agent, and for descriptors. */
 export const SERVICES_SOCKETS = ['services.sock', 'services-descriptors.sock'] as const
+/** User and group number of the processes of the API. */
+export const API_USER = 0x7001_0002
 
 /** User number of a virtual machine's process. */
 export function machineUser(firstUser: number, instance: InstanceId): number {

@@ -81,12 +81,17 @@ export function keepChild(parts: ChildrenParts, spec: ChildSpec): Child {
 }
 
 /**
- * Ends the parts that a daemon of this runtime directory has left behind. Returns the names of
- * those that ran. May be repeated. The waits of `clock` have to keep this process alive.
+ * Ends the parts (all unless some are named) that a daemon of this runtime directory has left
+ * behind. Returns the names of those that ran. May be repeated. The waits of `clock` have to keep
+ * this process alive.
  */
-export async function endChildren(runtimeDir: string, clock: Clock): Promise<readonly ChildPart[]> {
+export async function endChildren(
+  runtimeDir: string,
+  clock: Clock,
+  parts: readonly ChildPart[] = CHILD_PARTS,
+): Promise<readonly ChildPart[]> {
   const ended: ChildPart[] = []
-  for (const part of CHILD_PARTS) {
+  for (const part of parts) {
     const known = readKnown(runtimeDir, part)
     if (known !== null && isAlive(known)) {
       await endProcess(known, clock)

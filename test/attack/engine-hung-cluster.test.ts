@@ -5,7 +5,7 @@
  * within seconds or succeed. Before: health said for ten seconds only that the lease had expired,
  * then that the database was unavailable, and never named the engine that hung.
  */
-import { mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
+import { readFile, readlink } from 'node:fs/promises'
 import { Agent } from 'node:https'
 import { join } from 'node:path'
 import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2'
@@ -14,15 +14,9 @@ import { readCredentials } from '../../src/operator/credentials.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { canRunDocker } from '../../tools/kit/docker.ts'
 import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
-import { type Mariadb, PASSWORD, startMariadb, USER } from '../../tools/kit/mariadb.ts'
 import { eventually } from '../../tools/kit/netns.ts'
-import {
-  createRabbitNode,
-  RABBIT_PASSWORD,
-  RABBIT_USER,
-  type RabbitNode,
-} from '../../tools/kit/rabbit.ts'
 import { healthProblems, processesLike, within } from '../kit/hung.ts'
+import { type SharedEngines, shareRecords } from '../kit/shared-engines.ts'
 
 const DEADLINE_MS = 60_000
 /** A request that needs the records is answered, or refused, by then. */
@@ -32,8 +26,7 @@ const GATEWAY = '172.31.0.1'
 
 describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () => {
   let cloud: Cloud
-  let mariadb: Mariadb
-  let rabbit: RabbitNode
+  let engines: SharedEngines
   let ec2: EC2Client
   let ask: InstanceCalls
   let sample: string
@@ -78,28 +71,9 @@ describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () =
 
   beforeAll(async () => {
     cloud = await createCloud('shared')
-    mariadb = await startMariadb()
-    rabbit = await createRabbitNode({ netns: cloud.netns, ip: '127.0.0.1', peers: [] })
-    await rabbit.start()
-    await cloud.stop('SIGTERM')
-    const { dir, configFile } = cloud
-    await rm(join(dir, 'state'), { recursive: true })
-    await mkdir(join(dir, 'state/images'), { recursive: true, mode: 0o700 })
-    const secrets = { secret: 'c0'.repeat(32), mariadb: PASSWORD, rabbit: RABBIT_PASSWORD }
-    for (const [name, text] of Object.entries(secrets))
-      await writeFile(join(dir, name), `${text}\n`, { mode: 0o600 })
-    const database = await mariadb.freshDatabase()
-    await writeFile(
-      configFile,
-      `${await readFile(configFile, 'utf8')}
-cluster: {secretFile: ${dir}/secret}
-store: {kind: mariadb, nodes: ['${mariadb.node}'], database: ${database}, user: ${USER}, passwordFile: ${dir}/mariadb}
-bus: {kind: rabbitmq, nodes: ['${rabbit.address}'], user: ${RABBIT_USER}, passwordFile: ${dir}/rabbit}
-`,
-    )
-    await cloud.start()
-    const credentials = await readCredentials(join(dir, 'state'))
-    const ca = await readFile(join(dir, 'tls/ca.crt'))
+    engines = await shareRecords(cloud)
+    const credentials = await readCredentials(join(cloud.dir, 'state'))
+    const ca = await readFile(join(cloud.dir, 'tls/ca.crt'))
     ec2 = new EC2Client({
       ...{ endpoint: credentials.endpoint, region: credentials.region, credentials },
       maxAttempts: 1,
@@ -114,22 +88,23 @@ bus: {kind: rabbitmq, nodes: ['${rabbit.address}'], user: ${RABBIT_USER}, passwo
   afterAll(async () => {
     ec2?.destroy()
     await cloud?.destroy()
-    await rabbit?.[Symbol.asyncDispose]()
-    await mariadb?.end()
+    await engines?.end()
   })
 
   it('mariadbd', async () => {
-    mariadb.server.signal('SIGSTOP')
+    engines.mariadb.server.signal('SIGSTOP')
     try {
       await instancesGoOn()
       await expect(within(ANSWER_MS, 'a launch', launch())).rejects.toThrow(
         /database is unavailable/,
       )
-      await named(new RegExp(`^lease: expired: .*${mariadb.node} does not answer`))
-      await named(new RegExp(`^records: unavailable; using the ledger: .*${mariadb.node} does not`))
+      await named(new RegExp(`^lease: expired: .*${engines.mariadb.node} does not answer`))
+      await named(
+        new RegExp(`^records: unavailable; using the ledger: .*${engines.mariadb.node} does not`),
+      )
       await instancesGoOn()
     } finally {
-      mariadb.server.signal('SIGCONT')
+      engines.mariadb.server.signal('SIGCONT')
     }
     await wellAgain()
     await launchesGoOn()

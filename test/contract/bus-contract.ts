@@ -7,7 +7,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { allBellMs, type Bell, type Bus } from '../../src/bus/bus.ts'
+import { allBellMs, type Bell, type Bus, type BusCaller } from '../../src/bus/bus.ts'
 import type { CloudEvent } from '../../src/model/cloud-event.ts'
 import { AtollError, refused } from '../../src/model/errors.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
@@ -24,6 +24,13 @@ interface BusEnd {
  */
 export interface BusFixture {
   readonly near: BusEnd
+  readonly far: BusEnd
+  end(): Promise<void>
+}
+
+/** The same of a bus that only sends: `near` hears nothing. */
+export interface CallerFixture {
+  readonly near: { readonly bus: BusCaller }
   readonly far: BusEnd
   end(): Promise<void>
 }
@@ -50,7 +57,22 @@ export function describeBusContract(name: string, begin: () => Promise<BusFixtur
     describeBells(() => fixture)
     describeAnswers(() => fixture)
     describeSilence(() => fixture)
+    describeBothEnds(() => fixture)
     describeEvents(() => fixture)
+  })
+}
+
+/** Runs what of the contract is about sending. */
+export function describeCallerContract(name: string, begin: () => Promise<CallerFixture>): void {
+  describe(name, () => {
+    let fixture: CallerFixture
+    beforeEach(async () => {
+      fixture = await begin()
+    }, BEGIN_LIMIT_MS)
+    afterEach(() => fixture.end())
+    describeBells(() => fixture)
+    describeAnswers(() => fixture)
+    describeSilence(() => fixture)
   })
 }
 
@@ -76,7 +98,7 @@ function listen(
   }
 }
 
-function describeBells(fixture: () => BusFixture): void {
+function describeBells(fixture: () => CallerFixture): void {
   describe('bells', () => {
     it('are heard, but never before ring returns', async () => {
       const { near, far } = fixture()
@@ -131,16 +153,6 @@ function describeBells(fixture: () => BusFixture): void {
       })
       near.bus.ring(far.host)
       await enough.promise
-    })
-
-    it('to all reach both ends, and are told from those to one', async () => {
-      const { near, far } = fixture()
-      const ears = [near, far].map(({ bus }) => listen(bus, 'shared'))
-      const own = listen(far.bus)
-      const heard = Promise.all(ears.map((ear) => ear.next()))
-      near.bus.ringAll()
-      await heard
-      expect(own.count).toBe(0)
     })
 
     it('to all, rung in bursts, are few, and the last of them is followed by one', async () => {
@@ -200,7 +212,7 @@ function describeBells(fixture: () => BusFixture): void {
   })
 }
 
-function describeAnswers(fixture: () => BusFixture): void {
+function describeAnswers(fixture: () => CallerFixture): void {
   describe('questions', () => {
     it('each get the answer to what they asked', async () => {
       const { near, far } = fixture()
@@ -262,7 +274,7 @@ function describeAnswers(fixture: () => BusFixture): void {
   })
 }
 
-function describeSilence(fixture: () => BusFixture): void {
+function describeSilence(fixture: () => CallerFixture): void {
   describe('silence', () => {
     const never = () => new Promise<never>(() => {})
 
@@ -294,8 +306,24 @@ function describeSilence(fixture: () => BusFixture): void {
       await expect(answer).rejects.toBe(reason)
       await expect(near.bus.ask(far.host, 'console', ASK, options)).rejects.toBe(reason)
     })
+  })
+}
 
-    it('follows close, which ends what is open', async () => {
+function describeBothEnds(fixture: () => BusFixture): void {
+  describe('both ends', () => {
+    const never = () => new Promise<never>(() => {})
+
+    it('hear bells to all, and tell them from those to one', async () => {
+      const { near, far } = fixture()
+      const ears = [near, far].map(({ bus }) => listen(bus, 'shared'))
+      const own = listen(far.bus)
+      const heard = Promise.all(ears.map((ear) => ear.next()))
+      near.bus.ringAll()
+      await heard
+      expect(own.count).toBe(0)
+    })
+
+    it('are silent after close, which ends what is open', async () => {
       const { near, far } = fixture()
       const ear = listen(near.bus)
       far.bus.onAsk('console', never)

@@ -272,6 +272,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'scripts/sim --seeds 200': 'test/sim runs the same',
   'atolld --config FILE --part services': 'the daemon starts it',
   'atolld --config FILE --part agent': 'for a service manager that starts the other part',
+  'atolld --config FILE --part api': 'the daemon starts it, if a setting says so',
   'scripts/drill reach': 'takes five minutes; another drill is run',
   'scripts/drill rule-latency': 'measures for two minutes; another drill is run',
   'docker …': "another tool's command, which is spoken of",

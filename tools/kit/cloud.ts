@@ -4,7 +4,7 @@
  * that real clients reach the API.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -89,6 +89,8 @@ export async function createCloud(
   reach: readonly string[] = [],
 ): Promise<Cloud> {
   const dir = await mkdtemp(join(tmpdir(), `atoll-${label}-`))
+  // As /var/lib is: processes without rights pass through.
+  await chmod(dir, 0o755)
   const { netns, outside } = await makeNetwork(label)
   const leave = netns.enter()
   const docker = await startDocker()

@@ -93,7 +93,7 @@ export interface ApiOptions {
   /** Accepts connections that are upgraded. */
   readonly upgrader?: Upgrader
   /** Whether this host is healthy, for `GET /healthz`. Absent: always. */
-  readonly isHealthy?: () => boolean
+  readonly isHealthy?: () => boolean | Promise<boolean>
   /** With certificates, clients on other machines must use TLS. Without, nobody can. */
   readonly certificates?: ApiCertificates
 }
@@ -195,8 +195,8 @@ function createServer(
   server.route({
     method: HEALTH_METHODS,
     url: HEALTH_PATH,
-    handler: (_request, reply) => {
-      const healthy = isHealthy()
+    handler: async (_request, reply) => {
+      const healthy = await isHealthy()
       return reply.code(healthy ? 200 : 503).send({ healthy })
     },
   })

@@ -38,6 +38,7 @@ function makeCheckout(path: string): void {
   mkdirSync(join(path, 'src/consoles'), { recursive: true })
   for (const script of [
     'containers/guest-entry.sh',
+    'host/processes/api-cell.sh',
     'host/processes/cell.sh',
     'host/processes/console-trimmer.sh',
   ])
@@ -45,7 +46,9 @@ function makeCheckout(path: string): void {
   writeFileSync(join(path, 'src/main.ts'), "console.log('one' as string)\n")
   writeFileSync(join(path, 'src/cli.ts'), 'console.log(import.meta.filename)\n')
   mkdirSync(join(path, 'src/parts'))
-  for (const name of ['consoles/serial-relay.ts', 'daemon-process.ts', 'parts/services-main.ts'])
+  for (const name of [
+    ...['api-main.ts', 'consoles/serial-relay.ts', 'daemon-process.ts', 'parts/services-main.ts'],
+  ])
     writeFileSync(join(path, 'src', name), 'export {}\n')
   for (const name of ['package.json', 'package-lock.json', 'bin'])
     cpSync(join(ROOT, name), join(path, name), { recursive: true })
@@ -134,6 +137,8 @@ it(
     const sources = sourcesOf('agent')
     expect(sources).toContain('../src/agent/agent.ts')
     expect(sourcesOf('services')).toContain('../src/services/dns/dns.ts')
+    for (const room of ['services', 'workloads', 'consoles', 'host'])
+      expect(sourcesOf('api').filter((path) => path.startsWith(`../src/${room}/`))).toEqual([])
     for (const room of ['agent', 'api', 'store', 'bus', 'workloads', 'images'])
       expect(sourcesOf('services').filter((path) => path.startsWith(`../src/${room}/`))).toEqual([])
     for (const unused of ['ssh2', '@grpc', 'protobufjs', 'ajv', 'mysql2', 'amqplib', '@aws-sdk'])

@@ -1,0 +1,53 @@
+/**
+ * A process of the API: `atolld --config FILE --part api`. Started as root, it gives that up once
+ * it has read its settings, before it reads a byte from anybody.
+ */
+import { startApiPart } from './api-part.ts'
+import { runCommand, untilStopped, watchLog } from './command-line.ts'
+import type { Config } from './config.ts'
+import { startingClock, systemClock } from './lib/clock.ts'
+import { createLog } from './lib/log.ts'
+import { createMetrics } from './lib/metrics.ts'
+import { systemRandom, systemRandomBytes } from './lib/random.ts'
+import { unavailable } from './model/errors.ts'
+import { API_USER } from './model/names.ts'
+
+const OWN_FILES_ONLY = 0o077
+
+/** The process, from its command line to its exit code. */
+export async function runProcess(): Promise<void> {
+  await runCommand(({ config }) => runApi(config))
+}
+
+/** Runs until a signal ends it. Errors: what keeps it from answering clients. */
+async function runApi(config: Config): Promise<void> {
+  if (config.api.workers === 0)
+    throw unavailable('api.workers is 0 in the configuration: the agent answers clients itself')
+  process.umask(OWN_FILES_ONLY)
+  giveUpRoot()
+  const log = await createLog(config.log)
+  const metrics = createMetrics({ process: true })
+  watchLog(log, metrics)
+  const retired = Promise.withResolvers<string>()
+  const stopped = Promise.race([untilStopped(), retired.promise])
+  await using _api = await startApiPart({
+    config,
+    log,
+    metrics,
+    clock: systemClock,
+    starting: startingClock,
+    random: systemRandom,
+    randomBytes: systemRandomBytes,
+    onRetire: () => retired.resolve('agent'),
+  })
+  log.info({ part: 'api', pid: process.pid }, 'the API answers clients')
+  log.info({ part: 'api', why: await stopped }, 'the API stops')
+}
+
+/** All threads, and for good: with the user the kernel takes the capabilities (capabilities(7)). */
+function giveUpRoot(): void {
+  if (process.getuid?.() !== 0) return
+  process.setgroups?.([])
+  process.setgid?.(API_USER)
+  process.setuid?.(API_USER)
+}
