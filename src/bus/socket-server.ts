@@ -7,7 +7,6 @@
  * that does not read is disconnected. It connects again when it goes on.
  */
 import { once } from 'node:events'
-import { chmod, chown, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { type Clock, nextTurn } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
@@ -15,6 +14,7 @@ import { hasCode } from '../lib/errno.ts'
 import type { Log } from '../lib/log.ts'
 import { parseMeasured } from '../lib/measured-metrics.ts'
 import type { MeasuredMetrics } from '../lib/metrics.ts'
+import { listenPrivately, type PrivateSocket } from '../lib/private-socket.ts'
 import { AtollError, assertNever, bug, unavailable } from '../model/errors.ts'
 import { MIB } from '../model/sizes.ts'
 import type { BusCaller } from './bus.ts'
@@ -36,13 +36,6 @@ const ASKS_LIMIT = 128
 const UNREAD_LIMIT_BYTES = 4 * MIB
 /** How long a process may take to say its metrics. One that is stopped is left out. */
 const MEASURE_MS = 1_000
-
-/** Where the socket is, and who may connect besides root. */
-export interface SocketPlace {
-  readonly file: string
-  /** Absent: only root. */
-  readonly group?: number
-}
 
 /** The agent's end. */
 export interface SocketBusServer {
@@ -69,7 +62,7 @@ interface ServerParts {
 /** Listens from now on. Errors: as `listen(2)`. */
 export async function serveSocketBus(
   parts: ServerParts,
-  { file, group }: SocketPlace,
+  place: PrivateSocket,
 ): Promise<SocketBusServer> {
   const { clock, log } = parts
   const peers = new Map<Socket, Peer>()
@@ -83,12 +76,7 @@ export async function serveSocketBus(
     })
   })
   server.maxConnections = PROCESSES_LIMIT
-  // The socket of a daemon that was killed. Another one that runs would hold the lock.
-  await rm(file, { force: true })
-  server.listen(file)
-  await once(server, 'listening')
-  await chmod(file, group === undefined ? 0o600 : 0o660)
-  if (group !== undefined) await chown(file, 0, group)
+  await listenPrivately(server, place)
   return {
     connected: () => peers.size,
     async measure() {
