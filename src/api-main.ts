@@ -2,10 +2,12 @@
  * A process of the API: `atolld --config FILE --part api`. Started as root, it gives that up once
  * it has read its settings, before it reads a byte from anybody.
  */
+
 import { startApiPart } from './api-part.ts'
 import { runCommand, untilStopped, watchLog } from './command-line.ts'
 import type { Config } from './config.ts'
 import { startingClock, systemClock } from './lib/clock.ts'
+import { giveUpRoot } from './lib/give-up-root.ts'
 import { createLog } from './lib/log.ts'
 import { createMetrics } from './lib/metrics.ts'
 import { systemRandom, systemRandomBytes } from './lib/random.ts'
@@ -24,7 +26,7 @@ async function runApi(config: Config): Promise<void> {
   if (config.api.workers === 0)
     throw unavailable('api.workers is 0 in the configuration: the agent answers clients itself')
   process.umask(OWN_FILES_ONLY)
-  giveUpRoot()
+  giveUpRoot(API_USER)
   const log = await createLog(config.log)
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
@@ -42,12 +44,4 @@ async function runApi(config: Config): Promise<void> {
   })
   log.info({ part: 'api', pid: process.pid }, 'the API answers clients')
   log.info({ part: 'api', why: await stopped }, 'the API stops')
-}
-
-/** All threads, and for good: with the user the kernel takes the capabilities (capabilities(7)). */
-function giveUpRoot(): void {
-  if (process.getuid?.() !== 0) return
-  process.setgroups?.([])
-  process.setgid?.(API_USER)
-  process.setuid?.(API_USER)
 }

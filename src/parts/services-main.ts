@@ -5,11 +5,13 @@
  * socket that the agent connects to, and a datagram socket that descriptors come by. Started as
  * root, it gives that up before it reads a byte from anybody. SIGTERM and SIGHUP end it in order.
  */
+
 import { fstatSync } from 'node:fs'
 import { loadLibc } from '../host/libc.ts'
 import { loadPassing } from '../host/sockets/passing.ts'
 import { startingClock, systemClock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
+import { giveUpRoot } from '../lib/give-up-root.ts'
 import { createLog, type ProcessLog } from '../lib/log.ts'
 import { createMetrics } from '../lib/metrics.ts'
 import { explain } from '../model/errors.ts'
@@ -49,7 +51,7 @@ async function runServices(): Promise<void> {
   process.once('exit', () => log.flush())
   const libc = loadLibc()
   const passing = loadPassing()
-  giveUpRoot()
+  giveUpRoot(SERVICES_USER)
   const clock = systemClock
   const server = startServicesServer({
     ...{ libc, passing, control: CONTROL, inbox: INBOX, clock },
@@ -75,12 +77,4 @@ function isSocket(fd: number): boolean {
   } catch {
     return false
   }
-}
-
-/** All threads, and for good: with the user the kernel takes the capabilities (capabilities(7)). */
-function giveUpRoot(): void {
-  if (process.getuid?.() !== 0) return
-  process.setgroups?.([])
-  process.setgid?.(SERVICES_USER)
-  process.setuid?.(SERVICES_USER)
 }
