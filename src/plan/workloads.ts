@@ -9,7 +9,7 @@
  * - An instance that has lost its disk is not created again. It would come up empty, under its old
  *   name and address.
  * - An instance is first started only after this host has claimed it in the records, so that two
- *   hosts never both start it.
+ *   hosts never both start it. Records that have lost the claim get it again.
  */
 import type { Ipv4 } from '../model/addr.ts'
 import { assertNever } from '../model/errors.ts'
@@ -175,6 +175,10 @@ function facts(...found: readonly Fact[]): WorkloadPlan {
   return { step: null, facts: found }
 }
 
+function ready({ id }: InstanceWant): Fact {
+  return { kind: 'ready', instance: id }
+}
+
 function stopped(want: InstanceWant, code: string, message: string): Fact {
   return { kind: 'stopped', instance: want.id, bootCount: want.bootCount, code, message }
 }
@@ -195,16 +199,17 @@ function planRun(
     case 'remains':
       return planLaunch(want, look(want.image))
     case 'created':
-      return want.claimed
-        ? step({ kind: 'start', instance: want })
-        : facts({ kind: 'ready', instance: want.id })
-    case 'running':
-      return have?.excess === undefined
-        ? planRunning(want, have, state.plugged && hasNics(want, state.nics))
-        : // This fact makes the record say `stop`, and the next pass stops it.
-          facts(stopped(want, 'Client.VolumeLimitExceeded', have.excess))
+      return want.claimed ? step({ kind: 'start', instance: want }) : facts(ready(want))
+    case 'running': {
+      const plan =
+        have?.excess === undefined
+          ? planRunning(want, have, state.plugged && hasNics(want, state.nics))
+          : // This fact makes the record say `stop`, and the next pass stops it.
+            facts(stopped(want, 'Client.VolumeLimitExceeded', have.excess))
+      return want.claimed ? plan : { ...plan, facts: [ready(want), ...plan.facts] }
+    }
     case 'ended':
-      return planEnded(want, have, state)
+      return want.claimed ? planEnded(want, have, state) : facts(ready(want))
     case 'busy':
       return nothing
     default:
@@ -242,7 +247,7 @@ function planLaunch(want: InstanceWant, image: ImageStatus): WorkloadPlan {
     case 'ready': {
       const pinned: readonly Fact[] =
         want.image.digest === null ? [imageAvailable(want, image)] : []
-      if (!want.claimed) return facts({ kind: 'ready', instance: want.id }, ...pinned)
+      if (!want.claimed) return facts(ready(want), ...pinned)
       return { step: { kind: 'launch', instance: want, digest: image.digest }, facts: pinned }
     }
     case 'working':

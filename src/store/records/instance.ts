@@ -179,13 +179,17 @@ export const instances = noun({
     /** A part of the list by reservation, launch index and id. */
     launchPart: (query: PartQuery<InstanceRestriction>) =>
       readPart<InstanceId, InstanceRestriction>(session.db, INSTANCES_BY_LAUNCH, query),
-    /** Unclaimed instances on hosts with an expired lease, at most `limit`. */
+    /**
+     * Unclaimed instances on hosts with an expired lease, at most `limit`. One that has run was
+     * claimed, even if the records have lost that.
+     */
     async orphans(limit: number): Promise<readonly Instance[]> {
       const found = await session.db
         .selectFrom('instances')
         .innerJoin('hosts', 'hosts.name', 'instances.host')
         .selectAll('instances')
         .where('instances.claimed', '=', 0)
+        .where('instances.bootSeen', '=', 0)
         .where(isLive('instances.state'))
         .where('instances.wanted', '!=', 'stop')
         .where('hosts.leaseUntilMs', '<', session.nowMs)
@@ -247,7 +251,7 @@ export const instances = noun({
     },
     /**
      * Gives an unclaimed instance to another host. `lost` when it was claimed, moved or ended
-     * meanwhile.
+     * meanwhile, or has run.
      */
     async moveInstance(id: InstanceId, from: HostName, to: HostName): Promise<'done' | 'lost'> {
       const { numUpdatedRows } = await db
@@ -256,6 +260,7 @@ export const instances = noun({
         .where('id', '=', id)
         .where('host', '=', from)
         .where('claimed', '=', 0)
+        .where('bootSeen', '=', 0)
         .where('wanted', '=', 'run')
         .executeTakeFirstOrThrow()
       if (numUpdatedRows !== 1n) return 'lost'

@@ -190,7 +190,12 @@ export function describeLeases(begin: () => Promise<StoreFixture>): void {
 export function describeOwnership(begin: () => Promise<StoreFixture>): void {
   describe('claims and moves', () => {
     const fixture = storeFixture(begin)
-    const pending = given.instance(1, { host: given.HOST, wanted: 'run', claimed: false })
+    const pending = given.instance(1, {
+      host: given.HOST,
+      wanted: 'run',
+      claimed: false,
+      bootSeen: 0,
+    })
     const launch = (change: Parameters<typeof given.instance>[1] = {}) =>
       fixture.store.change(async (tx) => {
         await tx.upsertHost(other, LONG_MS)
@@ -238,6 +243,16 @@ export function describeOwnership(begin: () => Promise<StoreFixture>): void {
       expect(await orphans()).toEqual([pending.id])
       await fixture.store.change((tx) => tx.updateInstance(pending.id, { claimed: true }))
       expect(await orphans()).toEqual([])
+    })
+
+    it('one that has run is no orphan and is not moved, though the records have lost its claim', async () => {
+      await launch({ bootSeen: 1, state: 'running' })
+      await lose()
+      expect(await orphans()).toEqual([])
+      expect(await move()).toBe('lost')
+      const free = given.instance(2, { host: given.HOST, wanted: 'run', claimed: false })
+      await fixture.store.change((tx) => tx.insertInstance({ ...free, bootSeen: 0 }))
+      expect(await orphans()).toEqual([free.id])
     })
 
     it('of a claim and a move at the same time one counts', async () => {

@@ -86,6 +86,11 @@ describe('adoptOrphans', () => {
 
   it.each<[string, Partial<Instance>, (store: Store) => Promise<unknown>]>([
     ['it was claimed', { claimed: true }, async () => undefined],
+    [
+      'it has run, though the claim is lost',
+      { bootSeen: 1, state: 'running' },
+      async () => undefined,
+    ],
     ['it is stopped', { state: 'stopped', wanted: 'stop' }, async () => undefined],
     ['its host is back', {}, (one) => one.change((tx) => tx.upsertHost(hostRecord(lost), LONG_MS))],
     [

@@ -104,10 +104,20 @@ describe('wanted to run', () => {
   test.each<[string, WorkloadHave | undefined, string]>([
     ['nothing there', undefined, 'ready'],
     ['made and never started', have({ kind: 'created' }), 'ready'],
-    ['started before, so claimed before', have(ended('unknown', 255), 1), 'start'],
-    ['running', have(UP, 1), 'running'],
+    [
+      'started before, and the records have lost the claim',
+      have(ended('unknown', 255), 1),
+      'ready',
+    ],
   ])('not claimed, %s', (_name, found, expected) => {
     expect(outcome(instance(1, { claimed: false }), found)).toBe(expected)
+  })
+
+  test('running, and the records have lost the claim: it is claimed again, and goes on', () => {
+    const want = instance(1, { claimed: false, bootCount: 2 })
+    const plan = (found: WorkloadHave) => planWorkload(want, found, () => READY)
+    expect(plan(have(UP, 2)).facts).toMatchObject([{ kind: 'ready' }, { kind: 'running' }])
+    expect(plan(have(UP, 1))).toMatchObject({ step: { kind: 'stop' }, facts: [{ kind: 'ready' }] })
   })
 
   test('an image that cannot be run ends the first boot as failed, a later one as stopped', () => {
