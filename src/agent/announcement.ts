@@ -10,7 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Host } from '../model/records.ts'
 import type { HostAnnouncement } from '../store/records/host.ts'
-import type { Store } from '../store/store.ts'
+import type { ReadTx, Store } from '../store/store.ts'
 
 /**
  * How another machine conflicts with this one.
@@ -59,12 +59,12 @@ export function createAnnouncer(
     // of a thousand hosts that make their rows at once would be run again, for the gaps between
     // rows that the others have locked (`docs/measured.md`).
     const { outcome, other, holder } = await store.claim(async (tx) => {
-      const other = host.run === undefined ? null : await formerHost(tx, host)
-      if (other !== null) return { outcome: 'taken', other, holder: undefined }
-      const outcome = await tx.upsertHost(host, leaseMs)
-      const holder =
-        outcome === 'done' ? undefined : (await tx.hosts()).find(({ name }) => name === host.name)
-      return { outcome, other: null, holder }
+      // Read before: a lease that runs out after the refusal was the reason for it.
+      const hosts = await tx.hosts(host.run === undefined ? [host.name] : undefined)
+      const holder = hosts.find(({ name }) => name === host.name)
+      const other = host.run === undefined ? null : await formerHost(tx, hosts, host)
+      if (other !== null) return { outcome: 'taken', other, holder }
+      return { outcome: await tx.upsertHost(host, leaseMs), other: null, holder }
     })
     if (outcome === 'done') return { outcome: 'done' }
     if (other !== null) {
@@ -83,10 +83,11 @@ export function createAnnouncer(
 
 /** The host row of this machine's earlier name, if it is live or has instances. */
 async function formerHost(
-  tx: Parameters<Parameters<Store['change']>[0]>[0],
+  tx: ReadTx,
+  hosts: readonly Host[],
   { name, identity }: HostAnnouncement,
 ): Promise<Host | null> {
-  const others = (await tx.hosts()).filter((one) => one.identity === identity && one.name !== name)
+  const others = hosts.filter((one) => one.identity === identity && one.name !== name)
   for (const one of others) {
     const instances = await tx.instances({ hosts: [one.name], live: true })
     if (one.live || instances.length > 0) return one
