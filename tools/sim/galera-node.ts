@@ -5,6 +5,8 @@
  *   by then (READ COMMITTED).
  * - Who changes a row keeps others from changing it until the end of its transaction. Two that wait
  *   for each other are a conflict.
+ * - A transaction whose client says nothing any more is ended after a while, and one that has
+ *   waited for another one for too long is a conflict.
  * - What other nodes have committed is applied between two statements. It ends a claim that has
  *   changed the same row; a `change` fails at its certification.
  *
@@ -15,6 +17,7 @@
 import type { DatabaseSync, Session, SQLInputValue, StatementSync } from 'node:sqlite'
 import { EngineError } from '../../src/store/engines/engine.ts'
 import { classified } from '../../src/store/engines/sqlite/errors.ts'
+import type { VirtualTime } from './time.ts'
 import { applies, conflict, type Replication, type WriteSet, writeSetOf } from './write-set.ts'
 
 /** What a transaction is for (`MariadbDriver`). */
@@ -65,6 +68,8 @@ interface Open {
   failed: EngineError | null
   isOver: boolean
   waitsFor: Open | null
+  /** Stops waiting for the client's next statement. */
+  heard: () => void
 }
 
 interface Opened {
@@ -76,10 +81,14 @@ interface Opened {
 }
 
 const NOTHING = writeSetOf(new Uint8Array())
+/** `idle_transaction_timeout` and `innodb_lock_wait_timeout` of the daemon's connections. */
+const IDLE_MS = 3_000
+const LOCK_WAIT_MS = 1_000
 
 /** A node that is up and has nothing but the first records. */
 export function createDatabaseNode(options: {
   readonly name: string
+  readonly time: VirtualTime
   readonly replication: Replication
   /** Opens a database: with the first records, unless others are given. */
   readonly open: (records?: Uint8Array) => DatabaseSync
@@ -89,6 +98,7 @@ export function createDatabaseNode(options: {
 
 class SimulatedNode implements DatabaseNode {
   readonly name: string
+  readonly #time: VirtualTime
   readonly #replication: Replication
   readonly #openDatabase: (records?: Uint8Array) => DatabaseSync
   readonly #transactions = new Set<Open>()
@@ -100,6 +110,7 @@ class SimulatedNode implements DatabaseNode {
 
   constructor(options: Parameters<typeof createDatabaseNode>[0]) {
     this.name = options.name
+    this.#time = options.time
     this.#replication = options.replication
     this.#openDatabase = options.open
     this.#main = opened(options.open())
@@ -116,10 +127,19 @@ class SimulatedNode implements DatabaseNode {
     const one: Open = {
       ...{ mode, sawUntil: this.#applied, own: null, set: NOTHING, session: null },
       ...{ ended: Promise.withResolvers<void>(), failed: null, isOver: false, waitsFor: null },
+      heard: () => undefined,
     }
     this.#transactions.add(one)
+    this.#awaitClient(one)
     return {
-      run: (sql, values) => this.#run(one, sql, values),
+      run: async (sql, values) => {
+        one.heard()
+        try {
+          return await this.#run(one, sql, values)
+        } finally {
+          this.#awaitClient(one)
+        }
+      },
       commit: () => this.#commit(one),
       abort: () => this.#end(one, null),
     }
@@ -149,6 +169,13 @@ class SimulatedNode implements DatabaseNode {
   close(): void {
     for (const one of [...this.#transactions]) this.#end(one, gone('the node is closed'))
     this.#main.database.close()
+  }
+
+  /** Its client may have ended: then nobody else would end it. */
+  #awaitClient(one: Open): void {
+    one.heard()
+    if (one.isOver) return
+    one.heard = this.#time.after(IDLE_MS, () => this.#end(one, gone('its client says nothing')))
   }
 
   async #run(one: Open, sql: string, values: readonly SQLInputValue[]): Promise<Answer> {
@@ -187,7 +214,11 @@ class SimulatedNode implements DatabaseNode {
         expectOpen(one)
       }
     one.waitsFor = holder
+    const stop = this.#time.after(LOCK_WAIT_MS, () =>
+      this.#end(one, conflict('it waits for another transaction for too long')),
+    )
     await Promise.race([holder.ended.promise, one.ended.promise])
+    stop()
     one.waitsFor = null
   }
 
@@ -286,6 +317,7 @@ class SimulatedNode implements DatabaseNode {
 
   #end(one: Open, reason: EngineError | null): void {
     if (one.isOver) return
+    one.heard()
     this.#takeOut(one)
     one.own?.database.close()
     one.isOver = true

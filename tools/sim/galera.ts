@@ -61,7 +61,7 @@ export function createDatabaseCluster(options: {
   const nodes: readonly DatabaseNode[] = skewsMs.map((skewMs, at) =>
     createDatabaseNode({
       name: `db${at + 1}`,
-      replication,
+      ...{ replication, time },
       open: (records = image) => openDatabase(records, () => time.nowMs() + skewMs),
     }),
   )
