@@ -16,11 +16,12 @@ export const describePublicIpv4Pools = describeAction({
     refuseMissing(PoolIds, new Set(pools.map(({ name }) => name)), (missing) =>
       notFound('InvalidPoolID.NotFound', 'pool ID', missing),
     )
-    const taken = new Set(await read((tx) => tx.allocatedAddresses()))
+    const { ips, lostOf } = await read((tx) => tx.allocatedAddresses())
+    const taken = new Set(ips)
     const isWanted = isAmong(PoolIds)
     return pools
       .filter(({ name }) => isWanted(name))
-      .map((pool) => poolView(pool, { taken, region }))
+      .map((pool) => poolView(pool, { taken, lostOf, region }))
   },
   view: (pool) => pool,
   key: (pool) => pool.PoolId ?? '',

@@ -4,7 +4,7 @@
  */
 import type { InstanceMetadataOptionsResponse } from '@aws-sdk/client-ec2'
 import type { z } from 'zod'
-import { bug, unavailable } from '../../model/errors.ts'
+import { unavailable } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
 import {
   type MetadataDefaults,
@@ -56,10 +56,10 @@ export async function metadataDefaultsOf(
   account: AccountId,
 ): Promise<MetadataDefaults> {
   const found = await tx.account(account)
-  if (found === undefined && tx.unreadable().some(({ table }) => table === 'accounts'))
+  // Whoever asks has one: it cannot be read, or is another account's now.
+  if (found === undefined)
     throw unavailable(
       'The record of this account cannot be read, so its defaults are not known; `atoll status` names it',
     )
-  if (found === undefined) throw bug('the caller’s account has no record', { account })
   return found.metadata
 }

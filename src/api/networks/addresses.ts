@@ -7,6 +7,7 @@ import type { Address } from '../../model/records.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import type { ApiSettings } from '../action.ts'
 import { idSchema, ipv4Schema, notFound } from '../schemas.ts'
+import { refuseUnread } from './vpcs.ts'
 
 /** A floating IP by its allocation or by itself. EC2 has no code of its own for a malformed id. */
 export const addressShape = {
@@ -111,7 +112,10 @@ export function addressSource(
   let free: Generator<{ readonly pool: string; readonly ip: Ipv4 }> | undefined
   return {
     async take(tx, { account, now, association, isAutomatic }) {
-      free ??= candidates(eligible, order, await unusable(tx), draw.number())
+      if (free === undefined) {
+        const { lostOf, ...other } = await unusable(tx)
+        free = candidates(wholePools(eligible, lostOf, pools), order, other, draw.number())
+      }
       for (let next = free.next(); next.done !== true; next = free.next()) {
         const address: Address = {
           id: draw.id('eipalloc'),
@@ -134,21 +138,41 @@ interface Unusable {
   readonly taken: ReadonlySet<Ipv4>
   /** Of the VPCs that are in the hosts' own network, as floating IPs are. */
   readonly networks: readonly Cidr[]
+  /** The pools of addresses that cannot be read. */
+  readonly lostOf: readonly string[]
 }
 
 async function unusable(tx: ReadTx): Promise<Unusable> {
   const hosts = (await tx.hosts()).flatMap(({ fabricAddress }) => fabricAddress ?? [])
   const vpcs = await tx.vpcs({})
+  const { ips, lostOf } = await tx.allocatedAddresses()
   return {
-    taken: new Set([...hosts, ...(await tx.allocatedAddresses())]),
+    taken: new Set([...hosts, ...ips]),
     networks: vpcs.flatMap(({ network, cidr }) => (network === null ? cidr : [])),
+    lostOf,
   }
+}
+
+/**
+ * Those of the pools of which all taken addresses are known. One that cannot be read may still be
+ * used by its host, so it must not be given to another. Errors: `unavailable` when none is left.
+ */
+function wholePools(
+  eligible: readonly Pool[],
+  lostOf: readonly string[],
+  all: readonly Pool[],
+): readonly Pool[] {
+  const names = new Set(all.map(({ name }) => name))
+  if (lostOf.some((name) => !names.has(name))) refuseUnread('addresses')
+  const whole = eligible.filter(({ name }) => !lostOf.includes(name))
+  if (whole.length === 0 && eligible.length > 0) refuseUnread('addresses')
+  return whole
 }
 
 function* candidates(
   pools: readonly Pool[],
   { ip: only }: AddressOrder,
-  { taken, networks }: Unusable,
+  { taken, networks }: Omit<Unusable, 'lostOf'>,
   from: number,
 ): Generator<{ readonly pool: string; readonly ip: Ipv4 }> {
   const isUsable = (ip: Ipv4) => !networks.some((net) => cidrContains(net, ip))

@@ -74,10 +74,14 @@ function missingVpcs(ids: readonly string[]): Error {
  * could not read all rows of the table.
  */
 export function requireWhole(tx: ReadTx, table: 'vpcs' | 'subnets'): void {
-  if (tx.unreadable().some((row) => row.table === table))
-    throw unavailable(
-      `A row of the table "${table}" cannot be read, so what is free is not known; \`atoll status\` names it`,
-    )
+  if (tx.unreadable().some((row) => row.table === table)) refuseUnread(table)
+}
+
+/** `unavailable`: what is free is not known. */
+export function refuseUnread(table: 'vpcs' | 'subnets' | 'addresses'): never {
+  throw unavailable(
+    `A row of the table "${table}" cannot be read, so what is free is not known; \`atoll status\` names it`,
+  )
 }
 
 /** `DependencyViolation`. */

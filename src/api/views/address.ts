@@ -63,27 +63,37 @@ export function associationView(
   }
 }
 
+/** What is not free. */
+interface Taken {
+  readonly taken: ReadonlySet<Ipv4>
+  /** The pools of addresses that cannot be read. Each is counted in the first range with room. */
+  readonly lostOf: readonly string[]
+  readonly region: string
+}
+
 /** A pool, and how much of it is free. */
-export function poolView(
-  pool: Pool,
-  { taken, region }: { readonly taken: ReadonlySet<Ipv4>; readonly region: string },
-): PublicIpv4Pool {
-  const freeOf = (ranges: Pool['ranges']) =>
-    poolSize({ ranges }) -
-    [...taken].filter((ip) => ranges.some((range) => rangeContains(range, ip))).length
+export function poolView(pool: Pool, { taken, lostOf, region }: Taken): PublicIpv4Pool {
+  let lost = lostOf.filter((name) => name === pool.name).length
+  const freeOf = (range: Pool['ranges'][number]) => {
+    const unread = rangeSize(range) - [...taken].filter((ip) => rangeContains(range, ip)).length
+    const free = Math.max(0, unread - lost)
+    lost -= unread - free
+    return free
+  }
+  const free = pool.ranges.map(freeOf)
   const zones = pool.zones === null ? 'all zones' : pool.zones.join(', ')
   return {
     PoolId: pool.name,
     Description: `For instances in ${zones}`,
     NetworkBorderGroup: region,
-    PoolAddressRanges: pool.ranges.map((range) => ({
+    PoolAddressRanges: pool.ranges.map((range, at) => ({
       FirstAddress: range.first,
       LastAddress: range.last,
       AddressCount: rangeSize(range),
-      AvailableAddressCount: freeOf([range]),
+      AvailableAddressCount: free[at] ?? 0,
     })),
     TotalAddressCount: poolSize(pool),
-    TotalAvailableAddressCount: freeOf(pool.ranges),
+    TotalAvailableAddressCount: free.reduce((sum, one) => sum + one, 0),
     Tags: [],
   }
 }

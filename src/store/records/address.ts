@@ -12,6 +12,7 @@ import { account, id, ip, label, time } from './columns.ts'
 import { inParts, isOf } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
+import { UNREADABLE_MAX } from './rows.ts'
 
 /**
  * With a NIC that is gone the association is over: the database sets `nic` to null. What came with
@@ -61,6 +62,14 @@ interface AddressQuery {
   readonly nics?: readonly NicId[]
 }
 
+/** What is taken. */
+interface AllocatedAddresses {
+  /** In ascending order of their text. */
+  readonly ips: readonly Ipv4[]
+  /** For each row that does not say which address it is: its pool, or whatever stands there. */
+  readonly lostOf: readonly string[]
+}
+
 const UNASSOCIATED = { association: null, nic: null, privateIp: null }
 
 /** The noun. */
@@ -87,9 +96,24 @@ export const addresses = noun({
       return parsed.map(addressFromRow).sort((a, b) => (a.id < b.id ? -1 : 1))
     },
     /** Of every account, also those whose rows cannot be read: they are taken all the same. */
-    async allocatedAddresses(): Promise<readonly Ipv4[]> {
-      const found = await db.selectFrom('addresses').select('ip').orderBy('ip').execute()
-      return found.map(({ ip }) => ip)
+    async allocatedAddresses(): Promise<AllocatedAddresses> {
+      const found = await db
+        .selectFrom('addresses')
+        .select(['id', 'ip', 'pool'])
+        .orderBy('ip')
+        .execute()
+      const isKnown = (row: { readonly ip: Ipv4 }) => ip.safeParse(row.ip).success
+      const lost = found.filter((row) => !isKnown(row))
+      // Whoever reads only these columns reports no row.
+      for (const { id } of lost.slice(0, UNREADABLE_MAX))
+        rows.parse(
+          tables.addresses,
+          await db.selectFrom('addresses').selectAll().where('id', '=', id).execute(),
+        )
+      return {
+        ips: found.filter(isKnown).map((row) => row.ip),
+        lostOf: lost.map(({ pool }) => String(pool)),
+      }
     },
   }),
   writes: ({ db }: Session<Tables>) => ({

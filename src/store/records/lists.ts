@@ -14,6 +14,18 @@ export function isLive(state: string) {
   return sql<boolean>`(${column} < 'terminated' or ${column} > 'terminated')`
 }
 
+/**
+ * That a volume's row names no instance: it has none, or what stands there is no id. One with the
+ * id of an instance that is gone is left out of lists; one that cannot be read must be found.
+ */
+export function namesNoInstance(instance: string) {
+  const column = sql.ref(instance)
+  return sql<boolean>`(${column} is null or ${column} not like ${INSTANCE_LIKE})`
+}
+
+/** `_` is any character. */
+const INSTANCE_LIKE = `i-${'_'.repeat(17)}`
+
 /** What instances are listed by. */
 export type InstanceRestriction =
   | 'id'
@@ -98,7 +110,7 @@ export const VOLUMES_BY_ID: List<VolumeRestriction> = {
     volumeType: 'volumeType',
   },
   elsewhere: { instance: same('volumes', 'id', 'instance') },
-  always: sql<boolean>`(${sql.ref('volumes.instance')} is null or exists (
+  always: sql<boolean>`(${namesNoInstance('volumes.instance')} or exists (
     select 1 from ${sql.table('instances')}
     where ${sql.ref('instances.id')} = ${sql.ref('volumes.instance')}
     and ${isLive('instances.state')}))`,

@@ -12,7 +12,7 @@ import type { Instance, Volume } from '../../model/records.ts'
 import { ofHost } from '../scope.ts'
 import { account, flag, host, id, label, type Row, time } from './columns.ts'
 import { inParts, isOf } from './in-parts.ts'
-import { VOLUMES_BY_ID, type VolumeRestriction } from './lists.ts'
+import { namesNoInstance, VOLUMES_BY_ID, type VolumeRestriction } from './lists.ts'
 import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
 import { type PartQuery, readPart } from './part.ts'
 
@@ -137,6 +137,8 @@ async function hostOf({ db, where }: Session<Tables>, id: VolumeId): Promise<rea
   return found.map(({ host }) => host)
 }
 
+const NO_INSTANCE = namesNoInstance('volumes.instance')
+
 const whereItLies = sql<HostName>`coalesce(${sql.ref('instances.host')}, ${sql.ref('volumes.host')})`
 
 /** The disk space that the volumes of a host take together, as part of a statement. */
@@ -152,7 +154,7 @@ export function volumesGiB(db: Kysely<Tables>, host: HostName) {
     .where(({ and, eb, or }) =>
       or([
         and([eb('instances.host', '=', host), eb('instances.state', '!=', 'terminated')]),
-        and([eb('volumes.instance', 'is', null), eb('volumes.host', '=', host)]),
+        and([NO_INSTANCE, eb('volumes.host', '=', host)]),
       ]),
     )
   return sql<number>`coalesce(${sum}, 0)`
@@ -186,15 +188,10 @@ function volumeRows(db: Kysely<Tables>, { account, ids, instances, hosts }: Part
   query =
     instances !== undefined
       ? query.where('volumes.instance', 'in', instances)
-      : query.where(({ eb, or }) =>
-          or([eb('volumes.instance', 'is', null), eb('instances.state', '!=', 'terminated')]),
-        )
+      : query.where(({ eb, or }) => or([NO_INSTANCE, eb('instances.state', '!=', 'terminated')]))
   if (hosts !== undefined)
     query = query.where(({ and, eb, or }) =>
-      or([
-        eb('instances.host', 'in', hosts),
-        and([eb('volumes.instance', 'is', null), eb('volumes.host', 'in', hosts)]),
-      ]),
+      or([eb('instances.host', 'in', hosts), and([NO_INSTANCE, eb('volumes.host', 'in', hosts)])]),
     )
   return query.execute()
 }

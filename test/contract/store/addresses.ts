@@ -60,7 +60,7 @@ export function describeAddresses(begin: () => Promise<StoreFixture>): void {
         expect(await tx.addresses({ ips: [ipv4('203.0.113.2')] })).toStrictEqual([all[1]])
         expect(await tx.addresses({ nics: [given.nic(1).id] })).toStrictEqual([all[2]])
         expect(await tx.addresses({ ids: [] })).toEqual([])
-        expect(await tx.allocatedAddresses()).toEqual(all.map(({ ip }) => ip))
+        expect(await tx.allocatedAddresses()).toEqual({ ips: all.map(({ ip }) => ip), lostOf: [] })
       })
     })
 

@@ -78,6 +78,20 @@ const CASES: readonly Case[] = [
   aVolume('a volume of a negative size', { sizeGiB: -5 }),
   aVolume('a volume in a state of a newer version', { state: 'attaching' }),
   aVolume('a device that is a path', { device: '/dev/../../x' }),
+  aVolume('a volume of an instance without an id', { instance: '' }),
+  aVolume('a volume of an instance whose id is that of something else', {
+    instance: given.nth('vol', 1),
+  }),
+  {
+    what: 'a floating IP that is a number',
+    write: (tx) =>
+      tx.insertAddress({
+        ...{ id: given.nth('eipalloc', 1), account: given.ACCOUNT, ip: '-1' as Ipv4 },
+        ...{ pool: 'public', isAutomatic: false, association: null, createdAt: given.NOW },
+      }),
+    read: async (tx) => (await tx.allocatedAddresses()).ips,
+    column: 'ip',
+  },
   anInstance('an instance whose id is no id', { id: 'i-../../../root' }),
   anInstance('an instance with an id in capitals', { id: 'i-0000000000000000A' }),
   anInstance('an instance in a state of a newer version', { state: 'hibernated' }),

@@ -6,6 +6,7 @@ import { modifyInstanceMetadataDefaults } from '../../../../src/api/actions/modi
 import { modifyInstanceMetadataOptions } from '../../../../src/api/actions/modify-instance-metadata-options.ts'
 import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import { terminateInstances } from '../../../../src/api/actions/terminate-instances.ts'
+import type { AccountId } from '../../../../src/model/ids.ts'
 import { BOB, type Cloud, openCloud } from '../../../kit/api-cloud.ts'
 
 async function launch(cloud: Cloud, MetadataOptions?: object) {
@@ -118,4 +119,10 @@ describe('metadata options', () => {
     await cloud.run(terminateInstances, { InstanceIds: [id] })
     expect(await cloud.refusal(modifyInstanceMetadataOptions, asked)).toBe('IncorrectInstanceState')
   })
+})
+
+it('tells that the defaults of an account are not known whose record is not there', async () => {
+  await using cloud = await openCloud()
+  const asked = cloud.run(getInstanceMetadataDefaults, {}, '000000000077' as AccountId)
+  await expect(asked).rejects.toMatchObject({ kind: 'unavailable', code: 'Unavailable' })
 })

@@ -15,8 +15,9 @@ import { disassociateAddress } from '../../../../src/api/actions/disassociate-ad
 import { modifySubnetAttribute } from '../../../../src/api/actions/modify-subnet-attribute.ts'
 import { releaseAddress } from '../../../../src/api/actions/release-address.ts'
 import { runInstances } from '../../../../src/api/actions/run-instances.ts'
-import { ipv4 } from '../../../../src/model/addr.ts'
+import { type Ipv4, ipv4 } from '../../../../src/model/addr.ts'
 import type { Pool } from '../../../../src/model/pools.ts'
+import { known } from '../../../kit/api.ts'
 import { ALICE, BOB, type Cloud, hostRow, LIMITS, openCloud, ZONE } from '../../../kit/api-cloud.ts'
 import { numbered } from '../../../kit/records.ts'
 
@@ -357,7 +358,7 @@ it('gives a launch public addresses that nobody allocated, and takes them back w
   const input = { PublicIp: ips[0], InstanceId: second }
   expect(await cloud.refusal(associateAddress, input)).toBe('InvalidAddress.NotFound')
   await cloud.store.change((tx) => tx.deleteNics(first as never))
-  expect(await cloud.store.read((tx) => tx.allocatedAddresses())).toEqual([ips[1]])
+  expect(await cloud.store.read((tx) => tx.allocatedAddresses())).toMatchObject({ ips: [ips[1]] })
 })
 
 it('launches as many as there are public addresses for, and none with fewer than asked', async () => {
@@ -379,7 +380,7 @@ it('lets an allocated address take the place of one that came with the launch', 
   const input = { AllocationId, InstanceId: instance?.InstanceId, AllowReassociation: false }
   await associate(cloud, input)
   expect((await showInstance(cloud, instance?.InstanceId ?? '')).PublicIpAddress).toBe(PublicIp)
-  expect(await cloud.store.read((tx) => tx.allocatedAddresses())).toEqual([PublicIp])
+  expect(await cloud.store.read((tx) => tx.allocatedAddresses())).toMatchObject({ ips: [PublicIp] })
 })
 
 it('keeps an allocated address whose instance is gone', async () => {
@@ -415,6 +416,38 @@ it('shows the pools, and how much of them is free', async () => {
   expect(await cloud.refusal(describePublicIpv4Pools, { PoolIds: ['nobody'] })).toBe(
     'InvalidPoolID.NotFound',
   )
+})
+
+it('hands out no address of a pool while one of it cannot be read, and counts that as taken', async () => {
+  const second = pool('second', '198.51.100.1', '198.51.100.2')
+  await using cloud = await openPools([PUBLIC, second])
+  const { AllocationId } = await allocate(cloud, { Address: '203.0.113.11' }, BOB)
+  const [row] = await cloud.store.read((tx) => tx.addresses({ account: BOB }))
+  const damaged = { ...known(row), ip: '-1' as Ipv4 }
+  await cloud.store.change(async (tx) => {
+    await tx.deleteAddress(AllocationId as never)
+    await tx.insertAddress(damaged)
+  })
+  expect(await cloud.run(describePublicIpv4Pools)).toMatchObject({
+    PublicIpv4Pools: [
+      { TotalAvailableAddressCount: 3, PoolAddressRanges: [{ AvailableAddressCount: 3 }] },
+      { TotalAvailableAddressCount: 2 },
+    ],
+  })
+  await expect(allocate(cloud, { PublicIpv4Pool: 'public' })).rejects.toMatchObject({
+    code: 'Unavailable',
+  })
+  await expect(allocate(cloud, { Address: '203.0.113.11' })).rejects.toMatchObject({
+    code: 'Unavailable',
+  })
+  for (let i = 0; i < 2; i += 1)
+    expect(await allocate(cloud)).toMatchObject({ PublicIpv4Pool: 'second' })
+  const nowhere = { ...damaged, pool: 'gone' }
+  await cloud.store.change(async (tx) => {
+    await tx.deleteAddress(damaged.id)
+    await tx.insertAddress(nowhere)
+  })
+  await expect(allocate(cloud)).rejects.toMatchObject({ code: 'Unavailable' })
 })
 
 it('gives each launch into a subnet that says so a public address, unless the launch says otherwise', async () => {
