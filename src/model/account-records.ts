@@ -91,6 +91,24 @@ export interface User {
   readonly createdAt: string
 }
 
+/** A group of users of an account, with policies that hold for its members. */
+export interface UserGroup {
+  readonly account: AccountId
+  readonly name: string
+  /** `AGPA…`: another group of the same name later has another one. */
+  readonly id: string
+  readonly path: string
+  /** ISO 8601. */
+  readonly createdAt: string
+}
+
+/** That a user is in a group: the ids of both. */
+export interface GroupMember {
+  readonly account: AccountId
+  readonly user: string
+  readonly group: string
+}
+
 /** A tag of a user, a role or an instance profile. */
 export interface IamTag {
   readonly key: string
@@ -140,7 +158,7 @@ export interface InstanceProfileRole
 export interface IdentityPolicy {
   readonly account: AccountId
   /** As at the end of its ARN. */
-  readonly owner: `user/${string}` | `role/${string}`
+  readonly owner: `user/${string}` | `role/${string}` | `group/${string}`
   /** `inline`: the document is the owner's own. `managed`: the name is the ARN of a policy. */
   readonly kind: 'inline' | 'managed'
   readonly name: string

@@ -14,6 +14,8 @@ export const ROLE_ID = /^AROA[A-Z2-7]{17}$/
 export const PROFILE_ID = /^AIPA[A-Z2-7]{17}$/
 /** The id of a user. */
 export const USER_ID = /^AIDA[A-Z2-7]{17}$/
+/** The id of a group of users. */
+export const GROUP_ID = /^AGPA[A-Z2-7]{17}$/
 /** The id of a managed policy. */
 export const POLICY_ID = /^ANPA[A-Z2-7]{17}$/
 /** The longest name of a user or role. */
@@ -43,7 +45,10 @@ export interface ProfileAssociation {
 }
 
 /** An id from at least `IAM_ID_BYTES` bytes. */
-export function iamId(prefix: 'AIDA' | 'AROA' | 'AIPA' | 'ANPA', bytes: Uint8Array): string {
+export function iamId(
+  prefix: 'AIDA' | 'AROA' | 'AIPA' | 'ANPA' | 'AGPA',
+  bytes: Uint8Array,
+): string {
   const letters = Array.from(bytes.slice(0, IAM_ID_BYTES), (byte) => BASE32.charAt(byte % 32))
   return `${prefix}${letters.join('')}`
 }
@@ -58,7 +63,7 @@ interface Named {
 
 /** The ARN of a user, role, instance profile, or an account's own policy. */
 export function iamArn(
-  type: 'user' | 'role' | 'instance-profile' | 'policy',
+  type: 'user' | 'role' | 'group' | 'instance-profile' | 'policy',
   { account, path, name }: Named,
 ): string {
   return `arn:aws:iam::${account}:${type}${path ?? '/'}${name}`

@@ -61,6 +61,7 @@ import { flowLogRoles } from './migrations/0046-flow-log-roles.ts'
 import { imageTombstones } from './migrations/0047-image-tombstones.ts'
 import { subnetDns } from './migrations/0048-subnet-dns.ts'
 import { vpcCidrs } from './migrations/0049-vpc-cidrs.ts'
+import { userGroups } from './migrations/0050-user-groups.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -109,6 +110,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0047-image-tombstones': imageTombstones,
   '0048-subnet-dns': subnetDns,
   '0049-vpc-cidrs': vpcCidrs,
+  '0050-user-groups': userGroups,
 }
 const GENERATION = '0'
 

@@ -34,6 +34,7 @@ import { routeTables } from './records/route-table.ts'
 import { tags } from './records/tag.ts'
 import { usageRecords } from './records/usage.ts'
 import { users } from './records/user.ts'
+import { userGroups } from './records/user-group.ts'
 import { volumes } from './records/volume.ts'
 import { vpcPeerings } from './records/vpc-peering.ts'
 
@@ -41,6 +42,7 @@ import { vpcPeerings } from './records/vpc-peering.ts'
 export const NOUNS = [
   accounts,
   users,
+  userGroups,
   ownPolicies,
   roles,
   hosts,

@@ -15,7 +15,7 @@ const KINDS = [
   ...(['keyPair', 'keyName', 'volume', 'nic', 'otherNic', 'attachment', 'allocation'] as const),
   ...(['association', 'publicIp', 'gateway', 'freeGateway', 'routeTable', 'otherTable'] as const),
   ...(['tableAssociation', 'acl', 'otherAcl', 'aclAssociation', 'nat', 'dhcpOptions'] as const),
-  ...(['flowLog', 'peering', 'range', 'reservation', 'user', 'userKey', 'policy'] as const),
+  ...(['flowLog', 'peering', 'range', 'reservation', 'user', 'userKey', 'policy', 'team'] as const),
   ...(['template', 'templateName', 'placementName'] as const),
   ...(['role', 'roleArn', 'profile', 'profileAssociation'] as const),
 ]
@@ -175,7 +175,12 @@ async function makeUser(
   const own = { PolicyName: `policy-of-${user}`, PolicyDocument: DOCUMENT }
   const policy = (await run('CreatePolicy', own)).Policy.Arn
   await run('CreatePolicyVersion', { PolicyArn: policy, PolicyDocument: DOCUMENT })
-  return { user, policy, userKey: (await run('CreateAccessKey', of)).AccessKey.AccessKeyId }
+  const team = `team-of-${user}`
+  await run('CreateGroup', { GroupName: team })
+  await run('AddUserToGroup', { GroupName: team, UserName: user })
+  await run('PutGroupPolicy', { GroupName: team, PolicyName: 'own', PolicyDocument: DOCUMENT })
+  await run('AttachGroupPolicy', { GroupName: team, PolicyArn: READING })
+  return { user, team, policy, userKey: (await run('CreateAccessKey', of)).AccessKey.AccessKeyId }
 }
 
 const READING = 'arn:aws:iam::aws:policy/ReadOnlyAccess'
@@ -277,6 +282,21 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   GetUserPolicy: [({ user }) => ({ UserName: user, PolicyName: 'own' })],
   ListAccessKeys: [({ user }) => ({ UserName: user })],
   ListAttachedUserPolicies: [({ user }) => ({ UserName: user })],
+  AddUserToGroup: [({ team, user }) => ({ GroupName: team, UserName: user })],
+  AttachGroupPolicy: [({ team }) => ({ GroupName: team, PolicyArn: READING })],
+  CreateGroup: [({ team }) => ({ GroupName: team })],
+  DeleteGroup: [({ team }) => ({ GroupName: team })],
+  DeleteGroupPolicy: [({ team }) => ({ GroupName: team, PolicyName: 'own' })],
+  DetachGroupPolicy: [({ team }) => ({ GroupName: team, PolicyArn: READING })],
+  GetGroup: [({ team }) => ({ GroupName: team })],
+  GetGroupPolicy: [({ team }) => ({ GroupName: team, PolicyName: 'own' })],
+  ListAttachedGroupPolicies: [({ team }) => ({ GroupName: team })],
+  ListGroupPolicies: [({ team }) => ({ GroupName: team })],
+  PutGroupPolicy: [
+    ({ team }) => ({ GroupName: team, PolicyName: 'more', PolicyDocument: DOCUMENT }),
+  ],
+  RemoveUserFromGroup: [({ team, user }) => ({ GroupName: team, UserName: user })],
+  UpdateGroup: [({ team }) => ({ GroupName: team, NewPath: '/team/' })],
   ListGroupsForUser: [({ user }) => ({ UserName: user })],
   ListUserPolicies: [({ user }) => ({ UserName: user })],
   ListUserTags: [({ user }) => ({ UserName: user })],

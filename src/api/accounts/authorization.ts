@@ -142,19 +142,21 @@ async function resourcesOf(
   )
 }
 
-/** The ARN of a user, role or profile. One that does not exist has the path of the request. */
+/** The ARN of what the request names. One that does not exist has the path of the request. */
 async function arnOf(
   tx: ReadTx,
   account: AccountId,
   { type, name, path, moves, pathOf }: IamSubject,
 ): Promise<string> {
   const read = {
-    user: () => tx.user(account, name),
-    role: () => tx.role(account, name),
-    'instance-profile': () => tx.instanceProfile(account, name),
+    user: (one: string) => tx.user(account, one),
+    role: (one: string) => tx.role(account, one),
+    group: async (one: string) =>
+      (await tx.userGroups(account)).find((group) => group.name === one),
+    'instance-profile': (one: string) => tx.instanceProfile(account, one),
   }
   if (moves === true) return iamArn(type, { account, path, name })
-  const known = pathOf === undefined ? await read[type]() : await tx.user(account, pathOf)
+  const known = await read[type](pathOf ?? name)
   return iamArn(type, { account, path: known?.path ?? path, name })
 }
 

@@ -1,8 +1,9 @@
 /**
  * The policies of who asks, and what they say of a request.
  *
- * A key with all rights has none. A user or a role has its own; a session may have further ones,
- * which must allow the same. What cannot be read is taken for a statement that denies.
+ * A key with all rights has none. A user or a role has its own, a user also those of its groups; a
+ * session may have further ones, which must allow the same. What cannot be read is taken for a
+ * statement that denies.
  */
 import type { IdentityPolicy, SessionPolicy } from '../../model/account-records.ts'
 import { unavailable } from '../../model/errors.ts'
@@ -14,6 +15,7 @@ import type { ReadTx } from '../../store/store.ts'
 import type { Caller } from '../action.ts'
 import { principalArn } from './caller-arn.ts'
 import { ownArn } from './own-policies.ts'
+import { groupsOfUser } from './user-groups.ts'
 
 /** What limits a caller. */
 export interface CallerPolicies {
@@ -40,12 +42,16 @@ export function parseDocument(document: string): Policy | null {
 /** The caller's policies. Errors: `unavailable` when one of them cannot be read. */
 export async function readCallerPolicies(
   tx: ReadTx,
-  { account, user, role, rights }: Caller,
+  { account, user, userId, role, rights }: Caller,
   parse: ParseDocument = parseDocument,
 ): Promise<CallerPolicies> {
   if (rights === 'all') return { own: null, session: null }
   const owner: IdentityPolicy['owner'] = role === undefined ? `user/${user}` : `role/${role.name}`
-  const records = await tx.identityPolicies(account, owner)
+  const records = [...(await tx.identityPolicies(account, owner))]
+  const id = role === undefined ? (userId ?? (await tx.user(account, user))?.id) : undefined
+  if (id !== undefined)
+    for (const { name } of await groupsOfUser(tx, account, id))
+      records.push(...(await tx.identityPolicies(account, `group/${name}`)))
   const restricting = role?.policies ?? []
   const documents = await ownDocuments(tx, account, [...records, ...restricting])
   if (tx.unreadable().some(({ table }) => POLICY_TABLES.includes(table))) unreadable('')

@@ -1,4 +1,4 @@
-/** What actions on policies of users and of roles share. */
+/** What actions on policies of users, of groups and of roles share. */
 
 import type { IdentityPolicy } from '../../model/account-records.ts'
 import { refused } from '../../model/errors.ts'
@@ -9,7 +9,7 @@ import { notThere, refuseMissing } from './own-policies.ts'
 import { limitExceeded, noSuchEntity, pageOf } from './users.ts'
 
 /**
- * Most inline and most managed policies of a user or role. All are read with each of its requests.
+ * Most inline and most managed policies of a user, group or role. All are read with each request.
  */
 const POLICIES_MAX = 10
 
@@ -112,6 +112,7 @@ export function requireManaged(arn: string): ManagedPolicy {
   throw notThere(arn)
 }
 
-function typeOf({ owner }: PolicyOwner): 'User' | 'Role' {
+function typeOf({ owner }: PolicyOwner): 'User' | 'Role' | 'Group' {
+  if (owner.startsWith('group/')) return 'Group'
   return owner.startsWith('role/') ? 'Role' : 'User'
 }

@@ -147,13 +147,13 @@ export function ec2Resources(
 
 /** A user, role or instance profile that a request to IAM concerns. */
 export interface IamSubject {
-  readonly type: 'user' | 'role' | 'instance-profile'
+  readonly type: 'user' | 'role' | 'group' | 'instance-profile'
   readonly name: string
   /** What the request says of a new one. */
   readonly path: string
   /** It will have the path, also if there is one of the name. */
   readonly moves?: true
-  /** The user whose path a new name keeps. */
+  /** The user or group whose path a new name keeps. */
   readonly pathOf?: string
 }
 
@@ -174,6 +174,8 @@ export function iamSubjects(
   if (/InstanceProfile(?:Tags)?$/.test(action))
     return named('instance-profile', 'InstanceProfileName')
   if (/Role/.test(action)) return named('role', 'RoleName')
+  if (/Group/.test(action) && action !== 'ListGroupsForUser')
+    return [...named('group', 'GroupName'), ...renamed(action, input)]
   // Which user a key belongs to is not known here.
   const others = ['ListUsers', 'GetAccessKeyLastUsed', 'ListVirtualMFADevices']
   const ofUsers = /User|AccessKey|LoginProfile|MFADevices|SSHPublicKey|SigningCert|ServiceSpecific/
@@ -183,14 +185,19 @@ export function iamSubjects(
   return [{ type: 'user', name: user, path }]
 }
 
-/** The new name of a user, which must be allowed, too. */
+/** The new name of a user or group, which must be allowed, too. */
 function renamed(action: string, input: Input): readonly IamSubject[] {
-  const { UserName, NewUserName, NewPath } = input
-  if (action !== 'UpdateUser' || (NewUserName === undefined && NewPath === undefined)) return []
-  const name = String(NewUserName ?? UserName)
-  const moved = { type: 'user', name } as const
-  if (typeof NewPath === 'string') return [{ ...moved, path: NewPath, moves: true }]
-  return [{ ...moved, path: '/', pathOf: String(UserName) }]
+  const type = action === 'UpdateUser' ? 'user' : action === 'UpdateGroup' ? 'group' : null
+  if (type === null) return []
+  const [old, to] =
+    type === 'user'
+      ? [input['UserName'], input['NewUserName']]
+      : [input['GroupName'], input['NewGroupName']]
+  const path = input['NewPath']
+  if (to === undefined && path === undefined) return []
+  const moved = { type, name: String(to ?? old) } as const
+  if (typeof path === 'string') return [{ ...moved, path, moves: true }]
+  return [{ ...moved, path: '/', pathOf: String(old) }]
 }
 
 /**
@@ -202,7 +209,7 @@ export function policySubject(
   input: Input,
   account: AccountId,
 ): string | undefined {
-  if (!/Policy(?:Versions?|Tags)?$/.test(action) || /User|Role/.test(action)) return undefined
+  if (!/Policy(?:Versions?|Tags)?$/.test(action) || /User|Role|Group/.test(action)) return undefined
   const { Path: path = '/', PolicyName: name, PolicyArn: arn } = input
   if (action === 'CreatePolicy')
     return iamArn('policy', { account, path: String(path), name: String(name) })

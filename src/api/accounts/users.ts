@@ -56,6 +56,8 @@ export function userNameOf(asked: string | undefined, { user, role }: Caller): s
 export const userNameSchema = nameSchema(64)
 /** `RoleName`. */
 export const roleNameSchema = nameSchema(64)
+/** `GroupName` of a group of users. */
+export const groupNameSchema = nameSchema(128)
 /** `InstanceProfileName`. */
 export const profileNameSchema = nameSchema(PROFILE_NAME_MAX)
 /** `PolicyName`. */

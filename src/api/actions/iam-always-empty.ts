@@ -1,6 +1,6 @@
 /**
- * Actions of IAM on what Atoll does not have: groups, passwords and other credentials of users,
- * identity providers, certificates.
+ * Actions of IAM on what Atoll does not have: passwords and other credentials of users, identity
+ * providers, certificates.
  * Clients that remove a user ask for all of it first. What names a user checks that it exists.
  * https://docs.aws.amazon.com/IAM/latest/APIReference/
  */
@@ -18,9 +18,6 @@ import { type Reading, readAction } from '../read.ts'
 import { textSchema } from '../schemas.ts'
 
 const optionalUser = { UserName: userNameSchema.optional() }
-
-/** ListGroups. */
-export const listGroups = none('ListGroups', 'Groups', { PathPrefix: pathPrefixSchema })
 
 /** ListMFADevices: of the named user, or of the caller. */
 export const listMfaDevices = noneOf('ListMFADevices', 'MFADevices')

@@ -25,6 +25,7 @@ import {
   versionView,
 } from '../accounts/own-policies.ts'
 import { requireRole } from '../accounts/roles.ts'
+import { requireUserGroup } from '../accounts/user-groups.ts'
 import {
   noSuchEntity,
   pageOf,
@@ -230,7 +231,7 @@ export const listPolicyVersions = readAction({
   },
 })
 
-/** ListEntitiesForPolicy: the users and roles of the account that have a managed policy. */
+/** ListEntitiesForPolicy: the users, groups and roles of the account that have a managed policy. */
 export const listEntitiesForPolicy = readAction({
   name: 'ListEntitiesForPolicy',
   input: z.strictObject({
@@ -260,7 +261,7 @@ export const listEntitiesForPolicy = readAction({
     )
     const of = (wanted: Entity['type']) => items.filter(({ type }) => type === wanted)
     return {
-      PolicyGroups: [],
+      PolicyGroups: of('Group').map(({ name, id }) => ({ GroupName: name, GroupId: id })),
       PolicyUsers: of('User').map(({ name, id }) => ({ UserName: name, UserId: id })),
       PolicyRoles: of('Role').map(({ name, id }) => ({ RoleName: name, RoleId: id })),
       ...more,
@@ -270,20 +271,22 @@ export const listEntitiesForPolicy = readAction({
 
 /** Who has a policy. */
 interface Entity {
-  readonly type: 'User' | 'Role'
+  readonly type: 'User' | 'Role' | 'Group'
   readonly name: string
   readonly id: string
   readonly path: string
 }
 
 async function entityOf(tx: ReadTx, { account, owner }: IdentityPolicy): Promise<Entity> {
-  const name = owner.slice('user/'.length)
+  const name = owner.slice(owner.indexOf('/') + 1)
+  if (owner.startsWith('group/'))
+    return { type: 'Group', ...(await requireUserGroup(tx, account, name)) }
   const isUser = owner.startsWith('user/')
   const { id, path } = await (isUser ? requireUser : requireRole)(tx, account, name)
   return { type: isUser ? 'User' : 'Role', name, id, path: path ?? '/' }
 }
 
-/** How many users and roles of the account have each managed policy. */
+/** How many users, groups and roles of the account have each managed policy. */
 async function attachmentsOf(tx: ReadTx, account: AccountId): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>()
   for (const { kind, name } of await tx.identityPolicies(account))

@@ -13,6 +13,7 @@ import {
   withTags,
 } from '../accounts/iam-tags.ts'
 import { refuseWithPolicies } from '../accounts/identity-policies.ts'
+import { refuseInGroups } from '../accounts/user-groups.ts'
 import {
   hasName,
   limitExceeded,
@@ -106,7 +107,7 @@ export const updateUser = changeAction({
   },
 })
 
-/** DeleteUser: one without keys and policies. */
+/** DeleteUser: one without keys, groups and policies. */
 export const deleteUser = changeAction({
   name: 'DeleteUser',
   input: z.strictObject(ofUser),
@@ -115,6 +116,7 @@ export const deleteUser = changeAction({
     await tx.takeTurn(account)
     if ((await tx.accessKeys(account)).some((key) => key.user === name))
       throw refused('DeleteConflict', 'Cannot delete entity, must delete access keys first.')
+    await refuseInGroups(tx, user)
     refuseWithPolicies(await tx.identityPolicies(account, `user/${name}`))
     await tx.deleteUser(user)
   },
@@ -147,16 +149,6 @@ export const listUserTags = readAction({
   async answer(asked, { account, read }) {
     const { tags } = await read((tx) => requireUser(tx, account, asked.UserName))
     return tagsPage(tags, asked)
-  },
-})
-
-/** ListGroupsForUser: there are no groups of users. */
-export const listGroupsForUser = readAction({
-  name: 'ListGroupsForUser',
-  input: z.strictObject({ ...pageShape, ...ofUser }),
-  async answer({ UserName }, { account, read }) {
-    await read((tx) => requireUser(tx, account, UserName))
-    return { Groups: [], IsTruncated: false }
   },
 })
 

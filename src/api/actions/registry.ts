@@ -143,7 +143,6 @@ export {
 export {
   deleteLoginProfile,
   getLoginProfile,
-  listGroups,
   listMfaDevices,
   listOpenIdConnectProviders,
   listSamlProviders,
@@ -153,6 +152,25 @@ export {
   listSshPublicKeys,
   listVirtualMfaDevices,
 } from './iam-always-empty.ts'
+export {
+  attachGroupPolicy,
+  deleteGroupPolicy,
+  detachGroupPolicy,
+  getGroupPolicy,
+  listAttachedGroupPolicies,
+  listGroupPolicies,
+  putGroupPolicy,
+} from './iam-group-policies.ts'
+export {
+  addUserToGroup,
+  createGroup,
+  deleteGroup,
+  getGroup,
+  listGroups,
+  listGroupsForUser,
+  removeUserFromGroup,
+  updateGroup,
+} from './iam-groups.ts'
 export {
   addRoleToInstanceProfile,
   createInstanceProfile,
@@ -215,7 +233,6 @@ export {
   deleteUser,
   getUser,
   listAccountAliases,
-  listGroupsForUser,
   listUsersAction,
   listUserTags,
   tagUser,

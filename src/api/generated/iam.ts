@@ -11,15 +11,20 @@ export const IAM_MODEL: WireModel = {
   wrapped: true,
   actions: {
     AddRoleToInstanceProfile: ['AddRoleToInstanceProfileRequest', 'unit'],
+    AddUserToGroup: ['AddUserToGroupRequest', 'unit'],
+    AttachGroupPolicy: ['AttachGroupPolicyRequest', 'unit'],
     AttachRolePolicy: ['AttachRolePolicyRequest', 'unit'],
     AttachUserPolicy: ['AttachUserPolicyRequest', 'unit'],
     CreateAccessKey: ['CreateAccessKeyRequest', 'CreateAccessKeyResponse'],
+    CreateGroup: ['CreateGroupRequest', 'CreateGroupResponse'],
     CreateInstanceProfile: ['CreateInstanceProfileRequest', 'CreateInstanceProfileResponse'],
     CreatePolicy: ['CreatePolicyRequest', 'CreatePolicyResponse'],
     CreatePolicyVersion: ['CreatePolicyVersionRequest', 'CreatePolicyVersionResponse'],
     CreateRole: ['CreateRoleRequest', 'CreateRoleResponse'],
     CreateUser: ['CreateUserRequest', 'CreateUserResponse'],
     DeleteAccessKey: ['DeleteAccessKeyRequest', 'unit'],
+    DeleteGroup: ['DeleteGroupRequest', 'unit'],
+    DeleteGroupPolicy: ['DeleteGroupPolicyRequest', 'unit'],
     DeleteInstanceProfile: ['DeleteInstanceProfileRequest', 'unit'],
     DeleteLoginProfile: ['DeleteLoginProfileRequest', 'unit'],
     DeletePolicy: ['DeletePolicyRequest', 'unit'],
@@ -28,9 +33,12 @@ export const IAM_MODEL: WireModel = {
     DeleteRolePolicy: ['DeleteRolePolicyRequest', 'unit'],
     DeleteUser: ['DeleteUserRequest', 'unit'],
     DeleteUserPolicy: ['DeleteUserPolicyRequest', 'unit'],
+    DetachGroupPolicy: ['DetachGroupPolicyRequest', 'unit'],
     DetachRolePolicy: ['DetachRolePolicyRequest', 'unit'],
     DetachUserPolicy: ['DetachUserPolicyRequest', 'unit'],
     GetAccessKeyLastUsed: ['GetAccessKeyLastUsedRequest', 'GetAccessKeyLastUsedResponse'],
+    GetGroup: ['GetGroupRequest', 'GetGroupResponse'],
+    GetGroupPolicy: ['GetGroupPolicyRequest', 'GetGroupPolicyResponse'],
     GetInstanceProfile: ['GetInstanceProfileRequest', 'GetInstanceProfileResponse'],
     GetLoginProfile: ['GetLoginProfileRequest', 'GetLoginProfileResponse'],
     GetPolicy: ['GetPolicyRequest', 'GetPolicyResponse'],
@@ -41,9 +49,11 @@ export const IAM_MODEL: WireModel = {
     GetUserPolicy: ['GetUserPolicyRequest', 'GetUserPolicyResponse'],
     ListAccessKeys: ['ListAccessKeysRequest', 'ListAccessKeysResponse'],
     ListAccountAliases: ['ListAccountAliasesRequest', 'ListAccountAliasesResponse'],
+    ListAttachedGroupPolicies: ['ListAttachedGroupPoliciesRequest', 'ListAttachedGroupPoliciesResponse'],
     ListAttachedRolePolicies: ['ListAttachedRolePoliciesRequest', 'ListAttachedRolePoliciesResponse'],
     ListAttachedUserPolicies: ['ListAttachedUserPoliciesRequest', 'ListAttachedUserPoliciesResponse'],
     ListEntitiesForPolicy: ['ListEntitiesForPolicyRequest', 'ListEntitiesForPolicyResponse'],
+    ListGroupPolicies: ['ListGroupPoliciesRequest', 'ListGroupPoliciesResponse'],
     ListGroups: ['ListGroupsRequest', 'ListGroupsResponse'],
     ListGroupsForUser: ['ListGroupsForUserRequest', 'ListGroupsForUserResponse'],
     ListInstanceProfileTags: ['ListInstanceProfileTagsRequest', 'ListInstanceProfileTagsResponse'],
@@ -66,9 +76,11 @@ export const IAM_MODEL: WireModel = {
     ListUserTags: ['ListUserTagsRequest', 'ListUserTagsResponse'],
     ListUsers: ['ListUsersRequest', 'ListUsersResponse'],
     ListVirtualMFADevices: ['ListVirtualMFADevicesRequest', 'ListVirtualMFADevicesResponse'],
+    PutGroupPolicy: ['PutGroupPolicyRequest', 'unit'],
     PutRolePolicy: ['PutRolePolicyRequest', 'unit'],
     PutUserPolicy: ['PutUserPolicyRequest', 'unit'],
     RemoveRoleFromInstanceProfile: ['RemoveRoleFromInstanceProfileRequest', 'unit'],
+    RemoveUserFromGroup: ['RemoveUserFromGroupRequest', 'unit'],
     SetDefaultPolicyVersion: ['SetDefaultPolicyVersionRequest', 'unit'],
     TagInstanceProfile: ['TagInstanceProfileRequest', 'unit'],
     TagPolicy: ['TagPolicyRequest', 'unit'],
@@ -80,6 +92,7 @@ export const IAM_MODEL: WireModel = {
     UntagUser: ['UntagUserRequest', 'unit'],
     UpdateAccessKey: ['UpdateAccessKeyRequest', 'unit'],
     UpdateAssumeRolePolicy: ['UpdateAssumeRolePolicyRequest', 'unit'],
+    UpdateGroup: ['UpdateGroupRequest', 'unit'],
     UpdateRole: ['UpdateRoleRequest', 'UpdateRoleResponse'],
     UpdateRoleDescription: ['UpdateRoleDescriptionRequest', 'UpdateRoleDescriptionResponse'],
     UpdateUser: ['UpdateUserRequest', 'unit']
@@ -88,6 +101,14 @@ export const IAM_MODEL: WireModel = {
     AddRoleToInstanceProfileRequest: {
       InstanceProfileName: 'InstanceProfileName string',
       RoleName: 'RoleName string'
+    },
+    AddUserToGroupRequest: {
+      GroupName: 'GroupName string',
+      UserName: 'UserName string'
+    },
+    AttachGroupPolicyRequest: {
+      GroupName: 'GroupName string',
+      PolicyArn: 'PolicyArn string'
     },
     AttachRolePolicyRequest: {
       RoleName: 'RoleName string',
@@ -99,6 +120,10 @@ export const IAM_MODEL: WireModel = {
     },
     CreateAccessKeyRequest: {
       UserName: 'UserName string'
+    },
+    CreateGroupRequest: {
+      GroupName: 'GroupName string',
+      Path: 'Path string'
     },
     CreateInstanceProfileRequest: {
       InstanceProfileName: 'InstanceProfileName string',
@@ -136,6 +161,13 @@ export const IAM_MODEL: WireModel = {
       AccessKeyId: 'AccessKeyId string',
       UserName: 'UserName string'
     },
+    DeleteGroupPolicyRequest: {
+      GroupName: 'GroupName string',
+      PolicyName: 'PolicyName string'
+    },
+    DeleteGroupRequest: {
+      GroupName: 'GroupName string'
+    },
     DeleteInstanceProfileRequest: {
       InstanceProfileName: 'InstanceProfileName string'
     },
@@ -163,6 +195,10 @@ export const IAM_MODEL: WireModel = {
     DeleteUserRequest: {
       UserName: 'UserName string'
     },
+    DetachGroupPolicyRequest: {
+      GroupName: 'GroupName string',
+      PolicyArn: 'PolicyArn string'
+    },
     DetachRolePolicyRequest: {
       RoleName: 'RoleName string',
       PolicyArn: 'PolicyArn string'
@@ -173,6 +209,15 @@ export const IAM_MODEL: WireModel = {
     },
     GetAccessKeyLastUsedRequest: {
       AccessKeyId: 'AccessKeyId string'
+    },
+    GetGroupPolicyRequest: {
+      GroupName: 'GroupName string',
+      PolicyName: 'PolicyName string'
+    },
+    GetGroupRequest: {
+      GroupName: 'GroupName string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
     },
     GetInstanceProfileRequest: {
       InstanceProfileName: 'InstanceProfileName string'
@@ -210,6 +255,12 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    ListAttachedGroupPoliciesRequest: {
+      GroupName: 'GroupName string',
+      PathPrefix: 'PathPrefix string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
     ListAttachedRolePoliciesRequest: {
       RoleName: 'RoleName string',
       PathPrefix: 'PathPrefix string',
@@ -227,6 +278,11 @@ export const IAM_MODEL: WireModel = {
       EntityFilter: 'EntityFilter string',
       PathPrefix: 'PathPrefix string',
       PolicyUsageFilter: 'PolicyUsageFilter string',
+      Marker: 'Marker string',
+      MaxItems: 'MaxItems number'
+    },
+    ListGroupPoliciesRequest: {
+      GroupName: 'GroupName string',
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
@@ -337,6 +393,11 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    PutGroupPolicyRequest: {
+      GroupName: 'GroupName string',
+      PolicyName: 'PolicyName string',
+      PolicyDocument: 'PolicyDocument string'
+    },
     PutRolePolicyRequest: {
       RoleName: 'RoleName string',
       PolicyName: 'PolicyName string',
@@ -350,6 +411,10 @@ export const IAM_MODEL: WireModel = {
     RemoveRoleFromInstanceProfileRequest: {
       InstanceProfileName: 'InstanceProfileName string',
       RoleName: 'RoleName string'
+    },
+    RemoveUserFromGroupRequest: {
+      GroupName: 'GroupName string',
+      UserName: 'UserName string'
     },
     SetDefaultPolicyVersionRequest: {
       PolicyArn: 'PolicyArn string',
@@ -400,6 +465,11 @@ export const IAM_MODEL: WireModel = {
       RoleName: 'RoleName string',
       PolicyDocument: 'PolicyDocument string'
     },
+    UpdateGroupRequest: {
+      GroupName: 'GroupName string',
+      NewPath: 'NewPath string',
+      NewGroupName: 'NewGroupName string'
+    },
     UpdateRoleDescriptionRequest: {
       RoleName: 'RoleName string',
       Description: 'Description string'
@@ -445,6 +515,9 @@ export const IAM_MODEL: WireModel = {
     CreateAccessKeyResponse: {
       AccessKey: 'AccessKey AccessKey'
     },
+    CreateGroupResponse: {
+      Group: 'Group Group'
+    },
     CreateInstanceProfileResponse: {
       InstanceProfile: 'InstanceProfile InstanceProfile'
     },
@@ -463,6 +536,17 @@ export const IAM_MODEL: WireModel = {
     GetAccessKeyLastUsedResponse: {
       UserName: 'UserName string',
       AccessKeyLastUsed: 'AccessKeyLastUsed AccessKeyLastUsed'
+    },
+    GetGroupPolicyResponse: {
+      GroupName: 'GroupName string',
+      PolicyName: 'PolicyName string',
+      PolicyDocument: 'PolicyDocument string'
+    },
+    GetGroupResponse: {
+      Group: 'Group Group',
+      Users: 'Users User[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
     },
     GetInstanceProfileResponse: {
       InstanceProfile: 'InstanceProfile InstanceProfile'
@@ -518,6 +602,11 @@ export const IAM_MODEL: WireModel = {
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },
+    ListAttachedGroupPoliciesResponse: {
+      AttachedPolicies: 'AttachedPolicies AttachedPolicy[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
     ListAttachedRolePoliciesResponse: {
       AttachedPolicies: 'AttachedPolicies AttachedPolicy[member]',
       IsTruncated: 'IsTruncated boolean',
@@ -532,6 +621,11 @@ export const IAM_MODEL: WireModel = {
       PolicyGroups: 'PolicyGroups PolicyGroup[member]',
       PolicyUsers: 'PolicyUsers PolicyUser[member]',
       PolicyRoles: 'PolicyRoles PolicyRole[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    ListGroupPoliciesResponse: {
+      PolicyNames: 'PolicyNames string[member]',
       IsTruncated: 'IsTruncated boolean',
       Marker: 'Marker string'
     },

@@ -40,7 +40,9 @@ const tables = {
     cached: false,
     schema: z.object({
       account,
-      owner: like<IdentityPolicy['owner']>(new RegExp(`^(?:user|role)/${NAME}$`)),
+      owner: like<IdentityPolicy['owner']>(
+        new RegExp(`^(?:(?:user|role)/${NAME}|group/[\\w+=,.@-]{1,128})$`),
+      ),
       kind: z.enum(['inline', 'managed']),
       name: z.string().min(1).max(128),
       document: z.string().max(TEXT_MAX),

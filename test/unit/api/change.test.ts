@@ -157,6 +157,36 @@ const withOneVersion: Row['before'] = async (fixture) => {
   const version = { account: ALICE, policy: 'own', version: 2 }
   await fixture.cloud.store.change((tx) => tx.deleteOwnPolicyVersion(version))
 }
+const TEAM = { GroupName: 'team' }
+const TEAM_ID = `AGPA${'A'.repeat(17)}`
+const withGroup: Row['before'] = async (fixture) => {
+  await withUser?.(fixture)
+  const group = { account: ALICE, name: TEAM.GroupName, id: TEAM_ID, path: '/' }
+  await fixture.cloud.store.change((tx) =>
+    tx.insertUserGroup({ ...group, createdAt: '2026-11-22T00:00:00.000Z' }),
+  )
+}
+const withMember: Row['before'] = async (fixture) => {
+  await withGroup?.(fixture)
+  const owner = `group/${TEAM.GroupName}` as const
+  await fixture.cloud.store.change(async (tx) => {
+    const user = (await tx.user(ALICE, USER))?.id ?? ''
+    await tx.insertGroupMember({ account: ALICE, user, group: TEAM_ID })
+    await tx.putIdentityPolicy({
+      ...{ account: ALICE, owner, kind: 'inline' },
+      name: 'own',
+      document: DOCUMENT,
+    })
+    await tx.putIdentityPolicy({
+      ...{ account: ALICE, owner, kind: 'managed' },
+      name: READING,
+      document: '',
+    })
+  })
+}
+const ofGroup =
+  (more: object = {}) =>
+  () => ({ ...TEAM, ...more })
 const ofPolicy =
   (more: object = {}) =>
   () => ({ ...POLICY, ...more })
@@ -167,6 +197,21 @@ const ofUser =
 const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ...ROLE_ROWS,
   UpdateUser: [{ before: withKey, input: ofUser({ NewUserName: 'ops' }), sees: [] }],
+  CreateGroup: [{ input: () => TEAM, sees: [] }],
+  UpdateGroup: [{ before: withGroup, input: ofGroup({ NewGroupName: 'ops' }), sees: [] }],
+  DeleteGroup: [{ before: withGroup, input: ofGroup(), sees: [] }],
+  AddUserToGroup: [{ before: withGroup, input: ofGroup({ UserName: USER }), sees: [] }],
+  RemoveUserFromGroup: [{ before: withMember, input: ofGroup({ UserName: USER }), sees: [] }],
+  PutGroupPolicy: [
+    {
+      before: withGroup,
+      input: ofGroup({ PolicyName: 'own', PolicyDocument: DOCUMENT }),
+      sees: [],
+    },
+  ],
+  DeleteGroupPolicy: [{ before: withMember, input: ofGroup({ PolicyName: 'own' }), sees: [] }],
+  AttachGroupPolicy: [{ before: withGroup, input: ofGroup({ PolicyArn: READING }), sees: [] }],
+  DetachGroupPolicy: [{ before: withMember, input: ofGroup({ PolicyArn: READING }), sees: [] }],
   CreateUser: [{ input: ofUser(), sees: [] }],
   DeleteUser: [{ before: withUser, input: ofUser(), sees: [] }],
   TagUser: [{ before: withUser, input: ofUser({ Tags: [{ Key: 'k', Value: 'v' }] }), sees: [] }],
