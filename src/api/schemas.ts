@@ -52,6 +52,21 @@ export function idSchema<P extends IdPrefix>(prefix: P, malformed: ErrorCode) {
   })
 }
 
+/** The name of an attribute that an action describes, refused in EC2's words. */
+export function attributeSchema<N extends string>(names: readonly N[]) {
+  return z.string().transform((text, context): N => {
+    const known = names.find((name) => name === text)
+    if (known !== undefined) return known
+    const value = text.slice(0, TEXT_MAX_LENGTH)
+    context.addIssue({
+      code: 'custom',
+      message: `Value (${value}) for parameter attribute is invalid. Unknown attribute. Known are: ${names.join(', ')}`,
+      ...withCode('InvalidParameterValue'),
+    })
+    return z.NEVER
+  })
+}
+
 /** An IPv4 address. */
 export const ipv4Schema = z.string().transform((text, context): Ipv4 => {
   const ip = parseIpv4(text)

@@ -57,7 +57,6 @@ export const ERROR_STATUS = {
   'InvalidKey.Format': 400,
   'InvalidGroup.NotFound': 400,
   'InvalidGroup.Duplicate': 400,
-  'InvalidGroup.Reserved': 400,
   'InvalidPermission.Duplicate': 400,
   'InvalidPermission.Malformed': 400,
   'InvalidPermission.NotFound': 400,

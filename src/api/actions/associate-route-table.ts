@@ -73,6 +73,8 @@ export const replaceRouteTableAssociation = changeAction({
     const table = await requireRouteTable(tx, account, RouteTableId)
     const { vpc, subnet } = old
     refuseOtherVpc('Route table', table, { id: subnet ?? vpc, vpc })
+    // As in EC2, the same once more gives the same.
+    if (old.table === table.id) return old.id
     await tx.deleteRouteTableAssociation(old)
     const made = { id: newId('rtbassoc'), table: table.id, vpc, subnet }
     if ((await tx.insertRouteTableAssociation(made)) === 'exists')

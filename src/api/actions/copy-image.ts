@@ -13,7 +13,7 @@ import type { Image } from '../../model/records.ts'
 import { isReservedKey } from '../../model/reserved-tags.ts'
 import type { Tx } from '../../store/store.ts'
 import { type Changing, changeAction } from '../change.ts'
-import { imageNameSchema, visibleImages } from '../instances/images.ts'
+import { duplicateName, imageNameSchema, visibleImages } from '../instances/images.ts'
 import {
   clientTokenSchema,
   idSchema,
@@ -74,8 +74,7 @@ async function copy(
     host: keptBy(location) ?? settings.host,
     description: asked.Description ?? [...copied].slice(0, DESCRIPTION_MAX_LENGTH).join(''),
   }
-  if ((await tx.insertImage(image)) === 'exists')
-    throw refused('InvalidAMIName.Duplicate', `AMI name ${asked.Name} is already in use`)
+  if ((await tx.insertImage(image)) === 'exists') throw await duplicateName(tx, account, asked.Name)
   const resource = { account, resource: id, resourceType: 'image' }
   const own = asked.CopyImageTags ? await tx.tags({ account, resources: [source.id] }) : []
   const copies = own

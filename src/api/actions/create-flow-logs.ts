@@ -10,12 +10,13 @@ import {
 import { parseIamArn } from '../../model/iam-names.ts'
 import { type AccountId, parseId, type VpcId } from '../../model/ids.ts'
 import type { ReadTx } from '../../store/store.ts'
+import type { ApiSettings } from '../action.ts'
 import { changeAction } from '../change.ts'
 import {
+  destinationError,
   existingFlowLogs,
   parseDestination,
   parseFormat,
-  requirePermitted,
 } from '../networks/flow-logs.ts'
 import {
   clientTokenSchema,
@@ -80,14 +81,14 @@ export const createFlowLogs = changeAction({
     // A repetition of the request finds them by their ids.
     ids: new Map([...new Set(asked.ResourceIds)].map((resource) => [resource, newId('fl')])),
   }),
-  once: ({ asked, ids }, { account }) => ({
+  once: ({ asked, ids }, { account, settings }) => ({
     token: asked.ClientToken ?? null,
     result: JSON.stringify([...ids]),
-    repeat: (tx, result) => madeBefore(tx, account, asked, result),
+    repeat: (tx, result) => madeBefore(tx, account, asked, { result, settings }),
   }),
   async change(tx, { asked, ids }, { account, now, settings }) {
     const destination = parseDestination(asked)
-    requirePermitted(destination, account, settings.flowLogBuckets)
+    const denied = destinationError(destination, account, settings.flowLogBuckets)
     const fields = parseFormat(asked.LogFormat)
     await tx.takeTurn(account)
     const { existing, orphans } = await existingFlowLogs(tx, account)
@@ -106,6 +107,10 @@ export const createFlowLogs = changeAction({
       const vpc = vpcs.get(id)
       if (resource === undefined || vpc === undefined) {
         unsuccessful.push({ ResourceId: id, Error: missing(asked.ResourceType, id) })
+        continue
+      }
+      if (denied !== null) {
+        unsuccessful.push({ ResourceId: id, Error: denied })
         continue
       }
       const log: FlowLog = {
@@ -148,14 +153,17 @@ async function madeBefore(
   tx: ReadTx,
   account: AccountId,
   asked: z.output<typeof schema>,
-  result: string,
+  { result, settings }: { readonly result: string; readonly settings: ApiSettings },
 ) {
+  const denied = destinationError(parseDestination(asked), account, settings.flowLogBuckets)
   const ids = z.array(z.tuple([z.string(), z.string()])).parse(JSON.parse(result))
   const known = new Map((await tx.flowLogs({ account })).map((log) => [log.id as string, log]))
   return {
     made: ids.flatMap(([, id]) => known.get(id) ?? []),
     unsuccessful: ids.flatMap(([resource, id]) =>
-      known.has(id) ? [] : [{ ResourceId: resource, Error: missing(asked.ResourceType, resource) }],
+      known.has(id)
+        ? []
+        : [{ ResourceId: resource, Error: denied ?? missing(asked.ResourceType, resource) }],
     ),
     token: asked.ClientToken,
   }

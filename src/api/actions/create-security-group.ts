@@ -21,7 +21,7 @@ const schema = z.strictObject({
     .refine((name) => name !== '', isAbsent)
     .refine((name) => name.toLowerCase() !== DEFAULT_GROUP, {
       error: `Cannot use reserved security group name: ${DEFAULT_GROUP}`,
-      ...withCode('InvalidGroup.Reserved'),
+      ...withCode('InvalidParameterValue'),
     })
     .refine((name) => !name.toLowerCase().startsWith('sg-'), {
       error: 'Group names may not be in the format sg-*',

@@ -20,14 +20,13 @@ export const describeAddresses = describeAction({
       const addresses = await allocated(tx, account)
       refuseMissing(AllocationIds, new Set(addresses.map(({ id }) => id)), missingAllocations)
       refuseMissing(PublicIps, new Set(addresses.map(({ ip }) => ip)), missingAddresses)
-      const isWanted = isAmong(AllocationIds)
-      const isNamed = isAmong(PublicIps)
+      const isWanted = isAmong<string>([...AllocationIds, ...PublicIps])
       const resources = addresses.map(({ id }) => id)
       const tagsOf = tagsIndex(await tx.tags({ account, resources }))
       const leadTo = addresses.flatMap(({ association }) => association?.nic ?? [])
       const nics = new Map((await tx.nics({ account, ids: leadTo })).map((nic) => [nic.id, nic]))
       return addresses
-        .filter(({ id, ip }) => isWanted(id) && isNamed(ip))
+        .filter(({ id, ip }) => isWanted(id) || isWanted(ip))
         .map((address) => ({
           address,
           nic: address.association === null ? undefined : nics.get(address.association.nic),

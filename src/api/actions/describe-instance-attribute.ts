@@ -5,7 +5,7 @@ import { INSTANCE_OPTIONS } from '../../model/instance-options.ts'
 import type { InstanceDetails } from '../instances/instance-details.ts'
 import { findInstances, missingInstances } from '../instances/instances.ts'
 import { readAction } from '../read.ts'
-import { idSchema } from '../schemas.ts'
+import { attributeSchema, idSchema } from '../schemas.ts'
 import { instanceView } from '../views/instance.ts'
 
 type Attributes = Readonly<
@@ -50,16 +50,13 @@ export const describeInstanceAttribute = readAction({
   name: 'DescribeInstanceAttribute',
   input: z.strictObject({
     InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
-    Attribute: z
-      .string()
-      .transform((name) => Object.keys(ATTRIBUTES).find((known) => known === name))
-      .refine((name) => name !== undefined, 'no such attribute'),
+    Attribute: attributeSchema(Object.keys(ATTRIBUTES)),
   }),
   async answer({ InstanceId: id, Attribute }, { account, read, settings }) {
     const [details] = await read((tx) => findInstances(tx, account, [id]))
     if (details === undefined) throw missingInstances([id])
     const attributes: Attributes = ATTRIBUTES
-    const attribute = attributes[Attribute ?? '']
+    const attribute = attributes[Attribute]
     return { InstanceId: id, ...attribute?.(details, instanceView(details, settings)) }
   },
 })

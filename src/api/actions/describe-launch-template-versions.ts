@@ -71,8 +71,8 @@ function refuseMixture(asked: Asked): void {
   if (isNamed && !isRange) return
   // Without a template, only these are the same in all.
   throw refused(
-    'MissingParameter',
-    'The request must contain LaunchTemplateId or LaunchTemplateName, or else the versions $Latest or $Default of all launch templates',
+    Versions.length === 0 ? 'MissingParameter' : 'InvalidParameterValue',
+    'To describe the launch template data for all your launch templates, for versions specify $Latest, $Default, or both, and omit launch template ID, launch template name, and version numbers. To describe the launch template data for a specific launch template, specify launch template ID or launch template name.',
   )
 }
 

@@ -7,7 +7,7 @@ import type {
 import { z } from 'zod'
 import { findNics } from '../networks/network-interfaces.ts'
 import { readAction } from '../read.ts'
-import { idSchema } from '../schemas.ts'
+import { attributeSchema, idSchema } from '../schemas.ts'
 import { networkInterfaceView } from '../views/network-interface.ts'
 
 const ATTRIBUTES: Readonly<
@@ -28,7 +28,7 @@ export const describeNetworkInterfaceAttribute = readAction({
   name: 'DescribeNetworkInterfaceAttribute',
   input: z.strictObject({
     NetworkInterfaceId: idSchema('eni', 'InvalidNetworkInterfaceId.Malformed'),
-    Attribute: z.enum(Object.keys(ATTRIBUTES) as NetworkInterfaceAttribute[]),
+    Attribute: attributeSchema(Object.keys(ATTRIBUTES) as NetworkInterfaceAttribute[]),
   }),
   async answer({ NetworkInterfaceId: id, Attribute }, { account, read, settings }) {
     const [found] = await read((tx) => findNics(tx, account, [id]))

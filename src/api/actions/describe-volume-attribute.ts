@@ -2,14 +2,14 @@
 import type { DescribeVolumeAttributeResult } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { readAction } from '../read.ts'
-import { idSchema, missingVolumes } from '../schemas.ts'
+import { attributeSchema, idSchema, missingVolumes } from '../schemas.ts'
 
 /** One attribute of a volume. I/O is never disabled, so it need not be enabled again. */
 export const describeVolumeAttribute = readAction({
   name: 'DescribeVolumeAttribute',
   input: z.strictObject({
     VolumeId: idSchema('vol', 'InvalidVolumeID.Malformed'),
-    Attribute: z.enum(['autoEnableIO', 'productCodes']),
+    Attribute: attributeSchema(['autoEnableIO', 'productCodes']),
   }),
   async answer(
     { VolumeId: id, Attribute },

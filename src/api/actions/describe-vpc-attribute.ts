@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { requireVpc, vpcIdSchema } from '../networks/vpcs.ts'
 import { readAction } from '../read.ts'
+import { attributeSchema } from '../schemas.ts'
 
 const NAMES = [
   'enableDnsSupport',
@@ -12,7 +13,7 @@ const NAMES = [
 /** One attribute of a VPC. */
 export const describeVpcAttribute = readAction({
   name: 'DescribeVpcAttribute',
-  input: z.strictObject({ VpcId: vpcIdSchema, Attribute: z.enum(NAMES) }),
+  input: z.strictObject({ VpcId: vpcIdSchema, Attribute: attributeSchema(NAMES) }),
   async answer({ VpcId, Attribute }, { account, read }) {
     const { dnsSupport, dnsHostnames } = await read((tx) => requireVpc(tx, account, VpcId))
     const attributes = {

@@ -37,9 +37,16 @@ export async function insertPendingImage(
 ): Promise<ImageId> {
   const { id, account, name } = image
   if ((await tx.insertImage({ ...image, ...UNKNOWN })) === 'exists')
-    throw refused('InvalidAMIName.Duplicate', `AMI name ${name} is already in use`)
+    throw await duplicateName(tx, account, name)
   await tx.putTags(specifiedTags(specs, { account, resource: id, resourceType: 'image' }))
   return id
+}
+
+/** The refusal of a name that another image of the account has. */
+export async function duplicateName(tx: ReadTx, account: AccountId, name: string): Promise<Error> {
+  const other = (await tx.images({ account })).find((image) => image.name === name)
+  const whose = other === undefined ? '' : ` by AMI ${other.id}`
+  return refused('InvalidAMIName.Duplicate', `AMI name ${name} is already in use${whose}`)
 }
 
 /** Images that are not deregistered. The others are invisible to clients. */
@@ -90,11 +97,16 @@ export async function refuseUnknownImages(
 
 /**
  * The account's own image. Errors: `AuthFailure` for another's that it may launch from;
+ * `InvalidAMIID.Unavailable` for its own that was deregistered in the last hour;
  * `InvalidAMIID.NotFound` for any other.
  */
 export async function requireOwnImage(tx: ReadTx, account: AccountId, id: ImageId): Promise<Image> {
   const [image] = await visibleImages(tx, account, [id])
-  if (image === undefined) throw missingImages([id])
+  if (image === undefined) {
+    const [gone] = await tx.images({ account, ids: [id] })
+    if (gone === undefined) throw missingImages([id])
+    throw refused('InvalidAMIID.Unavailable', `The image ID '${id}' is no longer available`)
+  }
   if (image.account !== account) throw refused('AuthFailure', `Not authorized for image:${id}`)
   return image
 }

@@ -47,7 +47,15 @@ export async function requireTemplate(
   const all = await tx.launchTemplates({ account })
   const found = all.find((one) => (id === undefined ? one.name === name : one.id === id))
   if (found !== undefined) return found
-  throw id === undefined ? missingTemplateNames([name]) : missingTemplates([id])
+  throw id === undefined
+    ? refused(
+        'InvalidLaunchTemplateName.NotFoundException',
+        `The specified launch template, with template name ${name}, does not exist.`,
+      )
+    : refused(
+        'InvalidLaunchTemplateId.NotFound',
+        `The specified launch template, with template ID ${id}, does not exist.`,
+      )
 }
 
 /**

@@ -100,7 +100,7 @@ function nicOrder(given: Given, _at: number, all: readonly Given[]): NicOrder {
   const { DeviceIndex, NetworkInterfaceId: existing } = given
   if (DeviceIndex === undefined && all.length > 1)
     throw refused(
-      'MissingParameter',
+      'InvalidParameterValue',
       'Each network interface requires a device index: NetworkInterfaces.N.DeviceIndex',
     )
   const addresses = askedAddresses(given)
@@ -115,6 +115,11 @@ function nicOrder(given: Given, _at: number, all: readonly Given[]): NicOrder {
     throw refused(
       'InvalidParameterCombination',
       `The network interface '${existing}' exists: its subnet, groups, addresses and description may not be given`,
+    )
+  if (existing !== undefined && given.DeleteOnTermination === true)
+    throw refused(
+      'InvalidParameterCombination',
+      'A network interface may not specify a network interface ID and delete on termination as true',
     )
   return {
     ...addresses,

@@ -41,13 +41,13 @@ export function templateReference({
   if (id !== undefined && name !== undefined)
     throw refused(
       'InvalidParameterCombination',
-      'Specify either LaunchTemplateId or LaunchTemplateName, not both',
+      'Either provide launch template ID or launch template name, not both.',
     )
   if (id !== undefined) return { id }
   if (name !== undefined) return { name }
   throw refused(
     'MissingParameter',
-    'The request must contain the parameter LaunchTemplateId or LaunchTemplateName',
+    'The request must contain the parameter launch template ID or launch template name',
   )
 }
 

@@ -51,17 +51,17 @@ export function parseFormat(format: string | undefined): FlowLog['fields'] {
   )
 }
 
-/** Errors: `UnauthorizedOperation` for a bucket that is not this account's. */
-export function requirePermitted(
+/** Why a flow log may not have this destination, as EC2 lists it; null if it may. */
+export function destinationError(
   destination: FlowLog['destination'],
   account: AccountId,
   permitted: readonly PermittedBucket[] | null,
-): void {
-  if (destination.kind !== 's3' || isPermitted(destination, account, permitted)) return
-  throw refused(
-    'UnauthorizedOperation',
-    `Access Denied for LogDestination: ${destination.bucket}. The operator permits buckets by the setting flowLogs.buckets`,
-  )
+): { readonly Code: string; readonly Message: string } | null {
+  if (destination.kind !== 's3' || isPermitted(destination, account, permitted)) return null
+  return {
+    Code: '400',
+    Message: `Access Denied for LogDestination: ${destination.bucket}. The operator permits buckets by the setting flowLogs.buckets`,
+  }
 }
 
 /** Where `LogDestinationType`, `LogDestination` and `LogGroupName` say that records go. */

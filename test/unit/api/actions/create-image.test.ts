@@ -203,10 +203,10 @@ describe('deregistered', () => {
     expect(await cloud.refusal(describeImages, asked, BOB)).toBe('InvalidAMIID.NotFound')
     for (const [action, input] of [
       [describeImages, { ImageIds: [ImageId, 'ami-0123456789abcdef0'] }],
-      [deregisterImage, { ImageId }],
       [runInstances, { ImageId, ...LAUNCH }],
     ] as const)
       expect(await cloud.refusal(action, input)).toBe('InvalidAMIID.NotFound')
+    expect(await cloud.refusal(deregisterImage, { ImageId })).toBe('InvalidAMIID.Unavailable')
     await cloud.run(registerImage, { Name: 'sample', ImageLocation: 'docker://debian:12' })
     expect(await isRecorded(cloud, ImageId)).toBe(true)
     // What runs of it can be made an image of.

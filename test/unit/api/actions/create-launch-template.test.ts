@@ -173,7 +173,7 @@ describe('launch templates', () => {
     )
     expect(await cloud.refusal(createLaunchTemplateVersion, named)).toBe('MissingParameter')
     expect(await cloud.refusal(describeLaunchTemplateVersions, { Versions: ['1'] })).toBe(
-      'MissingParameter',
+      'InvalidParameterValue',
     )
     expect(await cloud.run(describeLaunchTemplateVersions, { Versions: ['$Latest'] }, BOB)).toEqual(
       {

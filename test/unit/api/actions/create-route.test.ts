@@ -203,6 +203,9 @@ it('a subnet goes by one table, or by the main one of its VPC', async () => {
     RouteTableId: table,
   })
   expect(NewAssociationId).not.toBe(mainAssociation)
+  // The same table once more changes nothing.
+  const again = { AssociationId: NewAssociationId, RouteTableId: table }
+  expect(await cloud.run(replaceRouteTableAssociation, again)).toMatchObject({ NewAssociationId })
   expect(await cloud.refusal(disassociateRouteTable, { AssociationId: mainAssociation })).toBe(
     'InvalidAssociationID.NotFound',
   )

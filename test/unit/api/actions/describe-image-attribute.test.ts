@@ -52,5 +52,5 @@ it('is refused of images that are not there, or no longer, and of attributes tha
   expect(await refusal({ ImageId: 'ami-00000000' })).toBe('InvalidAMIID.NotFound')
   expect(await refusal({ Attribute: 'colour' })).toBe('InvalidParameterValue')
   await cloud.run(deregisterImage, { ImageId: cloud.image })
-  expect(await refusal({})).toBe('InvalidAMIID.NotFound')
+  expect(await refusal({})).toBe('InvalidAMIID.Unavailable')
 })

@@ -36,6 +36,9 @@ describe('images', () => {
     expect(await cloud.refusal(deregisterImage, { ImageId }, BOB)).toBe('InvalidAMIID.NotFound')
     await cloud.run(deregisterImage, { ImageId })
     expect(await cloud.run(describeImages, { ImageIds: [ImageId] })).toEqual({ Images: [] })
+    // EC2 tells an image that is gone from one that never was.
+    expect(await cloud.refusal(deregisterImage, { ImageId })).toBe('InvalidAMIID.Unavailable')
+    expect(await cloud.refusal(deregisterImage, { ImageId }, BOB)).toBe('InvalidAMIID.NotFound')
     expect((await cloud.store.read((tx) => tx.tags({}))).length).toBe(0)
   })
 

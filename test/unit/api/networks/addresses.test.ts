@@ -107,6 +107,19 @@ it('hands out addresses of the pool, each once, and shows them with tags', async
   })
 })
 
+it('shows those that ids name, and those that addresses name', async () => {
+  await using cloud = await openPools()
+  const [first, second, third] = [
+    await allocate(cloud),
+    await allocate(cloud),
+    await allocate(cloud),
+  ]
+  const asked = { PublicIps: [first.PublicIp], AllocationIds: [second.AllocationId] }
+  const shown = (await show(cloud, asked)).map(({ PublicIp }) => PublicIp)
+  expect(shown.toSorted()).toEqual([first.PublicIp, second.PublicIp].toSorted())
+  expect(await show(cloud, { PublicIps: [third.PublicIp] })).toHaveLength(1)
+})
+
 it('takes what a request names: a pool, an address', async () => {
   await using cloud = await openPools([PUBLIC, pool('other', '198.51.100.1', '198.51.100.2')])
   expect((await allocate(cloud, { PublicIpv4Pool: 'other' })).PublicIpv4Pool).toBe('other')

@@ -59,7 +59,7 @@ it('lets everything out of a new group and nothing in', async () => {
 })
 
 it.each([
-  [{ GroupName: 'default' }, 'InvalidGroup.Reserved'],
+  [{ GroupName: 'default' }, 'InvalidParameterValue'],
   [{ GroupName: 'sg-web' }, 'InvalidParameterValue'],
   [{ GroupName: '' }, 'MissingParameter'],
   [{ GroupName: '  ' }, 'MissingParameter'],
