@@ -21,8 +21,8 @@ describeTerraform(
       'they have no volumes, and the provider asks by a filter without values',
     )
     report.excludes(
-      'user data of a launch template, in a second plan of aws_instance',
-      'the provider always wants to change it (hashicorp/terraform-provider-aws, issues 30825 and 39476)',
+      'user data and tags of a launch template, in a second plan of aws_instance',
+      'the provider always wants to change them (hashicorp/terraform-provider-aws, issues 30825 and 39476)',
     )
     report.excludes(
       'aws_default_vpc_dhcp_options',

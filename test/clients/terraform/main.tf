@@ -413,6 +413,10 @@ resource "aws_instance" "router" {
     network_interface_id = aws_network_interface.router.id
     device_index         = 0
   }
+  # The provider does not read it back, so an imported instance would be replaced.
+  lifecycle {
+    ignore_changes = [network_interface]
+  }
 }
 
 resource "aws_launch_template" "this" {
@@ -436,7 +440,7 @@ resource "aws_instance" "templated" {
     version = "1"
   }
   lifecycle {
-    ignore_changes = [user_data]
+    ignore_changes = [user_data, tags, tags_all]
   }
 }
 
@@ -466,6 +470,10 @@ resource "aws_ami_copy" "this" {
 resource "aws_ami_launch_permission" "this" {
   image_id   = aws_ami_from_instance.this.id
   account_id = "111122223333"
+  # It is unknown beside an import, because the provider cannot import the image.
+  lifecycle {
+    ignore_changes = [image_id]
+  }
 }
 
 resource "aws_default_vpc" "this" {}
