@@ -1,11 +1,9 @@
-/** The API of one host: the server of HTTP, and what answers commands on the bus. */
+/** The API of one host: the server of HTTP. */
 import type { ApiParts } from './api/action.ts'
 import { allActions } from './api/actions/all.ts'
-import { serveCommands } from './api/commands/serve.ts'
 import type { Upgrader } from './api/console/server.ts'
 import { createApi } from './api/http/server.ts'
 import type { ApiCertificates } from './api/http/tls-detection.ts'
-import type { CommandQueue } from './bus/command-queue.ts'
 import type { Config } from './config.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
@@ -46,21 +44,4 @@ export async function startApiServer(
   // Before what they came in by: a server does not close before they have ended.
   parts.defer(() => given.consoles.close())
   await server.listen()
-}
-
-/** Answers commands on the bus from now on, until `parts` ends it. */
-export function serveBus(
-  {
-    commands,
-    calls,
-    log,
-    metrics,
-  }: Pick<ApiServerParts, 'calls' | 'log' | 'metrics'> & {
-    /** Null when clients cannot reach the bus. */
-    readonly commands: CommandQueue | null
-  },
-  parts: AsyncDisposableStack,
-): void {
-  if (commands !== null)
-    parts.defer(serveCommands({ commands, parts: calls, actions: allActions, log, metrics }))
 }

@@ -2,7 +2,6 @@
 import type { Agent } from './agent/agent.ts'
 import { servesClients } from './agent/health.ts'
 import { type AgentPart, type DaemonSeams, hasApiProcesses, startAgentPart } from './agent-part.ts'
-import { serveBus, startApiServer } from './api-server.ts'
 
 /** A running daemon. Disposing of it stops the daemon; instances keep running. */
 export interface Daemon extends AsyncDisposable, Pick<AgentPart, 'duplicate'> {
@@ -17,11 +16,17 @@ export interface Daemon extends AsyncDisposable, Pick<AgentPart, 'duplicate'> {
 export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
   await using parts = new AsyncDisposableStack()
   const { identity, health, ...agent } = await startAgentPart(seams, parts)
+  // An agent that answers no clients has nothing of the actions in its memory.
   if (!hasApiProcesses(seams)) {
+    const { startApiServer } = await import('./api-server.ts')
     const isHealthy = () => servesClients(health())
     await startApiServer({ ...seams, ...agent, certificates: identity, isHealthy }, parts)
   }
-  serveBus({ ...seams, ...agent }, parts)
+  const { commands } = agent
+  if (commands !== null) {
+    const { answerCommands } = await import('./api-commands.ts')
+    answerCommands({ ...seams, ...agent, commands }, parts)
+  }
   await agent.listen()
   const started = parts.move()
   return {

@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
+import { build as bundle } from 'esbuild'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
@@ -146,6 +147,27 @@ it(
   },
   TIMEOUT_MS,
 )
+
+it('have nothing of the actions in the memory of an agent that answers no clients', async () => {
+  const { metafile } = await bundle({
+    entryPoints: [join(ROOT, 'src/daemon-process.ts')],
+    ...{ absWorkingDir: ROOT, bundle: true, platform: 'node', write: false, metafile: true },
+    ...{ packages: 'external', format: 'esm' },
+    plugins: [
+      {
+        name: 'what is loaded at once',
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /.*/ }, ({ path, kind }) =>
+            kind === 'dynamic-import' ? { path, external: true } : undefined,
+          ),
+      },
+    ],
+  })
+  const sources = Object.keys(metafile.inputs)
+  expect(sources).toContain('src/api/admin.ts')
+  for (const room of ['actions', 'commands', 'wire'])
+    expect(sources.filter((path) => path.startsWith(`src/api/${room}/`))).toEqual([])
+})
 
 it('are those of the sources, whatever their times are', () => {
   const main = join(checkout, 'src/main.ts')
