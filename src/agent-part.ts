@@ -14,7 +14,8 @@ import { createConsoleLocator } from './api/console/locate.ts'
 import { type ConsoleServer, createConsoleServer } from './api/console/server.ts'
 import { createTracer } from './api/trace.ts'
 import { type ApiDoor, openApiDoor } from './api-door.ts'
-import { apiCell, placeDatabase } from './api-hand-over.ts'
+import { apiCell, isRestored, placeDatabase } from './api-hand-over.ts'
+import { type ApiListener, openApiListener } from './api-listener.ts'
 import type { Bus } from './bus/bus.ts'
 import type { CommandQueue } from './bus/command-queue.ts'
 import type { Config, Environment } from './config.ts'
@@ -54,6 +55,8 @@ import { openRunHistory } from './unique-host.ts'
 const CONSOLE_LIMIT_BYTES = 64 * KIB
 const ANY_ADDRESS = '0.0.0.0'
 const LOOPBACK = '127.0.0.1'
+/** Of two who want a processor, the API gets a third of what the agent gets (sched(7), weights). */
+const API_NICENESS = 5
 
 /** What the parts of a daemon are given by their process. */
 export interface DaemonSeams {
@@ -178,6 +181,29 @@ async function openMachine(
   }
 }
 
+/** Keeps the processes of the API running, unless a service manager does. */
+async function keepApi(
+  { config, host, log, processes }: AgentContext,
+  parts: AsyncDisposableStack,
+): Promise<void> {
+  if (processes === undefined || processes.keep === null) return
+  const { keep, endLeft } = processes
+  const open = () => openApiListener(config, host, log)
+  let listener: ApiListener
+  try {
+    listener = open()
+  } catch {
+    // Those of another setting may be in the way: one address, and all of them.
+    await endLeft('api')
+    listener = open()
+  }
+  const { inherit, close } = listener
+  parts.defer(close)
+  const through = apiCell(config)
+  for (let worker = 1; worker <= config.api.workers; worker += 1)
+    keep({ part: 'api', worker, niceness: API_NICENESS, through, inherit })
+}
+
 /** The conditions of `/healthz`. */
 function healthOf(
   { config, clock, monitors }: AgentContext,
@@ -259,8 +285,10 @@ export async function startAgentPart(
     ...(runs === null ? {} : { run: runs.current }),
   }
   // One of another setting would go on with the database where it was.
-  if (!hasApiProcesses(seams)) await seams.processes?.endLeft('api')
-  if (config.store.kind === 'sqlite') await placeDatabase(config)
+  const isAlone = config.store.kind === 'sqlite'
+  if (!hasApiProcesses(seams) || (isAlone && (await isRestored(config))))
+    await seams.processes?.endLeft('api')
+  if (isAlone) await placeDatabase(config, log)
   const connection = await connect(member, machine, runs, parts)
   const { records, unique } = connection
   let door: ApiDoor | null = null
@@ -286,7 +314,7 @@ export async function startAgentPart(
   const consoles = openConsoles(context, records, bus, drivers)
   if (hasApiProcesses(seams)) {
     door = await openApiDoor({ ...context, ...running, bus, consoles: consoles.server }, parts)
-    seams.processes?.keep?.({ part: 'api', through: apiCell(config) })
+    await keepApi(context, parts)
   }
   const health = () => [
     ...healthOf(context, agent, lease, busHealth),

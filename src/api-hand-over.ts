@@ -8,7 +8,7 @@
  * below the state and runtime directories does not exist for them (`host/processes/api-cell.sh`).
  */
 import { chmod, chown, lstat, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { HandedOver } from './api-handed-over.ts'
 import type { Config } from './config.ts'
@@ -34,34 +34,69 @@ const PASSABLE = 0o711
  * Puts the database where the configuration wants it: in a directory of the API's own if there are
  * processes of the API, because SQLite makes files beside it, or in the state directory. Call it
  * before the database is opened, while no process of the API runs with another setting. A crash
- * leaves it in one of both places. Errors: `unavailable`.
+ * leaves it in one of both places. One that an operator has put at the plain name is used; what it
+ * replaces is kept. Errors: `unavailable`.
  */
-export async function placeDatabase(config: Config): Promise<void> {
+export async function placeDatabase(config: Config, log: Log): Promise<void> {
   const wanted = databaseFile(config)
-  const plain = databaseFile({ ...config, api: { ...config.api, workers: 0 } })
-  const apart = databaseFile({ ...config, api: { ...config.api, workers: 1 } })
+  const [plain, apart] = placesOf(config)
   const other = wanted === plain ? apart : plain
   if (wanted === apart) await mkdir(dirname(apart), { recursive: true, mode: OWN_DIRECTORY })
+  if (await isRestored(config)) await setAside(apart, log)
   if ((await isFile(other)) && !(await isFile(wanted))) {
     emptyLog(other)
     if (await exists(`${other}-wal`))
-      throw unavailable(`${other} cannot be moved to ${wanted} while another program has it open`)
+      throw unavailable(
+        `${other} cannot be moved to ${wanted}: another program has it open, or it is damaged`,
+      )
     await rename(other, wanted)
   }
   // For people and their backups, who know the file by its plain name.
   if (wanted === apart && !(await exists(plain))) {
     await rm(plain, { force: true })
-    await symlink(apart, plain)
+    await symlink(relative(dirname(plain), apart), plain)
   }
 }
 
-/** Closing the last connection writes the log into the file, and removes it. */
+/**
+ * Whether somebody has put a database at its plain name, such as a backup, while that of the API is
+ * still there. No process of the API may run when it is put in place.
+ */
+export async function isRestored(config: Config): Promise<boolean> {
+  const [plain, apart] = placesOf(config)
+  return databaseFile(config) === apart && (await isFile(plain)) && (await isFile(apart))
+}
+
+/** In the state directory, and in a directory of the API's own. */
+function placesOf(config: Config): readonly [string, string] {
+  const { api } = config
+  return [
+    databaseFile({ ...config, api: { ...api, workers: 0 } }),
+    databaseFile({ ...config, api: { ...api, workers: 1 } }),
+  ]
+}
+
+/** Keeps what another database replaces, with what is not in the file yet. */
+async function setAside(file: string, log: Log): Promise<void> {
+  emptyLog(file)
+  const aside = `${file}.replaced`
+  for (const end of ['-wal', '-shm', '']) {
+    await rm(`${aside}${end}`, { force: true })
+    if (await isFile(`${file}${end}`)) await rename(`${file}${end}`, `${aside}${end}`)
+  }
+  log.warn({ kept: aside }, 'the records are replaced by the database that was put there')
+}
+
+/**
+ * Closing the last connection writes the log into the file, and removes it. One that is damaged is
+ * left as it is.
+ */
 function emptyLog(file: string): void {
-  const database = new DatabaseSync(file)
   try {
+    using database = new DatabaseSync(file)
     database.exec('pragma wal_checkpoint(truncate)')
-  } finally {
-    database.close()
+  } catch {
+    // Whoever opens it says what is wrong with it.
   }
 }
 

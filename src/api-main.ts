@@ -1,6 +1,7 @@
 /**
  * A process of the API: `atolld --config FILE --part api`. Started as root, it gives that up once
- * it has read its settings, before it reads a byte from anybody.
+ * it has read its settings, before it reads a byte from anybody. The socket that it listens on is
+ * inherited as descriptor 3, as from systemd (sd_listen_fds(3)); without one it opens its own.
  */
 
 import { startApiPart } from './api-part.ts'
@@ -8,6 +9,7 @@ import { runCommand, untilStopped, watchLog } from './command-line.ts'
 import type { Config } from './config.ts'
 import { startingClock, systemClock } from './lib/clock.ts'
 import { giveUpRoot } from './lib/give-up-root.ts'
+import { isSocket } from './lib/inherited.ts'
 import { createLog } from './lib/log.ts'
 import { createMetrics } from './lib/metrics.ts'
 import { systemRandom, systemRandomBytes } from './lib/random.ts'
@@ -15,14 +17,15 @@ import { unavailable } from './model/errors.ts'
 import { API_USER } from './model/names.ts'
 
 const OWN_FILES_ONLY = 0o077
+const LISTENER = 3
 
 /** The process, from its command line to its exit code. */
 export async function runProcess(): Promise<void> {
-  await runCommand(({ config }) => runApi(config))
+  await runCommand(({ config, worker }) => runApi(config, worker))
 }
 
 /** Runs until a signal ends it. Errors: what keeps it from answering clients. */
-async function runApi(config: Config): Promise<void> {
+async function runApi(config: Config, worker: number): Promise<void> {
   if (config.api.workers === 0)
     throw unavailable('api.workers is 0 in the configuration: the agent answers clients itself')
   process.umask(OWN_FILES_ONLY)
@@ -34,6 +37,8 @@ async function runApi(config: Config): Promise<void> {
   const stopped = Promise.race([untilStopped(), retired.promise])
   await using _api = await startApiPart({
     config,
+    worker,
+    listener: isSocket(LISTENER) ? LISTENER : null,
     log,
     metrics,
     clock: systemClock,
@@ -42,6 +47,6 @@ async function runApi(config: Config): Promise<void> {
     randomBytes: systemRandomBytes,
     onRetire: () => retired.resolve('agent'),
   })
-  log.info({ part: 'api', pid: process.pid }, 'the API answers clients')
-  log.info({ part: 'api', why: await stopped }, 'the API stops')
+  log.info({ part: 'api', worker, pid: process.pid }, 'the API answers clients')
+  log.info({ part: 'api', worker, why: await stopped }, 'the API stops')
 }

@@ -26,6 +26,10 @@ import type { InformedStore } from './store/replica-reads.ts'
 /** What a process of the API is given. */
 export interface ApiSeams {
   readonly config: Config
+  /** Which process of the API it is, from 1 on. */
+  readonly worker: number
+  /** A descriptor that listens for clients. Null: it opens its own, as the settings say. */
+  readonly listener: number | null
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: Clock
@@ -51,14 +55,14 @@ const AGENT_PRUNES = 256
 
 /** Starts it. Returns when it answers clients. Errors: as `startApiServer`. */
 export async function startApiPart(seams: ApiSeams): Promise<AsyncDisposable> {
-  const { config, log, metrics, clock, randomBytes, onRetire } = seams
+  const { config, worker, listener, log, metrics, clock, randomBytes, onRetire } = seams
   await using parts = new AsyncDisposableStack()
   const places = apiPlaces(config.runtimeDir)
   const handed = await openHandedOver(places, seams)
   parts.defer(handed.close)
   const { recordsKey: key, engine } = handed
   const sealer = key === null ? null : createSecretCipher(Buffer.from(key, 'base64'))
-  const records = await openClientRecords(seams, metrics, { sealer, engine })
+  const records = await openClientRecords(seams, metrics, { worker, sealer, engine })
   parts.defer(() => records.close())
   const { promise: ready, resolve: isReady } = Promise.withResolvers<void>()
   const bus = connectSocketBus({
@@ -72,7 +76,7 @@ export async function startApiPart(seams: ApiSeams): Promise<AsyncDisposable> {
   const store = records.informed
   const audit = openAudit(
     { store, clock, log, metrics, random: randomBytes, hosts: () => AGENT_PRUNES },
-    apiAuditSettings(config),
+    apiAuditSettings(config, worker),
     config.host,
   )
   parts.defer(() => audit.close())
@@ -80,7 +84,7 @@ export async function startApiPart(seams: ApiSeams): Promise<AsyncDisposable> {
   const consoles = createConsoleRelay({ file: places.consoles, clock, log })
   const isHealthy = createHealth(store, clock)
   const { certificates } = handed
-  const server = { config, log, metrics, calls, consoles, isHealthy, certificates }
+  const server = { config, listener, log, metrics, calls, consoles, isHealthy, certificates }
   await startApiServer(server, parts)
   isReady()
   const started = parts.move()

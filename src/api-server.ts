@@ -11,6 +11,8 @@ import type { Metrics } from './lib/metrics.ts'
 /** What clients are answered with. */
 export interface ApiServerParts {
   readonly config: Config
+  /** A descriptor that listens for clients; null: the settings say where. */
+  readonly listener: number | null
   readonly log: Log
   readonly metrics: Metrics
   readonly calls: ApiParts
@@ -29,6 +31,7 @@ export async function startApiServer(
   const { bodyLimitKiB, requestsPerSecond, requestBurst } = config.api
   const { api, host, onChange } = given.certificates
   const server = createApi({
+    listener: given.listener,
     parts: calls,
     actions: allActions,
     listen: config.api.listen,

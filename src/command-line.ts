@@ -3,7 +3,7 @@
  * lines, and the signals that end them.
  */
 import { resolve } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
@@ -51,6 +51,11 @@ function readCommandLine() {
         'run one part of the daemon only; a service manager runs the others',
       ).choices(['agent', 'services', 'api']),
     )
+    .addOption(
+      new Option('--worker <number>', 'which process of the part it is, from 1 on')
+        .default(1)
+        .argParser(parseWorker),
+    )
     .option('--check-config', 'report every problem of the configuration and exit')
     .option('--print-config', 'print the whole configuration with defaults and exit')
     .allowExcessArguments(false)
@@ -58,6 +63,7 @@ function readCommandLine() {
   return program.parse().opts<{
     config?: string
     part?: string
+    worker: number
     checkConfig?: boolean
     printConfig?: boolean
   }>()
@@ -69,6 +75,13 @@ interface CommandLine {
   /** The file of the configuration, as an absolute path. */
   readonly file: string
   readonly part: string | undefined
+  /** Which process of the part it is, from 1 on. */
+  readonly worker: number
+}
+
+function parseWorker(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('It is a number from 1 on.')
+  return Number(text)
 }
 
 /**
@@ -80,6 +93,7 @@ export async function runCommand(run: (line: CommandLine) => Promise<void>): Pro
     const {
       config: named = readEnvironment().configFile,
       part,
+      worker,
       checkConfig,
       printConfig: print,
     } = readCommandLine()
@@ -87,7 +101,7 @@ export async function runCommand(run: (line: CommandLine) => Promise<void>): Pro
     const config = loadConfig(file, { required: named !== undefined })
     if (print === true) process.stdout.write(printConfig(config))
     else if (checkConfig === true) process.stdout.write('Configuration OK.\n')
-    else await run({ config, file: resolve(file), part })
+    else await run({ config, file: resolve(file), part, worker })
     process.exit(0)
   } catch (error) {
     process.stderr.write(`atolld: ${explain(error)}\n`)

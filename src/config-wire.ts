@@ -104,10 +104,10 @@ export const apiSection = z
     workers: z
       .int()
       .min(0)
-      .max(1)
+      .max(16)
       .default(0)
       .describe(
-        'Processes of the API besides the agent, which run without rights on this host; 0: the agent answers clients itself',
+        'Processes that answer clients, without rights on this host, and share what comes; 0: the agent answers clients itself',
       ),
     replicaKeysSeconds: z
       .int()
@@ -136,7 +136,7 @@ export const apiSection = z
       .max(100_000)
       .default(100)
       .describe(
-        'Sustained requests per second of one access key at this host; more are answered with `RequestLimitExceeded`',
+        'Sustained requests per second of one access key at one process of the API; more are answered with `RequestLimitExceeded`',
       ),
     requestBurst: z
       .int()

@@ -20,7 +20,8 @@ export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
   if (!hasApiProcesses(seams)) {
     const { startApiServer } = await import('./api-server.ts')
     const isHealthy = () => servesClients(health())
-    await startApiServer({ ...seams, ...agent, certificates: identity, isHealthy }, parts)
+    const given = { certificates: identity, isHealthy, listener: null }
+    await startApiServer({ ...seams, ...agent, ...given }, parts)
   }
   const { commands } = agent
   if (commands !== null) {

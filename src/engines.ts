@@ -145,6 +145,8 @@ export interface ClientRecords extends Pick<Records, 'changed' | 'onEvents' | 'c
 
 /** What the agent gives to processes that must not know the secret of the cloud. */
 export interface ClientAccess {
+  /** Which process of the API it is, from 1 on. */
+  readonly worker: number
   /** Encrypts secrets in the records. Null: as for the agent. */
   readonly sealer: SecretCipher | null
   /** Of a database with a password. Null: there is none. */
@@ -158,7 +160,7 @@ export interface ClientAccess {
 export async function openClientRecords(
   context: Omit<EngineContext, 'identity'>,
   metrics: Metrics,
-  { sealer, engine }: ClientAccess,
+  { worker, sealer, engine }: ClientAccess,
 ): Promise<ClientRecords> {
   const { config, clock, log, random } = context
   const rows = createRowWatch({ log, metrics, monotonic: () => clock.monotonic() })
@@ -168,7 +170,9 @@ export async function openClientRecords(
     events.heard(),
   )
   const isAlone = config.store.kind === 'sqlite'
-  const file = join(dirname(databaseFile(config)), 'replica.db')
+  // One process fills a replica.
+  const name = worker === 1 ? 'replica.db' : `replica-${worker}.db`
+  const file = join(dirname(databaseFile(config)), name)
   const replica = isAlone
     ? null
     : await openReplica({ file, source: noting, clock, log, random, rows })

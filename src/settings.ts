@@ -133,10 +133,18 @@ export function auditSettings({ audit, stateDir }: Config): AuditSettings {
   }
 }
 
-/** The same of the processes of the API, in a directory of their own. */
-export function apiAuditSettings(config: Config): AuditSettings {
+/**
+ * The same of a process of the API, in a directory of its own: two that add to the same files would
+ * set them aside twice. All of them together keep to the limit.
+ */
+export function apiAuditSettings(config: Config, worker = 1): AuditSettings {
   const settings = auditSettings(config)
-  return { ...settings, directory: join(settings.directory, 'api') }
+  const all = join(settings.directory, 'api')
+  return {
+    ...settings,
+    directory: worker === 1 ? all : join(all, `${worker}`),
+    totalBytes: Math.floor(settings.totalBytes / Math.max(1, config.api.workers)),
+  }
 }
 
 /** What instances may reach, what may reach them, and how fast. */

@@ -3,14 +3,16 @@
  * machines without a service manager.
  *
  * - A part is `atolld --config FILE --part NAME` with this process's own program, in a process
- *   group of its own. It outlives this process if that is killed, and the next one finds it.
+ *   group of its own. There may be several of one, each with its number (`--worker N`). It
+ *   outlives this process if that is killed, and the next one finds it.
  * - It is recognised by its file in the runtime directory, which has its process id and its start
  *   time: no other process has both.
  * - One that ends is started again at once. One that keeps ending is started at a limited rate.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { setPriority } from 'node:os'
 import { statFields } from '../host/processes/stat.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -33,11 +35,18 @@ const END_LOOK_MS = 20
 /** How a part is started. */
 export interface ChildSpec {
   readonly part: ChildPart
+  /** Which of several of this part it is, from 1 on; absent: the first. */
+  readonly worker?: number
   /**
    * Opens what it inherits as descriptors 3 and following, before each start. They are closed here
    * afterwards.
    */
   readonly inherit?: () => { readonly files: readonly number[]; close(): void }
+  /**
+   * How much it stands back for others who want the processor (nice(2)); 0 if absent. One that may
+   * not go before others is like them.
+   */
+  readonly niceness?: number
   /** Programs that start it in turn, with their arguments, such as setpriv(1). */
   readonly through?: readonly string[]
 }
@@ -46,6 +55,8 @@ export interface ChildSpec {
 export interface Child {
   /** Its process id; null: it does not run. */
   pid(): number | null
+  /** Whether it was started here, and not by an earlier daemon. */
+  isNew(): boolean
   /** Looks at once whether it has ended. For who notices first. */
   look(): void
   /** Starts another one at once. The one before ends by itself. */
@@ -90,16 +101,25 @@ export async function endChildren(
   clock: Clock,
   parts: readonly ChildPart[] = CHILD_PARTS,
 ): Promise<readonly ChildPart[]> {
-  const ended: ChildPart[] = []
-  for (const part of parts) {
-    const known = readKnown(runtimeDir, part)
-    if (known !== null && isAlive(known)) {
-      await endProcess(known, clock)
-      ended.push(part)
+  const ended = new Set<ChildPart>()
+  for (const part of parts)
+    for (const worker of workersOf(runtimeDir, part)) {
+      const known = readKnown(runtimeDir, { part, worker })
+      if (known !== null && isAlive(known)) {
+        await endProcess(known, clock)
+        ended.add(part)
+      }
+      await rm(fileOf(runtimeDir, { part, worker }), { force: true })
     }
-    await rm(fileOf(runtimeDir, part), { force: true })
-  }
-  return ended
+  return [...ended]
+}
+
+/** The processes of a part that a daemon of this runtime directory has left and that still run. */
+export function runningChildren(runtimeDir: string, part: ChildPart): readonly number[] {
+  return workersOf(runtimeDir, part).flatMap((worker) => {
+    const known = readKnown(runtimeDir, { part, worker })
+    return known !== null && isAlive(known) ? [known.pid] : []
+  })
 }
 
 class KeptChild implements Child {
@@ -108,6 +128,7 @@ class KeptChild implements Child {
   readonly #starts
   #known: Known | null = null
   #isEnding = false
+  #isNew = false
   #stopLooking = () => {}
 
   constructor(parts: ChildrenParts, spec: ChildSpec) {
@@ -119,7 +140,7 @@ class KeptChild implements Child {
   begin(): void {
     const { runtimeDir, log } = this.#parts
     const { part } = this.#spec
-    const known = readKnown(runtimeDir, part)
+    const known = readKnown(runtimeDir, this.#spec)
     if (known !== null && isAlive(known)) {
       this.#known = known
       log.info({ part, pid: known.pid }, 'a part of the daemon that runs already is used')
@@ -131,6 +152,10 @@ class KeptChild implements Child {
 
   pid(): number | null {
     return this.#known?.pid ?? null
+  }
+
+  isNew(): boolean {
+    return this.#isNew
   }
 
   look(): void {
@@ -150,7 +175,7 @@ class KeptChild implements Child {
     const { runtimeDir } = this.#parts
     if (this.#known !== null) await endProcess(this.#known, clock)
     this.#known = null
-    await rm(fileOf(runtimeDir, this.#spec.part), { force: true })
+    await rm(fileOf(runtimeDir, this.#spec), { force: true })
   }
 
   #start(): void {
@@ -164,6 +189,7 @@ class KeptChild implements Child {
     const child = this.#spawn()
     child.on('error', (error) => log.error({ part, error }, 'a part of the daemon cannot start'))
     const { pid } = child
+    if (pid !== undefined) this.#standBack(pid)
     const startTime = pid === undefined ? null : startTimeOf(pid)
     if (pid === undefined || startTime === null) {
       this.#stopLooking = clock.after(LOOK_MS, () => this.#start())
@@ -171,6 +197,7 @@ class KeptChild implements Child {
     }
     const known = { pid, startTime }
     this.#known = known
+    this.#isNew = true
     child.unref()
     child.once('exit', (code, by) => {
       if (this.#known !== known) return
@@ -183,8 +210,9 @@ class KeptChild implements Child {
 
   #spawn(): ChildProcess {
     const { command = ownCommand(), configFile } = this.#parts
-    const { part, through = [], inherit } = this.#spec
-    const words = [...through, ...command, '--config', configFile, '--part', part]
+    const { part, worker = 1, through = [], inherit } = this.#spec
+    const number = worker === 1 ? [] : ['--worker', `${worker}`]
+    const words = [...through, ...command, '--config', configFile, '--part', part, ...number]
     const [program = '', ...args] = words
     const opened = inherit?.()
     try {
@@ -199,12 +227,23 @@ class KeptChild implements Child {
     }
   }
 
+  /** At once: threads that it has later inherit it. */
+  #standBack(pid: number): void {
+    const { part, niceness = 0 } = this.#spec
+    if (niceness === 0) return
+    try {
+      setPriority(pid, niceness)
+    } catch (error) {
+      this.#parts.log.debug({ part, error }, 'a part of the daemon keeps its priority')
+    }
+  }
+
   /** At once: a daemon that dies before it is written leaves a process that nobody finds. */
   #write({ pid, startTime }: Known): void {
     const { runtimeDir, log } = this.#parts
     const { part } = this.#spec
     try {
-      writeFileSync(fileOf(runtimeDir, part), `${pid} ${startTime}\n`)
+      writeFileSync(fileOf(runtimeDir, this.#spec), `${pid} ${startTime}\n`)
     } catch (error) {
       log.error({ part, error }, 'the next daemon will not find this part of it')
     }
@@ -239,13 +278,32 @@ function ownCommand(): readonly string[] {
   return [program, ...process.execArgv, main]
 }
 
-function fileOf(runtimeDir: string, part: ChildPart): string {
-  return below(runtimeDir, `${part}.pid`)
+type Which = Pick<ChildSpec, 'part' | 'worker'>
+
+function fileOf(runtimeDir: string, { part, worker = 1 }: Which): string {
+  return below(runtimeDir, worker === 1 ? `${part}.pid` : `${part}-${worker}.pid`)
 }
 
-function readKnown(runtimeDir: string, part: ChildPart): Known | null {
+/** The numbers of the processes of a part that have a file. */
+function workersOf(runtimeDir: string, part: ChildPart): readonly number[] {
+  const numbers = namesIn(runtimeDir).flatMap((name) => {
+    const [, prefix, number = '1'] = /^([a-z]+)(?:-(\d{1,4}))?\.pid$/.exec(name) ?? []
+    return prefix === part && Number(number) > 0 ? [Number(number)] : []
+  })
+  return [...new Set(numbers)].toSorted((a, b) => a - b)
+}
+
+function namesIn(directory: string): readonly string[] {
   try {
-    const text = readFileSync(fileOf(runtimeDir, part), 'utf8')
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
+
+function readKnown(runtimeDir: string, which: Which): Known | null {
+  try {
+    const text = readFileSync(fileOf(runtimeDir, which), 'utf8')
     const [, pid = '', startTime = ''] = /^(\d{1,10}) (\d{1,20})\n$/.exec(text) ?? []
     return Number(pid) > 1 ? { pid: Number(pid), startTime } : null
   } catch {

@@ -6,12 +6,12 @@
  * root, it gives that up before it reads a byte from anybody. SIGTERM and SIGHUP end it in order.
  */
 
-import { fstatSync } from 'node:fs'
 import { loadLibc } from '../host/libc.ts'
 import { loadPassing } from '../host/sockets/passing.ts'
 import { startingClock, systemClock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
 import { giveUpRoot } from '../lib/give-up-root.ts'
+import { isSocket } from '../lib/inherited.ts'
 import { createLog, type ProcessLog } from '../lib/log.ts'
 import { createMetrics } from '../lib/metrics.ts'
 import { explain } from '../model/errors.ts'
@@ -69,12 +69,4 @@ async function runServices(): Promise<void> {
   log.info({ part: 'services', why }, 'DHCP, DNS and metadata are handed to the next process')
   await startingClock.sleep(HANDOVER_MS)
   await inTime(startingClock, RETIRE_MS, server.close())
-}
-
-function isSocket(fd: number): boolean {
-  try {
-    return fstatSync(fd).isSocket()
-  } catch {
-    return false
-  }
 }

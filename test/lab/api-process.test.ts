@@ -28,9 +28,10 @@ beforeAll(async () => {
 }, 2 * DEADLINE_MS)
 afterAll(() => cloud?.destroy())
 
-/** The process id of the API. */
-async function apiPid(): Promise<number> {
-  return Number((await readFile(join(cloud.dir, 'run/api.pid'), 'utf8')).split(' ')[0])
+/** The process id of the API, or of one of its processes. */
+async function apiPid(worker = 1): Promise<number> {
+  const name = worker === 1 ? 'api.pid' : `api-${worker}.pid`
+  return Number((await readFile(join(cloud.dir, 'run', name), 'utf8')).split(' ')[0])
 }
 
 async function launch(name: string): Promise<string> {
@@ -143,4 +144,78 @@ test('ends with a daemon that is asked to stop, and the records go where a setti
     expect((await lstat(join(cloud.dir, 'state/atoll.db'))).isFile()).toBe(!isApart)
     await cloud.stop('SIGTERM')
   }
+})
+
+const WORKERS = [1, 2, 3]
+/** Over a connection of its own. */
+async function isHealthyNow(): Promise<'yes' | 'no' | 'refused'> {
+  try {
+    const answer = await fetch('http://127.0.0.1:8773/healthz', {
+      headers: { connection: 'close' },
+    })
+    return answer.ok ? 'yes' : 'no'
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined
+    return cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED'
+      ? 'refused'
+      : 'no'
+  }
+}
+
+test('of several, each is started again alone, and no client is ever refused', async () => {
+  const settings = await readFile(cloud.configFile, 'utf8')
+  await writeFile(cloud.configFile, settings.replace('workers: 1', 'workers: 3'))
+  await cloud.start()
+  const pages = ['ec2', 'describe-instance-types', '--page-size', '5']
+  const { exitCode, stdout } = await cloud.aws(...pages)
+  expect([exitCode, JSON.parse(stdout).InstanceTypes.length > 5]).toEqual([0, true])
+  let metrics = ''
+  await eventually('the calls of all are added up', async () => {
+    metrics = await (await fetch('http://127.0.0.1:9773/metrics')).text()
+    return metrics.includes('atoll_api_request_seconds_count{action="DescribeInstanceTypes"}')
+  })
+  const seen: string[] = []
+  let asks = true
+  const asking = (async () => {
+    while (asks) seen.push(await isHealthyNow())
+  })()
+  for (const worker of WORKERS) {
+    const others = WORKERS.filter((one) => one !== worker)
+    const before = await Promise.all(others.map((one) => apiPid(one)))
+    const pid = await apiPid(worker)
+    process.kill(pid, 'SIGKILL')
+    await eventually('another one runs', async () => (await apiPid(worker)) !== pid)
+    await eventually('all are connected', isHealthyDaemon)
+    expect(await Promise.all(others.map((one) => apiPid(one)))).toEqual(before)
+  }
+  // The last one is stopped: the others answer.
+  const stopped = await apiPid(3)
+  process.kill(stopped, 'SIGSTOP')
+  for (let round = 0; round < 5; round += 1) await cloud.aws('ec2', 'describe-vpcs')
+  process.kill(stopped, 'SIGCONT')
+  asks = false
+  await asking
+  expect(seen.filter((one) => one === 'refused')).toEqual([])
+  expect(seen.filter((one) => one === 'yes').length).toBeGreaterThan(seen.length / 2)
+  await cloud.stop('SIGKILL')
+  // An agent that finds them, and wants one.
+  await writeFile(cloud.configFile, settings)
+  await cloud.start()
+  expect((await fetch('http://127.0.0.1:8773/healthz')).status).toBe(200)
+})
+
+test('listens where it may not listen itself, and where one of other settings listened', async () => {
+  const settings = await readFile(cloud.configFile, 'utf8')
+  await cloud.stop('SIGKILL')
+  await writeFile(
+    cloud.configFile,
+    settings.replace('workers: 1', "workers: 1, listen: '127.0.0.1'"),
+  )
+  await cloud.start()
+  expect(await isHealthyNow()).toBe('yes')
+  await cloud.stop('SIGTERM')
+  await writeFile(cloud.configFile, settings.replace('workers: 1', 'workers: 1, port: 443'))
+  await cloud.start()
+  expect((await fetch('http://127.0.0.1:443/healthz')).status).toBe(200)
+  await cloud.stop('SIGTERM')
 })

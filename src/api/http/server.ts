@@ -5,6 +5,7 @@
  * and time of everything that a client sends. Every response is an XML document (or JSON, for
  * clients that speak it), because the AWS CLI crashes on anything else.
  */
+import { once } from 'node:events'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
@@ -24,6 +25,7 @@ import {
   useTlsAnswer,
   XML_TYPE,
 } from './broken-http.ts'
+import { cannotListen } from './cannot-listen.ts'
 import { type ConnectionLimits, type Connections, limitConnections } from './connection-limits.ts'
 import { type ApiAnswer, type Complaint, createDispatcher, type Dispatcher } from './dispatch.ts'
 import { limitLinger } from './last-answer.ts'
@@ -87,6 +89,8 @@ export interface ApiOptions {
   readonly listen: string
   /** 0 chooses a free port. */
   readonly port: number
+  /** A descriptor that listens there already. Absent or null: there is none. */
+  readonly listener?: number | null
   readonly log: Log
   readonly metrics: Metrics
   readonly limits?: Partial<ApiLimits>
@@ -128,21 +132,26 @@ export function createApi(options: ApiOptions): Api {
   checkRequests(server, dispatcher, connections, limits)
   return {
     async listen() {
-      try {
-        await server.listen({ host: options.listen, port: options.port })
-      } catch (error) {
-        const where = `${options.listen} port ${options.port}`
-        throw unavailable(
-          `the API cannot listen on ${where}: free the port, or change the setting api.port`,
-          error,
-        )
-      }
+      const { listen: host, port: wanted, listener = null } = options
+      if (listener !== null) await listenAt(server, listener)
+      else
+        await server.listen({ host, port: wanted }).catch((error: unknown) => {
+          throw cannotListen(host, wanted, error)
+        })
       const address = server.server.address()
       const port = typeof address === 'object' && address !== null ? address.port : options.port
       return { port }
     },
     close: () => closeServer(server, limits.closeTimeoutMs),
   }
+}
+
+/** Listens on a descriptor, which Fastify has no option for. */
+async function listenAt(server: FastifyInstance, fd: number): Promise<void> {
+  await server.ready()
+  const listening = once(server.server, 'listening')
+  server.server.listen({ fd })
+  await listening
 }
 
 const SLOW_CLIENT_CHECK_MS = 5000

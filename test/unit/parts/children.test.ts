@@ -1,11 +1,17 @@
 /** Parts that are processes of their own: started, found again, started anew, ended. */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { type Child, endChildren, keepChild } from '../../../src/parts/children.ts'
+import {
+  type Child,
+  type ChildSpec,
+  endChildren,
+  keepChild,
+  runningChildren,
+} from '../../../src/parts/children.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 
@@ -23,12 +29,12 @@ afterEach(async () => {
   rmSync(runtimeDir, { recursive: true })
 })
 
-async function begin(script = 'exec sleep 600'): Promise<Child> {
+async function begin(script = 'exec sleep 600', spec: Partial<ChildSpec> = {}): Promise<Child> {
   const parts = {
     ...{ runtimeDir, configFile: '/tmp/atoll.yaml', clock: systemClock, log: silentLog },
     command: ['/bin/sh', '-c', script, 'sh'],
   }
-  const child = keepChild(parts, { part: 'services' })
+  const child = keepChild(parts, { part: 'services', ...spec })
   begun.push(child)
   return child
 }
@@ -53,6 +59,32 @@ function exists(pid: number): boolean {
 }
 
 describe('a part that is a process of its own', () => {
+  it('may be several processes, each with its number, which all end', async () => {
+    const said = join(runtimeDir, 'said')
+    const script = `echo "$@" >> ${said}; exec sleep 600`
+    const pids = []
+    for (const worker of [1, 2, 3]) {
+      const child = await begin(script, { part: 'api', worker })
+      await eventually('it runs', () => child.pid() !== null)
+      pids.push(child.pid())
+    }
+    await eventually('all have said it', () =>
+      /--part api\n.*--worker 2\n.*--worker 3\n/s.test(
+        readFileSync(said, 'utf8').split('\n').toSorted().join('\n') + '\n',
+      ),
+    )
+    expect(runningChildren(runtimeDir, 'api')).toEqual(pids)
+    expect(runningChildren(runtimeDir, 'services')).toEqual([])
+    expect(await endChildren(runtimeDir, systemClock)).toEqual(['api'])
+    expect(runningChildren(runtimeDir, 'api')).toEqual([])
+  })
+
+  it('stands back for others, or goes before them', async () => {
+    const niceness = getPriority()
+    const child = await begin('exec sleep 600', { niceness: niceness + 3 })
+    expect(getPriority(child.pid() ?? 0)).toBe(niceness + 3)
+  })
+
   it('is started, with a process group of its own', async () => {
     const pid = (await begin()).pid() ?? 0
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
