@@ -86,7 +86,8 @@ export function serveElsewhere(
     const files = [descriptors.listenUnix(controlPath), descriptors.bindUnixDatagrams(inboxPath)]
     return { files, close: () => files.forEach(descriptors.close) }
   }
-  const child = keep?.({ part: 'services', inherit, through: WITH_FEW_RIGHTS }) ?? null
+  const child =
+    keep?.({ part: 'services', niceness: NICENESS, inherit, through: WITH_FEW_RIGHTS }) ?? null
   const link = new ServicesLink({
     ...{ controlPath, inboxPath, clock, log, build: buildName() },
     settings: {
@@ -117,6 +118,9 @@ export function serveElsewhere(
     },
   }
 }
+
+/** Before the other parts: what it does takes microseconds, and instances wait for it. */
+const NICENESS = -5
 
 /**
  * setpriv(1): no new privileges, and of the capabilities those with which it reads its own code and

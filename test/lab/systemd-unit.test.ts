@@ -37,6 +37,7 @@ const CALLS = {
   pidfd_getfd: 'host/network/lost-namespaces.ts',
   ioctl: 'host/sockets/descriptors.ts',
   flock: 'host/files/directory-lock.ts',
+  setpriority: 'parts/children.ts',
   setdomainname: 'host/processes/tables.ts',
   seccomp: 'host/processes/jail.ts',
   setresuid: 'host/processes/cell.ts',
