@@ -78,7 +78,14 @@ async function runDaemon(
       },
     },
   }
-  const daemon = parts.use(await startDaemon(seams))
+  const daemon = parts.use(
+    await startDaemon(seams).catch(async (error: unknown) => {
+      // Those that were there before serve instances, with or without an agent.
+      const begun = children.filter((child) => child.isNew())
+      await Promise.all(begun.map((child) => child.end(startingClock)))
+      throw error
+    }),
+  )
   parts.defer(tellServiceManager(daemon.agent, clock, environment))
   const { version } = packageJson
   log.info({ host: config.host.name, version, endpoint: apiEndpoint(config) }, 'atolld is up')
