@@ -10,6 +10,7 @@ import { type ErrorCode, refused } from '../model/errors.ts'
 import { type IdPrefix, parseId } from '../model/ids.ts'
 import { isLeverTag, problemOfLever, SCHEDULE_TAG, TTL_TAG } from '../model/lever.ts'
 import type { Tag } from '../model/records.ts'
+import { isRecoverTag, problemOfRecover, RECOVER_TAG } from '../model/recovery.ts'
 import { isReservedKey, RESERVED_TAG_PREFIX } from '../model/reserved-tags.ts'
 
 /** Maximum number of ids in one request (EC2: 1000 for instances). */
@@ -120,7 +121,7 @@ export const tagKeySchema = printable(TAG_KEY_MAX_LENGTH)
     ...withCode('InvalidParameterValue'),
   })
   .refine((key) => !isReservedKey(key), {
-    error: `Tag keys starting with '${RESERVED_TAG_PREFIX}' are reserved for internal use, except ${TTL_TAG} and ${SCHEDULE_TAG}`,
+    error: `Tag keys starting with '${RESERVED_TAG_PREFIX}' are reserved for internal use, except ${TTL_TAG}, ${SCHEDULE_TAG} and ${RECOVER_TAG}`,
     ...withCode('InvalidParameterValue'),
   })
 
@@ -132,7 +133,7 @@ export const tagListSchema = z
   .array(z.strictObject({ Key: tagKeySchema, Value: tagValueSchema.default('') }))
   .superRefine((tags, context) => {
     for (const { Key, Value } of tags) {
-      const message = isLeverTag(Key) ? problemOfLever(Key, Value) : null
+      const message = problemOfTag(Key, Value)
       if (message !== null)
         context.addIssue({ code: 'custom', message, ...withCode('InvalidParameterValue') })
     }
@@ -163,9 +164,9 @@ export function tagSpecificationsSchema(types: readonly string[]) {
     )
     .superRefine((specs, context) => {
       for (const { ResourceType, Tags } of specs) {
-        const lever = ResourceType === 'instance' ? undefined : Tags.find(isLever)
-        if (lever === undefined) continue
-        const message = onlyOfInstances(lever.Key, ResourceType)
+        const effective = ResourceType === 'instance' ? undefined : Tags.find(hasEffect)
+        if (effective === undefined) continue
+        const message = onlyOfInstances(effective.Key, ResourceType)
         context.addIssue({ code: 'custom', message, ...withCode('InvalidParameterValue') })
       }
     })
@@ -176,11 +177,17 @@ export function tagSpecificationsSchema(types: readonly string[]) {
     .default([])
 }
 
-function isLever({ Key }: { readonly Key: string }): boolean {
-  return isLeverTag(Key)
+function hasEffect({ Key }: { readonly Key: string }): boolean {
+  return isLeverTag(Key) || isRecoverTag(Key)
 }
 
-/** Why a tag of a lever is refused for a resource of this type. */
+/** What is wrong with the value of a tag that has an effect; null: nothing. */
+function problemOfTag(key: string, value: string): string | null {
+  if (isRecoverTag(key)) return problemOfRecover(value)
+  return isLeverTag(key) ? problemOfLever(key, value) : null
+}
+
+/** Why a tag that has an effect is refused for a resource of this type. */
 export function onlyOfInstances(key: string, type: string): string {
   return `The tag '${key}' has an effect on instances only; leave it out of the tags of the type '${type}'`
 }

@@ -28,6 +28,7 @@ import type {
 } from './ids.ts'
 import type { InstanceOptions } from './instance-options.ts'
 import type { MetadataOptions } from './metadata-options.ts'
+import type { Recovery } from './recovery.ts'
 
 /**
  * - `pending`: a host inspects its location, or pulls it.
@@ -203,6 +204,8 @@ export interface Instance {
   readonly metadata: MetadataOptions | null
   /** Absent: none was given. */
   readonly options?: InstanceOptions
+  /** Absent: `keep`. */
+  readonly recovery?: Recovery
 }
 
 /** A network interface (ENI). It keeps its addresses and groups when it is attached elsewhere. */
@@ -370,6 +373,11 @@ export interface Host {
   readonly drainingSinceMs?: number | null | undefined
   /** Why it takes no new instances, for people. Null if it does. */
   readonly shortOf: string | null
+  /**
+   * How surely it stops instances that others may start again (`plan/failover/levels.ts`). Null or
+   * absent: it may not run any.
+   */
+  readonly fenceLevel?: string | null | undefined
   /** When it last renewed its lease, by its own clock. For people, never for decisions. */
   readonly lastSeenAt: string
 }
@@ -379,15 +387,3 @@ export type PeerHost = Pick<
   Host,
   'name' | 'identity' | 'life' | 'state' | 'generation' | 'fabricAddress'
 >
-
-/** A request that must be executed only once: (account, action, token) is unique in the cluster. */
-export interface ClientToken {
-  readonly account: AccountId
-  readonly action: string
-  readonly token: string
-  /** Hash of the request's parameters. The same token with other parameters is refused. */
-  readonly parametersHash: string
-  /** The result of the first request. */
-  readonly result: string
-  readonly createdAt: string
-}

@@ -62,6 +62,7 @@ import { imageTombstones } from './migrations/0047-image-tombstones.ts'
 import { subnetDns } from './migrations/0048-subnet-dns.ts'
 import { vpcCidrs } from './migrations/0049-vpc-cidrs.ts'
 import { userGroups } from './migrations/0050-user-groups.ts'
+import { recovery } from './migrations/0051-recovery.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -111,6 +112,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0048-subnet-dns': subnetDns,
   '0049-vpc-cidrs': vpcCidrs,
   '0050-user-groups': userGroups,
+  '0051-recovery': recovery,
 }
 const GENERATION = '0'
 

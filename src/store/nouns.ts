@@ -29,6 +29,7 @@ import type { Noun, RowsOf } from './records/noun.ts'
 import { ownPolicies } from './records/own-policy.ts'
 import { pendingEvents } from './records/pending-event.ts'
 import { placementGroups } from './records/placement-group.ts'
+import { recoveries } from './records/recovery.ts'
 import { roles } from './records/role.ts'
 import { routeTables } from './records/route-table.ts'
 import { tags } from './records/tag.ts'
@@ -60,6 +61,7 @@ export const NOUNS = [
   groups,
   groupRules,
   instances,
+  recoveries,
   nics,
   addresses,
   flowLogs,

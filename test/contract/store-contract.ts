@@ -20,6 +20,7 @@ import { describeNics } from './store/nics.ts'
 import { describePlacementGroups } from './store/placement-groups.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeQuotas } from './store/quotas.ts'
+import { describeRecovery } from './store/recovery.ts'
 import { describeRoles } from './store/roles.ts'
 import { describeRouting } from './store/routing.ts'
 import { describeScopes } from './store/scopes.ts'
@@ -58,6 +59,7 @@ export function describeStoreContract(
     describeLeases(begin)
     describeOwnership(begin)
     describeReplicas(begin)
+    describeRecovery(begin)
     describeLabels(begin)
     describeTransactions(begin)
     describeRaces(begin)

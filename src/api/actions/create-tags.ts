@@ -9,6 +9,7 @@ import { isReservedKey } from '../../model/reserved-tags.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
 import { putLevers } from '../instances/levers.ts'
+import { wishByTags } from '../instances/recovery.ts'
 import { required, TAGS_PER_RESOURCE_MAX, tagListSchema } from '../schemas.ts'
 import { findTagged, resourcesSchema } from '../tag-changes.ts'
 
@@ -33,6 +34,7 @@ export const createTags = changeAction({
       await writeOne(budget)
       await tx.putTags([tag])
       await putLevers(tx, [tag], now)
+      await wishByTags(tx, [tag])
     }
   },
 })

@@ -8,6 +8,7 @@ import { isReservedKey } from '../../model/reserved-tags.ts'
 import type { Tx } from '../../store/store.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
+import { unwishWithoutTag } from '../instances/recovery.ts'
 import { IDS_MAX, tagKeySchema, tagValueSchema } from '../schemas.ts'
 import { findTagged, resourcesSchema } from '../tag-changes.ts'
 
@@ -33,6 +34,7 @@ export const deleteTags = changeAction({
         const tag = { account, resource, key }
         await tx.deleteTag(value === undefined ? tag : { ...tag, value })
       }
+      await unwishWithoutTag(tx, resource)
     }
   },
 })

@@ -1,7 +1,7 @@
 /**
  * ModifyInstanceMaintenanceOptions, ModifyPrivateDnsNameOptions and
- * ModifyInstanceCapacityReservationAttributes. What they set has no effect, as in RunInstances; it
- * is only stored and shown.
+ * ModifyInstanceCapacityReservationAttributes. What they set has no effect, as in RunInstances,
+ * except `AutoRecovery` (`instances/recovery.ts`); it is only stored and shown.
  */
 import { z } from 'zod'
 import type { AccountId, InstanceId } from '../../model/ids.ts'
@@ -9,6 +9,7 @@ import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-opt
 import type { Tx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
 import { requireInstance } from '../instances/instances.ts'
+import { setAutoRecovery } from '../instances/recovery.ts'
 import { optionsShape } from '../launch/options.ts'
 import { idSchema } from '../schemas.ts'
 
@@ -19,8 +20,11 @@ const names = optionsShape.PrivateDnsNameOptions.unwrap().shape
 export const modifyInstanceMaintenanceOptions = changeAction({
   name: 'ModifyInstanceMaintenanceOptions',
   input: z.strictObject({ ...instance, ...optionsShape.MaintenanceOptions.unwrap().shape }),
-  change: (tx, { InstanceId: id, AutoRecovery: autoRecovery, RebootMigration }, { account }) =>
-    setOptions(tx, account, id, { autoRecovery, rebootMigration: RebootMigration }),
+  async change(tx, { InstanceId: id, AutoRecovery, RebootMigration }, { account }) {
+    const instance = await requireInstance(tx, account, id)
+    if (AutoRecovery !== undefined) await setAutoRecovery(tx, instance, AutoRecovery)
+    return await setOptions(tx, account, id, { rebootMigration: RebootMigration })
+  },
   view: ({ id, options: { autoRecovery, rebootMigration } }) => ({
     ...{ InstanceId: id, AutoRecovery: autoRecovery },
     ...(rebootMigration === null ? {} : { RebootMigration: rebootMigration }),

@@ -13,6 +13,7 @@ import { chooseHost, type Demand } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { driverOfImage } from '../instances/drivers.ts'
 import { visibleImages } from '../instances/images.ts'
+import { fencedHosts, isFenced, refuseLostDisk, unsaidDisk } from '../instances/recovery.ts'
 import { missingImages, notFound } from '../schemas.ts'
 import type { CatalogueReading } from './catalogue.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
@@ -53,7 +54,7 @@ export async function launchChoices(
 ): Promise<LaunchChoices> {
   const [image] = await visibleImages(tx, account, [order.image])
   if (image === undefined) throw missingImages([order.image])
-  const hosts = hostsWith(image, catalogue.hosts)
+  const able = hostsWith(image, catalogue.hosts)
   const type = catalogue.types.find((one) => one.name === order.type)
   if (type === undefined) {
     throw refused(
@@ -68,6 +69,7 @@ export async function launchChoices(
     )
   const driver = requireDriver(image, catalogue.drivers)
   const disk = launchDisk(order.disk, image, type, driver)
+  const hosts = hostsFor(order.recovery, able, image, disk)
   const { vcpus, memoryMiB } = type
   const demand = { vcpus, memoryMiB, diskGiB: disk?.sizeGiB ?? 0 }
   await requireKey(tx, account, order.keyName)
@@ -112,6 +114,19 @@ function requireDriver(image: Image, drivers: readonly DriverDeclaration[]): Dri
     'UnsupportedOperation',
     `The image '${image.id}' is for the driver '${image.driver}', which this version of Atoll does not have; ask a host of a newer one`,
   )
+}
+
+/** The hosts that may run them, by what becomes of them when their host is lost. */
+function hostsFor(
+  recovery: LaunchRequest['recovery'],
+  hosts: readonly Host[],
+  image: Image,
+  disk: LaunchDisk | null,
+): readonly Host[] {
+  if (recovery === 'unsaid' && hosts.some(isFenced)) throw unsaidDisk()
+  if (recovery !== 'recover') return hosts
+  refuseLostDisk(image, disk)
+  return fencedHosts(hosts)
 }
 
 /** The hosts that can have the image: all, or the only one that has it. */

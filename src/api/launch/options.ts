@@ -10,8 +10,7 @@ function shown<S extends z.ZodType>(schema: S) {
   return withoutEffect(schema, 'shown')
 }
 
-/** `default` and `disabled`, for host failure and maintenance, where Atoll does nothing. */
-const maintenance = shown(z.enum(['default', 'disabled']).optional())
+const isDefault = z.enum(['default', 'disabled']).optional()
 
 /** Members of the request. */
 export const optionsShape = {
@@ -21,7 +20,7 @@ export const optionsShape = {
   Monitoring: shown(z.strictObject({ Enabled: z.boolean() }).optional()),
   EbsOptimized: shown(z.boolean().optional()),
   MaintenanceOptions: z
-    .strictObject({ AutoRecovery: maintenance, RebootMigration: maintenance })
+    .strictObject({ AutoRecovery: isDefault, RebootMigration: shown(isDefault) })
     .default({}),
   NetworkPerformanceOptions: z
     .strictObject({ BandwidthWeighting: shown(z.enum(['default', 'vpc-1', 'ebs-1']).optional()) })

@@ -10,6 +10,7 @@ import { keptBy } from '../../model/image-location.ts'
 import { launchMetadata, type MetadataDefaults } from '../../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Address, Host, Instance, Nic, Tag, Volume } from '../../model/records.ts'
+import { KEEP } from '../../model/recovery.ts'
 import { launchTemplateTags } from '../../model/reserved-tags.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
@@ -337,6 +338,7 @@ function newInstance(
       placementGroup: membershipIn(room.group, partition),
       profile: profile && { association: draw.id('iip-assoc'), ...profile },
     },
+    ...(order.recovery === 'recover' ? { recovery: { ...KEEP, wanted: 'recover' } } : {}),
   }
 }
 

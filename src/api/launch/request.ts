@@ -13,6 +13,7 @@ import type { ImageId, LaunchTemplateId } from '../../model/ids.ts'
 import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { MetadataOptions } from '../../model/metadata-options.ts'
 import { INTERFACES_MAX } from '../../model/nic-limits.ts'
+import { isRecoverTag, type Recovering } from '../../model/recovery.ts'
 import { KIB } from '../../model/sizes.ts'
 import { type ProfileReference, profileReferenceSchema } from '../instances/instance-profiles.ts'
 import { askedMetadata, metadataShape } from '../instances/metadata-options.ts'
@@ -59,6 +60,8 @@ export interface LaunchRequest {
   /** The account's defaults apply to missing options. */
   readonly metadata: Partial<MetadataOptions>
   readonly options: InstanceOptions
+  /** `unsaid`: to be recovered, but nothing says that the disk may be lost. */
+  readonly recovery: Recovering | 'unsaid'
   /** Where the parameters came from. Null: all are the request's own. */
   readonly template: { readonly id: LaunchTemplateId; readonly version: number } | null
   /** Null: outside of any placement group. */
@@ -199,11 +202,24 @@ export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRe
     tags: given.TagSpecifications,
     clientToken: given.ClientToken ?? null,
     metadata: askedMetadata(given.MetadataOptions),
-    options: launchOptions(given),
+    ...recoveryOf(given),
     template: null,
     placementGroup: placementGroupOrder(given.Placement),
     profile: given.IamInstanceProfile ?? null,
   }
+}
+
+/** What becomes of the instances when their host is lost. */
+function recoveryOf(given: Given): Pick<LaunchRequest, 'options' | 'recovery'> {
+  const options = launchOptions(given)
+  const asked = given.MaintenanceOptions.AutoRecovery
+  const isTagged = given.TagSpecifications.some(
+    ({ ResourceType, Tags }) =>
+      ResourceType === 'instance' && Tags.some(({ Key }) => isRecoverTag(Key)),
+  )
+  if (!isTagged || asked === 'disabled')
+    return { options, recovery: asked === 'default' ? 'unsaid' : 'keep' }
+  return { options: { ...options, autoRecovery: 'default' }, recovery: 'recover' }
 }
 
 /**

@@ -3,8 +3,8 @@
  * them, because nobody writes to it.
  */
 import { z } from 'zod'
+import type { ClientToken } from '../../model/client-token.ts'
 import type { AccountId } from '../../model/ids.ts'
-import type { ClientToken } from '../../model/records.ts'
 import { account, label, name, TEXT_MAX, time } from './columns.ts'
 import { insertOr } from './insert.ts'
 import { nobody, noun, type RowsOf, type Session, table } from './noun.ts'

@@ -57,6 +57,7 @@ const hostSchema = peerSchema.extend({
   usedDiskGiB: size,
   shortOf: prose.nullable(),
   drainingSinceMs: moment.nullable().optional(),
+  fenceLevel: label.nullable().optional(),
   lastSeenAt: prose,
   leaseUntilMs: count,
   changedAtMs: count,
@@ -180,10 +181,11 @@ function writeLives(session: Session<Tables>) {
      */
     async upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'> {
       const { name, zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity } = host
-      const { lastSeenAt, shortOf } = host
+      const { lastSeenAt, shortOf, fenceLevel = null } = host
       const life = host.run?.own ?? null
       const machine = { zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity, life }
-      const said = { ...machine, lastSeenAt, shortOf, leaseUntilMs: leaseOf(leaseMs) }
+      const heard = { lastSeenAt, shortOf, fenceLevel, leaseUntilMs: leaseOf(leaseMs) }
+      const said = { ...machine, ...heard }
       const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
       if ((await insertOr('exists', db, 'hosts', row)) === 'done') return advanced(session, name)
       const { numUpdatedRows } = await updateHost(name)
@@ -206,7 +208,7 @@ function writeLives(session: Session<Tables>) {
     async renewLease(
       { name, identity, run }: HostSelf,
       leaseMs: number,
-      said: Pick<Host, 'shortOf' | 'lastSeenAt'>,
+      said: Pick<Host, 'shortOf' | 'lastSeenAt' | 'fenceLevel'>,
     ): Promise<'done' | 'unknown'> {
       const { numUpdatedRows } = await updateHost(name)
         .where('state', '!=', 'forgotten')

@@ -37,12 +37,19 @@ import {
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 import { type PartQuery, readPart } from './part.ts'
 import type { RecordLocations } from './record-locations.ts'
+import {
+  type RecoveryColumns,
+  recoveryColumns,
+  recoveryFrom,
+  recoverySchema,
+} from './recovery-columns.ts'
 
 /** 16 KiB in base64, with the line breaks that some encoders insert (RFC 2045: one in 76). */
 const USER_DATA_MAX = 24_576
 
-type InstanceRow = Omit<Row<Instance>, 'stateReason' | 'metadata' | 'options'> &
-  MetadataColumns & {
+type InstanceRow = Omit<Row<Instance>, 'stateReason' | 'metadata' | 'options' | 'recovery'> &
+  MetadataColumns &
+  RecoveryColumns & {
     readonly options: string | null
     readonly stateReasonCode: string | null
     readonly stateReasonMessage: string | null
@@ -84,6 +91,7 @@ const tables = {
         .nullable()
         .refine((column) => optionsFromColumn(column) !== undefined, 'are no options'),
       ...metadataSchema,
+      ...recoverySchema,
     }),
   }),
 }
@@ -341,11 +349,12 @@ async function beginsOrCeasesToAnswer(
 
 /** An instance as its row. */
 export function instanceToRow(instance: Instance): InstanceRow {
-  const { stateReason, metadata, options = INSTANCE_OPTIONS, ...rest } = instance
+  const { stateReason, metadata, options = INSTANCE_OPTIONS, recovery, ...rest } = instance
   return {
     ...rest,
     ...metadataColumns(metadata),
     options: optionsToColumn(options),
+    ...recoveryColumns(recovery),
     claimed: Number(instance.claimed),
     stateReasonCode: stateReason?.code ?? null,
     stateReasonMessage: stateReason?.message ?? null,
@@ -363,10 +372,11 @@ export function instanceFromRow(row: InstanceRow): Instance {
     metadataHopLimit,
     metadataTags,
   })
-  const { options: column, ...plain } = rest
+  const { options: column, recoverWanted, recoverAcknowledged, run, assignment, ...plain } = rest
   const options = optionsFromColumn(column)
   const said = column === null || options === undefined ? {} : { options }
-  return { ...plain, claimed: row.claimed !== 0, stateReason, metadata, ...said }
+  const recovery = recoveryFrom({ recoverWanted, recoverAcknowledged, run, assignment })
+  return { ...plain, claimed: row.claimed !== 0, stateReason, metadata, ...said, ...recovery }
 }
 
 /** The columns of the changed fields. */

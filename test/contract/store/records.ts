@@ -14,11 +14,11 @@ import {
   type Mac,
   parseMac,
 } from '../../../src/model/addr.ts'
+import type { ClientToken } from '../../../src/model/client-token.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { type AccountId, formatId, type HostName, type IdPrefix } from '../../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../../src/model/metadata-options.ts'
 import type {
-  ClientToken,
   Group,
   Host,
   Image,

@@ -214,6 +214,23 @@ const WRITES: readonly [string, (tx: Tx) => Promise<unknown>, readonly Scope[] |
     (tx) => tx.moveInstance(given.instance(1).id, given.HOST, given.OTHER_HOST),
     [ofHost(given.HOST), ofHost(given.OTHER_HOST), members(given.HOST), members(given.OTHER_HOST)],
   ],
+  [
+    'a wish for recovery',
+    (tx) => tx.wishRecovery(given.instance(1).id, 'recover'),
+    [ofHost(given.HOST)],
+  ],
+  ['the takeover of a host', (tx) => tx.takeEpoch(given.HOST, { from: null, to: 'b' }), null],
+  [
+    'a takeover of an instance',
+    async (tx) => {
+      await tx.updateInstance(given.instance(1).id, { claimed: true })
+      await tx.wishRecovery(given.instance(1).id, 'recover')
+      await tx.acknowledgeRecovery(given.instance(1).id, given.hostRow, 'recover', 'a')
+      const to = { to: given.OTHER_HOST, assignment: 'b' }
+      return await tx.takeInstance(given.instance(1).id, given.HOST, to)
+    },
+    [ofHost(given.HOST), ofHost(given.OTHER_HOST), members(given.HOST), members(given.OTHER_HOST)],
+  ],
   ...ADDRESS_WRITES,
   ['a volume', (tx) => tx.insertVolume(volume), [ofHost(given.HOST)]],
   [

@@ -1,0 +1,45 @@
+/**
+ * Instances that another host starts again when theirs is lost (`recover`), and all others
+ * (`keep`). Pure.
+ *
+ * `recover` is asked for by a tag, which also says what becomes of the disk, and by EC2's
+ * `MaintenanceOptions.AutoRecovery`: both have to say so. Nobody else starts an instance again
+ * before its host has acknowledged that it is `recover`.
+ */
+
+/** The key of the tag. A policy can forbid it by `aws:RequestTag/atoll:recover`. */
+export const RECOVER_TAG = 'atoll:recover'
+/** The value of the tag that says that the disk may be lost: it is made anew from the image. */
+export const DISCARD_DISK = 'discard-disk'
+
+/** What happens to an instance whose host is lost. */
+export type Recovering = 'keep' | 'recover'
+
+/** What the records say about that, and about who may run an instance. */
+export interface Recovery {
+  /** As its owner wishes. */
+  readonly wanted: Recovering
+  /** As its host has last acknowledged. */
+  readonly acknowledged: Recovering
+  /** One more each time that it may be started somewhere else. For people and volumes. */
+  readonly run: number
+  /** Random, of the write that made it its host's. Null: nobody has claimed it as `recover`. */
+  readonly assignment: string | null
+}
+
+/** Of an instance that was never anything else. */
+export const KEEP: Recovery = { wanted: 'keep', acknowledged: 'keep', run: 0, assignment: null }
+
+/** Whether a tag with this key says that. */
+export function isRecoverTag(key: string): boolean {
+  return key === RECOVER_TAG
+}
+
+/** What is wrong with the value of the tag, and what would be right; null: nothing. */
+export function problemOfRecover(value: string): string | null {
+  if (value === DISCARD_DISK) return null
+  return (
+    `The value '${value}' of the tag '${RECOVER_TAG}' does not say what becomes of the disk, which only its host has. ` +
+    `Set '${DISCARD_DISK}' if it may be lost: another host then makes it anew from the image`
+  )
+}

@@ -1,0 +1,141 @@
+/** The `Store` contract: who may run an instance that other hosts may start again. */
+import { describe, expect, it } from 'vitest'
+import type { Instance } from '../../../src/model/records.ts'
+import { KEEP, type Recovery } from '../../../src/model/recovery.ts'
+import { type StoreFixture, storeFixture } from './fixture.ts'
+import * as given from './records.ts'
+
+const LONG_MS = 60_000
+/** A lease that ended before it began. */
+const OVER_MS = -1
+const other = { ...given.hostRow, name: given.OTHER_HOST }
+const FENCED = { ...given.SAID, fenceLevel: 'muted' }
+const TAKEABLE: Recovery = { wanted: 'recover', acknowledged: 'recover', run: 3, assignment: 'a' }
+const wished: Recovery = { ...KEEP, wanted: 'recover' }
+
+/** Wishes, acknowledgements, epochs and takeovers. */
+export function describeRecovery(begin: () => Promise<StoreFixture>): void {
+  describe('recovery', () => {
+    const fixture = storeFixture(begin)
+    const { id } = given.instance(1)
+    const put = async (recovery: Recovery, change: Partial<Instance> = {}) =>
+      await fixture.store.change(async (tx) => {
+        await tx.upsertHost(other, LONG_MS)
+        await tx.insertInstance(given.instance(1, { host: given.HOST, ...change, recovery }))
+      })
+    const found = async () =>
+      (await fixture.peer.read((tx) => tx.instances({ ids: [id] }), { sees: 'latest' }))[0]
+    const epochOf = async () =>
+      (await fixture.peer.read((tx) => tx.hostEpoch(given.HOST), { sees: 'latest' }))?.epoch
+
+    it('of an instance that nobody asked for is none', async () => {
+      await put(KEEP)
+      expect(await found()).not.toHaveProperty('recovery')
+    })
+
+    it('a wish is acknowledged by its own host only, once it is claimed, with the next run', async () => {
+      const acknowledge = (to: 'keep' | 'recover', self = { ...given.hostRow }) =>
+        fixture.peer.change((tx) => tx.acknowledgeRecovery(id, self, to, `for-${to}`))
+      await put(KEEP, { claimed: false })
+      await fixture.store.change((tx) => tx.wishRecovery(id, 'recover'))
+      expect(await acknowledge('recover')).toBe('lost')
+      await fixture.store.change((tx) => tx.updateInstance(id, { claimed: true }))
+      expect(await acknowledge('recover', { ...given.hostRow, identity: 'two' })).toBe('lost')
+      expect(await acknowledge('recover', other)).toBe('lost')
+      expect(await acknowledge('keep')).toBe('lost')
+      expect(await found()).toMatchObject({ recovery: wished })
+      expect(await acknowledge('recover')).toBe('done')
+      const first = { wanted: 'recover', acknowledged: 'recover', run: 1 }
+      expect(await found()).toMatchObject({ recovery: { ...first, assignment: 'for-recover' } })
+      await fixture.store.change((tx) => tx.wishRecovery(id, 'keep'))
+      expect(await acknowledge('recover')).toBe('lost')
+      expect(await acknowledge('keep')).toBe('done')
+      const last = { wanted: 'keep', acknowledged: 'keep', run: 2, assignment: 'for-keep' }
+      expect(await found()).toMatchObject({ recovery: last })
+    })
+
+    it('hosts to take over have such instances, and no lease or no permission', async () => {
+      const names = async () =>
+        (await fixture.peer.read((tx) => tx.hostsToTakeOver(10))).map(({ name }) => name)
+      const renew = (leaseMs: number, said = FENCED) =>
+        fixture.store.change((tx) => tx.renewLease(given.hostRow, leaseMs, said))
+      await put(TAKEABLE)
+      await renew(LONG_MS)
+      expect(await names()).toEqual([])
+      await renew(LONG_MS, { ...FENCED, fenceLevel: null as unknown as string })
+      expect(await names()).toEqual([given.HOST])
+      await renew(OVER_MS)
+      expect(await names()).toEqual([given.HOST])
+      for (const wanted of ['keep', 'recover'] as const) {
+        await fixture.store.change((tx) => tx.wishRecovery(id, wanted))
+        expect(await names()).toEqual(wanted === 'keep' ? [] : [given.HOST])
+      }
+      await fixture.store.change((tx) => tx.updateInstance(id, { state: 'terminated' }))
+      expect(await names()).toEqual([])
+    })
+
+    it('an epoch is replaced by who has read it, and by the machine itself', async () => {
+      await put(TAKEABLE)
+      const begins = (from: string | null, to: string, self = { ...given.hostRow }) =>
+        fixture.store.change((tx) => tx.beginEpoch(self, { from, to }))
+      const take = (from: string | null, to: string) =>
+        fixture.peer.change((tx) => tx.takeEpoch(given.HOST, { from, to }))
+      expect(await epochOf()).toBeNull()
+      expect(await begins('x', 'own')).toBe('lost')
+      expect(await begins(null, 'own', { ...given.hostRow, identity: 'two' })).toBe('lost')
+      expect(await begins(null, 'own')).toBe('done')
+      expect([await take(null, 'b'), await take('own', 'b'), await take('own', 'c')]).toEqual([
+        'lost',
+        'done',
+        'lost',
+      ])
+      expect(await begins('own', 'd')).toBe('lost')
+      expect(await epochOf()).toBe('b')
+    })
+
+    it('of two that replace the same epoch at the same time one has its way', async () => {
+      await put(TAKEABLE)
+      const outcomes = await Promise.all([
+        fixture.store.change((tx) => tx.beginEpoch(given.hostRow, { from: null, to: 'own' })),
+        fixture.peer.change((tx) => tx.takeEpoch(given.HOST, { from: null, to: 'taken' })),
+      ])
+      expect(outcomes.toSorted()).toEqual(['done', 'lost'])
+      expect(await epochOf()).toBe(outcomes[0] === 'done' ? 'own' : 'taken')
+    })
+
+    it.each<[string, Recovery, Partial<Instance>, 'done' | 'lost']>([
+      ['what may be taken', TAKEABLE, {}, 'done'],
+      ['what is only wished', wished, {}, 'lost'],
+      ['what its owner has withdrawn', { ...TAKEABLE, wanted: 'keep' }, {}, 'lost'],
+      ['what is kept', KEEP, {}, 'lost'],
+      ['what is elsewhere', TAKEABLE, { host: given.OTHER_HOST }, 'lost'],
+    ])('takes %s', async (_what, recovery, change, outcome) => {
+      await put(recovery, change)
+      const before = await found()
+      const to = { to: given.OTHER_HOST, assignment: 'new' }
+      const take = () => fixture.peer.change((tx) => tx.takeInstance(id, given.HOST, to))
+      expect(await take()).toBe(outcome)
+      if (outcome === 'lost') return expect(await found()).toEqual(before)
+      expect(await found()).toMatchObject({
+        host: given.OTHER_HOST,
+        recovery: { ...TAKEABLE, run: 4, assignment: 'new' },
+      })
+      expect(await take()).toBe('lost')
+    })
+
+    it.each([
+      { recoverWanted: 'maybe' },
+      { recoverAcknowledged: '' },
+      { run: -1 },
+      { assignment: 'a b' },
+    ])('a row with %j is left out', async (columns) => {
+      await put(TAKEABLE)
+      const { instanceFromRow: _, ...row } = await import('../../../src/store/records/instance.ts')
+      const parsed = row.INSTANCES.schema.safeParse({
+        ...row.instanceToRow(given.instance(1)),
+        ...columns,
+      })
+      expect(parsed.success).toBe(false)
+    })
+  })
+}
