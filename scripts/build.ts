@@ -38,6 +38,7 @@ const PROGRAMS = {
  */
 const PARTS = {
   agent: 'src/daemon-process.ts',
+  fence: 'src/parts/fence-main.ts',
   services: 'src/parts/services-main.ts',
   api: 'src/api-main.ts',
 }

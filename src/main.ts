@@ -42,6 +42,8 @@ function load(): Promise<{ runProcess(): Promise<void> }> {
   switch (namedPart()) {
     case 'services':
       return import('./parts/services-main.ts')
+    case 'fence':
+      return import('./parts/fence-main.ts')
     case 'api':
       return import('./api-main.ts')
     default:

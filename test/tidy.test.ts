@@ -79,7 +79,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
   agent: ['model', 'plan', 'store', 'bus', 'lib', 'service.ts'],
   api: ['model', 'plan', 'store', 'bus', 'lib'],
   operator: ['model', 'lib', 'host', 'driver.ts', 'parts', 'top'],
-  parts: ['model', 'plan', 'host', 'lib', 'services', 'service.ts'],
+  fence: ['model', 'plan', 'host', 'lib'],
+  parts: ['model', 'plan', 'host', 'lib', 'fence', 'services', 'service.ts'],
 }
 
 describe('rooms', () => {
@@ -244,7 +245,13 @@ describe('time and chance', () => {
   }
 
   /** Where a process begins: it gives its parts their clock and their randomness. */
-  const ENTRIES = ['daemon-process.ts', 'api-main.ts', 'cli.ts', 'parts/services-main.ts']
+  const ENTRIES = [
+    'daemon-process.ts',
+    'api-main.ts',
+    'cli.ts',
+    'parts/services-main.ts',
+    'parts/fence-main.ts',
+  ]
 
   /**
    * How often each other file outside `lib/` goes past the clock and the randomness that it should
@@ -381,10 +388,7 @@ it('every file is imported, or is where a program begins', () => {
   /** Programs, and what is loaded by its path. */
   const BEGINNINGS = ['main.ts', 'cli.ts', 'consoles/serial-relay.ts']
   /** Rules that `scripts/sim --failover` and spin try before the daemon has what needs them. */
-  const AHEAD = [
-    ...['holder', 'peer', 'taker'].map((name) => `plan/failover/${name}.ts`),
-    'agent/fence.ts',
-  ]
+  const AHEAD = ['plan/failover/taker.ts', 'agent/fence.ts', 'parts/fence-link.ts']
   const alone = files.filter(({ path }) => !imported.has(path)).map(({ path }) => path)
   expect(alone.filter((path) => ![...BEGINNINGS, ...AHEAD].includes(path))).toEqual([])
 })

@@ -14,6 +14,8 @@ import type { FailoverTimes } from '../plan/failover/times.ts'
 export interface Permission {
   /** Unbroken permission has a number (`plan/failover/holder.ts`). 0: there was none. */
   readonly term: number
+  /** Of the term, and never used before; '' with term 0. */
+  readonly id: string
   /** When what may not run any more begins to be stopped. In the past: it may run nothing. */
   readonly untilMs: number
 }

@@ -12,7 +12,7 @@ import { layOutMessages, MESSAGE, PIECE } from './sockets/messages.ts'
 import { AF_UNIX, unixAddress } from './sockets/unix.ts'
 
 /** A failed call. `code` is the errno's name, e.g. `EPERM`. */
-class LibcError extends Error {
+export class LibcError extends Error {
   readonly code: string
   readonly syscall: string
 

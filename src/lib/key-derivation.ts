@@ -11,7 +11,8 @@ import { hkdfSync } from 'node:crypto'
 /**
  * Purposes of derived keys: `ca` signs the hosts' certificates, `bus` authenticates messages
  * between hosts, `records` encrypts secrets in the records. `mariadb`, `galera` (state transfers),
- * `rabbitmq` and `erlang` (the cookie) are credentials for the engines.
+ * `rabbitmq` and `erlang` (the cookie) are credentials for the engines. `failover` authenticates
+ * what hosts ask each other before one takes over the instances of another.
  */
 export const PURPOSES = [
   'ca',
@@ -22,6 +23,7 @@ export const PURPOSES = [
   'bus',
   'records',
   'fabric',
+  'failover',
 ] as const
 
 /** A purpose of a derived key. */

@@ -109,8 +109,15 @@ export const GUARD_TABLE = 'atoll_guard'
 export const AUDIT_DIRECTORY = 'audit'
 /** Has the records where processes of the API use them. */
 export const RECORDS_DIRECTORY = 'records'
+/** Below the runtime directory: what the process `fence` must not forget (`fence/files.ts`). */
+export const FENCE_DIRECTORY = 'fence'
 /** Below the state directory: flow logs that go to a log group. */
 export const FLOW_LOG_DIRECTORY = 'flow-logs'
+/**
+ * The tables of families `inet` and `arp` that drop what instances send and receive while this host
+ * may not run them (`host/nftables/permission-gate.ts`).
+ */
+export const PERMISSION_TABLE = 'atoll_permission'
 /** The table that marks the packet of `atoll trace`, for a second (`plan/trace-rules.ts`). */
 export const TRACE_TABLE = 'atoll_trace'
 /**

@@ -13,6 +13,7 @@ import { messageOf, refused } from '../model/errors.ts'
 import {
   CONSOLES_DIRECTORY,
   DAEMON_LOCK,
+  FENCE_DIRECTORY,
   FORWARDING_FILE,
   VOLUMES_DIRECTORY,
 } from '../model/names.ts'
@@ -102,7 +103,10 @@ export async function removeFiles<
     // The mount point of a file system remains, empty.
     await rmdir(below(stateDir, dir)).catch(() => undefined)
   }
-  for (const dir of drivers.flatMap(({ runtimeDirectories }) => runtimeDirectories))
+  for (const dir of [
+    ...drivers.flatMap(({ runtimeDirectories }) => runtimeDirectories),
+    FENCE_DIRECTORY,
+  ])
     await attempt(runtimeDir, dir)
   return kept
 }

@@ -20,8 +20,8 @@ import { below } from '../lib/paths.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 import { unavailable } from '../model/errors.ts'
 
-/** The parts that are processes of their own. The agent, which starts them, is the third. */
-const CHILD_PARTS = ['services', 'api'] as const
+/** The parts that are processes of their own, besides the agent, which starts them. */
+const CHILD_PARTS = ['services', 'api', 'fence'] as const
 export type ChildPart = (typeof CHILD_PARTS)[number]
 
 /** Starts of one part: some at once, more at this rate. */
@@ -47,6 +47,8 @@ export interface ChildSpec {
    * not go before others is like them.
    */
   readonly niceness?: number
+  /** Where it runs; absent: in the root directory. */
+  readonly directory?: string
   /** Programs that start it in turn, with their arguments, such as setpriv(1). */
   readonly through?: readonly string[]
 }
@@ -210,7 +212,7 @@ class KeptChild implements Child {
 
   #spawn(): ChildProcess {
     const { command = ownCommand(), configFile } = this.#parts
-    const { part, worker = 1, through = [], inherit } = this.#spec
+    const { part, worker = 1, through = [], inherit, directory = '/' } = this.#spec
     const number = worker === 1 ? [] : ['--worker', `${worker}`]
     const words = [...through, ...command, '--config', configFile, '--part', part, ...number]
     const [program = '', ...args] = words
@@ -220,7 +222,7 @@ class KeptChild implements Child {
         // Its lines go where ours go.
         stdio: ['ignore', 2, 2, ...(opened?.files ?? [])],
         detached: true,
-        cwd: '/',
+        cwd: directory,
       })
     } finally {
       opened?.close()

@@ -1,0 +1,153 @@
+/**
+ * The process `fence` of three hosts, with real packets, processes and rules: who reaches a
+ * majority of the hosts has permission to run, and for everybody else it ends in time.
+ */
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { isMajority } from '../../src/plan/failover/membership.ts'
+import { failoverTimes } from '../../src/plan/failover/times.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { type FencedHost, type FenceTestbed, openFenceTestbed } from '../kit/fence-testbed.ts'
+
+const SETTINGS = {
+  askMs: 500,
+  replyMs: 500,
+  stopMs: 1_000,
+  watchdogStepMs: 500,
+  durableMs: 500,
+}
+const TIMES = failoverTimes(SETTINGS)
+/** Between the clock that a question is dated by, and the permission in the kernel. */
+const ARM_MS = 100
+const LONG = 60_000
+
+let bed: FenceTestbed
+let a: FencedHost
+let b: FencedHost
+let c: FencedHost
+
+const hasPermission = (host: FencedHost) => bed.nowMs() < host.link.permission().untilMs
+const speaks = (host: FencedHost) => {
+  const seen = host.packets.length
+  return eventually(`${host.name} speaks`, () => host.packets.length > seen + 3)
+}
+
+beforeAll(async () => {
+  bed = await openFenceTestbed(SETTINGS)
+  const [first, second, third] = bed.hosts
+  if (first === undefined || second === undefined || third === undefined) throw new Error('three')
+  ;[a, b, c] = [first, second, third]
+}, LONG)
+
+afterAll(async () => {
+  await bed.close()
+})
+
+it('is muted until a majority has granted, which no member does soon after its start', {
+  timeout: LONG,
+}, async () => {
+  for (const host of bed.hosts) {
+    await eventually(`${host.name} answers`, () => host.link.level() !== null)
+    await host.link.guard([host.guarded])
+    expect(hasPermission(host)).toBe(false)
+    // Somebody starts it too early.
+    host.run()
+    await once(host.program(), 'exit')
+  }
+  expect(bed.hosts.flatMap(({ packets }) => packets)).toEqual([])
+  for (const host of bed.hosts) {
+    await eventually(`${host.name} is permitted`, () => hasPermission(host), LONG)
+    host.run()
+    await speaks(host)
+    expect(host.link.permission().untilMs - bed.nowMs()).toBeLessThanOrEqual(TIMES.permissionMs)
+    expect(host.isArmed).toBe(true)
+  }
+})
+
+it('goes on in the same term while its agent is dead, and when it is killed itself', {
+  timeout: LONG,
+}, async () => {
+  const { term } = a.link.permission()
+  const muted = await a.muted()
+  a.process().kill('SIGKILL')
+  // The end of its connection fires such a watchdog; a device waits for its timeout.
+  await eventually('the watchdog fires', () => a.firedAtMs !== null)
+  a.firedAtMs = null
+  a.restart()
+  await eventually('the next process is heard of', () => a.link.level() !== null)
+  await eventually('it is granted again', () => a.link.permission().untilMs > bed.nowMs() + 2_500)
+  expect(a.link.permission().term).toBe(term)
+  await speaks(a)
+  expect(await a.muted()).toBe(muted)
+})
+
+it('mutes an instance in time when the process is stopped, and its watchdog fires', {
+  timeout: LONG,
+}, async () => {
+  a.process().kill('SIGSTOP')
+  await eventually('the permission is over', () => bed.nowMs() > a.untilMs() + ARM_MS)
+  const untilMs = a.untilMs()
+  await eventually('the watchdog fires', () => a.firedAtMs !== null)
+  expect(Math.max(...a.packets)).toBeLessThan(untilMs + ARM_MS)
+  const last = a.packets.length
+  // As if the machine had not been reset: what must stop is stopped before anybody is asked.
+  a.firedAtMs = null
+  const ended = once(a.program(), 'exit')
+  a.process().kill('SIGCONT')
+  await ended
+  await eventually('it is permitted again', () => hasPermission(a))
+  expect(a.packets.length).toBe(last)
+  a.run()
+  await speaks(a)
+})
+
+it('stops what is cut off, and lets the others take it over after that', {
+  timeout: LONG,
+}, async () => {
+  const ended = once(b.program(), 'exit')
+  await b.cut(true)
+  const asked = bed.nowMs()
+  let consent = await a.link.askConsent(b.name)
+  while (!isMajority(bed.membership, consent.yes)) consent = await a.link.askConsent(b.name)
+  expect(bed.nowMs() - asked).toBeGreaterThan(TIMES.promiseMs - 2 * SETTINGS.askMs)
+  await ended
+  expect(Math.max(...b.packets)).toBeLessThan(asked + TIMES.permissionMs + ARM_MS)
+  expect(hasPermission(b)).toBe(false)
+  expect(b.isArmed).toBe(false)
+  expect(b.firedAtMs).toBe(null)
+  // A majority goes on all the time.
+  await speaks(a)
+  await speaks(c)
+  await b.cut(false)
+  await eventually('it is permitted again', () => hasPermission(b))
+  b.run()
+  await speaks(b)
+})
+
+it('closes the gate when somebody has removed it, until the next grant', {
+  timeout: LONG,
+}, async () => {
+  await c.netns.must(['nft', 'flush', 'ruleset'])
+  await eventually('the tables are there', async () => {
+    const { stdout } = await c.netns.run([
+      'nft',
+      'list',
+      'chain',
+      'inet',
+      'atoll_permission',
+      'permitted',
+    ])
+    return stdout.includes('@armed return')
+  })
+  await speaks(c)
+  expect(hasPermission(c)).toBe(true)
+  const { stdout } = await c.netns.run([
+    'nft',
+    'list',
+    'chain',
+    'arp',
+    'atoll_permission',
+    'permitted',
+  ])
+  expect(stdout).toContain('@armed return')
+})
