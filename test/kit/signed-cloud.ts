@@ -9,6 +9,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { createSecretCipher, type SecretCipher } from '../../src/lib/secret-cipher.ts'
 import type { AccountId } from '../../src/model/ids.ts'
 import { withoutReplica } from '../../src/store/replica-reads.ts'
+import type { Store } from '../../src/store/store.ts'
 import { actionNamed } from './account-world.ts'
 import { type RunningApi, runApi } from './api.ts'
 import { ALICE, type Cloud, openCloud } from './api-cloud.ts'
@@ -42,6 +43,15 @@ export interface SignedCloud extends AsyncDisposable {
   nowMs(): number
   call(keys: Keys, action: string, parameters?: Parameters): Promise<Answered>
   codeOf(keys: Keys, action: string, parameters?: Parameters): Promise<string>
+  /** Another host of the cloud, with a connection of its own to the same records. */
+  runHost(store: Store): Promise<RunningApi>
+  /** The code of a call of another host. */
+  codeAt(
+    host: Pick<RunningApi, 'port' | 'url'>,
+    keys: Keys,
+    action: string,
+    parameters?: Parameters,
+  ): Promise<string>
   /** An action by the account's administrator. */
   admin(name: string, input: object, account?: AccountId): Promise<Record<string, unknown>>
   /** A user of the account whose policy has these statements, and its keys. */
@@ -55,26 +65,37 @@ export interface SignedCloud extends AsyncDisposable {
 export const EVERYTHING = { Effect: 'Allow', Action: '*', Resource: '*' }
 export const EC2 = { Effect: 'Allow', Action: 'ec2:*', Resource: '*' }
 
-/** Opens one. */
-export async function openSignedCloud(): Promise<SignedCloud> {
+/** Opens one, on records in memory unless empty ones are given, which it does not close. */
+export async function openSignedCloud(given?: Store): Promise<SignedCloud> {
   const cipher = createSecretCipher(randomBytes(32))
   const time = { offsetMs: 0 }
   const clock = { ...systemClock, now: () => Date.now() + time.offsetMs }
-  const cloud = await openCloud({ parts: { messages: cipher, clock } })
+  const records = given === undefined ? {} : { store: given }
+  const cloud = await openCloud({ ...records, parts: { messages: cipher, clock } })
   const audit = await openTestAudit(cloud.store)
-  const store = withoutReplica(cloud.store)
-  const keyring = createKeyring({ store, clock, sealer: cipher, replicaMs: 0 })
-  const limits = { requestBurst: 1e9, requestsPerSecond: 1e9 }
-  const parts = { ...cloud.parts, keys: keyring, audit: audit.audit }
-  const api = await runApi(allActions, { parts, limits })
+  const runHost = async (own: Store): Promise<RunningApi> => {
+    const store = withoutReplica(own)
+    const keys = createKeyring({ store, clock, sealer: cipher, replicaMs: 0 })
+    const limits = { requestBurst: 1e9, requestsPerSecond: 1e9 }
+    const parts = { ...cloud.parts, store, keys, audit: audit.audit }
+    return await runApi(allActions, { parts, limits })
+  }
+  const api = await runHost(cloud.store)
   let count = 0
 
-  async function call(keys: Keys, Action: string, parameters: Parameters = {}): Promise<Answered> {
+  const call: SignedCloud['call'] = (...asked) => callAt(api, ...asked)
+
+  async function callAt(
+    { port, url }: Pick<RunningApi, 'port' | 'url'>,
+    keys: Keys,
+    Action: string,
+    parameters: Parameters = {},
+  ): Promise<Answered> {
     const body = new URLSearchParams({ Action, ...parameters }).toString()
-    const unsigned = { body, host: `127.0.0.1:${api.port}` }
+    const unsigned = { body, host: `127.0.0.1:${port}` }
     const { host: _, ...headers } = signedHeaders(unsigned, keys, clock.now())
     const token = keys.token === undefined ? {} : { 'x-amz-security-token': keys.token }
-    const answer = await fetch(api.url, { method: 'POST', body, headers: { ...headers, ...token } })
+    const answer = await fetch(url, { method: 'POST', body, headers: { ...headers, ...token } })
     const text = await answer.text()
     const of = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1] ?? ''
     return { code: answer.status === 200 ? 'OK' : of('Code'), of, message: of('Message') }
@@ -84,7 +105,8 @@ export async function openSignedCloud(): Promise<SignedCloud> {
     cloud.run(actionNamed(name), input, account)
 
   return {
-    ...{ cloud, api, audit, cipher, call, admin },
+    ...{ cloud, api, audit, cipher, call, admin, runHost },
+    codeAt: async (...asked) => (await callAt(...asked)).code,
     get offsetMs() {
       return time.offsetMs
     },
