@@ -413,9 +413,9 @@ resource "aws_instance" "router" {
     network_interface_id = aws_network_interface.router.id
     device_index         = 0
   }
-  # The provider does not read it back, so an imported instance would be replaced.
+  # The provider does not read the block back, so an imported instance would be replaced.
   lifecycle {
-    ignore_changes = [network_interface]
+    ignore_changes = [network_interface, source_dest_check]
   }
 }
 
