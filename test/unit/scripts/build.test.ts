@@ -52,7 +52,8 @@ function makeCheckout(path: string): void {
   writeFileSync(join(path, 'src/cli.ts'), 'console.log(import.meta.filename)\n')
   mkdirSync(join(path, 'src/parts'))
   for (const name of [
-    ...['api-main.ts', 'consoles/serial-relay.ts', 'daemon-process.ts', 'parts/services-main.ts'],
+    ...['api-main.ts', 'consoles/serial-relay.ts', 'daemon-process.ts', 'parts/fence-main.ts'],
+    'parts/services-main.ts',
   ])
     writeFileSync(join(path, 'src', name), 'export {}\n')
   for (const name of ['package.json', 'package-lock.json', 'bin'])
