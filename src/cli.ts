@@ -13,6 +13,7 @@ import { addAudit } from './cli-audit.ts'
 import { addExplain } from './cli-explain.ts'
 import { addImages } from './cli-images.ts'
 import { addKeys } from './cli-keys.ts'
+import { addMoves } from './cli-moves.ts'
 import { columns, type Output, print, show } from './cli-output.ts'
 import { addUsage } from './cli-usage.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
@@ -249,6 +250,7 @@ function buildProgram(): Command {
   addAudit(program, runtimeDir)
   addUsage(program, runtimeDir)
   addExplain(program, runtimeDir)
+  addMoves(program, runtimeDir, startingClock)
   order('drain', 'place no new instances on a host; its instances keep running')
   order('undrain', 'place new instances on a drained host again')
   order('forget', 'remove a host that is gone for good; its instances are terminated')

@@ -13,6 +13,7 @@ import { refusePrivateDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
 import { levers } from './config-levers.ts'
 import { metrics } from './config-metrics.ts'
+import { moves } from './config-moves.ts'
 import { nat } from './config-nat.ts'
 import { nicLimits } from './config-nic-limits.ts'
 import { nextHopHook, pools, refuseTakenPools } from './config-pools.ts'
@@ -116,6 +117,7 @@ const sections = z.strictObject({
     .superRefine(needsNodes('local'))
     .prefault({}),
   fabric,
+  moves,
   api: apiSection,
   network: z
     .strictObject({

@@ -18,14 +18,18 @@ import type { LooseNic } from './model/loose-nic.ts'
 import type { HostService } from './services/service.ts'
 import { outboundSettings } from './settings.ts'
 import type { DriverTeardown, OpenDriver } from './workloads/driver.ts'
+import { createMoves, type MovesSettings } from './workloads/moves/moves.ts'
 import { createWorkloadMeters } from './workloads/step-runner.ts'
 import { createWorkloads, type Workloads } from './workloads/workloads.ts'
 
 export interface Drivers {
   /** The declarations, in the order in which drivers are asked whether they take an image. */
   readonly declarations: readonly DriverDeclaration[]
-  /** The filter for fetching images, and one service for each driver. */
-  services(wake: () => void): readonly HostService[]
+  /**
+   * The filter for fetching images, one service for each driver, and the one that moves instances;
+   * `moving` null: there are no other hosts.
+   */
+  services(wake: () => void, moving: MovesSettings | null): readonly HostService[]
   /** Tells the services of NICs that lead into no instance. Returns at once. */
   foundLoose(nics: readonly LooseNic[]): void
   /** Directories of instances, for checks of their file systems. */
@@ -87,12 +91,14 @@ export async function createDrivers(
   const drivers = await Promise.all(given.map((open) => open(context)))
   return {
     declarations: drivers.map(({ declaration }) => declaration),
-    services(wake) {
+    services(wake, moving) {
       const meters = createWorkloadMeters(metrics)
       workloads = drivers.map((one) => createWorkloads({ ...one, wake, clock, log, meters }))
       // The filter comes first, so that it knows the cloud's own networks before anything is
       // fetched.
-      return [outbound.service, ...workloads]
+      const parts = { drivers, wake, clock, log }
+      const moves = moving === null ? [] : [createMoves({ ...moving, ...parts })]
+      return [outbound.service, ...workloads, ...moves]
     },
     foundLoose(nics) {
       for (const service of workloads) service.foundLoose(nics)

@@ -1,10 +1,12 @@
 /** What a pass of the agent applies on this host. */
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Config, instanceMtuBytes } from './config.ts'
 import type { Drivers } from './drivers.ts'
 import type { Host, NamespaceHost } from './host/host.ts'
 import { namespaceDirectory } from './host/network/vpc-namespaces.ts'
+import { certificateFiles } from './lib/certificates.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
@@ -31,6 +33,7 @@ import { createVpcs, type Vpcs } from './services/vpcs/vpcs.ts'
 import { createYielding } from './services/yielded-addresses.ts'
 import type { Serving } from './serving.ts'
 import { firewallSettings, vpcFirewallSettings } from './settings.ts'
+import type { MovesSettings } from './workloads/moves/moves.ts'
 
 /** What the services are made of. */
 export interface HostServicesParts {
@@ -193,9 +196,22 @@ export function createHostServices(
       }),
     ),
     vpcs.own(createStandIns({ host })),
-    ...drivers.services(wake),
+    ...drivers.services(wake, movesSettings(config)),
     createVolumes({ stateDir: config.stateDir, metrics }),
   ]
+}
+
+/** How instances move to and from other hosts; null: there are none. */
+function movesSettings({ fabric, tls, moves }: Config): MovesSettings | null {
+  const { address } = fabric
+  if (address === null) return null
+  const files = certificateFiles(tls.directory)
+  const identity = async () => ({
+    ca: await readFile(files.ca, 'utf8'),
+    cert: await readFile(files.cert, 'utf8'),
+    key: await readFile(files.key, 'utf8'),
+  })
+  return { address, ...moves, identity }
 }
 
 /** What `host/linux.ts` keeps in files. */

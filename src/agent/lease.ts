@@ -19,6 +19,7 @@ import type { HostAnnouncement } from '../store/records/host.ts'
 import type { Store } from '../store/store.ts'
 import { createAnnouncer, type DuplicateKind } from './announcement.ts'
 import { startLoop } from './loop.ts'
+import { endStalledMoves } from './moves.ts'
 import { adoptOrphans } from './orphans.ts'
 
 export interface LeaseParts {
@@ -174,6 +175,8 @@ function createAdoption({ store, clock, log, hosts, random }: LeaseParts) {
     const intervalMs = Math.max(SEARCH_INTERVAL_MS, hosts() * SEARCH_INTERVAL_MS_PER_HOST)
     if (clock.monotonic() - searchedAt < intervalMs) return
     searchedAt = clock.monotonic()
+    for (const { instance, from, to } of await endStalledMoves(store, clock))
+      log.warn({ instance, from, to }, 'ended a move that nobody worked on')
     if ((await store.single((tx) => tx.orphans(1))).length === 0) return
     await clock.sleep(random() * ADOPTION_JITTER_MS, signal)
     for (const { instance, from, to } of await adoptOrphans(store, clock)) {

@@ -199,6 +199,18 @@ const instance = instanceShape.transform((one) => {
   return { ...one, driver: driverOf({ driver: one.driver ?? null }, known) }
 })
 
+const move = {
+  ...{ instance: id('i'), move: count, bootCount: count },
+  driver: word(parseDriverName),
+}
+const moving = z.discriminatedUnion('kind', [
+  z.object({
+    ...{ kind: z.literal('arriving'), ...move, image, from: word(parseHostName) },
+    address: ip.nullable(),
+  }),
+  z.object({ kind: z.literal('departing'), ...move, to: word(parseHostName) }),
+])
+
 const local = z.object({
   host: word(parseHostName),
   generation: count,
@@ -208,6 +220,8 @@ const local = z.object({
   // Older daemons made no images of instances.
   captures: z.array(capture).default([]),
   keptImages: z.array(id('ami')).nullable().default(null),
+  // Older daemons moved none.
+  moves: z.array(moving).optional(),
   // Older daemons did not know of unreadable rows.
   unreadable: z
     .object({ ids: z.array(id('i')), any: z.boolean() })

@@ -21,7 +21,6 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { unavailable } from '../model/errors.ts'
 import { byId, type HostName, type InstanceId, type VpcId } from '../model/ids.ts'
-import { isLeverTag } from '../model/lever.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import type { ActivePeering } from '../model/peering.ts'
 import type { InstanceType, PeerHost, Subnet, Vpc } from '../model/records.ts'
@@ -30,6 +29,7 @@ import type { Snapshot } from '../plan/want.ts'
 import { UNREADABLE_MAX } from '../store/records/rows.ts'
 import type { Scope } from '../store/scope.ts'
 import type { ReadTx, Store } from '../store/store.ts'
+import { type OwnPart, readOwn } from './own-part.ts'
 import {
   knowsGroups,
   membersIn,
@@ -73,12 +73,6 @@ export interface OwnWrite {
   readonly generation: number
 }
 
-/** What only the host of an instance needs to know of it. */
-type Own = Pick<
-  Snapshot,
-  'instances' | 'tags' | 'levers' | 'volumes' | 'images' | 'keyPairs' | 'profiles'
->
-
 /** What every host reads of the whole cloud. */
 interface Cloud {
   readonly hosts: ReadonlyMap<HostName, PeerHost>
@@ -89,7 +83,7 @@ interface Cloud {
 }
 
 interface Known {
-  readonly own: Own
+  readonly own: OwnPart
   readonly cloud: Cloud
   readonly vpcs: ReadonlyMap<VpcId, VpcPart>
   /** The last generation of each scope, by `keyOf`. */
@@ -298,25 +292,6 @@ async function readChanged(
     read.set(vpc, { ...part, members: new Map(part.members).set(self, own) })
   }
   return { own, cloud, vpcs: read, generations }
-}
-
-async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
-  const instances = await tx.instances({ hosts: [self], live: true })
-  const used = new Set(instances.map(({ image }) => image))
-  const accounts = new Set(instances.flatMap((one) => (one.keyName === null ? [] : one.account)))
-  const profiles = new Set(instances.flatMap(({ options }) => options?.profile?.id ?? []))
-  const keyPairs = await Promise.all([...accounts].map((account) => tx.keyPairs({ account })))
-  const tags = await tx.tags({ resources: instances.map(({ id }) => id) })
-  const pulled = tags.filter(({ key }) => isLeverTag(key)).map((tag) => tag.resource as InstanceId)
-  return {
-    instances,
-    tags,
-    levers: pulled.length === 0 ? [] : await tx.levers(pulled),
-    volumes: await tx.volumes({ hosts: [self] }),
-    images: await tx.images({ host: self, orIds: [...used] }),
-    keyPairs: keyPairs.flat(),
-    profiles: profiles.size === 0 ? [] : await tx.profileRoles([...profiles]),
-  }
 }
 
 async function readCloud(

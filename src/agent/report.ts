@@ -15,14 +15,17 @@ import {
   isPurgeable,
   TOMBSTONE_MS,
 } from '../model/lifecycle.ts'
+import type { Move } from '../model/move.ts'
 import { attachmentOf } from '../model/nics.ts'
 import type { Image, Instance, Nic, Tag, Volume } from '../model/records.ts'
 import { formerKey } from '../model/reserved-tags.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
+import { goOnWithMove } from '../store/moves.ts'
 import type { HostSelf } from '../store/records/host.ts'
 import { releaseInstance, releaseVolume } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
+import { isNewsOfMove, writeMoveFact } from './moves.ts'
 import type { OwnWrite } from './reader.ts'
 
 /**
@@ -53,6 +56,7 @@ interface Known {
   readonly volumes: ReadonlyMap<VolumeId, Volume>
   readonly tags: readonly Tag[]
   readonly nics: ReadonlyMap<NicId, Nic>
+  readonly moves: ReadonlyMap<InstanceId, Move>
 }
 
 /**
@@ -69,11 +73,12 @@ export async function reportFacts(
   const now = isoTime(clock.now())
   const { instances, images, volumes, tags } = known
   const nics = facts.some((fact) => 'nic' in fact) ? known.nics : []
-  const before = index(instances, images, volumes, tags, nics)
+  const moves = known.moves?.moves ?? []
+  const before = index(instances, images, volumes, tags, nics, moves)
   const news = facts.filter((fact) => isNews(fact, before, now))
   if (news.length === 0) return NOTHING
   return await store.change(async (tx) => {
-    const records = await readRecords(tx, self, news)
+    const records = await readRecords(tx, self, news, moves.length > 0)
     // The records have some of the facts already, maybe from a report that failed after its
     // commit. This host has to read them.
     const isBehind = news.some((fact) => !isNews(fact, records, now))
@@ -90,7 +95,12 @@ export async function reportFacts(
 }
 
 /** The records that the facts are about, as they are now. */
-async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): Promise<Known> {
+async function readRecords(
+  tx: Tx,
+  { name }: HostSelf,
+  facts: readonly Fact[],
+  hasMoves: boolean,
+): Promise<Known> {
   const ids = [
     ...new Set(
       facts.flatMap((fact) =>
@@ -101,12 +111,14 @@ async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): 
   const volumes = facts.flatMap((fact) => ('volume' in fact ? [fact.volume] : []))
   const images = facts.flatMap((fact) => ('image' in fact ? [fact.image] : []))
   const nics = facts.flatMap((fact) => ('nic' in fact ? [fact.nic] : []))
+  const moved = [...ids, ...facts.flatMap((fact) => ('moved' in fact ? [fact.moved] : []))]
   return index(
     ids.length === 0 ? [] : await tx.instances({ ids, hosts: [name] }),
     images.length === 0 ? [] : await tx.images({ ids: images }),
     volumes.length === 0 ? [] : await tx.volumes({ ids: volumes, hosts: [name] }),
     ids.length === 0 ? [] : await tx.tags({ resources: ids }),
     nics.length === 0 ? [] : await tx.nics({ ids: nics }),
+    hasMoves && moved.length > 0 ? await tx.moves({ instances: moved }) : [],
   )
 }
 
@@ -136,6 +148,7 @@ function index(
   volumes: readonly Volume[],
   tags: readonly Tag[],
   nics: readonly Nic[],
+  moves: readonly Move[],
 ): Known {
   return {
     instances: new Map(instances.map((one) => [one.id, one])),
@@ -143,12 +156,14 @@ function index(
     volumes: new Map(volumes.map((volume) => [volume.id, volume])),
     tags,
     nics: new Map(nics.map((nic) => [nic.id, nic])),
+    moves: new Map(moves.map((move) => [move.instance, move])),
   }
 }
 
 function isNews(fact: Fact, known: Known, now: string): boolean {
   const { instances, images, volumes } = known
   if ('marked' in fact) return isNewMark(fact, known)
+  if ('moved' in fact) return isNewsOfMove(fact, known.moves.get(fact.moved))
   if ('volume' in fact) return volumes.get(fact.volume)?.state === 'deleting'
   if ('nic' in fact) return isNewsOfNic(known.nics.get(fact.nic), fact)
   if ('image' in fact) return isNewsOfImage(fact, images.get(fact.image))
@@ -212,6 +227,10 @@ async function writeFact(
   if ('volume' in fact) return await writeVolumeFact(tx, fact, known)
   if ('marked' in fact) return await writeMark(tx, fact, known)
   if ('nic' in fact) return await writeNicFact(tx, fact, known)
+  if ('moved' in fact) {
+    const written = await writeMoveFact(tx, fact, known.moves.get(fact.moved), now)
+    return written === null ? [] : [{ fact, kind: written }]
+  }
   if (!('image' in fact)) return await writeInstanceFact(tx, self, fact, known, now)
   if (!isNewsOfImage(fact, known.images.get(fact.image))) return []
   switch (fact.kind) {
@@ -280,6 +299,8 @@ async function writeInstanceFact(
   else if ((await tx.claimInstance(instance.id, self)) !== 'done') return []
   known.instances.set(instance.id, { ...instance, ...to })
   if (to.claimed === true) return [{ fact, kind: 'want', change }]
+  const goesOn = await goOnWithMove(tx, { ...instance, ...to }, known.moves.get(instance.id), now)
+  if (goesOn) return [{ fact, kind: 'want' }]
   if (to.state !== 'terminated') {
     if (isNameChange(instance, to, known)) return [{ fact, kind: 'want' }]
     return [{ fact, kind: to.wanted === undefined ? 'state' : 'want', change }]
@@ -355,6 +376,7 @@ async function deleteOld(tx: Tx, old: readonly Instance[]): Promise<void> {
   for (const instance of old) {
     await tx.deleteTagsOf(instance.id)
     await tx.deleteLeversOf(instance.id)
+    await tx.deleteMove({ instance: instance.id })
     await tx.deleteInstance(instance.id)
   }
 }

@@ -31,6 +31,7 @@ import { type ExplainReport, explain, type Question } from './explain.ts'
 import { forgetHost, setDraining } from './hosts.ts'
 import { limitConnections } from './http/connection-limits.ts'
 import { stateReasonText } from './instances/state-reason.ts'
+import { addMoveRoutes } from './moves/routes.ts'
 import { addUsageRoutes } from './usage.ts'
 
 /** A row of `atoll hosts`. */
@@ -250,6 +251,8 @@ function guardedServer(options: AdminOptions): FastifyInstance {
   })
   addPacketRoutes(server, options)
   addHostRoutes(server, options)
+  if (options.calls !== undefined)
+    addMoveRoutes(server, { ...options, settings: options.calls.settings })
   addOwnerRoutes(server, options)
   server.post<{ Params: { id: string } }>(
     '/v1/instances/:id/console',

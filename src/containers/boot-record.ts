@@ -8,7 +8,7 @@
  */
 import { mkdir, readdir } from 'node:fs/promises'
 import { z } from 'zod'
-import { readRecord, writeRecord } from '../lib/files.ts'
+import { exists, readRecord, writeRecord } from '../lib/files.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { CONTAINERS_DIRECTORY, instanceFromMark } from '../model/names.ts'
@@ -31,6 +31,10 @@ export interface BootRecord {
 export interface InstanceFiles {
   /** Absolute path of an instance's directory. */
   path(instance: InstanceId): string
+  /** Where what a container has written on another host waits for its first start here. */
+  arrived(instance: InstanceId): string
+  /** Whether it waits there. */
+  hasArrived(instance: InstanceId): Promise<boolean>
   /** Instances that have a directory. */
   list(): Promise<readonly InstanceId[]>
   /** Null when no record is readable. Then the running instance is accepted as it is. */
@@ -49,8 +53,11 @@ export function createInstanceFiles(stateDir: string): InstanceFiles {
   const root = below(stateDir, CONTAINERS_DIRECTORY)
   const path = (instance: InstanceId) => below(root, instance)
   const bootFile = (instance: InstanceId) => below(path(instance), 'boot.json')
+  const arrived = (instance: InstanceId) => below(path(instance), 'arrived')
   return {
     path,
+    arrived,
+    hasArrived: (instance) => exists(arrived(instance)),
     async list() {
       const names = await readdir(root).catch(() => [])
       return names.flatMap((name) => instanceFromMark(name) ?? [])

@@ -8,6 +8,7 @@ export const DOCKER: DriverDeclaration = {
   service: 'containers',
   linkType: 'veth',
   rootVolume: false,
+  moves: true,
   changesType: false,
   attachesTo: () => true,
   takes: (location) => ['docker', 'file'].includes(parseImageLocation(location)?.kind ?? ''),

@@ -31,6 +31,7 @@ import { followEvents } from './events.ts'
 import { createGuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
 import { demultiplex } from './logs.ts'
+import { createContainerMover } from './mover.ts'
 import { createPauses } from './pause.ts'
 import { createPlug } from './plug.ts'
 import { createCache, findAll, findOne, type Reader, readGone, readHave } from './read.ts'
@@ -93,8 +94,8 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   })
   const reads = createTimedReads({ clock, ended: tell, concernsAll: isAway })
   const reader = { docker, clock, files, plug, cache, engine, disks }
-  const { images, host } = options
-  const stepper = { ...reader, images, host, kit: createGuestKit(settings), settings }
+  const { images, host, run } = options
+  const stepper = { ...reader, images, host, run, kit: createGuestKit(settings), settings }
   const pauses = createPauses({ docker, files, log })
   const shells = createShells({ docker, clock })
 
@@ -102,6 +103,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     name: 'docker',
     stopSeconds: settings.stopSeconds,
     capturer: createDockerCapturer({ ...options, engine, pauses }),
+    mover: createContainerMover({ ...reader, run }),
 
     async list({ fresh, signal }) {
       if (fresh) cache.clear()
@@ -119,8 +121,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       }
       if (deadline.aborted) throw dockerError(deadline.reason, 'read the containers')
       reads.keep(found)
-      const running = haves.filter(({ state }) => state.kind === 'running')
-      disks.keep(new Set(running.map(({ instance }) => instance)))
+      disks.keep(runningOf(haves))
       for (const instance of remaining)
         if (!found.has(instance)) haves.push(await readGone(files, instance))
       return haves
@@ -157,6 +158,10 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
 
     close: async () => closing.abort(),
   }
+}
+
+function runningOf(haves: readonly WorkloadHave[]): ReadonlySet<InstanceId> {
+  return new Set(haves.flatMap(({ state, instance }) => (state.kind === 'running' ? instance : [])))
 }
 
 async function readConsole(

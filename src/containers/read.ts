@@ -147,6 +147,8 @@ export async function readHave(
   }
   // Before anybody learns that it has ended: then its address answers no more.
   await plug.unplug(instance, { containerId: id, startedAt: state.StartedAt })
+  if (state.Status === 'created' && (await files.hasArrived(instance)))
+    return { instance, bootCount: null, state: { kind: 'arrived' } }
   const by = state.Status === 'exited' ? await findEnd(reader, seen, signal) : 'unknown'
   return { instance, bootCount, state: workloadState(state, null, by) }
 }
@@ -154,6 +156,8 @@ export async function readHave(
 /** An instance with a directory and no container. If there is a boot record, it had a container. */
 export async function readGone(files: InstanceFiles, instance: InstanceId): Promise<WorkloadHave> {
   const boot = await files.readBoot(instance)
+  if (boot === null && (await files.hasArrived(instance)))
+    return { instance, state: { kind: 'arrived' }, bootCount: null }
   const state = { kind: boot === null ? 'remains' : 'lost' } as const
   return { instance, state, bootCount: boot?.bootCount ?? null }
 }

@@ -5,7 +5,8 @@
  */
 import type { Host } from '../host/host.ts'
 import { exists } from '../lib/files.ts'
-import { refused } from '../model/errors.ts'
+import type { Runner } from '../lib/runner.ts'
+import { refused, unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { instanceLimits, type MachineTables } from '../model/limits.ts'
 import type { InstanceWant } from '../model/want.ts'
@@ -14,12 +15,15 @@ import { volumesOf } from './directories.ts'
 import { dockerError, statusOf } from './errors.ts'
 import type { GuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
+import { forgetArrived, unpackArrived } from './mover.ts'
 import { findOne, inspect, type Reader, type Seen } from './read.ts'
 import { guestNetworkOf, renderContainer } from './spec.ts'
 import { NEVER_STARTED } from './state.ts'
 
 /** What the steps need. */
 export interface Stepper extends Reader {
+  /** Runs `tar`. */
+  readonly run: Runner
   readonly images: DockerImages
   readonly kit: GuestKit
   readonly host: Pick<Host, 'limitUserNamespace'>
@@ -52,6 +56,9 @@ async function launch(
 ): Promise<void> {
   const { docker, images, kit, files, settings, engine } = stepper
   const image = await images.details(digest)
+  const isCopy = await files.hasArrived(want.id)
+  // An earlier attempt may have unpacked a part.
+  if (isCopy) await removeContainer(stepper, want.id)
   const kitDir = await kit.prepare(want, files.path(want.id), true)
   const { hasUserNamespace, hasQuota, openFiles } = await engine.read()
   const limits = instanceLimits(want.type.memoryMiB, settings.tables)
@@ -69,6 +76,7 @@ async function launch(
       if (statusOf(error) === NOT_FOUND) images.forget(digest)
       throw dockerError(error, `create a container from ${want.image.location}`)
     })
+  if (isCopy) await putCopy(stepper, want.id, container.id, signal)
   // Only after the container exists: a record without a container means that somebody removed the
   // container.
   await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
@@ -170,7 +178,26 @@ async function stop(
   }
 }
 
-async function remove({ docker, plug, files }: Stepper, instance: InstanceId): Promise<void> {
+/** Puts what the instance has written on another host into its new container. */
+async function putCopy(
+  stepper: Stepper,
+  instance: InstanceId,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const seen = await inspect(stepper.docker, id, signal)
+  if (seen === null) throw unavailable(`the container of ${instance} is gone`)
+  await unpackArrived(stepper, instance, seen, signal)
+  await forgetArrived(stepper.files, instance)
+}
+
+async function remove(stepper: Stepper, instance: InstanceId): Promise<void> {
+  await removeContainer(stepper, instance)
+  stepper.plug.forget(instance)
+  await stepper.files.remove(instance)
+}
+
+async function removeContainer({ docker }: Stepper, instance: InstanceId): Promise<void> {
   const id = await findOne(docker, instance)
   if (id !== null)
     await docker
@@ -179,8 +206,6 @@ async function remove({ docker, plug, files }: Stepper, instance: InstanceId): P
       .catch((error: unknown) => {
         if (statusOf(error) !== NOT_FOUND) throw dockerError(error, `remove ${instance}`)
       })
-  plug.forget(instance)
-  await files.remove(instance)
 }
 
 async function read(

@@ -11,6 +11,7 @@ export const QEMU: DriverDeclaration = {
   linkType: 'tap',
   rootVolume: true,
   hasSerialLine: true,
+  moves: true,
   changesType: true,
   attachesTo: (location) => location === null || !isMicrovm(location),
   takes: (location) => ['disk', 'kernel'].includes(parseImageLocation(location)?.kind ?? ''),

@@ -43,6 +43,7 @@ import {
   type MachineFilesystem,
 } from './files.ts'
 import { createMonitors, type Machine } from './monitors.ts'
+import { createMachineMover } from './mover.ts'
 import { createMachineNics, type MachineNics } from './nics.ts'
 import { createQemuSteps, nicPorts, type QemuSettings, type QemuStepper } from './steps.ts'
 
@@ -68,8 +69,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const { sendDescriptor: sendFile } = options.host
   const monitors = createMonitors({ ...settings, files, sendFile, clock, log })
   const lines = createSerialLines()
-  const { stateDir } = settings
-  const trimmer = createConsoleTrimmer({ stateDir, keptBytes: CONSOLE_BYTES, clock, log })
+  const trimmer = trimmerFor(options)
   const answers = createAnswerChecks(clock)
   const nics = nicsFor(options)
   const reads = createReads(files, nics)
@@ -93,6 +93,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
     name: 'qemu',
     stopSeconds: settings.stopSeconds,
     capturer: createMachineCapturer({ ...options, files, monitors, freezer: freezer.open }),
+    mover: createMachineMover(files, monitors),
 
     async list({ fresh }) {
       const instances = [...(await files.homes()).keys()]
@@ -137,6 +138,10 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       monitors.close()
     },
   }
+}
+
+function trimmerFor({ settings: { stateDir }, clock, log }: QemuDriverOptions) {
+  return createConsoleTrimmer({ stateDir, keptBytes: CONSOLE_BYTES, clock, log })
 }
 
 function nicsFor({ host, settings, clock, log }: QemuDriverOptions): MachineNics {

@@ -46,6 +46,8 @@ export interface DriverDeclaration {
   readonly rootVolume: boolean
   /** Whether the console is a serial line, whose output a terminal shows. Absent: it is not. */
   readonly hasSerialLine?: true
+  /** Whether a stopped instance can move to another host. Absent: it cannot. */
+  readonly moves?: true
   /** Whether the type of a stopped instance may change. */
   readonly changesType: boolean
   /**

@@ -28,8 +28,10 @@ import type {
 } from './ids.ts'
 import type { LeverEvent } from './lever.ts'
 import type { MetadataOptions } from './metadata-options.ts'
+import type { MoveFact, MoveWant } from './move.ts'
 import type { NatShare } from './nat.ts'
 import type { AclRule } from './network-acl.ts'
+import type { DetachingNic, NicAttaching } from './nic-changes.ts'
 import type { ActivePeering, PeeredVpc, RoutedPeer } from './peering.ts'
 import type { PlacementMembership } from './placement-group.ts'
 import type { ProfileWant } from './profile-want.ts'
@@ -77,6 +79,8 @@ export interface LocalWant {
    * removed.
    */
   readonly keptImages: readonly ImageId[] | null
+  /** Instances that move here or away. Absent: none. */
+  readonly moves?: readonly MoveWant<ImageWant>[] | undefined
   /** This host's instances whose rows were never readable. They are left alone. */
   readonly unreadable: UnreadableInstances
 }
@@ -152,20 +156,6 @@ export interface InstanceWant {
   readonly detaching?: readonly DetachingNic[] | undefined
   /** Those of `nics` to report when they are plugged in. Absent: none. */
   readonly attaching?: readonly NicAttaching[] | undefined
-}
-
-/** A NIC that was attached while its instance ran. */
-export interface NicAttaching {
-  readonly id: NicId
-  readonly attachment: AttachmentId
-}
-
-/** A NIC that is to be taken off its instance. Nothing passes it any more. */
-export interface DetachingNic {
-  readonly id: NicId
-  readonly attachment: AttachmentId
-  /** As of its VPC. */
-  readonly network?: number | undefined
 }
 
 export interface ImageWant {
@@ -397,3 +387,4 @@ export type Fact =
   | { readonly kind: 'volume-gone'; readonly volume: VolumeId }
   | { readonly kind: 'image-progress'; readonly image: ImageId; readonly message: string }
   | { readonly kind: 'image-failed'; readonly image: ImageId; readonly message: string }
+  | MoveFact

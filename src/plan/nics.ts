@@ -2,10 +2,11 @@
 import type { Ipv4 } from '../model/addr.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel, publicHostLabel } from '../model/hostname.ts'
 import type { GroupId, HostName, VpcId } from '../model/ids.ts'
+import type { DetachingNic, NicAttaching } from '../model/nic-changes.ts'
 import { addressesOfNic, attachmentOf } from '../model/nics.ts'
 import type { PeerHost, PlacedNic, Vpc } from '../model/records.ts'
 import { rangesOf } from '../model/vpc-range.ts'
-import type { DetachingNic, NicAttaching, NicWant, SharedWant } from '../model/want.ts'
+import type { NicWant, SharedWant } from '../model/want.ts'
 
 /** Further addresses, each with its floating IP. */
 export function secondaryWant({

@@ -9,6 +9,7 @@ import { driverOf, keptImage } from '../model/image-location.ts'
 import type { Lever } from '../model/lever.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { OLDER_METADATA } from '../model/metadata-options.ts'
+import type { HostMoves } from '../model/move.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
 import { type ActivePeering, usablePeerings } from '../model/peering.ts'
 import { groupWant } from '../model/placement-group.ts'
@@ -29,17 +30,17 @@ import type {
 import type { UnreadableRow } from '../model/unreadable-row.ts'
 import type { VpcRouting } from '../model/vpc-routing.ts'
 import type {
-  CaptureWant,
   DiskWant,
   HostWant,
-  ImageWant,
   InstanceWant,
   LocalWant,
   NicWant,
   SharedWant,
   VolumeWant,
 } from '../model/want.ts'
+import { captureWant, imageWant, imageWantOf } from './image-wants.ts'
 import { eventsWant } from './levers.ts'
+import { movesWant } from './moves.ts'
 import {
   attachingNic,
   detachingNic,
@@ -91,6 +92,8 @@ export interface Snapshot {
   readonly levers?: readonly Lever[] | undefined
   /** The host's own. */
   readonly volumes: readonly Volume[]
+  /** Absent: none that has not ended. */
+  readonly moves?: HostMoves | undefined
   /** The instance profiles of the host's own instances, with their roles. */
   readonly profiles: readonly InstanceProfileRole[]
   /** Rows that were left out because they are unreadable or contradict others. */
@@ -148,11 +151,12 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
     instances,
     images: pending.filter(({ sourceInstance }) => sourceInstance === null).map(imageWant),
     volumes,
-    captures: pending.flatMap((image) => captureWant(image, records, index)),
+    captures: pending.flatMap((image) => captureWant(image, records.instances, index.images)),
     keptImages: records.unreadable.some(({ table }) => table === 'images')
       ? null
       : keptOn(host.name, records),
     unreadable: unreadableInstances(host.name, records, lacks),
+    ...movesWant(host.name, records, (id, { driver }) => imageWantOf(id, driver, index.images)),
   }
 }
 
@@ -237,12 +241,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     claimed: instance.claimed,
     bootCount: instance.bootCount,
     ran: instance.bootSeen > 0,
-    // An image deregistered since then has no location any more: what was made from it goes on,
-    // nothing new is made.
-    image:
-      image === undefined
-        ? { id: instance.image, location: '', digest: null, driver }
-        : imageWant(image),
+    image: imageWantOf(instance.image, driver, index.images),
     type: type ?? { name: instance.type, vcpus: 1, memoryMiB: 64, diskGiB: 1 },
     disk,
     zone: (subnet === undefined ? undefined : index.subnets.get(subnet)?.zone) ?? '',
@@ -271,31 +270,6 @@ function diskWant(instance: Instance, index: Index): DiskWant | null {
 
 function volumeWant({ id, state }: Volume): VolumeWant {
   return { id, run: state === 'deleting' ? 'delete' : 'keep' }
-}
-
-function imageWant(image: Image): ImageWant {
-  const { id, location, digest, repositoryDigest, account } = image
-  const driver = driverOf(image, { location, hasVolume: false })
-  return { id, location, driver, digest, repositoryDigest, account }
-}
-
-function captureWant(
-  image: Image,
-  { instances }: Snapshot,
-  { images }: Index,
-): readonly CaptureWant[] {
-  const { sourceInstance: instance, capture } = image
-  if (instance === null) return []
-  const source = instances.find(({ id }) => id === instance)
-  const origin = source === undefined ? undefined : images.get(source.image)
-  return [
-    {
-      ...imageWant(image),
-      instance,
-      origin: origin?.location ?? '',
-      reboot: capture === 'reboot',
-    },
-  ]
 }
 
 /**

@@ -42,6 +42,8 @@ export type EndedBy = 'itself' | 'memory' | 'reboot' | 'outside' | 'unknown'
 export type WorkloadState =
   /** There is only its directory: its container or machine was not created yet. */
   | { readonly kind: 'remains' }
+  /** It was copied from another host, and is to be made from the copy. */
+  | { readonly kind: 'arrived' }
   /** It was created here, and its disk is gone. */
   | { readonly kind: 'lost' }
   /** It has a disk and was never started. */
@@ -198,6 +200,8 @@ function planRun(
       return facts(stopped(want, 'Server.InternalError', LOSS))
     case 'remains':
       return planLaunch(want, look(want.image))
+    case 'arrived':
+      return planArrived(want, look(want.image))
     case 'created':
       return want.claimed ? step({ kind: 'start', instance: want }) : facts(ready(want))
     case 'running': {
@@ -236,7 +240,7 @@ function unworkable(
   { message, permanent }: WorkloadProblem,
 ): WorkloadPlan | null {
   if (state.kind === 'running' || state.kind === 'lost') return null
-  if (state.kind === 'ended')
+  if (state.kind === 'ended' || state.kind === 'arrived')
     return permanent ? facts(stopped(want, 'Server.InternalError', message)) : null
   const code = permanent ? 'Client.InvalidImage' : 'Server.InternalError'
   return facts({ kind: 'failed', instance: want.id, code, message })
@@ -259,6 +263,20 @@ function planLaunch(want: InstanceWant, image: ImageStatus): WorkloadPlan {
         code: 'Client.InvalidImage',
         message: image.message,
       })
+    default:
+      return assertNever(image)
+  }
+}
+
+/** What it has written is here, so it is not given up. */
+function planArrived(want: InstanceWant, image: ImageStatus): WorkloadPlan {
+  switch (image.kind) {
+    case 'ready':
+      return step({ kind: 'launch', instance: want, digest: image.digest })
+    case 'working':
+      return nothing
+    case 'failed':
+      return facts(stopped(want, 'Server.InternalError', image.message))
     default:
       return assertNever(image)
   }

@@ -63,6 +63,7 @@ import { subnetDns } from './migrations/0048-subnet-dns.ts'
 import { vpcCidrs } from './migrations/0049-vpc-cidrs.ts'
 import { userGroups } from './migrations/0050-user-groups.ts'
 import { recovery } from './migrations/0051-recovery.ts'
+import { moves } from './migrations/0052-moves.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -113,6 +114,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0049-vpc-cidrs': vpcCidrs,
   '0050-user-groups': userGroups,
   '0051-recovery': recovery,
+  '0052-moves': moves,
 }
 const GENERATION = '0'
 

@@ -22,6 +22,7 @@ import { instanceTypes } from './records/instance-type.ts'
 import { keyPairs } from './records/key-pair.ts'
 import { launchTemplates } from './records/launch-template.ts'
 import { levers } from './records/lever.ts'
+import { moves } from './records/move.ts'
 import { networks } from './records/network.ts'
 import { networkAcls } from './records/network-acl.ts'
 import { nics } from './records/nic.ts'
@@ -69,6 +70,7 @@ export const NOUNS = [
   keyPairs,
   tags,
   levers,
+  moves,
   usageRecords,
   clientTokens,
   auditEvents,

@@ -4,6 +4,7 @@ import type { VolumeId } from '../model/ids.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { attachmentOf } from '../model/nics.ts'
 import type { Instance, Volume } from '../model/records.ts'
+import { endMoveOf } from './moves.ts'
 import type { Tx } from './store.ts'
 
 /**
@@ -25,6 +26,7 @@ export async function releaseInstance(tx: Tx, instance: Instance): Promise<void>
   for (const { id } of volumes.filter((volume) => !ending.includes(volume)))
     await tx.updateVolume(id, { state: 'available', instance: null, host: instance.host })
   for (const { id } of ending) await forgetVolume(tx, id)
+  await endMoveOf(tx, instance)
   const group = instance.options?.placementGroup?.id
   if (group !== undefined) await tx.leavePlacementGroup(group, instance.host)
   const type = (await tx.instanceTypes()).find((one) => one.name === instance.type)

@@ -55,6 +55,7 @@ type SingleTx = Pick<
   | 'changedScopes'
   | 'placedNics'
   | 'orphans'
+  | 'stalledMoves'
   | 'renewLease'
   | 'hosts'
   | 'unreadable'

@@ -47,11 +47,38 @@ export interface Capturer {
   keep(images: ReadonlySet<ImageId>, busy: ReadonlySet<ImageId>): Promise<void>
 }
 
+/** A file of a stopped instance, to be copied to another host. */
+export interface PackedFile {
+  /** Of ASCII letters, digits, hyphens and dots. */
+  readonly name: string
+  readonly path: string
+}
+
+/** Moves what stopped instances have written from host to host. Every call is safe to repeat. */
+export interface Mover {
+  /** The directory of an instance, which `list` reports of. */
+  home(instance: InstanceId): string
+  /**
+   * The files of an instance of this host that is stopped for the boot. Errors: `refused`, with the
+   * reason, when it cannot be copied; `unavailable`.
+   */
+  pack(instance: InstanceId, bootCount: number, signal: AbortSignal): Promise<readonly PackedFile[]>
+  /** Removes what `pack` made for all other instances. */
+  unpackOthers(instances: ReadonlySet<InstanceId>): Promise<void>
+  /**
+   * Makes the files of that directory below the home, which `pack` named on another host, the
+   * instance's. It can then be started here. Errors: `refused`, with the reason.
+   */
+  install(instance: InstanceId, directory: string): Promise<void>
+}
+
 export interface WorkloadDriver extends WorkloadSteps {
   readonly name: string
   /** How long an instance may take to stop before it is killed. */
   readonly stopSeconds: number
   readonly capturer: Capturer
+  /** Absent: its instances stay on their hosts. */
+  readonly mover?: Mover
   /**
    * Everything on this machine with our mark, whoever created it. `fresh` reads everything again,
    * without caches. Errors: `unavailable` when the engine does not answer.

@@ -17,7 +17,7 @@ import type { DriverDeclaration, DriverName } from '../model/driver.ts'
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { LooseNic } from '../model/loose-nic.ts'
-import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
+import type { Fact, ImageWant, InstanceWant, LocalWant } from '../model/want.ts'
 import { type ImageStatus, planWorkload, type WorkloadHave } from '../plan/workloads.ts'
 import type { HostService } from '../services/service.ts'
 import { createCaptures } from './captures.ts'
@@ -83,12 +83,8 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
         ...imageFacts(want.local.captures.filter(isMine), (image) => captures.look(image)),
       ]
       captures.keep(want.local.keptImages, resync)
-      const { instances, unreadable } = want.local
-      const wanted = instances.filter(isMine)
-      const others = new Set(instances.filter((one) => !isMine(one)).map(({ id }) => id))
-      // The row of the instance is unreadable or names another driver, so it is left alone.
-      const isLeft = (id: InstanceId) =>
-        unreadable.any || unreadable.ids.includes(id) || others.has(id)
+      const wanted = want.local.instances.filter(isMine)
+      const isLeft = leftAlone(want.local, wanted)
       const pairs = pair(wanted, haves)
       // A claimed instance cannot move to another host. So only those are claimed that can start
       // now.
@@ -123,7 +119,26 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
   }
 }
 
-const STATES = ['remains', 'lost', 'created', 'running', 'ended', 'busy'] as const
+const STATES = [
+  ...(['remains', 'arrived', 'lost'] as const),
+  ...(['created', 'running', 'ended', 'busy'] as const),
+]
+
+/**
+ * A function that tells whether an instance is left alone: its row is unreadable or names another
+ * driver, or it is being copied to this host.
+ */
+function leftAlone(
+  { instances, unreadable, moves = [] }: LocalWant,
+  mine: readonly InstanceWant[],
+): (id: InstanceId) => boolean {
+  const left = new Set([
+    ...unreadable.ids,
+    ...instances.filter((one) => !mine.includes(one)).map(({ id }) => id),
+    ...moves.flatMap((one) => (one.kind === 'arriving' ? one.instance : [])),
+  ])
+  return (id) => unreadable.any || left.has(id)
+}
 
 /** One instance: what it should be, and what it is. */
 interface WantAndHave {

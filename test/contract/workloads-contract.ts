@@ -1,5 +1,8 @@
 /** What every workload driver promises, whatever it runs instances on. */
 import { once } from 'node:events'
+import { copyFile, cp, mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import type { Screen } from '../../src/lib/terminal.ts'
@@ -164,6 +167,41 @@ export function workloadsContract(
       })
       await eventually('it answers again', () => ground.answers(want), deadlineMs)
       expect(await ground.inside(want, `cat ${ground.dir}/kept`)).toContain('kept')
+    })
+
+    test('what is packed of a stopped one makes the same one again, with what it has written', async (context) => {
+      const { mover } = driver
+      if (mover === undefined) return context.skip('its instances stay on their hosts')
+      const want = await launch(12)
+      await eventually('it answers', () => ground.answers(want), deadlineMs)
+      const { dir } = ground
+      await ground.inside(want, `mkdir ${dir}/moved && echo written > ${dir}/moved/file`)
+      // Files of the image: one is deleted, and a directory is another one with that name.
+      const isRoot = dir === ''
+      if (isRoot) await ground.inside(want, 'rm /bin/vi && rm -r /usr/share && mkdir /usr/share')
+      await expect(mover.pack(want.id, 1, signal)).rejects.toMatchObject({ kind: 'unavailable' })
+      await driver.stop(want.id, signal)
+      const packed = await mover.pack(want.id, 1, signal)
+      // As another host has it, while nothing of the instance is there.
+      await using sent = await mkdtempDisposable(join(tmpdir(), 'atoll-sent-'))
+      for (const { name, path } of packed) await copyFile(path, join(sent.path, name))
+      await mover.unpackOthers(new Set())
+      await driver.remove(want.id, null)
+      const arriving = join(mover.home(want.id), 'arriving')
+      await cp(sent.path, arriving, { recursive: true })
+      await mover.install(want.id, arriving)
+      const later = ground.freshDriver()
+      const again = { ...want, bootCount: 2, ran: true }
+      const { state } = (await find(want, later)) ?? {}
+      const { digest } = await ground.prepare(12)
+      if (state?.kind === 'arrived') await later.launch(again, digest, signal)
+      else await later.start(again, signal)
+      expect(await find(want, later)).toMatchObject({ bootCount: 2, state: { kind: 'running' } })
+      await eventually('it answers', () => ground.answers(want), deadlineMs)
+      expect(await ground.inside(want, `cat ${dir}/moved/file`)).toContain('written')
+      const left = 'ls /usr/share; ls /bin/vi 2>/dev/null; echo "nothing" more'
+      if (isRoot) expect(await ground.inside(want, left)).toBe('nothing more\n')
+      await later.close()
     })
 
     test('an end by itself is told from one that was forced, and is announced', async () => {

@@ -49,6 +49,11 @@ export const modifyInstancePlacement = changeAction({
     const instance = await requireInstance(tx, account, id)
     if (instance.state !== 'stopped' || instance.wanted === 'terminate')
       throw refused('IncorrectInstanceState', `The instance '${id}' is not in the 'stopped' state.`)
+    if ((await tx.moves({ instances: [id], unended: true })).length > 0)
+      throw refused(
+        'IncorrectInstanceState',
+        `The instance '${id}' is being moved to another host.`,
+      )
     const { options = INSTANCE_OPTIONS, host } = instance
     // First, because it may be put into another partition of the same group.
     if (options.placementGroup !== null)

@@ -1,0 +1,154 @@
+/**
+ * Begins and cancels moves of instances to other hosts, for the operator. Each begins in one
+ * transaction, which takes the room on the new host and asks for the stop; the two hosts do the
+ * rest.
+ */
+import { refused } from '../../model/errors.ts'
+import type { HostName, InstanceId } from '../../model/ids.ts'
+import { keptBy } from '../../model/image-location.ts'
+import { isOpenMove } from '../../model/move.ts'
+import type { Host, Image, Instance, StateReason } from '../../model/records.ts'
+import { type Movable, noPlace, placeFor } from '../../plan/evacuation.ts'
+import { choicesInGroup } from '../../plan/placement-group.ts'
+import { failMove } from '../../store/moves.ts'
+import { sizeOf } from '../../store/release.ts'
+import type { ReadTx, Tx } from '../../store/store.ts'
+import type { ApiSettings } from '../action.ts'
+import { driverOfInstance } from '../instances/drivers.ts'
+
+type Drivers = ApiSettings['drivers']
+
+/** EC2's code for a stop by the operator (StateReason of its API reference). */
+const STOPPED_FOR_MOVE: StateReason = {
+  code: 'Server.ScheduledStop',
+  message: 'Server.ScheduledStop: Stopped to move to another host',
+}
+
+/** These instances, with what their moves depend on. */
+export async function movablesOf(
+  tx: ReadTx,
+  instances: readonly Instance[],
+  drivers: Drivers,
+): Promise<readonly Movable[]> {
+  const ids = instances.map(({ id }) => id)
+  if (ids.length === 0) return []
+  const used = [...new Set(instances.map(({ image }) => image))]
+  const images = new Map((await tx.images({ ids: used })).map((image) => [image.id, image]))
+  const types = new Map((await tx.instanceTypes()).map((type) => [type.name, type]))
+  const volumes = Map.groupBy(await tx.volumes({ instances: ids }), (volume) => volume.instance)
+  const moves = await tx.moves({ instances: ids, unended: true })
+  const moving = new Set(moves.map(({ instance }) => instance))
+  const movables: Movable[] = []
+  for (const instance of instances) {
+    const type = types.get(instance.type)
+    const { vcpus = 0, memoryMiB = 0 } = type ?? {}
+    const demand = { vcpus, memoryMiB, diskGiB: sizeOf(volumes.get(instance.id) ?? []) }
+    const obstacle =
+      type === undefined
+        ? `its type ${instance.type} is not known any more`
+        : moving.has(instance.id)
+          ? 'it is being moved already'
+          : obstacleTo(instance, images.get(instance.image), drivers)
+    const among = await amongHosts(tx, instance)
+    movables.push({ instance: instance.id, from: instance.host, demand, obstacle, among })
+  }
+  return movables
+}
+
+/** Why an instance cannot be moved now. Null: it can. */
+function obstacleTo(instance: Instance, image: Image | undefined, drivers: Drivers): string | null {
+  const driver = driverOfInstance(instance, image, drivers)
+  if (driver?.moves !== true) return `its driver (${driver?.name ?? 'unknown'}) moves no instances`
+  if (image === undefined) return 'its image is gone, so no other host can get it'
+  if (keptBy(image.location) !== null)
+    return `its image ${image.id} was made on ${keptBy(image.location)} and is only there`
+  if (instance.state === 'running' || instance.state === 'stopped') return null
+  return `it is ${instance.state}; wait until it is running or stopped`
+}
+
+/** The hosts that its placement group allows. */
+async function amongHosts(tx: ReadTx, { options, host }: Instance): Promise<Movable['among']> {
+  const membership = options?.placementGroup ?? null
+  const any: Movable['among'] = (hosts) => [{ partition: null, hosts }]
+  if (membership === null) return any
+  const [group] = await tx.placementGroups({ ids: [membership.id] })
+  if (group === undefined) return any
+  const slots = await tx.placementSlots(group.id)
+  // Its own place becomes free.
+  const others = slots.filter((slot) => slot.host !== host || slot.members > 1)
+  const members = { group, slots: others }
+  return (hosts) => choicesInGroup(members, hosts, membership.partition)
+}
+
+/**
+ * Begins the move of an instance, to a host or to the best one. Errors: what is in its way.
+ */
+export async function beginMove(
+  tx: Tx,
+  { id, to, drivers, now }: { id: InstanceId; to: HostName | null; drivers: Drivers; now: string },
+): Promise<HostName> {
+  const [instance] = await tx.instances({ ids: [id], live: true })
+  if (instance === undefined)
+    throw refused('InvalidInstanceID.NotFound', `There is no instance ${id}; see: atoll instances`)
+  const hosts = await tx.hosts()
+  if (to !== null) requireHost(hosts, to)
+  if (to === instance.host) throw refused('IncorrectState', `${id} is on ${to} already`)
+  const [movable] = await movablesOf(tx, [instance], drivers)
+  if (movable === undefined || movable.obstacle !== null)
+    throw refused('IncorrectInstanceState', `${id} cannot be moved: ${movable?.obstacle}`)
+  const { demand } = movable
+  const place = placeFor(movable, hosts, to)
+  const full = () =>
+    refused(
+      'InsufficientInstanceCapacity',
+      `${id} cannot be moved: ${to === null ? noPlace(demand) : `${to} does not take it: it has no room, is not alive or drained, is in another zone, or its placement group forbids it`}`,
+    )
+  if (place === null) throw full()
+  const { vcpus, memoryMiB, diskGiB } = demand
+  if ((await tx.takeCapacity(place.to, vcpus, memoryMiB, diskGiB)) === 'full') throw full()
+  if ((await takeSlot(tx, instance, place)) === 'taken') throw full()
+  const restart = instance.wanted === 'run'
+  const atMs = Date.parse(now)
+  const begun = await tx.beginMove({
+    ...{ instance: id, from: instance.host, to: place.to, restart, ...demand, message: '' },
+    ...{ bootCount: instance.bootCount, askedAtMs: atMs, endedAtMs: null },
+    state: restart ? 'stopping' : 'copying',
+    stoppedAtMs: restart ? null : atMs,
+  })
+  if (begun === 'taken') throw refused('IncorrectInstanceState', `${id} is being moved already`)
+  if (restart)
+    await tx.updateInstance(id, {
+      ...{ state: 'stopping', wanted: 'stop', stateReason: STOPPED_FOR_MOVE },
+      transitionReason: STOPPED_FOR_MOVE.message,
+    })
+  return place.to
+}
+
+/** Takes its place in its placement group on the new host. */
+async function takeSlot(
+  tx: Tx,
+  { options }: Instance,
+  { to: host, partition }: { readonly to: HostName; readonly partition: number | null },
+): Promise<'done' | 'taken'> {
+  const membership = options?.placementGroup ?? null
+  if (membership === null) return 'done'
+  const [group] = await tx.placementGroups({ ids: [membership.id] })
+  const slot = { placementGroup: membership.id, host, partitionNumber: partition ?? 0 }
+  return await tx.takePlacementSlot(slot, group?.strategy === 'spread')
+}
+
+/** Ends a move that is not complete. The instance goes on where it was. Errors: there is none. */
+export async function cancelMove(tx: Tx, id: InstanceId, now: string): Promise<HostName> {
+  const [move] = await tx.moves({ instances: [id], unended: true })
+  const isOver = move === undefined || !isOpenMove(move)
+  if (isOver || (await failMove(tx, move, 'cancelled by the operator', now)) === 'lost')
+    throw refused('IncorrectState', `${id} is not being moved, or is on its new host already`)
+  return move.from
+}
+
+/** Errors: there is no such host. */
+export function requireHost(hosts: readonly Host[], name: HostName): Host {
+  const host = hosts.find((one) => one.name === name)
+  if (host !== undefined) return host
+  throw refused('InvalidHostID.NotFound', `There is no host ${name}; see: atoll hosts`)
+}

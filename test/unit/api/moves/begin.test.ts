@@ -1,0 +1,266 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { endStalledMoves } from '../../../../src/agent/moves.ts'
+import { createRecordsReader } from '../../../../src/agent/reader.ts'
+import { reportFacts } from '../../../../src/agent/report.ts'
+import { beginMove, cancelMove } from '../../../../src/api/moves/begin.ts'
+import { evacuationOf } from '../../../../src/api/moves/evacuate.ts'
+import { DOCKER } from '../../../../src/containers/declaration.ts'
+import { isoTime, systemClock } from '../../../../src/lib/clock.ts'
+import { QEMU } from '../../../../src/machines/declaration.ts'
+import { ipv4 } from '../../../../src/model/addr.ts'
+import { keptLocation } from '../../../../src/model/image-location.ts'
+import type { Instance } from '../../../../src/model/records.ts'
+import type { Fact } from '../../../../src/model/want.ts'
+import { wantFor } from '../../../../src/plan/want.ts'
+import type { Store } from '../../../../src/store/store.ts'
+import { LONG_MS, OVER_MS, openRecords } from '../../../kit/cluster-records.ts'
+import {
+  hostName,
+  hostRecord,
+  image,
+  instanceId,
+  instanceRecord,
+  nicRecord,
+  numbered,
+  volumeRecord,
+} from '../../../kit/records.ts'
+
+const a = hostName('a')
+const b = hostName('b')
+const c = hostName('c')
+const id = instanceId(1)
+const drivers = [QEMU, DOCKER]
+let store: Store
+
+const now = () => isoTime(systemClock.now())
+const begin = (to: typeof a | null = b) =>
+  store.change((tx) => beginMove(tx, { id, to, drivers, now: now() }))
+const snapshot = (host: typeof a) =>
+  createRecordsReader(store, host, systemClock).read({ fresh: true })
+const report = async (host: typeof a, ...facts: Fact[]) =>
+  reportFacts(store, hostRecord(host), facts, await snapshot(host), systemClock)
+const stopped = (bootCount = 1): Fact => ({
+  ...{ kind: 'stopped', instance: id, bootCount },
+  ...{ code: 'Client.UserInitiatedShutdown', message: '' },
+})
+const arrived = (bootCount = 1): Fact => ({ kind: 'move-arrived', moved: id, bootCount })
+const movesIn = async (host: typeof a) =>
+  (wantFor(host, await snapshot(host))?.local.moves ?? []).map(({ kind }) => kind)
+
+async function state() {
+  return await store.read(async (tx) => {
+    const [instance] = await tx.instances({ ids: [id] })
+    const [move] = await tx.moves({ instances: [id] })
+    const used = (await tx.hosts()).map((host) => [
+      ...[host.name, host.usedVcpus, host.usedMemoryMiB, host.usedDiskGiB],
+    ])
+    const { host, state: of, wanted, bootCount } = instance ?? {}
+    return { host, state: of, wanted, bootCount, move: move?.state, used }
+  })
+}
+
+async function change(to: Partial<Instance>): Promise<void> {
+  await store.change((tx) => tx.updateInstance(id, to))
+}
+
+beforeEach(async () => {
+  store = await openRecords([])
+  await store.change(async (tx) => {
+    for (const [at, name] of [a, b, c].entries())
+      await tx.upsertHost(hostRecord(name, { fabricAddress: ipv4(`10.0.0.${at + 1}`) }), LONG_MS)
+    const one = { ...instanceRecord(id, a), state: 'running' as const, bootSeen: 1 }
+    await tx.insertInstance(one)
+    await tx.insertNic(nicRecord(id, 1))
+    await tx.insertVolume(volumeRecord(1, one))
+    await tx.takeCapacity(a, 2, 1024, 8)
+  })
+})
+afterEach(() => store.close())
+
+const FULL = ['a', 2, 1024, 8]
+const AT_B = ['b', 2, 1024, 8]
+const free = (name: string) => [name, 0, 0, 0]
+
+describe('a move', () => {
+  it('stops the instance, copies, gives it to the new host, and starts it there', async () => {
+    expect(await begin()).toBe(b)
+    expect(await state()).toMatchObject({ host: a, state: 'stopping', move: 'stopping' })
+    expect((await state()).used).toEqual([FULL, AT_B, free('c')])
+    expect([await movesIn(a), await movesIn(b)]).toEqual([[], []])
+    await report(a, stopped())
+    expect(await state()).toMatchObject({ host: a, state: 'stopped', move: 'copying' })
+    expect([await movesIn(a), await movesIn(b), await movesIn(c)]).toEqual([
+      ['departing'],
+      ['arriving'],
+      [],
+    ])
+    await report(b, { kind: 'move-progress', moved: id, message: 'half' })
+    await report(b, arrived())
+    expect(await state()).toEqual({
+      ...{ host: b, state: 'pending', wanted: 'run', bootCount: 2, move: 'starting' },
+      used: [free('a'), AT_B, free('c')],
+    })
+    expect((await snapshot(a)).instances).toEqual([])
+    expect((await snapshot(b)).volumes.map(({ host }) => host)).toEqual([b])
+    await report(b, { kind: 'running', instance: id, bootCount: 2 })
+    expect(await state()).toMatchObject({ host: b, state: 'running', move: 'done' })
+    expect([await movesIn(a), await movesIn(b)]).toEqual([[], []])
+  })
+
+  it('leaves a stopped instance stopped', async () => {
+    await change({ state: 'stopped', wanted: 'stop' })
+    await begin()
+    await report(b, arrived())
+    expect(await state()).toMatchObject({ host: b, state: 'stopped', wanted: 'stop', move: 'done' })
+  })
+
+  it('is one at a time, and another one follows', async () => {
+    await begin()
+    await expect(begin(c)).rejects.toThrow(/is being moved already/)
+    await report(a, stopped())
+    await report(b, arrived())
+    await report(b, { kind: 'running', instance: id, bootCount: 2 })
+    expect(await begin(c)).toBe(c)
+    expect((await state()).used).toEqual([free('a'), AT_B, ['c', 2, 1024, 8]])
+  })
+
+  it('ends with a failure, and the instance runs again where it was', async () => {
+    await begin()
+    await report(a, stopped())
+    await report(b, { kind: 'move-failed', moved: id, message: 'no room' })
+    const failed = {
+      ...{ host: a, state: 'pending', wanted: 'run', bootCount: 2, move: 'failed' },
+      used: [FULL, free('b'), free('c')],
+    }
+    expect(await state()).toEqual(failed)
+    // What comes late changes nothing.
+    await report(b, arrived())
+    expect(await state()).toEqual(failed)
+  })
+
+  it('that failed in this run of an evacuation is not begun again by it', async () => {
+    const reports = (fromMs?: number) => store.read((tx) => evacuationOf(tx, a, drivers, fromMs))
+    const beganMs = systemClock.now()
+    await begin()
+    await report(a, stopped())
+    await report(b, { kind: 'move-failed', moved: id, message: 'no room' })
+    await change({ state: 'running' })
+    expect(await reports(beganMs)).toMatchObject([{ state: 'failed', message: 'no room' }])
+    // The next run tries it.
+    const again = { state: 'waiting', message: 'failed before: no room' }
+    expect(await reports(systemClock.now() + 1)).toMatchObject([again])
+    expect(await reports()).toMatchObject([again])
+  })
+
+  it('is cancelled while it stops and while it is copied, not afterwards', async () => {
+    const cancel = () => store.change((tx) => cancelMove(tx, id, now()))
+    await begin()
+    await cancel()
+    expect(await state()).toMatchObject({ host: a, state: 'pending', wanted: 'run', bootCount: 2 })
+    expect((await state()).used).toEqual([FULL, free('b'), free('c')])
+    await change({ state: 'running', bootSeen: 2 })
+    await begin()
+    await report(a, stopped(2))
+    await report(b, arrived(2))
+    await expect(cancel()).rejects.toThrow(/is on its new host already/)
+  })
+
+  it.each([
+    ['was started meanwhile', { state: 'pending', wanted: 'run', bootCount: 2 }],
+    ['has run and was stopped again', { bootCount: 3 }],
+    ['has another type', { type: 't3.small' }],
+  ] as const)('is worth nothing when the instance %s', async (_what, to) => {
+    await begin()
+    await report(a, stopped())
+    const before = await snapshot(b)
+    await change(to)
+    await reportFacts(store, hostRecord(b), [arrived()], before, systemClock)
+    expect(await state()).toMatchObject({ host: a, move: 'failed' })
+    expect((await state()).used).toEqual([FULL, free('b'), free('c')])
+  })
+
+  it('waits for an image that is made from the instance', async () => {
+    await begin()
+    await report(a, stopped())
+    const made = { ...image, id: numbered('ami', 9), name: 'made', host: a }
+    await store.change((tx) =>
+      tx.insertImage({ ...made, state: 'pending', sourceInstance: id, capture: 'reboot' }),
+    )
+    await report(b, arrived())
+    expect(await state()).toMatchObject({ host: a, move: 'copying' })
+    await store.change((tx) => tx.updateImage(made.id, { state: 'failed' }))
+    await report(b, arrived())
+    expect(await state()).toMatchObject({ host: b })
+  })
+
+  it('ends with its instance, and gives the room back', async () => {
+    await begin()
+    await change({ state: 'shutting-down', wanted: 'terminate' })
+    await report(a, { kind: 'gone', instance: id })
+    const { move, used } = await state()
+    expect([move, used]).toEqual([undefined, [free('a'), free('b'), free('c')]])
+  })
+
+  it('ends when the new host does nothing', async () => {
+    await begin()
+    await report(a, stopped())
+    expect(await endStalledMoves(store, systemClock)).toEqual([])
+    expect(await endStalledMoves(store, systemClock, -1000)).toMatchObject([
+      { instance: id, to: b },
+    ])
+    expect(await state()).toMatchObject({ host: a, state: 'pending', bootCount: 2, move: 'failed' })
+    expect(await endStalledMoves(store, systemClock, -1000)).toEqual([])
+  })
+})
+
+describe('what cannot be moved says why', () => {
+  it.each([
+    [{ state: 'pending' }, /it is pending/],
+    [{ driver: 'other' as Instance['driver'] }, /its driver \(unknown\) moves no instances/],
+    [{ type: 'gone' }, /its type gone is not known any more/],
+  ] as const)('%o', async (to, why) => {
+    if ('driver' in to) {
+      await store.change(async (tx) => {
+        await tx.insertInstance({
+          ...instanceRecord(instanceId(2), a),
+          ...{ ...to, state: 'running' },
+        })
+      })
+      const reports = await store.read((tx) => evacuationOf(tx, a, drivers))
+      expect(reports.find(({ instance }) => instance === instanceId(2))?.message).toMatch(why)
+      return
+    }
+    await change(to)
+    await expect(begin()).rejects.toThrow(why)
+  })
+
+  it('an image that only its host has', async () => {
+    const kept = numbered('ami', 8)
+    await store.change(async (tx) => {
+      const location = keptLocation(QEMU.name, a, kept)
+      await tx.insertImage({ ...image, id: kept, name: 'kept', location })
+      const one = { ...instanceRecord(instanceId(3), a), image: kept, state: 'running' as const }
+      await tx.insertInstance(one)
+    })
+    const reports = await store.read((tx) => evacuationOf(tx, a, drivers))
+    expect(reports.find(({ instance }) => instance === instanceId(3))).toMatchObject({
+      state: 'stuck',
+      message: expect.stringMatching(/was made on a and is only there/),
+    })
+  })
+
+  it('a host that is the same, unknown, full, drained or lost', async () => {
+    await expect(begin(a)).rejects.toThrow(/is on a already/)
+    await expect(begin(hostName('nobody'))).rejects.toThrow(/There is no host nobody/)
+    await store.change((tx) => tx.takeCapacity(b, 32, 1024))
+    await expect(begin(b)).rejects.toThrow(/b does not take it/)
+    await store.change((tx) => tx.setHostState(c, 'draining'))
+    await expect(begin(null)).rejects.toThrow(/no other host of its zone/)
+    await store.change((tx) => tx.setHostState(c, 'active'))
+    await store.change((tx) =>
+      tx.renewLease(hostRecord(c), OVER_MS, { lastSeenAt: now(), shortOf: null }),
+    )
+    await expect(begin(c)).rejects.toThrow(/c does not take it/)
+    expect(await state()).toMatchObject({ state: 'running', move: undefined })
+  })
+})
