@@ -229,6 +229,11 @@ function shapeSchema(shape: Shape, side: 'Input' | 'Output', schemas: Map<string
       return { type: 'array', items: shapeSchema(shape.of, side, schemas) }
     case 'structure':
       return refer(shape.structure, side, schemas)
+    case 'map': {
+      const value = shape.entry.byMember.get('value')
+      if (value === undefined) throw new Error('a map without values')
+      return { type: 'object', additionalProperties: shapeSchema(value.shape, side, schemas) }
+    }
     default:
       return assertNever(shape)
   }

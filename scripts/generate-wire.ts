@@ -82,7 +82,7 @@ function printSensitive(models: readonly WireModel[]): string {
   const found = new Set<string>()
   const seen = new Set<string>()
   const visit = (schema: NormalizedSchema): void => {
-    if (schema.isListSchema()) visit(schema.getValueSchema())
+    if (schema.isListSchema() || schema.isMapSchema()) visit(schema.getValueSchema())
     const name = schema.getName() ?? 'unit'
     if (!schema.isStructSchema() || schema.isUnitSchema() || seen.has(name)) return
     seen.add(name)
@@ -189,6 +189,7 @@ function typeOf(schema: NormalizedSchema, table: Table, direction: Direction): s
     const item = schema.getValueSchema()
     return `${typeOf(item, table, direction)}[${direction.itemName(item)}]`
   }
+  if (schema.isMapSchema()) return `${typeOf(schema.getValueSchema(), table, direction)}{}`
   if (schema.isStructSchema()) return structure(schema, table, direction)
   if (schema.isTimestampSchema()) return 'timestamp'
   if (schema.isBooleanSchema()) return 'boolean'

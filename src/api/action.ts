@@ -14,7 +14,7 @@ import type { BusCaller } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { SecretCipher } from '../lib/secret-cipher.ts'
 import type { Turns } from '../lib/turns.ts'
-import type { AccessKey, AssumedRole } from '../model/account-records.ts'
+import type { AccessKey, AssumedRole, FederatedUser } from '../model/account-records.ts'
 import type { Cidr } from '../model/addr.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import type { FabricSettings } from '../model/fabric.ts'
@@ -50,6 +50,11 @@ export interface Caller {
   readonly userId?: string
   /** Set for a session of a role; `user` is `ROLE/SESSION`. */
   readonly role?: AssumedRole
+  /** Set for credentials of GetFederationToken; `user` is the user that gave them. */
+  readonly federated?: FederatedUser & {
+    /** Whether the key of that user has all rights. */
+    readonly hasAllRights: boolean
+  }
 }
 
 /** What actions need. */

@@ -40,6 +40,15 @@ export interface AccessKey {
   readonly userId?: string
   /** Set for temporary credentials of a role. */
   readonly role?: AssumedRole
+  /** Set for those that GetFederationToken gave. */
+  readonly federated?: FederatedUser
+}
+
+/** Somebody to whom a user gave a part of its own rights. */
+export interface FederatedUser {
+  readonly name: string
+  /** What it may do, as far as the user may. Empty: nothing. */
+  readonly policies: readonly SessionPolicy[]
 }
 
 /** A session of a role: what its credentials stand for. */

@@ -214,6 +214,7 @@ export const ERROR_STATUS = {
   NatGatewayNotFound: 400,
   // IAM and STS
   NoSuchEntity: 404,
+  InvalidInput: 400,
   EntityAlreadyExists: 409,
   LimitExceeded: 409,
   DeleteConflict: 409,

@@ -74,6 +74,11 @@ export function sessionArn(account: AccountId, role: string, session: string): s
   return `arn:aws:sts::${account}:assumed-role/${role}/${session}`
 }
 
+/** The ARN of somebody to whom GetFederationToken gave credentials. */
+export function federatedArn(account: AccountId, name: string): string {
+  return `arn:aws:sts::${account}:federated-user/${name}`
+}
+
 /** The longest name in an ARN. */
 const LONGEST = {
   role: IAM_NAME_MAX,

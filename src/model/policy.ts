@@ -11,10 +11,11 @@
 import { type AccountId, parseAccountId } from './ids.ts'
 
 /** Longest policy document, in characters, as for a managed policy of IAM. */
-const POLICY_MAX = 6144
-/** The same for a policy of a session, and for a trust policy (IAM: 2,048 without a request). */
+export const POLICY_MAX = 6144
+/** The same for a policy of a session. */
 const SESSION_POLICY_MAX = 2048
-const TRUST_POLICY_MAX = 4096
+/** The same for a trust policy (IAM: 2,048 without a request). */
+export const TRUST_POLICY_MAX = 4096
 /** Most statements, and most values of one list. */
 const LIST_MAX = 100
 const PATTERN_MAX = 512

@@ -8,7 +8,7 @@
  * longer has it. Pure.
  */
 import { z } from 'zod'
-import type { AssumedRole } from './account-records.ts'
+import type { AssumedRole, FederatedUser } from './account-records.ts'
 import { refused } from './errors.ts'
 import { type AccountId, type InstanceId, parseAccountId, parseId } from './ids.ts'
 import { newKeySecret } from './key-secret.ts'
@@ -27,6 +27,8 @@ interface KeySession {
   readonly kind: 'key'
   /** The access key that it was made with. */
   readonly parent: string
+  /** By GetFederationToken. Null: by GetSessionToken. */
+  readonly federated: FederatedUser | null
 }
 
 /** The rights of a role. */
@@ -62,14 +64,19 @@ const TEMPORARY = 'ASIA'
 const TOKEN_MAX = 8_000
 const TEXT = z.string().max(128)
 const keySchema = z.tuple([z.literal(1), TEXT, TEXT, z.int().min(0)])
+const policiesSchema = z.array(
+  z.object({ kind: z.enum(['inline', 'managed']), name: z.string(), document: z.string() }),
+)
+const federatedSchema = z.tuple([
+  ...([z.literal(3), TEXT, TEXT, z.int().min(0)] as const),
+  z.object({ name: TEXT, policies: policiesSchema }),
+])
 const roleSchema = z.tuple([
   ...([z.literal(2), TEXT, z.int().min(0)] as const),
   z.object({
     account: z.string(),
     ...{ name: TEXT, id: TEXT, session: TEXT, instance: TEXT.nullable() },
-    policies: z.array(
-      z.object({ kind: z.enum(['inline', 'managed']), name: z.string(), document: z.string() }),
-    ),
+    policies: policiesSchema,
   }),
 ])
 
@@ -86,11 +93,7 @@ export function newSession(
 ): TemporaryCredentials {
   const { id: permanent, secret } = newKeySecret(random)
   const id = `${TEMPORARY}${permanent.slice(TEMPORARY.length)}`
-  const text = JSON.stringify(
-    subject.kind === 'key'
-      ? [1, subject.parent, secret, expiresAtMs]
-      : [2, secret, expiresAtMs, wordsOf(subject)],
-  )
+  const text = JSON.stringify(wordsOf(subject, secret, expiresAtMs))
   const token = cipher.seal(text, placeOf(id))
   if (token.length <= TOKEN_MAX) return { id, secret, token }
   throw refused(
@@ -99,9 +102,15 @@ export function newSession(
   )
 }
 
-function wordsOf({ account, role, instance }: RoleSession) {
-  const { name, id, session, policies } = role
-  return { account, name, id, session, instance, policies }
+function wordsOf(subject: SessionSubject, secret: string, expiresAtMs: number): unknown {
+  if (subject.kind === 'role') {
+    const { account, role, instance } = subject
+    const { name, id, session, policies } = role
+    return [2, secret, expiresAtMs, { account, name, id, session, instance, policies }]
+  }
+  const { parent, federated } = subject
+  if (federated === null) return [1, parent, secret, expiresAtMs]
+  return [3, parent, secret, expiresAtMs, { name: federated.name, policies: federated.policies }]
 }
 
 /** The session in a token. Undefined when it is none of this cloud, or of another temporary key. */
@@ -118,7 +127,12 @@ export function openSession(
   const ofKey = keySchema.safeParse(parsed).data
   if (ofKey !== undefined) {
     const [, parent, secret, expiresAtMs] = ofKey
-    return { subject: { kind: 'key', parent }, secret, expiresAtMs }
+    return { subject: { kind: 'key', parent, federated: null }, secret, expiresAtMs }
+  }
+  const ofFederated = federatedSchema.safeParse(parsed).data
+  if (ofFederated !== undefined) {
+    const [, parent, secret, expiresAtMs, federated] = ofFederated
+    return { subject: { kind: 'key', parent, federated }, secret, expiresAtMs }
   }
   const ofRole = roleSchema.safeParse(parsed).data
   if (ofRole === undefined) return undefined

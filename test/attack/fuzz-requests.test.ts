@@ -213,6 +213,7 @@ function inventPath(structure: Structure, chance: Chance, depth: number): string
 function inventStep(shape: Shape, chance: Chance, depth: number): string {
   if (shape.kind === 'scalar') return ''
   if (shape.kind === 'structure') return `.${inventPath(shape.structure, chance, depth + 1)}`
+  if (shape.kind === 'map') return ''
   return `.${1 + chance.below(3)}${inventStep(shape.of, chance, depth + 1)}`
 }
 

@@ -277,7 +277,18 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   DeleteUser: [({ user }) => ({ UserName: user })],
   DeleteUserPolicy: [({ user }) => ({ UserName: user, PolicyName: 'own' })],
   DetachUserPolicy: [({ user }) => ({ UserName: user, PolicyArn: READING })],
+  GetAccountAuthorizationDetails: [],
+  GetAccountSummary: [],
+  SimulateCustomPolicy: [],
+  GetAccessKeyInfo: [({ userKey }) => ({ AccessKeyId: userKey })],
   GetAccessKeyLastUsed: [({ userKey }) => ({ AccessKeyId: userKey })],
+  GetFederationToken: [({ policy }) => ({ Name: 'guest', PolicyArns: [{ arn: policy }] })],
+  ListPoliciesGrantingServiceAccess: [
+    ({ roleArn }) => ({ Arn: roleArn, ServiceNamespaces: ['ec2'] }),
+  ],
+  SimulatePrincipalPolicy: [
+    ({ roleArn }) => ({ PolicySourceArn: roleArn, ActionNames: ['ec2:RunInstances'] }),
+  ],
   GetUser: [({ user }) => ({ UserName: user })],
   GetUserPolicy: [({ user }) => ({ UserName: user, PolicyName: 'own' })],
   ListAccessKeys: [({ user }) => ({ UserName: user })],

@@ -79,7 +79,9 @@ export function fullValue(action: string, direction: 'input' | 'output'): object
   let serial = 0
   const fill = (schema: NormalizedSchema): unknown => {
     serial += 1
+    if (schema.isUnitSchema()) return {}
     if (schema.isListSchema()) return [fill(schema.getValueSchema()), fill(schema.getValueSchema())]
+    if (schema.isMapSchema()) return { one: fill(schema.getValueSchema()) }
     if (schema.isStructSchema()) {
       return Object.fromEntries([...schema.structIterator()].map(([name, of]) => [name, fill(of)]))
     }
@@ -120,6 +122,10 @@ function arbitrary(schema: NormalizedSchema, depth: number): fc.Arbitrary<unknow
   if (schema.isUnitSchema()) return fc.constant({})
   if (schema.isListSchema()) {
     return fc.array(arbitrary(schema.getValueSchema(), depth + 1), { minLength: 1, maxLength: 3 })
+  }
+  if (schema.isMapSchema()) {
+    const value = arbitrary(schema.getValueSchema(), depth + 1)
+    return fc.dictionary(fc.stringMatching(/^[A-Za-z]{1,8}$/), value, { minKeys: 1, maxKeys: 3 })
   }
   if (schema.isStructSchema()) {
     const members = [...schema.structIterator()].map(([name, of]) => {

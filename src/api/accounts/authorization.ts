@@ -7,7 +7,7 @@
 import { createBoundedMap } from '../../lib/bounded-map.ts'
 import { isoTime } from '../../lib/clock.ts'
 import { AtollError } from '../../model/errors.ts'
-import { iamArn } from '../../model/iam-names.ts'
+import { federatedArn, iamArn } from '../../model/iam-names.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { Policy } from '../../model/policy.ts'
 import type { AskedAction } from '../../model/policy-decision.ts'
@@ -77,6 +77,8 @@ export function createAuthorizer({
       const { caller, action, service } = request
       if (caller.isTemporary === true && caller.role === undefined && service === 'iam')
         throw new AtollError('refused', 'AccessDenied', 'Cannot call IAM with session credentials')
+      if (caller.federated !== undefined && service === 'sts' && action !== 'GetCallerIdentity')
+        throw new AtollError('refused', 'AccessDenied', `Cannot call ${action} as a federated user`)
       if (caller.rights === 'all' || FREE.includes(action)) return
       const place = { region, now: isoTime(clock.now()) }
       const { value } = await store.read((tx) => decisionOf(tx, request, place, parse))
@@ -132,7 +134,7 @@ async function resourcesOf(
   region: string,
 ): Promise<readonly RequestResource[]> {
   if (service === 'ec2') return ec2Resources(action, input, { account: caller.account, region })
-  if (service === 'sts') return [everything()]
+  if (service === 'sts') return [{ ...everything(), ...federatedResource(action, input, caller) }]
   const policy = policySubject(action, input, caller.account)
   if (policy !== undefined) return [{ ...everything(), arn: policy }]
   const subjects = iamSubjects(action, input, caller)
@@ -140,6 +142,16 @@ async function resourcesOf(
   return await Promise.all(
     subjects.map(async (one) => ({ ...everything(), arn: await arnOf(tx, caller.account, one) })),
   )
+}
+
+/** Whom a request for a federation token is for. */
+function federatedResource(
+  action: string,
+  { Name: name }: Readonly<Record<string, unknown>>,
+  { account }: Caller,
+): { readonly arn?: string } {
+  if (action !== 'GetFederationToken' || typeof name !== 'string') return {}
+  return { arn: federatedArn(account, name) }
 }
 
 /** The ARN of what the request names. One that does not exist has the path of the request. */

@@ -42,7 +42,7 @@ export function parseDocument(document: string): Policy | null {
 /** The caller's policies. Errors: `unavailable` when one of them cannot be read. */
 export async function readCallerPolicies(
   tx: ReadTx,
-  { account, user, userId, role, rights }: Caller,
+  { account, user, userId, role, rights, federated }: Caller,
   parse: ParseDocument = parseDocument,
 ): Promise<CallerPolicies> {
   if (rights === 'all') return { own: null, session: null }
@@ -52,17 +52,32 @@ export async function readCallerPolicies(
   if (id !== undefined)
     for (const { name } of await groupsOfUser(tx, account, id))
       records.push(...(await tx.identityPolicies(account, `group/${name}`)))
-  const restricting = role?.policies ?? []
+  const restricting = (federated ?? role)?.policies ?? []
   const documents = await ownDocuments(tx, account, [...records, ...restricting])
   if (tx.unreadable().some(({ table }) => POLICY_TABLES.includes(table))) unreadable('')
   const read = (one: SessionPolicy) => policyOf(one, documents, parse)
   // A user or role that was deleted has none.
-  const own = records.map(read)
-  if (restricting.length === 0) return { own, session: null }
+  const own = federated?.hasAllRights === true ? null : records.map(read)
+  // Somebody whom a user gave no policy may do nothing.
+  if (restricting.length === 0 && federated === undefined) return { own, session: null }
   // One that the account has made may be deleted while the session lasts. It allows nothing then.
   const isLeft = ({ kind, name }: SessionPolicy) =>
     kind === 'inline' || managedPolicy(name) !== undefined || documents.has(name)
   return { own, session: restricting.filter(isLeft).map(read) }
+}
+
+/**
+ * What policies of one account say, in their order. Errors: `unavailable` when one of them cannot
+ * be read.
+ */
+export async function policiesWith(
+  tx: ReadTx,
+  account: AccountId,
+  records: readonly SessionPolicy[],
+): Promise<readonly Policy[]> {
+  const documents = await ownDocuments(tx, account, records)
+  if (tx.unreadable().some(({ table }) => POLICY_TABLES.includes(table))) unreadable('')
+  return records.map((one) => policyOf(one, documents, parseDocument))
 }
 
 const POLICY_TABLES: readonly string[] = ['identityPolicies', 'ownPolicies', 'ownPolicyVersions']
@@ -124,8 +139,8 @@ export function callerContext(
     sourceIp,
   }: { readonly region: string; readonly now: string; readonly sourceIp: string | undefined },
 ): Pick<AskedAction, 'context' | 'variables'> {
-  const { account, user, role } = caller
-  const name = role === undefined ? user : undefined
+  const { account, user, role, federated } = caller
+  const name = role === undefined && federated === undefined ? user : undefined
   return {
     context: {
       'aws:currenttime': now,

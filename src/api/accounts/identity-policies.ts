@@ -11,7 +11,7 @@ import { limitExceeded, noSuchEntity, pageOf } from './users.ts'
 /**
  * Most inline and most managed policies of a user, group or role. All are read with each request.
  */
-const POLICIES_MAX = 10
+export const POLICIES_MAX = 10
 
 /** Whose policies they are. */
 export type PolicyOwner = Pick<IdentityPolicy, 'account' | 'owner'>

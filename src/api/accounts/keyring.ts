@@ -101,7 +101,8 @@ export function createKeyring(options: KeyringOptions): Keyring {
       if (subject.kind === 'role')
         return await findRole(store, expectYoung, subject, { id, secret })
       const key = await findPermanent(subject.parent)
-      return key && { ...key, id, secret, parent: subject.parent }
+      const federated = subject.federated === null ? {} : { federated: subject.federated }
+      return key && { ...key, id, secret, parent: subject.parent, ...federated }
     },
     permanent(id, token) {
       if (token === null) return { key: id }

@@ -9,6 +9,11 @@ import type { ReadTx } from '../../store/store.ts'
 import { tagsView } from './iam-tags.ts'
 import { noSuchEntity } from './users.ts'
 
+/** Most policies of an account. */
+export const OWN_POLICIES_MAX = 500
+/** Most versions of a policy, as in IAM. */
+export const VERSIONS_MAX = 5
+
 /** The account's own policy with this ARN. Undefined if there is none. */
 export async function findOwn(
   tx: ReadTx,

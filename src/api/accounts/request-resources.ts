@@ -201,14 +201,16 @@ function renamed(action: string, input: Input): readonly IamSubject[] {
 }
 
 /**
- * The ARN of the managed policy that a request to IAM makes, shows, changes or removes. Undefined
- * if it concerns none, or who has it.
+ * The ARN of the managed policy that a request to IAM makes, shows, changes or removes, or of
+ * whoever has the policies that it simulates. Undefined if it concerns none, or who has it.
  */
 export function policySubject(
   action: string,
   input: Input,
   account: AccountId,
 ): string | undefined {
+  const { PolicySourceArn: source } = input
+  if (action === 'SimulatePrincipalPolicy' && typeof source === 'string') return source
   if (!/Policy(?:Versions?|Tags)?$/.test(action) || /User|Role|Group/.test(action)) return undefined
   const { Path: path = '/', PolicyName: name, PolicyArn: arn } = input
   if (action === 'CreatePolicy')

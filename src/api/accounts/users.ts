@@ -20,6 +20,8 @@ import { withCode } from '../schemas.ts'
 export const USERS_VERSION: Version = [0, 4]
 /** Most users of an account. */
 export const USERS_MAX = 500
+/** As in IAM: one that is used, and one that takes its place. */
+export const KEYS_OF_USER_MAX = 2
 /** For accounts and keys of daemons that did not note it. */
 const FIRST_RELEASE = '2026-11-22T00:00:00.000Z'
 const PAGE_MAX = 1000

@@ -1,13 +1,12 @@
 /** AssumeRole: temporary credentials with the rights of a role. */
 import { z } from 'zod'
-import type { SessionPolicy } from '../../model/account-records.ts'
 import { refused } from '../../model/errors.ts'
 import { parseIamArn, sessionArn } from '../../model/iam-names.ts'
-import { parseSessionPolicy } from '../../model/policy.ts'
 import { newSession, requireCipher } from '../../model/session-token.ts'
 import { refuseMissing } from '../accounts/own-policies.ts'
 import { requireAssumable } from '../accounts/role-rights.ts'
 import { ROLES_VERSION } from '../accounts/roles.ts'
+import { sessionPolicies, sessionPolicyShape } from '../accounts/session-policies.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
 import { readAction } from '../read.ts'
 import { onlySchema, withCode } from '../schemas.ts'
@@ -15,7 +14,6 @@ import { onlySchema, withCode } from '../schemas.ts'
 const DURATION = { least: 900, usual: 3600, most: 43_200 }
 /** Of a session that another role asks for. */
 const CHAINED_SECONDS_MAX = 3600
-const POLICY_ARNS_MAX = 10
 const NO_MFA = 'there are no MFA devices'
 const NO_TAGS = 'sessions have no tags'
 
@@ -37,11 +35,7 @@ export const assumeRole = readAction({
     RoleSessionName: word(2, 64),
     DurationSeconds: z.int().min(DURATION.least).max(DURATION.most).default(DURATION.usual),
     ExternalId: word(2, 1224, ':/').optional(),
-    Policy: z.string().optional(),
-    PolicyArns: z
-      .array(z.strictObject({ arn: z.string().max(2048) }))
-      .max(POLICY_ARNS_MAX)
-      .default([]),
+    ...sessionPolicyShape,
     Tags: onlySchema('', `Tags: ${NO_TAGS}`),
     TransitiveTagKeys: onlySchema('', `TransitiveTagKeys: ${NO_TAGS}`),
     SourceIdentity: onlySchema('', 'SourceIdentity: sessions have none'),
@@ -90,20 +84,3 @@ export const assumeRole = readAction({
     }
   },
 })
-
-/** Errors: `MalformedPolicyDocument`. */
-function sessionPolicies({
-  Policy: document,
-  PolicyArns,
-}: {
-  readonly Policy?: string | undefined
-  readonly PolicyArns: readonly { readonly arn: string }[]
-}): readonly SessionPolicy[] {
-  const managed = PolicyArns.map(({ arn }) => ({
-    ...{ kind: 'managed' as const, name: arn, document: '' },
-  }))
-  if (document === undefined) return managed
-  const parsed = parseSessionPolicy(document)
-  if ('problem' in parsed) throw refused('MalformedPolicyDocument', parsed.problem)
-  return [...managed, { kind: 'inline', name: 'session', document }]
-}

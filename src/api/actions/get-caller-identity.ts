@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { callerArn } from '../accounts/caller-arn.ts'
+import type { Caller } from '../action.ts'
 import { readAction } from '../read.ts'
 
 /** The caller's account, id and ARN. It needs no permission. */
@@ -12,11 +13,13 @@ export const getCallerIdentity = readAction({
   name: 'GetCallerIdentity',
   input: z.strictObject({}),
   answer: (_asked, { caller }) => ({
-    UserId:
-      caller.role === undefined
-        ? (caller.userId ?? caller.user)
-        : `${caller.role.id}:${caller.role.session}`,
+    UserId: idOf(caller),
     Account: caller.account,
     Arn: callerArn(caller),
   }),
 })
+
+function idOf({ account, user, userId, role, federated }: Caller): string {
+  if (federated !== undefined) return `${account}:${federated.name}`
+  return role === undefined ? (userId ?? user) : `${role.id}:${role.session}`
+}

@@ -27,7 +27,7 @@ export const getSessionToken = readAction({
     const cipher = requireCipher(messages)
     await read((tx) => refuseOlderHosts(tx, settings, USERS_VERSION, 'temporary credentials'))
     const expiresAtMs = Date.parse(now) + DurationSeconds * 1000
-    const subject = { kind: 'key', parent: caller.accessKey } as const
+    const subject = { kind: 'key', parent: caller.accessKey, federated: null } as const
     const made = newSession(cipher, random, { subject, expiresAtMs })
     return {
       Credentials: {

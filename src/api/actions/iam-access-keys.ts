@@ -6,6 +6,7 @@ import { activeStatus } from '../../model/key-secret.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { createKey } from '../accounts/access-keys.ts'
 import {
+  KEYS_OF_USER_MAX,
   limitExceeded,
   noSuchEntity,
   pageOf,
@@ -19,8 +20,6 @@ import { changeAction } from '../change.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
 import { readAction } from '../read.ts'
 
-/** As in IAM: one that is used, and one that takes its place. */
-const KEYS_OF_USER_MAX = 2
 const REGION_OF_KEYS = 'N/A'
 
 const keyIdSchema = z.string().max(128)

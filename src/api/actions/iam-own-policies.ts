@@ -15,10 +15,12 @@ import {
 } from '../accounts/iam-tags.ts'
 import { refuseMalformed } from '../accounts/identity-policies.ts'
 import {
+  OWN_POLICIES_MAX,
   ownArn,
   ownPolicyView,
   requireOwn,
   requireVersion,
+  VERSIONS_MAX,
   versionView,
 } from '../accounts/own-policies.ts'
 import { descriptionSchema } from '../accounts/roles.ts'
@@ -34,11 +36,6 @@ import {
 import { changeAction } from '../change.ts'
 import { refuseOlderHosts } from '../older-hosts.ts'
 import { readAction } from '../read.ts'
-
-/** Most policies of an account. */
-const POLICIES_MAX = 500
-/** Most versions of a policy, as in IAM. */
-const VERSIONS_MAX = 5
 
 const ofPolicy = { PolicyArn: policyArnSchema }
 const ofVersion = {
@@ -68,8 +65,8 @@ export const createPolicy = changeAction({
       )
     const policies = await tx.ownPolicies(account)
     const isTaken = hasName(policies, name)
-    if (!isTaken && policies.length >= POLICIES_MAX)
-      throw limitExceeded('PoliciesPerAccount', POLICIES_MAX)
+    if (!isTaken && policies.length >= OWN_POLICIES_MAX)
+      throw limitExceeded('PoliciesPerAccount', OWN_POLICIES_MAX)
     const policy = {
       ...{ account, name, id: iamId('ANPA', parts.random(IAM_ID_BYTES)), path },
       ...{ description: asked.Description, tags: tagsFrom(asked.Tags) },

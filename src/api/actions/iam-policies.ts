@@ -3,7 +3,7 @@ import type { Policy as PolicyView } from '@aws-sdk/client-iam'
 import { z } from 'zod'
 import type { IdentityPolicy } from '../../model/account-records.ts'
 import type { AccountId } from '../../model/ids.ts'
-import { MANAGED_POLICIES, type ManagedPolicy } from '../../model/managed-policies.ts'
+import { MANAGED_POLICIES } from '../../model/managed-policies.ts'
 import type { ReadTx } from '../../store/store.ts'
 import {
   attachedView,
@@ -16,6 +16,12 @@ import {
   requireInline,
   requireManaged,
 } from '../accounts/identity-policies.ts'
+import {
+  attachmentsOf,
+  CLOUD_VERSION,
+  CLOUD_VERSION_ID,
+  policyView,
+} from '../accounts/managed-policy-views.ts'
 import {
   findOwn,
   ownArn,
@@ -39,12 +45,6 @@ import {
 } from '../accounts/users.ts'
 import { changeAction } from '../change.ts'
 import { readAction } from '../read.ts'
-
-/** The only version of each policy of the cloud. */
-const VERSION = 'v1'
-/** When they were written. */
-const WRITTEN = new Date('2026-11-29T00:00:00.000Z')
-const CLOUD_VERSION = { VersionId: VERSION, IsDefaultVersion: true, CreateDate: WRITTEN }
 
 const ofUser = { UserName: userNameSchema }
 const named = { ...ofUser, PolicyName: policyNameSchema }
@@ -204,7 +204,7 @@ export const getPolicyVersion = readAction({
       return { PolicyVersion: { ...view, Document: encodeURIComponent(version.document) } }
     }
     const { document } = requireManaged(PolicyArn)
-    if (VersionId !== VERSION)
+    if (VersionId !== CLOUD_VERSION_ID)
       throw noSuchEntity(
         `Policy ${PolicyArn} version ${VersionId} does not exist or is not attachable.`,
       )
@@ -284,23 +284,4 @@ async function entityOf(tx: ReadTx, { account, owner }: IdentityPolicy): Promise
   const isUser = owner.startsWith('user/')
   const { id, path } = await (isUser ? requireUser : requireRole)(tx, account, name)
   return { type: isUser ? 'User' : 'Role', name, id, path: path ?? '/' }
-}
-
-/** How many users, groups and roles of the account have each managed policy. */
-async function attachmentsOf(tx: ReadTx, account: AccountId): Promise<ReadonlyMap<string, number>> {
-  const counts = new Map<string, number>()
-  for (const { kind, name } of await tx.identityPolicies(account))
-    if (kind === 'managed') counts.set(name, (counts.get(name) ?? 0) + 1)
-  return counts
-}
-
-function policyView(
-  { name, arn, id }: ManagedPolicy,
-  counts: ReadonlyMap<string, number>,
-): PolicyView {
-  return {
-    ...{ PolicyName: name, PolicyId: id, Arn: arn, Path: '/', DefaultVersionId: VERSION },
-    ...{ AttachmentCount: counts.get(arn) ?? 0, PermissionsBoundaryUsageCount: 0 },
-    ...{ IsAttachable: true, CreateDate: WRITTEN, UpdateDate: WRITTEN },
-  }
 }

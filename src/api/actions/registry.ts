@@ -124,9 +124,13 @@ export {
   deleteVpcPeeringConnection,
   rejectVpcPeeringConnection,
 } from './end-vpc-peering-connection.ts'
+export { getAccessKeyInfo } from './get-access-key-info.ts'
+export { getAccountAuthorizationDetails } from './get-account-authorization-details.ts'
+export { getAccountSummary } from './get-account-summary.ts'
 export { getCallerIdentity } from './get-caller-identity.ts'
 export { getConsoleOutput } from './get-console-output.ts'
 export { getConsoleScreenshot } from './get-console-screenshot.ts'
+export { getFederationToken } from './get-federation-token.ts'
 export { getInstanceMetadataDefaults } from './get-instance-metadata-defaults.ts'
 export { getLaunchTemplateData } from './get-launch-template-data.ts'
 export { getPasswordData } from './get-password-data.ts'
@@ -280,6 +284,11 @@ export {
   revokeSecurityGroupIngress,
 } from './revoke-security-group.ts'
 export { runInstances } from './run-instances.ts'
+export {
+  listPoliciesGrantingServiceAccess,
+  simulateCustomPolicy,
+  simulatePrincipalPolicy,
+} from './simulate-policies.ts'
 export { startInstances } from './start-instances.ts'
 export { stopInstances } from './stop-instances.ts'
 export { terminateInstances } from './terminate-instances.ts'

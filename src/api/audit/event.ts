@@ -103,8 +103,19 @@ export function operatorEventOf(
 
 function identityOf(caller: AuditedCaller | undefined, accessKeyId: string): object {
   if (caller === undefined) return { type: 'Unknown', accessKeyId }
-  const { account: accountId, user, userId, role } = caller
+  const { account: accountId, user, userId, role, federated } = caller
   const who = { arn: callerArn(caller), accountId, accessKeyId }
+  if (federated !== undefined) {
+    const { federated: _one, ...giver } = caller
+    const sessionIssuer = {
+      ...{ type: 'IAMUser', principalId: userId ?? user, arn: callerArn(giver), accountId },
+      userName: user,
+    }
+    return {
+      ...{ type: 'FederatedUser', principalId: `${accountId}:${federated.name}`, ...who },
+      sessionContext: { sessionIssuer, attributes: {} },
+    }
+  }
   if (role === undefined) {
     const session = caller.isTemporary === true ? { sessionContext: { attributes: {} } } : {}
     return { type: 'IAMUser', principalId: userId ?? user, ...who, userName: user, ...session }

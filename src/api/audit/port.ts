@@ -1,5 +1,5 @@
 /** What the calls of the API, and orders of the operator, are recorded through (`audit.ts`). */
-import type { AssumedRole } from '../../model/account-records.ts'
+import type { AssumedRole, FederatedUser } from '../../model/account-records.ts'
 import type { AuditEvent } from '../../model/audit.ts'
 import type { AccountId } from '../../model/ids.ts'
 import type { Fault } from '../faults.ts'
@@ -15,6 +15,8 @@ export interface AuditedCaller {
   readonly userId?: string
   /** Set for a session of a role. */
   readonly role?: AssumedRole
+  /** Set for credentials of GetFederationToken. */
+  readonly federated?: FederatedUser
 }
 
 /** What is known of a call when it ends. */

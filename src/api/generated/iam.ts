@@ -37,6 +37,8 @@ export const IAM_MODEL: WireModel = {
     DetachRolePolicy: ['DetachRolePolicyRequest', 'unit'],
     DetachUserPolicy: ['DetachUserPolicyRequest', 'unit'],
     GetAccessKeyLastUsed: ['GetAccessKeyLastUsedRequest', 'GetAccessKeyLastUsedResponse'],
+    GetAccountAuthorizationDetails: ['GetAccountAuthorizationDetailsRequest', 'GetAccountAuthorizationDetailsResponse'],
+    GetAccountSummary: ['unit', 'GetAccountSummaryResponse'],
     GetGroup: ['GetGroupRequest', 'GetGroupResponse'],
     GetGroupPolicy: ['GetGroupPolicyRequest', 'GetGroupPolicyResponse'],
     GetInstanceProfile: ['GetInstanceProfileRequest', 'GetInstanceProfileResponse'],
@@ -62,6 +64,7 @@ export const IAM_MODEL: WireModel = {
     ListMFADevices: ['ListMFADevicesRequest', 'ListMFADevicesResponse'],
     ListOpenIDConnectProviders: ['ListOpenIDConnectProvidersRequest', 'ListOpenIDConnectProvidersResponse'],
     ListPolicies: ['ListPoliciesRequest', 'ListPoliciesResponse'],
+    ListPoliciesGrantingServiceAccess: ['ListPoliciesGrantingServiceAccessRequest', 'ListPoliciesGrantingServiceAccessResponse'],
     ListPolicyTags: ['ListPolicyTagsRequest', 'ListPolicyTagsResponse'],
     ListPolicyVersions: ['ListPolicyVersionsRequest', 'ListPolicyVersionsResponse'],
     ListRolePolicies: ['ListRolePoliciesRequest', 'ListRolePoliciesResponse'],
@@ -82,6 +85,8 @@ export const IAM_MODEL: WireModel = {
     RemoveRoleFromInstanceProfile: ['RemoveRoleFromInstanceProfileRequest', 'unit'],
     RemoveUserFromGroup: ['RemoveUserFromGroupRequest', 'unit'],
     SetDefaultPolicyVersion: ['SetDefaultPolicyVersionRequest', 'unit'],
+    SimulateCustomPolicy: ['SimulateCustomPolicyRequest', 'SimulatePolicyResponse'],
+    SimulatePrincipalPolicy: ['SimulatePrincipalPolicyRequest', 'SimulatePolicyResponse'],
     TagInstanceProfile: ['TagInstanceProfileRequest', 'unit'],
     TagPolicy: ['TagPolicyRequest', 'unit'],
     TagRole: ['TagRoleRequest', 'unit'],
@@ -117,6 +122,11 @@ export const IAM_MODEL: WireModel = {
     AttachUserPolicyRequest: {
       UserName: 'UserName string',
       PolicyArn: 'PolicyArn string'
+    },
+    ContextEntry: {
+      ContextKeyName: 'ContextKeyName string',
+      ContextKeyValues: 'ContextKeyValues string[]',
+      ContextKeyType: 'ContextKeyType string'
     },
     CreateAccessKeyRequest: {
       UserName: 'UserName string'
@@ -210,6 +220,11 @@ export const IAM_MODEL: WireModel = {
     GetAccessKeyLastUsedRequest: {
       AccessKeyId: 'AccessKeyId string'
     },
+    GetAccountAuthorizationDetailsRequest: {
+      Filter: 'Filter string[]',
+      MaxItems: 'MaxItems number',
+      Marker: 'Marker string'
+    },
     GetGroupPolicyRequest: {
       GroupName: 'GroupName string',
       PolicyName: 'PolicyName string'
@@ -245,6 +260,11 @@ export const IAM_MODEL: WireModel = {
     },
     GetUserRequest: {
       UserName: 'UserName string'
+    },
+    InlinePolicyIdentifierType: {
+      PolicyName: 'PolicyName string',
+      AttachmentType: 'AttachmentType string',
+      AttachmentName: 'AttachmentName string'
     },
     ListAccessKeysRequest: {
       UserName: 'UserName string',
@@ -317,6 +337,11 @@ export const IAM_MODEL: WireModel = {
       MaxItems: 'MaxItems number'
     },
     ListOpenIDConnectProvidersRequest: {},
+    ListPoliciesGrantingServiceAccessRequest: {
+      Arn: 'Arn string',
+      ServiceNamespaces: 'ServiceNamespaces string[]',
+      Marker: 'Marker string'
+    },
     ListPoliciesRequest: {
       Scope: 'Scope string',
       OnlyAttached: 'OnlyAttached boolean',
@@ -393,6 +418,14 @@ export const IAM_MODEL: WireModel = {
       Marker: 'Marker string',
       MaxItems: 'MaxItems number'
     },
+    OrderedOrganizationPolicyType: {
+      ServiceControlPolicyInputList: 'ServiceControlPolicyInputList string[]'
+    },
+    PolicyIdentifier: {
+      PolicyType: 'PolicyType string',
+      PolicyArn: 'PolicyArn string',
+      InlinePolicyIdentifier: 'InlinePolicyIdentifier InlinePolicyIdentifierType'
+    },
     PutGroupPolicyRequest: {
       GroupName: 'GroupName string',
       PolicyName: 'PolicyName string',
@@ -419,6 +452,35 @@ export const IAM_MODEL: WireModel = {
     SetDefaultPolicyVersionRequest: {
       PolicyArn: 'PolicyArn string',
       VersionId: 'VersionId string'
+    },
+    SimulateCustomPolicyRequest: {
+      PolicyInputList: 'PolicyInputList string[]',
+      ActionNames: 'ActionNames string[]',
+      PermissionsBoundaryPolicyInputList: 'PermissionsBoundaryPolicyInputList string[]',
+      OrderedOrganizationPolicyInputList: 'OrderedOrganizationPolicyInputList OrderedOrganizationPolicyType[]',
+      ResourceArns: 'ResourceArns string[]',
+      ResourcePolicy: 'ResourcePolicy string',
+      ResourceOwner: 'ResourceOwner string',
+      CallerArn: 'CallerArn string',
+      ContextEntries: 'ContextEntries ContextEntry[]',
+      ResourceHandlingOption: 'ResourceHandlingOption string',
+      MaxItems: 'MaxItems number',
+      Marker: 'Marker string'
+    },
+    SimulatePrincipalPolicyRequest: {
+      PolicySourceArn: 'PolicySourceArn string',
+      ActionNames: 'ActionNames string[]',
+      PolicyInputList: 'PolicyInputList string[]',
+      PermissionsBoundaryPolicyInputList: 'PermissionsBoundaryPolicyInputList string[]',
+      PolicyExclusionList: 'PolicyExclusionList PolicyIdentifier[]',
+      ResourceArns: 'ResourceArns string[]',
+      ResourcePolicy: 'ResourcePolicy string',
+      ResourceOwner: 'ResourceOwner string',
+      CallerArn: 'CallerArn string',
+      ContextEntries: 'ContextEntries ContextEntry[]',
+      ResourceHandlingOption: 'ResourceHandlingOption string',
+      MaxItems: 'MaxItems number',
+      Marker: 'Marker string'
     },
     Tag: {
       Key: 'Key string',
@@ -533,9 +595,31 @@ export const IAM_MODEL: WireModel = {
     CreateUserResponse: {
       User: 'User User'
     },
+    EvaluationResult: {
+      EvalActionName: 'EvalActionName string',
+      EvalDecision: 'EvalDecision string',
+      EvalResourceName: 'EvalResourceName string',
+      MatchedStatements: 'MatchedStatements Statement[member]',
+      MissingContextValues: 'MissingContextValues string[member]',
+      OrganizationsDecisionDetail: 'OrganizationsDecisionDetail OrganizationsDecisionDetail',
+      PermissionsBoundaryDecisionDetail: 'PermissionsBoundaryDecisionDetail PermissionsBoundaryDecisionDetail',
+      EvalDecisionDetails: 'EvalDecisionDetails string{}',
+      ResourceSpecificResults: 'ResourceSpecificResults ResourceSpecificResult[member]'
+    },
     GetAccessKeyLastUsedResponse: {
       UserName: 'UserName string',
       AccessKeyLastUsed: 'AccessKeyLastUsed AccessKeyLastUsed'
+    },
+    GetAccountAuthorizationDetailsResponse: {
+      UserDetailList: 'UserDetailList UserDetail[member]',
+      GroupDetailList: 'GroupDetailList GroupDetail[member]',
+      RoleDetailList: 'RoleDetailList RoleDetail[member]',
+      Policies: 'Policies ManagedPolicyDetail[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
+    GetAccountSummaryResponse: {
+      SummaryMap: 'SummaryMap number{}'
     },
     GetGroupPolicyResponse: {
       GroupName: 'GroupName string',
@@ -582,6 +666,15 @@ export const IAM_MODEL: WireModel = {
       GroupId: 'GroupId string',
       Arn: 'Arn string',
       CreateDate: 'CreateDate timestamp'
+    },
+    GroupDetail: {
+      Path: 'Path string',
+      GroupName: 'GroupName string',
+      GroupId: 'GroupId string',
+      Arn: 'Arn string',
+      CreateDate: 'CreateDate timestamp',
+      GroupPolicyList: 'GroupPolicyList PolicyDetail[member]',
+      AttachedManagedPolicies: 'AttachedManagedPolicies AttachedPolicy[member]'
     },
     InstanceProfile: {
       Path: 'Path string',
@@ -661,6 +754,15 @@ export const IAM_MODEL: WireModel = {
     },
     ListOpenIDConnectProvidersResponse: {
       OpenIDConnectProviderList: 'OpenIDConnectProviderList OpenIDConnectProviderListEntry[member]'
+    },
+    ListPoliciesGrantingServiceAccessEntry: {
+      ServiceNamespace: 'ServiceNamespace string',
+      Policies: 'Policies PolicyGrantingServiceAccess[member]'
+    },
+    ListPoliciesGrantingServiceAccessResponse: {
+      PoliciesGrantingServiceAccess: 'PoliciesGrantingServiceAccess ListPoliciesGrantingServiceAccessEntry[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
     },
     ListPoliciesResponse: {
       Policies: 'Policies Policy[member]',
@@ -745,8 +847,28 @@ export const IAM_MODEL: WireModel = {
       SerialNumber: 'SerialNumber string',
       EnableDate: 'EnableDate timestamp'
     },
+    ManagedPolicyDetail: {
+      PolicyName: 'PolicyName string',
+      PolicyId: 'PolicyId string',
+      Arn: 'Arn string',
+      Path: 'Path string',
+      DefaultVersionId: 'DefaultVersionId string',
+      AttachmentCount: 'AttachmentCount number',
+      PermissionsBoundaryUsageCount: 'PermissionsBoundaryUsageCount number',
+      IsAttachable: 'IsAttachable boolean',
+      Description: 'Description string',
+      CreateDate: 'CreateDate timestamp',
+      UpdateDate: 'UpdateDate timestamp',
+      PolicyVersionList: 'PolicyVersionList PolicyVersion[member]'
+    },
     OpenIDConnectProviderListEntry: {
       Arn: 'Arn string'
+    },
+    OrganizationsDecisionDetail: {
+      AllowedByOrganizations: 'AllowedByOrganizations boolean'
+    },
+    PermissionsBoundaryDecisionDetail: {
+      AllowedByPermissionsBoundary: 'AllowedByPermissionsBoundary boolean'
     },
     Policy: {
       PolicyName: 'PolicyName string',
@@ -761,6 +883,17 @@ export const IAM_MODEL: WireModel = {
       CreateDate: 'CreateDate timestamp',
       UpdateDate: 'UpdateDate timestamp',
       Tags: 'Tags Tag[member]'
+    },
+    PolicyDetail: {
+      PolicyName: 'PolicyName string',
+      PolicyDocument: 'PolicyDocument string'
+    },
+    PolicyGrantingServiceAccess: {
+      PolicyName: 'PolicyName string',
+      PolicyType: 'PolicyType string',
+      PolicyArn: 'PolicyArn string',
+      EntityType: 'EntityType string',
+      EntityName: 'EntityName string'
     },
     PolicyGroup: {
       GroupName: 'GroupName string',
@@ -780,6 +913,18 @@ export const IAM_MODEL: WireModel = {
       IsDefaultVersion: 'IsDefaultVersion boolean',
       CreateDate: 'CreateDate timestamp'
     },
+    Position: {
+      Line: 'Line number',
+      Column: 'Column number'
+    },
+    ResourceSpecificResult: {
+      EvalResourceName: 'EvalResourceName string',
+      EvalResourceDecision: 'EvalResourceDecision string',
+      MatchedStatements: 'MatchedStatements Statement[member]',
+      MissingContextValues: 'MissingContextValues string[member]',
+      EvalDecisionDetails: 'EvalDecisionDetails string{}',
+      PermissionsBoundaryDecisionDetail: 'PermissionsBoundaryDecisionDetail PermissionsBoundaryDecisionDetail'
+    },
     Role: {
       Path: 'Path string',
       RoleName: 'RoleName string',
@@ -793,6 +938,20 @@ export const IAM_MODEL: WireModel = {
       Tags: 'Tags Tag[member]',
       RoleLastUsed: 'RoleLastUsed RoleLastUsed',
       SourceRoleTemplate: 'SourceRoleTemplate SourceRoleTemplate'
+    },
+    RoleDetail: {
+      Path: 'Path string',
+      RoleName: 'RoleName string',
+      RoleId: 'RoleId string',
+      Arn: 'Arn string',
+      CreateDate: 'CreateDate timestamp',
+      AssumeRolePolicyDocument: 'AssumeRolePolicyDocument string',
+      InstanceProfileList: 'InstanceProfileList InstanceProfile[member]',
+      RolePolicyList: 'RolePolicyList PolicyDetail[member]',
+      AttachedManagedPolicies: 'AttachedManagedPolicies AttachedPolicy[member]',
+      PermissionsBoundary: 'PermissionsBoundary AttachedPermissionsBoundary',
+      Tags: 'Tags Tag[member]',
+      RoleLastUsed: 'RoleLastUsed RoleLastUsed'
     },
     RoleLastUsed: {
       LastUsedDate: 'LastUsedDate timestamp',
@@ -834,9 +993,20 @@ export const IAM_MODEL: WireModel = {
       Status: 'Status string',
       UploadDate: 'UploadDate timestamp'
     },
+    SimulatePolicyResponse: {
+      EvaluationResults: 'EvaluationResults EvaluationResult[member]',
+      IsTruncated: 'IsTruncated boolean',
+      Marker: 'Marker string'
+    },
     SourceRoleTemplate: {
       TemplateArn: 'TemplateArn string',
       TemplateMinorVersion: 'TemplateMinorVersion number'
+    },
+    Statement: {
+      SourcePolicyId: 'SourcePolicyId string',
+      SourcePolicyType: 'SourcePolicyType string',
+      StartPosition: 'StartPosition Position',
+      EndPosition: 'EndPosition Position'
     },
     Tag: {
       Key: 'Key string',
@@ -853,6 +1023,18 @@ export const IAM_MODEL: WireModel = {
       Arn: 'Arn string',
       CreateDate: 'CreateDate timestamp',
       PasswordLastUsed: 'PasswordLastUsed timestamp',
+      PermissionsBoundary: 'PermissionsBoundary AttachedPermissionsBoundary',
+      Tags: 'Tags Tag[member]'
+    },
+    UserDetail: {
+      Path: 'Path string',
+      UserName: 'UserName string',
+      UserId: 'UserId string',
+      Arn: 'Arn string',
+      CreateDate: 'CreateDate timestamp',
+      UserPolicyList: 'UserPolicyList PolicyDetail[member]',
+      GroupList: 'GroupList string[member]',
+      AttachedManagedPolicies: 'AttachedManagedPolicies AttachedPolicy[member]',
       PermissionsBoundary: 'PermissionsBoundary AttachedPermissionsBoundary',
       Tags: 'Tags Tag[member]'
     },

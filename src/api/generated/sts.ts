@@ -12,7 +12,9 @@ export const STS_MODEL: WireModel = {
   actions: {
     AssumeRole: ['AssumeRoleRequest', 'AssumeRoleResponse'],
     DecodeAuthorizationMessage: ['DecodeAuthorizationMessageRequest', 'DecodeAuthorizationMessageResponse'],
+    GetAccessKeyInfo: ['GetAccessKeyInfoRequest', 'GetAccessKeyInfoResponse'],
     GetCallerIdentity: ['GetCallerIdentityRequest', 'GetCallerIdentityResponse'],
+    GetFederationToken: ['GetFederationTokenRequest', 'GetFederationTokenResponse'],
     GetSessionToken: ['GetSessionTokenRequest', 'GetSessionTokenResponse']
   },
   inputs: {
@@ -34,7 +36,18 @@ export const STS_MODEL: WireModel = {
     DecodeAuthorizationMessageRequest: {
       EncodedMessage: 'EncodedMessage string'
     },
+    GetAccessKeyInfoRequest: {
+      AccessKeyId: 'AccessKeyId string'
+    },
     GetCallerIdentityRequest: {},
+    GetFederationTokenRequest: {
+      Name: 'Name string',
+      Policy: 'Policy string',
+      PolicyArns: 'PolicyArns PolicyDescriptorType[]',
+      DurationSeconds: 'DurationSeconds number',
+      Tags: 'Tags Tag[]',
+      MinimumSessionTokenSize: 'MinimumSessionTokenSize number'
+    },
     GetSessionTokenRequest: {
       DurationSeconds: 'DurationSeconds number',
       SerialNumber: 'SerialNumber string',
@@ -75,10 +88,24 @@ export const STS_MODEL: WireModel = {
     DecodeAuthorizationMessageResponse: {
       DecodedMessage: 'DecodedMessage string'
     },
+    FederatedUser: {
+      FederatedUserId: 'FederatedUserId string',
+      Arn: 'Arn string'
+    },
+    GetAccessKeyInfoResponse: {
+      Account: 'Account string'
+    },
     GetCallerIdentityResponse: {
       UserId: 'UserId string',
       Account: 'Account string',
       Arn: 'Arn string'
+    },
+    GetFederationTokenResponse: {
+      Credentials: 'Credentials Credentials',
+      FederatedUser: 'FederatedUser FederatedUser',
+      PackedPolicySize: 'PackedPolicySize number',
+      SessionTokenUtilization: 'SessionTokenUtilization number',
+      SessionTokenSize: 'SessionTokenSize number'
     },
     GetSessionTokenResponse: {
       Credentials: 'Credentials Credentials',

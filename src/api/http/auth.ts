@@ -81,7 +81,7 @@ export async function authenticate(
 
 /** The caller that a key proves. */
 export function callerOf(key: AccessKey): Caller {
-  const { id, account, user, parent, userPath, userId, role } = key
+  const { id, account, user, parent, userPath, userId, role, federated } = key
   const caller: Caller = {
     ...{ account, user, accessKey: parent ?? id },
     rights: key.rights === 'policies' ? 'policies' : 'all',
@@ -90,6 +90,11 @@ export function callerOf(key: AccessKey): Caller {
   }
   // All sessions of a role share the limits of one key.
   if (role !== undefined) return { ...caller, accessKey: role.id, isTemporary: true, role }
+  if (federated !== undefined) {
+    // Never all rights: those of the session's policies, as far as the user has them.
+    const limited = { ...federated, hasAllRights: caller.rights === 'all' }
+    return { ...caller, rights: 'policies', isTemporary: true, federated: limited }
+  }
   return parent === undefined ? caller : { ...caller, isTemporary: true }
 }
 

@@ -5,7 +5,7 @@
  * Names and shapes are the SDK's (`{"InstanceIds": ["i-…"], "MaxResults": 5}`). Limits and refusals
  * are those of `query.ts`, so that an action does not depend on the transport.
  */
-import { assertNever, refused } from '../../model/errors.ts'
+import { assertNever, bug, refused } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
 import { type Chunks, joinInSlices } from './chunks.ts'
 import type { Scalar, Shape, Structure } from './model.ts'
@@ -80,6 +80,8 @@ function decodeValue(shape: Shape, value: unknown, path: Path): unknown {
       if (typeof value !== 'object' || value === null || Array.isArray(value))
         throw invalid(path, 'it must be an object')
       return decodeStructure(shape.structure, value, path)
+    case 'map':
+      throw bug('no request has a map', { path: path.join('.') })
     default:
       return assertNever(shape)
   }

@@ -11,7 +11,8 @@ import { bug } from '../../model/errors.ts'
 /**
  * The members of a structure: the name on the wire, and `<SDK member name> <type>`. A type is the
  * name of a scalar or of another structure in the table, with `[]` for a list. In outputs the
- * brackets contain the element name of the list's items.
+ * brackets contain the element name of the list's items. `{}` stands for a map of texts to values;
+ * only answers have any.
  */
 type WireStructure = Readonly<Record<string, string>>
 
@@ -46,6 +47,7 @@ export type Shape =
   | { readonly kind: 'scalar'; readonly type: Scalar }
   | { readonly kind: 'structure'; readonly structure: Structure }
   | { readonly kind: 'list'; readonly tags: Tags; readonly of: Shape }
+  | { readonly kind: 'map'; readonly entry: Structure }
 
 /** A structure, with both vocabularies. */
 export interface Structure {
@@ -131,9 +133,25 @@ function parseShape(type: string, structures: ReadonlyMap<string, Structure>): S
   if (of !== undefined && item !== undefined) {
     return { kind: 'list', tags: tagsOf(item), of: parseShape(of, structures) }
   }
+  const [, value] = /^(.+)\{\}$/.exec(type) ?? []
+  if (value !== undefined) return { kind: 'map', entry: entryOf(parseShape(value, structures)) }
   const scalar = SCALARS.find((name) => name === type)
   if (scalar !== undefined) return { kind: 'scalar', type: scalar }
   return { kind: 'structure', structure: find(structures, type) }
+}
+
+/** An entry of a map: Smithy's `aws.protocols#awsQuery`, "Map serialization". */
+function entryOf(value: Shape): Structure {
+  const members = [
+    { ...named('key'), shape: { kind: 'scalar', type: 'string' } as const },
+    { ...named('value'), shape: value },
+  ]
+  const byName = new Map(members.map((field) => [field.wireName, field]))
+  return { name: 'entry', byWireName: byName, byMember: byName, members }
+}
+
+function named(name: string): Omit<Field, 'shape'> {
+  return { wireName: name, member: name, tags: tagsOf(name) }
 }
 
 function find(structures: ReadonlyMap<string, Structure>, name: string): Structure {

@@ -219,6 +219,7 @@ function emptyDraft(shape: Shape, name: string): Draft {
     case 'list':
       return { kind: 'list', items: new Map() }
     case 'scalar':
+    case 'map':
       throw unknown(name)
     default:
       return assertNever(shape)
@@ -236,6 +237,8 @@ function leaf(shape: Shape, name: string, value: string): unknown {
       )
     case 'structure':
       throw invalid(name, `it has members; name one, as in ${name}.${exampleOf(shape)}`)
+    case 'map':
+      throw unknown(name)
     default:
       return assertNever(shape)
   }

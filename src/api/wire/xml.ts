@@ -138,6 +138,7 @@ function* writeElement(
   write(document, open)
   const { length } = document
   if (shape.kind === 'list') yield* writeItems(document, shape, value, path)
+  else if (shape.kind === 'map') yield* writeEntries(document, shape.entry, value, path)
   else if (typeof value !== 'object' || value === null) throw mismatch(path, 'an object')
   else yield* writeMembers(document, shape.structure, value, path)
   if (document.length > length) {
@@ -159,6 +160,22 @@ function* writeItems(
   for (const item of value) {
     if (of.kind === 'scalar') writeScalar(document, tags, of.type, item, path)
     else yield* writeElement(document, tags, of, item, path)
+    if (document.pieces.length > PIECES) join(document)
+    yield document.length
+  }
+}
+
+function* writeEntries(
+  document: Document,
+  entry: Structure,
+  value: unknown,
+  path: string,
+): Writing {
+  if (typeof value !== 'object' || value === null) throw mismatch(path, 'an object')
+  for (const [key, one] of Object.entries(value)) {
+    write(document, '<entry>')
+    yield* writeMembers(document, entry, { key, value: one }, path)
+    write(document, '</entry>')
     if (document.pieces.length > PIECES) join(document)
     yield document.length
   }
