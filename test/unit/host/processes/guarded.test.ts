@@ -22,3 +22,14 @@ it.runIf(isRoot)('kills the processes of a user, and says when all have ended', 
   other.kill()
   await once(other, 'exit')
 })
+
+it.runIf(isRoot)('takes a process that nobody waits for as ended', async () => {
+  const { kill } = loadGuardedProcesses()
+  const owners = { containers: new Set<string>(), users: new Set([USER + 1]) }
+  const start = `setpriv --reuid=${USER + 1} --regid=${USER + 1} --clear-groups sleep infinity &`
+  const parent = spawn('sh', ['-c', `${start} exec sleep infinity`], { stdio: 'ignore' })
+  await vi.waitUntil(() => kill(owners) === 1, SOON)
+  await vi.waitUntil(() => kill(owners) === 0, SOON)
+  parent.kill()
+  await once(parent, 'exit')
+})
