@@ -175,7 +175,8 @@ async function openMachine(
   return {
     serving,
     drivers: drivers.declarations,
-    services: (wake, isLeaseHeld) => createHostServices(hostParts, vpcs, wake, isLeaseHeld),
+    services: (wake, isLeaseHeld, gate) =>
+      createHostServices(hostParts, vpcs, wake, isLeaseHeld, gate),
     watchKernel: (heard) => vpcs.watchKernel(heard),
     shortage: async () => watchDisk(await drivers.storage()),
   }

@@ -17,7 +17,7 @@ import type { InstanceId } from './model/ids.ts'
 import type { LooseNic } from './model/loose-nic.ts'
 import type { HostService } from './services/service.ts'
 import { outboundSettings } from './settings.ts'
-import type { DriverTeardown, OpenDriver } from './workloads/driver.ts'
+import type { DriverTeardown, OpenDriver, StartGate } from './workloads/driver.ts'
 import { createMoves, type MovesSettings } from './workloads/moves/moves.ts'
 import { createWorkloadMeters } from './workloads/step-runner.ts'
 import { createWorkloads, type Workloads } from './workloads/workloads.ts'
@@ -29,7 +29,7 @@ export interface Drivers {
    * The filter for fetching images, one service for each driver, and the one that moves instances;
    * `moving` null: there are no other hosts.
    */
-  services(wake: () => void, moving: MovesSettings | null): readonly HostService[]
+  services(wake: () => void, moving: MovesSettings | null, gate?: StartGate): readonly HostService[]
   /** Tells the services of NICs that lead into no instance. Returns at once. */
   foundLoose(nics: readonly LooseNic[]): void
   /** Directories of instances, for checks of their file systems. */
@@ -91,9 +91,12 @@ export async function createDrivers(
   const drivers = await Promise.all(given.map((open) => open(context)))
   return {
     declarations: drivers.map(({ declaration }) => declaration),
-    services(wake, moving) {
+    services(wake, moving, gate) {
       const meters = createWorkloadMeters(metrics)
-      workloads = drivers.map((one) => createWorkloads({ ...one, wake, clock, log, meters }))
+      const gated = gate === undefined ? {} : { gate }
+      workloads = drivers.map((one) =>
+        createWorkloads({ ...one, ...gated, wake, clock, log, meters }),
+      )
       // The filter comes first, so that it knows the cloud's own networks before anything is
       // fetched.
       const parts = { drivers, wake, clock, log }

@@ -33,6 +33,7 @@ import { createVpcs, type Vpcs } from './services/vpcs/vpcs.ts'
 import { createYielding } from './services/yielded-addresses.ts'
 import type { Serving } from './serving.ts'
 import { firewallSettings, vpcFirewallSettings } from './settings.ts'
+import type { StartGate } from './workloads/driver.ts'
 import type { MovesSettings } from './workloads/moves/moves.ts'
 
 /** What the services are made of. */
@@ -172,13 +173,15 @@ export function nextHopHook(
 
 /**
  * Everything that a pass applies, in this order: nothing is on the network before its rules are in.
- * `wake` asks for a pass. Whoever has no lease may have lost addresses to another host.
+ * `wake` asks for a pass. Whoever has no lease may have lost addresses to another host. `gate` says
+ * when instances that other hosts may start again may be started.
  */
 export function createHostServices(
   parts: HostServicesParts,
   vpcs: Vpcs,
   wake: () => void,
   isLeaseHeld: () => boolean,
+  gate?: StartGate,
 ): readonly HostService[] {
   const { config, metrics, host, monitors, drivers } = parts
   const { packets, answers, surroundings } = namespaceServices(parts, host, metrics.share())
@@ -196,7 +199,7 @@ export function createHostServices(
       }),
     ),
     vpcs.own(createStandIns({ host })),
-    ...drivers.services(wake, movesSettings(config)),
+    ...drivers.services(wake, movesSettings(config), gate),
     createVolumes({ stateDir: config.stateDir, metrics }),
   ]
 }

@@ -25,7 +25,6 @@ import {
 } from './engines.ts'
 import type { Metrics } from './lib/metrics.ts'
 import type { DriverDeclaration } from './model/driver.ts'
-import type { HostService } from './services/service.ts'
 import { auditSettings, hostRuntimeSettings } from './settings.ts'
 import { requireUniqueHost, type UniqueHost } from './unique-host.ts'
 
@@ -48,11 +47,10 @@ export interface Connection {
 /** What the agent works on. */
 export interface Machine extends Pick<LeaseParts, 'shortage'>, Pick<AgentParts, 'watchKernel'> {
   readonly drivers: readonly DriverDeclaration[]
-  /**
-   * Makes the services, in the order in which they are applied; `wake` asks for a pass,
-   * `isLeaseHeld` tells whether this host has a live lease.
-   */
-  readonly services: (wake: () => void, isLeaseHeld: () => boolean) => readonly HostService[]
+  /** As of the host's parts. */
+  readonly services: Parameters<typeof startHostRuntime>[0]['services']
+  /** The process `fence` of this host. Null or absent: there is none. */
+  readonly fence?: Parameters<typeof startHostRuntime>[0]['fence']
 }
 
 /** A running member. */

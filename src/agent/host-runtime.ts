@@ -8,14 +8,23 @@ import { type Agent, type AgentParts, type AgentSettings, startAgent } from './a
 import { type Lease, type LeaseParts, type LeaseSettings, startLease } from './lease.ts'
 import { createLevers } from './levers.ts'
 import { createNatCarriers, type NatCarrierSettings } from './nat-carriers.ts'
+import { type RecoveryFence, type RecoveryGate, startRecovery } from './recovery.ts'
 import { createUsage, type UsageSettings } from './usage.ts'
 
-interface HostRuntimeParts extends Omit<AgentParts, 'services'>, Omit<LeaseParts, 'hosts'> {
-  /**
-   * Makes the services, in the order in which they are applied; `wake` asks for a pass,
-   * `isLeaseHeld` tells whether this host has a live lease.
-   */
-  readonly services: (wake: () => void, isLeaseHeld: () => boolean) => readonly HostService[]
+interface HostRuntimeParts
+  extends Omit<AgentParts, 'services'>,
+    Omit<LeaseParts, 'hosts' | 'fenceLevel'> {
+  /** Makes the services, in the order in which they are applied. */
+  readonly services: (
+    /** Asks for a pass. */
+    wake: () => void,
+    /** Whether this host has a live lease. */
+    isLeaseHeld: () => boolean,
+    /** Says when instances that others may start again may be started. */
+    gate: RecoveryGate,
+  ) => readonly HostService[]
+  /** The process `fence` of this host. Null or absent: there is none. */
+  readonly fence?: RecoveryFence | null | undefined
 }
 
 /** The host's identity, the interval of its passes, and the terms of its lease. */
@@ -62,13 +71,19 @@ export function startHostRuntime(
   const own = { ...parts, host: settings.self.name }
   const isLeaseHeld = () => waker.lease?.held() === true
   const isSettled = () => waker.lease?.settled() === true
+  const recovery = startRecovery({ ...parts, wake, isSettled }, settings.self)
   const duties = [
+    ...recovery.duties,
     createLevers({ ...own, noticeMs, wake }),
     createUsage({ ...own, ...usage }),
     createNatCarriers({ ...own, ...settings.natCarriers, intervalMs: settings.renewMs, isSettled }),
   ]
   const agent = startAgent(
-    { ...parts, services: services(wake, isLeaseHeld), duties },
+    {
+      ...parts,
+      services: [...recovery.services, ...services(wake, isLeaseHeld, recovery.gate)],
+      duties,
+    },
     { ...settings, host: settings.self.name, ...settings.self },
   )
   waker.agent = agent
@@ -76,12 +91,17 @@ export function startHostRuntime(
     wake()
     settings.onHeld?.()
   }
-  const lease = startLease({ ...parts, hosts: () => agent.hosts() }, { ...settings, onHeld })
+  const { fenceLevel } = recovery
+  const lease = startLease(
+    { ...parts, fenceLevel, hosts: () => agent.hosts() },
+    { ...settings, onHeld },
+  )
   waker.lease = lease
   return {
     agent,
     lease,
     async close() {
+      await recovery.close()
       await lease.close()
       await agent.close()
     },

@@ -29,6 +29,11 @@ export interface LeaseParts {
   readonly metrics: Metrics
   /** Why this host can take no new instances, for people; null if it can. Never rejects. */
   readonly shortage: () => Promise<string | null>
+  /**
+   * How surely this host stops instances that others may start again; null: it may not run any.
+   * Absent: never.
+   */
+  readonly fenceLevel?: () => string | null
   /** The number of hosts, by the last reading. */
   readonly hosts: () => number
   /** From 0 up to 1. */
@@ -103,7 +108,8 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
 
   /** Announces this host. Returns false when another machine has its name, or may have. */
   async function announce(): Promise<boolean> {
-    const said = { shortOf: lastShortage(), lastSeenAt: isoTime(clock.now()) }
+    const fenceLevel = parts.fenceLevel?.() ?? null
+    const said = { shortOf: lastShortage(), fenceLevel, lastSeenAt: isoTime(clock.now()) }
     stateLog.shortage(said.shortOf)
     if (announced) {
       const renewed = await store.single((tx) => tx.renewLease(self, leaseMs, said))

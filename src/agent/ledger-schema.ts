@@ -163,6 +163,7 @@ const instanceShape = z.object({
   tags: z.array(z.object({ key: z.string(), value: z.string() })),
   nics: z.array(nic),
   detaching: z.array(z.object({ id: id('eni'), attachment, network: vpcNumber })).optional(),
+  recover: z.object({ acknowledged: z.boolean(), assignment: z.string().nullable() }).optional(),
   placementGroup: z.object({ name: z.string(), partition: count.nullable() }).optional(),
   attaching: z.array(z.object({ id: id('eni'), attachment })).optional(),
   profile: z

@@ -143,14 +143,15 @@ export async function readHave(
     const life = { containerId: id, startedAt: state.StartedAt, pid: seen.pid }
     const nics = await plug.pluggedNics(instance, life, fresh)
     const held = await readHold(reader, instance, seen)
-    return { instance, bootCount, state: workloadState(state, nics, 'unknown'), ...held }
+    const running = { instance, bootCount, state: workloadState(state, nics, 'unknown') }
+    return { ...running, container: id, ...held }
   }
   // Before anybody learns that it has ended: then its address answers no more.
   await plug.unplug(instance, { containerId: id, startedAt: state.StartedAt })
   if (state.Status === 'created' && (await files.hasArrived(instance)))
     return { instance, bootCount: null, state: { kind: 'arrived' } }
   const by = state.Status === 'exited' ? await findEnd(reader, seen, signal) : 'unknown'
-  return { instance, bootCount, state: workloadState(state, null, by) }
+  return { instance, bootCount, state: workloadState(state, null, by), container: id }
 }
 
 /** An instance with a directory and no container. If there is a boot record, it had a container. */

@@ -10,7 +10,7 @@ import { refused, unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { instanceLimits, type MachineTables } from '../model/limits.ts'
 import type { InstanceWant } from '../model/want.ts'
-import type { WorkloadSteps } from '../workloads/driver.ts'
+import type { Permit, WorkloadSteps } from '../workloads/driver.ts'
 import { volumesOf } from './directories.ts'
 import { dockerError, statusOf } from './errors.ts'
 import type { GuestKit } from './guest-kit.ts'
@@ -40,8 +40,8 @@ const NOT_FOUND = 404
 /** The steps. */
 export function createDockerSteps(stepper: Stepper): WorkloadSteps {
   return {
-    launch: (instance, digest, signal) => launch(stepper, instance, digest, signal),
-    start: (instance, signal) => start(stepper, instance, signal),
+    launch: (...given) => launch(stepper, ...given),
+    start: (...given) => start(stepper, ...given),
     plug: (instance, signal) => plugAgain(stepper, instance, signal),
     stop: (instance, signal) => stop(stepper, instance, signal),
     remove: (instance) => remove(stepper, instance),
@@ -53,6 +53,7 @@ async function launch(
   want: InstanceWant,
   digest: string,
   signal: AbortSignal,
+  permit?: Permit,
 ): Promise<void> {
   const { docker, images, kit, files, settings, engine } = stepper
   const image = await images.details(digest)
@@ -80,10 +81,15 @@ async function launch(
   // Only after the container exists: a record without a container means that somebody removed the
   // container.
   await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
-  await startAndPlug(stepper, want, container.id, signal)
+  await startAndPlug(stepper, want, { id: container.id, permit }, signal)
 }
 
-async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal): Promise<void> {
+async function start(
+  stepper: Stepper,
+  want: InstanceWant,
+  signal: AbortSignal,
+  permit?: Permit,
+): Promise<void> {
   const { kit, files } = stepper
   const seen = await read(stepper, want.id, signal)
   // Somebody else has started it. A record written now would confuse that start with an earlier
@@ -93,7 +99,7 @@ async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal):
   const startedBefore = seen.state.StartedAt
   await kit.prepare(want, files.path(want.id), startedBefore === NEVER_STARTED)
   await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore })
-  await startAndPlug(stepper, want, seen.id, signal)
+  await startAndPlug(stepper, want, { id: seen.id, permit }, signal)
 }
 
 /**
@@ -114,10 +120,11 @@ async function assertWhole({ engine }: Stepper, { directories, state }: Seen): P
 async function startAndPlug(
   stepper: Stepper,
   want: InstanceWant,
-  id: string,
+  { id, permit }: { readonly id: string; readonly permit: Permit | undefined },
   signal: AbortSignal,
 ): Promise<void> {
   const { docker, cache } = stepper
+  await permit?.(id)
   try {
     await docker.getContainer(id).start({ abortSignal: signal })
   } catch (error) {

@@ -16,7 +16,7 @@ import { machineUser } from '../model/names.ts'
 import { nicLimitOf, type TypeNicLimit } from '../model/nic-limits.ts'
 import { GIB } from '../model/sizes.ts'
 import type { InstanceWant } from '../model/want.ts'
-import type { WorkloadSteps } from '../workloads/driver.ts'
+import type { Permit, WorkloadSteps } from '../workloads/driver.ts'
 import type { MachineBoot, MachineFilesystem } from './files.ts'
 import { openMachine } from './handover.ts'
 import { type Accelerator, renderMachine } from './machine.ts'
@@ -72,8 +72,8 @@ const END_DEADLINE_MS = 5_000
 /** The steps. */
 export function createQemuSteps(stepper: QemuStepper): WorkloadSteps {
   return {
-    launch: (instance, digest, signal) => launch(stepper, instance, digest, signal),
-    start: (instance) => start(stepper, instance),
+    launch: (...given) => launch(stepper, ...given),
+    start: (instance, _signal, permit) => start(stepper, instance, permit),
     plug: (instance) => plug(stepper, instance),
     stop: (instance, signal) => stop(stepper, instance, signal),
     remove: (instance, keep) => remove(stepper, instance, keep),
@@ -85,6 +85,7 @@ async function launch(
   want: InstanceWant,
   digest: string,
   signal: AbortSignal,
+  permit?: Permit,
 ): Promise<void> {
   const { images, files, run } = stepper
   const image = await images.details(digest, want.image.location)
@@ -92,17 +93,20 @@ async function launch(
   if (image.options.seed === 'nocloud')
     await writeSeed(files.paths(want.id).seed, want, { run, signal })
   await makeDisk(stepper, want, image)
+  await permit?.(null)
   await boot(stepper, want, image)
 }
 
-async function start(stepper: QemuStepper, want: InstanceWant): Promise<void> {
+async function start(stepper: QemuStepper, want: InstanceWant, permit?: Permit): Promise<void> {
   const { images, files, monitors } = stepper
   if ((await monitors.list(true)).has(want.id)) return
   const origin = await files.origin(want.id)
   if (origin === null) throw bug(`the image of ${want.id} is not known here`)
   // The image may have been deregistered since, but the machine was made from it.
   const location = want.image.location || origin.location
-  await boot(stepper, want, await images.details(origin.digest, location))
+  const image = await images.details(origin.digest, location)
+  await permit?.(null)
+  await boot(stepper, want, image)
 }
 
 /** The boot record before a start. */

@@ -77,6 +77,12 @@ const NOTICES = {
     status: 'closed',
     text: 'The host of the instance is heard of again',
   },
+  'instance-recovered': {
+    code: 'AWS_EC2_SIMPLIFIED_AUTO_RECOVERY_SUCCESS',
+    category: 'issue',
+    status: 'closed',
+    text: 'The host of the instance was lost, and another host starts it again',
+  },
 } as const satisfies Readonly<Record<string, Notice>>
 
 /** The words of events about an account's instance, other than its state. */

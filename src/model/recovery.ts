@@ -27,6 +27,14 @@ export interface Recovery {
   readonly assignment: string | null
 }
 
+/** Whether other hosts may start an instance again. */
+export interface RecoverWant {
+  /** This host has said so. Then it needs permission for each start. */
+  readonly acknowledged: boolean
+  /** Of the write that made it this host's. Null: of none since it was launched. */
+  readonly assignment: string | null
+}
+
 /** Of an instance that was never anything else. */
 export const KEEP: Recovery = { wanted: 'keep', acknowledged: 'keep', run: 0, assignment: null }
 

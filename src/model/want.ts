@@ -35,6 +35,7 @@ import type { DetachingNic, NicAttaching } from './nic-changes.ts'
 import type { ActivePeering, PeeredVpc, RoutedPeer } from './peering.ts'
 import type { PlacementMembership } from './placement-group.ts'
 import type { ProfileWant } from './profile-want.ts'
+import type { RecoverWant } from './recovery.ts'
 import type { ReservedTag } from './reserved-tags.ts'
 import type { StandIn, Transit } from './transit.ts'
 import type { RouteWant } from './ways-out.ts'
@@ -144,6 +145,11 @@ export interface InstanceWant {
   readonly metadata: MetadataOptions
   /** The driver that runs it. */
   readonly driver: DriverName
+  /**
+   * Other hosts may start it again, or are to be allowed to. Absent: only this host may ever start
+   * it.
+   */
+  readonly recover?: RecoverWant | undefined
   /** Its placement group, for its metadata. Absent: none. */
   readonly placementGroup?: Pick<PlacementMembership, 'name' | 'partition'> | undefined
   /** Its instance profile. Absent: it has none, or the profile is gone. */

@@ -56,6 +56,7 @@ import {
 } from './nics.ts'
 import { ruleWant } from './peer-records.ts'
 import { profileWant } from './profile.ts'
+import { recoverWant } from './recovery.ts'
 import { routeEnds, subnetRouting } from './routes.ts'
 import { unreadableInstances, unreadablePart, withUnreadable } from './unreadable.ts'
 
@@ -252,6 +253,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     tags: (index.tags.get(instance.id) ?? []).map(({ key, value }) => ({ key, value })),
     metadata: instance.metadata ?? OLDER_METADATA,
     driver,
+    ...recoverWant(instance),
     ...groupWant(instance.options?.placementGroup),
     ...profileWant(instance, index.profiles),
     ...eventsWant(instance, index.tags.get(instance.id), index.levers.get(instance.id)),

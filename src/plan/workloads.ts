@@ -86,6 +86,8 @@ export interface WorkloadHave {
   readonly excess?: string
   /** It must be stopped and started again, for a consistent copy of its disk. */
   readonly rebootDue?: boolean
+  /** The engine's id of its container. Absent: it is none. */
+  readonly container?: string
 }
 
 /** One step for a driver. Each is safe to repeat. */
@@ -221,6 +223,9 @@ function planRun(
   }
 }
 
+/** Of a process that SIGKILL ended (signal(7)), as `fence` does. */
+const KILLED_EXIT_CODE = 137
+
 const LOST: WorkloadState = { kind: 'lost' }
 
 /**
@@ -333,6 +338,7 @@ function planEnded(
   if (rebootDue || bootCount === null || bootCount < want.bootCount) return again
   switch (end.by) {
     case 'itself':
+      if (want.recover !== undefined && end.exitCode === KILLED_EXIT_CODE) return again
       return end.exitCode === UNRUNNABLE_EXIT_CODE && want.bootCount === 1
         ? facts(unrunnable(want))
         : facts(

@@ -14,12 +14,33 @@ import type { CaptureWant, ImageFindings, ImageWant, InstanceWant, NicWant } fro
 import type { ImageStatus, WorkloadHave } from '../plan/workloads.ts'
 
 /**
+ * Called right before a start, with the engine's id of the container if it is one. Rejects with
+ * `unavailable` when the instance may not be started now.
+ */
+export type Permit = (container: string | null) => Promise<void>
+
+/** Says when instances that other hosts may start again may be started here. */
+export interface StartGate {
+  /** Whether it may be started now. Otherwise nothing of it is reported, either. */
+  mayStart(instance: InstanceWant): boolean
+  /** Is told of the container of an instance. */
+  found(instance: InstanceId, container: string): void
+  /** See `Permit`. */
+  permit(instance: InstanceWant, container: string | null): Promise<void>
+}
+
+/**
  * The steps of the plan (see `WorkloadStep`). Each is safe to repeat. Errors: `refused` when it can
  * never succeed (with the reason), `unavailable` when a retry may help.
  */
 export interface WorkloadSteps {
-  launch(instance: InstanceWant, digest: string, signal: AbortSignal): Promise<void>
-  start(instance: InstanceWant, signal: AbortSignal): Promise<void>
+  launch(
+    instance: InstanceWant,
+    digest: string,
+    signal: AbortSignal,
+    permit?: Permit,
+  ): Promise<void>
+  start(instance: InstanceWant, signal: AbortSignal, permit?: Permit): Promise<void>
   plug(instance: InstanceWant, signal: AbortSignal): Promise<void>
   stop(instance: InstanceId, signal: AbortSignal): Promise<void>
   /**

@@ -12,10 +12,12 @@ import { AtollError, assertNever, messageOf } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { WorkloadProblem, WorkloadStep } from '../plan/workloads.ts'
 import { createAttempts } from './attempts.ts'
-import type { WorkloadDriver } from './driver.ts'
+import type { StartGate, WorkloadDriver } from './driver.ts'
 
 export interface StepRunnerOptions {
   readonly driver: WorkloadDriver
+  /** Absent: only this host may start its instances. */
+  readonly gate?: StartGate
   /** Asks for another pass: a step or a pause has ended. */
   readonly wake: () => void
   readonly clock: Clock
@@ -146,12 +148,12 @@ export class StepRunner {
   }
 
   async #carryOut(step: WorkloadStep, bootCount: number, signal: AbortSignal): Promise<void> {
-    const { driver, clock, log } = this.#options
+    const { driver, gate, clock, log } = this.#options
     const { kind } = step
     const instance = instanceOf(step)
     const startMs = clock.monotonic()
     try {
-      await carryOut(driver, step, signal)
+      await carryOut(driver, step, gate, signal)
       const endMs = clock.monotonic()
       if (kind === 'start' || kind === 'launch')
         this.#attempts.started(instance, kind, bootCount, endMs)
@@ -186,12 +188,21 @@ export class StepRunner {
   }
 }
 
-function carryOut(driver: WorkloadDriver, step: WorkloadStep, signal: AbortSignal): Promise<void> {
+function carryOut(
+  driver: WorkloadDriver,
+  step: WorkloadStep,
+  gate: StartGate | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   switch (step.kind) {
     case 'launch':
-      return driver.launch(step.instance, step.digest, signal)
-    case 'start':
-      return driver.start(step.instance, signal)
+    case 'start': {
+      const { instance } = step
+      const permit = async (container: string | null) => await gate?.permit(instance, container)
+      return step.kind === 'launch'
+        ? driver.launch(instance, step.digest, signal, permit)
+        : driver.start(instance, signal, permit)
+    }
     case 'plug':
       return driver.plug(step.instance, signal)
     case 'stop':

@@ -21,7 +21,7 @@ import type { Fact, ImageWant, InstanceWant, LocalWant } from '../model/want.ts'
 import { type ImageStatus, planWorkload, type WorkloadHave } from '../plan/workloads.ts'
 import type { HostService } from '../services/service.ts'
 import { createCaptures } from './captures.ts'
-import type { Images } from './driver.ts'
+import type { Images, StartGate } from './driver.ts'
 import { createReplugs } from './replugs.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
 import { createTimedList } from './timed-list.ts'
@@ -43,7 +43,7 @@ export interface Workloads extends HostService {
  * image is ready.
  */
 export function createWorkloads(options: WorkloadsOptions): Workloads {
-  const { driver, images, declaration, wake, meters, clock, log } = options
+  const { driver, images, declaration, gate, wake, meters, clock, log } = options
   const captures = createCaptures({ capturer: driver.capturer, clock, log })
   const runner = new StepRunner(options)
   const list = createTimedList({ driver, busy: () => runner.busy(), wake, clock, log })
@@ -59,6 +59,9 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
   ]
 
   function decide(id: InstanceId, { want, have }: WantAndHave): readonly Fact[] {
+    // Another host may have started it: what ended here does not say what became of it.
+    if (want?.run === 'run' && have?.state.kind !== 'running' && gate?.mayStart(want) === false)
+      return []
     const problem = runner.problem(id, want?.bootCount)
     const plan = planWorkload(want, have, (image) => images.look(image), problem)
     // Its disk is being copied. The end of that wakes the agent, and the start is planned again.
@@ -76,6 +79,7 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
       // If a step ends during the reading of the list, the list is old for its instance, which
       // waits for the next pass.
       const { haves, busy } = await list.read(resync, signal)
+      tellContainers(haves, gate)
       // Before instances are planned, because an instance must not be started while an image is
       // made from it.
       const facts: Fact[] = [
@@ -117,6 +121,11 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
       await captures.close()
     },
   }
+}
+
+function tellContainers(haves: readonly WorkloadHave[], gate: StartGate | undefined): void {
+  for (const { instance, container } of haves)
+    if (container !== undefined) gate?.found(instance, container)
 }
 
 const STATES = [

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import type { Screen } from '../../src/lib/terminal.ts'
+import { unavailable } from '../../src/model/errors.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import type { WorkloadHave } from '../../src/plan/workloads.ts'
 import type { WorkloadDriver } from '../../src/workloads/driver.ts'
@@ -109,6 +110,29 @@ export function workloadsContract(
         deadlineMs,
       )
       expect(await driver.console(want.id, 3)).toHaveLength(3)
+    })
+
+    test('starts nothing that is not permitted right then, and starts it later', async () => {
+      const { want, digest } = await ground.prepare(8)
+      const refuse = async () => {
+        throw unavailable('not now')
+      }
+      const unavailableNow = { kind: 'unavailable' }
+      const launch = driver.launch(want, digest, signal, refuse)
+      await expect(launch).rejects.toMatchObject(unavailableNow)
+      const isCreated = (await find(want))?.state.kind === 'created'
+      const permitted: (string | null)[] = []
+      const permit = async (container: string | null) => void permitted.push(container)
+      if (isCreated) {
+        const start = driver.start(want, signal, refuse)
+        await expect(start).rejects.toMatchObject(unavailableNow)
+        expect(await find(want)).toMatchObject({ state: { kind: 'created' } })
+        await driver.start(want, signal, permit)
+      } else await driver.launch(want, digest, signal, permit)
+      const found = await find(want)
+      expect(found).toMatchObject({ state: { kind: 'running' } })
+      expect(permitted).toEqual([found?.container ?? null])
+      await driver.remove(want.id, null)
     })
 
     test('lists at once while a launch is under way, and afterwards', async () => {

@@ -31,6 +31,7 @@ import {
   type Images,
   notRunning,
   type OpenDriver,
+  type Permit,
 } from '../../src/workloads/driver.ts'
 
 const SCHEME = 'process://'
@@ -175,8 +176,9 @@ function createProcesses(stateDir: string, { host, mtuBytes }: ProcessContext) {
     plugged.set(pid, want.nics)
   }
 
-  async function start(want: InstanceWant): Promise<void> {
+  async function start(want: InstanceWant, _signal: AbortSignal, permit?: Permit): Promise<void> {
     if ((await pidOf(want.id)) === null) {
+      await permit?.(null)
       await rm(file(want.id, 'exit'), { force: true })
       await rm(file(want.id, 'pid'), { force: true })
       await writeRecord(file(want.id, 'boot.json'), { bootCount: want.bootCount })
@@ -245,12 +247,12 @@ function createProcesses(stateDir: string, { host, mtuBytes }: ProcessContext) {
   return {
     list,
     replug,
-    async launch(want: InstanceWant, digest: string) {
+    async launch(want: InstanceWant, digest: string, signal: AbortSignal, permit?: Permit) {
       const image = imageFile(stateDir, digest)
       if (!(await exists(image))) throw unavailable(`the image ${digest} is not available here`)
       await mkdir(disk(want.id), { recursive: true })
       await copyFile(image, join(disk(want.id), 'program'))
-      await start(want)
+      await start(want, signal, permit)
     },
     start,
     plug,

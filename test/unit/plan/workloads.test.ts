@@ -113,6 +113,14 @@ describe('wanted to run', () => {
     expect(outcome(instance(1, { claimed: false }), found)).toBe(expected)
   })
 
+  test.each([
+    ['keep', undefined, 'stopped Client.InstanceInitiatedShutdown'],
+    ['recover', { acknowledged: true, assignment: 'a' }, 'start'],
+  ] as const)('%s: a process that was killed', (_kind, recover, expected) => {
+    const want = instance(1, { bootCount: 1, ...(recover === undefined ? {} : { recover }) })
+    expect(outcome(want, have(ended('itself', 137), 1))).toBe(expected)
+  })
+
   test('running, and the records have lost the claim: it is claimed again, and goes on', () => {
     const want = instance(1, { claimed: false, bootCount: 2 })
     const plan = (found: WorkloadHave) => planWorkload(want, found, () => READY)

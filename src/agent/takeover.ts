@@ -1,0 +1,151 @@
+/**
+ * Takes over the instances of a lost host that are to be recovered. Any host does it; the rules are
+ * in `plan/failover/taker.ts`.
+ *
+ * The host's epoch is read, then all members are asked, and with a majority's consent one
+ * transaction replaces the epoch and gives each instance to a live host. If that transaction is too
+ * late, or another host was faster, nothing has happened. Who was given an instance starts it by
+ * the rules of its own (`own-recovery.ts`).
+ */
+import { type Clock, isoTime } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { HostName, InstanceId } from '../model/ids.ts'
+import { keptBy } from '../model/image-location.ts'
+import { applyFact } from '../model/lifecycle.ts'
+import type { Host, Instance } from '../model/records.ts'
+import { mayCommit, type Takeover } from '../plan/failover/taker.ts'
+import { placeableHosts } from '../plan/placement.ts'
+import { releaseInstance } from '../store/release.ts'
+import type { Store, Tx } from '../store/store.ts'
+import type { Fence } from './fence.ts'
+import { type Loop, startLoop } from './loop.ts'
+import { leavePlace, placeOf, takePlace } from './rehoming.ts'
+
+export interface TakeoverParts {
+  readonly store: Store
+  readonly fence: Fence
+  readonly clock: Clock
+  readonly log: Log
+  /** Never the same twice. */
+  readonly newId: () => string
+  /** Whether this host has had a lease for so long that leases say who lives. */
+  readonly isSettled: () => boolean
+}
+
+/** How often a host looks for lost ones. A look is one statement. */
+const LOOK_MS = 700
+/** Lost hosts that are taken over in one look. */
+const HOSTS_AT_ONCE = 4
+
+/** What became of an instance of a lost host. */
+export interface Taken {
+  readonly instance: InstanceId
+  /** Null: it was to be terminated, and is. */
+  readonly to: HostName | null
+}
+
+/** Looks for lost hosts until closed. */
+export function startTakeovers(parts: TakeoverParts, self: HostName): Loop {
+  const { clock, log } = parts
+  return startLoop({
+    work: async (signal) => await look(parts, self, signal),
+    intervalMs: LOOK_MS,
+    clock,
+    onError: (error) => log.debug({ error }, 'could not look for lost hosts'),
+  })
+}
+
+async function look(parts: TakeoverParts, self: HostName, signal: AbortSignal): Promise<void> {
+  const { store, fence, log, isSettled } = parts
+  if (!isSettled() || fence.nowMs() >= fence.permission().untilMs) return
+  const lost = await store.read((tx) => tx.hostsToTakeOver(HOSTS_AT_ONCE))
+  for (const { name: host } of lost.filter(({ name }) => name !== self)) {
+    if (signal.aborted) return
+    const taken = await takeOver(parts, host)
+    for (const { instance, to } of taken)
+      log.warn({ instance, from: host, to }, 'recovered an instance of a lost host')
+  }
+}
+
+/**
+ * Takes over what is to be recovered of one host. Returns what was taken: nothing, if the members
+ * did not consent, or the host is back, or somebody else was faster. Errors: the store's, and
+ * `unavailable` of `fence`.
+ */
+export async function takeOver(
+  { store, fence, clock, newId }: Omit<TakeoverParts, 'log' | 'isSettled'>,
+  host: HostName,
+): Promise<readonly Taken[]> {
+  const read = await store.read((tx) => tx.hostEpoch(host), { sees: 'latest' })
+  if (read === undefined) return []
+  const round = await fence.askConsent(host)
+  const takeover: Takeover = { host, epoch: read.epoch ?? '', round }
+  if (!mayCommit(takeover, fence.nowMs(), fence.times)) return []
+  const to = newId()
+  return await store.change(async (tx) => {
+    const now = isoTime(clock.now())
+    const instances = (await tx.instances({ hosts: [host], live: true })).filter(
+      ({ recovery }) => recovery?.wanted === 'recover' && recovery.acknowledged === 'recover',
+    )
+    if (instances.length === 0) return []
+    if ((await tx.takeEpoch(host, { from: read.epoch, to })) !== 'done') return []
+    const taken: Taken[] = []
+    for (const instance of instances) {
+      const one = await take(tx, instance, newId(), now)
+      if (one !== null) taken.push(one)
+    }
+    return taken
+  })
+}
+
+/** Null: no host has room, so it waits for one, or for its own host. */
+async function take(
+  tx: Tx,
+  instance: Instance,
+  assignment: string,
+  now: string,
+): Promise<Taken | null> {
+  const { id, host: from } = instance
+  if (instance.wanted === 'terminate') return await end(tx, instance, now)
+  const [image] = await tx.images({ ids: [instance.image] })
+  if (image !== undefined && keptBy(image.location) !== null) return null
+  const place = await placeOf(tx, instance)
+  if (place === null) return null
+  const to = await takePlace(tx, place, fenced(await tx.hosts(), from))
+  if (to === null) return null
+  if ((await tx.takeInstance(id, from, { to, assignment })) !== 'done') {
+    await leavePlace(tx, place, to)
+    return null
+  }
+  await leavePlace(tx, place, from)
+  const message = `Server.HostLost: its host ${from} was lost; it was started again on ${to} at ${now}`
+  await tx.updateInstance(id, {
+    // Its disk is made anew.
+    bootSeen: 0,
+    ...(instance.wanted === 'run'
+      ? {
+          state: 'pending',
+          bootCount: instance.bootCount + 1,
+          stateReason: { code: 'Server.HostLost', message },
+        }
+      : { state: 'stopped' }),
+  })
+  await tx.noteNotice(id, { word: 'instance-recovered', startsMs: Date.parse(now) }, to)
+  return { instance: id, to }
+}
+
+/** Those that may run it: its own host only after it is back. */
+function fenced(hosts: readonly Host[], from: HostName): readonly Host[] {
+  return placeableHosts(hosts).filter(
+    ({ name, fenceLevel }) => name !== from && (fenceLevel ?? null) !== null,
+  )
+}
+
+/** Ends what was to be terminated. Its host removes what is left of it when it is back. */
+async function end(tx: Tx, instance: Instance, now: string): Promise<Taken | null> {
+  const change = applyFact(instance, { kind: 'gone', instance: instance.id }, now)
+  if (change === null) return null
+  await tx.updateInstance(instance.id, change)
+  await releaseInstance(tx, instance)
+  return { instance: instance.id, to: null }
+}

@@ -1,0 +1,180 @@
+/** Taking over the instances of a lost host, with real records. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { takeOver } from '../../../src/agent/takeover.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
+import type { HostName } from '../../../src/model/ids.ts'
+import { keptLocation } from '../../../src/model/image-location.ts'
+import type { Instance } from '../../../src/model/records.ts'
+import { KEEP, type Recovery } from '../../../src/model/recovery.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { LONG_MS, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
+import { type FakeFence, fakeFence } from '../../kit/fake-fence.ts'
+import {
+  hostName,
+  hostRecord,
+  image,
+  instanceId,
+  instanceRecord,
+  nicRecord,
+  numbered,
+} from '../../kit/records.ts'
+
+const lost = hostName('lost')
+const near = hostName('near')
+const far = hostName('far')
+const id = instanceId(1)
+const TAKEABLE: Recovery = { wanted: 'recover', acknowledged: 'recover', run: 1, assignment: 'a' }
+const RUNNING = { state: 'running', bootSeen: 1 } as const
+let store: Store
+let fence: FakeFence
+let ids = 0
+const newId = () => {
+  ids += 1
+  return `id-${ids}`
+}
+
+const renew = (host: HostName, leaseMs: number, fenceLevel: string | null) =>
+  store.change((tx) =>
+    tx.renewLease(hostRecord(host), leaseMs, {
+      ...{ fenceLevel, shortOf: null, lastSeenAt: new Date().toISOString() },
+    }),
+  )
+
+beforeEach(async () => {
+  ids = 0
+  store = await openRecords([lost, near, far])
+  fence = fakeFence([lost, near, far])
+  await renew(lost, OVER_MS, null)
+  await renew(near, LONG_MS, 'muted')
+})
+afterEach(() => store.close())
+
+const put = (change: Partial<Instance> = {}) =>
+  store.change(async (tx) => {
+    const recovery = TAKEABLE
+    await tx.insertInstance({ ...instanceRecord(id, lost), ...RUNNING, recovery, ...change })
+    await tx.insertNic(nicRecord(id, 1))
+    await tx.takeCapacity(lost, 2, 1024)
+  })
+
+const take = () => takeOver({ store, fence, clock: systemClock, newId }, lost)
+
+const outcome = () =>
+  store.read(async (tx) => ({
+    instance: (await tx.instances({ ids: [id] }))[0],
+    epoch: (await tx.hostEpoch(lost))?.epoch,
+    used: (await tx.hosts()).map((host) => [host.name, host.usedMemoryMiB]),
+  }))
+
+describe('takeOver', () => {
+  it('starts it on a host that can stop it surely, with its address, and says so', async () => {
+    await put()
+    expect(await take()).toEqual([{ instance: id, to: near }])
+    expect(await outcome()).toMatchObject({
+      instance: {
+        ...{ host: near, state: 'pending', wanted: 'run', claimed: true },
+        ...{ bootSeen: 0, bootCount: 2, recovery: { ...TAKEABLE, run: 2, assignment: 'id-2' } },
+        stateReason: { code: 'Server.HostLost' },
+      },
+      used: [
+        [far, 0],
+        [lost, 0],
+        [near, 1024],
+      ],
+    })
+    const { epoch } = await outcome()
+    expect(epoch).toBe('id-1')
+    const events = await store.read((tx) => tx.pendingEvents({ writer: near }, 10))
+    expect(events).toMatchObject([{ subject: id, word: 'instance-recovered' }])
+  })
+
+  it.each<[string, Partial<Instance>, Partial<Instance>]>([
+    [
+      'one that is stopped moves, and stays stopped',
+      { state: 'stopped', wanted: 'stop' },
+      { host: near, state: 'stopped', wanted: 'stop', bootSeen: 0, bootCount: 1 },
+    ],
+    [
+      'one that is to be terminated is terminated',
+      { state: 'shutting-down', wanted: 'terminate' },
+      { host: lost, state: 'terminated' },
+    ],
+  ])('%s', async (_case, before, after) => {
+    await put(before)
+    expect(await take()).toHaveLength(1)
+    expect(await outcome()).toMatchObject({ instance: after })
+  })
+
+  it.each<[string, Recovery]>([
+    ['is to be kept', KEEP],
+    ['its host has not acknowledged', { ...TAKEABLE, acknowledged: 'keep' }],
+    ['its owner has withdrawn', { ...TAKEABLE, wanted: 'keep' }],
+  ])('leaves what %s', async (_case, recovery) => {
+    await put({ recovery })
+    const before = await outcome()
+    expect(await take()).toEqual([])
+    expect(await outcome()).toEqual(before)
+  })
+
+  it.each<[string, () => Promise<unknown> | unknown]>([
+    ['a minority consents', () => Object.assign(fence, { consents: () => [near] })],
+    [
+      'the consent comes too late',
+      () =>
+        Object.assign(fence, {
+          consents: () => {
+            fence.pass(fence.times.replyMs + 1)
+            return [near, far]
+          },
+        }),
+    ],
+    [
+      'the host is back meanwhile',
+      () =>
+        Object.assign(fence, {
+          async consents() {
+            const self = { name: lost, identity: lost }
+            await store.change((tx) => tx.beginEpoch(self, { from: null, to: 'back' }))
+            return [near, far]
+          },
+        }),
+    ],
+  ])('changes nothing when %s', async (_case, prepare) => {
+    await put()
+    await prepare()
+    const before = await outcome()
+    expect(await take()).toEqual([])
+    const { epoch: _epoch, ...after } = await outcome()
+    expect(after).toEqual({ instance: before.instance, used: before.used })
+  })
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['no other host can stop it surely', () => renew(near, LONG_MS, null)],
+    ['the others are full', () => store.change((tx) => tx.takeCapacity(near, 0, 32_768))],
+    [
+      'nobody else has its image',
+      () =>
+        store.change(async (tx) => {
+          const kept = numbered('ami', 2)
+          const location = keptLocation(FIRST_DRIVERS.machine, lost, kept)
+          await tx.insertImage({ ...image, id: kept, name: 'kept', location })
+        }),
+    ],
+  ])('leaves it where it is when %s', async (_case, prepare) => {
+    await prepare()
+    const images = await store.read((tx) => tx.images({ ids: [numbered('ami', 2)] }))
+    await put(images.length === 0 ? {} : { image: numbered('ami', 2) })
+    const before = await outcome()
+    expect(await take()).toEqual([])
+    const after = await outcome()
+    expect([after.instance, after.used]).toEqual([before.instance, before.used])
+  })
+
+  it('of two at the same time one takes it', async () => {
+    await put()
+    const taken = await Promise.all([take(), take()])
+    expect(taken.flat()).toEqual([{ instance: id, to: near }])
+    expect(await outcome()).toMatchObject({ instance: { recovery: { run: 2 } } })
+  })
+})
