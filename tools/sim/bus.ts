@@ -65,6 +65,7 @@ export function createBusWorld(time: VirtualTime, network: Network, random: Stre
     taken,
     join(self, clock, hosts) {
       const inbox = createInbox()
+      const closing = new AbortController()
       const own: Joined = { inbox, followed: new Set() }
       joined.set(self, own)
       const interval = () => allBellMs(hosts())
@@ -97,11 +98,13 @@ export function createBusWorld(time: VirtualTime, network: Network, random: Stre
           for (const vpc of own.followed) if (!before.has(vpc)) inbox.hear(vpc)
         },
         onBell: inbox.onBell,
-        ask: askingOver(clock, (host, arrive) =>
+        ask: askingOver(clock, closing.signal, (host, arrive) =>
           network.send(self, host, () => arrive(joined.get(host)?.inbox)),
         ),
         onAsk: inbox.onAsk,
         async publish(event) {
+          closing.signal.throwIfAborted()
+          inbox.hearEvent(event)
           await clock.sleep(random.between(0, ANSWER_MS))
           if (random.chance(troubles.refused)) throw unavailable('the broker is away')
           taken.set(event.id, event)
@@ -109,9 +112,8 @@ export function createBusWorld(time: VirtualTime, network: Network, random: Stre
         },
         onEvent: inbox.onEvent,
         async close() {
-          all.close()
-          vpcs.close()
-          inbox.close()
+          for (const one of [all, vpcs, inbox]) one.close()
+          closing.abort(unavailable('the bus is closed'))
         },
       }
       return {
@@ -128,17 +130,20 @@ export function createBusWorld(time: VirtualTime, network: Network, random: Stre
 /** Asks the host that a message arrives at; no answer comes where nobody is. */
 function askingOver(
   clock: Clock,
+  closing: AbortSignal,
   send: (host: HostName, arrive: (inbox: Inbox | undefined) => void) => void,
 ): Bus['ask'] {
-  return (host, question, asked, { timeoutMs: ms, signal }) => {
+  return async (host, question, asked, { timeoutMs: ms, signal: gone }) => {
+    const copy = structuredClone(asked)
     const late = () => unavailable('no answer')
-    const limits = { clock, ms, late, ...(signal === undefined ? {} : { signal }) }
-    return withDeadline(
-      limits,
+    const signal = gone === undefined ? closing : AbortSignal.any([closing, gone])
+    const answer = await withDeadline(
+      { clock, ms, late, signal },
       () =>
-        new Promise((resolve, reject) =>
-          send(host, (inbox) => inbox?.answer(question, asked).then(resolve, reject)),
+        new Promise<Awaited<ReturnType<Inbox['answer']>>>((resolve, reject) =>
+          send(host, (inbox) => inbox?.answer(question, copy).then(resolve, reject)),
         ),
     )
+    return structuredClone(answer)
   }
 }

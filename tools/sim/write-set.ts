@@ -1,5 +1,5 @@
 /** Write-sets: what transactions have changed, and their order. */
-import type { DatabaseSync } from 'node:sqlite'
+import { constants, type DatabaseSync } from 'node:sqlite'
 import { EngineError } from '../../src/store/engines/engine.ts'
 import { keysIn } from './changeset.ts'
 
@@ -16,10 +16,20 @@ export interface Replication {
   certify(set: WriteSet, sawUntil: number): void
 }
 
+/**
+ * What a foreign key does to rows of other tables is in the write-set, too, and has happened to
+ * them by then. Nothing else can: certification refuses what has changed the same rows.
+ */
+function onConflict(kind: number): number {
+  if (kind === constants.SQLITE_CHANGESET_NOTFOUND) return constants.SQLITE_CHANGESET_OMIT
+  if (kind === constants.SQLITE_CHANGESET_DATA) return constants.SQLITE_CHANGESET_REPLACE
+  return constants.SQLITE_CHANGESET_ABORT
+}
+
 /** Applies the write-set, or nothing of it if it does not fit. */
 export function applies(database: DatabaseSync, { changes }: WriteSet): boolean {
   try {
-    return database.applyChangeset(changes)
+    return database.applyChangeset(changes, { onConflict })
   } catch (error) {
     // A reference that does not fit.
     if (error instanceof Error && 'errcode' in error) return false
