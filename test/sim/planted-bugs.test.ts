@@ -94,6 +94,11 @@ function bellsAsTruth(): Wraps {
   }
 }
 
+const UNCHECKED_CLAIM: Wraps = {
+  // Whoever wants to start an instance may, and the records do not hear of it.
+  store: (store) => withMethods(store, () => ({ claimInstance: async () => 'done' })),
+}
+
 const BACKWARDS: Wraps = {
   // What was read last counts, however old the node is.
   ledger: (ledger) => ({
@@ -110,6 +115,7 @@ const PLANTED: readonly (readonly [string, () => Wraps, readonly string[], numbe
   ['a change that advances no generation', () => FORGOTTEN_GENERATION, ['not as wanted'], 4],
   ['capacity that is checked before it is taken', () => CHECKED_BEFORE, ['capacity twice'], 29],
   ['a bell that is taken for the truth', bellsAsTruth, ['not as wanted'], 15],
+  ['a claim that nobody checks', () => UNCHECKED_CLAIM, ['runs twice', 'foreign instance'], 48],
   ['a ledger that goes back', () => BACKWARDS, ['generation back'], 30],
 ]
 
