@@ -125,6 +125,7 @@ export const freshHost: Host = {
   ...hostRow,
   life: null,
   state: 'active',
+  fenceLevel: null,
   live: true,
   drainingSinceMs: null,
   usedVcpus: 0,
