@@ -14,6 +14,7 @@ import { count, flag, host, id, moment, prose, type Row, size } from './columns.
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
+import type { RecoveryColumns } from './recovery-columns.ts'
 
 type MoveRow = Omit<Row<Move>, 'from' | 'to'> & {
   readonly fromHost: HostName
@@ -49,7 +50,8 @@ const tables = {
 
 /** Columns of other nouns. */
 interface Others {
-  readonly instances: Pick<Instance, 'id' | 'host' | 'state' | 'wanted' | 'bootCount'>
+  readonly instances: Pick<Instance, 'id' | 'host' | 'state' | 'wanted' | 'bootCount'> &
+    Pick<RecoveryColumns, 'recoverAcknowledged' | 'assignment'>
 }
 type Tables = RowsOf<typeof tables> & Others
 
@@ -139,7 +141,8 @@ export const moves = noun({
     async transferInstance({ instance, from, to, bootCount }: Move): Promise<'done' | 'lost'> {
       const { numUpdatedRows } = await db
         .updateTable('instances')
-        .set({ host: to })
+        // What the host before has promised of it does not bind another one.
+        .set({ host: to, recoverAcknowledged: null, assignment: null })
         .where('id', '=', instance)
         .where('host', '=', from)
         .where('state', '=', 'stopped')

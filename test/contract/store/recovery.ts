@@ -1,5 +1,6 @@
 /** The `Store` contract: who may run an instance that other hosts may start again. */
 import { describe, expect, it } from 'vitest'
+import type { Move } from '../../../src/model/move.ts'
 import type { Instance } from '../../../src/model/records.ts'
 import { KEEP, type Recovery } from '../../../src/model/recovery.ts'
 import { type StoreFixture, storeFixture } from './fixture.ts'
@@ -52,6 +53,17 @@ export function describeRecovery(begin: () => Promise<StoreFixture>): void {
       expect(await acknowledge('keep')).toBe('done')
       const last = { wanted: 'keep', acknowledged: 'keep', run: 2, assignment: 'for-keep' }
       expect(await found()).toMatchObject({ recovery: last })
+    })
+
+    it('a move takes back what the host before has acknowledged, not the wish', async () => {
+      await put(TAKEABLE, { state: 'stopped', wanted: 'stop' })
+      const { bootCount } = given.instance(1)
+      const move = { instance: id, from: given.HOST, to: given.OTHER_HOST, bootCount } as Move
+      expect(await fixture.store.change((tx) => tx.transferInstance(move))).toBe('done')
+      expect(await found()).toMatchObject({
+        host: given.OTHER_HOST,
+        recovery: { wanted: 'recover', acknowledged: 'keep', run: TAKEABLE.run, assignment: null },
+      })
     })
 
     it('hosts to take over have such instances, and no lease or no permission', async () => {
