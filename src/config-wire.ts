@@ -105,7 +105,7 @@ export const apiSection = z
       .int()
       .min(0)
       .max(16)
-      .default(0)
+      .default(1)
       .describe(
         'Processes that answer clients, without rights on this host, and share what comes; 0: the agent answers clients itself',
       ),

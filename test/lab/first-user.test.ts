@@ -285,6 +285,7 @@ describe('a daemon that cannot start says why, and what to change', () => {
     await mkdir(join(cloud.dir, 'junk/state'), { recursive: true })
     const file = join(cloud.dir, 'junk/state/atoll.db')
     await writeFile(file, 'this is no database '.repeat(100))
+    const moved = join(cloud.dir, 'junk/state/records/atoll.db')
     const ports = 'api: {port: 8775}\nmetrics: {port: 9775}\n'
     const settings = await configured('junk', ports, 'warn')
     let said = ''
@@ -297,7 +298,7 @@ describe('a daemon that cannot start says why, and what to change', () => {
     onTestFinished(() => void daemon.kill('SIGKILL'))
     await eventually(
       'it tells of them',
-      () => said.includes(`The database ${file} cannot be opened`) && said.includes(NO_DATABASE),
+      () => said.includes(`The database ${moved} cannot be opened`) && said.includes(NO_DATABASE),
       START_MS,
     )
     // It goes on: instances that it knows from its ledger must not suffer.
