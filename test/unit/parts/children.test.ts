@@ -70,7 +70,7 @@ describe('a part that is a process of its own', () => {
     }
     await eventually('all have said it', () =>
       /--part api\n.*--worker 2\n.*--worker 3\n/s.test(
-        readFileSync(said, 'utf8').split('\n').toSorted().join('\n') + '\n',
+        `${readFileSync(said, 'utf8').split('\n').toSorted().join('\n')}\n`,
       ),
     )
     expect(runningChildren(runtimeDir, 'api')).toEqual(pids)
