@@ -8,11 +8,11 @@ import type { HostName } from '../../src/model/ids.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createBusWorld } from '../../tools/sim/bus.ts'
 import { createDatabaseCluster } from '../../tools/sim/galera.ts'
-import { createNetwork } from '../../tools/sim/network.ts'
+import type { Network } from '../../tools/sim/network.ts'
 import { streamOf } from '../../tools/sim/random.ts'
 import { openSimulatedStore } from '../../tools/sim/records.ts'
 import { makeTemplate } from '../../tools/sim/template.ts'
-import { createHostClock, createVirtualTime } from '../../tools/sim/time.ts'
+import { createHostClock, createVirtualTime, type VirtualTime } from '../../tools/sim/time.ts'
 import { describeBusContract } from './bus-contract.ts'
 import type { StoreFixture } from './store/fixture.ts'
 import { describeRecordsContract } from './store-contract.ts'
@@ -24,7 +24,17 @@ beforeAll(async () => {
   image = await makeTemplate()
 })
 
-/** A network and its time, which goes on until `end`. */
+/** Messages arrive at once: what a network does to them is what the simulation is for. */
+function networkOf(time: VirtualTime): Network {
+  const nothing = () => undefined
+  return {
+    send: (_from, _to, arrive) => void time.after(0, arrive),
+    isCut: () => false,
+    ...{ cut: nothing, heal: nothing, slow: nothing },
+  }
+}
+
+/** A network and its time, which goes on with the real one until `end`. */
 function begin() {
   const time = createVirtualTime()
   const beganMs = performance.now()
@@ -37,7 +47,7 @@ function begin() {
   })()
   return {
     time,
-    network: createNetwork(time, streamOf(SEED, 'network')),
+    network: networkOf(time),
     clock: () => createHostClock(time, 1, { offsetMs: 0 }),
     async end() {
       isOver = true

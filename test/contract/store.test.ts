@@ -1,7 +1,8 @@
 /** The `Store` contract, held by every engine. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
 import {
   openSqliteStore,
@@ -15,38 +16,65 @@ import type { StoreFixture } from './store/fixture.ts'
 import { withTurns } from './store/turns.ts'
 import { describeStoreContract } from './store-contract.ts'
 
-/** Worlds of stores over one file each. */
-const filesOf = (open: (file: string) => Promise<Store>) => async (): Promise<StoreFixture> => {
+const directories: string[] = []
+afterAll(async () => {
+  await Promise.all(directories.map((directory) => rm(directory, { recursive: true })))
+})
+
+async function newDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-store-'))
-  const opened: Store[] = []
-  return {
-    async open() {
-      const store = await open(join(directory, 'records.db'))
-      opened.push(store)
-      return store
-    },
-    async end() {
-      await Promise.all(opened.map((store) => store.close()))
-      await rm(directory, { recursive: true })
-    },
-  }
+  directories.push(directory)
+  return directory
 }
 
-describeStoreContract(
-  'SQLite',
-  filesOf((file) => openSqliteStore({ file, log: silentLog })),
-)
+async function makeMigrated(): Promise<string> {
+  const file = join(await newDirectory(), 'records.db')
+  const store = await openSqliteStore({ file, log: silentLog })
+  await store.migrate()
+  await store.close()
+  return file
+}
 
-describeStoreContract(
-  'SQLite, interleaved by statements',
-  filesOf((file) =>
-    openSqlStore({
-      dialect: withTurns(sqliteDialect(file)),
-      isRemote: false,
-      nowMs: sqliteNowMs(),
-      clock: systemClock,
-      random: Math.random,
-      log: silentLog,
-    }),
-  ),
+let made: Promise<string> | undefined
+/** Records with the current schema, for copies: to make the tables takes most of a test's time. */
+const migrated = () => (made ??= makeMigrated())
+
+/** Worlds of stores over one file each. `fill` makes the file, where it should not be empty. */
+const filesOf =
+  (
+    open: (file: string) => Promise<Store>,
+    fill: (file: string) => Promise<void> = async () => {},
+  ) =>
+  async (): Promise<StoreFixture> => {
+    const file = join(await newDirectory(), 'records.db')
+    await fill(file)
+    const opened: Store[] = []
+    return {
+      async open() {
+        const store = await open(file)
+        opened.push(store)
+        return store
+      },
+      async end() {
+        await Promise.all(opened.map((store) => store.close()))
+      },
+    }
+  }
+
+function describeFiles(name: string, open: (file: string) => Promise<Store>): void {
+  const fill = async (file: string) => await copyFile(await migrated(), file)
+  describeStoreContract(name, filesOf(open), filesOf(open, fill))
+}
+
+describeFiles('SQLite', (file) => openSqliteStore({ file, log: silentLog }))
+
+describeFiles('SQLite, interleaved by statements', (file) =>
+  openSqlStore({
+    dialect: withTurns(sqliteDialect(file)),
+    isRemote: false,
+    nowMs: sqliteNowMs(),
+    clock: systemClock,
+    random: Math.random,
+    log: silentLog,
+  }),
 )
