@@ -331,7 +331,7 @@ describe('a launch', () => {
   it.each([
     [[{ DeviceIndex: 1 }], 'InvalidParameterCombination'],
     [[{ DeviceIndex: 0 }, { DeviceIndex: 0 }], 'InvalidParameterValue'],
-    [[{ DeviceIndex: 0 }, {}], 'MissingParameter'],
+    [[{ DeviceIndex: 0 }, {}], 'InvalidParameterValue'],
     [[0, 1, 2, 3].map((DeviceIndex) => ({ DeviceIndex })), 'AttachmentLimitExceeded'],
     [
       [{ DeviceIndex: 0, AssociatePublicIpAddress: true }, { DeviceIndex: 1 }],
