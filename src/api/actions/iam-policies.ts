@@ -1,21 +1,10 @@
-/** Actions of IAM on policies of users: https://docs.aws.amazon.com/IAM/latest/APIReference/ */
+/** Actions of IAM on managed policies: https://docs.aws.amazon.com/IAM/latest/APIReference/ */
 import type { Policy as PolicyView } from '@aws-sdk/client-iam'
 import { z } from 'zod'
 import type { IdentityPolicy } from '../../model/account-records.ts'
-import type { AccountId } from '../../model/ids.ts'
 import { MANAGED_POLICIES } from '../../model/managed-policies.ts'
 import type { ReadTx } from '../../store/store.ts'
-import {
-  attachedView,
-  attachManaged,
-  detachManaged,
-  inlineView,
-  policiesOf,
-  putInline,
-  refuseMalformed,
-  requireInline,
-  requireManaged,
-} from '../accounts/identity-policies.ts'
+import { requireManaged } from '../accounts/identity-policies.ts'
 import {
   attachmentsOf,
   CLOUD_VERSION,
@@ -38,106 +27,9 @@ import {
   pageShape,
   pathPrefixSchema,
   policyArnSchema,
-  policyNameSchema,
-  requireLimitedUser,
   requireUser,
-  userNameSchema,
 } from '../accounts/users.ts'
-import { changeAction } from '../change.ts'
 import { readAction } from '../read.ts'
-
-const ofUser = { UserName: userNameSchema }
-const named = { ...ofUser, PolicyName: policyNameSchema }
-
-function ownerOf(account: AccountId, user: string) {
-  return { account, owner: `user/${user}` } as const
-}
-
-/** PutUserPolicy: sets an inline policy. What of it is not understood is refused. */
-export const putUserPolicy = changeAction({
-  name: 'PutUserPolicy',
-  input: z.strictObject({ ...named, PolicyDocument: z.string() }),
-  prepare(asked) {
-    refuseMalformed(asked.PolicyDocument)
-    return asked
-  },
-  async change(tx, { UserName, PolicyName: name, PolicyDocument: document }, { account }) {
-    await tx.takeTurn(account)
-    await requireLimitedUser(tx, account, UserName)
-    await putInline(tx, ownerOf(account, UserName), { name, document })
-  },
-})
-
-/** GetUserPolicy: an inline policy. Its document is URL-encoded, as IAM's are. */
-export const getUserPolicy = readAction({
-  name: 'GetUserPolicy',
-  input: z.strictObject(named),
-  async answer({ UserName, PolicyName }, { account, read }) {
-    const { document } = await read(async (tx) => {
-      await requireUser(tx, account, UserName)
-      return await requireInline(tx, ownerOf(account, UserName), PolicyName)
-    })
-    return { UserName, PolicyName, PolicyDocument: encodeURIComponent(document) }
-  },
-})
-
-/** ListUserPolicies: the names of inline policies. */
-export const listUserPolicies = readAction({
-  name: 'ListUserPolicies',
-  input: z.strictObject({ ...pageShape, ...ofUser }),
-  async answer(asked, { account, read }) {
-    const policies = await read(async (tx) => {
-      await requireUser(tx, account, asked.UserName)
-      return await policiesOf(tx, ownerOf(account, asked.UserName), 'inline')
-    })
-    return inlineView(policies, asked)
-  },
-})
-
-/** DeleteUserPolicy. */
-export const deleteUserPolicy = changeAction({
-  name: 'DeleteUserPolicy',
-  input: z.strictObject(named),
-  async change(tx, { UserName, PolicyName }, { account }) {
-    await requireUser(tx, account, UserName)
-    const policy = await requireInline(tx, ownerOf(account, UserName), PolicyName)
-    await tx.deleteIdentityPolicy(policy)
-  },
-})
-
-/** AttachUserPolicy: a policy of the cloud, or one that the account has made. */
-export const attachUserPolicy = changeAction({
-  name: 'AttachUserPolicy',
-  input: z.strictObject({ ...ofUser, PolicyArn: policyArnSchema }),
-  async change(tx, { UserName, PolicyArn }, { account }) {
-    await tx.takeTurn(account)
-    await requireLimitedUser(tx, account, UserName)
-    await attachManaged(tx, ownerOf(account, UserName), PolicyArn)
-  },
-})
-
-/** DetachUserPolicy. */
-export const detachUserPolicy = changeAction({
-  name: 'DetachUserPolicy',
-  input: z.strictObject({ ...ofUser, PolicyArn: policyArnSchema }),
-  async change(tx, { UserName, PolicyArn }, { account }) {
-    await requireLimitedUser(tx, account, UserName)
-    await detachManaged(tx, ownerOf(account, UserName), PolicyArn)
-  },
-})
-
-/** ListAttachedUserPolicies. */
-export const listAttachedUserPolicies = readAction({
-  name: 'ListAttachedUserPolicies',
-  input: z.strictObject({ ...pageShape, ...ofUser, PathPrefix: pathPrefixSchema }),
-  async answer(asked, { account, read }) {
-    const attached = await read(async (tx) => {
-      await requireUser(tx, account, asked.UserName)
-      return await policiesOf(tx, ownerOf(account, asked.UserName), 'managed')
-    })
-    return attachedView(attached, asked)
-  },
-})
 
 /** ListPolicies: those of the cloud, and the account's own. */
 export const listPolicies = readAction({

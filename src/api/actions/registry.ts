@@ -158,13 +158,27 @@ export {
 } from './iam-always-empty.ts'
 export {
   attachGroupPolicy,
+  attachRolePolicy,
+  attachUserPolicy,
   deleteGroupPolicy,
+  deleteRolePolicy,
+  deleteUserPolicy,
   detachGroupPolicy,
+  detachRolePolicy,
+  detachUserPolicy,
   getGroupPolicy,
+  getRolePolicy,
+  getUserPolicy,
   listAttachedGroupPolicies,
+  listAttachedRolePolicies,
+  listAttachedUserPolicies,
   listGroupPolicies,
+  listRolePolicies,
+  listUserPolicies,
   putGroupPolicy,
-} from './iam-group-policies.ts'
+  putRolePolicy,
+  putUserPolicy,
+} from './iam-attached-policies.ts'
 export {
   addUserToGroup,
   createGroup,
@@ -198,28 +212,12 @@ export {
   untagPolicy,
 } from './iam-own-policies.ts'
 export {
-  attachUserPolicy,
-  deleteUserPolicy,
-  detachUserPolicy,
   getPolicy,
   getPolicyVersion,
-  getUserPolicy,
-  listAttachedUserPolicies,
   listEntitiesForPolicy,
   listPolicies,
   listPolicyVersions,
-  listUserPolicies,
-  putUserPolicy,
 } from './iam-policies.ts'
-export {
-  attachRolePolicy,
-  deleteRolePolicy,
-  detachRolePolicy,
-  getRolePolicy,
-  listAttachedRolePolicies,
-  listRolePolicies,
-  putRolePolicy,
-} from './iam-role-policies.ts'
 export {
   createRole,
   deleteRole,

@@ -1,6 +1,7 @@
 /** Policies that an account makes: their limits, and that they mean what they say, or nothing. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createAuthorizer } from '../../../../src/api/accounts/authorization.ts'
+import { attachUserPolicy } from '../../../../src/api/actions/iam-attached-policies.ts'
 import {
   createPolicy,
   createPolicyVersion,
@@ -8,11 +9,7 @@ import {
   deletePolicyVersion,
   setDefaultPolicyVersion,
 } from '../../../../src/api/actions/iam-own-policies.ts'
-import {
-  attachUserPolicy,
-  getPolicy,
-  listPolicyVersions,
-} from '../../../../src/api/actions/iam-policies.ts'
+import { getPolicy, listPolicyVersions } from '../../../../src/api/actions/iam-policies.ts'
 import { createUser } from '../../../../src/api/actions/iam-users.ts'
 import { ALICE, BOB, type Cloud, openCloud } from '../../../kit/api-cloud.ts'
 
