@@ -15,7 +15,8 @@ function namedPart(): string | undefined {
 }
 
 async function begin(): Promise<void> {
-  const isCached = cacheCode()
+  // The process `fence` needs no disk, from its beginning on.
+  const isCached = namedPart() !== 'fence' && cacheCode()
   const { runProcess } = await load()
   // Before a part gives up root's rights, which it needs for that.
   if (isCached) flushCompileCache()

@@ -4,9 +4,10 @@
  *
  * All times are milliseconds of CLOCK_BOOTTIME on this machine, the same in every process.
  */
+
+import type { FenceLevel } from '../model/fence-levels.ts'
 import type { Guarded } from '../model/guarded.ts'
 import type { HostName } from '../model/ids.ts'
-import type { FenceLevel } from '../plan/failover/levels.ts'
 import type { Round } from '../plan/failover/round.ts'
 import type { FailoverTimes } from '../plan/failover/times.ts'
 

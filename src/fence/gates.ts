@@ -42,6 +42,17 @@ export function createGates({ open, trouble }: GateSetParts): GateSet {
     return gate
   }
 
+  /** Its links are not guarded any more, and nobody will renew its permission. */
+  function release(gate: PermissionGate): void {
+    try {
+      gate.guard({ links: [], addresses: [] })
+    } catch (error) {
+      // The namespace, or its tables, are gone.
+      if (!hasCode(error, 'ENOENT')) trouble('links that are not guarded may stay muted', error)
+    }
+    gate.close()
+  }
+
   /** Somebody has removed tables: they are made again, closed. */
   function repair(network: Network): void {
     if (isRepairing) return
@@ -81,7 +92,7 @@ export function createGates({ open, trouble }: GateSetParts): GateSet {
       for (const network of wanted) await make(network)
       for (const [network, gate] of gates)
         if (!wanted.has(network)) {
-          gate.close()
+          release(gate)
           gates.delete(network)
         }
     },

@@ -80,6 +80,8 @@ export class Keeper {
   /** Whether all that must stop has stopped, since there is no permission. */
   #isStopped = false
   #isArmed = false
+  /** Whether the last feeding failed, since something has to be guarded. */
+  #isUnfed = false
   #waiting: (() => void)[] = []
   #endRound = () => {}
   #cancelEnd = () => {}
@@ -111,6 +113,11 @@ export class Keeper {
     return this.#holder
   }
 
+  /** Whether the watchdog resets this machine, by what it did the last time. */
+  feeds(): boolean {
+    return this.#parts.watchdog !== null && !this.#isUnfed
+  }
+
   mayRun(): boolean {
     return mayRun(this.#holder, this.#parts.nowMs(), this.#parts.times)
   }
@@ -121,7 +128,11 @@ export class Keeper {
    */
   guard(guarded: readonly Guarded[], taken: () => void): void {
     this.#guarded = guarded
-    if (guarded.length === 0) this.#disarm()
+    if (guarded.length === 0) {
+      this.#disarm()
+      // Nothing depends on it until it is tried again.
+      this.#isUnfed = false
+    }
     const mustArm = this.#parts.watchdog !== null && guarded.length > 0 && !this.#isArmed
     if (mustArm && this.mayRun()) this.#waiting.push(taken)
     else taken()
@@ -172,6 +183,7 @@ export class Keeper {
       if (!this.#feed(round)) return
     } catch (error) {
       trouble('a grant could not be used', error)
+      changed()
       return
     }
     this.#holder = next
@@ -186,7 +198,9 @@ export class Keeper {
   #feed(round: Round): boolean {
     const { watchdog, times, nowMs } = this.#parts
     if (watchdog === null || this.#guarded?.length === 0) return true
+    this.#isUnfed = true
     watchdog.feed()
+    this.#isUnfed = false
     this.#isArmed = true
     if (nowMs() <= round.askedAtMs + times.replyMs) return true
     this.#parts.trouble('the watchdog was fed too late; everything is stopped', null)

@@ -374,7 +374,7 @@ export interface Host {
   /** Why it takes no new instances, for people. Null if it does. */
   readonly shortOf: string | null
   /**
-   * How surely it stops instances that others may start again (`plan/failover/levels.ts`). Null or
+   * How surely it stops instances that others may start again (`model/fence-levels.ts`). Null or
    * absent: it may not run any.
    */
   readonly fenceLevel?: string | null | undefined

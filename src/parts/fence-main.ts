@@ -5,13 +5,12 @@
  */
 import { closeSync, openSync } from 'node:fs'
 import { type Orders, openFenceFiles } from '../fence/files.ts'
-import type { Stopper } from '../fence/keeper.ts'
+import { loadStopper } from '../fence/stopper.ts'
 import { bootId, loadBootClock } from '../host/boot-clock.ts'
 import { loadLibc } from '../host/libc.ts'
 import { inNamespace } from '../host/network/netns.ts'
 import { createNft } from '../host/nftables/nft.ts'
 import { openPermissionGate, type PermissionGate } from '../host/nftables/permission-gate.ts'
-import { loadGuardedProcesses } from '../host/processes/guarded.ts'
 import { becomeRealTime } from '../host/processes/real-time.ts'
 import { openWatchdog } from '../host/watchdog.ts'
 import { startingClock } from '../lib/clock.ts'
@@ -59,7 +58,7 @@ async function runFence(): Promise<void> {
     after: startingClock.after,
     openGate: createGateOpener(),
     watchdog: place === null ? null : openWatchdog(place, times.watchdogMs),
-    stopper: createStopper(),
+    stopper: loadStopper(),
     log: log.child({ part: 'fence' }),
     onRetire: () => ended.resolve('agent'),
   })
@@ -109,15 +108,4 @@ function gateIn(inside: <T>(act: () => T) => T): PermissionGate {
   const run: Runner = (program, args, settings) =>
     inside(() => systemRunner(program, args, settings))
   return openPermissionGate(createNft(run).apply)
-}
-
-function createStopper(): Stopper {
-  const processes = loadGuardedProcesses()
-  return {
-    kill: (guarded) =>
-      processes.kill({
-        containers: new Set(guarded.flatMap(({ containers }) => containers)),
-        users: new Set(guarded.flatMap(({ user }) => user ?? [])),
-      }),
-  }
 }

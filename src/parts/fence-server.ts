@@ -257,7 +257,8 @@ export class FenceServer {
     const untilMs = mayRun(permission, nowMs(), times) ? permittedUntilMs(permission, times) : null
     const { version } = this.#orders.membership
     const { term, id } = permission
-    return { kind: 'state', build, term, id, untilMs, version, watchdog: watchdog?.kind ?? null }
+    const kind = this.#keeper.feeds() ? (watchdog?.kind ?? null) : null
+    return { kind: 'state', build, term, id, untilMs, version, watchdog: kind }
   }
 
   #tellAll(): void {

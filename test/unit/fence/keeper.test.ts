@@ -131,3 +131,21 @@ it('goes on in the term of the process before, and in another one after its end'
     ...{ term: 8, id: expect.stringMatching(/^[0-9a-f]{32}$/) },
   })
 })
+
+it('does not say that it feeds a watchdog which does not take it, and stops', () => {
+  const { cluster, a } = running()
+  expect(a.keeper.feeds()).toBe(true)
+  a.onFeed = () => {
+    throw new Error('EBUSY')
+  }
+  cluster.pass(2 * TIMES.askMs)
+  expect(a.keeper.feeds()).toBe(false)
+  cluster.pass(TIMES.permissionMs)
+  expect(a.keeper.mayRun()).toBe(false)
+  expect(happened(a, 'killed')).not.toEqual([])
+  // Without anything to guard it is not fed, so nothing is known of it.
+  a.keeper.guard([], () => undefined)
+  expect(a.keeper.feeds()).toBe(true)
+  cluster.pass(2 * TIMES.askMs)
+  expect(a.keeper.mayRun()).toBe(true)
+})

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { FENCE_LEVELS, isAtLeast } from '../../../../src/plan/failover/levels.ts'
+import { FENCE_LEVELS, isAtLeast } from '../../../src/model/fence-levels.ts'
 
 it('orders levels by what a host survives', () => {
   const ordered = FENCE_LEVELS.map((level) =>
