@@ -9,6 +9,7 @@
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { refused } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
+import { leftBy, mayFollow } from '../plan/failover/membership.ts'
 import { releaseInstance, releaseVolume } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 
@@ -26,7 +27,8 @@ export async function setDraining(
 /**
  * Removes a lost host, and terminates its instances in the records. Returns their number. `by`
  * becomes responsible for the terminated instances. Refuses an unknown host, and one with a valid
- * lease.
+ * lease. Refuses
+ * one whose answers count before instances are taken over, until the others can do without them.
  */
 export async function forgetHost(
   store: Pick<Store, 'change'>,
@@ -42,12 +44,40 @@ export async function forgetHost(
         'IncorrectState',
         `The host ${host} is alive. Stop atolld on it or switch it off before you forget it, because its addresses will be given to others`,
       )
+    await removeMember(tx, host)
     const count = await terminateAll(tx, host, isoTime(clock.now()))
     for (const volume of await tx.volumes({ hosts: [host] })) await releaseVolume(tx, volume)
     await tx.inherit(host, by)
     await tx.setHostState(host, 'forgotten')
     return count
   })
+}
+
+/**
+ * Takes the host out of those whose answers count before instances are taken over. Nothing else
+ * does: a host that is lost still counts, so that two halves of a cloud can never both go on.
+ */
+async function removeMember(tx: Tx, host: HostName): Promise<void> {
+  const current = await tx.failoverMembers()
+  const refuse = (why: string) => refused('IncorrectState', `The host ${host} ${why}`)
+  if (current === null)
+    throw refuse(
+      'cannot be forgotten: the newest row of failoverMembers in the database cannot be read. Correct it; atoll doctor shows it',
+    )
+  if (current === undefined || !current.members.includes(host)) return
+  const next = leftBy(current, host)
+  if (next.members.length === 0)
+    throw refuse(
+      'is the only one with fence.enabled. Set it on another host first, and wait until atoll hosts names that host as a member',
+    )
+  if (!mayFollow(current, current.acknowledged, next))
+    throw refuse(
+      `cannot be forgotten yet: of the hosts with fence.enabled (${current.members.join(', ')}), most have not heard of the last change of these hosts. Start atolld on more of them, then run atoll forget again`,
+    )
+  if ((await tx.changeFailoverMembers(next.version, next.members)) !== 'done')
+    throw refuse(
+      'cannot be forgotten now, because the hosts with fence.enabled have just changed. Run atoll forget again',
+    )
 }
 
 async function terminateAll(tx: Tx, host: HostName, now: string): Promise<number> {

@@ -64,6 +64,7 @@ import { vpcCidrs } from './migrations/0049-vpc-cidrs.ts'
 import { userGroups } from './migrations/0050-user-groups.ts'
 import { recovery } from './migrations/0051-recovery.ts'
 import { moves } from './migrations/0052-moves.ts'
+import { failoverMembers } from './migrations/0053-failover-members.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -115,6 +116,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0050-user-groups': userGroups,
   '0051-recovery': recovery,
   '0052-moves': moves,
+  '0053-failover-members': failoverMembers,
 }
 const GENERATION = '0'
 

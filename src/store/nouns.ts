@@ -9,6 +9,7 @@ import { auditEvents } from './records/audit-event.ts'
 import { clientTokens } from './records/client-token.ts'
 import { commits } from './records/commit.ts'
 import { dhcpOptions } from './records/dhcp-options.ts'
+import { failoverMembers } from './records/failover-members.ts'
 import { flowLogs } from './records/flow-log.ts'
 import { gateways } from './records/gateway.ts'
 import { generations } from './records/generation.ts'
@@ -48,6 +49,7 @@ export const NOUNS = [
   ownPolicies,
   roles,
   hosts,
+  failoverMembers,
   images,
   imagePermissions,
   instanceTypes,

@@ -7,6 +7,7 @@
 import { describe } from 'vitest'
 import { describeAddresses } from './store/addresses.ts'
 import { describeAudit, describePendingEvents } from './store/audit.ts'
+import { describeFailoverMembers } from './store/failover-members.ts'
 import type { StoreFixture } from './store/fixture.ts'
 import { describeGroups } from './store/groups.ts'
 import { describeUnusedImages } from './store/images.ts'
@@ -70,6 +71,7 @@ function describeRecords(begin: () => Promise<StoreFixture>): void {
   describeOwnership(begin)
   describeReplicas(begin)
   describeRecovery(begin)
+  describeFailoverMembers(begin)
   describeLabels(begin)
   describeTransactions(begin)
   describeRaces(begin)

@@ -38,3 +38,13 @@ export function mayFollow(
     isMajority(current, acknowledged)
   )
 }
+
+/** The next membership, with this host, which is none of the members. */
+export function joinedBy({ version, members }: Membership, host: HostName): Membership {
+  return { version: version + 1, members: [...members, host] }
+}
+
+/** The next membership, without this host. */
+export function leftBy({ version, members }: Membership, host: HostName): Membership {
+  return { version: version + 1, members: members.filter((member) => member !== host) }
+}

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { forgetHost, setDraining } from '../../../src/api/hosts.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -80,5 +80,47 @@ it('draining and taking back', async () => {
   expect(await state()).toEqual(['active', 'active'])
   await expect(setDraining(store, hostName('nobody'), true)).rejects.toMatchObject({
     kind: 'refused',
+  })
+})
+
+describe('a host whose answers count before instances are taken over', () => {
+  const third = hostName('third')
+  const members = () => store.read((tx) => tx.failoverMembers())
+  const isOver = () =>
+    store.change((tx) =>
+      tx.renewLease(hostRecord(lost), OVER_MS, {
+        lastSeenAt: new Date().toISOString(),
+        shortOf: null,
+      }),
+    )
+  const put = async (all: readonly (typeof lost)[], heard: readonly (typeof lost)[]) => {
+    await isOver()
+    await store.change(async (tx) => {
+      await tx.upsertHost(hostRecord(third), 60_000)
+      await tx.changeFailoverMembers(7, all)
+      for (const host of heard) await tx.acknowledgeFailoverMembers(hostRecord(host), 7)
+    })
+  }
+
+  it('is forgotten with the next membership, in which it does not count', async () => {
+    await put([near, lost, third], [near, lost])
+    await forget()
+    expect(await members()).toMatchObject({ version: 8, members: [near, third] })
+  })
+
+  it.each([
+    ['before most have heard of the last change', [near, lost, third], [near]],
+    ['when no member would be left', [lost], [lost]],
+  ])('is not forgotten %s', async (_when, all, heard) => {
+    await put(all, heard)
+    await expect(forget()).rejects.toMatchObject({ code: 'IncorrectState' })
+    expect(await members()).toMatchObject({ version: 7, members: all })
+    expect((await store.read((tx) => tx.hosts())).map(({ name }) => name)).toContain(lost)
+  })
+
+  it('changes nothing when it is none', async () => {
+    await put([near, third], [])
+    await forget()
+    expect(await members()).toMatchObject({ version: 7, members: [near, third] })
   })
 })

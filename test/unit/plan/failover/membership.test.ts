@@ -1,7 +1,12 @@
 /** Whose answers count, and how that changes. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { isMajority, mayFollow } from '../../../../src/plan/failover/membership.ts'
+import {
+  isMajority,
+  joinedBy,
+  leftBy,
+  mayFollow,
+} from '../../../../src/plan/failover/membership.ts'
 import { hostName } from '../../../kit/records.ts'
 
 const HOSTS = ['a', 'b', 'c', 'd', 'e', 'f'].map(hostName)
@@ -41,4 +46,14 @@ it('has a member in common with every majority of the next membership', () => {
       expect(shared.some((one) => before.includes(one) && after.includes(one))).toBe(true)
     }),
   )
+})
+
+it('is followed by one with another host, and by one without it', () => {
+  const [a, b, c] = [HOSTS.slice(0, 1), HOSTS.slice(1, 2), HOSTS.slice(2, 3)].flat()
+  if (a === undefined || b === undefined || c === undefined) throw new Error('three')
+  const current = { version: 4, members: [a, b] }
+  expect(joinedBy(current, c)).toEqual({ version: 5, members: [a, b, c] })
+  expect(leftBy(current, a)).toEqual({ version: 5, members: [b] })
+  for (const next of [joinedBy(current, c), leftBy(current, a)])
+    expect(mayFollow(current, new Set([a, b]), next)).toBe(true)
 })
