@@ -21,6 +21,7 @@ import type { CommandQueue } from './bus/command-queue.ts'
 import type { Config, Environment } from './config.ts'
 import { createDrivers, type Drivers, type OpenDriverFunction } from './drivers.ts'
 import type { Records } from './engines.ts'
+import { openFence } from './fencing.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
 import { createHostServices, createHostVpcs, hostFiles } from './host-services.ts'
@@ -277,6 +278,7 @@ export async function startAgentPart(
   const { config, log, clock, ports = {} } = seams
   parts.defer(await lockDirectories(config))
   const identity = parts.adopt(await openIdentity({ config, clock, log }), (one) => one.close())
+  const fence = await openFence({ ...seams, identity }, parts)
   const ledger = createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log })
   await requireFreeAddresses(config, ledger)
   const runs = await openRunHistory(config, seams.randomBytes)
@@ -307,7 +309,7 @@ export async function startAgentPart(
   parts.defer(() => drivers.close())
   const { serving, ...forMember } = await openMachine(context, drivers, records, parts)
   const told = { ...connection, records: { ...records, changed } }
-  const running = startMember(context, told, forMember, parts)
+  const running = startMember(context, told, { ...forMember, fence }, parts)
   // Before the agent: what it closes then is served on.
   parts.defer(() => serving.close())
   const { agent, lease, calls } = running

@@ -26,6 +26,7 @@ import { attachConsole, consoleTicket } from './operator/console.ts'
 import { environmentText, readCredentials } from './operator/credentials.ts'
 import { runChecks } from './operator/doctor.ts'
 import type { DoctorCheck } from './operator/doctor-check.ts'
+import { membersAdvice } from './operator/doctor-fence.ts'
 import { teardown } from './operator/teardown.ts'
 
 /** Takes back what routers were told of floating IPs. Returns a line for each. */
@@ -78,7 +79,8 @@ function renderHosts(hosts: readonly HostReport[]): string {
   const short = hosts.flatMap(({ name, shortOf }) =>
     shortOf === null ? [] : [`${name}: ${shortOf}`],
   )
-  return [table, ...short].join('\n')
+  const advice = membersAdvice(hosts.filter(({ failoverMember }) => failoverMember))
+  return [table, ...short, ...(advice === null ? [] : [advice])].join('\n')
 }
 
 function renderInstances(instances: readonly InstanceReport[]): string {

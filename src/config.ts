@@ -8,6 +8,7 @@ import { hostname } from 'node:os'
 import { z } from 'zod'
 import { audit } from './config-audit.ts'
 import { fabric } from './config-fabric.ts'
+import { fence, refuseLoneFence } from './config-fence.ts'
 import { flowLogs } from './config-flow-logs.ts'
 import { refusePrivateDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
@@ -117,6 +118,7 @@ const sections = z.strictObject({
     .superRefine(needsNodes('local'))
     .prefault({}),
   fabric,
+  fence,
   moves,
   api: apiSection,
   network: z
@@ -331,6 +333,7 @@ export const configSchema = sections
   .superRefine(refusePrivateDirectories)
   .superRefine(refuseTakenPools)
   .superRefine(refuseTakenSharedAddress)
+  .superRefine(refuseLoneFence)
 
 /** All settings, complete and checked. */
 export type Config = z.output<typeof configSchema>

@@ -66,7 +66,8 @@ async function runDaemon(
   const keep: KeepChild = (spec) => {
     const { runtimeDir } = config
     const child = keepChild({ runtimeDir, configFile, clock, log }, spec)
-    children.push(child)
+    // It goes on without the agent: that is what it is for.
+    if (spec.part !== 'fence') children.push(child)
     return child
   }
   const seams = {

@@ -22,6 +22,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'a cluster of which one host after another is lost; nat-gateways has the packets, the unit suite who takes over',
   'test/lab/api-address-loss.test.ts':
     'keepalived and Pacemaker in a cluster of which the host with the address is lost; api-address has what is refused and written',
+  'test/lab/recover.test.ts':
+    'hosts that are lost in a cluster; the unit suite has who takes over, fence.test what stops',
   'test/lab/fence.test.ts':
     'three processes that wait for each other; permission-gate has the kernel, the unit suite the hosts on a clock of its own',
   'test/lab/ocf-agent.test.ts':

@@ -7,6 +7,7 @@
 import type { HostService } from '../services/service.ts'
 import type { HostSelf } from '../store/records/host.ts'
 import type { Duty } from './duty.ts'
+import { type MemberOrders, startFailoverMembers } from './failover-members.ts'
 import type { Fence } from './fence.ts'
 import {
   createOwnRecovery,
@@ -22,6 +23,8 @@ export type RecoveryGate = Pick<OwnRecovery, 'mayStart' | 'found' | 'permit'>
 /** The process `fence`, and what else is known of this host. */
 export interface RecoveryFence {
   readonly fence: Fence
+  /** How it is told of the other hosts. */
+  readonly members: MemberOrders
   /** The first user of virtual machines, which run as one each. */
   readonly firstUser: number
   /** Never the same twice. */
@@ -45,22 +48,26 @@ type Parts = Omit<OwnRecoveryParts & TakeoverParts, 'fence' | 'newId'> & {
   readonly fence?: RecoveryFence | null | undefined
 }
 
-/** Begins to look for lost hosts, if there is a `fence`. */
+/** Joins the members, and begins to look for lost hosts, if there is a `fence`. */
 export function startRecovery(parts: Parts, self: HostSelf): HostRecovery {
   if (parts.fence === null || parts.fence === undefined)
     return {
       ...{ services: [], duties: [], gate: WITHOUT_FENCE, fenceLevel: () => null },
       close: async () => undefined,
     }
-  const { fence, firstUser, newId, isSure } = parts.fence
+  const { fence, members, firstUser, newId, isSure } = parts.fence
   const own = createOwnRecovery({ ...parts, fence, newId }, { self, firstUser })
   const isOn = () => fence.nowMs() < fence.permission().untilMs
   const takeovers = startTakeovers({ ...parts, fence, newId }, self.name)
+  const membership = startFailoverMembers({ ...parts, fence: members }, self)
   return {
     services: [own],
     duties: [own],
     gate: own,
     fenceLevel: () => (isOn() && isSure() ? fence.level() : null),
-    close: () => takeovers.close(),
+    async close() {
+      await takeovers.close()
+      await membership.close()
+    },
   }
 }

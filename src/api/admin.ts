@@ -39,6 +39,8 @@ export type HostReport = Host & {
   readonly instances: number
   /** Its state. `full`: it lacks something for new instances. `lost`: its lease has expired. */
   readonly status: Host['state'] | 'full' | 'lost'
+  /** Whether its answer counts before instances of a lost host are started elsewhere. */
+  readonly failoverMember: boolean
 }
 
 function statusOf({ live, state, shortOf }: Host): HostReport['status'] {
@@ -231,10 +233,12 @@ function guardedServer(options: AdminOptions): FastifyInstance {
     async (): Promise<readonly HostReport[]> =>
       read(async (tx) => {
         const reports: HostReport[] = []
+        const members = (await tx.failoverMembers())?.members ?? []
         for (const host of await tx.hosts()) {
           const { terminated: _, ...live } = await tx.instanceCounts(host.name)
           const instances = Object.values(live).reduce((sum, count) => sum + count, 0)
-          reports.push({ ...host, status: statusOf(host), instances })
+          const failoverMember = members.includes(host.name)
+          reports.push({ ...host, status: statusOf(host), instances, failoverMember })
         }
         return reports
       }),

@@ -26,6 +26,7 @@ import {
   checkFabricPeers,
   checkFabricPort,
 } from './doctor-fabric.ts'
+import { checkFence } from './doctor-fence.ts'
 import { checkFiles } from './doctor-files.ts'
 import { checkForeignFirewall } from './doctor-firewall.ts'
 import { checkForwarders } from './doctor-forwarders.ts'
@@ -91,6 +92,7 @@ export async function runChecks(
     ['fabric encryption', () => checkFabricEncryption(config)],
     ['fabric port', () => checkFabricPort(config)],
     ['fabric peers', () => checkFabricPeers(config)],
+    ['failover', () => checkFence(config)],
     ['engines', checkEngines],
   ]
   const found: DoctorCheck[] = []

@@ -163,3 +163,36 @@ it('takes a shared address of the network of the hosts', () => {
   const settings = { api: { sharedAddress: '10.0.0.100' }, fabric: { address: '10.0.0.1' } }
   expect(configSchema.parse(settings).api.sharedAddress).toBe('10.0.0.100')
 })
+
+const fenced = {
+  fence: { enabled: true },
+  cluster: { secretFile: '/etc/atoll/secret' },
+  store: { kind: 'mariadb', nodes: ['10.0.0.2'] },
+  fabric: { address: '10.0.0.1' },
+}
+
+it.each([
+  ['one host alone', { ...fenced, store: {} }, 'fence.enabled'],
+  ['hosts that do not know each other', { ...fenced, cluster: {} }, 'fence.enabled'],
+  ['a host that nobody reaches', { ...fenced, fabric: {} }, 'fence.enabled'],
+  [
+    'the port of VXLAN',
+    { ...fenced, fabric: { address: '10.0.0.1', mode: 'vxlan', port: 8772 } },
+    'fence.port',
+  ],
+  [
+    'a level that needs a watchdog',
+    { ...fenced, fence: { enabled: true, level: 'softdog' } },
+    'fence.level',
+  ],
+  ['a watchdog without a path', { fence: { watchdog: 'watchdog' } }, 'fence.watchdog'],
+])('refuses a fence for %s', (_, settings, path) => {
+  const { error } = configSchema.safeParse(settings)
+  expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual([path])
+})
+
+it('has no fence unless a setting says so', () => {
+  expect(configSchema.parse({}).fence).toMatchObject({ enabled: false, level: 'none' })
+  const watchdog = { enabled: true, level: 'watchdog', watchdog: '/dev/watchdog' }
+  expect(configSchema.parse({ ...fenced, fence: watchdog }).fence).toMatchObject(watchdog)
+})

@@ -66,6 +66,7 @@ test('every prerequisite is looked at once', () => {
     'fabric encryption',
     'fabric port',
     'fabric peers',
+    'failover',
     'engines',
   ])
 })
