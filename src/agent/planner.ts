@@ -35,6 +35,7 @@ function isSame(a: SharedRecords, b: SharedRecords): boolean {
     a.peerings === b.peerings &&
     a.groups === b.groups &&
     a.groupRules === b.groupRules &&
+    a.prefixListEntries === b.prefixListEntries &&
     a.hosts.length === b.hosts.length &&
     a.hosts.every(({ name, fabricAddress }, at) => {
       const other = b.hosts[at]

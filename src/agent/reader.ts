@@ -32,6 +32,7 @@ import type { ReadTx, Store } from '../store/store.ts'
 import { type OwnPart, readOwn } from './own-part.ts'
 import {
   knowsGroups,
+  listEntriesOf,
   membersIn,
   membersOf,
   readMembers,
@@ -361,6 +362,7 @@ function knownFrom(
     groupRules: isSame
       ? before.snapshot.groupRules
       : byId(parts.flatMap(({ groupRules }) => groupRules)),
+    prefixListEntries: isSame ? before.snapshot.prefixListEntries : listEntriesOf(parts),
     vpcDns: isSame ? before.snapshot.vpcDns : parts.flatMap(({ dns }) => dns),
     routing: isSame ? before.snapshot.routing : parts.flatMap(({ routing }) => routing),
     flowLogs: isSame ? before.snapshot.flowLogs : parts.flatMap(({ flowLogs }) => flowLogs),

@@ -6,8 +6,10 @@ import type { VpcDns } from '../model/dhcp-options.ts'
 import type { FlowLog } from '../model/flow-log.ts'
 import { byId, type HostName, type VpcId } from '../model/ids.ts'
 import { peersOfVpc } from '../model/peering.ts'
+import type { PrefixListEntry } from '../model/prefix-list.ts'
 import type { Group, GroupRule, PeerHost, PlacedNic } from '../model/records.ts'
 import type { VpcRouting } from '../model/vpc-routing.ts'
+import { namedLists } from '../plan/prefix-lists.ts'
 import type { Snapshot } from '../plan/want.ts'
 import { readRouting } from '../store/routing.ts'
 import type { Scope } from '../store/scope.ts'
@@ -17,6 +19,8 @@ import type { ReadTx } from '../store/store.ts'
 export interface VpcPart {
   readonly groups: readonly Group[]
   readonly groupRules: readonly GroupRule[]
+  /** Of the prefix lists that those rules name. */
+  readonly listEntries: readonly PrefixListEntry[]
   readonly dns: readonly VpcDns[]
   readonly routing: readonly VpcRouting[]
   readonly flowLogs: readonly FlowLog[]
@@ -93,17 +97,22 @@ async function withSettings(
   ids: readonly VpcId[],
 ): Promise<ReadonlyMap<VpcId, VpcPart>> {
   const groupsOf = Map.groupBy(await tx.groups({ vpcs: ids }), ({ vpc }) => vpc)
-  const rulesOf = Map.groupBy(await tx.groupRules({ vpcs: ids }), ({ vpc }) => vpc)
+  const rules = await tx.groupRules({ vpcs: ids })
+  const rulesOf = Map.groupBy(rules, ({ vpc }) => vpc)
+  const entries = await tx.prefixListEntries({ lists: namedLists(rules) })
+  const entriesOf = Map.groupBy(entries, ({ list }) => list)
   const dnsOf = Map.groupBy(await tx.vpcDns(ids), ({ vpc }) => vpc)
   const routingOf = Map.groupBy(await readRouting(tx, ids), ({ vpc }) => vpc)
   const logsOf = Map.groupBy(await tx.flowLogsIn(ids), ({ vpc }) => vpc)
   const read = new Map(vpcs)
   for (const id of ids) {
     const { members = new Map() } = read.get(id) ?? {}
+    const groupRules = rulesOf.get(id) ?? []
     read.set(id, {
       members,
       groups: groupsOf.get(id) ?? [],
-      groupRules: rulesOf.get(id) ?? [],
+      groupRules,
+      listEntries: namedLists(groupRules).flatMap((list) => entriesOf.get(list) ?? []),
       dns: dnsOf.get(id) ?? [],
       routing: routingOf.get(id) ?? [],
       flowLogs: logsOf.get(id) ?? [],
@@ -121,7 +130,8 @@ export async function readWholeVpcs(
   const parts = new Map(
     ids.map((id) => {
       const members = Map.groupBy(nics.get(id) ?? [], ({ host }) => host)
-      return [id, { groups: [], groupRules: [], dns: [], routing: [], flowLogs: [], members }]
+      const none = { groups: [], groupRules: [], listEntries: [], dns: [], routing: [] }
+      return [id, { ...none, flowLogs: [], members }]
     }),
   )
   return await withSettings(tx, parts, ids)
@@ -171,6 +181,12 @@ export function sameParts(
   now: ReadonlyMap<VpcId, VpcPart>,
 ): boolean {
   return now.size === before.size && [...now].every(([vpc, part]) => before.get(vpc) === part)
+}
+
+/** The entries of all lists that rules name, each once. */
+export function listEntriesOf(parts: readonly VpcPart[]): readonly PrefixListEntry[] {
+  const entries = parts.flatMap(({ listEntries }) => listEntries)
+  return [...new Map(entries.map((one) => [`${one.list} ${one.cidr}`, one])).values()]
 }
 
 /** All members, by id. */

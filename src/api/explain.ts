@@ -95,6 +95,7 @@ export async function readCloud(tx: ReadTx, named: readonly string[]): Promise<C
     peerings: await tx.activePeerings(),
     groups: await tx.groups({}),
     groupRules: await tx.groupRules({}),
+    prefixListEntries: await tx.prefixListEntries({}),
     routing: await readRouting(tx),
     nameTags: new Map(
       tags.flatMap(({ key, resource, resourceType, value }) =>

@@ -9,6 +9,7 @@ import { allocated, missingAllocations } from './networks/addresses.ts'
 import { missingDhcpOptions, ownDhcpOptions } from './networks/dhcp-options.ts'
 import { missingFlowLogs } from './networks/flow-logs.ts'
 import { missingPeerings } from './networks/peerings.ts'
+import { missingPrefixLists } from './networks/prefix-lists.ts'
 import {
   missingInternetGateways,
   missingNatGateways,
@@ -114,6 +115,11 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     missing: (ids) =>
       notFound('InvalidSecurityGroupRuleId.NotFound', 'security group rule ID', ids),
     list: async (tx, account) => (await tx.groupRules({ account })).map(({ id }) => ({ id })),
+  },
+  pl: {
+    type: 'prefix-list',
+    missing: missingPrefixLists,
+    list: (tx, account, ids) => tx.prefixLists({ account, ids }),
   },
   eipalloc: {
     type: 'elastic-ip',

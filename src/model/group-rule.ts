@@ -7,9 +7,9 @@
  */
 import { type Cidr, cidr, formatCidr, parseCidr } from './addr.ts'
 import { canonicalIpv6Cidr } from './addr6.ts'
-import { type GroupId, parseId } from './ids.ts'
+import { type GroupId, type PrefixListId, parseId } from './ids.ts'
 
-/** The other end: a network, or the members of a group. */
+/** The other end: a network, the members of a group, or the networks of a prefix list. */
 export type RulePeer =
   | { readonly kind: 'ipv4'; readonly cidr: Cidr }
   /** Canonical text (`canonicalIpv6Cidr`). It allows nothing, because instances have no IPv6. */
@@ -23,6 +23,13 @@ export type RulePeer =
        */
       readonly isForeign?: true
     }
+  | { readonly kind: 'list'; readonly list: PrefixListId }
+
+/** A network. */
+export type NetworkPeer = Extract<RulePeer, { readonly kind: 'ipv4' | 'ipv6' }>
+
+/** As hosts enforce it: a prefix list is each of its networks. */
+export type EnforcedPeer = Exclude<RulePeer, { readonly kind: 'list' }>
 
 /** The packets that a rule allows. */
 export interface RuleMatch {
@@ -37,6 +44,11 @@ export interface RuleMatch {
   /** TCP, UDP: last port. ICMP: code, or -1 for every code. Otherwise -1. */
   readonly toPort: number
   readonly peer: RulePeer
+}
+
+/** As hosts enforce it. */
+export interface EnforcedMatch extends RuleMatch {
+  readonly peer: EnforcedPeer
 }
 
 /** Every protocol. */
@@ -65,7 +77,7 @@ export function isIcmp(protocol: number): boolean {
  * The outbound rule of a new group: everything
  * (https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html).
  */
-export const ALL_OUT: RuleMatch = {
+export const ALL_OUT: EnforcedMatch = {
   egress: true,
   protocol: ANY_PROTOCOL,
   fromPort: ANY_PORT,
@@ -74,20 +86,27 @@ export const ALL_OUT: RuleMatch = {
 }
 
 /** The inbound rule of a default group: everything from its own members. */
-export function allFromMembers(group: GroupId): RuleMatch {
+export function allFromMembers(group: GroupId): EnforcedMatch {
   return { ...ALL_OUT, egress: false, peer: { kind: 'group', group } }
 }
 
-/** The peer as text: a network or a group id. */
+/** The peer as text: a network, or the id of a group or a prefix list. */
 export function formatPeer(peer: RulePeer): string {
   if (peer.kind === 'group') return peer.group
+  if (peer.kind === 'list') return peer.list
   return peer.kind === 'ipv4' ? formatCidr(peer.cidr) : peer.cidr
 }
 
-/** Parses a peer. Undefined when it is neither a network nor a group id. */
+/** Parses a peer. Undefined when it is neither a network nor the id of a group or a list. */
 export function parsePeer(text: string): RulePeer | undefined {
   const group = parseId('sg', text)
   if (group !== undefined) return { kind: 'group', group }
+  const list = parseId('pl', text)
+  return list === undefined ? parseNetwork(text) : { kind: 'list', list }
+}
+
+/** Parses a network in its canonical form. Undefined when it is none. */
+export function parseNetwork(text: string): NetworkPeer | undefined {
   const network = parseCidr(text)
   if (network !== undefined) return { kind: 'ipv4', cidr: network }
   return canonicalIpv6Cidr(text) === text ? { kind: 'ipv6', cidr: text } : undefined

@@ -34,6 +34,7 @@ export type PeeringId = Branded<'PeeringId'>
 export type AttachmentId = Branded<'AttachmentId'>
 export type LaunchTemplateId = Branded<'LaunchTemplateId'>
 export type PlacementGroupId = Branded<'PlacementGroupId'>
+export type PrefixListId = Branded<'PrefixListId'>
 export type ProfileAssociationId = Branded<'ProfileAssociationId'>
 export type CidrAssociationId = Branded<'CidrAssociationId'>
 /** Twelve digits, as in an ARN. */
@@ -67,6 +68,7 @@ interface IdTypes {
   'eni-attach': AttachmentId
   lt: LaunchTemplateId
   pg: PlacementGroupId
+  pl: PrefixListId
   'iip-assoc': ProfileAssociationId
   'vpc-cidr-assoc': CidrAssociationId
 }

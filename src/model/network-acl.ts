@@ -6,7 +6,13 @@
  * https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
  */
 import { type Cidr, cidr, formatCidr } from './addr.ts'
-import { ANY_PORT, ANY_PROTOCOL, parsePeer, type RuleMatch, type RulePeer } from './group-rule.ts'
+import {
+  ANY_PORT,
+  ANY_PROTOCOL,
+  type NetworkPeer,
+  parseNetwork,
+  type RuleMatch,
+} from './group-rule.ts'
 import type { AccountId, NetworkAclAssociationId, NetworkAclId, SubnetId, VpcId } from './ids.ts'
 
 export interface NetworkAcl {
@@ -18,7 +24,7 @@ export interface NetworkAcl {
 }
 
 /** The other end of a packet. IPv6 networks match nothing, because instances have no IPv6. */
-export type AclPeer = Exclude<RulePeer, { readonly kind: 'group' }>
+export type AclPeer = NetworkPeer
 
 /** A rule, without its ACL. Protocol and ports are as in a security group's rule. */
 export interface AclRule extends Pick<RuleMatch, 'egress' | 'protocol' | 'fromPort' | 'toPort'> {
@@ -74,8 +80,7 @@ export function formatAclPeer(peer: AclPeer): string {
 
 /** Parses a peer; undefined when it is no network. */
 export function parseAclPeer(text: string): AclPeer | undefined {
-  const peer = parsePeer(text)
-  return peer === undefined || peer.kind === 'group' ? undefined : peer
+  return parseNetwork(text)
 }
 
 /** Whether everything passes in both directions: for each of them the first rule says so. */

@@ -56,6 +56,7 @@ export const QUOTAS = {
     ...([1, 1000, 60] as const),
     'Maximum number of rules of one security group in each direction',
   ),
+  prefixLists: rule(1, 10_000, 100, 'Maximum number of managed prefix lists of one account'),
   securityGroupsPerInterface: rule(1, 16, 5, 'Most security groups of one NIC'),
   networkInterfaces: rule(
     ...([1, 1_000_000, 5000] as const),

@@ -7,7 +7,7 @@
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type { DriverName } from './driver.ts'
-import type { RuleMatch } from './group-rule.ts'
+import type { EnforcedPeer, RuleMatch } from './group-rule.ts'
 import type {
   AccountId,
   AllocationId,
@@ -149,6 +149,11 @@ export interface GroupRule extends RuleMatch {
   readonly account: AccountId
   /** Empty if none was given. */
   readonly description: string
+}
+
+/** A rule as hosts enforce it. One that names a prefix list is one for each of its networks. */
+export interface EnforcedRule extends GroupRule {
+  readonly peer: EnforcedPeer
 }
 
 /** EC2's instance states, by name. */

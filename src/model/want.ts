@@ -10,7 +10,7 @@ import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type { DhcpConfiguration } from './dhcp-options.ts'
 import type { DriverName } from './driver.ts'
 import type { FlowLogWant } from './flow-log.ts'
-import type { RuleMatch } from './group-rule.ts'
+import type { EnforcedMatch } from './group-rule.ts'
 import type {
   AccountId,
   AttachmentId,
@@ -343,7 +343,8 @@ export interface GroupWant {
   readonly vpc?: VpcId | undefined
 }
 
-export interface RuleWant extends RuleMatch {
+/** One that names a prefix list is one for each network, all with the rule's id. */
+export interface RuleWant extends EnforcedMatch {
   readonly id: SecurityGroupRuleId
 }
 

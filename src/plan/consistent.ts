@@ -19,7 +19,7 @@ import type { HostName } from '../model/ids.ts'
 import { nicLinkName } from '../model/names.ts'
 import { createNetworkSet } from '../model/network-set.ts'
 import { addressesOfNic } from '../model/nics.ts'
-import type { Group, PeerHost, PlacedNic, Subnet, Vpc } from '../model/records.ts'
+import type { Group, GroupRule, PeerHost, PlacedNic, Subnet, Vpc } from '../model/records.ts'
 import type { UnreadableRow } from '../model/unreadable-row.ts'
 import type { VpcRouting } from '../model/vpc-routing.ts'
 import type { Snapshot } from './want.ts'
@@ -37,9 +37,10 @@ export function consistentRecords(self: HostName, records: Snapshot): Snapshot {
   const whole = consistentNics(self, { ...records, subnets, vpcs }, bad)
   const nics = consistentFloatingIps(whole, vpcs, hosts, bad)
   const routing = consistentGateways(records.routing, vpcs, hosts, bad)
+  const groupRules = readableRules(records, bad)
   if (bad.length === 0) return records
   const unreadable = [...records.unreadable, ...bad]
-  return { ...records, vpcs, subnets, hosts, nics, routing, unreadable }
+  return { ...records, vpcs, subnets, hosts, nics, routing, groupRules, unreadable }
 }
 
 function inconsistency(
@@ -239,6 +240,26 @@ function consistentFloatingIps(
       : { ...whole, secondaryPublicIps: Object.fromEntries(good) }
   })
   return checked.some((nic, at) => nic !== nics[at]) ? checked : nics
+}
+
+/** A rule whose prefix list has an unreadable entry is as unreadable: it stays as it was. */
+function readableRules(
+  { groupRules, unreadable }: Pick<Snapshot, 'groupRules' | 'unreadable'>,
+  bad: UnreadableRow[],
+): readonly GroupRule[] {
+  // The key of an entry begins with its list.
+  const lost = new Set(
+    unreadable.flatMap(({ table, key }) =>
+      table === 'prefixListEntries' ? (key.split('/')[0] ?? []) : [],
+    ),
+  )
+  if (lost.size === 0) return groupRules
+  return groupRules.filter(({ id, peer }) => {
+    const isLost = peer.kind === 'list' && lost.has(peer.list)
+    if (isLost)
+      bad.push(inconsistency('securityGroupRules', id, 'its prefix list has an unreadable entry'))
+    return !isLost
+  })
 }
 
 /** What no floating IP may be. */

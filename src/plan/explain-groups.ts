@@ -7,9 +7,10 @@ import {
   hasPorts,
   PORT_MAX,
   PROTOCOLS,
+  type RuleMatch,
 } from '../model/group-rule.ts'
 import type { PlacedNic } from '../model/records.ts'
-import type { RuleWant, SharedWant } from '../model/want.ts'
+import type { SharedWant } from '../model/want.ts'
 import type { CloudRecords, Traffic } from './explain-question.ts'
 import { type Step, step } from './explain-step.ts'
 import { groupPermissions, permittingRule, rulesForPeer } from './permits.ts'
@@ -53,7 +54,7 @@ export function groupStep(packet: Judged, nic: PlacedNic | null, egress: boolean
 }
 
 /** The packets that a rule allows, in words. */
-export function ruleText({ protocol, fromPort, toPort, peer, egress }: RuleWant): string {
+export function ruleText({ protocol, fromPort, toPort, peer, egress }: RuleMatch): string {
   const whom = `${egress ? 'to' : 'from'} ${formatPeer(peer)}`
   if (protocol === ANY_PROTOCOL) return `everything ${whom}`
   const [known] = Object.entries(PROTOCOLS).find(([, number]) => number === protocol) ?? []

@@ -6,7 +6,7 @@
 import { publicHostAddress } from '../model/hostname.ts'
 import type { VpcId } from '../model/ids.ts'
 import type { ActivePeering } from '../model/peering.ts'
-import type { GroupRule } from '../model/records.ts'
+import type { EnforcedRule } from '../model/records.ts'
 import type { GroupWant, RuleWant, SharedWant } from '../model/want.ts'
 
 /** What is of one VPC. */
@@ -67,7 +67,7 @@ export function peersIn(
 }
 
 /** What hosts need of a rule. Whether a group is foreign is told by the VPC of the group. */
-export function ruleWant({ id, egress, protocol, fromPort, toPort, peer }: GroupRule): RuleWant {
+export function ruleWant({ id, egress, protocol, fromPort, toPort, peer }: EnforcedRule): RuleWant {
   const plain = peer.kind === 'group' ? { kind: peer.kind, group: peer.group } : peer
   return { id, egress, protocol, fromPort, toPort, peer: plain }
 }

@@ -55,13 +55,8 @@ export function securityGroupChains(
   const combinations = combine(nics)
   const used = [...new Set(combinations.flatMap((one) => one.groups))].toSorted()
   const rules = used.flatMap((id) => groups.get(id)?.rules ?? [])
-  const counted = new Set(
-    rules
-      .filter(({ peer }) => peer.kind !== 'ipv6')
-      .map(({ id }) => id)
-      .toSorted()
-      .slice(0, countedRules),
-  )
+  const counters = rules.flatMap(({ id, peer }) => (peer.kind === 'ipv6' ? [] : id))
+  const counted = new Set([...new Set(counters)].toSorted().slice(0, countedRules))
   const away = `oifname != "${NIC_LINK_PREFIX}*" goto ${leaving}`
   return [
     ...[...counted].map((id) => namedCounter(ruleCounterName(id))),

@@ -13,6 +13,7 @@ import type { HostMoves } from '../model/move.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
 import { type ActivePeering, usablePeerings } from '../model/peering.ts'
 import { groupWant } from '../model/placement-group.ts'
+import type { PrefixListEntry } from '../model/prefix-list.ts'
 import type {
   Group,
   GroupRule,
@@ -55,6 +56,7 @@ import {
   vpcsWithRouters,
 } from './nics.ts'
 import { ruleWant } from './peer-records.ts'
+import { enforcedRules } from './prefix-lists.ts'
 import { profileWant } from './profile.ts'
 import { recoverWant } from './recovery.ts'
 import { routeEnds, subnetRouting } from './routes.ts'
@@ -77,6 +79,8 @@ export interface Snapshot {
   readonly groups: readonly Group[]
   /** Of those groups, by id in ascending order. */
   readonly groupRules: readonly GroupRule[]
+  /** Current ones of the lists that those rules name. Absent: they name none. */
+  readonly prefixListEntries?: readonly PrefixListEntry[] | undefined
   /** Of those VPCs. */
   readonly vpcDns: readonly VpcDns[]
   /** Of those VPCs. */
@@ -104,7 +108,15 @@ export interface Snapshot {
 /** The records that `sharedWant` reads. */
 export type SharedRecords = Pick<
   Snapshot,
-  'hosts' | 'nics' | 'vpcs' | 'subnets' | 'peerings' | 'groups' | 'groupRules' | 'routing'
+  | 'hosts'
+  | 'nics'
+  | 'vpcs'
+  | 'subnets'
+  | 'peerings'
+  | 'groups'
+  | 'groupRules'
+  | 'prefixListEntries'
+  | 'routing'
 >
 
 /**
@@ -329,7 +341,8 @@ export function sharedWant(host: HostName, all: SharedRecords): SharedWant {
   const records = { ...all, nics: all.nics.filter(isInUse) }
   const routers = vpcsWithRouters(host, records.nics)
   const members = membersOf(records.nics)
-  const rules = Map.groupBy(records.groupRules, ({ group }) => group)
+  const enforced = enforcedRules(records.groupRules, records.prefixListEntries)
+  const rules = Map.groupBy(enforced, ({ group }) => group)
   const routing = new Map(records.routing.map((one) => [one.vpc, one]))
   const ends = routeEnds(records)
   const viaOf = nextHops(host, records.hosts)

@@ -65,6 +65,7 @@ import { userGroups } from './migrations/0050-user-groups.ts'
 import { recovery } from './migrations/0051-recovery.ts'
 import { moves } from './migrations/0052-moves.ts'
 import { failoverMembers } from './migrations/0053-failover-members.ts'
+import { prefixLists } from './migrations/0054-prefix-lists.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -117,6 +118,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0051-recovery': recovery,
   '0052-moves': moves,
   '0053-failover-members': failoverMembers,
+  '0054-prefix-lists': prefixLists,
 }
 const GENERATION = '0'
 

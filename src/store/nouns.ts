@@ -31,6 +31,7 @@ import type { Noun, RowsOf } from './records/noun.ts'
 import { ownPolicies } from './records/own-policy.ts'
 import { pendingEvents } from './records/pending-event.ts'
 import { placementGroups } from './records/placement-group.ts'
+import { prefixLists } from './records/prefix-list.ts'
 import { recoveries } from './records/recovery.ts'
 import { roles } from './records/role.ts'
 import { routeTables } from './records/route-table.ts'
@@ -63,6 +64,7 @@ export const NOUNS = [
   vpcPeerings,
   groups,
   groupRules,
+  prefixLists,
   instances,
   recoveries,
   nics,

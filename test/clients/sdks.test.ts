@@ -192,11 +192,7 @@ describe('the AWS SDK for JavaScript', () => {
     async () => {
       const rows: Outcome[] = []
       for (const [name, paginate] of Object.entries(ec2))
-        if (
-          isPaginator(name, paginate) &&
-          name !== NO_LISTS &&
-          names.some((one) => `paginate${one}` === name)
-        )
+        if (isPaginator(name, paginate) && names.some((one) => `paginate${one}` === name))
           rows.push(await pageThrough(name, paginate))
       const shown = rows.filter(([name]) => !empty.has(name.replace(/^paginate|:.*/g, '')))
       report.add(shown.map(([what, said]) => ({ what, said })))
@@ -205,9 +201,6 @@ describe('the AWS SDK for JavaScript', () => {
     LONG_MS,
   )
 })
-
-/** It needs the id of a list, and there are none. */
-const NO_LISTS = 'paginateGetManagedPrefixListEntries'
 
 type Paginate = (
   settings: { client: ec2.EC2Client; pageSize?: number },
@@ -222,12 +215,27 @@ function isPaginator(name: string, value: unknown): value is Paginate {
 async function neededBy(action: string): Promise<object> {
   const vpcs = await at.cloud.ec2.send(new ec2.DescribeVpcsCommand())
   const VpcId = vpcs.Vpcs?.[0]?.VpcId
+  const PrefixListId = /PrefixList(?:Entries|Associations)/.test(action)
+    ? await newList()
+    : undefined
   const needed: Readonly<Record<string, object>> = {
     DescribeLaunchTemplateVersions: { Versions: ['$Latest'] },
     DescribeStaleSecurityGroups: { VpcId },
+    GetManagedPrefixListAssociations: { PrefixListId },
+    GetManagedPrefixListEntries: { PrefixListId },
     GetSecurityGroupsForVpc: { VpcId },
   }
   return needed[action] ?? {}
+}
+
+/** A prefix list with some entries. */
+async function newList(): Promise<string | undefined> {
+  const Entries = [...'1234567'].map((number) => ({ Cidr: `10.${number}.0.0/16` }))
+  const of = { PrefixListName: 'paged', AddressFamily: 'IPv4', MaxEntries: 7 }
+  const { PrefixList } = await at.cloud.ec2.send(
+    new ec2.CreateManagedPrefixListCommand({ ...of, Entries }),
+  )
+  return PrefixList?.PrefixListId
 }
 
 /** A reservation may be on two pages, each with some of its instances. */

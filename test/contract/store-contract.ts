@@ -19,6 +19,7 @@ import { describeLists } from './store/lists.ts'
 import { describeNetworks } from './store/networks.ts'
 import { describeNics } from './store/nics.ts'
 import { describePlacementGroups } from './store/placement-groups.ts'
+import { describePrefixLists } from './store/prefix-lists.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeQuotas } from './store/quotas.ts'
 import { describeRecovery } from './store/recovery.ts'
@@ -55,6 +56,7 @@ function describeRecords(begin: () => Promise<StoreFixture>): void {
   describeQueries(begin)
   describeLists(begin)
   describePlacementGroups(begin)
+  describePrefixLists(begin)
   describeLevers(begin)
   describeUsage(begin)
   describeVolumes(begin)

@@ -300,6 +300,10 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'aws ec2 create-flow-logs …': 'needs a minute: test/lab/flow-logs.test.ts, boto3/vpcs.py',
   'aws ec2 describe-flow-logs': 'as above',
   'aws ec2 delete-flow-logs …': 'as above',
+  'ec2 create-managed-prefix-list …': 'test/contract/api/actions.test.ts',
+  'ec2 modify-managed-prefix-list …': 'as above',
+  "ec2 authorize-security-group-ingress --group-name web --ip-permissions 'IpProtocol=-1,PrefixListIds=[{PrefixListId=pl-…}]'":
+    'needs a list, as above',
   'aws ec2 create-launch-template …': 'boto3/templates.py',
   'aws ec2 create-launch-template-version …': 'as above',
   'aws ec2 modify-launch-template …': 'as above',

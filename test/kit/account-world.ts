@@ -16,7 +16,7 @@ const KINDS = [
   ...(['association', 'publicIp', 'gateway', 'freeGateway', 'routeTable', 'otherTable'] as const),
   ...(['tableAssociation', 'acl', 'otherAcl', 'aclAssociation', 'nat', 'dhcpOptions'] as const),
   ...(['flowLog', 'peering', 'range', 'reservation', 'user', 'userKey', 'policy', 'team'] as const),
-  ...(['template', 'templateName', 'placementName'] as const),
+  ...(['template', 'templateName', 'placementName', 'list'] as const),
   ...(['role', 'roleArn', 'profile', 'profileAssociation'] as const),
 ]
 
@@ -117,6 +117,7 @@ export async function makeWorld(cloud: Cloud, account: AccountId, tag: string): 
     reservation: launched.ReservationId,
     ...(await makeUser(run, `user-${tag}`)),
     ...(await makeTemplate(run, image, tag)),
+    list: (await run('CreateManagedPrefixList', NEW_LIST)).PrefixList.PrefixListId,
     ...(await makeRole(run, account, instance, tag)),
   }
 }
@@ -155,6 +156,11 @@ async function makeRole(
     ...{ InstanceId, IamInstanceProfile: { Name: profile } },
   })
   return { role, roleArn: made.Role.Arn, profile, profileAssociation: association.AssociationId }
+}
+
+const NEW_LIST = {
+  ...{ PrefixListName: 'list', AddressFamily: 'IPv4', MaxEntries: 5 },
+  Entries: [{ Cidr: '192.0.2.0/24' }],
 }
 
 function trustOf(account: string): string {
@@ -413,6 +419,18 @@ export const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   ResetInstanceAttribute: [
     ({ instance }) => ({ InstanceId: instance, Attribute: 'sourceDestCheck' }),
   ],
+  CreateManagedPrefixList: [() => NEW_LIST],
+  DeleteManagedPrefixList: [({ list }) => ({ PrefixListId: list })],
+  DescribeManagedPrefixLists: [({ list }) => ({ PrefixListIds: [list] })],
+  GetManagedPrefixListAssociations: [({ list }) => ({ PrefixListId: list })],
+  GetManagedPrefixListEntries: [({ list }) => ({ PrefixListId: list })],
+  ModifyManagedPrefixList: [
+    ({ list }) => ({ PrefixListId: list, AddEntries: [{ Cidr: '10.0.0.0/8' }] }),
+    ({ list }) => ({ PrefixListId: list, PrefixListName: 'other' }),
+  ],
+  RestoreManagedPrefixListVersion: [
+    ({ list }) => ({ PrefixListId: list, PreviousVersion: 1, CurrentVersion: 1 }),
+  ],
   CreateNatGateway: [({ subnet }) => ({ SubnetId: subnet })],
   CreateNetworkAcl: [({ vpc }) => ({ VpcId: vpc })],
   CreateNetworkAclEntry: [
@@ -665,7 +683,7 @@ function tagged(request: (id: string) => object): readonly Request[] {
   const kinds = [
     ...(['instance', 'image', 'vpc', 'subnet', 'group', 'rule', 'keyPair', 'volume'] as const),
     ...(['nic', 'allocation', 'gateway', 'routeTable', 'acl', 'nat', 'dhcpOptions'] as const),
-    ...(['flowLog', 'peering', 'template'] as const),
+    ...(['flowLog', 'peering', 'template', 'list'] as const),
   ]
   return kinds.map((kind) => (world) => request(world[kind]))
 }

@@ -1,7 +1,7 @@
 /** Rules of security groups of any kind, and wants that have them. */
 import fc from 'fast-check'
 import { cidr } from '../../src/model/addr.ts'
-import type { RuleMatch, RulePeer } from '../../src/model/group-rule.ts'
+import type { EnforcedMatch, EnforcedPeer } from '../../src/model/group-rule.ts'
 import type { HostWant } from '../../src/model/want.ts'
 import { numbered } from './records.ts'
 import { testGroup } from './testbed.ts'
@@ -13,7 +13,7 @@ import { testGroup } from './testbed.ts'
  */
 export const NO_PORTS_PROTOCOL = 253
 
-const anyPeer: fc.Arbitrary<RulePeer> = fc.oneof(
+const anyPeer: fc.Arbitrary<EnforcedPeer> = fc.oneof(
   fc
     .constantFrom(
       '0.0.0.0/0',
@@ -22,11 +22,11 @@ const anyPeer: fc.Arbitrary<RulePeer> = fc.oneof(
       '172.31.0.12/31',
       '198.51.100.0/24',
     )
-    .map((text): RulePeer => ({ kind: 'ipv4', cidr: cidr(text) })),
+    .map((text): EnforcedPeer => ({ kind: 'ipv4', cidr: cidr(text) })),
   fc
     .constantFrom(1, 2, 3, 9)
-    .map((group): RulePeer => ({ kind: 'group', group: testGroup(group) })),
-  fc.constant<RulePeer>({ kind: 'ipv6', cidr: '::/0' }),
+    .map((group): EnforcedPeer => ({ kind: 'group', group: testGroup(group) })),
+  fc.constant<EnforcedPeer>({ kind: 'ipv6', cidr: '::/0' }),
 )
 const anyPorts = fc
   .tuple(fc.constantFrom(0, 22, 80), fc.constantFrom(0, 22, 80, 65_535))
@@ -40,11 +40,11 @@ const anyProtocol = fc.oneof(
     .map(([fromPort = -1, toPort = -1]) => ({ protocol: 1, fromPort, toPort })),
   fc.constant({ protocol: NO_PORTS_PROTOCOL, ...NO_PORTS }),
 )
-const anyRule: fc.Arbitrary<RuleMatch> = fc
+const anyRule: fc.Arbitrary<EnforcedMatch> = fc
   .tuple(fc.boolean(), anyPeer, anyProtocol)
   .map(([egress, peer, match]) => ({ egress, peer, ...match }))
 /** Rules by the number of their group. */
-export type RulesOfGroups = Readonly<Record<number, readonly RuleMatch[]>>
+export type RulesOfGroups = Readonly<Record<number, readonly EnforcedMatch[]>>
 
 /** Any rules of these groups. */
 export function anyRulesOf(groups: readonly number[]): fc.Arbitrary<RulesOfGroups> {

@@ -8,7 +8,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import type { Flow } from '../../src/model/flow.ts'
-import { ALL_OUT, type RuleMatch } from '../../src/model/group-rule.ts'
+import { ALL_OUT, type EnforcedMatch } from '../../src/model/group-rule.ts'
+import type { HostWant } from '../../src/model/want.ts'
 import { isPermitted, permissionsOf } from '../../src/plan/permits.ts'
 import { isRouted, waysOf } from '../../src/plan/route-rules.ts'
 import { type LedSubnets, wayToRouter } from '../../src/plan/router-routes.ts'
@@ -16,6 +17,7 @@ import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { anyRouting, passesAcls, ROUTER, withRouting } from '../kit/any-routing.ts'
 import { anyRulesOf, NO_PORTS_PROTOCOL, withRules } from '../kit/group-rules.ts'
 import { sendProbes } from '../kit/probe-packets.ts'
+import { numbered } from '../kit/records.ts'
 import { connectUntilAnswered, SERVE_PEER_ADDRESS } from '../kit/talk.ts'
 import {
   createTestbed,
@@ -29,7 +31,7 @@ import {
 
 const ROUNDS = 12
 const ROUTING_ROUNDS = 5
-const FROM_ALL: RuleMatch = { ...ALL_OUT, egress: false }
+const FROM_ALL: EnforcedMatch = { ...ALL_OUT, egress: false }
 const OPEN_TO_ALL = Object.fromEntries([1, 2, 3].map((group) => [group, [ALL_OUT, FROM_ALL]]))
 const GUESTS = [testInstance(11, [1]), testInstance(22, [1, 2]), ROUTER]
 const AT_ROUTER = 2
@@ -188,20 +190,40 @@ while time.monotonic() < deadline:
 print("done", end="")
 `
 
+function tcpFrom(peer: EnforcedMatch['peer']): EnforcedMatch {
+  return { egress: false, protocol: 6, fromPort: 7001, toPort: 7001, peer }
+}
+const rulesWith = (...more: readonly EnforcedMatch[]) =>
+  withRules(testWant(...GUESTS), { 1: [ALL_OUT], 2: [ALL_OUT], 3: [ALL_OUT, ...more] })
+
 test('what is withdrawn ends the connections that only it had permitted', async () => {
-  const tcpFrom = (group: number): RuleMatch => ({
-    egress: false,
-    protocol: 6,
-    fromPort: 7001,
-    toPort: 7001,
-    peer: { kind: 'group', group: testGroup(group) },
-  })
-  const rulesWith = (...more: readonly RuleMatch[]) =>
-    withRules(testWant(...GUESTS), { 1: [ALL_OUT], 2: [ALL_OUT], 3: [ALL_OUT, ...more] })
+  // The second guest is in both groups.
+  const [one, two] = [testGroup(1), testGroup(2)].map((group) => tcpFrom({ kind: 'group', group }))
+  if (one === undefined || two === undefined) throw new Error('rules')
+  await expectFirstEnds(rulesWith(two, one), rulesWith(two))
+}, 60_000)
+
+test('a network that a prefix list loses ends the connections that came from it', async () => {
+  const listing = (...sources: readonly (Ipv4 | undefined)[]): HostWant => {
+    const networks = sources.map((ip) => cidr(`${ip}/32`))
+    const want = rulesWith(...networks.map((one) => tcpFrom({ kind: 'ipv4', cidr: one })))
+    // As the plan makes them of one rule.
+    const id = numbered('sgr', 9999)
+    const groups = want.shared.groups.map((group) => ({
+      ...group,
+      rules: group.rules.map((rule) => (rule.protocol === 6 ? { ...rule, id } : rule)),
+    }))
+    return { ...want, shared: { ...want.shared, groups } }
+  }
+  const [first, second] = ADDRESSES
+  await expectFirstEnds(listing(first, second), listing(second))
+}, 60_000)
+
+/** The first and the second guest talk to the third; then only the second may. */
+async function expectFirstEnds(before: HostWant, after: HostWant): Promise<void> {
   const [first, second, third] = ends
   if (first === undefined || second === undefined || third === undefined) throw new Error('ends')
-  // The second guest is in both groups.
-  await testbed.pass(rulesWith(tcpFrom(2), tcpFrom(1)))
+  await testbed.pass(before)
   let served = ''
   const server = third.machine.spawn(['python3', '-c', SERVE], (text) => {
     served += text
@@ -211,11 +233,11 @@ test('what is withdrawn ends the connections that only it had permitted', async 
     machine.run(['python3', '-c', TALK_ON, third.ip, `${seconds}`], { timeoutMs: 60_000 })
   const [ended, kept] = [talk(first, 30), talk(second, 5)]
   await eventually('both are connected', () => served.split('accepted').length > 2)
-  await testbed.pass(rulesWith(tcpFrom(2)))
+  await testbed.pass(after)
   expect((await ended).stderr).toMatch(/timed out/i)
   expect((await kept).stdout).toBe('done')
   server.kill('SIGKILL')
-}, 60_000)
+}
 
 test('a route that goes ends the connections that went by it', async () => {
   const [first] = ends

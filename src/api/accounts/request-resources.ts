@@ -47,6 +47,7 @@ const TYPES: Readonly<Record<string, string>> = {
   pcx: 'vpc-peering-connection',
   lt: 'launch-template',
   pg: 'placement-group',
+  pl: 'prefix-list',
 }
 /** Types whose ARNs have the name of the resource. An id tells of its tags only. */
 const NAMED_BY_NAME: ReadonlySet<string> = new Set(['key-pair', 'placement-group'])
@@ -88,6 +89,7 @@ const MAKES: Readonly<Record<string, readonly string[]>> = {
   CreateFlowLogs: ['vpc-flow-log'],
   CreateNatGateway: ['natgateway'],
   CreatePlacementGroup: ['placement-group'],
+  CreateManagedPrefixList: ['prefix-list'],
   AuthorizeSecurityGroupIngress: ['security-group-rule'],
   AuthorizeSecurityGroupEgress: ['security-group-rule'],
   ...Object.fromEntries(

@@ -118,10 +118,6 @@ const NETWORKS: readonly AlwaysEmpty[] = [
     NetworkInterfacePermissionIds: 'InvalidPermissionID.NotFound',
   }),
   none('DescribePrefixLists', 'PrefixLists', { PrefixListIds: 'InvalidPrefixListId.NotFound' }),
-  none('DescribeManagedPrefixLists', 'PrefixLists', {
-    PrefixListIds: 'InvalidPrefixListId.NotFound',
-  }),
-  one('GetManagedPrefixListEntries', 'Entries', { PrefixListId: 'InvalidPrefixListId.NotFound' }),
   none('DescribeSecurityGroupVpcAssociations', 'SecurityGroupVpcAssociations'),
   none('DescribeNetworkInsightsPaths', 'NetworkInsightsPaths', {
     NetworkInsightsPathIds: 'InvalidNetworkInsightsPathId.NotFound',

@@ -48,7 +48,7 @@ function authorize(name: ActionName, egress: boolean): Action {
         await writeOne(budget)
         if ((await tx.insertGroupRule(rule)) === 'exists') throw duplicateRule(rule)
       }
-      refuseTooManyRules(await tx.groupRules({ groups: [group.id] }), settings)
+      await refuseTooManyRules(tx, group, settings)
       const tags = rules.flatMap(({ id }) =>
         specifiedTags(specs, { account, resource: id, resourceType: 'security-group-rule' }),
       )

@@ -47,6 +47,7 @@ export const modifySecurityGroupRules = changeAction({
   }),
   async change(tx, { GroupId, asked }, { account, settings, budget }) {
     await refuseForOlderHosts(tx, settings)
+    await tx.takeTurn(account)
     const group = await requireGroup(tx, account, { GroupId })
     const known = new Map(
       (await tx.groupRules({ groups: [group.id] })).map((rule) => [rule.id, rule]),
@@ -64,13 +65,12 @@ export const modifySecurityGroupRules = changeAction({
       }
     }
     // A rule may get the former contents of another one.
-    await tx.takeTurn(account)
     for (const rule of rules) await tx.deleteGroupRule(rule)
     for (const rule of rules) {
       await writeOne(budget)
       if ((await tx.insertGroupRule(rule)) === 'exists') throw duplicateRule(rule)
     }
-    refuseTooManyRules(await tx.groupRules({ groups: [group.id] }), settings)
+    await refuseTooManyRules(tx, group, settings)
   },
   view: () => ({ Return: true }),
 })

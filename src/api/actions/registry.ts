@@ -43,6 +43,7 @@ export {
   createLaunchTemplate,
   createLaunchTemplateVersion,
 } from './create-launch-template.ts'
+export { createManagedPrefixList } from './create-managed-prefix-list.ts'
 export { createNatGateway } from './create-nat-gateway.ts'
 export { createNetworkAcl } from './create-network-acl.ts'
 export {
@@ -65,6 +66,7 @@ export { deleteFlowLogs } from './delete-flow-logs.ts'
 export { deleteInternetGateway } from './delete-internet-gateway.ts'
 export { deleteKeyPair } from './delete-key-pair.ts'
 export { deleteLaunchTemplate, deleteLaunchTemplateVersions } from './delete-launch-template.ts'
+export { deleteManagedPrefixList } from './delete-managed-prefix-list.ts'
 export { deleteNatGateway } from './delete-nat-gateway.ts'
 export { deleteNetworkAcl } from './delete-network-acl.ts'
 export { deleteNetworkInterface } from './delete-network-interface.ts'
@@ -98,6 +100,7 @@ export { describeInternetGateways } from './describe-internet-gateways.ts'
 export { describeKeyPairs } from './describe-key-pairs.ts'
 export { describeLaunchTemplateVersions } from './describe-launch-template-versions.ts'
 export { describeLaunchTemplates } from './describe-launch-templates.ts'
+export { describeManagedPrefixLists } from './describe-managed-prefix-lists.ts'
 export { describeNatGateways } from './describe-nat-gateways.ts'
 export { describeNetworkAcls } from './describe-network-acls.ts'
 export { describeNetworkInterfaceAttribute } from './describe-network-interface-attribute.ts'
@@ -133,6 +136,10 @@ export { getConsoleScreenshot } from './get-console-screenshot.ts'
 export { getFederationToken } from './get-federation-token.ts'
 export { getInstanceMetadataDefaults } from './get-instance-metadata-defaults.ts'
 export { getLaunchTemplateData } from './get-launch-template-data.ts'
+export {
+  getManagedPrefixListAssociations,
+  getManagedPrefixListEntries,
+} from './get-managed-prefix-list.ts'
 export { getPasswordData } from './get-password-data.ts'
 export { getSecurityGroupsForVpc } from './get-security-groups-for-vpc.ts'
 export { getSessionToken } from './get-session-token.ts'
@@ -263,6 +270,7 @@ export {
   modifyPrivateDnsNameOptions,
 } from './modify-instance-shown-options.ts'
 export { modifyLaunchTemplate } from './modify-launch-template.ts'
+export { modifyManagedPrefixList } from './modify-managed-prefix-list.ts'
 export {
   modifyNetworkInterfaceAttribute,
   resetNetworkInterfaceAttribute,
@@ -277,6 +285,7 @@ export { registerImage } from './register-image.ts'
 export { releaseAddress } from './release-address.ts'
 export { replaceNetworkAclAssociation } from './replace-network-acl-association.ts'
 export { resetInstanceAttribute } from './reset-instance-attribute.ts'
+export { restoreManagedPrefixListVersion } from './restore-managed-prefix-list-version.ts'
 export {
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,

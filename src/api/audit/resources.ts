@@ -27,6 +27,7 @@ const TYPES: Readonly<Record<string, string>> = {
   pcx: 'AWS::EC2::VPCPeeringConnection',
   lt: 'AWS::EC2::LaunchTemplate',
   pg: 'AWS::EC2::PlacementGroup',
+  pl: 'AWS::EC2::PrefixList',
 }
 /** Members that name a resource by something else than its id. */
 const NAMES: Readonly<Record<string, string>> = {

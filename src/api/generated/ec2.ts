@@ -32,6 +32,7 @@ export const EC2_MODEL: WireModel = {
     CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
     CreateLaunchTemplate: ['CreateLaunchTemplateRequest', 'CreateLaunchTemplateResult'],
     CreateLaunchTemplateVersion: ['CreateLaunchTemplateVersionRequest', 'CreateLaunchTemplateVersionResult'],
+    CreateManagedPrefixList: ['CreateManagedPrefixListRequest', 'CreateManagedPrefixListResult'],
     CreateNatGateway: ['CreateNatGatewayRequest', 'CreateNatGatewayResult'],
     CreateNetworkAcl: ['CreateNetworkAclRequest', 'CreateNetworkAclResult'],
     CreateNetworkAclEntry: ['CreateNetworkAclEntryRequest', 'unit'],
@@ -50,6 +51,7 @@ export const EC2_MODEL: WireModel = {
     DeleteKeyPair: ['DeleteKeyPairRequest', 'DeleteKeyPairResult'],
     DeleteLaunchTemplate: ['DeleteLaunchTemplateRequest', 'DeleteLaunchTemplateResult'],
     DeleteLaunchTemplateVersions: ['DeleteLaunchTemplateVersionsRequest', 'DeleteLaunchTemplateVersionsResult'],
+    DeleteManagedPrefixList: ['DeleteManagedPrefixListRequest', 'DeleteManagedPrefixListResult'],
     DeleteNatGateway: ['DeleteNatGatewayRequest', 'DeleteNatGatewayResult'],
     DeleteNetworkAcl: ['DeleteNetworkAclRequest', 'unit'],
     DeleteNetworkAclEntry: ['DeleteNetworkAclEntryRequest', 'unit'],
@@ -195,6 +197,7 @@ export const EC2_MODEL: WireModel = {
     GetImageBlockPublicAccessState: ['GetImageBlockPublicAccessStateRequest', 'GetImageBlockPublicAccessStateResult'],
     GetInstanceMetadataDefaults: ['GetInstanceMetadataDefaultsRequest', 'GetInstanceMetadataDefaultsResult'],
     GetLaunchTemplateData: ['GetLaunchTemplateDataRequest', 'GetLaunchTemplateDataResult'],
+    GetManagedPrefixListAssociations: ['GetManagedPrefixListAssociationsRequest', 'GetManagedPrefixListAssociationsResult'],
     GetManagedPrefixListEntries: ['GetManagedPrefixListEntriesRequest', 'GetManagedPrefixListEntriesResult'],
     GetPasswordData: ['GetPasswordDataRequest', 'GetPasswordDataResult'],
     GetSecurityGroupsForVpc: ['GetSecurityGroupsForVpcRequest', 'GetSecurityGroupsForVpcResult'],
@@ -214,6 +217,7 @@ export const EC2_MODEL: WireModel = {
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
     ModifyInstancePlacement: ['ModifyInstancePlacementRequest', 'ModifyInstancePlacementResult'],
     ModifyLaunchTemplate: ['ModifyLaunchTemplateRequest', 'ModifyLaunchTemplateResult'],
+    ModifyManagedPrefixList: ['ModifyManagedPrefixListRequest', 'ModifyManagedPrefixListResult'],
     ModifyNetworkInterfaceAttribute: ['ModifyNetworkInterfaceAttributeRequest', 'unit'],
     ModifyPrivateDnsNameOptions: ['ModifyPrivateDnsNameOptionsRequest', 'ModifyPrivateDnsNameOptionsResult'],
     ModifySecurityGroupRules: ['ModifySecurityGroupRulesRequest', 'ModifySecurityGroupRulesResult'],
@@ -234,6 +238,7 @@ export const EC2_MODEL: WireModel = {
     ResetImageAttribute: ['ResetImageAttributeRequest', 'unit'],
     ResetInstanceAttribute: ['ResetInstanceAttributeRequest', 'unit'],
     ResetNetworkInterfaceAttribute: ['ResetNetworkInterfaceAttributeRequest', 'unit'],
+    RestoreManagedPrefixListVersion: ['RestoreManagedPrefixListVersionRequest', 'RestoreManagedPrefixListVersionResult'],
     RevokeSecurityGroupEgress: ['RevokeSecurityGroupEgressRequest', 'RevokeSecurityGroupEgressResult'],
     RevokeSecurityGroupIngress: ['RevokeSecurityGroupIngressRequest', 'RevokeSecurityGroupIngressResult'],
     RunInstances: ['RunInstancesRequest', 'Reservation'],
@@ -257,6 +262,10 @@ export const EC2_MODEL: WireModel = {
     AcceptVpcPeeringConnectionRequest: {
       VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
       DryRun: 'DryRun boolean'
+    },
+    AddPrefixListEntry: {
+      Cidr: 'Cidr string',
+      Description: 'Description string'
     },
     AllocateAddressRequest: {
       Domain: 'Domain string',
@@ -486,6 +495,15 @@ export const EC2_MODEL: WireModel = {
       VersionDescription: 'VersionDescription string',
       ResolveAlias: 'ResolveAlias boolean'
     },
+    CreateManagedPrefixListRequest: {
+      PrefixListName: 'PrefixListName string',
+      MaxEntries: 'MaxEntries number',
+      AddressFamily: 'AddressFamily string',
+      DryRun: 'DryRun boolean',
+      Entry: 'Entries AddPrefixListEntry[]',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      ClientToken: 'ClientToken string'
+    },
     CreateNatGatewayRequest: {
       AvailabilityMode: 'AvailabilityMode string',
       AllocationId: 'AllocationId string',
@@ -656,6 +674,10 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       LaunchTemplateId: 'LaunchTemplateId string',
       LaunchTemplateName: 'LaunchTemplateName string'
+    },
+    DeleteManagedPrefixListRequest: {
+      PrefixListId: 'PrefixListId string',
+      DryRun: 'DryRun boolean'
     },
     DeleteNatGatewayRequest: {
       NatGatewayId: 'NatGatewayId string',
@@ -1625,6 +1647,12 @@ export const EC2_MODEL: WireModel = {
       InstanceId: 'InstanceId string',
       DryRun: 'DryRun boolean'
     },
+    GetManagedPrefixListAssociationsRequest: {
+      PrefixListId: 'PrefixListId string',
+      DryRun: 'DryRun boolean',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
     GetManagedPrefixListEntriesRequest: {
       PrefixListId: 'PrefixListId string',
       DryRun: 'DryRun boolean',
@@ -2048,6 +2076,16 @@ export const EC2_MODEL: WireModel = {
       LaunchTemplateName: 'LaunchTemplateName string',
       SetDefaultVersion: 'DefaultVersion string'
     },
+    ModifyManagedPrefixListRequest: {
+      PrefixListId: 'PrefixListId string',
+      DryRun: 'DryRun boolean',
+      CurrentVersion: 'CurrentVersion number',
+      PrefixListName: 'PrefixListName string',
+      AddEntry: 'AddEntries AddPrefixListEntry[]',
+      RemoveEntry: 'RemoveEntries RemovePrefixListEntry[]',
+      MaxEntries: 'MaxEntries number',
+      IpamPrefixListResolverSyncEnabled: 'IpamPrefixListResolverSyncEnabled boolean'
+    },
     ModifyNetworkInterfaceAttributeRequest: {
       NetworkInterfaceId: 'NetworkInterfaceId string',
       EnaSrdSpecification: 'EnaSrdSpecification EnaSrdSpecification',
@@ -2195,6 +2233,9 @@ export const EC2_MODEL: WireModel = {
       NetworkBorderGroup: 'NetworkBorderGroup string',
       DryRun: 'DryRun boolean'
     },
+    RemovePrefixListEntry: {
+      Cidr: 'Cidr string'
+    },
     ReplaceIamInstanceProfileAssociationRequest: {
       IamInstanceProfile: 'IamInstanceProfile IamInstanceProfileSpecification',
       AssociationId: 'AssociationId string'
@@ -2296,6 +2337,12 @@ export const EC2_MODEL: WireModel = {
       NetworkInterfaceId: 'NetworkInterfaceId string',
       DryRun: 'DryRun boolean',
       SourceDestCheck: 'SourceDestCheck string'
+    },
+    RestoreManagedPrefixListVersionRequest: {
+      PrefixListId: 'PrefixListId string',
+      PreviousVersion: 'PreviousVersion number',
+      CurrentVersion: 'CurrentVersion number',
+      DryRun: 'DryRun boolean'
     },
     RevokeSecurityGroupEgressRequest: {
       GroupId: 'GroupId string',
@@ -2708,6 +2755,9 @@ export const EC2_MODEL: WireModel = {
       launchTemplateVersion: 'LaunchTemplateVersion LaunchTemplateVersion',
       warning: 'Warning ValidationWarning'
     },
+    CreateManagedPrefixListResult: {
+      prefixList: 'PrefixList ManagedPrefixList'
+    },
     CreateNatGatewayResult: {
       clientToken: 'ClientToken string',
       natGateway: 'NatGateway NatGateway'
@@ -2779,6 +2829,9 @@ export const EC2_MODEL: WireModel = {
     DeleteLaunchTemplateVersionsResult: {
       successfullyDeletedLaunchTemplateVersionSet: 'SuccessfullyDeletedLaunchTemplateVersions DeleteLaunchTemplateVersionsResponseSuccessItem[item]',
       unsuccessfullyDeletedLaunchTemplateVersionSet: 'UnsuccessfullyDeletedLaunchTemplateVersions DeleteLaunchTemplateVersionsResponseErrorItem[item]'
+    },
+    DeleteManagedPrefixListResult: {
+      prefixList: 'PrefixList ManagedPrefixList'
     },
     DeleteNatGatewayResult: {
       natGatewayId: 'NatGatewayId string'
@@ -2995,7 +3048,7 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeManagedPrefixListsResult: {
-      prefixListSet: 'PrefixLists Nothing[item]',
+      prefixListSet: 'PrefixLists ManagedPrefixList[item]',
       nextToken: 'NextToken string'
     },
     DescribeMovingAddressesResult: {
@@ -3427,8 +3480,12 @@ export const EC2_MODEL: WireModel = {
     GetLaunchTemplateDataResult: {
       launchTemplateData: 'LaunchTemplateData ResponseLaunchTemplateData'
     },
+    GetManagedPrefixListAssociationsResult: {
+      prefixListAssociationSet: 'PrefixListAssociations PrefixListAssociation[item]',
+      nextToken: 'NextToken string'
+    },
     GetManagedPrefixListEntriesResult: {
-      entrySet: 'Entries Nothing[item]',
+      entrySet: 'Entries PrefixListEntry[item]',
       nextToken: 'NextToken string'
     },
     GetPasswordDataResult: {
@@ -4156,6 +4213,20 @@ export const EC2_MODEL: WireModel = {
       snapshotSet: 'Snapshots Nothing[item]',
       nextToken: 'NextToken string'
     },
+    ManagedPrefixList: {
+      prefixListId: 'PrefixListId string',
+      addressFamily: 'AddressFamily string',
+      state: 'State string',
+      stateMessage: 'StateMessage string',
+      prefixListArn: 'PrefixListArn string',
+      prefixListName: 'PrefixListName string',
+      maxEntries: 'MaxEntries number',
+      version: 'Version number',
+      tagSet: 'Tags Tag[item]',
+      ownerId: 'OwnerId string',
+      ipamPrefixListResolverTargetId: 'IpamPrefixListResolverTargetId string',
+      ipamPrefixListResolverSyncEnabled: 'IpamPrefixListResolverSyncEnabled boolean'
+    },
     MediaAcceleratorInfo: {
       accelerators: 'Accelerators MediaDeviceInfo[item]',
       totalMediaMemoryInMiB: 'TotalMediaMemoryInMiB number'
@@ -4206,6 +4277,9 @@ export const EC2_MODEL: WireModel = {
     },
     ModifyLaunchTemplateResult: {
       launchTemplate: 'LaunchTemplate LaunchTemplate'
+    },
+    ModifyManagedPrefixListResult: {
+      prefixList: 'PrefixList ManagedPrefixList'
     },
     ModifyPrivateDnsNameOptionsResult: {
       return: 'Return boolean'
@@ -4466,6 +4540,14 @@ export const EC2_MODEL: WireModel = {
       from: 'From number',
       to: 'To number'
     },
+    PrefixListAssociation: {
+      resourceId: 'ResourceId string',
+      resourceOwner: 'ResourceOwner string'
+    },
+    PrefixListEntry: {
+      cidr: 'Cidr string',
+      description: 'Description string'
+    },
     PrefixListId: {
       prefixListId: 'PrefixListId string',
       description: 'Description string'
@@ -4611,6 +4693,9 @@ export const EC2_MODEL: WireModel = {
       operator: 'Operator OperatorResponse',
       networkPerformanceOptions: 'NetworkPerformanceOptions LaunchTemplateNetworkPerformanceOptions',
       secondaryInterfaceSet: 'SecondaryInterfaces LaunchTemplateInstanceSecondaryInterfaceSpecification[item]'
+    },
+    RestoreManagedPrefixListVersionResult: {
+      prefixList: 'PrefixList ManagedPrefixList'
     },
     RevokeSecurityGroupEgressResult: {
       return: 'Return boolean',

@@ -15,13 +15,15 @@ import {
   hasPorts,
   ICMP_MAX,
   isIcmp,
+  type NetworkPeer,
   PORT_MAX,
   PROTOCOLS,
   type RuleMatch,
   type RulePeer,
 } from '../../model/group-rule.ts'
-import type { GroupId } from '../../model/ids.ts'
+import { type GroupId, parseId } from '../../model/ids.ts'
 import { IDS_MAX, idSchema, onlySchema, textSchema } from '../schemas.ts'
+import { missingPrefixLists } from './prefix-lists.ts'
 
 /** Longest description of a rule or a group, and longest name of a group. */
 const GROUP_TEXT_MAX_LENGTH = 255
@@ -164,10 +166,9 @@ const ALL_OF_EACH = [
   { protocol: PROTOCOLS.icmp, fromPort: ANY_PORT, toPort: ANY_PORT },
 ]
 
-/** The rules of `IpPermissions`: one for each network and each group. */
+/** The rules of `IpPermissions`: one for each network, each group and each prefix list. */
 export function permissionRules(permission: Permission): readonly AskedRule[] {
   const { IpRanges, Ipv6Ranges, UserIdGroupPairs, PrefixListIds } = permission
-  refusePrefixLists(PrefixListIds.map((one) => one.PrefixListId))
   return oneRule(permission, [
     ...IpRanges.map((one) => ({ peer: ipv4Peer(one.CidrIp), description: one.Description })),
     ...Ipv6Ranges.map((one) => ({ peer: ipv6Peer(one.CidrIpv6), description: one.Description })),
@@ -178,16 +179,20 @@ export function permissionRules(permission: Permission): readonly AskedRule[] {
       const peer: AskedPeer = { kind: 'named', group: { id, name, owner, vpc } }
       return { peer, description: pair.Description }
     }),
+    ...PrefixListIds.map((one) => ({
+      peer: listPeer(one.PrefixListId),
+      description: one.Description,
+    })),
   ])
 }
 
 /** The rule that ModifySecurityGroupRules asks for. */
 export function wholeRule(rule: z.output<typeof wholeRuleSchema>): AskedRule {
   const { CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupId: id, Description } = rule
-  refusePrefixLists(PrefixListId === undefined ? [] : [PrefixListId])
   const peers: AskedPeer[] = []
   if (CidrIpv4 !== undefined) peers.push(ipv4Peer(CidrIpv4))
   if (CidrIpv6 !== undefined) peers.push(ipv6Peer(CidrIpv6))
+  if (PrefixListId !== undefined) peers.push(listPeer(PrefixListId))
   if (id !== undefined)
     peers.push({
       kind: 'named',
@@ -200,16 +205,16 @@ export function wholeRule(rule: z.output<typeof wholeRuleSchema>): AskedRule {
   if (made !== undefined && more === undefined) return made
   throw refused(
     'InvalidParameterCombination',
-    'A rule has exactly one of CidrIpv4, CidrIpv6 and ReferencedGroupId',
+    'A rule has exactly one of CidrIpv4, CidrIpv6, PrefixListId and ReferencedGroupId',
   )
 }
 
-function refusePrefixLists(ids: readonly (string | undefined)[]): void {
-  if (ids.length === 0) return
-  throw refused(
-    'InvalidPrefixListID.NotFound',
-    `The prefix list ID '${String(ids[0])}' does not exist`,
-  )
+function listPeer(text: string | undefined): Extract<RulePeer, { readonly kind: 'list' }> {
+  if (text === undefined)
+    throw refused('MissingParameter', 'The request must contain the parameter prefixListId')
+  const list = parseId('pl', text)
+  if (list === undefined) throw missingPrefixLists([text])
+  return { kind: 'list', list }
 }
 
 function oneRule(
@@ -301,14 +306,14 @@ function invalid(message: string): Error {
 }
 
 /** A network. Errors: `InvalidParameterValue`. */
-export function ipv4Peer(text: string): Exclude<RulePeer, { readonly kind: 'group' }> {
+export function ipv4Peer(text: string): NetworkPeer {
   const cidr = maskedCidr(text)
   if (cidr === undefined) throw invalid(`CIDR block ${text} is malformed`)
   return { kind: 'ipv4', cidr }
 }
 
 /** An IPv6 network. Errors: `InvalidParameterValue`. */
-export function ipv6Peer(text: string): Exclude<RulePeer, { readonly kind: 'group' }> {
+export function ipv6Peer(text: string): NetworkPeer {
   const cidr = canonicalIpv6Cidr(text)
   if (cidr === undefined) throw invalid(`CIDR block ${text} is malformed`)
   return { kind: 'ipv6', cidr }

@@ -5,6 +5,7 @@ import { formatPeer, type RuleMatch } from '../../model/group-rule.ts'
 import type { AccountId, GroupId, VpcId } from '../../model/ids.ts'
 import type { Group, GroupRule, Nic } from '../../model/records.ts'
 import type { Version } from '../../model/version.ts'
+import { namedLists } from '../../plan/prefix-lists.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import type { ApiSettings } from '../action.ts'
 import { refuseMissing } from '../describe.ts'
@@ -12,6 +13,7 @@ import { refuseOlderHosts } from '../older-hosts.ts'
 import { idSchema, notFound, textSchema } from '../schemas.ts'
 import { groupsOfPeers } from './foreign-groups.ts'
 import { type AskedRule, type NamedGroup, protocolName } from './group-permissions.ts'
+import { requirePrefixLists } from './prefix-lists.ts'
 
 /** A group by its id, or by its name in the default VPC. */
 export const groupShape = {
@@ -78,8 +80,9 @@ export type KnownRule = RuleMatch & Pick<AskedRule, 'description'>
 
 /**
  * The rules with the groups that they name, which must be in the same VPC or, by id, in one that is
- * peered with it; or be named by one of the rules `kept`. Errors: `InvalidGroup.NotFound`, and
- * `InvalidParameterValue` for a duplicate rule.
+ * peered with it. Prefix lists must be the account's own. Both may be what rules `kept` name.
+ * Errors: `InvalidGroup.NotFound`, `InvalidPrefixListID.NotFound`, and `InvalidParameterValue` for
+ * a duplicate rule.
  */
 export async function knownRules(
   tx: ReadTx,
@@ -91,6 +94,9 @@ export async function knownRules(
   const isNamed = asked.some(({ peer }) => peer.kind === 'named')
   const groups = isNamed ? await tx.groups({ account, vpcs: [vpc] }) : []
   const foreign = isNamed ? await groupsOfPeers(tx, group) : []
+  const before = new Set(namedLists(kept))
+  const lists = namedLists(asked).filter((id) => !before.has(id))
+  if (lists.length > 0) await requirePrefixLists(tx, account, lists)
   const rules = asked.map(({ peer, ...rule }): KnownRule => {
     if (peer.kind !== 'named') return { ...rule, egress, peer }
     return { ...rule, egress, peer: namedPeer(peer.group, { groups, foreign, kept, of: group }) }
@@ -185,18 +191,28 @@ export function missingRuleIds(ids: readonly string[]): Error {
 
 /**
  * Refuses more rules than a group may have. As in EC2, each direction counts separately, and so do
- * rules for IPv4 and IPv6; a rule that names a group counts for both.
+ * rules for IPv4 and IPv6; a rule that names a group counts for both, and one that names a prefix
+ * list as often as the list may have entries.
+ * https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
  */
-export function refuseTooManyRules(
-  rules: readonly GroupRule[],
+export async function refuseTooManyRules(
+  tx: ReadTx,
+  { id, account }: Pick<Group, 'id' | 'account'>,
   { quotas }: Pick<ApiSettings, 'quotas'>,
-): void {
+): Promise<void> {
+  const rules = await tx.groupRules({ groups: [id] })
+  const isNamed = rules.some(({ peer }) => peer.kind === 'list')
+  const lists = new Map((isNamed ? await tx.prefixLists({ account }) : []).map((a) => [a.id, a]))
+  const weightOf = ({ peer }: GroupRule, kind: 'ipv4' | 'ipv6'): number => {
+    if (peer.kind !== 'list') return peer.kind === kind || peer.kind === 'group' ? 1 : 0
+    const { addressFamily = 'IPv4', maxEntries = 1 } = lists.get(peer.list) ?? {}
+    return addressFamily.toLowerCase() === kind ? maxEntries : 0
+  }
   for (const egress of [false, true])
-    for (const kind of ['ipv4', 'ipv6']) {
-      const those = rules.filter(
-        (rule) => rule.egress === egress && (rule.peer.kind === kind || rule.peer.kind === 'group'),
-      )
-      if (those.length > quotas.rulesPerSecurityGroup)
+    for (const kind of ['ipv4', 'ipv6'] as const) {
+      const those = rules.filter((rule) => rule.egress === egress)
+      const sum = those.reduce((all, rule) => all + weightOf(rule, kind), 0)
+      if (sum > quotas.rulesPerSecurityGroup)
         throw refused(
           'RulesPerSecurityGroupLimitExceeded',
           `The maximum number of rules per security group has been reached: ${quotas.rulesPerSecurityGroup} in each direction`,

@@ -55,6 +55,7 @@ function matchView({ egress, protocol, fromPort, toPort, peer, description }: Gr
     ToPort: toPort,
     ...(peer.kind === 'ipv4' ? { CidrIpv4: formatCidr(peer.cidr) } : {}),
     ...(peer.kind === 'ipv6' ? { CidrIpv6: peer.cidr } : {}),
+    ...(peer.kind === 'list' ? { PrefixListId: peer.list } : {}),
     ...(description === '' ? {} : { Description: description }),
   }
 }

@@ -83,7 +83,9 @@ function permissionView(
     Ipv6Ranges: rules.flatMap((rule) =>
       rule.peer.kind === 'ipv6' ? { CidrIpv6: rule.peer.cidr, ...described(rule) } : [],
     ),
-    PrefixListIds: [],
+    PrefixListIds: rules.flatMap((rule) =>
+      rule.peer.kind === 'list' ? { PrefixListId: rule.peer.list, ...described(rule) } : [],
+    ),
   }
 }
 

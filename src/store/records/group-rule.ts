@@ -8,7 +8,13 @@ import {
   PORT_MAX,
   parsePeer,
 } from '../../model/group-rule.ts'
-import { type AccountId, byId, type GroupId, type VpcId } from '../../model/ids.ts'
+import {
+  type AccountId,
+  byId,
+  type GroupId,
+  type PrefixListId,
+  type VpcId,
+} from '../../model/ids.ts'
 import type { GroupRule } from '../../model/records.ts'
 import { ofVpc } from '../scope.ts'
 import { account, flag, id, prose, type Row } from './columns.ts'
@@ -17,9 +23,9 @@ import { type GroupIds, insertReferring, unless } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 
 /**
- * The peer is text: a network or a group id. A group is stored twice, so that a rule is unique, and
- * so that the database refuses to delete a group that a rule of its VPC names. One of another VPC
- * is text only: its owner may delete it.
+ * The peer is text: a network, or the id of a group or a prefix list. A group is stored twice, so
+ * that a rule is unique, and so that the database refuses to delete a group that a rule of its VPC
+ * names. One of another VPC is text only: its owner may delete it. So is a list (`prefix-list.ts`).
  */
 type GroupRuleRow = Omit<Row<GroupRule>, 'peer'> & {
   readonly peer: string
@@ -45,7 +51,10 @@ const tables = {
         peer: z
           .string()
           .max(PEER_MAX)
-          .refine((text) => parsePeer(text) !== undefined, 'is neither a network nor a group'),
+          .refine(
+            (text) => parsePeer(text) !== undefined,
+            'is neither a network, a group nor a prefix list',
+          ),
         peerGroup: id('sg').nullable(),
         description: prose,
       })
@@ -82,6 +91,12 @@ export const groupRules = noun({
     /** The rules of any group whose peer is this group. */
     async groupRulesNaming(group: GroupId): Promise<readonly GroupRule[]> {
       const query = db.selectFrom('securityGroupRules').selectAll().where('peerGroup', '=', group)
+      const found = await query.orderBy('id').execute()
+      return rows.parse(tables.securityGroupRules, found).map(groupRuleFromRow)
+    },
+    /** The rules whose peer is this prefix list. */
+    async groupRulesNamingList(list: PrefixListId): Promise<readonly GroupRule[]> {
+      const query = db.selectFrom('securityGroupRules').selectAll().where('peer', '=', list)
       const found = await query.orderBy('id').execute()
       return rows.parse(tables.securityGroupRules, found).map(groupRuleFromRow)
     },
@@ -144,7 +159,7 @@ function groupRuleToRow(rule: GroupRule): GroupRuleRow {
 /** A rule from its row. Throws RangeError when its peer is malformed. */
 function groupRuleFromRow({ peerGroup, ...row }: GroupRuleRow): GroupRule {
   const peer = parsePeer(row.peer)
-  if (peer === undefined) throw new RangeError(`neither a network nor a group: ${row.peer}`)
+  if (peer === undefined) throw new RangeError(`no peer: ${row.peer}`)
   const foreign = peer.kind === 'group' && peerGroup === null ? { isForeign: true as const } : {}
   return { ...row, egress: row.egress !== 0, peer: { ...peer, ...foreign } }
 }

@@ -51,11 +51,19 @@ for number in range(SOME):
         ResourceIds=[subnets[number]], ResourceType='Subnet', TrafficType='ALL',
         LogDestinationType='cloud-watch-logs', LogGroupName='paged',
     )
+networks = [{'Cidr': f'10.{number}.0.0/16'} for number in range(SOME)]
+size = {'AddressFamily': 'IPv4', 'MaxEntries': SOME}
+listed = client.create_managed_prefix_list(PrefixListName='paged', Entries=networks, **size)
+of_list = {'PrefixListId': listed['PrefixList']['PrefixListId']}
+for number in range(SOME):
+    client.create_managed_prefix_list(PrefixListName=f'paged-{number}', **size)
 client.run_instances(ImageId=image, InstanceType='t3.nano', MinCount=SOME, MaxCount=SOME)
 
 needed = {
     'DescribeLaunchTemplateVersions': of_template,
     'DescribeStaleSecurityGroups': {'VpcId': vpc},
+    'GetManagedPrefixListAssociations': of_list,
+    'GetManagedPrefixListEntries': of_list,
     'GetSecurityGroupsForVpc': {'VpcId': vpc},
 }
 

@@ -234,6 +234,52 @@ describe('the AWS SDK for JavaScript', () => {
     await client.send(new ec2.TerminateInstancesCommand({ InstanceIds: [id] }))
   })
 
+  it('has prefix lists, and rules that name them', async () => {
+    const { PrefixList } = await client.send(
+      new ec2.CreateManagedPrefixListCommand({
+        ...{ PrefixListName: 'office', AddressFamily: 'IPv4', MaxEntries: 5 },
+        Entries: [{ Cidr: '192.0.2.0/24', Description: 'Berlin' }],
+      }),
+    )
+    const { PrefixListId } = PrefixList ?? {}
+    const modified = await client.send(
+      new ec2.ModifyManagedPrefixListCommand({
+        ...{ PrefixListId, CurrentVersion: 1, AddEntries: [{ Cidr: '10.0.0.0/8' }] },
+      }),
+    )
+    expect(modified.PrefixList).toMatchObject({ Version: 2, State: 'modify-complete' })
+    const permission = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22 }
+    const rule = {
+      GroupId: cloud.group.id,
+      IpPermissions: [{ ...permission, PrefixListIds: [{ PrefixListId }] }],
+    }
+    await client.send(new ec2.AuthorizeSecurityGroupIngressCommand(rule))
+    const associated = await client.send(
+      new ec2.GetManagedPrefixListAssociationsCommand({ PrefixListId }),
+    )
+    expect(associated.PrefixListAssociations).toMatchObject([{ ResourceId: cloud.group.id }])
+    await client.send(
+      new ec2.RestoreManagedPrefixListVersionCommand({
+        ...{ PrefixListId, PreviousVersion: 1, CurrentVersion: 2 },
+      }),
+    )
+    const paging = { client, pageSize: 1 }
+    const seen: (string | undefined)[] = []
+    for await (const page of ec2.paginateGetManagedPrefixListEntries(paging, {
+      ...{ PrefixListId, TargetVersion: 2 },
+    }))
+      seen.push(...(page.Entries ?? []).map(({ Cidr }) => Cidr))
+    expect(seen).toEqual(['10.0.0.0/8', '192.0.2.0/24'])
+    const { Entries } = await client.send(
+      new ec2.GetManagedPrefixListEntriesCommand({ PrefixListId }),
+    )
+    expect(Entries).toEqual([{ Cidr: '192.0.2.0/24', Description: 'Berlin' }])
+    const remove = new ec2.DeleteManagedPrefixListCommand({ PrefixListId })
+    await expect(client.send(remove)).rejects.toMatchObject({ name: 'DependencyViolation' })
+    await client.send(new ec2.RevokeSecurityGroupIngressCommand(rule))
+    await client.send(remove)
+  })
+
   it('imports keys', async () => {
     const made = await client.send(
       new ec2.CreateKeyPairCommand({ KeyName: 'made', KeyType: 'ed25519' }),

@@ -72,7 +72,19 @@ const aNic = (what: string, change: Readonly<Record<string, unknown>>) =>
     (tx) => tx.placedNics({}),
   )
 
+const anEntry = (what: string, change: Readonly<Record<string, unknown>>) =>
+  one(
+    what,
+    { cidr: '10.0.0.0/8', description: '' },
+    change,
+    (tx, row) =>
+      tx.putPrefixListEntries({ id: given.nth('pl', 1), version: 1, removed: [], added: [row] }),
+    (tx) => tx.prefixListEntries({}),
+  )
+
 const CASES: readonly Case[] = [
+  anEntry('an entry of a prefix list with host bits', { cidr: '10.0.0.1/8' }),
+  anEntry('an entry of a prefix list that names a group', { cidr: given.group.id }),
   aVolume('a volume whose id leads out of its directory', { id: '../../../etc/atoll' }),
   aVolume('a volume with the id of something else', { id: own.id }),
   aVolume('a volume of a negative size', { sizeGiB: -5 }),

@@ -802,6 +802,41 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   AuthorizeSecurityGroupEgress: [
     { input: ({ cloud }) => ({ GroupId: cloud.group.id, ...SSH }), sees: ['own', 'near'] },
   ],
+  // Nothing names it.
+  CreateManagedPrefixList: [
+    {
+      input: () => ({ PrefixListName: 'new', AddressFamily: 'IPv4', MaxEntries: 1 }),
+      sees: [],
+    },
+  ],
+  ModifyManagedPrefixList: [
+    {
+      when: 'entries',
+      before: keepNamedList,
+      input: () => ({ PrefixListId: LIST, RemoveEntries: [{ Cidr: '192.0.2.0/24' }] }),
+      sees: ['own', 'near'],
+    },
+    {
+      when: 'entries of one that no rule names',
+      before: keepList,
+      input: () => ({ PrefixListId: LIST, AddEntries: [{ Cidr: '10.0.0.0/8' }] }),
+      sees: [],
+    },
+    {
+      when: 'size and name',
+      before: keepNamedList,
+      input: () => ({ PrefixListId: LIST, MaxEntries: 3, PrefixListName: 'x' }),
+      sees: [],
+    },
+  ],
+  RestoreManagedPrefixListVersion: [
+    {
+      before: keepNamedList,
+      input: () => ({ PrefixListId: LIST, PreviousVersion: 1, CurrentVersion: 2 }),
+      sees: ['own', 'near'],
+    },
+  ],
+  DeleteManagedPrefixList: [{ before: keepList, input: () => ({ PrefixListId: LIST }), sees: [] }],
   RevokeSecurityGroupIngress: [
     {
       input: ({ cloud }) => ({ GroupId: cloud.group.id, ...fromMembers(cloud) }),
@@ -888,6 +923,32 @@ function fromMembers({ group }: Cloud) {
 }
 
 const RULE = numbered('sgr', 7)
+
+const LIST = numbered('pl', 7)
+
+/** A list of two versions, which no rule names. */
+async function keepList({ cloud: { store, group } }: Fixture): Promise<void> {
+  await store.change(async (tx) => {
+    await tx.insertPrefixList({
+      ...{ id: LIST, account: group.account, name: 'kept', addressFamily: 'IPv4', maxEntries: 2 },
+      ...{ version: 2, state: 'create-complete' },
+    })
+    const added = [{ cidr: '192.0.2.0/24', description: '' }]
+    await tx.putPrefixListEntries({ id: LIST, version: 2, removed: [], added })
+  })
+}
+
+async function keepNamedList(fixture: Fixture): Promise<void> {
+  await keepList(fixture)
+  const { group, store } = fixture.cloud
+  await store.change((tx) =>
+    tx.insertGroupRule({
+      ...{ id: RULE, group: group.id, vpc: group.vpc, account: group.account, egress: false },
+      ...{ protocol: 6, fromPort: 22, toPort: 22, peer: { kind: 'list', list: LIST } },
+      description: '',
+    }),
+  )
+}
 
 async function keepRule({ cloud: { store, group } }: Fixture): Promise<void> {
   await store.change((tx) =>

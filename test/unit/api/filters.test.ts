@@ -11,6 +11,7 @@ import { associateAddress } from '../../../src/api/actions/associate-address.ts'
 import { associateRouteTable } from '../../../src/api/actions/associate-route-table.ts'
 import { createKeyPair } from '../../../src/api/actions/create-key-pair.ts'
 import { createLaunchTemplate } from '../../../src/api/actions/create-launch-template.ts'
+import { createManagedPrefixList } from '../../../src/api/actions/create-managed-prefix-list.ts'
 import { createNatGateway } from '../../../src/api/actions/create-nat-gateway.ts'
 import { createNetworkAclEntry } from '../../../src/api/actions/create-network-acl-entry.ts'
 import { createPlacementGroup } from '../../../src/api/actions/create-placement-group.ts'
@@ -102,6 +103,7 @@ async function fill(): Promise<void> {
     ...rules,
     ...(await fillRouting()),
     ...(await fillTemplates()),
+    await fillList(),
     cloud.vpc.id,
     cloud.subnet.id,
     cloud.group.id,
@@ -143,6 +145,20 @@ async function fillTemplates(): Promise<readonly string[]> {
   })
   const { GroupId } = PlacementGroup as { GroupId: string }
   return [GroupId, (LaunchTemplate as { LaunchTemplateId: string }).LaunchTemplateId]
+}
+
+/** A prefix list that rules of both directions name. Returns its id. */
+async function fillList(): Promise<string> {
+  const { PrefixList } = await cloud.run(createManagedPrefixList, {
+    ...{ PrefixListName: 'office', AddressFamily: 'IPv4', MaxEntries: 1 },
+  })
+  const { PrefixListId } = PrefixList as { PrefixListId: string }
+  const named = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, PrefixListIds: [{ PrefixListId }] }
+  for (const way of ['Ingress', 'Egress'])
+    await cloud.run(action(`AuthorizeSecurityGroup${way}`), {
+      ...{ GroupId: cloud.group.id, IpPermissions: [named] },
+    })
+  return PrefixListId
 }
 
 async function firstInstance(): Promise<string> {

@@ -47,13 +47,16 @@ test('any address is read as the URL parser reads it', () => {
   )
 })
 
-test.each(['10.0.0.0/8', '0.0.0.0/0', '2001:db8::/32', 'sg-00000000000000070'])(
-  'the peer %s is written as it is read',
-  (text) => {
-    const peer = parsePeer(text)
-    expect(peer && formatPeer(peer)).toBe(text)
-  },
-)
+test.each([
+  '10.0.0.0/8',
+  '0.0.0.0/0',
+  '2001:db8::/32',
+  'sg-00000000000000070',
+  'pl-00000000000000070',
+])('the peer %s is written as it is read', (text) => {
+  const peer = parsePeer(text)
+  expect(peer && formatPeer(peer)).toBe(text)
+})
 
 test.each(['10.0.0.1/8', '10.0.0.0', 'i-00000000000000070', '2001:DB8::/32', ''])(
   '%s is no peer',

@@ -55,6 +55,27 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
 const inconsistencies = (changes: Partial<Snapshot>) =>
   consistentRecords(here, snapshot(changes)).unreadable.map(({ table, key }) => `${table} ${key}`)
 
+it('a rule whose prefix list has an unreadable entry is told of, and stays as it was', () => {
+  const list = numbered('pl', 1)
+  const peer = { kind: 'list', list } as const
+  const [own] = defaultRules(network.group)
+  if (own === undefined) throw new Error('there is no rule')
+  const named = { ...own, id: numbered('sgr', 7), peer }
+  const unread = { problem: '', instance: null, host: null, ip: null, vpc: null }
+  const records = (of: string) =>
+    snapshot({
+      groupRules: [own, named],
+      unreadable: [{ ...unread, table: 'prefixListEntries', key: `${of}/192.0.2.0/24/1` }],
+    })
+  const { groupRules, unreadable } = consistentRecords(here, records(list))
+  expect(groupRules).toEqual([own])
+  expect(unreadable.map(({ table, key }) => `${table} ${key}`)).toContain(
+    `securityGroupRules ${named.id}`,
+  )
+  const other = records(numbered('pl', 2))
+  expect(consistentRecords(here, other)).toBe(other)
+})
+
 it('a NIC in a group of another VPC is told of', () => {
   const elsewhere = { ...network.group, id: numbered('sg', 2), vpc: numbered('vpc', 2) }
   const nic = placed(2, { groups: [network.group.id, elsewhere.id] })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
-import { ALL_OUT, type RuleMatch } from '../../../src/model/group-rule.ts'
+import { ALL_OUT, type EnforcedMatch } from '../../../src/model/group-rule.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { isPermitted, isWithdrawn, permissionsOf } from '../../../src/plan/permits.ts'
 import { anyRulesOf, type RulesOfGroups, withRules } from '../../kit/group-rules.ts'
@@ -38,7 +38,7 @@ test('what was permitted and is not any more was withdrawn', () => {
   )
 })
 
-const inbound: RuleMatch = {
+const inbound: EnforcedMatch = {
   ...ALL_OUT,
   egress: false,
   peer: { kind: 'group', group: testGroup(2) },
@@ -85,7 +85,7 @@ test('who leaves a group of a peered VPC loses what it permitted', () => {
 })
 
 test('what comes by a floating IP is judged by the groups of the instance that it leads to', () => {
-  const world: RuleMatch = {
+  const world: EnforcedMatch = {
     egress: false,
     protocol: 6,
     fromPort: 22,

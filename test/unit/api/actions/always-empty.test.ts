@@ -13,12 +13,7 @@ import { exchange, fullValue } from '../../../kit/sdk.ts'
 
 const table = actionTable(alwaysEmptyActions)
 /** Those that must be told of which thing, and then refuse. */
-const OF_ONE = [
-  'DescribeFleetInstances',
-  'DescribeSnapshotAttribute',
-  'DescribeSpotFleetInstances',
-  'GetManagedPrefixListEntries',
-]
+const OF_ONE = ['DescribeFleetInstances', 'DescribeSnapshotAttribute', 'DescribeSpotFleetInstances']
 const listing = alwaysEmptyActions.map(({ name }) => name).filter((name) => !OF_ONE.includes(name))
 
 function action(name: string) {
@@ -55,7 +50,6 @@ it.each([
   ['DescribeFleets', { FleetIds: ['fleet-1'] }, 'InvalidFleetId.NotFound'],
   ['DescribeSnapshots', { Filters: [{ Name: 'x', Values: ['y'] }] }, 'InvalidParameterValue'],
   ['DescribeSnapshotAttribute', { SnapshotId: 'snap-1' }, 'InvalidSnapshot.NotFound'],
-  ['GetManagedPrefixListEntries', { PrefixListId: 'pl-1' }, 'InvalidPrefixListId.NotFound'],
   ...OF_ONE.map((name): [string, object, string] => [name, {}, 'MissingParameter']),
   ['DescribeHosts', { Filter: [{ Name: 'x', Values: ['y'] }] }, 'InvalidParameterValue'],
 ])('%s of %j is refused with %s', async (name, input, code) => {
