@@ -9,6 +9,8 @@ export const isLong = process.env['ATOLL_LONG'] === '1'
 
 /** The files, each with what of it the short mode has instead. */
 export const LONG_FILES: Readonly<Record<string, string>> = {
+  'test/lab/drills.test.ts':
+    'all drills, and a packet traced through two daemons; fresh runs the drill host-loss by the command',
   'test/lab/cluster.test.ts': 'the lab itself; the drills go through most of it',
   'test/lab/clocks.test.ts':
     'two daemons, both engines and a wrong clock; the contract suite of the bus has a wrong clock',

@@ -222,11 +222,11 @@ const LAB: readonly Step[] = [
   also('eval "$(scripts/lab env h2)"; scripts/lab exec outside -- true'),
   also('scripts/lab exec h1 -- bash /root/on-a-host'),
   shown('scripts/drill list', { says: /host-loss/ }),
-  also('drill=bus-all-loss'),
+  also('drill=host-loss'),
   // How long a gap is depends on what the machine does beside; nothing may be lost or left over.
   shown('scripts/drill NAME', {
     codes: [0, 1],
-    says: /\| bus-all-loss \| 0 of \d+ \| 0 of \d+ \| 0 of \d+ \|.*\| nothing \|/,
+    says: /\| host-loss \| 0 of \d+ \| 0 of \d+ \| 0 of \d+ \|.*\| nothing \|/,
   }),
   also('scripts/lab down'),
   shown('scripts/bench bus', { codes: [0, 1], says: /\| Atoll \|/ }),

@@ -1,7 +1,7 @@
 /**
  * The failure drills, in a lab of three whole hosts: only the instances of the broken host lose
- * anything, and everything recovers by itself. A short set always runs, all of them in the long
- * mode (`scripts/test long`).
+ * anything, and everything recovers by itself. They run in the long mode (`scripts/test long`), and
+ * a short set where somebody asks for it (`scripts/test drills`).
  */
 import { afterAll, afterEach, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
@@ -22,7 +22,7 @@ import { destroyLab, type Lab } from '../../tools/lab/lab.ts'
 import { isLong } from '../long-files.ts'
 
 const NAME = 'drilltest'
-/** What runs always: a host lost. All of the bus is lost in `test/fresh`, by the command. */
+/** A host lost: `test/fresh` does that, too, by the command. */
 const SHORT: ReadonlySet<string> = new Set(['host-loss'])
 const LAB_MS = 240_000
 const DRILL_MS = 420_000
