@@ -152,7 +152,8 @@ it('removes what an earlier stay has left, and takes no old copy for the new one
   expect(await readdir(home())).not.toContain('seed.iso')
 })
 
-it('goes on where the daemon before it was killed', async () => {
+/** A daemon that has fetched a part of the disk, and was killed then. */
+async function interrupted() {
   await sender.close()
   sender = await senderOf(4 * MIB)
   await sender.offer([departing])
@@ -160,9 +161,15 @@ it('goes on where the daemon before it was killed', async () => {
   const first = arrivalsOf(identity)
   const partial = join(home(), 'arriving-7', 'disk.qcow2')
   first.look(arriving, host())
-  const size = async () => (await readFile(partial).catch(() => Buffer.alloc(0))).length
-  await vi.waitUntil(async () => (await size()) > MIB, SOON)
+  const read = () => readFile(partial).catch(() => Buffer.alloc(0))
+  await vi.waitUntil(async () => (await read()).length > MIB, SOON)
   await first.close()
+  return { identity, partial, read }
+}
+
+it('goes on where the daemon before it was killed', async () => {
+  const { identity, read: readPartial } = await interrupted()
+  const size = async () => (await readPartial()).length
   const had = await size()
   const read: number[] = []
   const second = arrivalsOf(identity)
@@ -177,16 +184,7 @@ it('goes on where the daemon before it was killed', async () => {
 })
 
 it('fetches again what was changed on this disk', async () => {
-  await sender.close()
-  sender = await senderOf(4 * MIB)
-  await sender.offer([departing])
-  const identity = await identityOf(b)
-  const first = arrivalsOf(identity)
-  const partial = join(home(), 'arriving-7', 'disk.qcow2')
-  first.look(arriving, host())
-  const read = () => readFile(partial).catch(() => Buffer.alloc(0))
-  await vi.waitUntil(async () => (await read()).length > MIB, SOON)
-  await first.close()
+  const { identity, partial, read } = await interrupted()
   const part = await read()
   part.writeUInt8(part.readUInt8(9) ^ 1, 9)
   await writeFile(partial, part)
