@@ -76,7 +76,7 @@ interface OwnEpoch {
 }
 
 /** One of this host's assignments, in the term in which it was first seen. */
-interface Seen extends OwnCommit {
+interface Seen extends Pick<OwnCommit, 'id' | 'confirmedAtMs'> {
   readonly term: string
   isCleared: boolean
 }
@@ -142,6 +142,8 @@ class Own implements OwnRecovery {
   async apply({ want }: Pass): Promise<readonly Fact[]> {
     this.#wants = want.local.instances.filter(({ recover }) => recover !== undefined)
     this.#guardAll(this.#wants)
+    // Now, and not after the pass: meanwhile its time goes on.
+    this.#note()
     return []
   }
 
@@ -152,13 +154,12 @@ class Own implements OwnRecovery {
     await this.#tellFence()
     const { id: term, untilMs } = this.#parts.fence.permission()
     if (this.#parts.fence.nowMs() >= untilMs) return false
-    const ours = own.filter(({ recovery }) => recovery?.acknowledged === 'recover')
-    const isAny = own.some(({ recovery }) => recovery?.wanted === 'recover') || ours.length > 0
-    // Before anything is acknowledged, too: a takeover of the time before may still be under way.
-    if (isAny && this.#epoch?.term !== term) await this.#beginTerm(term)
+    // Before it has any, too: a takeover of the time before may still be under way, and what it is
+    // given need not wait for it.
+    if (this.#epoch?.term !== term) await this.#beginTerm(term)
     if (this.#epoch?.term !== term) return false
     const changed = await this.#acknowledge(own, signal)
-    this.#note(ours, term)
+    this.#note()
     return changed || (await this.#clear(signal))
   }
 
@@ -189,18 +190,18 @@ class Own implements OwnRecovery {
   }
 
   /** Notes since when the records say that these are this host's. */
-  #note(ours: readonly Instance[], term: string): void {
-    const { self } = this.#settings
+  #note(): void {
+    const term = this.#epoch?.term
+    if (term === undefined || !this.#isPermitted(term)) return
+    const ours = this.#wants.filter(({ recover }) => recover?.acknowledged === true)
     const ids = new Set(ours.map(({ id }) => id))
     for (const id of this.#seen.keys()) if (!ids.has(id)) this.#seen.delete(id)
-    for (const { id, recovery } of ours) {
-      if (recovery === undefined || recovery.assignment === null) continue
+    for (const { id, recover } of ours) {
+      const assignment = recover?.assignment ?? null
       const known = this.#seen.get(id)
-      if (known?.id === recovery.assignment && known.term === term) continue
-      const { run, assignment } = recovery
+      if (assignment === null || (known?.id === assignment && known.term === term)) continue
       const confirmedAtMs = this.#parts.fence.nowMs()
-      const own = { host: self.name, run, id: assignment, confirmedAtMs }
-      this.#seen.set(id, { ...own, term, isCleared: false })
+      this.#seen.set(id, { id: assignment, confirmedAtMs, term, isCleared: false })
       this.#wakeAfter(this.#parts.fence.times.durableMs)
     }
   }
@@ -231,7 +232,8 @@ class Own implements OwnRecovery {
       const one = found.instances.find((instance) => instance.id === id)
       const { run = 0, assignment = null } = one?.recovery ?? {}
       const now = one === undefined ? null : { host: one.host, run, id: assignment ?? '' }
-      if (mayStart(seen, now, readAtMs, fence.times)) seen.isCleared = true
+      const ours = { ...seen, host: self.name, run }
+      if (mayStart(ours, now, readAtMs, fence.times)) seen.isCleared = true
     }
     return due.some(([, seen]) => seen.isCleared)
   }

@@ -46,6 +46,8 @@ export interface HostRecovery {
 
 type Parts = Omit<OwnRecoveryParts & TakeoverParts, 'fence' | 'newId'> & {
   readonly fence?: RecoveryFence | null | undefined
+  /** Whether this host has had its lease for long. */
+  readonly isSettled: () => boolean
 }
 
 /** Joins the members, and begins to look for lost hosts, if there is a `fence`. */

@@ -3,18 +3,20 @@
  * in `plan/failover/taker.ts`.
  *
  * The host's epoch is read, then all members are asked, and with a majority's consent one
- * transaction replaces the epoch and gives each instance to a live host. If that transaction is too
- * late, or another host was faster, nothing has happened. Who was given an instance starts it by
- * the rules of its own (`own-recovery.ts`).
+ * transaction gives each instance to a live host, and replaces the epoch. If it is too late, or
+ * another host was faster, nothing has happened. Who was given an instance starts it by the rules
+ * of its own (`own-recovery.ts`).
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { unavailable } from '../model/errors.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
 import { keptBy } from '../model/image-location.ts'
 import { applyFact } from '../model/lifecycle.ts'
 import type { Host, Instance } from '../model/records.ts'
 import { mayCommit, type Takeover } from '../plan/failover/taker.ts'
 import { placeableHosts } from '../plan/placement.ts'
+import type { HostEpoch } from '../store/records/recovery.ts'
 import { releaseInstance } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { Fence } from './fence.ts'
@@ -28,14 +30,20 @@ export interface TakeoverParts {
   readonly log: Log
   /** Never the same twice. */
   readonly newId: () => string
-  /** Whether this host has had a lease for so long that leases say who lives. */
-  readonly isSettled: () => boolean
+  /** Asks for a pass: this host may have been given something. */
+  readonly wake: () => void
 }
 
 /** How often a host looks for lost ones. A look is one statement. */
 const LOOK_MS = 700
 /** Lost hosts that are taken over in one look. */
 const HOSTS_AT_ONCE = 4
+/**
+ * Of unbroken permission before this host takes anything over, in ms. Hosts that are switched on
+ * together are not ready together, and who is late is not lost. A lease says nothing here: all
+ * leases run out when the database changes its members, as it does when one is lost with its host.
+ */
+export const SETTLED_MS = 15_000
 
 /** What became of an instance of a lost host. */
 export interface Taken {
@@ -44,26 +52,57 @@ export interface Taken {
   readonly to: HostName | null
 }
 
-/** Looks for lost hosts until closed. */
+/**
+ * Looks for lost hosts until closed. When one of them has been taken over, by whomever, this host
+ * looks at the records: the bell that it was given something may be lost with a broker.
+ */
 export function startTakeovers(parts: TakeoverParts, self: HostName): Loop {
-  const { clock, log } = parts
+  const { clock, log, wake } = parts
+  const look = createLook(parts, self)
+  let before = new Set<string>()
   return startLoop({
-    work: async (signal) => await look(parts, self, signal),
+    work: async (signal) => {
+      const lost = await look(signal)
+      const now = new Set(lost.map(({ name, epoch }) => `${name} ${epoch}`))
+      if (before.difference(now).size > 0) wake()
+      before = now
+    },
     intervalMs: LOOK_MS,
     clock,
     onError: (error) => log.debug({ error }, 'could not look for lost hosts'),
   })
 }
 
-async function look(parts: TakeoverParts, self: HostName, signal: AbortSignal): Promise<void> {
-  const { store, fence, log, isSettled } = parts
-  if (!isSettled() || fence.nowMs() >= fence.permission().untilMs) return
-  const lost = await store.read((tx) => tx.hostsToTakeOver(HOSTS_AT_ONCE))
-  for (const { name: host } of lost.filter(({ name }) => name !== self)) {
-    if (signal.aborted) return
-    const taken = await takeOver(parts, host)
-    for (const { instance, to } of taken)
-      log.warn({ instance, from: host, to }, 'recovered an instance of a lost host')
+/**
+ * A function that takes over what is to be recovered of lost hosts, if this host may. It returns
+ * those that it has found: hosts whose lease is over, or which say themselves that they may run
+ * nothing. That is only a reason to ask; the members' consent decides. Errors: the store's.
+ */
+export function createLook(
+  parts: TakeoverParts,
+  self: HostName,
+): (signal: AbortSignal) => Promise<readonly HostEpoch[]> {
+  const { store, fence, log, wake } = parts
+  let held = { id: '', sinceMs: 0 }
+
+  function maySearch(): boolean {
+    const { id, untilMs } = fence.permission()
+    const nowMs = fence.nowMs()
+    if (id !== held.id) held = { id, sinceMs: nowMs }
+    return nowMs < untilMs && nowMs - held.sinceMs >= SETTLED_MS
+  }
+
+  return async (signal) => {
+    if (!maySearch()) return []
+    const lost = await store.read((tx) => tx.hostsToTakeOver(HOSTS_AT_ONCE))
+    for (const { name: host } of lost.filter(({ name }) => name !== self)) {
+      if (signal.aborted) break
+      const taken = await takeOver(parts, host)
+      for (const { instance, to } of taken)
+        log.warn({ instance, from: host, to }, 'recovered an instance of a lost host')
+      if (taken.some(({ to }) => to === self)) wake()
+    }
+    return lost
   }
 }
 
@@ -73,7 +112,7 @@ async function look(parts: TakeoverParts, self: HostName, signal: AbortSignal): 
  * `unavailable` of `fence`.
  */
 export async function takeOver(
-  { store, fence, clock, newId }: Omit<TakeoverParts, 'log' | 'isSettled'>,
+  { store, fence, clock, newId }: Pick<TakeoverParts, 'store' | 'fence' | 'clock' | 'newId'>,
   host: HostName,
 ): Promise<readonly Taken[]> {
   const read = await store.read((tx) => tx.hostEpoch(host), { sees: 'latest' })
@@ -87,13 +126,16 @@ export async function takeOver(
     const instances = (await tx.instances({ hosts: [host], live: true })).filter(
       ({ recovery }) => recovery?.wanted === 'recover' && recovery.acknowledged === 'recover',
     )
-    if (instances.length === 0) return []
-    if ((await tx.takeEpoch(host, { from: read.epoch, to })) !== 'done') return []
+    if ((await tx.hostEpoch(host))?.epoch !== read.epoch) return []
     const taken: Taken[] = []
     for (const instance of instances) {
       const one = await take(tx, instance, newId(), now)
       if (one !== null) taken.push(one)
     }
+    // Where nobody has room, nothing changes at each look.
+    if (taken.length === 0) return []
+    if ((await tx.takeEpoch(host, { from: read.epoch, to })) !== 'done')
+      throw unavailable(`${host} is back, or another host has taken it over`)
     return taken
   })
 }

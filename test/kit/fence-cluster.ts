@@ -42,6 +42,8 @@ export class FenceCluster {
   readonly membership: Membership
   /** Those that are on no network. */
   readonly cut = new Set<HostName>()
+  /** Whether what one sends to another is lost. */
+  loses: (from: HostName, to: HostName) => boolean = () => false
   #timers: { atMs: number; readonly run: () => void }[] = []
   #seed = 0
 
@@ -88,7 +90,7 @@ export class FenceCluster {
   #send(from: HostName, to: HostName, message: Message): void {
     const bytes = encodeMessage(message, KEY)
     this.sent.push({ to, bytes })
-    if (this.cut.has(from) || this.cut.has(to)) return
+    if (this.cut.has(from) || this.cut.has(to) || this.loses(from, to)) return
     this.#after(1, () => this.#awake(to, () => this.deliver(to, bytes)))
   }
 

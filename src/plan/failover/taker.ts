@@ -45,7 +45,10 @@ export function mayCommit({ round }: Takeover, nowMs: number, times: FailoverTim
 }
 
 /** When what was committed cannot be lost any more, and the records may be asked again. */
-export function durableAtMs({ confirmedAtMs }: OwnCommit, { durableMs }: FailoverTimes): number {
+export function durableAtMs(
+  { confirmedAtMs }: Pick<OwnCommit, 'confirmedAtMs'>,
+  { durableMs }: FailoverTimes,
+): number {
   return confirmedAtMs + durableMs
 }
 

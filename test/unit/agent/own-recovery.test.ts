@@ -9,7 +9,7 @@ import { KEEP, type Recovery } from '../../../src/model/recovery.ts'
 import type { InstanceWant } from '../../../src/model/want.ts'
 import { wantFor } from '../../../src/plan/want.ts'
 import type { Store } from '../../../src/store/store.ts'
-import { passWith } from '../../../tools/kit/instance.ts'
+import { instance, passWith } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { known } from '../../kit/api.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
@@ -65,7 +65,7 @@ async function pass(): Promise<InstanceWant> {
   const want = known(wantFor(one, snapshot) ?? undefined)
   await own.apply({ ...passWith(), want })
   await own.run(snapshot, signal)
-  return known(want.local.instances[0])
+  return known(want.local.instances[0] ?? instance(1))
 }
 
 /** Passes until the time of an assignment that was seen now is over. */
@@ -122,6 +122,18 @@ describe('a start', () => {
     fence.pass(fence.times.durableMs - 1)
     expect(own.mayStart(await pass())).toBe(false)
     fence.pass(1)
+    expect(own.mayStart(await pass())).toBe(true)
+  })
+
+  it('counts the time of its assignment from the beginning of the pass that saw it', async () => {
+    fence.permit(1)
+    await pass()
+    expect(await epochNow()).toBe('id-1')
+    await put(OURS)
+    const snapshot = await createRecordsReader(store, one, systemClock).read({ fresh: true })
+    await own.apply({ ...passWith(), want: known(wantFor(one, snapshot) ?? undefined) })
+    fence.pass(fence.times.durableMs)
+    await own.run(snapshot, signal)
     expect(own.mayStart(await pass())).toBe(true)
   })
 

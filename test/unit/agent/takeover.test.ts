@@ -1,6 +1,6 @@
 /** Taking over the instances of a lost host, with real records. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { takeOver } from '../../../src/agent/takeover.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createLook, SETTLED_MS, startTakeovers, takeOver } from '../../../src/agent/takeover.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import type { HostName } from '../../../src/model/ids.ts'
@@ -8,6 +8,7 @@ import { keptLocation } from '../../../src/model/image-location.ts'
 import type { Instance } from '../../../src/model/records.ts'
 import { KEEP, type Recovery } from '../../../src/model/recovery.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 import { LONG_MS, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
 import { type FakeFence, fakeFence } from '../../kit/fake-fence.ts'
 import {
@@ -19,6 +20,7 @@ import {
   nicRecord,
   numbered,
 } from '../../kit/records.ts'
+import { SOON } from '../../kit/soon.ts'
 
 const lost = hostName('lost')
 const near = hostName('near')
@@ -167,8 +169,8 @@ describe('takeOver', () => {
     await put(images.length === 0 ? {} : { image: numbered('ami', 2) })
     const before = await outcome()
     expect(await take()).toEqual([])
-    const after = await outcome()
-    expect([after.instance, after.used]).toEqual([before.instance, before.used])
+    // The epoch, too: it is looked at again and again.
+    expect(await outcome()).toEqual(before)
   })
 
   it('of two at the same time one takes it', async () => {
@@ -176,5 +178,68 @@ describe('takeOver', () => {
     const taken = await Promise.all([take(), take()])
     expect(taken.flat()).toEqual([{ instance: id, to: near }])
     expect(await outcome()).toMatchObject({ instance: { recovery: { run: 2 } } })
+  })
+})
+
+describe('a host that looks for lost ones', () => {
+  let woken = 0
+  const wake = () => {
+    woken += 1
+  }
+  const parts = () => ({ store, fence, newId, wake, clock: systemClock, log: silentLog })
+  const { signal } = new AbortController()
+  beforeEach(() => {
+    woken = 0
+  })
+
+  it('takes nothing over before it has had permission for long', async () => {
+    await put()
+    const look = createLook(parts(), near)
+    expect(await look(signal)).toEqual([])
+    fence.permit(1, LONG_MS)
+    expect(await look(signal)).toEqual([])
+    fence.pass(SETTLED_MS - 1)
+    expect(await look(signal)).toEqual([])
+    fence.permit(2, LONG_MS)
+    expect(await look(signal)).toEqual([])
+    fence.pass(SETTLED_MS)
+    expect(await look(signal)).toMatchObject([{ name: lost }])
+    expect((await outcome()).instance).toMatchObject({ host: near })
+  })
+
+  it.each([
+    ['itself', near, 1],
+    ['another host', far, 0],
+  ])('asks for a pass at once when it has given something to %s', async (_who, self, passes) => {
+    await put()
+    fence.permit(1, LONG_MS)
+    const look = createLook(parts(), self)
+    await look(signal)
+    fence.pass(SETTLED_MS)
+    await look(signal)
+    expect((await outcome()).instance).toMatchObject({ host: near })
+    expect(woken).toBe(passes)
+  })
+
+  it('asks for a pass when others have taken something over, though no bell comes', async () => {
+    await put()
+    await renew(near, LONG_MS, null)
+    fence.permit(1, LONG_MS)
+    const takeovers = startTakeovers(parts(), near)
+    fence.pass(SETTLED_MS)
+    let asked = 0
+    Object.assign(fence, {
+      consents: () => {
+        asked += 1
+        return []
+      },
+    })
+    await vi.waitUntil(() => asked > 0, SOON)
+    expect(woken).toBe(0)
+    Object.assign(fence, { consents: () => [near, far] })
+    await renew(far, LONG_MS, 'muted')
+    await vi.waitUntil(() => woken > 0, SOON)
+    expect((await outcome()).instance).toMatchObject({ host: far })
+    await takeovers.close()
   })
 })
