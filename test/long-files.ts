@@ -25,7 +25,7 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
   'test/lab/api-address-loss.test.ts':
     'keepalived and Pacemaker in a cluster of which the host with the address is lost; api-address has what is refused and written',
   'test/lab/recover.test.ts':
-    'hosts that are lost in a cluster; the unit suite has who takes over, fence.test what stops',
+    'hosts that are lost in a cluster; sim/failover-cuts has who takes over, fence.test what stops',
   'test/lab/fence.test.ts':
     'three processes that wait for each other; permission-gate has the kernel, the unit suite the hosts on a clock of its own',
   'test/lab/ocf-agent.test.ts':

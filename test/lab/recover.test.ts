@@ -1,7 +1,7 @@
 /**
  * A container with the tag `atoll:recover` on three whole hosts with `fence.enabled`: its host
- * loses its power. It answers again from another host, with the same address, and there are never
- * two of it.
+ * loses its power, another one its network, and a third one `fence.enabled`. Each time it answers
+ * again from another host, with the same address, and there are never two of it.
  */
 import {
   AllocateAddressCommand,
@@ -44,12 +44,7 @@ beforeAll(async () => {
     if (ec2 !== undefined) clients.set(name, ec2)
   }
   const ImageId = await sampleImage(listClient(all, PATIENCE_MS))
-  await until('all hosts are members with permission', PATIENCE_MS, async () => {
-    const hosts = await hostsBy('h1')
-    return hosts.length === 3 && hosts.every((host) => host.failoverMember && isMuted(host))
-      ? true
-      : null
-  })
+  await untilAllMayRun('h1')
   const ec2 = on('h1')
   const { Instances = [] } = await ec2.send(
     new RunInstancesCommand({
@@ -87,11 +82,14 @@ afterAll(async () => {
 
 interface HostRow {
   readonly name: string
+  readonly status: string
   readonly failoverMember: boolean
   readonly fenceLevel: string | null
 }
 
-const isMuted = ({ fenceLevel }: HostRow) => fenceLevel === 'muted'
+/** The row of a lost host says what was true before. */
+const mayRun = ({ status, failoverMember, fenceLevel }: HostRow) =>
+  status === 'active' && failoverMember && fenceLevel === 'muted'
 
 function on(host: string): EC2Client {
   const ec2 = clients.get(host)
@@ -103,6 +101,13 @@ async function hostsBy(host: string): Promise<readonly HostRow[]> {
   const said = await lab.host(host).exec(['atoll', 'hosts', '--json'], { timeoutMs: PATIENCE_MS })
   return said.exitCode === 0 ? JSON.parse(said.stdout) : []
 }
+
+/** All hosts are there, and have permission to run what others may start. */
+const untilAllMayRun = (asked: string) =>
+  until('all hosts are members with permission', PATIENCE_MS, async () => {
+    const hosts = await hostsBy(asked)
+    return hosts.length === 3 && hosts.every(mayRun) ? true : null
+  })
 
 async function stateBy(host: string): Promise<string | undefined> {
   const { Reservations = [] } = await on(host).send(
@@ -149,18 +154,71 @@ async function untilElsewhere(lost: string): Promise<number> {
 
 const another = (host: string) => lab.hosts.find(({ name }) => name !== host)?.name ?? ''
 
+/** The host that runs it now, when all is well and it may be taken over. */
+async function ownHost(): Promise<string> {
+  const [host = '', ...others] = await runsOn()
+  expect(others).toEqual([])
+  await untilAllMayRun(another(host))
+  await untilAcknowledged(host)
+  return host
+}
+
+/** Sets `fence.enabled` in a host's configuration, which counts from its daemon's next start. */
+async function setFence(host: string, isEnabled: boolean): Promise<void> {
+  const change = `/^fence:/,/^[^ ]/s/enabled: .*/enabled: ${isEnabled}/`
+  await lab.host(host).must(['sed', '-i', change, '/etc/atoll/atoll.yaml'])
+  const text = await lab.host(host).must(['cat', '/etc/atoll/atoll.yaml'])
+  expect(text).toContain(`enabled: ${isEnabled}`)
+}
+
 it('answers from another host after its own has lost its power', { timeout: UP_MS }, async () => {
-  const [lost = ''] = await runsOn()
+  const lost = await ownHost()
   await lab.host(lost).kill()
   const tookMs = await untilElsewhere(lost)
   process.stdout.write(`  it answers ${Math.round(tookMs)} ms after the loss of power\n`)
   expect(tookMs).toBeLessThan(60_000)
   await lab.host(lost).start()
-  await until(`${lost} is a host again`, PATIENCE_MS, async () => {
-    const hosts = await hostsBy(another(lost))
-    return hosts.length === 3 && hosts.every(isMuted) ? true : null
-  })
+  await untilAllMayRun(another(lost))
   const hosts = await runsOn()
   expect(hosts).toHaveLength(1)
   expect(hosts).not.toContain(lost)
+})
+
+it('answers from another host after its own was cut off, where it has ended before', {
+  timeout: UP_MS,
+}, async () => {
+  const lost = await ownHost()
+  await lab.host(lost).cut()
+  const tookMs = await untilElsewhere(lost)
+  process.stdout.write(`  it answers ${Math.round(tookMs)} ms after the cut\n`)
+  expect(tookMs).toBeLessThan(60_000)
+  await lab.host(lost).heal()
+  await untilAllMayRun(another(lost))
+  const hosts = await runsOn()
+  expect(hosts).toHaveLength(1)
+  expect(hosts).not.toContain(lost)
+})
+
+it('ends at once where fence.enabled is set back, and answers from another host', {
+  timeout: UP_MS,
+}, async () => {
+  const lost = await ownHost()
+  const daemon = lab.host(lost).service('atolld')
+  await daemon.stop()
+  expect(await runsOn()).toEqual([lost])
+  const before = (await daemon.log()).length
+  await setFence(lost, false)
+  await daemon.start()
+  const began = performance.now()
+  await until('it has ended', PATIENCE_MS, async () =>
+    (await runsOn()).includes(lost) ? null : true,
+  )
+  process.stdout.write(`  it ends ${Math.round(performance.now() - began)} ms after the start\n`)
+  await untilElsewhere(lost)
+  expect(await runsOn()).toHaveLength(1)
+  // Before the daemon had done anything else.
+  const lines = (await daemon.log()).slice(before).split('\n')
+  const at = (what: string) => lines.findIndex((line) => line.includes(what))
+  expect(at('instances that other hosts may start are stopped')).toBeGreaterThan(-1)
+  expect(at('atolld is up')).toBeGreaterThan(at('instances that other hosts may start are stopped'))
 })
