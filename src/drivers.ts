@@ -17,6 +17,7 @@ import type { InstanceId } from './model/ids.ts'
 import type { LooseNic } from './model/loose-nic.ts'
 import type { HostService } from './services/service.ts'
 import { outboundSettings } from './settings.ts'
+import { createChecks } from './workloads/checks.ts'
 import type { DriverTeardown, OpenDriver, StartGate } from './workloads/driver.ts'
 import { createMoves, type MovesSettings } from './workloads/moves/moves.ts'
 import { createWorkloadMeters } from './workloads/step-runner.ts'
@@ -26,8 +27,8 @@ export interface Drivers {
   /** The declarations, in the order in which drivers are asked whether they take an image. */
   readonly declarations: readonly DriverDeclaration[]
   /**
-   * The filter for fetching images, one service for each driver, and the one that moves instances;
-   * `moving` null: there are no other hosts.
+   * The filter for fetching images, one service for each driver, the one that moves instances, and
+   * the one that asks them; `moving` null: there are no other hosts.
    */
   services(wake: () => void, moving: MovesSettings | null, gate?: StartGate): readonly HostService[]
   /** Tells the services of NICs that lead into no instance. Returns at once. */
@@ -101,7 +102,8 @@ export async function createDrivers(
       // fetched.
       const parts = { drivers, wake, clock, log }
       const moves = moving === null ? [] : [createMoves({ ...moving, ...parts })]
-      return [outbound.service, ...workloads, ...moves]
+      const checks = createChecks({ drivers, host: base.host, wake, clock, log })
+      return [outbound.service, ...workloads, ...moves, checks]
     },
     foundLoose(nics) {
       for (const service of workloads) service.foundLoose(nics)

@@ -15,14 +15,15 @@
 import type Dockerode from 'dockerode'
 import { tail } from '../consoles/kept.ts'
 import type { Host } from '../host/host.ts'
+import { isHalted } from '../host/processes/halted.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { MachineTables } from '../model/limits.ts'
 import type { WorkloadHave } from '../plan/workloads.ts'
-import type { WorkloadDriver } from '../workloads/driver.ts'
-import { createInstanceFiles } from './boot-record.ts'
+import type { Pulse, WorkloadDriver } from '../workloads/driver.ts'
+import { bootOf, createInstanceFiles } from './boot-record.ts'
 import { createDockerCapturer } from './capture.ts'
 import { startDiskMeter } from './disk.ts'
 import { createEngineInfo } from './engine-info.ts'
@@ -138,8 +139,8 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
 
     console: (instance, limitBytes) => readConsole(docker, instance, limitBytes),
 
+    pulse: (instance, bootCount) => pulseOf(reader, instance, bootCount),
     holds: async (instance) => (await findOne(docker, instance)) !== null,
-
     async attach(instance, screen) {
       const id = await findOne(docker, instance)
       return id === null ? null : shells.attach(instance, id, screen)
@@ -162,6 +163,18 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
 
 function runningOf(haves: readonly WorkloadHave[]): ReadonlySet<InstanceId> {
   return new Set(haves.flatMap(({ state, instance }) => (state.kind === 'running' ? instance : [])))
+}
+
+async function pulseOf(
+  { plug, files }: Pick<Reader, 'plug' | 'files'>,
+  instance: InstanceId,
+  bootCount: number,
+): Promise<Pulse> {
+  const life = plug.lastLife(instance)
+  if (life === null) return 'absent'
+  const boot = bootOf(await files.readBoot(instance), life.startedAt)
+  if (boot !== null && boot !== bootCount) return 'absent'
+  return (await isHalted(life.pid)) ? 'halted' : 'runs'
 }
 
 async function readConsole(

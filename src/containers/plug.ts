@@ -61,6 +61,8 @@ export interface Plug {
    * new ones, which are in no instance.
    */
   unplug(instance: InstanceId, life: Omit<Life, 'pid'>): Promise<void>
+  /** The last start that was plugged in; null: none is known. It may have ended. */
+  lastLife(instance: InstanceId): Life | null
   forget(instance: InstanceId): void
 }
 
@@ -143,6 +145,7 @@ export function createPlug(
       plugged.delete(instance)
       for (const { id, network } of done.nics) await host.removeNic(nicLinkName(id), network)
     },
+    lastLife: (instance) => plugged.get(instance)?.life ?? null,
     forget: (instance) => void plugged.delete(instance),
   }
 }

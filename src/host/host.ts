@@ -8,6 +8,7 @@
  */
 import type { Socket } from 'node:dgram'
 import type { Socket as Connection, Server } from 'node:net'
+import type { Clock } from '../lib/clock.ts'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { Count, CounterTable, CounterValues, ElementCount } from '../model/counters.ts'
 import type { LinkType } from '../model/driver.ts'
@@ -19,6 +20,7 @@ import type { PeerNetwork } from '../model/peering.ts'
 import type { RouterRoutes } from '../model/router-routes.ts'
 import type { TraceEvent } from '../model/trace.ts'
 import type { GuestPlace, GuestSetup, TapHolder } from './guest-setup.ts'
+import type { ArpQuestion } from './network/arp-question.ts'
 import type { FlowFilter } from './network/conntrack.ts'
 import type { ServiceDescriptors } from './sockets/socket-place.ts'
 
@@ -237,6 +239,12 @@ export interface NamespaceHost {
    * its addresses are overwritten: it is sent to the link, by `from`.
    */
   injectFrame(link: string, from: Mac, frame: Uint8Array): Promise<void>
+  /** Asks the guest at the link of its NIC; see `askArp`. Errors: `unavailable`. */
+  answersArp(
+    hostLink: string,
+    asked: ArpQuestion,
+    clock: Pick<Clock, 'sleep'>,
+  ): Promise<boolean | null>
   /** Names of the links of the namespace, by index. */
   linkNames(): Promise<ReadonlyMap<number, string>>
   /**

@@ -51,13 +51,19 @@ export interface Libc {
    * with `@`.
    */
   sendToPath(path: string, bytes: Uint8Array): void
-  /** A non-blocking, close-on-exec packet socket that only sends (packet(7)). */
+  /**
+   * A non-blocking, close-on-exec packet socket that only sends, until it is bound (packet(7)).
+   */
   packetSocket(): number
   /**
    * sendto(2) of one frame of this protocol (IEEE 802 numbers) to every station on the link with
    * this index.
    */
   broadcast(fd: number, index: number, protocol: number, bytes: Uint8Array): void
+  /** bind(2) of a packet socket: it receives what comes by this link with this protocol. */
+  bindToProtocol(fd: number, index: number, protocol: number): void
+  /** recv(2) of one message, cut to `bytes`; null when none waits. */
+  receive(fd: number, bytes: number): Buffer | null
   /**
    * flock(2), exclusive and without waiting; false when another process has the lock. It is
    * released with the file's last descriptor.
@@ -81,6 +87,7 @@ const SOL_SOCKET = 1
 const SO_BINDTODEVICE = 25
 const SOCKADDR_IN_BYTES = 16
 const F_DUPFD_CLOEXEC = 1030
+const MSG_DONTWAIT = 0x40
 /** sys/file.h */
 const LOCK_EX = 2
 const LOCK_NB = 4
@@ -157,7 +164,7 @@ export function loadLibc(): Libc {
         close(fd)
       }
     },
-    ...packetCalls(socket, sendto),
+    ...packetCalls(library, socket, sendto),
     ...descriptorCalls(library),
     close: (fd) => {
       checked('close', close(fd))
@@ -201,10 +208,23 @@ function descriptorCalls(
 
 /** Calls of packet sockets. */
 function packetCalls(
+  library: ReturnType<typeof koffi.load>,
   socket: KoffiCall,
   sendto: KoffiCall,
-): Pick<Libc, 'packetSocket' | 'broadcast'> {
+): Pick<Libc, 'packetSocket' | 'broadcast' | 'bindToProtocol' | 'receive'> {
+  const bind = library.func('int bind(int fd, const uint8_t *address, uint32_t length)')
+  const recv = library.func('long recv(int fd, _Out_ uint8_t *bytes, size_t length, int flags)')
   return {
+    bindToProtocol: (fd, index, protocol) => {
+      const address = broadcastAddress(index, protocol)
+      checked('bind', bind(fd, address, address.length))
+    },
+    receive: (fd, bytes) => {
+      const buffer = Buffer.alloc(bytes)
+      const length: unknown = recv(fd, buffer, bytes, MSG_DONTWAIT)
+      if (length === -1 && koffi.errno() === constants.errno.EAGAIN) return null
+      return buffer.subarray(0, checked('recv', length))
+    },
     packetSocket: () =>
       // Protocol 0: the socket receives nothing.
       checked('socket', socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),

@@ -17,6 +17,7 @@ import type { NamespaceHost } from './host.ts'
 import type { Libc } from './libc.ts'
 import type { Ip } from './netlink/ip.ts'
 import { openNetfilterNetlink } from './netlink/netlink.ts'
+import { askArp } from './network/arp-question.ts'
 import { type Conntrack, createConntrack } from './network/conntrack.ts'
 import { ensureFabricLink, type MakeVxlan } from './network/fabric.ts'
 import type { Forwarding } from './network/forwarding.ts'
@@ -91,6 +92,8 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
         addressed.set([...macBytes(found.mac), ...macBytes(from)])
         inside(() => injectFrame(found.index, addressed))
       }),
+    answersArp: (link, asked, clock) =>
+      attempt(`${link} cannot be asked`, () => askArp({ ip, libc }, link, asked, clock)),
     linkNames: async () =>
       new Map((await ip.links()).map(({ index, name }) => [index, name] as const)),
     bindUdp: (link, port) =>

@@ -39,12 +39,19 @@ interface FreezerTools {
 export interface Freezer {
   /** A function that freezes the guest. Null when no agent answers. */
   open(instance: InstanceId, signal: AbortSignal): Promise<FreezeGuest | null>
+  /**
+   * Whether an agent has its port open and does not answer. False where nobody can tell: there is
+   * no agent, the machine does not answer, or the guest is frozen.
+   */
+  isSilent(instance: InstanceId): Promise<boolean>
   /** Thaws a guest that an earlier daemon may have left frozen. Does nothing for others. */
   thawLeft(instance: InstanceId): Promise<void>
 }
 
 /** An agent answers in milliseconds. Under emulation, on a busy host, it may take seconds. */
 const ANSWER_DEADLINE_MS = 15_000
+/** Less than a freeze waits for its turn. It is asked again before anything follows from it. */
+const SYNC_DEADLINE_MS = 5_000
 /** The guest writes all its dirty memory to the disk. */
 const FREEZE_DEADLINE_MS = 20_000
 const THAW_ATTEMPTS = 5
@@ -118,6 +125,15 @@ export function createFreezer({
         log.info({ instance, error }, 'no guest agent answers')
         return null
       }
+    },
+    async isSilent(instance) {
+      if (freezing.has(instance)) return false
+      if (!(await isPortOpen(await monitorOf(instance)).catch(() => false))) return false
+      // One program at a time talks to an agent, so it may also be busy with another question.
+      return await ask(socketOf(instance), [], SYNC_DEADLINE_MS).then(
+        () => false,
+        () => true,
+      )
     },
     async thawLeft(instance) {
       if (freezing.has(instance) || !(await exists(markerOf(instance)))) return

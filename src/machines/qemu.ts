@@ -17,6 +17,7 @@ import { createSerialLines } from '../consoles/serial-lines.ts'
 import type { Host } from '../host/host.ts'
 import { createConsoleTrimmer } from '../host/processes/console-trimmer.ts'
 import { createMachineGroups } from '../host/processes/groups.ts'
+import { isHalted } from '../host/processes/halted.ts'
 import type { MachineImages } from '../images/machine-images.ts'
 import type { Clock } from '../lib/clock.ts'
 import { watchForHangingPrograms } from '../lib/hanging-programs.ts'
@@ -32,7 +33,7 @@ import {
   type WorkloadState,
 } from '../plan/workloads.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
-import { createFreezer } from './agent.ts'
+import { createFreezer, type Freezer } from './agent.ts'
 import { createAnswerChecks } from './answer-checks.ts'
 import { createMachineCapturer, type MachineCaptureTools } from './capture.ts'
 import type { KeptImages } from './created-images.ts'
@@ -42,7 +43,7 @@ import {
   type MachineBoot,
   type MachineFilesystem,
 } from './files.ts'
-import { createMonitors, type Machine } from './monitors.ts'
+import { createMonitors, type Machine, type Monitors } from './monitors.ts'
 import { createMachineMover } from './mover.ts'
 import { createMachineNics, type MachineNics } from './nics.ts'
 import { createQemuSteps, nicPorts, type QemuSettings, type QemuStepper } from './steps.ts'
@@ -118,8 +119,8 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
     console: async (instance, limitBytes) =>
       (await files.has(instance)) ? files.readConsole(instance, limitBytes) : null,
 
+    pulse: pulses({ files, monitors, freezer }),
     holds: files.has,
-
     attach: async (instance) =>
       (await files.has(instance))
         ? lines.attach(instance, monitors.sockets(instance).serial)
@@ -137,6 +138,25 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       lines.close()
       monitors.close()
     },
+  }
+}
+
+function pulses({
+  files,
+  monitors,
+  freezer,
+}: {
+  readonly files: MachineFilesystem
+  readonly monitors: Monitors
+  readonly freezer: Freezer
+}): NonNullable<WorkloadDriver['pulse']> {
+  return async (instance, bootCount) => {
+    const machine = (await monitors.list(false)).get(instance)
+    if (machine === undefined || machine.isOff) return 'absent'
+    const boot = await files.readBoot(instance)
+    if (boot !== null && boot.bootCount !== bootCount) return 'absent'
+    const isStill = (await isHalted(machine.pid)) || (await freezer.isSilent(instance))
+    return isStill ? 'halted' : 'runs'
   }
 }
 

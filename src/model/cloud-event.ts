@@ -77,6 +77,16 @@ const NOTICES = {
     status: 'closed',
     text: 'The host of the instance is heard of again',
   },
+  'instance-impaired': {
+    ...ISSUE,
+    status: 'open',
+    text: 'The instance does not answer its host',
+  },
+  'instance-ok': {
+    ...ISSUE,
+    status: 'closed',
+    text: 'The instance answers its host again',
+  },
   'instance-recovered': {
     code: 'AWS_EC2_SIMPLIFIED_AUTO_RECOVERY_SUCCESS',
     category: 'issue',

@@ -13,6 +13,7 @@
  * repeated: each is compared with the record, and one that no longer fits it changes nothing.
  */
 import { assertNever, refused } from './errors.ts'
+import type { CheckFact } from './instance-check.ts'
 import type { Instance, StateReason, Volume } from './records.ts'
 import type { Fact } from './want.ts'
 
@@ -33,6 +34,7 @@ export type InstanceChange = Partial<
     | 'options'
     | 'userData'
     | 'type'
+    | 'check'
   >
 >
 
@@ -163,6 +165,8 @@ export function applyFact(
       if (instance.wanted !== 'run' || fact.bootCount !== instance.bootCount) return null
       if (instance.state === 'running' && instance.bootSeen === fact.bootCount) return null
       return { state: 'running', bootSeen: fact.bootCount }
+    case 'checked':
+      return applyCheck(instance, fact, now)
     case 'stopped':
       if (instance.wanted === 'terminate' || fact.bootCount !== instance.bootCount) return null
       if (instance.wanted === 'stop')
@@ -185,6 +189,21 @@ export function applyFact(
     default:
       return assertNever(fact)
   }
+}
+
+/** A result counts for the boot that runs. Only another one than before is news. */
+function applyCheck(
+  { state, bootCount, bootSeen, check }: Instance,
+  { bootCount: asked, result }: CheckFact,
+  now: string,
+): InstanceChange | null {
+  if (state !== 'running' || asked !== bootCount || asked !== bootSeen) return null
+  if (check?.bootCount === asked) {
+    if (check.result === result) return null
+    // What has failed stays so until it answers.
+    if (check.result === 'failed' && result === 'unknown') return null
+  }
+  return { check: { bootCount: asked, result, since: now } }
 }
 
 /**

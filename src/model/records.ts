@@ -26,6 +26,7 @@ import type {
   VolumeId,
   VpcId,
 } from './ids.ts'
+import type { InstanceCheck } from './instance-check.ts'
 import type { InstanceOptions } from './instance-options.ts'
 import type { MetadataOptions } from './metadata-options.ts'
 import type { Recovery } from './recovery.ts'
@@ -211,6 +212,8 @@ export interface Instance {
   readonly options?: InstanceOptions
   /** Absent: `keep`. */
   readonly recovery?: Recovery
+  /** Absent: its host has not said anything yet. */
+  readonly check?: InstanceCheck
 }
 
 /** A network interface (ENI). It keeps its addresses and groups when it is attached elsewhere. */

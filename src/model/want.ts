@@ -26,6 +26,7 @@ import type {
   VolumeId,
   VpcId,
 } from './ids.ts'
+import type { CheckFact } from './instance-check.ts'
 import type { LeverEvent } from './lever.ts'
 import type { MetadataOptions } from './metadata-options.ts'
 import type { MoveFact, MoveWant } from './move.ts'
@@ -356,6 +357,7 @@ export type Fact =
   /** Ready for its first start. The host will claim it in the records. */
   | { readonly kind: 'ready'; readonly instance: InstanceId }
   | { readonly kind: 'running'; readonly instance: InstanceId; readonly bootCount: number }
+  | CheckFact
   /** The instance has the NIC. */
   | {
       readonly kind: 'attached'

@@ -5,6 +5,7 @@
 
 import type { NoticeWord } from '../model/cloud-event.ts'
 import { type HostName, type InstanceId, parseId } from '../model/ids.ts'
+import type { InstanceCheck } from '../model/instance-check.ts'
 import { isLeverTag, type Lever, type Strike } from '../model/lever.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import type { Host, Instance, Tag } from '../model/records.ts'
@@ -52,6 +53,11 @@ function noting(tx: Tx, writer: HostName, tally: { count: number }): Tx {
         await tx.noteInstanceState(id, { state, ...boot }, writer)
         tally.count += 1
       }
+      const word = change.check === undefined ? null : await wordOfCheck(tx, id, change.check)
+      if (change.check !== undefined && word !== null) {
+        await tx.noteNotice(id, { word, startsMs: Date.parse(change.check.since) }, writer)
+        tally.count += 1
+      }
       await tx.updateInstance(id, change)
     },
     async setHostState(host: HostName, state: Host['state']) {
@@ -70,6 +76,18 @@ function noting(tx: Tx, writer: HostName, tally: { count: number }): Tx {
   return new Proxy(tx, {
     get: (target, name) => Reflect.get(Object.hasOwn(own, name) ? own : target, name),
   })
+}
+
+/** What a new result of asking the instance means to its owner; null: nothing. */
+async function wordOfCheck(
+  tx: Tx,
+  id: InstanceId,
+  { result }: InstanceCheck,
+): Promise<NoticeWord | null> {
+  if (result === 'failed') return 'instance-impaired'
+  if (result !== 'passed') return null
+  const [before] = await tx.instances({ ids: [id] })
+  return before?.check?.result === 'failed' ? 'instance-ok' : null
 }
 
 /**

@@ -66,6 +66,7 @@ import { recovery } from './migrations/0051-recovery.ts'
 import { moves } from './migrations/0052-moves.ts'
 import { failoverMembers } from './migrations/0053-failover-members.ts'
 import { prefixLists } from './migrations/0054-prefix-lists.ts'
+import { checks } from './migrations/0055-checks.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -119,6 +120,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0052-moves': moves,
   '0053-failover-members': failoverMembers,
   '0054-prefix-lists': prefixLists,
+  '0055-checks': checks,
 }
 const GENERATION = '0'
 

@@ -93,6 +93,13 @@ export interface Mover {
   install(instance: InstanceId, directory: string): Promise<void>
 }
 
+/**
+ * - `runs`: nothing else is known.
+ * - `halted`: it is stopped as a whole, or what should answer inside does not.
+ * - `absent`: that boot does not run here, as far as is known.
+ */
+export type Pulse = 'runs' | 'halted' | 'absent'
+
 export interface WorkloadDriver extends WorkloadSteps {
   readonly name: string
   /** How long an instance may take to stop before it is killed. */
@@ -121,6 +128,11 @@ export interface WorkloadDriver extends WorkloadSteps {
    * Errors: `unavailable`.
    */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer | null>
+  /**
+   * How a boot of an instance is, beside what its NIC answers. Asks no engine, which may hang.
+   * Absent: nobody can tell. Errors: `unavailable`.
+   */
+  pulse?(instance: InstanceId, bootCount: number): Promise<Pulse>
   /**
    * Whether the driver has anything of the instance here, running or not. Errors: `unavailable`.
    */

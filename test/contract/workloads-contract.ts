@@ -27,6 +27,10 @@ export interface WorkloadFixture {
   readonly endExitCode: number
   /** Whether the instance answers a ping at its address. */
   answers(want: InstanceWant): Promise<boolean>
+  /** Whether it answers the host's ARP question; null: it has no link. */
+  answersArp(want: InstanceWant): Promise<boolean | null>
+  /** Its process: of a container, its first. Absent: its driver has no pulse. */
+  pidOf?(want: InstanceWant): Promise<number>
   /** Deletes the link of its NIC, and makes it again as the service of links does. */
   loseLink(want: InstanceWant): Promise<void>
   /** Removes the disk of one that does not run, as a person may who does not know of us. */
@@ -110,6 +114,28 @@ export function workloadsContract(
         deadlineMs,
       )
       expect(await driver.console(want.id, 3)).toHaveLength(3)
+    })
+
+    test('is found by ARP, and shows when it is stopped as a whole', async () => {
+      const want = await launch(20)
+      const pulse = (bootCount = 1) => driver.pulse?.(want.id, bootCount)
+      const isFound = async () => {
+        const runs = ground.pidOf === undefined || (await pulse()) === 'runs'
+        return runs && (await ground.answersArp(want)) === true
+      }
+      await eventually('it is found', isFound, deadlineMs)
+      if (ground.pidOf !== undefined) {
+        expect(await pulse(2)).toBe('absent')
+        const pid = await ground.pidOf(want)
+        process.kill(pid, 'SIGSTOP')
+        try {
+          await eventually('it is halted', async () => (await pulse()) === 'halted', deadlineMs)
+        } finally {
+          process.kill(pid, 'SIGCONT')
+        }
+        await eventually('it is found again', isFound, deadlineMs)
+      }
+      await driver.remove(want.id, null)
     })
 
     test('starts nothing that is not permitted right then, and starts it later', async () => {

@@ -32,6 +32,8 @@ if (canRunDocker())
       loseLink: (want) => machine.loseLink(want),
       lose: (want) => machine.engine.docker.getContainer(containerName(want.id)).remove(),
       answers: (want) => machine.answers(want),
+      answersArp: (want) => machine.answersArp(want),
+      pidOf: (want) => machine.pidOf(want),
       inside: (want, command) => machine.inside(want, command),
       close: () => machine.close(),
     }

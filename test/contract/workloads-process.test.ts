@@ -41,7 +41,8 @@ if (process.getuid?.() === 0) {
         ...{ mtuBytes: MTU_BYTES, host, clock, log: silentLog },
       })
     const first = open()
-    const { settle, answers } = lookAndPing(first.images, netns, SETTLE_MS)
+    const looks = lookAndPing({ images: first.images, netns, host }, SETTLE_MS)
+    const { settle, answers, answersArp } = looks
     return {
       freshDriver: (clock) => open(clock).driver,
       async prepare(n) {
@@ -60,6 +61,7 @@ if (process.getuid?.() === 0) {
       dir: '.',
       endExitCode: 3,
       answers,
+      answersArp,
       async loseLink({ nics }) {
         for (const nic of nics) {
           await netns.must(['ip', 'link', 'delete', nicLinkName(nic.id)])

@@ -29,6 +29,8 @@ if (canRunMachines())
         loseLink: (want) => ground.loseLink(want),
         lose: (want) => rm(createMachineFiles(ground.stateDir).paths(want.id).disk),
         answers: (want) => ground.answers(want),
+        answersArp: (want) => ground.answersArp(want),
+        pidOf: (want) => ground.pidOf(want),
         inside: (want, command) => ground.inside(want, command),
         close: () => ground.close(),
       }

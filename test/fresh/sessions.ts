@@ -151,6 +151,8 @@ const ONE_HOST: readonly Step[] = [
   shown('atoll console INSTANCE --ticket', { says: /wss:.*atoll\.console\.v1/s }),
   shown("echo 'uname -a' | atoll console i-…", { says: /Linux/ }),
   shown('ec2 get-console-output --instance-id i-… --output text', { says: /eth0 is/ }),
+  shown('ec2 wait instance-status-ok --instance-ids i-…'),
+  shown('ec2 describe-instance-status --instance-ids i-…', { says: /passed/ }),
   shown('ec2 stop-instances --instance-ids i-…', { says: /stopping/ }),
   shown('ec2 wait instance-stopped --instance-ids i-…'),
   shown('ec2 create-image --instance-id i-… --name golden', { says: /ami-/ }),

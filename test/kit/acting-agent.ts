@@ -21,7 +21,9 @@ async function reportAll(store: Store): Promise<void> {
         stop: { kind: 'stopped', instance: id, bootCount, ...end },
         terminate: { kind: 'gone', instance: id },
       }
-      const change = applyFact(instance, facts[wanted], new Date().toISOString())
+      const now = new Date().toISOString()
+      const passed = { kind: 'checked', instance: id, bootCount, result: 'passed' } as const
+      const change = applyFact(instance, facts[wanted], now) ?? applyFact(instance, passed, now)
       if (change === null) continue
       if (wanted === 'terminate') await releaseInstance(tx, instance)
       await tx.updateInstance(id, change)

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
+import { findProcesses, machineHomes } from '../../src/host/processes/processes.ts'
 import { createMachineImages, type MachineImages } from '../../src/images/machine-images.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -120,7 +121,12 @@ export async function startQemuFixture(directories: readonly string[]): Promise<
         await host.ensureNic(nicSpec(nic, MTU_BYTES, 'tap'))
       }
     },
-    ...lookAndPing(images, netns, SETTLE_DEADLINE_MS),
+    ...lookAndPing({ images, netns, host }, SETTLE_DEADLINE_MS),
+    async pidOf({ id }) {
+      const pid = (await findProcesses(await machineHomes(stateDir), FIRST_USER)).get(id)
+      if (pid === undefined) throw new Error(`${id} has no process`)
+      return pid
+    },
     inside: (want, command) => serialShell(join(runtimeDir, 'vm', want.id, 'serial'), command),
     async close() {
       for (const driver of drivers) {

@@ -1,5 +1,7 @@
 /** What a test's own machine with one kind of workload offers, whatever runs it. */
-import type { Clock } from '../../src/lib/clock.ts'
+import type { Host } from '../../src/host/host.ts'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
+import { nicLinkName } from '../../src/model/names.ts'
 import type { ImageWant, InstanceWant } from '../../src/model/want.ts'
 import type { ImageStatus } from '../../src/plan/workloads.ts'
 import type { Images, WorkloadDriver } from '../../src/workloads/driver.ts'
@@ -19,6 +21,10 @@ export interface WorkloadMachine<I extends Images> {
   loseLink(want: InstanceWant): Promise<void>
   /** Whether the instance answers a ping at its first address. */
   answers(want: InstanceWant): Promise<boolean>
+  /** Whether it answers the host's ARP question; null: it has no link. */
+  answersArp(want: InstanceWant): Promise<boolean | null>
+  /** Its process: of a container, its first. */
+  pidOf(want: InstanceWant): Promise<number>
   /** Runs a shell command inside and returns its output. */
   inside(want: InstanceWant, command: string): Promise<string>
   close(): Promise<void>
@@ -26,11 +32,22 @@ export interface WorkloadMachine<I extends Images> {
 
 /** The parts that are the same for all. */
 export function lookAndPing(
-  images: Images,
-  netns: Netns,
+  {
+    images,
+    netns,
+    host,
+  }: {
+    readonly images: Images
+    readonly netns: Netns
+    readonly host: Pick<Host, 'answersArp'>
+  },
   deadlineMs: number,
-): Pick<WorkloadMachine<Images>, 'settle' | 'answers'> {
+): Pick<WorkloadMachine<Images>, 'settle' | 'answers' | 'answersArp'> {
   return {
+    async answersArp({ nics: [nic] }) {
+      if (nic === undefined) throw new Error('an instance without a NIC')
+      return await host.answersArp(nicLinkName(nic.id), nic, systemClock)
+    },
     async settle(image) {
       let found = images.look(image)
       const ended = () => {

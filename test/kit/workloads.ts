@@ -90,7 +90,8 @@ export async function startDockerMachine(
       await netns.must(['ip', 'link', 'delete', nicSpecOf(want).hostLink])
       await host.ensureNic(nicSpecOf(want))
     },
-    ...lookAndPing(images, netns, IMAGE_DEADLINE_MS),
+    ...lookAndPing({ images, netns, host }, IMAGE_DEADLINE_MS),
+    pidOf: async ({ id }) => (await docker.getContainer(containerName(id)).inspect()).State.Pid,
     inside: (want, command) =>
       netns.must([
         ...['docker', '--host', `unix://${engine.socketPath}`],

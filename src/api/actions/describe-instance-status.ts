@@ -1,5 +1,7 @@
 /** DescribeInstanceStatus. */
 import { z } from 'zod'
+import { CHECKS_VERSION } from '../../model/instance-check.ts'
+import { areAllOf } from '../../model/version.ts'
 import { leverTags } from '../../plan/levers.ts'
 import { isAlive } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
@@ -48,8 +50,11 @@ export const describeInstanceStatus = describeAction({
   },
   view: ({ details, levers }, _asked, { settings }) => {
     const { host } = details
-    const isHostAlive = host !== undefined && isAlive(host, settings.host)
-    return instanceStatusView(details, settings, isHostAlive, eventsView(details, levers))
+    const ofHost = {
+      isAlive: host !== undefined && isAlive(host, settings.host),
+      asksInstances: host !== undefined && areAllOf(CHECKS_VERSION, [host], settings.host),
+    }
+    return instanceStatusView(details, settings, ofHost, eventsView(details, levers))
   },
   key: (status) => status.InstanceId ?? '',
   filters: INSTANCE_STATUS_FILTERS,

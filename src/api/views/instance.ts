@@ -16,8 +16,11 @@ import type {
   Placement as PlacementOutput,
   InstanceState as StateOutput,
   InstanceStatus as StatusOutput,
+  StatusType,
+  SummaryStatus,
 } from '@aws-sdk/client-ec2'
 import type { Ipv4 } from '../../model/addr.ts'
+import { assertNever } from '../../model/errors.ts'
 import { ipHostLabel } from '../../model/hostname.ts'
 import type { ProfileAssociation } from '../../model/iam-names.ts'
 import type { GroupId } from '../../model/ids.ts'
@@ -288,14 +291,21 @@ function groupsView(ids: readonly GroupId[], groups: InstanceDetails['groups']):
   return ids.map((id) => ({ GroupId: id, GroupName: groups.get(id)?.name ?? '' }))
 }
 
+/** What the status of an instance depends on beside it. */
+interface StatusOfHost {
+  readonly isAlive: boolean
+  /** Whether it asks its instances: those of an older version do not. */
+  readonly asksInstances: boolean
+}
+
 /**
- * The status of one instance. Checks are passed when the host reports the last requested boot;
- * nobody looks into the guest. If the host does not report, both are unknown.
+ * The status of one instance: whether its host is heard of, and what that has found out by asking
+ * the instance (`model/instance-check.ts`).
  */
 export function instanceStatusView(
   details: InstanceDetails,
   { region }: Place,
-  hostAlive: boolean,
+  ofHost: StatusOfHost,
   events: InstanceStatusEvent[] = [],
 ): StatusOutput {
   const { instance, host } = details
@@ -304,25 +314,55 @@ export function instanceStatusView(
     AvailabilityZone: host?.zone ?? '',
     ...(host === undefined ? {} : { AvailabilityZoneId: zoneId(host.zone, region) }),
     InstanceState: stateView(instance.state),
-    InstanceStatus: checkView(instance, hostAlive, instance.bootSeen === instance.bootCount),
-    SystemStatus: checkView(instance, hostAlive, true),
+    InstanceStatus: checkView(instance, ofHost, () => askedView(instance, ofHost)),
+    SystemStatus: checkView(instance, ofHost, () => summary('ok', 'passed')),
     Operator: NOT_MANAGED,
     Events: events,
   }
 }
 
-function checkView(instance: Instance, hostAlive: boolean, passed: boolean): InstanceStatusSummary {
-  if (instance.state === 'pending') return summary('initializing', 'initializing')
-  if (instance.state !== 'running') return { Status: 'not-applicable', Details: [] }
+/** A check of an instance; `running` is what it says of one that runs on a live host. */
+function checkView(
+  { state }: Instance,
+  { isAlive }: StatusOfHost,
+  running: () => InstanceStatusSummary,
+): InstanceStatusSummary {
+  if (state === 'pending') return summary('initializing', 'initializing')
+  if (state !== 'running') return { Status: 'not-applicable', Details: [] }
   // The host's lease has expired. Nobody else can know whether the instance runs, and nobody can
   // reach it.
-  if (!hostAlive) return summary('impaired', 'failed')
-  return passed ? summary('ok', 'passed') : summary('initializing', 'initializing')
+  return isAlive ? running() : summary('impaired', 'failed')
+}
+
+function askedView(
+  { bootCount, bootSeen, check }: Instance,
+  { asksInstances }: StatusOfHost,
+): InstanceStatusSummary {
+  const isAsked = bootSeen === bootCount && check?.bootCount === bootCount
+  if (!isAsked)
+    return asksInstances || bootSeen !== bootCount
+      ? summary('initializing', 'initializing')
+      : summary('ok', 'passed')
+  switch (check.result) {
+    case 'passed':
+      return summary('ok', 'passed')
+    case 'failed':
+      return summary('impaired', 'failed', new Date(check.since))
+    case 'unknown':
+      return summary('insufficient-data', 'insufficient-data')
+    default:
+      return assertNever(check.result)
+  }
 }
 
 function summary(
-  status: 'ok' | 'initializing' | 'impaired',
-  reachability: 'passed' | 'initializing' | 'failed',
+  status: SummaryStatus,
+  reachability: StatusType,
+  since?: Date,
 ): InstanceStatusSummary {
-  return { Status: status, Details: [{ Name: 'reachability', Status: reachability }] }
+  const impaired = since === undefined ? {} : { ImpairedSince: since }
+  return {
+    Status: status,
+    Details: [{ Name: 'reachability', Status: reachability, ...impaired }],
+  }
 }

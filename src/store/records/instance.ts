@@ -6,10 +6,11 @@
  */
 import { z } from 'zod'
 import type { AccountId, HostName, InstanceId } from '../../model/ids.ts'
-import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
+import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
 import type { Host, Image, Instance, Volume } from '../../model/records.ts'
 import { ofHost, type Scope } from '../scope.ts'
+import { checkSchema } from './check-columns.ts'
 import {
   account,
   count,
@@ -21,39 +22,26 @@ import {
   name,
   PROSE_MAX,
   prose,
-  type Row,
   time,
 } from './columns.ts'
 import type { HostSelf } from './host.ts'
 import { inParts, isOf } from './in-parts.ts'
-import { optionsFromColumn, optionsToColumn } from './instance-options.ts'
-import { INSTANCES_BY_ID, INSTANCES_BY_LAUNCH, type InstanceRestriction, isLive } from './lists.ts'
+import { optionsFromColumn } from './instance-options.ts'
 import {
-  instanceMetadata,
-  type MetadataColumns,
-  metadataColumns,
-  metadataSchema,
-} from './metadata.ts'
+  changeToColumns,
+  type InstanceRow,
+  instanceFromRow,
+  instanceToRow,
+} from './instance-row.ts'
+import { INSTANCES_BY_ID, INSTANCES_BY_LAUNCH, type InstanceRestriction, isLive } from './lists.ts'
+import { metadataSchema } from './metadata.ts'
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 import { type PartQuery, readPart } from './part.ts'
 import type { RecordLocations } from './record-locations.ts'
-import {
-  type RecoveryColumns,
-  recoveryColumns,
-  recoveryFrom,
-  recoverySchema,
-} from './recovery-columns.ts'
+import { recoverySchema } from './recovery-columns.ts'
 
 /** 16 KiB in base64, with the line breaks that some encoders insert (RFC 2045: one in 76). */
 const USER_DATA_MAX = 24_576
-
-type InstanceRow = Omit<Row<Instance>, 'stateReason' | 'metadata' | 'options' | 'recovery'> &
-  MetadataColumns &
-  RecoveryColumns & {
-    readonly options: string | null
-    readonly stateReasonCode: string | null
-    readonly stateReasonMessage: string | null
-  }
 
 const tables = {
   instances: table<InstanceRow>({
@@ -92,6 +80,7 @@ const tables = {
         .refine((column) => optionsFromColumn(column) !== undefined, 'are no options'),
       ...metadataSchema,
       ...recoverySchema,
+      ...checkSchema,
     }),
   }),
 }
@@ -128,6 +117,7 @@ const SEEN_FIELDS: ReadonlySet<string> = new Set<keyof InstanceChange>([
   'stateReason',
   'launchedAt',
   'terminatedAt',
+  'check',
   // The host uses the record itself for these. A profile is given by `associateProfile`.
   'options',
 ])
@@ -345,53 +335,4 @@ async function beginsOrCeasesToAnswer(
 ): Promise<boolean> {
   if (state === undefined || (await where.runs(id)) === (state === 'running')) return false
   return await where.hasName(id)
-}
-
-/** An instance as its row. */
-export function instanceToRow(instance: Instance): InstanceRow {
-  const { stateReason, metadata, options = INSTANCE_OPTIONS, recovery, ...rest } = instance
-  return {
-    ...rest,
-    ...metadataColumns(metadata),
-    options: optionsToColumn(options),
-    ...recoveryColumns(recovery),
-    claimed: Number(instance.claimed),
-    stateReasonCode: stateReason?.code ?? null,
-    stateReasonMessage: stateReason?.message ?? null,
-  }
-}
-
-/** An instance from its row. */
-export function instanceFromRow(row: InstanceRow): Instance {
-  const { stateReasonCode: code, stateReasonMessage: message, ...columns } = row
-  const { metadataTokens, metadataEndpoint, metadataHopLimit, metadataTags, ...rest } = columns
-  const stateReason = code === null ? null : { code, message: message ?? '' }
-  const metadata = instanceMetadata({
-    metadataTokens,
-    metadataEndpoint,
-    metadataHopLimit,
-    metadataTags,
-  })
-  const { options: column, recoverWanted, recoverAcknowledged, run, assignment, ...plain } = rest
-  const options = optionsFromColumn(column)
-  const said = column === null || options === undefined ? {} : { options }
-  const recovery = recoveryFrom({ recoverWanted, recoverAcknowledged, run, assignment })
-  return { ...plain, claimed: row.claimed !== 0, stateReason, metadata, ...said, ...recovery }
-}
-
-/** The columns of the changed fields. */
-export function changeToColumns(change: InstanceChange): Partial<InstanceRow> {
-  const { stateReason, claimed, metadata, options, ...plain } = change
-  const rest = {
-    ...plain,
-    ...(metadata === undefined ? {} : metadataColumns(metadata)),
-    ...(options === undefined ? {} : { options: optionsToColumn(options) }),
-    ...(claimed === undefined ? {} : { claimed: Number(claimed) }),
-  }
-  if (stateReason === undefined) return rest
-  return {
-    ...rest,
-    stateReasonCode: stateReason?.code ?? null,
-    stateReasonMessage: stateReason?.message ?? null,
-  }
 }

@@ -42,18 +42,25 @@ afterAll(async () => {
 })
 
 /** Reports a fact of every instance that it still says something about. */
-async function report(kind: 'running' | 'gone'): Promise<void> {
+async function report(kind: 'running' | 'passed' | 'gone'): Promise<void> {
   await cloud.store.change(async (tx) => {
     for (const instance of await tx.instances({})) {
       const { id, bootCount } = instance
-      const fact: InstanceFact =
-        kind === 'running' ? { kind, instance: id, bootCount } : { kind, instance: id }
+      const fact = factOf(kind, { instance: id, bootCount })
       const change = applyFact(instance, fact, new Date().toISOString())
       if (change === null) continue
       await tx.updateInstance(id, change)
       if (change.state === 'terminated') await tx.deleteNics(id)
     }
   })
+}
+
+function factOf(
+  kind: 'running' | 'passed' | 'gone',
+  boot: Pick<Extract<InstanceFact, { kind: 'running' }>, 'instance' | 'bootCount'>,
+): InstanceFact {
+  if (kind === 'gone') return { kind, instance: boot.instance }
+  return kind === 'running' ? { kind, ...boot } : { kind: 'checked', ...boot, result: kind }
 }
 
 const AWS_ENVIRONMENT = { ...awsEnvironment(), AWS_PAGER: '' }
@@ -116,6 +123,7 @@ describe('the AWS SDK for JavaScript', () => {
     await report('running')
     const waiting = { client, maxWaitTime: 20, minDelay: 1 }
     await ec2.waitUntilInstanceRunning(waiting, { InstanceIds })
+    await report('passed')
     await ec2.waitUntilInstanceStatusOk(waiting, { InstanceIds })
     const { Reservations } = await client.send(new ec2.DescribeInstancesCommand({ InstanceIds }))
     expect(Reservations?.[0]?.Instances?.[1]).toMatchObject({

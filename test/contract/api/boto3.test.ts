@@ -47,7 +47,9 @@ beforeAll(async () => {
   await cloud.run(runInstances, { ...order, KeyName: 'key', UserData: btoa('#!/bin/sh\n') })
   await cloud.store.change(async (tx) => {
     const launched = known((await tx.instances({}))[0])
-    await tx.updateInstance(launched.id, { state: 'running', bootSeen: launched.bootCount })
+    const { bootCount } = launched
+    const check = { bootCount, result: 'passed', since: launched.launchedAt } as const
+    await tx.updateInstance(launched.id, { state: 'running', bootSeen: bootCount, check })
     instance = launched.id
   })
   audited = await openTestAudit(cloud.store)

@@ -256,6 +256,14 @@ export const anyInstanceChange = fc.record(
       fc.record({ code: anyText, message: anyText }, { noNullPrototype: true }),
     ),
     launchedAt: anyTime,
+    check: fc.record(
+      {
+        bootCount: anyCount,
+        result: fc.constantFrom('passed' as const, 'failed' as const, 'unknown' as const),
+        since: anyTime,
+      },
+      { noNullPrototype: true },
+    ),
     terminatedAt: fc.option(anyTime),
     metadata: fc.option(
       fc.record(

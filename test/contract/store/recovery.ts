@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import type { Move } from '../../../src/model/move.ts'
 import type { Instance } from '../../../src/model/records.ts'
 import { KEEP, type Recovery } from '../../../src/model/recovery.ts'
+import { INSTANCES } from '../../../src/store/records/instance.ts'
+import { instanceToRow } from '../../../src/store/records/instance-row.ts'
 import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
 
@@ -142,9 +144,8 @@ export function describeRecovery(begin: () => Promise<StoreFixture>): void {
       { assignment: 'a b' },
     ])('a row with %j is left out', async (columns) => {
       await put(TAKEABLE)
-      const { instanceFromRow: _, ...row } = await import('../../../src/store/records/instance.ts')
-      const parsed = row.INSTANCES.schema.safeParse({
-        ...row.instanceToRow(given.instance(1)),
+      const parsed = INSTANCES.schema.safeParse({
+        ...instanceToRow(given.instance(1)),
         ...columns,
       })
       expect(parsed.success).toBe(false)

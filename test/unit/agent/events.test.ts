@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { type CloudEvent, eventSchemas } from '../../../src/model/cloud-event.ts'
 import { unavailable } from '../../../src/model/errors.ts'
+import type { InstanceCheck } from '../../../src/model/instance-check.ts'
 import { TTL_TAG } from '../../../src/model/lever.ts'
 import { notingEvents } from '../../../src/store/cloud-events.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -190,6 +191,33 @@ describe('a host', () => {
         .poll(health, { timeout: 20_000 })
         .toContain(`AWS_EC2_OPERATIONAL_ISSUE ${status} ${id}`)
     }
+  })
+
+  it('that an instance does not answer is told, and that it answers again', async () => {
+    const publisher = start(one)
+    await launch(one, publisher.wake)
+    const [since, later] = ['2026-11-30T08:00:00.000Z', '2026-11-30T08:05:00.000Z']
+    const say = (check: InstanceCheck) =>
+      noting(one, publisher.wake).change((tx) => tx.updateInstance(id, { check }))
+    await say({ bootCount: 1, result: 'passed', since })
+    await say({ bootCount: 1, result: 'failed', since })
+    const told = () =>
+      heard
+        .filter(({ routingKey }) => routingKey.includes('.instance-event.'))
+        .map(({ routingKey, body }) => {
+          const { detail } = eventSchemas['instance-event'].parse(JSON.parse(body))
+          return [routingKey, detail.eventTypeCode, detail.statusCode, detail.startTime]
+        })
+    const code = 'AWS_EC2_OPERATIONAL_ISSUE'
+    const key = '000000000001.instance-event'
+    const opened = [`${key}.instance-impaired`, code, 'open', '2026-11-30T08:00:00Z']
+    await expect.poll(told, { timeout: 20_000 }).toEqual([opened])
+    await say({ bootCount: 2, result: 'passed', since: later })
+    await say({ bootCount: 2, result: 'unknown', since: later })
+    await say({ bootCount: 2, result: 'passed', since: later })
+    const closed = [`${key}.instance-ok`, code, 'closed', '2026-11-30T08:05:00Z']
+    await expect.poll(told, { timeout: 20_000 }).toEqual([opened, closed])
+    await expect.poll(left).toEqual([])
   })
 
   it("announces an end in AWS Health's form, with the time of the end", async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createRecordsReader } from '../../../src/agent/reader.ts'
 import { purge, reportFacts } from '../../../src/agent/report.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
+import type { CheckResult } from '../../../src/model/instance-check.ts'
 import { TOMBSTONE_MS } from '../../../src/model/lifecycle.ts'
 import type { Fact } from '../../../src/model/want.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
@@ -76,6 +77,24 @@ describe('reportFacts', () => {
     expect((await report({ kind: 'running', instance: id, bootCount: 1 })).changes).toHaveLength(1)
     expect((await report({ kind: 'running', instance: id, bootCount: 1 })).changes).toHaveLength(0)
     expect(await state()).toMatchObject({ state: 'running' })
+  })
+
+  it('writes what was found out by asking an instance only when it is another result', async () => {
+    const checked = (result: CheckResult) =>
+      ({ kind: 'checked', instance: id, bootCount: 1, result }) as const
+    expect((await report(checked('passed'))).changes).toEqual([])
+    await report({ kind: 'running', instance: id, bootCount: 1 })
+    const found = async () => (await store.read((tx) => tx.instances({ ids: [id] })))[0]?.check
+    for (const result of ['passed', 'failed', 'passed'] as const) {
+      const { changes, wantChanged, wrote } = await report(checked(result))
+      expect(changes).toEqual([checked(result)])
+      // No host has to look.
+      expect({ wantChanged, wrote }).toMatchObject({ wantChanged: false, wrote: { changes: [{}] } })
+      const written = await found()
+      expect(written).toMatchObject({ bootCount: 1, result })
+      expect((await report(checked(result))).changes).toEqual([])
+      expect(await found()).toEqual(written)
+    }
   })
 
   it('holds a second fact of an instance against what the first made of it', async () => {

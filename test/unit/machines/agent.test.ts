@@ -101,6 +101,20 @@ test('a guest in which nothing listens is not asked and not waited for', async (
   expect(asked).toEqual([])
 })
 
+test.each([
+  ['answers', true, true, false],
+  ['does not answer', true, false, true],
+  ['is not there', false, true, false],
+])(
+  'an agent that %s (its port open: %s) is silent, or not',
+  async (_what, isOpen, answers, isSilent) => {
+    const asked = answers ? await agent(healthy) : []
+    expect(await freezer(isOpen).isSilent(ID)).toBe(isSilent)
+    // It is only called: a command may be forbidden.
+    expect(asked).toEqual([])
+  },
+)
+
 describe('a guest with an agent', () => {
   test('is still while something is done, and goes on after it', async () => {
     const asked = await agent(healthy, '{"return": {}}\n half a line\n')

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AtollError } from '../../../src/model/errors.ts'
+import type { CheckResult } from '../../../src/model/instance-check.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../../src/model/instance-options.ts'
 import {
   applyFact,
@@ -206,4 +207,53 @@ it('a tombstone is kept for an hour', () => {
   expect(isPurgeable(gone, Date.parse(NOW) + TOMBSTONE_MS - 1)).toBe(false)
   expect(isPurgeable(gone, Date.parse(NOW) + TOMBSTONE_MS)).toBe(true)
   expect(isPurgeable(launched, Number.MAX_SAFE_INTEGER)).toBe(false)
+})
+
+describe('what its host has found out by asking it', () => {
+  const LATER = '2026-11-22T09:00:00.000Z'
+  const running: Instance = { ...launched, state: 'running', bootCount: 2, bootSeen: 2 }
+  const fact = { kind: 'checked', instance: id, bootCount: 2, result: 'failed' } as const
+  const found = (result: CheckResult, bootCount = 2) => ({
+    check: { bootCount, result, since: NOW },
+  })
+
+  it.each<[CheckResult | null, CheckResult, boolean]>([
+    [null, 'passed', true],
+    [null, 'failed', true],
+    [null, 'unknown', true],
+    ['passed', 'passed', false],
+    ['passed', 'failed', true],
+    ['passed', 'unknown', true],
+    ['failed', 'passed', true],
+    ['failed', 'failed', false],
+    // Nothing else was found out.
+    ['failed', 'unknown', false],
+    ['unknown', 'passed', true],
+    ['unknown', 'failed', true],
+    ['unknown', 'unknown', false],
+  ])('after %s, %s is news: %s', (before, result, isNews) => {
+    const known = before === null ? {} : found(before)
+    const change = applyFact({ ...running, ...known }, { ...fact, result }, LATER)
+    expect(change).toEqual(isNews ? { check: { bootCount: 2, result, since: LATER } } : null)
+  })
+
+  it('is news of another boot', () => {
+    const known = { ...running, ...found('failed', 1) }
+    expect(applyFact(known, fact, LATER)).toEqual({
+      check: { bootCount: 2, result: 'failed', since: LATER },
+    })
+  })
+
+  it.each<Partial<Instance>>([
+    { state: 'pending' },
+    { state: 'stopping' },
+    { state: 'stopped' },
+    { state: 'shutting-down' },
+    { state: 'terminated' },
+    { bootCount: 3 },
+    { bootSeen: 1 },
+    { bootCount: 1, bootSeen: 1 },
+  ])('says nothing of one that is %j', (change) => {
+    expect(applyFact({ ...running, ...change }, fact, LATER)).toBeNull()
+  })
 })

@@ -10,7 +10,7 @@ import {
   changeToColumns,
   instanceFromRow,
   instanceToRow,
-} from '../../../src/store/records/instance.ts'
+} from '../../../src/store/records/instance-row.ts'
 import {
   subnetFromRow,
   subnetToRow,

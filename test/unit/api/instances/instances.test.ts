@@ -259,6 +259,8 @@ describe('DescribeInstanceStatus', () => {
     if (first === undefined || second === undefined) throw new Error('nothing was launched')
     await become(cloud, first, 'running')
     const ok = { Status: 'ok', Details: [{ Name: 'reachability', Status: 'passed' }] }
+    const check = { bootCount: 1, result: 'passed', since: '2026-11-22T08:33:27.000Z' } as const
+    await cloud.store.change((tx) => tx.updateInstance(first, { check }))
     expect(await cloud.run(describeInstanceStatus)).toMatchObject({
       InstanceStatuses: [{ InstanceId: first, InstanceStatus: ok, SystemStatus: ok }],
     })

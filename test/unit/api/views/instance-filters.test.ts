@@ -208,7 +208,7 @@ describe('the filters of DescribeInstances', () => {
 describe('the filters of DescribeInstanceStatus', () => {
   it('compare with what is shown', () => {
     const running = { ...details, instance: { ...instance, state: 'running' as const } }
-    const status = instanceStatusView(running, PLACE, true)
+    const status = instanceStatusView(running, PLACE, { isAlive: true, asksInstances: true })
     const found = Object.entries(INSTANCE_STATUS_FILTERS).map(([name, read]) => [
       name,
       read(status),

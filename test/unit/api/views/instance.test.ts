@@ -348,8 +348,22 @@ describe('instanceStatusView', () => {
     Details: reachability === undefined ? [] : [{ Name: 'reachability', Status: reachability }],
   })
 
+  const SINCE = '2026-11-22T08:33:27.000Z'
+  const FOUND = {
+    passed: check('ok', 'passed'),
+    failed: {
+      Status: 'impaired',
+      Details: [{ Name: 'reachability', Status: 'failed', ImpairedSince: new Date(SINCE) }],
+    },
+    unknown: check('insufficient-data', 'insufficient-data'),
+  }
+
   /** What a client reads of the instance's own check and of its host's. */
-  function checksOf(state: InstanceState, alive: boolean, booted: boolean) {
+  function checksOf(
+    state: InstanceState,
+    { alive, booted, asks }: { alive: boolean; booted: boolean; asks: boolean },
+    found: { result: keyof typeof FOUND; bootCount: number } | null,
+  ) {
     if (state === 'pending') {
       const both = check('initializing', 'initializing')
       return { InstanceStatus: both, SystemStatus: both }
@@ -361,7 +375,12 @@ describe('instanceStatusView', () => {
     const passed = check('ok', 'passed')
     if (!alive) return { InstanceStatus: failed, SystemStatus: failed }
     return {
-      InstanceStatus: booted ? passed : check('initializing', 'initializing'),
+      InstanceStatus:
+        booted && found?.bootCount === 2
+          ? FOUND[found.result]
+          : booted && !asks
+            ? passed
+            : check('initializing', 'initializing'),
       SystemStatus: passed,
     }
   }
@@ -370,13 +389,21 @@ describe('instanceStatusView', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...STATES),
-        fc.boolean(),
-        fc.boolean(),
+        fc.record({ alive: fc.boolean(), booted: fc.boolean(), asks: fc.boolean() }),
+        fc.option(
+          fc.record({
+            result: fc.constantFrom('passed' as const, 'failed' as const, 'unknown' as const),
+            bootCount: fc.constantFrom(1, 2),
+          }),
+        ),
         fc.constantFrom(...places),
-        async (state, alive, booted, place) => {
-          const instance = { ...base, state, bootCount: 2, bootSeen: booted ? 2 : 1 }
+        async (state, when, found, place) => {
+          const checked = found === null ? {} : { check: { ...found, since: SINCE } }
+          const boots = { bootCount: 2, bootSeen: when.booted ? 2 : 1 }
+          const instance = { ...base, state, ...boots, ...checked }
+          const ofHost = { isAlive: when.alive, asksInstances: when.asks }
           const details = { ...whole, ...place.details, instance }
-          const InstanceStatuses = [instanceStatusView(details, PLACE, alive)]
+          const InstanceStatuses = [instanceStatusView(details, PLACE, ofHost)]
           const known = details.host !== undefined
           expect(await seenBySdk('DescribeInstanceStatus', { InstanceStatuses })).toStrictEqual({
             InstanceStatuses: [
@@ -385,7 +412,7 @@ describe('instanceStatusView', () => {
                 AvailabilityZone: known ? 'atoll-1a' : '',
                 ...(known ? { AvailabilityZoneId: 'atoll1-az1' } : {}),
                 InstanceState: { Code: CODES[state], Name: state },
-                ...checksOf(state, alive, booted),
+                ...checksOf(state, when, found),
                 Operator: { Managed: false },
                 Events: [],
               },

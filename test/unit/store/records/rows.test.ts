@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../../src/lib/clock.ts'
 import { createMetrics } from '../../../../src/lib/metrics.ts'
 import { NOUNS } from '../../../../src/store/nouns.ts'
-import { INSTANCES, instanceToRow } from '../../../../src/store/records/instance.ts'
+import { INSTANCES } from '../../../../src/store/records/instance.ts'
+import { instanceToRow } from '../../../../src/store/records/instance-row.ts'
 import type { AnyTable } from '../../../../src/store/records/noun.ts'
 import {
   createRowCache,
