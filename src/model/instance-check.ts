@@ -7,7 +7,6 @@
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-system-instance-status-check.html
  */
 import type { InstanceId } from './ids.ts'
-import type { Version } from './version.ts'
 
 /**
  * - `passed`: it answers.
@@ -34,6 +33,3 @@ export interface CheckFact {
   readonly bootCount: number
   readonly result: CheckResult
 }
-
-/** Hosts with an older version ask nobody. */
-export const CHECKS_VERSION: Version = [0, 4]

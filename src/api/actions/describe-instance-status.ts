@@ -1,7 +1,6 @@
 /** DescribeInstanceStatus. */
 import { z } from 'zod'
-import { CHECKS_VERSION } from '../../model/instance-check.ts'
-import { areAllOf } from '../../model/version.ts'
+import { areAllOf, type Version } from '../../model/version.ts'
 import { leverTags } from '../../plan/levers.ts'
 import { isAlive } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
@@ -13,6 +12,9 @@ import { pagedShape, withoutEffect } from '../schemas.ts'
 import { instanceStatusView } from '../views/instance.ts'
 import { eventsView } from '../views/instance-events.ts'
 import { INSTANCE_STATUS_FILTERS, INSTANCE_STATUS_NARROWING } from '../views/instance-filters.ts'
+
+/** Hosts with an older version ask none of their instances. */
+const CHECKS_VERSION: Version = [0, 4]
 
 /** The status of instances: running ones only, unless `IncludeAllInstances`. */
 export const describeInstanceStatus = describeAction({
