@@ -32,6 +32,10 @@ function timers() {
       },
     },
     count: () => waiting.size,
+    /** Nothing runs meanwhile, as in a daemon that is stopped. */
+    stall(ms: number) {
+      now += ms
+    },
     async pass(ms: number) {
       for (const end = now + ms; ; ) {
         const [next] = [...waiting].sort((a, b) => a.at - b.at)
@@ -39,7 +43,7 @@ function timers() {
           now = end
           return
         }
-        now = next.at
+        now = Math.max(now, next.at)
         waiting.delete(next)
         next.run()
         for (let turn = 0; turn < 3; turn += 1) await nextTurn()
@@ -134,6 +138,19 @@ describe('an instance that answers', () => {
     }
     expect(world.woken).toBe(1)
   })
+})
+
+it('does not fail an instance because its daemon stood still after a missed question', async () => {
+  const { world, results, time } = begin()
+  await results(one)
+  await time.pass(SECOND_MS)
+  world.answers = false
+  const asked = world.asked.length
+  while (world.asked.length === asked) await time.pass(SECOND_MS)
+  time.stall(MINUTE_MS)
+  await time.pass(SECOND_MS)
+  expect(world.asked).toHaveLength(asked + 2)
+  expect(await results(one)).toEqual(['passed'])
 })
 
 describe('an instance that has not answered yet', () => {
