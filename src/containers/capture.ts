@@ -106,7 +106,8 @@ async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
   refuseForeign(directories)
   progress('Copying the container')
   if (volumesOf(directories).length === 0) {
-    await commit(tools, container, committedTag(want.id), want.reboot)
+    const whole = () => commit(tools, container, committedTag(want.id), want.reboot)
+    await pauses.byEngine(want.instance, whole)
     return
   }
   const base = idBaseOf(await engine.read())

@@ -33,7 +33,7 @@ import { createGuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
 import { demultiplex } from './logs.ts'
 import { createContainerMover } from './mover.ts'
-import { createPauses } from './pause.ts'
+import { createPauses, type Pauses } from './pause.ts'
 import { createPlug } from './plug.ts'
 import { createCache, findAll, findOne, type Reader, readGone, readHave } from './read.ts'
 import { createShells } from './shell.ts'
@@ -139,7 +139,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
 
     console: (instance, limitBytes) => readConsole(docker, instance, limitBytes),
 
-    pulse: (instance, bootCount) => pulseOf(reader, instance, bootCount),
+    pulse: (instance, bootCount) => pulseOf({ ...reader, pauses }, instance, bootCount),
     holds: async (instance) => (await findOne(docker, instance)) !== null,
     async attach(instance, screen) {
       const id = await findOne(docker, instance)
@@ -166,7 +166,7 @@ function runningOf(haves: readonly WorkloadHave[]): ReadonlySet<InstanceId> {
 }
 
 async function pulseOf(
-  { plug, files }: Pick<Reader, 'plug' | 'files'>,
+  { plug, files, pauses }: Pick<Reader, 'plug' | 'files'> & { readonly pauses: Pauses },
   instance: InstanceId,
   bootCount: number,
 ): Promise<Pulse> {
@@ -174,6 +174,7 @@ async function pulseOf(
   if (life === null) return 'absent'
   const boot = bootOf(await files.readBoot(instance), life.startedAt)
   if (boot !== null && boot !== bootCount) return 'absent'
+  if (pauses.isHeld(instance)) return 'runs'
   return (await isHalted(life.pid)) ? 'halted' : 'runs'
 }
 

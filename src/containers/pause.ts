@@ -17,6 +17,10 @@ export interface Pauses {
    * cannot be paused.
    */
   during<T>(instance: InstanceId, container: string, work: () => Promise<T>): Promise<T>
+  /** Runs the work, for which the engine itself pauses the container. */
+  byEngine<T>(instance: InstanceId, work: () => Promise<T>): Promise<T>
+  /** Whether one of these runs. */
+  isHeld(instance: InstanceId): boolean
   /**
    * Unpauses a container that an earlier daemon may have left paused. Does nothing for others. Logs
    * a failure.
@@ -77,6 +81,15 @@ export function createPauses({
           .finally(() => held.delete(instance))
       }
     },
+    async byEngine(instance, work) {
+      held.add(instance)
+      try {
+        return await work()
+      } finally {
+        held.delete(instance)
+      }
+    },
+    isHeld: (instance) => held.has(instance),
     async endLeft(instance, container) {
       if (held.has(instance) || !(await exists(markerOf(instance)))) return
       await end(instance, container).then(

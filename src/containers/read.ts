@@ -13,7 +13,13 @@ import { dockerError, statusOf } from './errors.ts'
 import { pastEvents } from './events.ts'
 import type { Plug } from './plug.ts'
 import { diskLimitOf } from './spec.ts'
-import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './state.ts'
+import {
+  type ContainerState,
+  endedBy,
+  hasProcesses,
+  NEVER_STARTED,
+  workloadState,
+} from './state.ts'
 
 const NOT_FOUND = 404
 /** A client or another host waits for the answer about a single container. */
@@ -138,7 +144,7 @@ export async function readHave(
   cache.set(seen, changesBefore)
   const { state } = seen
   const bootCount = cache.boot(seen) ?? bootOf(await files.readBoot(instance), state.StartedAt)
-  if (state.Status === 'running') {
+  if (hasProcesses(state)) {
     if (bootCount !== null) cache.keepBoot(seen, bootCount)
     const life = { containerId: id, startedAt: state.StartedAt, pid: seen.pid }
     const nics = await plug.pluggedNics(instance, life, fresh)

@@ -39,6 +39,11 @@ const REBOOTED = SIGNAL_BASE + 1
 const KILLED = SIGNAL_BASE + 9
 const TERMINATED = SIGNAL_BASE + 15
 
+/** Whether its processes are there, if only paused: then its network goes on, too. */
+export function hasProcesses({ Status }: Pick<ContainerState, 'Status'>): boolean {
+  return Status === 'running' || Status === 'paused'
+}
+
 /**
  * Whether it runs, starts or has ended. `nics` are those that were plugged in; null: they were not.
  * `end` is the result of `endedBy` for one that has ended.

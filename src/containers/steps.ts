@@ -18,7 +18,7 @@ import type { DockerImages } from './images.ts'
 import { forgetArrived, unpackArrived } from './mover.ts'
 import { findOne, inspect, type Reader, type Seen } from './read.ts'
 import { guestNetworkOf, renderContainer } from './spec.ts'
-import { NEVER_STARTED } from './state.ts'
+import { hasProcesses, NEVER_STARTED } from './state.ts'
 
 /** What the steps need. */
 export interface Stepper extends Reader {
@@ -94,7 +94,7 @@ async function start(
   const seen = await read(stepper, want.id, signal)
   // Somebody else has started it. A record written now would confuse that start with an earlier
   // one.
-  if (seen === null || seen.state.Status === 'running') return
+  if (seen === null || hasProcesses(seen.state)) return
   await assertWhole(stepper, seen)
   const startedBefore = seen.state.StartedAt
   await kit.prepare(want, files.path(want.id), startedBefore === NEVER_STARTED)
