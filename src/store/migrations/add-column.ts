@@ -12,8 +12,15 @@ export async function addColumn(
   define: (definition: ColumnDefinitionBuilder) => ColumnDefinitionBuilder = (definition) =>
     definition,
 ): Promise<void> {
-  const tables = await db.introspection.getTables()
-  const known = tables.find(({ name }) => name === table)?.columns
-  if (known?.some(({ name }) => name === column) === true) return
-  await db.schema.alterTable(table).addColumn(column, type, define).execute()
+  const isThere = async () =>
+    (await db.introspection.getTables())
+      .find(({ name }) => name === table)
+      ?.columns.some(({ name }) => name === column) === true
+  if (await isThere()) return
+  try {
+    await db.schema.alterTable(table).addColumn(column, type, define).execute()
+  } catch (error) {
+    // A migration that takes longer than its lock goes on beside the next host's.
+    if (!(await isThere())) throw error
+  }
 }

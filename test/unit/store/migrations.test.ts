@@ -7,6 +7,7 @@ import { Kysely, type Logger } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openSqliteStore, sqliteDialect } from '../../../src/store/engines/sqlite/dialect.ts'
+import { addColumn } from '../../../src/store/migrations/add-column.ts'
 import { MIGRATIONS, migrateToLatest } from '../../../src/store/migrations.ts'
 import type { Tables } from '../../../src/store/nouns.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
@@ -203,4 +204,15 @@ const OLDER_RECORDS = `
 
 it('every migration says which generation it is of', () => {
   for (const name of Object.keys(MIGRATIONS)) expect(name).toMatch(/^0\d{3}-[a-z-]+$/)
+})
+
+it('two hosts may add a column at the same moment, when the lock of one has run out', async () => {
+  await migrateToLatest(open(), silentLog)
+  await using db = new Kysely<unknown>({ dialect: sqliteDialect(file) })
+  const add = (table: string) => addColumn(db, table, 'motto', 'varchar(64)')
+  await Promise.all([add('accounts'), add('accounts')])
+  const tables = await db.introspection.getTables()
+  const columns = tables.find(({ name }) => name === 'accounts')?.columns ?? []
+  expect(columns.filter(({ name }) => name === 'motto')).toHaveLength(1)
+  await expect(add('nothing')).rejects.toThrow()
 })
