@@ -14,6 +14,7 @@ import type { OpenDriverFunction } from '../../src/drivers.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences, nicSpec } from '../../src/host/network/nic.ts'
+import { namespaceDirectory } from '../../src/host/network/vpc-namespaces.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { systemRandomBytes } from '../../src/lib/random.ts'
@@ -120,7 +121,10 @@ export async function startWholeHost(options: WholeHostOptions = {}): Promise<Wh
     const rules = ruleLinks(await netns.must(['nft', 'list', 'ruleset']))
     const containers = await docker.listContainers({ all: true })
     const directories = await readdir(join(stateDir, 'instances')).catch(() => [])
+    // Each is mounted, and cannot be deleted before the daemon has let it go.
+    const namespaces = await readdir(namespaceDirectory(join(dir, 'run'))).catch(() => [])
     return [
+      ...namespaces.map((one) => `namespace ${one}`),
       ...links.map((link) => `link ${link}`),
       ...routes.map((route) => `route ${route}`),
       ...rules.map((link) => `rule for ${link}`),
