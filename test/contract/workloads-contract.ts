@@ -99,8 +99,8 @@ export function workloadsContract(
       return { ...terminal, shown: () => shown, until, ended }
     }
 
-    test('a launched instance runs, answers, and shows its console', async () => {
-      const want = await launch(1)
+    test('a launched instance runs, answers, shows its console, and when it hangs', async () => {
+      const want = await launch(20)
       expect(await find(want)).toMatchObject({
         instance: want.id,
         bootCount: 1,
@@ -114,10 +114,12 @@ export function workloadsContract(
         deadlineMs,
       )
       expect(await driver.console(want.id, 3)).toHaveLength(3)
+      await showsWhenItHangs(want)
+      await driver.remove(want.id, null)
     })
 
-    test('is found by ARP, and shows when it is stopped as a whole', async () => {
-      const want = await launch(20)
+    /** It is found by ARP, and is halted while it is stopped as a whole. */
+    async function showsWhenItHangs(want: InstanceWant): Promise<void> {
       const pulse = (bootCount = 1) => driver.pulse?.(want.id, bootCount)
       const isFound = async () => {
         const runs = ground.pidOf === undefined || (await pulse()) === 'runs'
@@ -135,8 +137,7 @@ export function workloadsContract(
         }
         await eventually('it is found again', isFound, deadlineMs)
       }
-      await driver.remove(want.id, null)
-    })
+    }
 
     test('starts nothing that is not permitted right then, and starts it later', async () => {
       const { want, digest } = await ground.prepare(8)
