@@ -151,10 +151,10 @@ set_shared_address() {
   fi
 }
 
-# api_port: the setting api.port.
-api_port() {
+# api_setting KEY: the setting api.KEY.
+api_setting() {
   "$CURRENT/bin/atolld" --print-config --config "$CONFIG" |
-    awk '/^[a-z]/ { inside = /^api:/ } inside && $1 == "port:" { print $2; exit }'
+    awk -v key="$1:" '/^[a-z]/ { inside = /^api:/ } inside && $1 == key { print $2; exit }'
 }
 
 # is_free_or_ours ADDRESS LINK PORT: whether no other machine has the address (RFC 5227), or a host
@@ -184,7 +184,7 @@ start_vrrp() {
 ensure_shared_address() {
   local link port
   link=$(link_towards "$1")
-  port=$(api_port)
+  port=$(api_setting port)
   (umask 022 && vrrp_config "$1" "$link" "$port" "$2" >"$VRRP_CONFIG.new")
   if cmp -s "$VRRP_CONFIG.new" "$VRRP_CONFIG" && vrrp_runs; then
     rm "$VRRP_CONFIG.new"

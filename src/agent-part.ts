@@ -74,14 +74,23 @@ export interface DaemonSeams {
    * Other parts of the daemon are processes of their own. Absent: they are in this process.
    */
   readonly processes?: {
-    /** Keeps one running. Null: a service manager does. */
-    readonly keep: KeepChild | null
-    /** Ends the one that an earlier daemon has left, if there is one. */
+    /** Keeps one running that is not managed. */
+    readonly keep: KeepChild
+    /** Those that a service manager keeps running. */
+    readonly managed: readonly ChildPart[]
+    /** Ends what an earlier daemon has left of one that it kept running itself. */
     endLeft(part: ChildPart): Promise<void>
+    /**
+     * Ends the API, whoever keeps it running. A managed one is started again, and goes on when this
+     * agent has handed over what it needs.
+     */
+    endApi(): Promise<void>
   }
   /** What tests put in front of the daemon's ports, or in their place. */
   readonly ports?: DaemonPorts
 }
+
+type Processes = NonNullable<DaemonSeams['processes']>
 
 interface DaemonPorts {
   readonly host?: (host: Host) => Host
@@ -166,7 +175,7 @@ async function openMachine(
   const serving =
     processes === undefined
       ? serveHere({ config, clock, log, metadataKey })
-      : serveElsewhere({ ...context, metadataKey }, metrics, processes.keep)
+      : serveElsewhere({ ...context, metadataKey }, metrics, keeperOf('services', processes))
   const hostParts = {
     ...{ ...context, drivers, serving, tokens, rooms: counterRooms(config.metrics), flowLogs },
     instanceMemoryMiB: memoryForInstances(config),
@@ -183,13 +192,22 @@ async function openMachine(
   }
 }
 
+/** What keeps a part running. Null: a service manager does. */
+function keeperOf(
+  part: ChildPart,
+  { keep, managed }: Pick<Processes, 'keep' | 'managed'>,
+): KeepChild | null {
+  return managed.includes(part) ? null : keep
+}
+
 /** Keeps the processes of the API running, unless a service manager does. */
 async function keepApi(
   { config, host, log, processes }: AgentContext,
   parts: AsyncDisposableStack,
 ): Promise<void> {
-  if (processes === undefined || processes.keep === null) return
-  const { keep, endLeft } = processes
+  const keep = processes === undefined ? null : keeperOf('api', processes)
+  if (processes === undefined || keep === null) return
+  const { endLeft } = processes
   const open = () => openApiListener(config, host, log)
   let listener: ApiListener
   try {
@@ -287,10 +305,11 @@ export async function startAgentPart(
     ...(await machineRecord(config)),
     ...(runs === null ? {} : { run: runs.current }),
   }
+  for (const part of seams.processes?.managed ?? []) await seams.processes?.endLeft(part)
   // One of another setting would go on with the database where it was.
   const isAlone = config.store.kind === 'sqlite'
   if (!hasApiProcesses(seams) || (isAlone && (await isRestored(config))))
-    await seams.processes?.endLeft('api')
+    await seams.processes?.endApi()
   if (isAlone) await placeDatabase(config, log)
   const connection = await connect(member, machine, runs, parts)
   const { records, unique } = connection

@@ -5,7 +5,7 @@
  */
 
 import { startApiPart } from './api-part.ts'
-import { runCommand, untilStopped, watchLog } from './command-line.ts'
+import { runCommand, UnwantedProcessError, untilStopped, watchLog } from './command-line.ts'
 import type { Config } from './config.ts'
 import { startingClock, systemClock } from './lib/clock.ts'
 import { giveUpRoot } from './lib/give-up-root.ts'
@@ -13,7 +13,6 @@ import { isSocket } from './lib/inherited.ts'
 import { createLog } from './lib/log.ts'
 import { createMetrics } from './lib/metrics.ts'
 import { systemRandom, systemRandomBytes } from './lib/random.ts'
-import { unavailable } from './model/errors.ts'
 import { API_USER } from './model/names.ts'
 
 const OWN_FILES_ONLY = 0o077
@@ -26,8 +25,11 @@ export async function runProcess(): Promise<void> {
 
 /** Runs until a signal ends it. Errors: what keeps it from answering clients. */
 async function runApi(config: Config, worker: number): Promise<void> {
-  if (config.api.workers === 0)
-    throw unavailable('api.workers is 0 in the configuration: the agent answers clients itself')
+  const { workers } = config.api
+  if (worker > workers)
+    throw new UnwantedProcessError(
+      `api.workers is ${workers} in the configuration, and this is process ${worker} of the API${workers === 0 ? ': the agent answers clients itself' : ''}. Where systemd runs, scripts/install has it start as many as the settings say`,
+    )
   process.umask(OWN_FILES_ONLY)
   giveUpRoot(API_USER)
   const log = await createLog(config.log)

@@ -32,6 +32,9 @@ export function watchLog(log: ProcessLog, metrics: Metrics): void {
   })
 }
 
+/** This process is not wanted. Starting it again changes nothing; the message says what does. */
+export class UnwantedProcessError extends Error {}
+
 /** Resolves with the first signal that asks the daemon to stop. */
 export function untilStopped(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -105,6 +108,11 @@ export async function runCommand(run: (line: CommandLine) => Promise<void>): Pro
     process.exit(0)
   } catch (error) {
     process.stderr.write(`atolld: ${explain(error)}\n`)
-    process.exit(error instanceof ConfigError ? 2 : error instanceof DuplicateHostError ? 3 : 1)
+    process.exit(exitCodeOf(error))
   }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof ConfigError) return 2
+  return error instanceof DuplicateHostError || error instanceof UnwantedProcessError ? 3 : 1
 }

@@ -1,7 +1,7 @@
 /**
  * The process of the daemon: its log, its signals and its parts (`main.ts`). It starts DHCP, DNS
  * and metadata as a process of their own, and the API where a setting says so, and ends them when
- * it is asked to stop. With `--part agent` a service manager does both.
+ * it is asked to stop. With `--part agent` a service manager does both (`scripts/atolld*.service`).
  */
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
@@ -14,9 +14,12 @@ import { createLog } from './lib/log.ts'
 import { createMetrics } from './lib/metrics.ts'
 import { systemRandom, systemRandomBytes } from './lib/random.ts'
 import { type Child, type ChildPart, endChildren, keepChild } from './parts/children.ts'
+import { endManaged } from './parts/managed.ts'
 import type { KeepChild } from './serving.ts'
 import { apiEndpoint } from './settings.ts'
 
+/** What the units of systemd start beside the agent. */
+const UNITS: readonly ChildPart[] = ['services', 'api']
 /** A pass that takes longer is stuck: the time limits of all engines together are shorter. */
 const STUCK_MS = 15 * 60_000
 
@@ -50,7 +53,7 @@ function tellServiceManager(
 async function runDaemon(
   config: Config,
   configFile: string,
-  others: 'children' | 'managed',
+  managed: readonly ChildPart[],
 ): Promise<void> {
   const log = await createLog(config.log)
   // Files are made with an explicit mode. A stricter umask would hide a guest's entry script from
@@ -73,9 +76,13 @@ async function runDaemon(
   const seams = {
     ...{ config, environment, log, metrics, clock, ...random },
     processes: {
-      keep: others === 'children' ? keep : null,
+      ...{ keep, managed },
       endLeft: async (part: ChildPart) => {
         await endChildren(config.runtimeDir, startingClock, [part])
+      },
+      endApi: async () => {
+        await endChildren(config.runtimeDir, startingClock, ['api'])
+        if (managed.includes('api')) await endManaged(config.runtimeDir, startingClock)
       },
     },
   }
@@ -100,6 +107,6 @@ async function runDaemon(
 /** The process, from its command line to its exit code. */
 export async function runProcess(): Promise<void> {
   await runCommand(async ({ config, file, part }) => {
-    await runDaemon(config, file, part === 'agent' ? 'managed' : 'children')
+    await runDaemon(config, file, part === 'agent' ? UNITS : [])
   })
 }

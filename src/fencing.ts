@@ -32,7 +32,7 @@ interface FencingParts {
   readonly log: Log
   /** Absent: no part is a process of its own. */
   readonly processes?: {
-    readonly keep: ((spec: ChildSpec) => Child) | null
+    readonly keep: (spec: ChildSpec) => Child
     endLeft(part: ChildPart): Promise<void>
   }
 }
@@ -89,7 +89,7 @@ function openLink(
     kill: () => killOne(kept.child?.pid() ?? null),
   })
   // In a directory that the link has made.
-  kept.child = processes?.keep?.({ part: 'fence', directory }) ?? null
+  kept.child = processes?.keep({ part: 'fence', directory }) ?? null
   link.begin()
   return {
     link,

@@ -2,7 +2,7 @@
  * Where `atolld` begins: the process of one part, or the daemon. Each loads only what it needs.
  *
  * Exit codes: 0 asked to stop, 1 could not start or met a bug, 2 bad configuration or usage, 3 must
- * not run on this machine.
+ * not run on this machine, or is not wanted.
  */
 import { statSync } from 'node:fs'
 import { constants, enableCompileCache, flushCompileCache } from 'node:module'

@@ -16,6 +16,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'two daemons, both engines and a wrong clock; the contract suite of the bus has a wrong clock',
   'test/lab/api-process.test.ts':
     'a daemon that is killed and started many times; the contract suite has bus and consoles over sockets',
+  'test/lab/units.test.ts':
+    'a daemon whose parts are killed one by one; systemd-unit has what the units say',
   'test/lab/api-process-cluster.test.ts':
     'the same with a real MariaDB and RabbitMQ; the contract suite has bus and consoles over sockets',
   'test/lab/moves.test.ts':

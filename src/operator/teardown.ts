@@ -45,7 +45,7 @@ export async function teardown(
   if (unlock === null)
     throw refused(
       'InvalidParameterValue',
-      'atolld runs on this machine, and would make everything again. Stop it (systemctl stop atolld), and run this again',
+      "atolld runs on this machine, and would make everything again. Stop it (systemctl stop 'atolld*'), and run this again",
     )
   try {
     const ended = await endChildren(config.runtimeDir, clock)

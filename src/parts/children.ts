@@ -124,6 +124,15 @@ export function runningChildren(runtimeDir: string, part: ChildPart): readonly n
   })
 }
 
+/** Ends these processes: SIGTERM, and after a time SIGKILL. Errors: as of `Child.end`. */
+export async function endProcesses(pids: readonly number[], clock: Clock): Promise<void> {
+  const known = pids.flatMap((pid) => {
+    const startTime = startTimeOf(pid)
+    return startTime === null ? [] : [{ pid, startTime }]
+  })
+  await Promise.all(known.map((one) => endProcess(one, clock)))
+}
+
 class KeptChild implements Child {
   readonly #parts: ChildrenParts
   readonly #spec: ChildSpec

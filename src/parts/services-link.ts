@@ -41,6 +41,11 @@ const PASS_MS = 2_000
 const PING_MS = 1_000
 /** How long one may take to start. */
 const START_MS = 30_000
+/**
+ * How long one may take to end that has said so, and the next one to start: where both listen at
+ * the same socket, a connection that the one before did not take is the next one's.
+ */
+const END_MS = 10_000
 /** Between attempts to connect. */
 const CONNECT: Backoff = { firstMs: 10, lastMs: 250 }
 const METRICS_MS = 500
@@ -85,6 +90,8 @@ export class ServicesLink {
   readonly #inTurn = createQueue()
   #session: Session | null = null
   #ready = Promise.withResolvers<void>()
+  /** The process that has said that it is about to end; 0: none. */
+  #retiring = 0
   #hasAdopted = false
   #isClosed = false
   #n = 0
@@ -173,7 +180,9 @@ export class ServicesLink {
     if (!this.#hasAdopted && isServing) this.#parts.adopt(session.pid)
     this.#hasAdopted = true
     const order = { kind: 'hello', n: this.#next(), session: name, settings } as const
-    const hello = await this.#askOf(session, order, isServing ? REPLY_MS : START_MS)
+    const usualMs = session.pid === this.#retiring ? END_MS : REPLY_MS
+    const hello = await this.#askOf(session, order, isServing ? usualMs : START_MS)
+    this.#retiring = 0
     session.told.session = name
     this.#failures = 0
     if (hello.build !== build || hello.differs === true) {
@@ -224,6 +233,7 @@ export class ServicesLink {
     }
     if ('retiring' in reply) {
       // The next one listens elsewhere, or the service manager starts it.
+      this.#retiring = session.pid
       this.#parts.lost('retiring')
       session.socket.destroy()
       return

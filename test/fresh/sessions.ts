@@ -352,6 +352,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'rabbitmqctl status': 'is spoken of as a question that a sick broker does not answer',
   'resolvectl dns …': 'needs systemd-resolved',
   'systemctl edit atolld': 'needs systemd',
+  "systemctl stop 'atolld*'": 'needs systemd',
   'git pull': 'there is nothing newer to get',
   'aws ec2 modify-instance-metadata-defaults --http-tokens optional':
     "Debian 12's AWS CLI does not know it",

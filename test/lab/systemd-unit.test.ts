@@ -1,5 +1,7 @@
 /**
- * What scripts/atolld.service allows the daemon suffices for what it does.
+ * The units of the daemon (scripts/atolld*): systemd understands them, those of the parts without
+ * root's rights have the least rights, and what scripts/atolld.service allows the agent suffices
+ * for what it does. `units.test.ts` runs them.
  *
  * - System calls: systemd answers all others with EPERM. Without bpf(2) no NIC was ever locked, and
  *   only a line of the log said so.
@@ -9,11 +11,14 @@
  *   and when they go, no other service's mount namespace keeps one.
  */
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
+import { API_USER } from '../../src/model/names.ts'
 import { packageLibraries, unpackedPackages } from '../kit/debian-packages.ts'
+import { readUnit } from '../kit/systemd-unit.ts'
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
@@ -43,14 +48,12 @@ const CALLS = {
   setresuid: 'host/processes/cell.ts',
 } as const
 
+const PROGRAM_LIBRARIES =
+  ANALYZE?.startsWith('/usr/bin') === true ? '' : `env ${packageLibraries()} `
+
 /** The system calls of a set. Its members are indented; sets among them begin with @. */
 function callsOf(name: string): readonly string[] {
-  const libraries = ANALYZE?.startsWith('/usr/bin') === true ? '' : `env ${packageLibraries()} `
-  const text = execFileSync(
-    'sh',
-    ['-c', `${libraries}${ANALYZE} syscall-filter --no-pager ${name}`],
-    { encoding: 'utf8' },
-  )
+  const text = analyze(`syscall-filter --no-pager ${name}`)
   const words = text
     .split('\n')
     .slice(1)
@@ -59,6 +62,66 @@ function callsOf(name: string): readonly string[] {
     .filter((word) => word !== '' && !word.startsWith('#'))
     .flatMap((word) => (word.startsWith('@') ? callsOf(word) : [word]))
 }
+
+/** What systemd-analyze says. Throws with it when it finds a fault. */
+function analyze(command: string, settings = ''): string {
+  const words = `${settings} ${PROGRAM_LIBRARIES}${ANALYZE} ${command} 2>&1`
+  return execFileSync('sh', ['-c', words], { encoding: 'utf8' })
+}
+
+/** All units, with a program that exists, while `work` runs. */
+function withUnits<T>(work: (directory: string) => T): T {
+  const directory = mkdtempSync(join(tmpdir(), 'atoll-units-'))
+  try {
+    for (const name of readdirSync(join(ROOT, 'scripts')).filter((one) =>
+      /^atolld.*\./.test(one),
+    )) {
+      const unit = readFileSync(join(ROOT, 'scripts', name), 'utf8')
+      writeFileSync(join(directory, name), unit.replaceAll('/opt/atoll/current', ROOT))
+    }
+    return work(directory)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+it.skipIf(ANALYZE === undefined)('systemd understands every unit', () => {
+  withUnits((directory) => {
+    const said = analyze(`verify --man=no ${directory}/*`, `SYSTEMD_UNIT_PATH=${directory}:`)
+    expect(said.split('\n').filter((line) => line.includes('atolld'))).toEqual([])
+  })
+})
+
+/** systemd-analyze(1), "security": ten times what is said. */
+const MOST_EXPOSED = 20
+
+it.skipIf(ANALYZE === undefined).each(['atolld-services.service', 'atolld-api.service'])(
+  '%s has the least rights',
+  (name) => {
+    const security = `security --offline=true --no-pager --threshold=${MOST_EXPOSED}`
+    withUnits((directory) => {
+      expect(analyze(`${security} ${directory}/${name}`)).toMatch(/Overall exposure level/)
+    })
+  },
+)
+
+it('ending or restarting one does not end another', () => {
+  const propagating = /^(?:BindsTo|PartOf|PropagatesStopTo|Requisite|Upholds|Conflicts)=/m
+  const units = ['atolld', 'atolld-services', 'atolld-api'].map((name) =>
+    readUnit(`${name}.service`),
+  )
+  for (const unit of units) {
+    expect(unit.lines.map(([key]) => `${key}=`).join('\n')).not.toMatch(propagating)
+    expect(unit.value('Restart')).toBe('always')
+    expect(unit.words('Requires').filter((one) => !one.endsWith('.socket'))).toEqual([])
+  }
+})
+
+it('have the same number of the API’s user everywhere', () => {
+  const shell = readFileSync(join(ROOT, 'scripts/lib-units.sh'), 'utf8')
+  expect(shell).toContain(`API_USER=${readUnit('atolld-api.service').value('User')} `)
+  expect(shell).toContain(`API_USER_NUMBER=${API_USER}\n`)
+})
 
 it.skipIf(ANALYZE === undefined)('every system call is allowed', () => {
   const lines = UNIT.match(/^SystemCallFilter=.*$/gm) ?? []

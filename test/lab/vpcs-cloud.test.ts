@@ -435,7 +435,7 @@ describe('in the end', () => {
 
   it('teardown is refused while the daemon runs', async () => {
     const { stderr, exitCode } = await cloud.atoll('teardown', '--yes')
-    expect(stderr).toContain('Stop it (systemctl stop atolld), and run this again')
+    expect(stderr).toContain("Stop it (systemctl stop 'atolld*'), and run this again")
     expect(exitCode).toBe(1)
   })
 

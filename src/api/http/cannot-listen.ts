@@ -8,3 +8,10 @@ export function cannotListen(address: string, port: number, cause: unknown): Ato
     cause,
   )
 }
+
+/** That a socket which somebody else has opened is not the one that the settings name. */
+export function listensElsewhere(where: string, address: string, port: number): AtollError {
+  return unavailable(
+    `the API was given a socket at ${where}, but api.listen and api.port are ${address} port ${port}: run scripts/install again, which writes the settings into atolld-api.socket`,
+  )
+}

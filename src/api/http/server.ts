@@ -25,7 +25,7 @@ import {
   useTlsAnswer,
   XML_TYPE,
 } from './broken-http.ts'
-import { cannotListen } from './cannot-listen.ts'
+import { cannotListen, listensElsewhere } from './cannot-listen.ts'
 import { type ConnectionLimits, type Connections, limitConnections } from './connection-limits.ts'
 import { type ApiAnswer, type Complaint, createDispatcher, type Dispatcher } from './dispatch.ts'
 import { limitLinger } from './last-answer.ts'
@@ -139,8 +139,11 @@ export function createApi(options: ApiOptions): Api {
           throw cannotListen(host, wanted, error)
         })
       const address = server.server.address()
-      const port = typeof address === 'object' && address !== null ? address.port : options.port
-      return { port }
+      if (typeof address !== 'object' || address === null) return { port: wanted }
+      const isAsSet = address.address === host && (wanted === 0 || address.port === wanted)
+      if (listener !== null && !isAsSet)
+        throw listensElsewhere(`${address.address} port ${address.port}`, host, wanted)
+      return { port: address.port }
     },
     close: () => closeServer(server, limits.closeTimeoutMs),
   }
