@@ -5,7 +5,9 @@
 UNIT_DIRECTORY=/etc/systemd/system
 SERVICES_UNITS='atolld-services.socket atolld-services.service'
 API_UNITS='atolld-api.socket atolld-api.service'
-UNITS="atolld.service $SERVICES_UNITS $API_UNITS"
+# The first starts the second where the agent has orders for it (setting fence.enabled).
+FENCE_UNITS='atolld-fence.path atolld-fence.service'
+UNITS="atolld.service $SERVICES_UNITS $API_UNITS $FENCE_UNITS"
 # The second and further processes of the API.
 API_TEMPLATE=atolld-api@.service
 # Where the socket of the API listens.
@@ -28,7 +30,7 @@ restart_units() {
     ensure_api_user
   fi
   put_units
-  stop_others "$units"
+  stop_others "$units $(! has_parts || printf '%s' "$FENCE_UNITS")"
   # Until now the agent has their socket, or a unit of an older release that started everything.
   [ "$workers" = 0 ] || systemctl is-active -q atolld-api.socket || systemctl stop atolld
   # shellcheck disable=SC2086 # a list of names
@@ -36,6 +38,8 @@ restart_units() {
   # shellcheck disable=SC2086
   [ -z "$units" ] || systemctl start $units
   systemctl restart atolld
+  # After the agent has ended the process of an older release: there must not be two.
+  ! has_parts || systemctl enable -q --now "${FENCE_UNITS%% *}"
 }
 
 # put_units: writes the units. The socket of the API moves if the settings have moved it.
@@ -75,7 +79,7 @@ stop_others() {
 # installed_parts: the units that there are beside the agent's.
 installed_parts() {
   local unit
-  for unit in $SERVICES_UNITS $API_UNITS; do
+  for unit in $SERVICES_UNITS $API_UNITS $FENCE_UNITS; do
     [ ! -e "$UNIT_DIRECTORY/$unit" ] || printf '%s\n' "$unit"
   done
   for unit in "$UNIT_DIRECTORY"/multi-user.target.wants/atolld-api@*.service; do

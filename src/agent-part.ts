@@ -81,10 +81,10 @@ export interface DaemonSeams {
     /** Ends what an earlier daemon has left of one that it kept running itself. */
     endLeft(part: ChildPart): Promise<void>
     /**
-     * Ends the API, whoever keeps it running. A managed one is started again, and goes on when this
+     * Ends a part, whoever keeps it running. A managed one is started again, and goes on when this
      * agent has handed over what it needs.
      */
-    endApi(): Promise<void>
+    end(part: 'api' | 'fence'): Promise<void>
   }
   /** What tests put in front of the daemon's ports, or in their place. */
   readonly ports?: DaemonPorts
@@ -295,6 +295,7 @@ export async function startAgentPart(
 ): Promise<AgentPart> {
   const { config, log, clock, ports = {} } = seams
   parts.defer(await lockDirectories(config))
+  for (const part of seams.processes?.managed ?? []) await seams.processes?.endLeft(part)
   const identity = parts.adopt(await openIdentity({ config, clock, log }), (one) => one.close())
   const fence = await openFence({ ...seams, identity }, parts)
   const ledger = createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log })
@@ -305,11 +306,10 @@ export async function startAgentPart(
     ...(await machineRecord(config)),
     ...(runs === null ? {} : { run: runs.current }),
   }
-  for (const part of seams.processes?.managed ?? []) await seams.processes?.endLeft(part)
   // One of another setting would go on with the database where it was.
   const isAlone = config.store.kind === 'sqlite'
   if (!hasApiProcesses(seams) || (isAlone && (await isRestored(config))))
-    await seams.processes?.endApi()
+    await seams.processes?.end('api')
   if (isAlone) await placeDatabase(config, log)
   const connection = await connect(member, machine, runs, parts)
   const { records, unique } = connection

@@ -19,7 +19,7 @@ import type { KeepChild } from './serving.ts'
 import { apiEndpoint } from './settings.ts'
 
 /** What the units of systemd start beside the agent. */
-const UNITS: readonly ChildPart[] = ['services', 'api']
+const UNITS: readonly ChildPart[] = ['services', 'api', 'fence']
 /** A pass that takes longer is stuck: the time limits of all engines together are shorter. */
 const STUCK_MS = 15 * 60_000
 
@@ -80,9 +80,9 @@ async function runDaemon(
       endLeft: async (part: ChildPart) => {
         await endChildren(config.runtimeDir, startingClock, [part])
       },
-      endApi: async () => {
-        await endChildren(config.runtimeDir, startingClock, ['api'])
-        if (managed.includes('api')) await endManaged(config.runtimeDir, startingClock)
+      end: async (part: 'api' | 'fence') => {
+        await endChildren(config.runtimeDir, startingClock, [part])
+        if (managed.includes(part)) await endManaged(config.runtimeDir, startingClock, part)
       },
     },
   }

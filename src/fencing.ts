@@ -22,6 +22,7 @@ import { FENCE_DIRECTORY } from './model/names.ts'
 import type { Child, ChildPart, ChildSpec } from './parts/children.ts'
 import { FenceLink } from './parts/fence-link.ts'
 import { fenceDirectory } from './parts/fence-places.ts'
+import { fenceProcesses } from './parts/managed.ts'
 import { buildName } from './parts/services-build.ts'
 import { FAILOVER_SETTINGS, failoverTimes } from './plan/failover/times.ts'
 
@@ -33,7 +34,9 @@ interface FencingParts {
   /** Absent: no part is a process of its own. */
   readonly processes?: {
     readonly keep: (spec: ChildSpec) => Child
-    endLeft(part: ChildPart): Promise<void>
+    /** Those that a service manager keeps running. */
+    readonly managed: readonly ChildPart[]
+    end(part: 'fence'): Promise<void>
   }
 }
 
@@ -77,7 +80,7 @@ export async function openFence(
 
 /** Keeps the process running, and connects to it. */
 function openLink(
-  { clock, log, processes }: FencingParts,
+  { config, clock, log, processes }: FencingParts,
   directory: string,
   orders: Omit<ConstructorParameters<typeof FenceLink>[0]['orders'], 'build' | 'settings'>,
 ): { readonly link: FenceLink; readonly end: (clock: Clock) => Promise<void> } {
@@ -86,10 +89,11 @@ function openLink(
     ...{ directory, clock, log, times: TIMES, nowMs: loadBootClock() },
     orders: { ...orders, build: buildName(), settings: FAILOVER_SETTINGS },
     lost: () => kept.child?.look(),
-    kill: () => killOne(kept.child?.pid() ?? null),
+    kill: () => fenceProcesses(config.runtimeDir).forEach(killOne),
   })
-  // In a directory that the link has made.
-  kept.child = processes?.keep({ part: 'fence', directory }) ?? null
+  // In a directory that the link has made. The unit of systemd waits for orders there.
+  if (processes?.managed.includes('fence') === false)
+    kept.child = processes.keep({ part: 'fence', directory })
   link.begin()
   return {
     link,
@@ -100,9 +104,9 @@ function openLink(
   }
 }
 
-function killOne(pid: number | null): void {
+function killOne(pid: number): void {
   try {
-    if (pid !== null) process.kill(pid, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch {
     // It has ended.
   }
@@ -125,7 +129,7 @@ async function endFence(parts: FencingParts): Promise<void> {
     const orders = files.readOrders()
     if (orders !== null && processes !== undefined) await empty(parts, directory, orders)
   }
-  await processes?.endLeft('fence')
+  await processes?.end('fence')
   // The next one is to know nothing of these hosts.
   if (existsSync(directory)) await removeTree(config.runtimeDir, FENCE_DIRECTORY)
 }

@@ -353,6 +353,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'resolvectl dns …': 'needs systemd-resolved',
   'systemctl edit atolld': 'needs systemd',
   "systemctl stop 'atolld*'": 'needs systemd',
+  'scripts/install --uninstall --keep-state': 'needs systemd, and an older release',
   'git pull': 'there is nothing newer to get',
   'aws ec2 modify-instance-metadata-defaults --http-tokens optional':
     "Debian 12's AWS CLI does not know it",

@@ -24,6 +24,7 @@ import type { Membership } from '../../src/plan/failover/membership.ts'
 import { type FailoverSettings, failoverTimes } from '../../src/plan/failover/times.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, type Netns } from '../../tools/kit/netns.ts'
+import { readUnit, rightsOf } from './systemd-unit.ts'
 
 const DAEMON = resolve(import.meta.dirname, '../../bin/atolld')
 const PORT = 8772
@@ -182,8 +183,9 @@ async function openHost(shared: Shared, name: HostName, index: number) {
   return host
 }
 
+/** With the capabilities that its unit leaves it. */
 function spawnFence(netns: Netns, directory: string): ChildProcess {
-  const argv = [DAEMON, '--part', 'fence']
+  const argv = ['setpriv', ...rightsOf(readUnit('atolld-fence.service')), DAEMON, '--part', 'fence']
   return spawn('nsenter', ['--net', `--target=${netns.pid}`, '--', ...argv], {
     ...{ cwd: directory, stdio: ['ignore', 'ignore', 'inherit'] },
   })

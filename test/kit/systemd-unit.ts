@@ -14,6 +14,8 @@ import { API_USER } from '../../src/model/names.ts'
 import { endChild } from '../../tools/kit/child.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+/** Where scripts/install puts the daemon: everybody may read it, unlike a checkout. */
+const RELEASE = '/opt/atoll/current'
 /** The first of those that systemd gives to units with DynamicUser. */
 const DYNAMIC_USER = 61_184
 
@@ -80,6 +82,9 @@ function openSockets(name: string, { host, runtimeDir }: UnitPlaces): readonly n
 /** In a mount namespace of its own: SHOWN... -- HIDDEN... -- PROGRAM ARGUMENT... */
 const SHUT_IN = `
 set -e
+mount -t tmpfs tmpfs /opt
+mkdir -p ${RELEASE}
+mount --bind ${ROOT} ${RELEASE}
 mount -t tmpfs tmpfs /mnt
 n=0
 while [ "$1" != -- ]; do n=$((n + 1)); mkdir /mnt/$n; mount --bind "$1" /mnt/$n; shown="$shown $1"; shift; done
@@ -99,7 +104,7 @@ function commandOf(unit: Unit, places: UnitPlaces): readonly string[] {
       .replace(/:.*$/, '')
       .replace(/^\/var\/lib\/atoll/, places.stateDir)
       .replace(/^\/run\/atoll/, places.runtimeDir)
-  const command = unit.words('ExecStart').map((word) => word.replace('/opt/atoll/current', ROOT))
+  const command = unit.words('ExecStart')
   const shown = [...unit.words('BindPaths'), ...unit.words('BindReadOnlyPaths')].map(moved)
   const hidden = unit.words('TemporaryFileSystem').map(moved)
   const spaces = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', SHUT_IN, 'sh']
@@ -107,7 +112,7 @@ function commandOf(unit: Unit, places: UnitPlaces): readonly string[] {
 }
 
 /** What setpriv(1) is told. */
-function rightsOf(unit: Unit): readonly string[] {
+export function rightsOf(unit: Unit): readonly string[] {
   const bounds = unit.words('CapabilityBoundingSet')
   const kept = bounds.map((name) => `,+${name.slice('CAP_'.length).toLowerCase()}`).join('')
   const user = unit.value('User') === '' ? DYNAMIC_USER : API_USER

@@ -13,10 +13,11 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { API_USER } from '../../src/model/names.ts'
+import { fenceOrders } from '../../src/parts/fence-places.ts'
 import { packageLibraries, unpackedPackages } from '../kit/debian-packages.ts'
 import { readUnit } from '../kit/systemd-unit.ts'
 
@@ -46,6 +47,16 @@ const CALLS = {
   setdomainname: 'host/processes/tables.ts',
   seccomp: 'host/processes/jail.ts',
   setresuid: 'host/processes/cell.ts',
+} as const
+
+/** Of the process `fence`, by whom each is called. */
+const FENCE_CALLS = {
+  sched_setscheduler: 'host/processes/real-time.ts',
+  mlock2: 'host/processes/real-time.ts',
+  setns: 'host/network/netns.ts',
+  ioctl: 'host/watchdog.ts',
+  pidfd_open: 'host/processes/guarded.ts',
+  pidfd_send_signal: 'host/processes/guarded.ts',
 } as const
 
 const PROGRAM_LIBRARIES =
@@ -107,7 +118,7 @@ it.skipIf(ANALYZE === undefined).each(['atolld-services.service', 'atolld-api.se
 
 it('ending or restarting one does not end another', () => {
   const propagating = /^(?:BindsTo|PartOf|PropagatesStopTo|Requisite|Upholds|Conflicts)=/m
-  const units = ['atolld', 'atolld-services', 'atolld-api'].map((name) =>
+  const units = ['atolld', 'atolld-services', 'atolld-api', 'atolld-fence'].map((name) =>
     readUnit(`${name}.service`),
   )
   for (const unit of units) {
@@ -123,11 +134,26 @@ it('have the same number of the API’s user everywhere', () => {
   expect(shell).toContain(`API_USER_NUMBER=${API_USER}\n`)
 })
 
-it.skipIf(ANALYZE === undefined)('every system call is allowed', () => {
-  const lines = UNIT.match(/^SystemCallFilter=.*$/gm) ?? []
-  const words = lines.flatMap((line) => line.replace('SystemCallFilter=', '').split(' '))
+it.skipIf(ANALYZE === undefined).each([
+  ['atolld.service', CALLS],
+  ['atolld-fence.service', FENCE_CALLS],
+])('%s: every system call is allowed', (name, calls) => {
+  const words = readUnit(name).words('SystemCallFilter')
   const allowed = new Set(words.flatMap((word) => (word.startsWith('@') ? callsOf(word) : [word])))
-  expect(Object.keys(CALLS).filter((call) => !allowed.has(call))).toEqual([])
+  expect(Object.keys(calls).filter((call) => !allowed.has(call))).toEqual([])
+})
+
+it('the process fence may go before others and stay in memory, and is not ended with them', () => {
+  const unit = readUnit('atolld-fence.service')
+  expect(unit.value('RestrictRealtime')).toBe('')
+  const capabilities = unit.words('CapabilityBoundingSet')
+  expect(capabilities).toEqual(expect.arrayContaining(['CAP_SYS_NICE', 'CAP_IPC_LOCK']))
+  expect(unit.value('DefaultDependencies')).toBe('no')
+  // The same file is what the agent takes away first when it ends it.
+  const orders = fenceOrders('/run/atoll')
+  expect(unit.value('ConditionPathExists')).toBe(orders)
+  expect(readUnit('atolld-fence.path').value('PathExists')).toBe(orders)
+  expect(unit.value('WorkingDirectory')).toBe(dirname(orders))
 })
 
 it('no namespace is forbidden, and those of others see its mounts go', () => {

@@ -1,11 +1,11 @@
-/** Processes of the API that a service manager keeps running: which they are, and their end. */
+/** Processes of parts that a service manager keeps running: which they are, and their end. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { endManaged, managedApi } from '../../../src/parts/managed.ts'
+import { endManaged, fenceProcesses, managedApi } from '../../../src/parts/managed.ts'
 import { endChild } from '../../../tools/kit/child.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 
@@ -26,10 +26,10 @@ afterEach(async () => {
 })
 
 /** A process with the command line of a part, started by these programs. */
-function begin(part: string, through: readonly string[] = []): ChildProcess {
+function begin(part: string, through: readonly string[] = [], cwd = '/'): ChildProcess {
   const words = [...through, process.execPath, '--eval', FOREVER, '--', '--part', part]
   const [program = '', ...args] = words
-  const child = spawn(program, args, { stdio: 'ignore' })
+  const child = spawn(program, args, { cwd, stdio: 'ignore' })
   begun.push(child)
   return child
 }
@@ -39,18 +39,32 @@ it('are ended, and what they could use is taken away first', async () => {
   const services = begin('services')
   await eventually('it is found', () => managedApi(runtimeDir).includes(api.pid ?? 0))
   expect(managedApi(runtimeDir)).not.toContain(services.pid)
-  await endManaged(runtimeDir, systemClock)
+  await endManaged(runtimeDir, systemClock, 'api')
   expect(existsSync(join(runtimeDir, 'api/secrets.json'))).toBe(false)
   await eventually('it has ended', () => api.signalCode === 'SIGTERM')
   expect(services.signalCode).toBe(null)
-  await endManaged(runtimeDir, systemClock)
+  await endManaged(runtimeDir, systemClock, 'api')
+})
+
+it('are known by the directory that they run in, where they are the fence', async () => {
+  const own = join(runtimeDir, 'fence')
+  mkdirSync(own)
+  writeFileSync(join(own, 'orders.json'), '{}')
+  const fence = begin('fence', [], own)
+  const other = begin('fence', [], runtimeDir)
+  await eventually('it is found', () => fenceProcesses(runtimeDir).includes(fence.pid ?? 0))
+  expect(fenceProcesses(runtimeDir)).toEqual([fence.pid])
+  await endManaged(runtimeDir, systemClock, 'fence')
+  expect(existsSync(join(own, 'orders.json'))).toBe(false)
+  await eventually('it has ended', () => fence.signalCode === 'SIGTERM')
+  expect(other.exitCode ?? other.signalCode).toBe(null)
 })
 
 it('of which there are none before the directory is made', async () => {
   const api = begin('api')
   rmSync(join(runtimeDir, 'api'), { recursive: true })
   expect(managedApi(runtimeDir)).toEqual([])
-  await endManaged(runtimeDir, systemClock)
+  await endManaged(runtimeDir, systemClock, 'api')
   expect(api.signalCode).toBe(null)
 })
 
@@ -65,7 +79,7 @@ it.skipIf(process.getuid?.() !== 0)('leaves those of another daemon alone', asyn
       existsSync(`/proc/${other.pid}/root${runtimeDir}/api`) &&
       !managedApi(runtimeDir).includes(other.pid ?? 0),
   )
-  await endManaged(runtimeDir, systemClock)
+  await endManaged(runtimeDir, systemClock, 'api')
   expect(other.signalCode).toBe(null)
   expect(other.exitCode).toBe(null)
 })
