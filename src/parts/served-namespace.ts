@@ -101,7 +101,17 @@ export class ServedNamespace {
     }
   }
 
-  /** Reads no more, and waits for answers that are under way. */
+  /** Reads no more, and waits for answers that are under way, however long others take. */
+  async retire(): Promise<void> {
+    await Promise.all(
+      this.#answers.map(async (one) => {
+        await one.finish?.()
+        await one.close()
+      }),
+    )
+  }
+
+  /** Reads no more, and waits for answers that this host gives. */
   async close(): Promise<void> {
     await Promise.all(this.#answers.map((one) => one.close()))
   }

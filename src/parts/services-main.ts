@@ -23,8 +23,11 @@ const CONTROL = 3
 const INBOX = 4
 /** How long it serves on while the next process starts. Both read the same sockets. */
 const HANDOVER_MS = 1_000
-/** What is under way takes less, unless somebody wants it to take long. */
-const RETIRE_MS = 2_000
+/**
+ * What is under way takes less, unless somebody wants it to take long. A resolver that has no
+ * answer by then asks again (resolv.conf(5), "timeout").
+ */
+const RETIRE_MS = 5_000
 
 /** The process, up to its exit code. */
 export async function runProcess(): Promise<void> {

@@ -92,7 +92,7 @@ class RunningServer implements ServicesServer {
 
   async close(): Promise<void> {
     this.#stopRepairing()
-    await Promise.all([...this.#namespaces.values()].map(({ services }) => services.close()))
+    await Promise.all([...this.#namespaces.values()].map(({ services }) => services.retire()))
     this.#agent?.destroy()
   }
 

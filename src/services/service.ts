@@ -60,6 +60,11 @@ export interface HostService {
    * services in namespaces of VPCs, which are not applied in every pass. Absent: never.
    */
   isDue?(): boolean
+  /**
+   * Reads no more, and resolves when what was begun is answered. Before `close`, by a process that
+   * another one follows. Absent: `close` waits for that.
+   */
+  finish?(): Promise<void>
   /** Closes sockets and timers. Instances, links and rules stay. */
   close(): Promise<void>
 }

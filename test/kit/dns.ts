@@ -104,6 +104,7 @@ export function wantWith(addresses: readonly Ipv4[], more: SharedWant['names'] =
 
 export interface DnsUnderTest {
   apply(want: HostWant): Promise<void>
+  finish(): Promise<void>
   close(): Promise<void>
   readonly metrics: Metrics
 }
@@ -133,6 +134,9 @@ export function startDns(
   const { signal } = new AbortController()
   return {
     metrics,
+    finish: async () => {
+      await service.finish?.()
+    },
     close: () => service.close(),
     apply: async (want) => {
       await service.apply({ want, resync: false, signal, log: silentLog })

@@ -376,6 +376,28 @@ describe('limits', () => {
     )
   })
 
+  it('are answered when another process is to go on, which reads what comes then', async () => {
+    const dns = startDns({ forwarders: ['127.0.0.2'], timeoutMs: 60_000 })
+    const upstream = createSocket('udp4')
+    upstream.bind(53, '127.0.0.2')
+    await once(upstream, 'listening')
+    await dns.apply(wantWith([GUEST]))
+    const first = once(upstream, 'message')
+    const waiting = ask('www.example.com')
+    const [query, asker] = (await first) as [Buffer, { port: number; address: string }]
+    const finished = dns.finish()
+    // Nobody reads it here, where there is no other process.
+    const others: unknown[] = []
+    upstream.on('message', (message) => others.push(message))
+    expect(await ask('late.example.com', 500)).toBe(null)
+    expect(others).toEqual([])
+    upstream.send(reply(query, GOOD), asker.port, asker.address)
+    await finished
+    expect(addresses(await waiting)).toEqual([GOOD])
+    await dns.close()
+    upstream.close()
+  })
+
   it('leave nothing waiting when the service closes', async () => {
     const dns = startDns({ forwarders: ['127.0.0.2'], timeoutMs: 60_000 })
     const silent = await scriptedServer('127.0.0.2', () => [])

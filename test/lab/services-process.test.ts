@@ -3,6 +3,7 @@
  * and their restarts cost clients that ask all the time.
  */
 import { createSocket } from 'node:dgram'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -22,11 +23,15 @@ const ROUNDS = isLong ? 20 : 2
 const ANSWER_MS = 5_000
 const ASK_EVERY_MS = 10
 
+/** A resolver that takes its time. */
+const UPSTREAM = '127.0.0.9'
+const UPSTREAM_MS = 1_500
+
 let cloud: Cloud
 let instance: string
 
 beforeAll(async () => {
-  cloud = await createCloud('svc')
+  cloud = await createCloud('svc', `dns: {forwarders: ['${UPSTREAM}']}`)
   const { ImageId } = await cloud.ec2.send(
     new RegisterImageCommand({ Name: 'sample', ImageLocation: 'docker://atoll-sample:latest' }),
   )
@@ -45,10 +50,10 @@ beforeAll(async () => {
 
 afterAll(() => cloud.destroy())
 
-/** A query for the instance's name (RFC 1035). */
-function query(id: number): Buffer {
+/** A query for an address (RFC 1035). */
+function query(id: number, asked: string): Buffer {
   const header = Buffer.from([id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
-  const name = `${instance}.atoll.internal`.split('.')
+  const name = asked.split('.')
   const labels = name.map((label) =>
     Buffer.concat([Buffer.from([label.length]), Buffer.from(label)]),
   )
@@ -61,8 +66,21 @@ interface Asked {
   readonly longestMs: number
 }
 
-/** Asks DNS all the time while `work` runs. */
-async function whileAsking(work: () => Promise<void>): Promise<Asked> {
+interface Questions {
+  readonly everyMs: number
+  readonly name: (n: number) => string
+}
+
+const OF_THE_INSTANCE: Questions = {
+  everyMs: ASK_EVERY_MS,
+  name: () => `${instance}.atoll.internal`,
+}
+
+/** Asks DNS all the time while `work` runs. Lost are those without an answer, or with an error. */
+async function whileAsking(
+  work: () => Promise<void>,
+  { everyMs, name }: Questions = OF_THE_INSTANCE,
+): Promise<Asked> {
   const socket = createSocket('udp4').bind(0)
   const waiting = new Map<number, number>()
   let [asked, longestMs] = [0, 0]
@@ -71,13 +89,13 @@ async function whileAsking(work: () => Promise<void>): Promise<Asked> {
     // An answer that says that there is no such name is as bad as none.
     if (reply.readUInt16BE(6) !== 1) return
     longestMs = Math.max(longestMs, performance.now() - (waiting.get(id) ?? performance.now()))
-    waiting.delete(id)
+    if (((reply[3] ?? 0) & 15) === 0) waiting.delete(id)
   })
   const timer = setInterval(() => {
     const id = asked++ & 0xffff
     waiting.set(id, performance.now())
-    socket.send(query(id), 53, '172.31.0.1')
-  }, ASK_EVERY_MS)
+    socket.send(query(id, name(id)), 53, '172.31.0.1')
+  }, everyMs)
   await work()
   clearInterval(timer)
   await eventually('all are answered', () => waiting.size === 0, ANSWER_MS).catch(() => undefined)
@@ -178,6 +196,42 @@ describe.each(Object.entries(DISTURBANCES))('%s', (_name, { mostMs, begun, do: d
     expect(Number(metadata.split(' ')[1]), what).toBeLessThanOrEqual(begun?.requests ?? 0)
     expect(dns.longestMs).toBeLessThan(mostMs)
   }, 300_000)
+})
+
+/** Answers each question with one address, late. */
+async function openSlowResolver(): Promise<{ close(): void }> {
+  const socket = createSocket('udp4')
+  socket.on('message', (asked, { address, port }) => {
+    const reply = Buffer.concat([
+      asked.subarray(0, 2),
+      Buffer.from([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]),
+      // The question, without the OPT record behind it.
+      asked.subarray(12, asked.length - OPT_BYTES),
+      Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]),
+    ])
+    setTimeout(() => socket.send(reply, port, address), UPSTREAM_MS)
+  })
+  await new Promise<void>((resolve) => socket.bind(53, UPSTREAM, resolve))
+  return socket
+}
+
+const OPT_BYTES = 11
+
+it('a restart loses no query that waits for a slow resolver', { timeout: 60_000 }, async () => {
+  const resolver = await openSlowResolver()
+  const outside = { everyMs: 50, name: (n: number) => `n${n}.example.com` }
+  const { asked, lost } = await whileAsking(async () => {
+    for (let round = 0; round < 2; round += 1) {
+      const pid = await servicesPid()
+      await delay(UPSTREAM_MS)
+      process.kill(pid, 'SIGHUP')
+      await eventually('another one serves', async () => (await servicesPid()) !== pid)
+      await eventually('the one before has ended', () => !existsSync(`/proc/${pid}`))
+    }
+  }, outside)
+  resolver.close()
+  expect(asked).toBeGreaterThan(50)
+  expect(lost).toBe(0)
 })
 
 it('a hung process of services is replaced within seconds', async () => {

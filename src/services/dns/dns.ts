@@ -15,6 +15,7 @@ import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceSockets } from '../../host/host.ts'
+import { loadLibc } from '../../host/libc.ts'
 import { createDatagrams, type Datagrams } from '../../host/sockets/datagrams.ts'
 import { createServiceSockets } from '../../host/sockets/listen.ts'
 import { type Clock, nextTurn } from '../../lib/clock.ts'
@@ -163,6 +164,11 @@ class DnsService implements HostService {
     )
   }
 
+  async finish(): Promise<void> {
+    for (const listener of this.#listeners.values()) listener.stopReading()
+    await this.#forwarder.settled()
+  }
+
   async close(): Promise<void> {
     const listeners = [...this.#listeners.values()]
     this.#listeners.clear()
@@ -239,6 +245,7 @@ class DnsService implements HostService {
       ask: (message, source, transport, send) => this.#ask(message, source, transport, send),
       onRefused: (reason, transport) => this.#count(transport, reason),
       clock: this.#clock,
+      libc: loadLibc,
     })
   }
 

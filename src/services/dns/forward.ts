@@ -145,10 +145,15 @@ export class Forwarder {
     return outcome
   }
 
+  /** Resolves when whoever waits now has an answer or a failure. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay.values())
+  }
+
   /** Ends every exchange. Whoever waits for one gets a failure. */
   async close(): Promise<void> {
     this.#closing.abort()
-    await Promise.all(this.#underWay.values())
+    await this.settled()
   }
 
   async #resolve(question: UpstreamQuestion): Promise<Outcome> {

@@ -8,6 +8,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { ServiceSockets } from '../../host/host.ts'
+import type { Libc } from '../../host/libc.ts'
 import { BATCH, type Datagrams } from '../../host/sockets/datagrams.ts'
 import { type Clock, nextTurn } from '../../lib/clock.ts'
 import { loadTolerantClock } from '../../lib/deadline.ts'
@@ -63,9 +64,15 @@ export interface ListenerParts {
   ) => void
   readonly onRefused: (reason: Refusal, transport: Transport) => void
   readonly clock: Pick<Clock, 'after' | 'monotonic'>
+  readonly libc: () => Pick<Libc, 'close' | 'duplicate' | 'sendFrom'>
 }
 
 export interface Listener {
+  /**
+   * Leaves datagrams and connections to another process that has the same sockets. What was read is
+   * still answered, until `close`.
+   */
+  stopReading(): void
   close(): Promise<void>
 }
 
@@ -78,17 +85,21 @@ export async function listen(parts: ListenerParts): Promise<Listener> {
   try {
     const tcp = await listenTcp(parts)
     return {
+      stopReading() {
+        udp.stopReading()
+        tcp.stopReading()
+      },
       async close() {
-        await Promise.all([closeUdp(udp), tcp.close()])
+        await Promise.all([udp.close(), tcp.close()])
       },
     }
   } catch (error) {
-    await closeUdp(udp)
+    await udp.close()
     throw error
   }
 }
 
-async function listenUdp(parts: ListenerParts): Promise<UdpSocket> {
+async function listenUdp(parts: ListenerParts): Promise<Listener> {
   const socket = createSocket({
     type: 'udp4',
     recvBufferSize: RECEIVE_BUFFER_BYTES,
@@ -103,6 +114,7 @@ async function listenUdp(parts: ListenerParts): Promise<UdpSocket> {
   // From here on an error concerns one datagram (for example EPERM from a firewall), not the
   // socket.
   socket.on('error', () => parts.onRefused('socket', 'udp'))
+  const answers = new Answers(socket, fd, parts)
   const hear: Hear = (message, sender, send) => {
     const source = parts.sources.find(sender)
     if (source === undefined) return parts.onRefused('stranger', 'udp')
@@ -112,31 +124,32 @@ async function listenUdp(parts: ListenerParts): Promise<UdpSocket> {
   }
   let hasReadMore = false
   socket.on('message', (message, { address, port }) => {
-    hear(message, ipv4ToNumber(address as Ipv4), (reply) => sendUdp(socket, reply, port, address))
+    hear(message, ipv4ToNumber(address as Ipv4), (reply) =>
+      answers.send(reply, port, address as Ipv4),
+    )
     if (hasReadMore) return
     hasReadMore = true
     void nextTurn().then(() => {
       hasReadMore = false
     })
     let batches = BATCHES_OF_TURN
-    while (batches > 0 && hearMore(fd, socket, parts, hear)) batches -= 1
+    while (batches > 0 && hearMore(fd, answers, parts, hear)) batches -= 1
   })
-  return socket
+  return answers
 }
 
 /** Asks on behalf of a sender (`ipv4ToNumber`). */
 type Hear = (message: Buffer, sender: number, send: (reply: Buffer) => void) => void
 
 /** Answers what waits behind a datagram that Node has read. Whether there may be more. */
-function hearMore(fd: number, socket: UdpSocket, parts: ListenerParts, hear: Hear): boolean {
+function hearMore(fd: number, answers: Answers, parts: ListenerParts, hear: Hear): boolean {
   const datagrams = parts.datagrams()
   const count = datagrams.receive(fd)
   let isOver = false
   for (let at = 0; at < count; at += 1) {
     const [sender, port] = [datagrams.sender(at), datagrams.port(at)]
     hear(datagrams.bytes(at), sender, (reply) => {
-      if (isOver || !datagrams.answer(at, reply))
-        sendUdp(socket, reply, port, ipv4FromNumber(sender))
+      if (isOver || !datagrams.answer(at, reply)) answers.send(reply, port, ipv4FromNumber(sender))
     })
   }
   isOver = true
@@ -144,16 +157,48 @@ function hearMore(fd: number, socket: UdpSocket, parts: ListenerParts, hear: Hea
   return count === BATCH
 }
 
-function sendUdp(socket: UdpSocket, reply: Buffer, port: number, address: string): void {
-  try {
-    socket.send(reply, port, address)
-  } catch {
-    // The socket was closed meanwhile, or the client's port is 0. There is nobody to answer.
-  }
-}
+/** What answers go out by: the socket, or, when nothing is read any more, a copy of it. */
+class Answers implements Listener {
+  readonly #socket: UdpSocket
+  readonly #fd: number
+  readonly #parts: ListenerParts
+  #closed: Promise<void> | null = null
+  #copy: { readonly fd: number; readonly libc: ReturnType<ListenerParts['libc']> } | null = null
 
-function closeUdp(socket: UdpSocket): Promise<void> {
-  return new Promise((resolve) => socket.close(() => resolve()))
+  constructor(socket: UdpSocket, fd: number, parts: ListenerParts) {
+    this.#socket = socket
+    this.#fd = fd
+    this.#parts = parts
+  }
+
+  send(reply: Buffer, port: number, to: Ipv4): void {
+    try {
+      if (this.#closed === null) this.#socket.send(reply, port, to)
+      else if (this.#copy !== null)
+        this.#copy.libc.sendFrom(this.#copy.fd, this.#parts.address, reply, port, to)
+    } catch {
+      // The client's port is 0, or the kernel refuses it. There is nobody to answer.
+    }
+  }
+
+  /** Node's socket reads as long as it is open. */
+  stopReading(): void {
+    if (this.#closed !== null) return
+    const libc = this.#parts.libc()
+    this.#copy = { fd: libc.duplicate(this.#fd), libc }
+    this.#closed = this.#closeSocket()
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= this.#closeSocket()
+    this.#copy?.libc.close(this.#copy.fd)
+    this.#copy = null
+    await this.#closed
+  }
+
+  #closeSocket(): Promise<void> {
+    return new Promise((resolve) => this.#socket.close(() => resolve()))
+  }
 }
 
 async function listenTcp(parts: ListenerParts): Promise<Listener> {
@@ -178,7 +223,10 @@ async function listenTcp(parts: ListenerParts): Promise<Listener> {
   })
   await parts.sockets.listenTcp(server, parts.address, parts.port)
   server.on('error', () => parts.onRefused('socket', 'tcp'))
-  return { close: () => closeTcp(server, open, parts.clock) }
+  return {
+    stopReading: () => server.close(),
+    close: () => closeTcp(server, open, parts.clock),
+  }
 }
 
 /**

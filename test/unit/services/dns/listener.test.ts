@@ -1,5 +1,6 @@
 /** DNS over TCP when it is closed. */
 import { expect, it } from 'vitest'
+import { loadLibc } from '../../../../src/host/libc.ts'
 import { createServiceSockets } from '../../../../src/host/sockets/listen.ts'
 import { systemClock } from '../../../../src/lib/clock.ts'
 import { withLength } from '../../../../src/services/dns/exchange.ts'
@@ -21,6 +22,7 @@ it('answers a query that is on its way when it is closed', async () => {
   sources.replace([HERE])
   const listener = await listen({
     ...{ address: HERE, port, sources, sockets: createServiceSockets(), clock: systemClock },
+    libc: loadLibc,
     datagrams: () => {
       throw new Error('there is no datagram')
     },
