@@ -47,7 +47,14 @@ const PARTS = {
 const LOADED_LATER = ['@aws-sdk/client-s3', 'amqplib', 'mysql2', 'pino-pretty', 'ws']
 
 /** Native addons. They stay packages. */
-const ADDONS = ['koffi', 'netlink']
+const ADDONS = ['netlink']
+
+/**
+ * In place of koffi's own loader, which looks for the addon of any platform and touches all of
+ * `node:util` (Node loads a terminal and a comparison of texts then): a quarter of the start of a
+ * process that needs little else. Nothing else of it is used.
+ */
+const KOFFI = "module.exports = require('@koromix/koffi-linux-' + process.arch)"
 
 /** The packages that are needed beside the programs. */
 const BESIDE = [...ADDONS, `@koromix/koffi-linux-${process.arch}`, 'node-gyp-build', 'node']
@@ -76,9 +83,19 @@ const UNUSED = [
   // prom-client: a server that metrics are sent to, and traces.
   './lib/pushgateway',
   '@opentelemetry/api',
-  // pino: logs written by a thread.
+  // pino: logs written by a thread, or by a stream of its own. Ours goes to lib/log-sink.ts.
   'thread-stream',
+  'sonic-boom',
+  'worker_threads',
 ]
+
+/**
+ * What a package loads at once and only some processes call, by the name that it loads it by: it is
+ * run when it is called. prom-client: metrics of Node itself, with V8's and its timers.
+ */
+const ON_CALL: Readonly<Record<string, string>> = {
+  './lib/defaultMetrics': 'prom-client/lib/defaultMetrics',
+}
 
 /** Files beside the programs that they start or read. */
 const SCRIPTS = [
@@ -116,10 +133,18 @@ const packages: Plugin = {
         return { path, namespace: 'unused' }
       if (kind === 'dynamic-import' && LOADED_LATER.includes(path))
         return { path: `./${fileOf(path)}.cjs`, external: true }
-      return undefined
+      const called = importer.includes('node_modules') ? ON_CALL[path] : undefined
+      if (called !== undefined) return { path: called, namespace: 'on call' }
+      return path === 'koffi' ? { path, namespace: 'addon' } : undefined
     })
+    onLoad({ filter: /.*/, namespace: 'on call' }, ({ path }) => ({
+      contents: `module.exports = (...given) => require('${path}')(...given)`,
+      resolveDir: ROOT,
+    }))
+    onLoad({ filter: /.*/, namespace: 'addon' }, () => ({ contents: KOFFI }))
     onLoad({ filter: /.*/, namespace: 'unused' }, () => ({
-      contents: 'module.exports = () => undefined',
+      // One that things may be compared with (instanceof).
+      contents: 'module.exports = function () {}',
     }))
   },
 }

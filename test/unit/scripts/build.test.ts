@@ -125,7 +125,7 @@ it(
       ]),
     )
     mkdirSync(join(directory, 'node_modules'))
-    for (const name of ['koffi', 'netlink', '@koromix', 'node-gyp-build'])
+    for (const name of ['netlink', '@koromix', 'node-gyp-build'])
       symlinkSync(join(ROOT, 'node_modules', name), join(directory, 'node_modules', name))
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
     expect(
