@@ -19,6 +19,7 @@ import { nat } from './config-nat.ts'
 import { nicLimits } from './config-nic-limits.ts'
 import { nextHopHook, pools, refuseTakenPools } from './config-pools.ts'
 import { rates } from './config-rates.ts'
+import { recovery } from './config-recovery.ts'
 import { refuseTakenSharedAddress } from './config-shared-address.ts'
 import { usage } from './config-usage.ts'
 import {
@@ -310,6 +311,7 @@ const sections = z.strictObject({
     })
     .prefault({}),
   levers,
+  recovery,
   usage,
   metrics,
   audit,

@@ -102,7 +102,11 @@ export async function createDrivers(
       // fetched.
       const parts = { drivers, wake, clock, log }
       const moves = moving === null ? [] : [createMoves({ ...moving, ...parts })]
-      const checks = createChecks({ drivers, host: base.host, wake, clock, log })
+      const { rebootHungAfterSeconds: seconds } = config.recovery
+      const checks = createChecks({
+        ...{ drivers, host: base.host, wake, clock, log },
+        rebootAfterMs: seconds === null ? null : seconds * 1000,
+      })
       return [outbound.service, ...workloads, ...moves, checks]
     },
     foundLoose(nics) {

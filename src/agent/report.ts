@@ -168,7 +168,14 @@ function isNews(fact: Fact, known: Known, now: string): boolean {
   if ('nic' in fact) return isNewsOfNic(known.nics.get(fact.nic), fact)
   if ('image' in fact) return isNewsOfImage(fact, images.get(fact.image))
   const instance = instances.get(fact.instance)
+  if (isOnItsWay(fact, known)) return false
   return instance !== undefined && applyFact(instance, fact, now) !== null
+}
+
+/** Whether it hangs because it is being moved, or might. */
+function isOnItsWay({ kind, instance }: InstanceFact, { moves }: Known): boolean {
+  const move = moves.get(instance)
+  return kind === 'hung' && move !== undefined && move.endedAtMs === null
 }
 
 type NicFact = Extract<Fact, { readonly nic: unknown }>
@@ -291,7 +298,8 @@ async function writeInstanceFact(
   now: string,
 ): Promise<readonly Written[]> {
   const instance = known.instances.get(fact.instance)
-  const to = instance === undefined ? null : applyFact(instance, fact, now)
+  const to =
+    instance === undefined || isOnItsWay(fact, known) ? null : applyFact(instance, fact, now)
   if (instance === undefined || to === null) return []
   const change = { instance: instance.id, to }
   // A claim is decided by one conditional statement.
@@ -303,7 +311,8 @@ async function writeInstanceFact(
   if (goesOn) return [{ fact, kind: 'want' }]
   if (to.state !== 'terminated') {
     if (isNameChange(instance, to, known)) return [{ fact, kind: 'want' }]
-    return [{ fact, kind: to.wanted === undefined ? 'state' : 'want', change }]
+    const isWant = to.wanted !== undefined || to.bootCount !== undefined
+    return [{ fact, kind: isWant ? 'want' : 'state', change }]
   }
   await releaseInstance(tx, instance)
   return [{ fact, kind: 'want' }]

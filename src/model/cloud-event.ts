@@ -43,6 +43,10 @@ interface Notice {
 
 const STOP = { code: 'AWS_EC2_INSTANCE_STOP_SCHEDULED', category: 'scheduledChange' } as const
 const END = { code: 'AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED', category: 'scheduledChange' } as const
+const REBOOT = {
+  code: 'AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED',
+  category: 'scheduledChange',
+} as const
 const ISSUE = { code: 'AWS_EC2_OPERATIONAL_ISSUE', category: 'issue' } as const
 
 /** What an account may be told about its instance, by the word of the event. */
@@ -86,6 +90,21 @@ const NOTICES = {
     ...ISSUE,
     status: 'closed',
     text: 'The instance answers its host again',
+  },
+  'instance-reboot': {
+    ...REBOOT,
+    status: 'upcoming',
+    text: 'The instance does not answer its host, and will be rebooted',
+  },
+  'instance-reboot-withdrawn': {
+    ...REBOOT,
+    status: 'closed',
+    text: 'The instance will not be rebooted, as was announced',
+  },
+  'instance-rebooted': {
+    ...REBOOT,
+    status: 'closed',
+    text: 'The instance did not answer its host, which reboots it',
   },
   'instance-recovered': {
     code: 'AWS_EC2_SIMPLIFIED_AUTO_RECOVERY_SUCCESS',
@@ -141,7 +160,7 @@ export const eventSchemas = {
       eventTypeCode: z
         .string()
         .describe(
-          'AWS_EC2_INSTANCE_STOP_SCHEDULED: by its schedule, or its host is drained; AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED: its time to live ends; AWS_EC2_OPERATIONAL_ISSUE: its host is lost',
+          'AWS_EC2_INSTANCE_STOP_SCHEDULED: by its schedule, or its host is drained; AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED: its time to live ends; AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED: it hangs; AWS_EC2_OPERATIONAL_ISSUE: its host is lost, or it does not answer',
         ),
       statusCode: z
         .enum(['upcoming', 'open', 'closed'])

@@ -24,12 +24,30 @@ export interface InstanceCheck {
   readonly result: CheckResult
   /** When it became that: ISO 8601, UTC, by the host's clock. */
   readonly since: string
+  /** Whether it has answered in this boot. Absent: not that anybody knows. */
+  readonly answered?: true
+  /** Its host reboots it, but not before this time. Absent: it does not. */
+  readonly rebootAt?: string
 }
 
 /** What a host reports of an instance that it has asked. */
-export interface CheckFact {
+export type CheckFact = CheckedFact | HungFact
+
+/** What the last questions came to. */
+export interface CheckedFact {
   readonly kind: 'checked'
   readonly instance: InstanceId
   readonly bootCount: number
   readonly result: CheckResult
+}
+
+/** It has failed, and its host may have to reboot it (`model/hang.ts`). */
+export interface HungFact {
+  readonly kind: 'hung'
+  readonly instance: InstanceId
+  readonly bootCount: number
+  /** How long that is known, as far as it was asked, by a clock that nobody sets. */
+  readonly forMs: number
+  /** How long that must be before the first reboot. */
+  readonly afterMs: number
 }

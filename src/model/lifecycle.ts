@@ -13,7 +13,8 @@
  * repeated: each is compared with the record, and one that no longer fits it changes nothing.
  */
 import { assertNever, refused } from './errors.ts'
-import type { CheckFact } from './instance-check.ts'
+import { applyHang } from './hang.ts'
+import type { CheckedFact } from './instance-check.ts'
 import type { Instance, StateReason, Volume } from './records.ts'
 import type { Fact } from './want.ts'
 
@@ -35,6 +36,7 @@ export type InstanceChange = Partial<
     | 'userData'
     | 'type'
     | 'check'
+    | 'rebooted'
   >
 >
 
@@ -167,6 +169,8 @@ export function applyFact(
       return { state: 'running', bootSeen: fact.bootCount }
     case 'checked':
       return applyCheck(instance, fact, now)
+    case 'hung':
+      return applyHang(instance, fact, now)
     case 'stopped':
       if (instance.wanted === 'terminate' || fact.bootCount !== instance.bootCount) return null
       if (instance.wanted === 'stop')
@@ -194,7 +198,7 @@ export function applyFact(
 /** A result counts for the boot that runs. Only another one than before is news. */
 function applyCheck(
   { state, bootCount, bootSeen, check }: Instance,
-  { bootCount: asked, result }: CheckFact,
+  { bootCount: asked, result }: CheckedFact,
   now: string,
 ): InstanceChange | null {
   if (state !== 'running' || asked !== bootCount || asked !== bootSeen) return null
@@ -203,7 +207,9 @@ function applyCheck(
     // What has failed stays so until it answers.
     if (check.result === 'failed' && result === 'unknown') return null
   }
-  return { check: { bootCount: asked, result, since: now } }
+  const hasAnswered = result === 'passed' || (check?.bootCount === asked && check.answered === true)
+  const answered = hasAnswered ? { answered: true as const } : {}
+  return { check: { bootCount: asked, result, since: now, ...answered } }
 }
 
 /**

@@ -214,6 +214,8 @@ export interface Instance {
   readonly recovery?: Recovery
   /** Absent: its host has not said anything yet. */
   readonly check?: InstanceCheck
+  /** When its host rebooted it because it hung: ISO 8601, UTC, of the last day, in order. */
+  readonly rebooted?: readonly string[]
 }
 
 /** A network interface (ENI). It keeps its addresses and groups when it is attached elsewhere. */

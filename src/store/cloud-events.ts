@@ -53,9 +53,8 @@ function noting(tx: Tx, writer: HostName, tally: { count: number }): Tx {
         await tx.noteInstanceState(id, { state, ...boot }, writer)
         tally.count += 1
       }
-      const word = change.check === undefined ? null : await wordOfCheck(tx, id, change.check)
-      if (change.check !== undefined && word !== null) {
-        await tx.noteNotice(id, { word, startsMs: Date.parse(change.check.since) }, writer)
+      for (const { word, at } of await noticesOf(tx, id, change)) {
+        await tx.noteNotice(id, { word, startsMs: Date.parse(at) }, writer)
         tally.count += 1
       }
       await tx.updateInstance(id, change)
@@ -78,16 +77,41 @@ function noting(tx: Tx, writer: HostName, tally: { count: number }): Tx {
   })
 }
 
-/** What a new result of asking the instance means to its owner; null: nothing. */
-async function wordOfCheck(
+interface Told {
+  readonly word: NoticeWord
+  readonly at: string
+}
+
+/** What its owner is told when asking the instance came to something else, and what follows. */
+async function noticesOf(
   tx: Tx,
   id: InstanceId,
-  { result }: InstanceCheck,
-): Promise<NoticeWord | null> {
-  if (result === 'failed') return 'instance-impaired'
-  if (result !== 'passed') return null
-  const [before] = await tx.instances({ ids: [id] })
-  return before?.check?.result === 'failed' ? 'instance-ok' : null
+  { check, rebooted }: InstanceChange,
+): Promise<readonly Told[]> {
+  const last = rebooted?.at(-1)
+  if (last !== undefined) return [{ word: 'instance-rebooted', at: last }]
+  if (check === undefined) return []
+  const [instance] = await tx.instances({ ids: [id] })
+  const before = instance?.check
+  const { rebootAt } = check
+  const told: Told[] = []
+  if (before?.rebootAt !== undefined && before.rebootAt !== rebootAt)
+    told.push({ word: 'instance-reboot-withdrawn', at: before.rebootAt })
+  if (before?.result !== check.result || before.bootCount !== check.bootCount)
+    told.push(...ofResult(check, before))
+  if (rebootAt !== undefined && before?.rebootAt !== rebootAt)
+    told.push({ word: 'instance-reboot', at: rebootAt })
+  return told
+}
+
+/** What a new result means to its owner. */
+function ofResult(
+  { result, since: at }: InstanceCheck,
+  before: InstanceCheck | undefined,
+): readonly Told[] {
+  if (result === 'failed') return [{ word: 'instance-impaired', at }]
+  const isOver = result === 'passed' && before?.result === 'failed'
+  return isOver ? [{ word: 'instance-ok', at }] : []
 }
 
 /**

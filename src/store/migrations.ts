@@ -67,6 +67,7 @@ import { moves } from './migrations/0052-moves.ts'
 import { failoverMembers } from './migrations/0053-failover-members.ts'
 import { prefixLists } from './migrations/0054-prefix-lists.ts'
 import { checks } from './migrations/0055-checks.ts'
+import { hangs } from './migrations/0056-hangs.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -121,6 +122,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0053-failover-members': failoverMembers,
   '0054-prefix-lists': prefixLists,
   '0055-checks': checks,
+  '0056-hangs': hangs,
 }
 const GENERATION = '0'
 

@@ -8,16 +8,20 @@
  * - What it found is reported in every pass; only another result changes the record
  *   (`model/lifecycle.ts`). A fresh daemon has found nothing, so the record stays as it is.
  * - No pass waits for an answer. A new result wakes the agent.
+ * - Where a setting says so, what has failed for a while is also reported as hung
+ *   (`model/hang.ts`), unless the asking itself may be what has failed (`hangs.ts`).
  */
 import type { Host, NamespaceHost } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { createLimit } from '../lib/queue.ts'
 import type { InstanceId } from '../model/ids.ts'
-import type { CheckFact, CheckResult } from '../model/instance-check.ts'
+import type { CheckedFact, CheckResult } from '../model/instance-check.ts'
 import { nicLinkName } from '../model/names.ts'
 import type { InstanceWant } from '../model/want.ts'
 import type { HostService } from '../services/service.ts'
 import type { OpenDriver } from './driver.ts'
+import { hungOf } from './hangs.ts'
 
 /** As often as EC2: "Status checks are performed every minute". */
 const ROUND_MS = 60_000
@@ -25,11 +29,16 @@ const ROUND_MS = 60_000
 const SOON_MS = 1_000
 /** One that did not answer. */
 const AGAIN_MS = 5_000
+/** Each has a socket, and after a start of the daemon all are asked in the same second. */
+const ASKED_AT_ONCE = 64
 /** How long one must be silent, and how often. A busy host or a snapshot takes seconds. */
 const SILENT_MS = 30_000
 const SILENT_TIMES = 3
 /** How long one that has not answered yet may take to boot. Emulated, that is minutes. */
 const BOOT_MS = 300_000
+
+/** A daemon that was stopped has not asked meanwhile: so much at most counts between two times. */
+const GAP_MS = 15_000
 
 /** What a question came to. */
 type Outcome = 'answered' | 'silent' | 'unasked' | 'absent'
@@ -44,6 +53,10 @@ interface Watched {
   silentSince: number | null
   silentTimes: number
   result: CheckResult | null
+  /** How long it has failed, as far as it was asked; null: it has not. */
+  failedMs: number | null
+  /** When it was last asked (monotonic). */
+  askedAt: number
   /** Ends the wait for the next question. */
   cancel: () => void
 }
@@ -59,6 +72,8 @@ interface ChecksOptions {
       opened(network: number): Pick<NamespaceHost, 'answersArp'> | undefined
     }
   }
+  /** How long one must have failed before it is to be rebooted; null: none is. */
+  readonly rebootAfterMs: number | null
   /** Asks for a pass. */
   readonly wake: () => void
   readonly clock: Pick<Clock, 'monotonic' | 'after' | 'sleep'>
@@ -67,12 +82,14 @@ interface ChecksOptions {
 
 /** The service. It knows of no instances at first. */
 export function createChecks(options: ChecksOptions): HostService {
-  const { wake, clock, log } = options
+  const { rebootAfterMs, wake, clock, log } = options
   const watched = new Map<InstanceId, Watched>()
+  const places = createLimit({ places: ASKED_AT_ONCE })
 
   async function look(one: Watched): Promise<void> {
     const { id } = one.want
-    const outcome = await ask(options, one.want).catch((error: unknown): Outcome => {
+    const asked = places.run({}, () => ask(options, one.want))
+    const outcome = await asked.catch((error: unknown): Outcome => {
       log.debug({ instance: id, error }, 'an instance could not be asked')
       return 'unasked'
     })
@@ -95,7 +112,8 @@ export function createChecks(options: ChecksOptions): HostService {
   function begin(want: InstanceWant): Watched {
     const one: Watched = {
       ...{ want, bootCount: want.bootCount, hasAnswered: false, result: null },
-      ...{ runsSince: null, silentSince: null, silentTimes: 0 },
+      ...{ runsSince: null, silentSince: null, silentTimes: 0, failedMs: null },
+      askedAt: clock.monotonic(),
       cancel: clock.after(SOON_MS, () => void look(one)),
     }
     return one
@@ -113,7 +131,9 @@ export function createChecks(options: ChecksOptions): HostService {
         if (known !== undefined) known.want = instance
         else watched.set(id, begin(instance))
       }
-      return [...watched.values()].flatMap(factOf)
+      const all = [...watched.values()]
+      const results = all.flatMap(factOf)
+      return rebootAfterMs === null ? results : [...results, ...hungOf(all, rebootAfterMs)]
     },
     close: async () => {
       for (const id of [...watched.keys()]) forget(id)
@@ -139,9 +159,12 @@ async function ask(
 
 /** Draws the conclusion. */
 function judge(one: Watched, outcome: Outcome, now: number): void {
+  const sinceMs = now - one.askedAt
+  one.askedAt = now
   if (outcome === 'answered' || outcome === 'absent') {
     one.silentSince = null
     one.silentTimes = 0
+    one.failedMs = null
   }
   if (outcome === 'absent') {
     // It has yet to begin, or has ended, which its driver will report.
@@ -160,6 +183,8 @@ function judge(one: Watched, outcome: Outcome, now: number): void {
   const isLong = one.silentTimes >= SILENT_TIMES && now - one.silentSince >= SILENT_MS
   if (isBooting || !isLong) return
   one.result = outcome === 'silent' ? 'failed' : 'unknown'
+  if (one.result === 'failed')
+    one.failedMs = one.failedMs === null ? 0 : one.failedMs + Math.min(sinceMs, GAP_MS)
 }
 
 /** How long until it is asked again. */
@@ -174,6 +199,6 @@ function shareOf(id: InstanceId): number {
   return Number.parseInt(id.slice(-4), 16) / 0x10000
 }
 
-function factOf({ want: { id: instance }, bootCount, result }: Watched): readonly CheckFact[] {
+function factOf({ want: { id: instance }, bootCount, result }: Watched): readonly CheckedFact[] {
   return result === null ? [] : [{ kind: 'checked', instance, bootCount, result }]
 }

@@ -47,6 +47,8 @@ export interface WholeHostOptions {
   readonly driver?: (driver: WorkloadDriver) => WorkloadDriver
   readonly store?: (store: Store) => Store
   readonly clock?: (clock: Clock) => Clock
+  /** Less than the configuration allows; null unless given. */
+  readonly rebootHungAfterSeconds?: number
 }
 
 export interface WholeHost {
@@ -84,7 +86,10 @@ export async function startWholeHost(options: WholeHostOptions = {}): Promise<Wh
   const opened = Promise.withResolvers<Store>()
   const clock = fastClock(options.speedup ?? SPEEDUP)
   const daemon = await startDaemon({
-    config: configOf(dir, engine.socketPath),
+    config: {
+      ...configOf(dir, engine.socketPath),
+      recovery: { rebootHungAfterSeconds: options.rebootHungAfterSeconds ?? null },
+    },
     environment: readEnvironment(),
     log: silentLog,
     metrics: createMetrics(),

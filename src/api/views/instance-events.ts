@@ -18,6 +18,7 @@ export function eventsView(
   const own = tags.filter(({ resource }) => resource === instance.id)
   return [
     ...eventsOfHost(instance, host),
+    ...eventsOfHang(instance),
     ...announcedFor(instance, own, levers).map(({ lever, event }) => leverEventView(lever, event)),
   ]
 }
@@ -51,6 +52,20 @@ function eventsOfHost(
       Code: 'instance-stop',
       Description: 'The host of the instance is being drained, and will be stopped',
       ...(since === null ? {} : { NotBefore: new Date(since) }),
+    },
+  ]
+}
+
+/** Its host reboots it because it hangs. */
+function eventsOfHang({ id, state, bootCount, check }: Instance): InstanceStatusEvent[] {
+  const isHung = check?.bootCount === bootCount && check.result === 'failed'
+  if (!isHung || check.rebootAt === undefined || state !== 'running') return []
+  return [
+    {
+      InstanceEventId: derivedId('instance-event', id),
+      Code: 'instance-reboot',
+      Description: 'The instance does not answer its host, and will be rebooted',
+      NotBefore: new Date(check.rebootAt),
     },
   ]
 }

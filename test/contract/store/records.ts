@@ -261,9 +261,12 @@ export const anyInstanceChange = fc.record(
         bootCount: anyCount,
         result: fc.constantFrom('passed' as const, 'failed' as const, 'unknown' as const),
         since: anyTime,
+        answered: fc.constant(true as const),
+        rebootAt: anyTime,
       },
-      { noNullPrototype: true },
+      { noNullPrototype: true, requiredKeys: ['bootCount', 'result', 'since'] },
     ),
+    rebooted: fc.array(anyTime, { maxLength: 3 }),
     terminatedAt: fc.option(anyTime),
     metadata: fc.option(
       fc.record(

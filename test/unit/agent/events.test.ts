@@ -10,7 +10,7 @@ import { unavailable } from '../../../src/model/errors.ts'
 import type { InstanceCheck } from '../../../src/model/instance-check.ts'
 import { TTL_TAG } from '../../../src/model/lever.ts'
 import { notingEvents } from '../../../src/store/cloud-events.ts'
-import type { Store } from '../../../src/store/store.ts'
+import type { Store, Tx } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { LONG_MS, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
 import { fastClock } from '../../kit/fast-clock.ts'
@@ -217,6 +217,55 @@ describe('a host', () => {
     await say({ bootCount: 2, result: 'passed', since: later })
     const closed = [`${key}.instance-ok`, code, 'closed', '2026-11-30T08:05:00Z']
     await expect.poll(told, { timeout: 20_000 }).toEqual([opened, closed])
+    await expect.poll(left).toEqual([])
+  })
+
+  it('tells that a hung instance will be rebooted, that it will not, and that it was', async () => {
+    const publisher = start(one)
+    await launch(one, publisher.wake)
+    const [since, later] = ['2026-11-30T08:00:00.000Z', '2026-11-30T08:05:00.000Z']
+    const say = (change: Parameters<Tx['updateInstance']>[1]) =>
+      noting(one, publisher.wake).change((tx) => tx.updateInstance(id, change))
+    const failed = { bootCount: 1, result: 'failed', since, answered: true } as const
+    const passed = { ...failed, result: 'passed', since: later } as const
+    const told = () =>
+      heard
+        .filter(({ routingKey }) => routingKey.includes('.instance-event.'))
+        .map(({ routingKey, body }) => {
+          const { detail } = eventSchemas['instance-event'].parse(JSON.parse(body))
+          return [routingKey.split('.').at(-1), detail.statusCode, detail.startTime]
+        })
+    const rounds: readonly [Parameters<typeof say>[0], string[][]][] = [
+      [{ check: failed }, [['instance-impaired', 'open', '2026-11-30T08:00:00Z']]],
+      [
+        { check: { ...failed, rebootAt: later } },
+        [['instance-reboot', 'upcoming', '2026-11-30T08:05:00Z']],
+      ],
+      [
+        { check: passed },
+        [
+          ['instance-ok', 'closed', '2026-11-30T08:05:00Z'],
+          ['instance-reboot-withdrawn', 'closed', '2026-11-30T08:05:00Z'],
+        ],
+      ],
+      [{ check: failed }, [['instance-impaired', 'open', '2026-11-30T08:00:00Z']]],
+      [
+        { check: { ...failed, rebootAt: later } },
+        [['instance-reboot', 'upcoming', '2026-11-30T08:05:00Z']],
+      ],
+      [
+        { bootCount: 2, rebooted: [later], check: failed },
+        [['instance-rebooted', 'closed', '2026-11-30T08:05:00Z']],
+      ],
+      [{ check: { ...passed, bootCount: 2 } }, [['instance-ok', 'closed', '2026-11-30T08:05:00Z']]],
+    ]
+    let before = 0
+    for (const [change, expected] of rounds) {
+      await say(change)
+      const news = () => told().slice(before).toSorted()
+      await expect.poll(news, { timeout: 20_000 }).toEqual(expected)
+      before = told().length
+    }
     await expect.poll(left).toEqual([])
   })
 

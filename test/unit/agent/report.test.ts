@@ -4,6 +4,7 @@ import { purge, reportFacts } from '../../../src/agent/report.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import type { CheckResult } from '../../../src/model/instance-check.ts'
 import { TOMBSTONE_MS } from '../../../src/model/lifecycle.ts'
+import type { Move } from '../../../src/model/move.ts'
 import type { Fact } from '../../../src/model/want.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
@@ -52,6 +53,13 @@ async function state() {
 
 const usedDiskGiB = async () => (await store.read((tx) => tx.hosts()))[0]?.usedDiskGiB
 
+/** It moves from here to another host. */
+const MOVE: Move = {
+  ...{ instance: id, from: here, to: hostName('there'), state: 'stopping', restart: true },
+  ...{ bootCount: 1, vcpus: 1, memoryMiB: 64, diskGiB: 1, message: '' },
+  ...{ askedAtMs: 1, stoppedAtMs: null, endedAtMs: null },
+}
+
 describe('reportFacts', () => {
   it('writes that a NIC is attached, if it is this attachment that began', async () => {
     const [nic] = await store.read((tx) => tx.nics({}))
@@ -95,6 +103,33 @@ describe('reportFacts', () => {
       expect((await report(checked(result))).changes).toEqual([])
       expect(await found()).toEqual(written)
     }
+  })
+
+  it('announces and makes a reboot of one that hangs, unless it moves', async () => {
+    const hung = { kind: 'hung', instance: id, bootCount: 1, afterMs: 120_000 } as const
+    await report({ kind: 'running', instance: id, bootCount: 1 })
+    for (const result of ['passed', 'failed'] as const)
+      await report({ kind: 'checked', instance: id, bootCount: 1, result })
+    const long = { ...hung, forMs: 200_000 }
+    expect((await report(long)).changes).toEqual([])
+    await store.change((tx) => tx.wishRecovery(id, 'recover'))
+    const found = async () => (await store.read((tx) => tx.instances({ ids: [id] })))[0]
+    expect(await report(long)).toMatchObject({ changes: [long], wantChanged: false })
+    const check = (await found())?.check
+    expect(Date.parse(check?.rebootAt ?? '')).toBeGreaterThan(Date.now())
+    expect((await report(long)).changes).toEqual([])
+    if (check !== undefined)
+      await store.change((tx) =>
+        tx.updateInstance(id, { check: { ...check, rebootAt: check.since } }),
+      )
+    await store.change((tx) => tx.beginMove(MOVE))
+    expect((await report(long)).changes).toEqual([])
+    await store.change((tx) => tx.deleteMove({ instance: id }))
+    // The host has to look.
+    expect(await report(long)).toMatchObject({ changes: [long], wantChanged: true })
+    expect(await found()).toMatchObject({ bootCount: 2, state: 'running', wanted: 'run' })
+    expect((await found())?.rebooted).toHaveLength(1)
+    expect((await report(long)).changes).toEqual([])
   })
 
   it('holds a second fact of an instance against what the first made of it', async () => {

@@ -234,7 +234,26 @@ describe('what its host has found out by asking it', () => {
   ])('after %s, %s is news: %s', (before, result, isNews) => {
     const known = before === null ? {} : found(before)
     const change = applyFact({ ...running, ...known }, { ...fact, result }, LATER)
-    expect(change).toEqual(isNews ? { check: { bootCount: 2, result, since: LATER } } : null)
+    const answered = result === 'passed' ? { answered: true } : {}
+    const check = { bootCount: 2, result, since: LATER, ...answered }
+    expect(change).toEqual(isNews ? { check } : null)
+  })
+
+  it.each<[CheckResult, number, object]>([
+    ['failed', 2, { answered: true }],
+    ['unknown', 2, { answered: true }],
+    ['failed', 1, {}],
+  ])('tells for %s, when boot %d has answered: %j', (result, bootCount, said) => {
+    const check = { bootCount, result: 'passed', since: NOW, answered: true } as const
+    expect(applyFact({ ...running, check }, { ...fact, result }, LATER)).toEqual({
+      check: { bootCount: 2, result, since: LATER, ...said },
+    })
+  })
+
+  it('takes back what was announced because of the result before', () => {
+    const check = { bootCount: 2, result: 'failed', since: NOW, rebootAt: LATER } as const
+    const change = applyFact({ ...running, check }, { ...fact, result: 'passed' }, LATER)
+    expect(change?.check).not.toHaveProperty('rebootAt')
   })
 
   it('is news of another boot', () => {

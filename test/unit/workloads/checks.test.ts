@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { nextTurn } from '../../../src/lib/clock.ts'
 import { unavailable } from '../../../src/model/errors.ts'
+import { parseId } from '../../../src/model/ids.ts'
 import { nicLinkName } from '../../../src/model/names.ts'
 import type { InstanceWant } from '../../../src/model/want.ts'
 import { createChecks } from '../../../src/workloads/checks.ts'
@@ -53,7 +54,7 @@ function timers() {
 }
 
 /** Instances that answer as `world` says. */
-function begin() {
+function begin(rebootAfterMs: number | null = null) {
   const time = timers()
   const world = {
     answers: true as boolean | null,
@@ -61,10 +62,12 @@ function begin() {
     fails: false,
     asked: [] as string[],
     woken: 0,
+    before: async () => {},
   }
   const place = (name: string) => ({
     async answersArp(link: string) {
       world.asked.push(`${name} ${link}`)
+      await world.before()
       if (world.fails) throw unavailable('no socket')
       return world.answers
     },
@@ -75,7 +78,7 @@ function begin() {
       ...place('machine'),
       vpcs: { opened: (network) => (network === 7 ? place('vpc 7') : undefined) },
     },
-    clock: time.clock,
+    ...{ clock: time.clock, rebootAfterMs },
     log: silentLog,
     wake: () => {
       world.woken += 1
@@ -180,6 +183,60 @@ describe('an instance that has not answered yet', () => {
   })
 })
 
+describe('an instance that fails, where such are rebooted', () => {
+  const AFTER_MS = 5 * MINUTE_MS
+  const recover = { acknowledged: false, assignment: null }
+  const mine = { ...one, recover }
+
+  /** For how long it is said to hang; null: nothing is said. */
+  async function hungMs(checks: ReturnType<typeof begin>['checks'], want: InstanceWant) {
+    const facts = await checks.apply(passWith(want))
+    const found = facts.find((fact) => fact.kind === 'hung')
+    return found?.kind === 'hung' ? found.forMs : null
+  }
+
+  it('hangs as long as it was found so, and no longer when it answers', async () => {
+    const { checks, world, time } = begin(AFTER_MS)
+    await hungMs(checks, mine)
+    await time.pass(MINUTE_MS)
+    world.answers = false
+    await time.pass(FOUND_MS)
+    const found = await hungMs(checks, mine)
+    expect(found).toBeGreaterThanOrEqual(0)
+    await time.pass(AFTER_MS)
+    expect(await hungMs(checks, mine)).toBeGreaterThanOrEqual(AFTER_MS)
+    expect(await hungMs(checks, one)).toBeNull()
+    world.answers = true
+    await time.pass(5 * SECOND_MS)
+    expect(await hungMs(checks, mine)).toBeNull()
+  })
+
+  it('does not hang longer because its daemon stood still', async () => {
+    const { checks, world, time } = begin(AFTER_MS)
+    await hungMs(checks, mine)
+    await time.pass(MINUTE_MS)
+    world.answers = false
+    await time.pass(FOUND_MS)
+    const before = (await hungMs(checks, mine)) ?? 0
+    for (let round = 0; round < 2; round += 1) {
+      time.stall(10 * AFTER_MS)
+      await time.pass(SECOND_MS)
+    }
+    const since = (await hungMs(checks, mine)) ?? 0
+    expect(since).toBeGreaterThan(before)
+    expect(since).toBeLessThan(before + MINUTE_MS)
+  })
+
+  it('is said to hang by nobody otherwise', async () => {
+    const { checks, world, time } = begin()
+    await hungMs(checks, mine)
+    await time.pass(MINUTE_MS)
+    world.answers = false
+    await time.pass(10 * AFTER_MS)
+    expect(await hungMs(checks, mine)).toBeNull()
+  })
+})
+
 describe('what is asked', () => {
   it('begins anew with each boot, and ends with the instance', async () => {
     const { world, results, time, checks } = begin()
@@ -213,6 +270,23 @@ describe('what is asked', () => {
     await results({ ...within(8), bootCount: 2 })
     await time.pass(BOOT_MS + MINUTE_MS)
     expect(await results({ ...within(8), bootCount: 2 })).toEqual(['unknown'])
+  })
+
+  it('is not more than some at the same time, when a thousand begin', async () => {
+    const { world, results, time } = begin()
+    const many = Array.from({ length: 1000 }, (_, index) => {
+      const id = parseId('i', `i-${String(index).padStart(17, '0')}`)
+      return id === undefined ? one : { ...one, id }
+    })
+    const gate = Promise.withResolvers<void>()
+    world.before = () => gate.promise
+    await results(...many)
+    await time.pass(SECOND_MS)
+    expect(world.asked.length).toBeGreaterThan(1)
+    expect(world.asked.length).toBeLessThanOrEqual(64)
+    gate.resolve()
+    await expect.poll(() => world.asked.length).toBe(1000)
+    expect((await results(...many)).filter((result) => result === 'passed')).toHaveLength(1000)
   })
 
   it('is spread over a round', async () => {

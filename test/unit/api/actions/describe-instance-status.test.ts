@@ -6,6 +6,7 @@ import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import { setDraining } from '../../../../src/api/hosts.ts'
 import type { HostName, InstanceId } from '../../../../src/model/ids.ts'
 import { CHECK_RESULTS } from '../../../../src/model/instance-check.ts'
+import type { Tx } from '../../../../src/store/store.ts'
 import { openCloud } from '../../../kit/api-cloud.ts'
 
 const HOST = 'host1' as HostName
@@ -120,5 +121,25 @@ describe('what hosts have found out by asking their instances', () => {
     expect(await listed({ InstanceIds })).toMatchObject([
       { InstanceStatus: { Status: 'initializing' } },
     ])
+  })
+
+  it('shows that an instance will be rebooted because it hangs', async () => {
+    const { cloud: opened, launched, listed } = await openChecked()
+    await using cloud = opened
+    const [id] = launched
+    const hung = { bootCount: 1, result: 'failed', since: SINCE, rebootAt: SINCE } as const
+    const tell = async (change: Parameters<Tx['updateInstance']>[1]) => {
+      if (id !== undefined) await cloud.store.change((tx) => tx.updateInstance(id, change))
+    }
+    const Filters = [{ Name: 'event.code', Values: ['instance-reboot'] }]
+    expect(await listed({ Filters })).toEqual([])
+    await tell({ check: hung })
+    expect(await listed({ Filters })).toMatchObject([
+      { InstanceId: id, Events: [{ Code: 'instance-reboot', NotBefore: new Date(SINCE) }] },
+    ])
+    await tell({ check: { ...hung, result: 'passed' } })
+    expect(await listed({ Filters })).toEqual([])
+    await tell({ check: hung, bootCount: 2 })
+    expect(await listed({ Filters })).toEqual([])
   })
 })
