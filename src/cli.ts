@@ -28,6 +28,7 @@ import { runChecks } from './operator/doctor.ts'
 import type { DoctorCheck } from './operator/doctor-check.ts'
 import { membersAdvice } from './operator/doctor-fence.ts'
 import { teardown } from './operator/teardown.ts'
+import { outlookLines } from './plan/failover/spare.ts'
 
 /** Takes back what routers were told of floating IPs. Returns a line for each. */
 async function withdrawn(config: Config): Promise<readonly string[]> {
@@ -80,7 +81,12 @@ function renderHosts(hosts: readonly HostReport[]): string {
     shortOf === null ? [] : [`${name}: ${shortOf}`],
   )
   const advice = membersAdvice(hosts.filter(({ failoverMember }) => failoverMember))
-  return [table, ...short, ...(advice === null ? [] : [advice])].join('\n')
+  const outlooks = hosts.flatMap(({ name, loss = null }) =>
+    loss === null ? [] : [{ ...loss, host: name }],
+  )
+  return [table, ...short, ...(advice === null ? [] : [advice]), ...outlookLines(outlooks)].join(
+    '\n',
+  )
 }
 
 function renderInstances(instances: readonly InstanceReport[]): string {

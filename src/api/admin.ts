@@ -16,6 +16,7 @@ import type { Host, Instance, Nic } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
 import type { UnreadableRow } from '../model/unreadable-row.ts'
 import type { Surroundings } from '../plan/explain.ts'
+import type { LossOutlook } from '../plan/failover/spare.ts'
 import type { TraceReport } from '../plan/trace-report.ts'
 import { announcing } from '../store/announce.ts'
 import type { Position } from '../store/records/part.ts'
@@ -28,7 +29,7 @@ import { addAuditRoute, recordOrders } from './audit/operator.ts'
 import type { ConsoleLocator, ConsolePlace } from './console/locate.ts'
 import type { Upgrader } from './console/server.ts'
 import { type ExplainReport, explain, type Question } from './explain.ts'
-import { forgetHost, setDraining } from './hosts.ts'
+import { forgetHost, outlooksOf, setDraining } from './hosts.ts'
 import { limitConnections } from './http/connection-limits.ts'
 import { stateReasonText } from './instances/state-reason.ts'
 import { addMoveRoutes } from './moves/routes.ts'
@@ -41,6 +42,11 @@ export type HostReport = Host & {
   readonly status: Host['state'] | 'full' | 'lost'
   /** Whether its answer counts before instances of a lost host are started elsewhere. */
   readonly failoverMember: boolean
+  /**
+   * What its loss would mean now. Null: it has nothing that others would start again. Absent: a
+   * daemon of an older version answers.
+   */
+  readonly loss?: Omit<LossOutlook, 'host'> | null
 }
 
 function statusOf({ live, state, shortOf }: Host): HostReport['status'] {
@@ -234,11 +240,14 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       read(async (tx) => {
         const reports: HostReport[] = []
         const members = (await tx.failoverMembers())?.members ?? []
-        for (const host of await tx.hosts()) {
+        const hosts = await tx.hosts()
+        const outlooks = await outlooksOf(tx, hosts, members)
+        for (const host of hosts) {
           const { terminated: _, ...live } = await tx.instanceCounts(host.name)
           const instances = Object.values(live).reduce((sum, count) => sum + count, 0)
           const failoverMember = members.includes(host.name)
-          reports.push({ ...host, status: statusOf(host), instances, failoverMember })
+          const loss = outlooks.get(host.name) ?? null
+          reports.push({ ...host, status: statusOf(host), instances, failoverMember, loss })
         }
         return reports
       }),

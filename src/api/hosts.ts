@@ -9,9 +9,11 @@
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { refused } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
+import type { Host } from '../model/records.ts'
 import { leftBy, mayFollow } from '../plan/failover/membership.ts'
+import { type LossOutlook, lossOutlooks } from '../plan/failover/spare.ts'
 import { releaseInstance, releaseVolume } from '../store/release.ts'
-import type { Store, Tx } from '../store/store.ts'
+import type { ReadTx, Store, Tx } from '../store/store.ts'
 
 /** Sets whether the host takes new instances. Refuses an unknown host. */
 export async function setDraining(
@@ -99,4 +101,20 @@ async function terminateAll(tx: Tx, host: HostName, now: string): Promise<number
 
 function unknownHost(host: HostName): Error {
   return refused('InvalidHostID.NotFound', `There is no host ${host}; see: atoll hosts`)
+}
+
+/** What the loss of each host would mean now, of those with instances that others start again. */
+export async function outlooksOf(
+  tx: ReadTx,
+  hosts: readonly Host[],
+  members: readonly HostName[],
+): Promise<ReadonlyMap<HostName, LossOutlook>> {
+  const recoverable = await tx.recoverable()
+  if (recoverable.length === 0) return new Map()
+  const types = new Map((await tx.instanceTypes()).map((type) => [type.name, type]))
+  const demanding = recoverable.map(({ host, type, diskGiB }) => {
+    const { vcpus = 0, memoryMiB = 0 } = types.get(type) ?? {}
+    return { host, demand: { vcpus, memoryMiB, diskGiB } }
+  })
+  return new Map(lossOutlooks(hosts, members, demanding).map((one) => [one.host, one]))
 }

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import type { HostName, InstanceId } from '../../model/ids.ts'
 import type { Recovering } from '../../model/recovery.ts'
 import { ofHost } from '../scope.ts'
-import { host as hostColumn, label } from './columns.ts'
+import { host as hostColumn, id, label } from './columns.ts'
 import type { HostSelf } from './host.ts'
 import { isLive } from './lists.ts'
 import { nobody, noun, type Session } from './noun.ts'
@@ -22,6 +22,7 @@ interface Tables {
   readonly instances: Pick<RecoveryColumns, 'recoverWanted' | 'recoverAcknowledged'> & {
     readonly id: InstanceId
     readonly host: HostName
+    readonly type: string
     readonly state: string
     readonly claimed: number
     readonly run: number | null
@@ -36,12 +37,33 @@ interface Tables {
     readonly epoch: string | null
     readonly fenceLevel: string | null
   }
+  readonly volumes: { readonly instance: InstanceId | null; readonly sizeGiB: number }
 }
 
 /** A host's epoch. Null: nobody has written one. */
 export interface HostEpoch {
   readonly name: HostName
   readonly epoch: string | null
+}
+
+/** An instance that others may start again, and the size of its disks. */
+interface RecoverableRow {
+  readonly id: InstanceId
+  readonly host: HostName
+  readonly type: string
+  readonly diskGiB: number
+}
+
+const RECOVERABLE: RowShape<RecoverableRow> = {
+  name: 'recoverable',
+  key: ['id'],
+  cached: false,
+  schema: z.object({
+    id: id('i'),
+    host: hostColumn,
+    type: label,
+    diskGiB: z.coerce.number().min(0),
+  }),
 }
 
 const EPOCHS: RowShape<HostEpoch> = {
@@ -59,6 +81,21 @@ export const recoveries = noun({
     async hostEpoch(name: HostName): Promise<HostEpoch | undefined> {
       const query = db.selectFrom('hosts').select(['name', 'epoch']).where('name', '=', name)
       return rows.parse(EPOCHS, await query.execute())[0]
+    },
+    /** The instances that others may start again, of all hosts. */
+    async recoverable(): Promise<readonly RecoverableRow[]> {
+      const found = await db
+        .selectFrom('instances')
+        .leftJoin('volumes', 'volumes.instance', 'instances.id')
+        .select(['instances.id', 'instances.host', 'instances.type'])
+        .select(sql<number>`coalesce(sum(${sql.ref('volumes.sizeGiB')}), 0)`.as('diskGiB'))
+        .where('recoverWanted', '=', 'recover')
+        .where('recoverAcknowledged', '=', 'recover')
+        .where(isLive('instances.state'))
+        .groupBy(['instances.id', 'instances.host', 'instances.type'])
+        .orderBy('instances.id')
+        .execute()
+      return rows.parse(RECOVERABLE, found)
     },
     /**
      * Hosts that have instances which others may start again, and no live lease or no permission to

@@ -5,6 +5,7 @@ import type { Instance } from '../../../src/model/records.ts'
 import { KEEP, type Recovery } from '../../../src/model/recovery.ts'
 import { INSTANCES } from '../../../src/store/records/instance.ts'
 import { instanceToRow } from '../../../src/store/records/instance-row.ts'
+import { volumeRecord } from '../../kit/records.ts'
 import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
 
@@ -86,6 +87,21 @@ export function describeRecovery(begin: () => Promise<StoreFixture>): void {
       }
       await fixture.store.change((tx) => tx.updateInstance(id, { state: 'terminated' }))
       expect(await names()).toEqual([])
+    })
+
+    it('those that others may start again are listed with their disks', async () => {
+      const all = () => fixture.peer.read((tx) => tx.recoverable())
+      expect(await all()).toEqual([])
+      await put(TAKEABLE)
+      const row = { id, host: given.HOST, type: given.instance(1).type, diskGiB: 0 }
+      expect(await all()).toEqual([row])
+      await fixture.store.change(async (tx) => {
+        for (const [index, sizeGiB] of [3, 4].entries())
+          await tx.insertVolume(volumeRecord(index + 1, given.instance(1), { sizeGiB }))
+      })
+      expect(await all()).toEqual([{ ...row, diskGiB: 7 }])
+      await fixture.store.change((tx) => tx.wishRecovery(id, 'keep'))
+      expect(await all()).toEqual([])
     })
 
     it('an epoch is replaced by who has read it, and by the machine itself', async () => {

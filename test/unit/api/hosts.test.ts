@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { forgetHost, setDraining } from '../../../src/api/hosts.ts'
+import { forgetHost, outlooksOf, setDraining } from '../../../src/api/hosts.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { Store } from '../../../src/store/store.ts'
-import { OVER_MS, openRecords } from '../../kit/cluster-records.ts'
+import { LONG_MS, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
 import {
   hostName,
   hostRecord,
@@ -123,4 +123,25 @@ describe('a host whose answers count before instances are taken over', () => {
     await forget()
     expect(await members()).toMatchObject({ version: 7, members: [near, third] })
   })
+})
+
+it('says what the loss of a host would mean, by type and disks of what others may start', async () => {
+  const far = hostName('far')
+  const outlook = () =>
+    store.read(async (tx) =>
+      Object.fromEntries(await outlooksOf(tx, await tx.hosts(), [lost, near, far])),
+    )
+  expect(await outlook()).toEqual({})
+  const recovery = { wanted: 'recover', acknowledged: 'recover', run: 1, assignment: 'a' } as const
+  const said = { fenceLevel: 'muted', shortOf: null, lastSeenAt: new Date().toISOString() }
+  await store.change(async (tx) => {
+    await tx.upsertHost(hostRecord(far), LONG_MS)
+    for (const name of [lost, near, far]) await tx.renewLease(hostRecord(name), LONG_MS, said)
+    await tx.insertInstance({ ...instanceRecord(instanceId(2), lost), recovery })
+  })
+  const one = { host: lost, instances: 1, hasMajority: true }
+  expect(await outlook()).toEqual({ [lost]: { ...one, homeless: 0 } })
+  for (const name of [near, far])
+    await store.change((tx) => tx.takeCapacity(name, 0, hostRecord(name).memoryMiB - 1))
+  expect(await outlook()).toEqual({ [lost]: { ...one, homeless: 1 } })
 })
