@@ -13,9 +13,9 @@ import { unavailable } from '../model/errors.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
 import { keptBy } from '../model/image-location.ts'
 import { applyFact } from '../model/lifecycle.ts'
-import type { Host, Instance } from '../model/records.ts'
+import type { Instance } from '../model/records.ts'
+import { takersOf } from '../plan/failover/spare.ts'
 import { mayCommit, type Takeover } from '../plan/failover/taker.ts'
-import { placeableHosts } from '../plan/placement.ts'
 import type { HostEpoch } from '../store/records/recovery.ts'
 import { releaseInstance } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
@@ -36,8 +36,10 @@ export interface TakeoverParts {
 
 /** How often a host looks for lost ones. A look is one statement. */
 const LOOK_MS = 700
-/** Lost hosts that are taken over in one look. */
+/** Lost hosts that are asked about in one look, at once. The next look goes on after them. */
 const HOSTS_AT_ONCE = 4
+/** Hosts that are lost at the same time, as far as one look sees. */
+const HOSTS_SEEN = 1_000
 /**
  * Of unbroken permission before this host takes anything over, in ms. Hosts that are switched on
  * together are not ready together, and who is late is not lost. A lease says nothing here: all
@@ -84,6 +86,8 @@ export function createLook(
 ): (signal: AbortSignal) => Promise<readonly HostEpoch[]> {
   const { store, fence, log, wake } = parts
   let held = { id: '', sinceMs: 0 }
+  /** The last host that was asked about. Those for which others vouch hold up nobody. */
+  let last = ''
 
   function maySearch(): boolean {
     const { id, untilMs } = fence.permission()
@@ -94,14 +98,25 @@ export function createLook(
 
   return async (signal) => {
     if (!maySearch()) return []
-    const lost = await store.read((tx) => tx.hostsToTakeOver(HOSTS_AT_ONCE))
-    for (const { name: host } of lost.filter(({ name }) => name !== self)) {
-      if (signal.aborted) break
-      const taken = await takeOver(parts, host)
-      for (const { instance, to } of taken)
-        log.warn({ instance, from: host, to }, 'recovered an instance of a lost host')
-      if (taken.some(({ to }) => to === self)) wake()
-    }
+    const lost = await store.read((tx) => tx.hostsToTakeOver(HOSTS_SEEN))
+    const others = lost.flatMap(({ name }) => (name === self ? [] : [name]))
+    const inTurn = [
+      ...others.filter((name) => name > last),
+      ...others.filter((name) => name <= last),
+    ]
+    const asked = inTurn.slice(0, HOSTS_AT_ONCE)
+    last = asked.at(-1) ?? last
+    const found = await Promise.allSettled(
+      asked.map(async (host) => {
+        if (signal.aborted) return
+        const taken = await takeOver(parts, host)
+        for (const { instance, to } of taken)
+          log.warn({ instance, from: host, to }, 'recovered an instance of a lost host')
+        if (taken.some(({ to }) => to === self)) wake()
+      }),
+    )
+    for (const one of found)
+      if (one.status === 'rejected') log.debug({ error: one.reason }, 'a host was not taken over')
     return lost
   }
 }
@@ -153,7 +168,7 @@ async function take(
   if (image !== undefined && keptBy(image.location) !== null) return null
   const place = await placeOf(tx, instance)
   if (place === null) return null
-  const to = await takePlace(tx, place, fenced(await tx.hosts(), from))
+  const to = await takePlace(tx, place, takersOf(await tx.hosts(), from))
   if (to === null) return null
   if ((await tx.takeInstance(id, from, { to, assignment })) !== 'done') {
     await leavePlace(tx, place, to)
@@ -174,13 +189,6 @@ async function take(
   })
   await tx.noteNotice(id, { word: 'instance-recovered', startsMs: Date.parse(now) }, to)
   return { instance: id, to }
-}
-
-/** Those that may run it: its own host only after it is back. */
-function fenced(hosts: readonly Host[], from: HostName): readonly Host[] {
-  return placeableHosts(hosts).filter(
-    ({ name, fenceLevel }) => name !== from && (fenceLevel ?? null) !== null,
-  )
 }
 
 /** Ends what was to be terminated. Its host removes what is left of it when it is back. */

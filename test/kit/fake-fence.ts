@@ -15,7 +15,7 @@ export interface FakeFence extends Fence {
   /** The lists that it was given, in order. */
   readonly lists: (readonly Guarded[])[]
   /** Who consents. Called before the answer. */
-  consents: () => readonly HostName[] | Promise<readonly HostName[]>
+  consents: (about: HostName) => readonly HostName[] | Promise<readonly HostName[]>
 }
 
 /** Without permission, of a cloud with these members. */
@@ -38,9 +38,9 @@ export function fakeFence(members: readonly HostName[]): FakeFence {
     async guard(all) {
       lists.push(all)
     },
-    async askConsent() {
+    async askConsent(about) {
       const round = beginRound('round', { version: 1, members }, nowMs)
-      return { ...round, yes: new Set(await this.consents()) }
+      return { ...round, yes: new Set(await this.consents(about)) }
     },
     permit(term, ms = TIMES.permissionMs) {
       permission = { term, id: `term-${term}`, untilMs: nowMs + ms }

@@ -207,6 +207,34 @@ describe('a host that looks for lost ones', () => {
     expect((await outcome()).instance).toMatchObject({ host: near })
   })
 
+  it('comes to a lost host behind many for which others vouch', async () => {
+    const vouched = ['a', 'b', 'c', 'd', 'e', 'f'].map(hostName)
+    await store.change(async (tx) => {
+      for (const [index, host] of vouched.entries()) {
+        await tx.upsertHost(hostRecord(host), OVER_MS)
+        const other = instanceRecord(instanceId(10 + index), host)
+        await tx.insertInstance({ ...other, ...RUNNING, recovery: TAKEABLE })
+      }
+    })
+    await put()
+    const asked: string[] = []
+    Object.assign(fence, {
+      consents: (about: HostName) => {
+        asked.push(about)
+        return about === lost ? [near, far] : [near]
+      },
+    })
+    fence.permit(1, LONG_MS)
+    const look = createLook(parts(), near)
+    await look(signal)
+    fence.pass(SETTLED_MS)
+    await look(signal)
+    expect(asked).toEqual(['a', 'b', 'c', 'd'])
+    await look(signal)
+    expect(asked.slice(4)).toEqual(['e', 'f', lost, 'a'])
+    expect((await outcome()).instance).toMatchObject({ host: near })
+  })
+
   it.each([
     ['itself', near, 1],
     ['another host', far, 0],
