@@ -29,6 +29,8 @@ export interface Monitors {
    * All machines of this host with a process. `fresh` reads /proc, and connects to unknown ones.
    */
   list(fresh: boolean): Promise<ReadonlyMap<InstanceId, Machine>>
+  /** What is known of a machine without a look, which a hanging one makes long; of none nothing. */
+  known(instance: InstanceId): Machine | undefined
   /** Adds a machine that was just started. Errors: `unavailable` when it does not answer. */
   adopt(instance: InstanceId, pid: number): Promise<void>
   /** The directory of a machine's sockets. */
@@ -116,7 +118,6 @@ export function createMonitors(options: MonitorsOptions): Monitors {
   const adopting = createSingleFlight<InstanceId, void>()
   const adopt = (instance: InstanceId, pid: number) =>
     adopting(instance, () => connectOnce(instance, pid))
-
   const connect = connectBriefly({ known, adopt, tell, clock, log })
 
   async function readAnew(): Promise<void> {
@@ -134,6 +135,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
       if (fresh || !isComplete) await readAnew()
       return new Map(known)
     },
+    known: (instance) => known.get(instance),
     adopt,
     sockets,
     watch(changed) {

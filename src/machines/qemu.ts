@@ -46,6 +46,7 @@ import {
 import { createMonitors, type Machine, type Monitors } from './monitors.ts'
 import { createMachineMover } from './mover.ts'
 import { createMachineNics, type MachineNics } from './nics.ts'
+import type { Qmp } from './qmp.ts'
 import { createQemuSteps, nicPorts, type QemuSettings, type QemuStepper } from './steps.ts'
 
 export interface QemuDriverOptions {
@@ -77,7 +78,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const stepper: QemuStepper = { ...options, run, files, groups, monitors, nics }
   const freezer = createFreezer({
     socketOf: (instance) => monitors.sockets(instance).agent,
-    monitorOf: async (instance) => (await monitors.list(false)).get(instance)?.qmp ?? null,
+    monitorOf: (instance) => qmpOf(monitors, instance),
     homeOf: (instance) => files.paths(instance).home,
     ...{ clock, log },
   })
@@ -141,6 +142,12 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   }
 }
 
+/** The connection to a machine that answers. Only one that is not known needs a look. */
+async function qmpOf(monitors: Monitors, instance: InstanceId): Promise<Qmp | null> {
+  const machine = monitors.known(instance) ?? (await monitors.list(false)).get(instance)
+  return machine?.qmp ?? null
+}
+
 function pulses({
   files,
   monitors,
@@ -151,7 +158,7 @@ function pulses({
   readonly freezer: Freezer
 }): NonNullable<WorkloadDriver['pulse']> {
   return async (instance, bootCount) => {
-    const machine = (await monitors.list(false)).get(instance)
+    const machine = monitors.known(instance)
     if (machine === undefined || machine.isOff) return 'absent'
     const boot = await files.readBoot(instance)
     if (boot !== null && boot.bootCount !== bootCount) return 'absent'

@@ -115,6 +115,14 @@ test.each([
   },
 )
 
+test.each([
+  ['a line without an end', 'x'.repeat(8 * 1024 * 1024)],
+  ['lines without an end', '{"return": 1}\n'.repeat(100_000)],
+])('an agent that sends %s is not read for ever, and counts as silent', async (_what, flood) => {
+  await agent(healthy, flood)
+  expect(await freezer().isSilent(ID)).toBe(true)
+})
+
 describe('a guest with an agent', () => {
   test('is still while something is done, and goes on after it', async () => {
     const asked = await agent(healthy, '{"return": {}}\n half a line\n')

@@ -79,3 +79,12 @@ test('who lists machines while one is being started finds it, and nobody waits',
   expect((await monitors.list(true)).get(ID)?.qmp).toBe(listed.get(ID)?.qmp)
   expect(served).toBe(1)
 })
+
+test('what is known of a machine is said without connecting to it', async () => {
+  expect(monitors.known(ID)).toBeUndefined()
+  expect(served).toBe(0)
+  const listed = (await monitors.list(true)).get(ID)
+  expect(monitors.known(ID)).toBe(listed)
+  expect(served).toBe(1)
+  expect(monitors.known(instanceId(2))).toBeUndefined()
+})
