@@ -28,6 +28,8 @@ const HANDOVER_MS = 1_000
  * answer by then asks again (resolv.conf(5), "timeout").
  */
 const RETIRE_MS = 5_000
+/** Under systemd, which starts the next one when this one has ended: all who ask wait for that. */
+const UNIT_RETIRE_MS = 1_000
 
 /** The process, up to its exit code. */
 export async function runProcess(): Promise<void> {
@@ -54,6 +56,8 @@ async function runServices(): Promise<void> {
   process.once('exit', () => log.flush())
   const libc = loadLibc()
   const passing = loadPassing()
+  // Its unit has another user from the beginning.
+  const retireMs = process.getuid?.() === 0 ? RETIRE_MS : UNIT_RETIRE_MS
   giveUpRoot(SERVICES_USER)
   const clock = systemClock
   const server = startServicesServer({
@@ -71,5 +75,5 @@ async function runServices(): Promise<void> {
   server.announceEnd()
   log.info({ part: 'services', why }, 'DHCP, DNS and metadata are handed to the next process')
   await startingClock.sleep(HANDOVER_MS)
-  await inTime(startingClock, RETIRE_MS, server.close())
+  await inTime(startingClock, retireMs, server.close())
 }

@@ -2,7 +2,9 @@
  * The three units of the daemon's parts (`scripts/atolld*.service`): run as they say, but without
  * systemd, the API and DNS answer, and each is killed and started again alone.
  */
+import { createSocket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
+import { once } from 'node:events'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -22,6 +24,11 @@ const SERVICES = { services: 'atolld-services', api: 'atolld-api', agent: 'atoll
 type Part = keyof typeof SERVICES
 const PARTS: readonly Part[] = ['services', 'api', 'agent']
 
+/** A resolver that answers nothing. */
+const SILENT = '127.0.0.9'
+/** Far less than the services wait for a resolver where the next process serves meanwhile. */
+const SOON_MS = 4_000
+
 let cloud: Cloud
 let log: FileHandle
 let instance: string
@@ -29,7 +36,7 @@ let host: ReturnType<typeof createLinuxHost>
 const units = new Map<Part, RunningUnit>()
 
 beforeAll(async () => {
-  cloud = await createCloud('units', 'api: {workers: 1}')
+  cloud = await createCloud('units', `api: {workers: 1}\ndns: {forwarders: ['${SILENT}']}`)
   const registered = new RegisterImageCommand({
     Name: 'sample',
     ImageLocation: 'docker://atoll-sample:static',
@@ -108,6 +115,23 @@ test.each(ENDINGS)('%s is ended by %s: it alone is started again', async (part, 
   await eventually('DNS answers', isNamed)
   const after = pids()
   expect(PARTS.filter((_, index) => after[index] !== before[index])).toEqual([part])
+})
+
+test('services that wait for a silent resolver are soon started again', async () => {
+  const silent = createSocket('udp4').bind(53, SILENT)
+  const asked = once(silent, 'message')
+  const resolver = new Resolver({ timeout: DEADLINE_MS, tries: 1 })
+  resolver.setServers(['172.31.0.1'])
+  resolver.resolve4('www.example.com').catch(() => undefined)
+  await asked
+  const before = pids()
+  process.kill(before[0] ?? 0, 'SIGTERM')
+  const began = performance.now()
+  await eventually('another one runs', () => pids()[0] !== before[0])
+  expect(performance.now() - began).toBeLessThan(SOON_MS)
+  await eventually('DNS answers', isNamed)
+  resolver.cancel()
+  silent.close()
 })
 
 test('without the agent, the others serve on', async () => {
