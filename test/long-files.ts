@@ -22,6 +22,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'the same with a real MariaDB and RabbitMQ; the contract suite has bus and consoles over sockets',
   'test/lab/moves.test.ts':
     'whole hosts between which instances move; the contract suites have the transfer and what is packed, the unit suite the records',
+  'test/contract/live-migration.test.ts':
+    'an emulated machine that is moved seven times; the unit suite has what QEMU is asked, whatever is lost',
   'test/lab/nat-gateway-loss.test.ts':
     'a cluster of which one host after another is lost; nat-gateways has the packets, the unit suite who takes over',
   'test/lab/api-address-loss.test.ts':

@@ -355,6 +355,8 @@ export interface Host extends NamespaceHost {
    * of a process that has ended.
    */
   listenUnix(path: string): Promise<OpenFile>
+  /** A connection with another process, and its end of it; each end is closed by itself. */
+  pairedUnix(): { readonly here: Connection; readonly there: OpenFile }
   /**
    * Sends bytes over a connected UNIX socket, together with a copy of a descriptor. Nothing else
    * may wait to be sent.

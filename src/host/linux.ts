@@ -23,7 +23,7 @@ import { createForwarding } from './network/forwarding.ts'
 import { createLockPrograms } from './network/lock.ts'
 import { ensurePoolGateways } from './network/pool-gateways.ts'
 import { ensureStandInRoutes } from './network/stand-in-routes.ts'
-import { listenUnix } from './network/tap.ts'
+import { listenUnix, pairedUnix } from './network/tap.ts'
 import { createVpcNamespaces, NAMESPACE_DIRECTORY } from './network/vpc-namespaces.ts'
 import { createDockerUser } from './nftables/docker-user.ts'
 import { limitUserNamespace } from './processes/tables.ts'
@@ -81,6 +81,7 @@ export function createLinuxHost(options: {
     limitUserNamespace: (pid, limits, domain) => limitUserNamespace(runner, pid, limits, domain),
     listenUnix: (path) =>
       attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),
+    pairedUnix: () => pairedUnix(descriptors),
     sendDescriptor: (socket, bytes, fd) => passing.sendOver(descriptorOf(socket), bytes, fd),
     ensureFloatingIps: (routes) =>
       attempt('floating IPs cannot be set up', () => ensureFloatingIps(ip, announcer, routes)),

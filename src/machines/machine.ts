@@ -49,6 +49,8 @@ export interface MachineSettings {
    * when unknown.
    */
   readonly tscKhz: number | null
+  /** Whether it waits for a machine that runs on another host, and stands still when it has it. */
+  readonly isIncoming: boolean
 }
 
 const KERNEL_COMMAND_LINE = 'console=ttyS0 panic=10'
@@ -87,6 +89,7 @@ export function renderMachine(
     // After a power-off QEMU stays, paused, until the daemon has seen that the guest powered off by
     // itself.
     ...['-no-shutdown', '-rtc', 'base=utc,driftfix=slew', '-boot', 'strict=on'],
+    ...(settings.isIncoming ? ['-S', '-incoming', 'defer'] : []),
     ...socket('monitor', files.monitor),
     ...['-mon', 'chardev=monitor,mode=control'],
     ...addFile(SETS.consoleLog, files.consoleLog),

@@ -13,6 +13,7 @@ import { createSingleFlight } from '../lib/queue.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { MACHINE_SOCKETS_DIRECTORY } from '../model/names.ts'
 import type { MachineFilesystem } from './files.ts'
+import { isSuspended, runState } from './live/qmp-live.ts'
 import { connectQmp, type Qmp, type QmpEvent, type SendFile } from './qmp.ts'
 
 /** A machine with a process. */
@@ -22,6 +23,8 @@ export interface Machine {
   readonly qmp: Qmp | null
   /** The guest is off, and the process is about to end. */
   readonly isOff: boolean
+  /** It stands still between two hosts, until it is resumed. */
+  readonly isSuspended: boolean
 }
 
 export interface Monitors {
@@ -56,6 +59,7 @@ export interface MonitorsOptions {
   readonly log: Log
 }
 
+const MUTE: Omit<Machine, 'pid'> = { qmp: null, isOff: false, isSuspended: false }
 /** How long the list of all machines waits for one of them. */
 const WAIT_MS = 300
 /** A process that closes its monitor is about to end. */
@@ -74,28 +78,13 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     for (const listener of listeners) listener(instance)
   }
 
-  /**
-   * Writes to disk that the guest powered off by itself before the process may end. Nothing else
-   * distinguishes it from a crash.
-   */
-  async function recordPowerOff(instance: InstanceId): Promise<void> {
-    const machine = known.get(instance)
-    if (machine?.qmp == null || machine.isOff) return
-    known.set(instance, { ...machine, isOff: true })
-    const boot = await files.readBoot(instance)
-    if (boot !== null) await files.writeBoot(instance, { ...boot, poweredOff: true })
-    await machine.qmp.execute('quit')
-  }
-  const finish = (instance: InstanceId) => {
-    recordPowerOff(instance).catch((error: unknown) =>
-      log.warn({ instance, error }, 'the power-off of a machine could not be recorded'),
-    )
-  }
+  const finish = createFinish({ known, files, log })
+  const lookAgain = createLook({ known, tell, finish })
 
   /** The connection ended. The process ends as well, or does not answer any more. */
   async function dismiss(instance: InstanceId, pid: number, qmp: Qmp): Promise<void> {
     if (closing || known.get(instance)?.qmp !== qmp) return
-    known.set(instance, { pid, qmp, isOff: true })
+    known.set(instance, { pid, qmp, isOff: true, isSuspended: false })
     await awaitEnd(pid, files.paths(instance).home, { clock, timeoutMs: END_DEADLINE_MS })
     if (known.get(instance)?.qmp === qmp) known.delete(instance)
     isComplete = false
@@ -108,12 +97,15 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     if (machine?.pid === pid && machine.qmp !== null) return
     const onEvent = ({ name }: QmpEvent) => {
       if (name === 'SHUTDOWN') finish(instance)
+      const { qmp: now } = known.get(instance) ?? {}
+      if ((name === 'STOP' || name === 'RESUME') && now != null)
+        // If its monitor ended, that is told by itself.
+        lookAgain(instance, now).catch(() => undefined)
     }
     const qmp = await connectQmp(sockets(instance).qmp, onEvent, options.sendFile)
-    known.set(instance, { pid, qmp, isOff: false })
+    known.set(instance, { pid, qmp, isOff: false, isSuspended: false })
     void qmp.closed.then(() => dismiss(instance, pid, qmp))
-    const answer = await qmp.execute('query-status')
-    if (statusIn(answer) === 'shutdown') finish(instance)
+    await lookAgain(instance, qmp)
   }
   const adopting = createSingleFlight<InstanceId, void>()
   const adopt = (instance: InstanceId, pid: number) =>
@@ -150,6 +142,74 @@ export function createMonitors(options: MonitorsOptions): Monitors {
 }
 
 /**
+ * Writes to disk that the guest powered off by itself before the process may end. Nothing else
+ * distinguishes it from a crash.
+ */
+function createFinish({
+  known,
+  files,
+  log,
+}: Pick<MonitorsOptions, 'files' | 'log'> & { readonly known: Map<InstanceId, Machine> }) {
+  async function recordPowerOff(instance: InstanceId): Promise<void> {
+    const machine = known.get(instance)
+    if (machine?.qmp == null || machine.isOff) return
+    known.set(instance, { ...machine, isOff: true })
+    const boot = await files.readBoot(instance)
+    if (boot !== null) await files.writeBoot(instance, { ...boot, poweredOff: true })
+    await machine.qmp.execute('quit')
+  }
+  return (instance: InstanceId) => {
+    recordPowerOff(instance).catch((error: unknown) =>
+      log.warn({ instance, error }, 'the power-off of a machine could not be recorded'),
+    )
+  }
+}
+
+/**
+ * Looks again at a machine that may stand still now, or go on. One look at a time for each: whoever
+ * controls a QEMU can make it send as many events as it likes.
+ */
+function createLook({
+  known,
+  tell,
+  finish,
+}: {
+  readonly known: Map<InstanceId, Machine>
+  readonly tell: (instance: InstanceId) => void
+  readonly finish: (instance: InstanceId) => void
+}) {
+  /** Those that are looked at now, and whether once more when that is done. */
+  const looking = new Map<Qmp, { again: boolean }>()
+
+  async function look(instance: InstanceId, qmp: Qmp): Promise<void> {
+    const state = await runState(qmp)
+    const machine = known.get(instance)
+    if (machine?.qmp !== qmp) return
+    if (state === 'shutdown') finish(instance)
+    if (machine.isOff || machine.isSuspended === isSuspended(state)) return
+    known.set(instance, { ...machine, isSuspended: isSuspended(state) })
+    tell(instance)
+  }
+
+  return async function lookAgain(instance: InstanceId, qmp: Qmp): Promise<void> {
+    const before = looking.get(qmp)
+    if (before !== undefined) {
+      before.again = true
+      return
+    }
+    const now = { again: false }
+    looking.set(qmp, now)
+    try {
+      await look(instance, qmp)
+    } finally {
+      looking.delete(qmp)
+    }
+    // If its monitor ended, that is told by itself.
+    if (now.again) lookAgain(instance, qmp).catch(() => undefined)
+  }
+}
+
+/**
  * Connects with a short wait. A machine that hangs is waited for only once. Then others are listed
  * without it, until it answers.
  */
@@ -172,11 +232,11 @@ function connectBriefly({
     const wasMute = isMute(instance, pid)
     const adopted = adopt(instance, pid).catch((error: unknown) => {
       log.warn({ instance, pid, error }, 'a virtual machine does not answer')
-      known.set(instance, { pid, qmp: null, isOff: false })
+      known.set(instance, { ...MUTE, pid })
     })
     const ended = adopted.then(() => true)
     if (!wasMute && (await inTime(clock, WAIT_MS, ended)) === true) return
-    if (known.get(instance)?.pid !== pid) known.set(instance, { pid, qmp: null, isOff: false })
+    if (known.get(instance)?.pid !== pid) known.set(instance, { ...MUTE, pid })
     void ended.then(() => tell(instance))
   }
 }
@@ -184,9 +244,4 @@ function connectBriefly({
 function socketsOf(runtimeDir: string, instance: InstanceId): ReturnType<Monitors['sockets']> {
   const dir = below(runtimeDir, MACHINE_SOCKETS_DIRECTORY, instance)
   return { dir, qmp: below(dir, 'qmp'), serial: below(dir, 'serial'), agent: below(dir, 'agent') }
-}
-
-function statusIn(answer: unknown): string | undefined {
-  if (typeof answer !== 'object' || answer === null || !('status' in answer)) return undefined
-  return typeof answer.status === 'string' ? answer.status : undefined
 }

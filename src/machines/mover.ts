@@ -22,6 +22,9 @@ const FILES = [
 ] as const
 const DISK = 'disk.qcow2'
 
+/** Those of a running machine that its other host gets as they are; it writes its disk itself. */
+export const COMPANIONS = FILES.filter((name) => name !== 'boot.json' && name !== DISK)
+
 /** The mover. */
 export function createMachineMover(
   files: MachineFilesystem,

@@ -43,6 +43,7 @@ import {
   type MachineBoot,
   type MachineFilesystem,
 } from './files.ts'
+import { createLiveMover } from './live/live-mover.ts'
 import { createMonitors, type Machine, type Monitors } from './monitors.ts'
 import { createMachineMover } from './mover.ts'
 import { createMachineNics, type MachineNics } from './nics.ts'
@@ -52,7 +53,10 @@ import { createQemuSteps, nicPorts, type QemuSettings, type QemuStepper } from '
 export interface QemuDriverOptions {
   readonly images: MachineImages
   readonly kept: KeptImages
-  readonly host: Pick<Host, 'openTap' | 'reattachTap' | 'listenUnix' | 'sendDescriptor'>
+  readonly host: Pick<
+    Host,
+    'openTap' | 'reattachTap' | 'listenUnix' | 'pairedUnix' | 'sendDescriptor'
+  >
   /** How guests are run on this machine. Called at each start. */
   readonly accelerator: QemuStepper['accelerator']
   readonly run: Runner
@@ -95,7 +99,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
     name: 'qemu',
     stopSeconds: settings.stopSeconds,
     capturer: createMachineCapturer({ ...options, files, monitors, freezer: freezer.open }),
-    mover: createMachineMover(files, monitors),
+    ...moversFor(stepper, options),
 
     async list({ fresh }) {
       const instances = [...(await files.homes()).keys()]
@@ -159,11 +163,19 @@ function pulses({
 }): NonNullable<WorkloadDriver['pulse']> {
   return async (instance, bootCount) => {
     const machine = monitors.known(instance)
-    if (machine === undefined || machine.isOff) return 'absent'
+    if (machine === undefined || machine.isOff || machine.isSuspended) return 'absent'
     const boot = await files.readBoot(instance)
     if (boot !== null && boot.bootCount !== bootCount) return 'absent'
     const isStill = (await isHalted(machine.pid)) || (await freezer.isSilent(instance))
     return isStill ? 'halted' : 'runs'
+  }
+}
+
+function moversFor(stepper: QemuStepper, { host }: QemuDriverOptions) {
+  const { files, monitors } = stepper
+  return {
+    mover: createMachineMover(files, monitors),
+    liveMover: createLiveMover(stepper, host),
   }
 }
 
@@ -238,6 +250,7 @@ function goneState(boot: MachineBoot | null): WorkloadState {
 /** Taps are handed over at the start, so a running machine has those NICs. */
 function runningState(machine: Machine, nics: readonly PluggedNic[] | undefined): WorkloadState {
   if (machine.isOff) return { kind: 'busy' }
+  if (machine.isSuspended) return { kind: 'suspended' }
   return { kind: 'running', plugged: true, ...(nics === undefined ? {} : { nics }) }
 }
 

@@ -19,6 +19,7 @@ import type { InstanceWant } from '../model/want.ts'
 import type { Permit, WorkloadSteps } from '../workloads/driver.ts'
 import type { MachineBoot, MachineFilesystem } from './files.ts'
 import { openMachine } from './handover.ts'
+import { resume } from './live/receive.ts'
 import { type Accelerator, renderMachine } from './machine.ts'
 import type { Monitors } from './monitors.ts'
 import type { MachineNics } from './nics.ts'
@@ -75,6 +76,7 @@ export function createQemuSteps(stepper: QemuStepper): WorkloadSteps {
     launch: (...given) => launch(stepper, ...given),
     start: (instance, _signal, permit) => start(stepper, instance, permit),
     plug: (instance) => plug(stepper, instance),
+    resume: (instance) => goOn(stepper, instance),
     stop: (instance, signal) => stop(stepper, instance, signal),
     remove: (instance, keep) => remove(stepper, instance, keep),
   }
@@ -92,7 +94,7 @@ async function launch(
   await files.make(want.id, { digest, location: want.image.location })
   if (image.options.seed === 'nocloud')
     await writeSeed(files.paths(want.id).seed, want, { run, signal })
-  await makeDisk(stepper, want, image)
+  await makeDisk(stepper, want, image, sizeOfDisk(want, image))
   await permit?.(null)
   await boot(stepper, want, image)
 }
@@ -123,16 +125,29 @@ async function plug({ files, monitors, nics }: QemuStepper, want: InstanceWant):
     await nics.ensure(want, machine.pid, machine.qmp)
 }
 
+/** What is known of it suffices, because the guest stands still until this has happened. */
+async function goOn({ monitors, clock }: QemuStepper, instance: InstanceId): Promise<void> {
+  const machine = (await monitors.list(false)).get(instance)
+  if (machine === undefined || machine.isOff) return
+  if (machine.qmp === null) throw unavailable('the machine does not answer')
+  await resume(machine.qmp, clock)
+}
+
+/** The size of a new disk. */
+function sizeOfDisk(want: InstanceWant, image: MachineImage): number {
+  const sizeGiB = want.disk?.sizeGiB ?? want.type.diskGiB
+  return Math.max(baseOf(image)?.virtualBytes ?? 0, sizeGiB * GIB)
+}
+
 /** Creates an overlay of the image, or an empty disk. It is renamed when it is complete. */
-async function makeDisk(
-  { files, run }: QemuStepper,
+export async function makeDisk(
+  { files, run }: Pick<QemuStepper, 'files' | 'run'>,
   want: InstanceWant,
   image: MachineImage,
+  sizeBytes: number,
 ): Promise<void> {
   const { disk } = files.paths(want.id)
   const below = baseOf(image)
-  const sizeGiB = want.disk?.sizeGiB ?? want.type.diskGiB
-  const sizeBytes = Math.max(below?.virtualBytes ?? 0, sizeGiB * GIB)
   // `-u` does not open the base, which was inspected when it was fetched.
   const base = below === null ? [] : ['-u', '-b', below.path, '-F', below.format]
   const args = ['create', '-q', '-f', 'qcow2', ...base, `${disk}.new`, String(sizeBytes)]
@@ -144,11 +159,17 @@ async function makeDisk(
   await rename(`${disk}.new`, disk)
 }
 
-async function boot(stepper: QemuStepper, want: InstanceWant, image: MachineImage): Promise<void> {
+/** Starts the process. `isIncoming`: it waits for a machine that runs on another host. */
+export async function boot(
+  stepper: QemuStepper,
+  want: InstanceWant,
+  image: MachineImage,
+  isIncoming = false,
+): Promise<void> {
   const { files, monitors, clock } = stepper
   const { home, log } = files.paths(want.id)
   await files.writeBoot(want.id, newBoot(want))
-  const pid = await handOver(stepper, want, image)
+  const pid = await handOver(stepper, want, image, isIncoming)
   try {
     await monitors.adopt(want.id, pid)
   } catch (error) {
@@ -165,6 +186,7 @@ async function handOver(
   stepper: QemuStepper,
   want: InstanceWant,
   image: MachineImage,
+  isIncoming: boolean,
 ): Promise<number> {
   const { files, groups, settings, accelerator } = stepper
   const { kind, group } = await accelerator()
@@ -176,6 +198,7 @@ async function handOver(
     nicPorts: nicPorts(want.type.name, settings),
     options: image.options,
     tscKhz: tscKhz(await readFile('/proc/cpuinfo', 'utf8')),
+    isIncoming,
   })
   const { numbers, log } = handed
   const budget = machineBudget(want.type)
@@ -205,6 +228,11 @@ async function stop(
   const machine = (await monitors.list(true)).get(instance)
   if (machine === undefined) return
   const { home } = files.paths(instance)
+  // It must run to be able to power off.
+  if (machine.isSuspended && machine.qmp !== null)
+    await resume(machine.qmp, clock).catch((error: unknown) =>
+      log.warn({ instance, error }, 'the machine could not be resumed to be stopped'),
+    )
   const giveUpMs = clock.monotonic() + settings.stopSeconds * MS
   for (let leftMs = settings.stopSeconds * MS; leftMs > 0; leftMs = giveUpMs - clock.monotonic()) {
     // A process that does not answer is killed below. One that is about to end may not answer.

@@ -58,6 +58,8 @@ export type WorkloadState =
       readonly nics?: readonly PluggedNic[]
     }
   | { readonly kind: 'ended'; readonly by: EndedBy; readonly exitCode: number }
+  /** It stands still between two hosts, until the records give it to one of them. */
+  | { readonly kind: 'suspended' }
   /** The engine is working on it: read it again later. */
   | { readonly kind: 'busy' }
 
@@ -98,6 +100,8 @@ export type WorkloadStep =
   | { readonly kind: 'start'; readonly instance: InstanceWant }
   /** Attach and detach NICs. Write the boot record if it is gone. */
   | { readonly kind: 'plug'; readonly instance: InstanceWant }
+  /** Let it run: it stands still after it was moved here, or not moved away. */
+  | { readonly kind: 'resume'; readonly instance: InstanceId }
   /** Ask it to shut down, and kill it after the deadline. Disk and address stay. */
   | { readonly kind: 'stop'; readonly instance: InstanceId }
   /** Kill it and remove everything, except a disk that is to be kept as a volume. */
@@ -155,7 +159,7 @@ export function planWorkload(
         ? facts({ kind: 'gone', instance: want.id })
         : step({ kind: 'remove', instance: want.id, keep: keptVolume(want) })
     case 'stop':
-      return have?.state.kind === 'running'
+      return have?.state.kind === 'running' || have?.state.kind === 'suspended'
         ? step({ kind: 'stop', instance: want.id })
         : facts(stopped(want, 'Client.UserInitiatedShutdown', 'User initiated shutdown'))
     case 'run':
@@ -214,6 +218,8 @@ function planRun(
             facts(stopped(want, 'Client.VolumeLimitExceeded', have.excess))
       return want.claimed ? plan : { ...plan, facts: [ready(want), ...plan.facts] }
     }
+    case 'suspended':
+      return step({ kind: 'resume', instance: want.id })
     case 'ended':
       return want.claimed ? planEnded(want, have, state) : facts(ready(want))
     case 'busy':
@@ -244,7 +250,7 @@ function unworkable(
   state: WorkloadState,
   { message, permanent }: WorkloadProblem,
 ): WorkloadPlan | null {
-  if (state.kind === 'running' || state.kind === 'lost') return null
+  if (state.kind === 'running' || state.kind === 'suspended' || state.kind === 'lost') return null
   if (state.kind === 'ended' || state.kind === 'arrived')
     return permanent ? facts(stopped(want, 'Server.InternalError', message)) : null
   const code = permanent ? 'Client.InvalidImage' : 'Server.InternalError'

@@ -6,6 +6,7 @@
  * `plan/workloads.ts` compares want and have, and names the next step. Every step is safe to
  * repeat, and may be interrupted anywhere by SIGKILL. The next `list` shows the result.
  */
+import type { Duplex } from 'node:stream'
 import type { Screen, Terminal } from '../lib/terminal.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import { type AtollError, refused } from '../model/errors.ts'
@@ -42,6 +43,8 @@ export interface WorkloadSteps {
   ): Promise<void>
   start(instance: InstanceWant, signal: AbortSignal, permit?: Permit): Promise<void>
   plug(instance: InstanceWant, signal: AbortSignal): Promise<void>
+  /** Lets one run that stands still between two hosts. Absent: none ever does. */
+  resume?(instance: InstanceId): Promise<void>
   stop(instance: InstanceId, signal: AbortSignal): Promise<void>
   /**
    * Removes everything of it. With `keep`, its disk is first moved to the directory of that volume.
@@ -100,6 +103,61 @@ export interface Mover {
  */
 export type Pulse = 'runs' | 'halted' | 'absent'
 
+/**
+ * How a machine runs: what two hosts must have in common to pass it on while it runs. For people,
+ * and to be compared.
+ */
+export interface LiveKind {
+  readonly qemu: string
+  /** The type of machine with its version. */
+  readonly machine: string
+  readonly processor: string
+  /** Of its NICs. */
+  readonly mtu: string
+}
+
+/** What the new host has to know of a running machine. */
+interface LiveMachine {
+  readonly kind: LiveKind
+  /** The size of its disk. */
+  readonly diskBytes: number
+}
+
+/** The connections over which a machine is passed on. */
+export interface LiveStreams {
+  readonly disk: Duplex
+  readonly memory: Duplex
+}
+
+/**
+ * Moves running instances from host to host. Nobody lets an instance run that stands still between
+ * them but the step `resume`, on the host to which the records give it.
+ */
+export interface LiveMover {
+  /** How it runs here. Errors: `unavailable` when it does not. */
+  describe(instance: InstanceId): Promise<LiveMachine>
+  /** How this host would run it, from the image with this digest. */
+  kindFor(want: InstanceWant, digest: string): Promise<LiveKind>
+  /** The files that the new host gets before, beside the disk. */
+  files(instance: InstanceId): Promise<readonly PackedFile[]>
+  /**
+   * Sends it over these, which it closes. Resolves when the other host has everything; it stands
+   * still here from then on. Errors: `unavailable`; then it goes on here.
+   */
+  send(
+    instance: InstanceId,
+    streams: LiveStreams,
+    wait: { readonly progress: (message: string) => void; readonly signal: AbortSignal },
+  ): Promise<void>
+  /**
+   * Begins to take it over, with the files of the other host that are in the home already. What an
+   * earlier attempt has left is removed. Errors: `unavailable`, `refused`.
+   */
+  receive(want: InstanceWant, digest: string, diskBytes: number): Promise<LiveStreams>
+  /** Resolves when everything is here; it stands still. Errors: `unavailable`. */
+  received(instance: InstanceId, signal: AbortSignal): Promise<void>
+}
+
 export interface WorkloadDriver extends WorkloadSteps {
   readonly name: string
   /** How long an instance may take to stop before it is killed. */
@@ -107,6 +165,8 @@ export interface WorkloadDriver extends WorkloadSteps {
   readonly capturer: Capturer
   /** Absent: its instances stay on their hosts. */
   readonly mover?: Mover
+  /** Absent: its instances are stopped to be moved. */
+  readonly liveMover?: LiveMover
   /**
    * Everything on this machine with our mark, whoever created it. `fresh` reads everything again,
    * without caches. Errors: `unavailable` when the engine does not answer.

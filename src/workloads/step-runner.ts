@@ -155,7 +155,7 @@ export class StepRunner {
     try {
       await carryOut(driver, step, gate, signal)
       const endMs = clock.monotonic()
-      if (kind === 'start' || kind === 'launch')
+      if (kind === 'start' || kind === 'launch' || kind === 'resume')
         this.#attempts.started(instance, kind, bootCount, endMs)
       this.#meters.seconds.observe({ driver: this.#driver, step: kind }, (endMs - startMs) / 1000)
       this.#meters.steps.inc({ driver: this.#driver, step: kind, outcome: 'done' })
@@ -205,6 +205,8 @@ function carryOut(
     }
     case 'plug':
       return driver.plug(step.instance, signal)
+    case 'resume':
+      return driver.resume?.(step.instance) ?? Promise.resolve()
     case 'stop':
       return driver.stop(step.instance, signal)
     case 'remove':

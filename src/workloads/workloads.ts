@@ -130,7 +130,7 @@ function tellContainers(haves: readonly WorkloadHave[], gate: StartGate | undefi
 
 const STATES = [
   ...(['remains', 'arrived', 'lost'] as const),
-  ...(['created', 'running', 'ended', 'busy'] as const),
+  ...(['created', 'running', 'suspended', 'ended', 'busy'] as const),
 ]
 
 /**

@@ -153,6 +153,7 @@ function startGuest(
       options: { sha256: null, seed: null, firmware: 'bios', machine: 'q35' },
       nicPorts: 0,
       tscKhz: null,
+      isIncoming: false,
     },
   )
   const byName = args.map((arg) =>

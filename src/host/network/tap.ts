@@ -6,9 +6,10 @@
  */
 import { fstatSync, readlinkSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { unavailable } from '../../model/errors.ts'
 import type { TapHolder } from '../guest-setup.ts'
-import type { OpenFile } from '../host.ts'
+import type { Host, OpenFile } from '../host.ts'
 import type { Libc } from '../libc.ts'
 import { createIp, type Ip } from '../netlink/ip.ts'
 import { openRouteNetlink } from '../netlink/netlink.ts'
@@ -103,6 +104,22 @@ export function isTun(path: string): boolean {
 export async function listenUnix(descriptors: Descriptors, path: string): Promise<OpenFile> {
   await rm(path, { force: true })
   return openFile(descriptors, descriptors.listenUnix(path))
+}
+
+/** A connection with another process, and its end of it. */
+export function pairedUnix(descriptors: Descriptors): ReturnType<Host['pairedUnix']> {
+  const [own, other] = descriptors.pairedUnix()
+  const there = openFile(descriptors, other)
+  try {
+    const here = new Socket({ fd: own, allowHalfOpen: true })
+    // Until somebody listens, its end says the same.
+    here.on('error', () => undefined)
+    return { here, there }
+  } catch (error) {
+    there.close()
+    descriptors.close(own)
+    throw error
+  }
 }
 
 function openFile(descriptors: Descriptors, fd: number): OpenFile {

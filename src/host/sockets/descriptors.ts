@@ -33,6 +33,8 @@ export interface Descriptors {
    * connect.
    */
   listenUnix(path: string): number
+  /** Two UNIX stream sockets that are connected with each other (socketpair(2)). */
+  pairedUnix(): readonly [number, number]
   /** A UNIX datagram socket at `path`, as above: only its owner may send to it. */
   bindUnixDatagrams(path: string): number
   close(fd: number): void
@@ -71,6 +73,7 @@ const OWNER_ONLY = 0o600
 export function loadDescriptors(): Descriptors {
   const library = koffi.load('libc.so.6')
   const socket = library.func('int socket(int domain, int type, int protocol)')
+  const pair = library.func('int socketpair(int domain, int type, int protocol, _Out_ int *fds)')
   const bind = library.func('int bind(int fd, const uint8_t *address, uint32_t length)')
   const listen = library.func('int listen(int fd, int backlog)')
   const open = library.func('int open(const char *path, int flags)')
@@ -126,6 +129,12 @@ export function loadDescriptors(): Descriptors {
     listenUnix: (path) => {
       const fd = unixSocket(SOCK_STREAM, path)
       return withFd(fd, () => checked('listen', listen(fd, LISTEN_BACKLOG)))
+    },
+    pairedUnix: () => {
+      const fds = [-1, -1]
+      checked('socketpair', pair(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, fds))
+      const [one = -1, other = -1] = fds
+      return [one, other]
     },
     bindUnixDatagrams: (path) => unixSocket(SOCK_DGRAM | O_NONBLOCK, path),
     close: (fd) => {

@@ -18,7 +18,7 @@ it('names machines that do not answer', async () => {
     return answer.promise
   }
   const qmp = { answered } as unknown as Machine['qmp']
-  const machines = new Map([[ID, { pid: 7, qmp, isOff: false }]])
+  const machines = new Map([[ID, { pid: 7, qmp, isOff: false, isSuspended: false }]])
   const answers = createAnswerChecks(clock)
   const feelAt = (ms: number) => {
     clock.nowMs = ms
@@ -38,7 +38,7 @@ it('names machines that do not answer', async () => {
   feelAt(69_000)
   feelAt(69_500)
   expect(asked).toBe(2)
-  answers.check(new Map([[ID, { pid: 7, qmp: null, isOff: false }]]))
+  answers.check(new Map([[ID, { pid: 7, qmp: null, isOff: false, isSuspended: false }]]))
   expect(answers.hanging()).toHaveLength(1)
   answers.check(new Map())
   expect(answers.hanging()).toEqual([])

@@ -27,6 +27,7 @@ const SETTINGS: MachineSettings = {
   tscKhz: 2_100_000,
   mtuBytes: 1450,
   nicPorts: 0,
+  isIncoming: false,
   options: { sha256: null, seed: null, firmware: 'bios', machine: 'q35' },
 }
 const HOME = '/var/lib/atoll/machines/i-1'

@@ -77,6 +77,7 @@ describe('wanted to run', () => {
     ['running, a reboot is due', { ...have(UP, 2), rebootDue: true }, 'stop'],
     ['off for a reboot that is due', { ...have(ended('itself'), 2), rebootDue: true }, 'start'],
     ['running, record lost', have(UP, null), 'plug'],
+    ['between two hosts', have({ kind: 'suspended' }, 2), 'resume'],
     ['engine at work', have({ kind: 'busy' }), 'wait'],
     ['ended by itself', have(ended('itself', 3), 2), 'stopped Client.InstanceInitiatedShutdown'],
     ['ended at its memory limit', have(ended('memory', 137), 2), 'stopped Server.OutOfMemory'],
@@ -166,6 +167,7 @@ describe('wanted to run', () => {
     ['ended', ended('outside'), true, 'stopped Server.InternalError'],
     ['ended', ended('outside'), false, 'start'],
     ['running', UP, true, 'running'],
+    ['between two hosts', { kind: 'suspended' }, true, 'resume'],
   ] as const)('given up: %s %j, permanently: %s', (_name, state, permanent, expected) => {
     const problem = { message: 'no such user', permanent }
     expect(outcome(instance(1), have(state), READY, problem)).toBe(expected)
@@ -176,6 +178,7 @@ const anyState = fc.oneof(
   fc.constant<WorkloadState>({ kind: 'remains' }),
   fc.constant<WorkloadState>({ kind: 'lost' }),
   fc.constant<WorkloadState>({ kind: 'created' }),
+  fc.constant<WorkloadState>({ kind: 'suspended' }),
   fc.boolean().map((plugged): WorkloadState => ({ kind: 'running', plugged })),
   fc
     .tuple(
@@ -205,6 +208,8 @@ function after(step: WorkloadStep, found: WorkloadHave | undefined): WorkloadHav
       return have(UP, step.instance.bootCount)
     case 'plug':
       return have(UP, found?.bootCount ?? step.instance.bootCount)
+    case 'resume':
+      return have(UP, found?.bootCount ?? null)
     case 'stop':
       return have(ended('outside', 143), found?.bootCount ?? null)
     case 'remove':
@@ -221,7 +226,8 @@ describe('from any want and any have', () => {
           const { step, facts } = planWorkload(want, found, () => READY)
           if (step === null) {
             if (want === undefined || want.run === 'terminate') return found === undefined
-            if (want.run === 'stop') return found?.state.kind !== 'running'
+            if (want.run === 'stop')
+              return found?.state.kind !== 'running' && found?.state.kind !== 'suspended'
             return (
               found?.state.kind === 'running' ||
               facts.some(({ kind }) => /stopped|failed/.test(kind))

@@ -1,4 +1,4 @@
-/** Steps that hang are named, and do not hold back those of other instances. */
+/** Steps that hang are named, and do not hold back those of other instances; none spins. */
 import { expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
@@ -40,4 +40,32 @@ it('eight launches that hang leave room for others, and are named', async () => 
   expect(runner.hanging()[0]).toMatch(
     new RegExp(`^docker has not finished the launch of ${instance(1).id} for \\d+ s$`),
   )
+})
+
+it('a machine that is resumed again and again is not resumed without a pause', async () => {
+  let resumed = 0
+  let nowMs = 0
+  const driver = {
+    ...{ name: 'qemu', stopSeconds: 10 },
+    resume: async () => {
+      resumed += 1
+    },
+  } as unknown as WorkloadDriver
+  const runner = new StepRunner({
+    driver,
+    wake: () => undefined,
+    clock: { ...systemClock, monotonic: () => nowMs },
+    log: silentLog,
+    meters: createWorkloadMeters(createMetrics()),
+  })
+  const offer = async () => {
+    runner.offer({ kind: 'resume', instance: instance(1).id }, 1)
+    await expect.poll(() => runner.busy().size).toBe(0)
+  }
+  for (let count = 0; count < 10; count += 1) await offer()
+  expect(resumed).toBe(2)
+  nowMs = LONG_MS
+  await offer()
+  expect(resumed).toBe(3)
+  await runner.close()
 })
