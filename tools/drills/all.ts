@@ -9,7 +9,16 @@ import { agentKill, clockJump, diskFull, dockerdRestart } from './daemons.ts'
 import type { Drill, Progress } from './drill.ts'
 import { busAllLoss, busNodeLoss, dbAllLoss, dbNodeLoss } from './engines.ts'
 import { apiHostLoss, coldBoot, fullOutage, hostCut, hostLoss } from './hosts.ts'
+import { shareImage } from './images.ts'
 import { repairLab } from './lab-health.ts'
+import {
+  fabricCut,
+  freezeDaemon,
+  freezeFence,
+  freezeHost,
+  recoverHostLoss,
+  storeCut,
+} from './recover.ts'
 
 export const drills: readonly Drill[] = [
   hostLoss,
@@ -25,14 +34,17 @@ export const drills: readonly Drill[] = [
   fullOutage,
   diskFull,
   clockJump,
+  recoverHostLoss,
+  fabricCut,
+  storeCut,
+  freezeDaemon,
+  freezeFence,
+  freezeHost,
 ]
 
 export const DRILL_LAB = 'drill'
 const HOSTS = 3
 const SAMPLE = 'atoll-sample:static'
-const IMAGE_MS = 60_000
-/** The hosts share this directory, which is the lab's and goes with it. */
-const SHARED_FILE = '/var/cache/atoll-sample.tar'
 /** Space for the engines and Docker, and small enough to be filled quickly. */
 const DISK_MIB = 2048
 
@@ -55,24 +67,6 @@ export async function drillLab(
     if (host.hasEngines && (await galeraState(host))?.state === 'Inconsistent')
       await host.service('mariadb').crash()
   await untilReady(lab, { progress })
-  await shareSampleImage(lab)
+  await shareImage(lab, SAMPLE)
   return lab
-}
-
-/**
- * All hosts get the first host's image. If each host built its own, their digests would differ
- * (Docker writes the time into images), and Atoll launches from one digest only.
- */
-async function shareSampleImage(lab: Lab): Promise<void> {
-  const idOf = ({ name }: { readonly name: string }) =>
-    lab.host(name).must(['docker', 'image', 'inspect', '--format', '{{.Id}}', SAMPLE])
-  const [first, ...others] = lab.hosts
-  if (first === undefined) return
-  const id = await idOf(first)
-  for (const host of others) {
-    if ((await idOf(host)) === id) continue
-    await first.must(['docker', 'save', '--output', SHARED_FILE, SAMPLE], { timeoutMs: IMAGE_MS })
-    await host.must(['docker', 'load', '--input', SHARED_FILE], { timeoutMs: IMAGE_MS })
-    await host.must(['rm', SHARED_FILE])
-  }
 }

@@ -135,6 +135,11 @@ export function sampleImage(list: ListClient): Promise<string> {
   return registered(list, SAMPLE)
 }
 
+/** An image that the Docker Engines of all hosts have. Registered if it is not yet. */
+export function localImage(list: ListClient, name: string): Promise<string> {
+  return registered(list, { name: name.replace(/[^a-z]/g, '-'), location: `docker://${name}` })
+}
+
 /**
  * The image of a small virtual machine. It is published on each host, because all see this
  * machine's /tmp.
@@ -163,20 +168,27 @@ async function registered(
   return ImageId
 }
 
-/**
- * Launches `count` instances in one request, in the default subnet unless another is named. A
- * repetition with the same token is the same request.
- */
+/** What a launch may have besides. */
+interface LaunchOptions {
+  /** Absent: the default one. */
+  readonly subnet?: string
+  readonly tags?: readonly { readonly Key: string; readonly Value: string }[]
+}
+
+/** Launches `count` instances in one request. A repetition with the same token is the same one. */
 export async function launch(
   list: ListClient,
   image: string,
   count: number,
   token: string,
-  subnet?: string,
+  { subnet, tags }: LaunchOptions = {},
 ): Promise<readonly string[]> {
   const command = new RunInstancesCommand({
     ImageId: image,
     ...(subnet === undefined ? {} : { SubnetId: subnet }),
+    ...(tags === undefined
+      ? {}
+      : { TagSpecifications: [{ ResourceType: 'instance', Tags: [...tags] }] }),
     InstanceType: smallType,
     MinCount: count,
     MaxCount: count,

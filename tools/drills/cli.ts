@@ -69,18 +69,18 @@ async function inLab(name: string, work: () => Promise<number>): Promise<number>
 
 async function main(names: readonly string[]): Promise<number> {
   if (names.includes('list')) {
-    for (const { name, about } of drills) process.stdout.write(`${name.padEnd(16)} ${about}\n`)
+    for (const { name, about } of drills) process.stdout.write(`${name.padEnd(18)} ${about}\n`)
     process.stdout.write(
-      `${'consistency'.padEnd(16)} many ask and somebody breaks, and the history is checked (not in "all")\n`,
+      `${'consistency'.padEnd(18)} many ask and somebody breaks, and the history is checked (not in "all")\n`,
     )
     process.stdout.write(
-      `${'neighbours'.padEnd(16)} an instance or a client uses up what all share (not in "all"; names after it: ${attacks.map(({ name }) => name).join(', ')})\n`,
+      `${'neighbours'.padEnd(18)} an instance or a client uses up what all share (not in "all"; names after it: ${attacks.map(({ name }) => name).join(', ')})\n`,
     )
     process.stdout.write(
-      `${'rule-latency'.padEnd(16)} how long until a changed rule of a security group is in force on all hosts (not in "all")\n`,
+      `${'rule-latency'.padEnd(18)} how long until a changed rule of a security group is in force on all hosts (not in "all")\n`,
     )
     process.stdout.write(
-      `${'reach'.padEnd(16)} who reaches whom, in VPCs with the same addresses, too (not in "all")\n`,
+      `${'reach'.padEnd(18)} who reaches whom, in VPCs with the same addresses, too (not in "all")\n`,
     )
     return 0
   }

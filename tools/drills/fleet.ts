@@ -129,7 +129,14 @@ export async function ensureFleet(lab: Lab, list: ListClient, images: FleetImage
     // Twice the missing number, because some are placed on hosts that need none.
     for (const [{ image, tenant }, count] of missing) {
       const token = `fleet-${image}-${tenant?.vpc}-${Date.now()}`
-      if (count > 0) await launch(list, image, 2 * count, token, tenant?.subnet)
+      if (count > 0)
+        await launch(
+          list,
+          image,
+          2 * count,
+          token,
+          tenant === null ? {} : { subnet: tenant.subnet },
+        )
     }
   }
 }
