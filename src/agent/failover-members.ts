@@ -41,8 +41,11 @@ interface FailoverMembersParts {
   readonly isSettled: () => boolean
 }
 
-/** Members change seldom. */
-const LOOK_MS = 10_000
+/**
+ * Members change seldom, but a host that goes by an older membership than most others is granted
+ * nothing. So it has to find a newer one long before its permission ends.
+ */
+export const MEMBERS_LOOK_MS = 2_000
 
 /** Goes on until closed. */
 export function startFailoverMembers(parts: FailoverMembersParts, self: HostSelf): Loop {
@@ -54,7 +57,7 @@ export function startFailoverMembers(parts: FailoverMembersParts, self: HostSelf
       await clock.sleep(fence.times.durableMs, signal)
       again()
     },
-    intervalMs: LOOK_MS,
+    intervalMs: MEMBERS_LOOK_MS,
     clock,
     onError: (error) => log.debug({ error }, 'the members of failover could not be read'),
   })

@@ -1,6 +1,10 @@
 /** Hosts that join the members of a cloud, with real records. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { createFailoverMembers, type MemberOrders } from '../../../src/agent/failover-members.ts'
+import {
+  createFailoverMembers,
+  MEMBERS_LOOK_MS,
+  type MemberOrders,
+} from '../../../src/agent/failover-members.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { HostName } from '../../../src/model/ids.ts'
 import { FAILOVER_SETTINGS, failoverTimes } from '../../../src/plan/failover/times.ts'
@@ -145,4 +149,10 @@ it('does not join what is older than what it goes by', async () => {
   one.version = 9
   await settle(one)
   expect(await members()).toBeUndefined()
+})
+
+it('a host hears of new members before its permission by the old ones ends', () => {
+  // Found, read again when it cannot be lost, and asked about; the others may be as fast as can be.
+  const heardMs = MEMBERS_LOOK_MS + 2 * TIMES.durableMs
+  expect(heardMs + TIMES.askMs + TIMES.replyMs).toBeLessThan(TIMES.permissionMs)
 })
