@@ -143,6 +143,8 @@ export class FenceServer {
     udp.on('error', (error) => {
       log.warn({ error, address, port }, 'questions of other hosts cannot be received')
       udp.close()
+      // Nothing can be sent by it, either.
+      this.#udp = null
       after(REBIND_MS, () => this.#bind())
     })
     udp.bind(port, address)

@@ -151,3 +151,20 @@ it('closes the gate when somebody has removed it, until the next grant', {
   ])
   expect(stdout).toContain('@armed return')
 })
+
+it('waits for the host’s address where that is not there yet', { timeout: LONG }, async () => {
+  const { netns } = c
+  await netns.must(['ip', 'address', 'flush', 'dev', 'fabric'])
+  const before = c.process()
+  before.kill('SIGKILL')
+  await once(before, 'exit')
+  c.restart()
+  const fence = c.process()
+  await eventually('it answers its agent', () => c.link.level() !== null)
+  // It has asked, and could not.
+  await eventually('it has lost its permission', () => bed.nowMs() > c.untilMs() + SETTINGS.askMs)
+  expect(fence.exitCode ?? fence.signalCode).toBe(null)
+  await netns.must(['ip', 'address', 'add', '10.9.0.3/24', 'dev', 'fabric'])
+  await eventually('it is permitted again', () => hasPermission(c), LONG)
+  expect(fence.exitCode ?? fence.signalCode).toBe(null)
+})
