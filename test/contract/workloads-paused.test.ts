@@ -19,7 +19,15 @@ describe.skipIf(!canRunDocker())('paused containers (need root)', { timeout: SET
   beforeAll(async () => {
     machine = await startDockerMachine()
   }, SETUP_MS)
-  afterAll(() => machine?.close(), SETUP_MS)
+  afterAll(async () => {
+    // After a failure: the end of an engine leaves what is frozen.
+    for (const { Id } of (await machine?.engine.docker.listContainers()) ?? [])
+      await machine.engine.docker
+        .getContainer(Id)
+        .unpause()
+        .catch(() => undefined)
+    await machine?.close()
+  }, SETUP_MS)
 
   async function launch(n: number, driver: WorkloadDriver): Promise<InstanceWant> {
     const want = await machine.prepare(n, 'docker://atoll-sample:static')
