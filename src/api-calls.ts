@@ -17,7 +17,7 @@ export function callsOf(
   return {
     store: informed,
     bus,
-    catalogue: createCatalogue(clock),
+    catalogue: createCatalogue(clock, config.capacity.reserve),
     clock,
     turns: createTurns(),
     keyGeneration: createKeyGeneration(),

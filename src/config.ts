@@ -39,6 +39,7 @@ import { cidrContains } from './model/addr.ts'
 import { fabricOverheadBytes } from './model/fabric.ts'
 import { parseHostName } from './model/ids.ts'
 import { type NamedProxies, namedProxies } from './model/proxies.ts'
+import { RESERVED_CAPACITIES } from './model/recovery.ts'
 
 /** The daemon's configuration file without `--config`. */
 export const DEFAULT_CONFIG_FILE = '/etc/atoll/atoll.yaml'
@@ -292,6 +293,12 @@ const sections = z.strictObject({
         .max(1_048_576)
         .default(512)
         .describe('With less free disk than this (in MiB), the host takes no new instances'),
+      reserve: z
+        .enum(RESERVED_CAPACITIES)
+        .default('none')
+        .describe(
+          'one-host: launches and moves leave so much room that instances with the tag atoll:recover find some when their host is lost, whichever one that is; the same on all hosts that answer the API',
+        ),
     })
     .prefault({}),
   agent: z

@@ -69,6 +69,7 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
     endpoint: config.api.url === null ? null : new URL(config.api.url).host,
     drivers,
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
+    reserve: config.capacity.reserve,
     quotas: config.api.quotas,
     rates: config.network.rates,
     nicLimits: config.network.interfaces,

@@ -24,6 +24,7 @@ import type { TypeRate } from '../model/network-rates.ts'
 import type { TypeNicLimit } from '../model/nic-limits.ts'
 import type { Pool } from '../model/pools.ts'
 import type { Quotas } from '../model/quotas.ts'
+import type { ReservedCapacity } from '../model/recovery.ts'
 import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 import type { KeyGeneration } from './accounts/key-generation.ts'
@@ -100,6 +101,8 @@ export interface ApiSettings {
   readonly drivers: readonly DriverDeclaration[]
   /** Maximum number of instances in one RunInstances. */
   readonly maxInstancesPerLaunch: number
+  /** What launches and moves leave free for instances that others start again. */
+  readonly reserve: ReservedCapacity
   /** In a change, those of the caller's account. */
   readonly quotas: Quotas
   /** How fast NICs are on this host, by instance type. */

@@ -14,6 +14,7 @@ import { leftBy, mayFollow } from '../plan/failover/membership.ts'
 import { type LossOutlook, lossOutlooks } from '../plan/failover/spare.ts'
 import { releaseInstance, releaseVolume } from '../store/release.ts'
 import type { ReadTx, Store, Tx } from '../store/store.ts'
+import { recoverableInstances } from './instances/reserve.ts'
 
 /** Sets whether the host takes new instances. Refuses an unknown host. */
 export async function setDraining(
@@ -109,12 +110,6 @@ export async function outlooksOf(
   hosts: readonly Host[],
   members: readonly HostName[],
 ): Promise<ReadonlyMap<HostName, LossOutlook>> {
-  const recoverable = await tx.recoverable()
-  if (recoverable.length === 0) return new Map()
-  const types = new Map((await tx.instanceTypes()).map((type) => [type.name, type]))
-  const demanding = recoverable.map(({ host, type, diskGiB }) => {
-    const { vcpus = 0, memoryMiB = 0 } = types.get(type) ?? {}
-    return { host, demand: { vcpus, memoryMiB, diskGiB } }
-  })
-  return new Map(lossOutlooks(hosts, members, demanding).map((one) => [one.host, one]))
+  const recoverable = await recoverableInstances(tx, 'acknowledged')
+  return new Map(lossOutlooks(hosts, members, recoverable).map((one) => [one.host, one]))
 }

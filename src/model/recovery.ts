@@ -15,6 +15,10 @@ export const DISCARD_DISK = 'discard-disk'
 /** What happens to an instance whose host is lost. */
 export type Recovering = 'keep' | 'recover'
 
+/** What launches and moves leave free for them: room for those of any one host, or none. */
+export const RESERVED_CAPACITIES = ['none', 'one-host'] as const
+export type ReservedCapacity = (typeof RESERVED_CAPACITIES)[number]
+
 /** What the records say about that, and about who may run an instance. */
 export interface Recovery {
   /** As its owner wishes. */

@@ -24,6 +24,8 @@ export interface Demand {
   readonly diskGiB: number
 }
 
+const NOTHING: Demand = { vcpus: 0, memoryMiB: 0, diskGiB: 0 }
+
 /** The broadcast address, at the end of a subnet. */
 const RESERVED_AT_END = 1
 
@@ -84,6 +86,16 @@ export function afterTaking(
           usedDiskGiB: host.usedDiskGiB + demand.diskGiB,
         }
       : host,
+  )
+}
+
+/** Whether a host has room for the demand beside what else is to be put there. */
+export function fitsBeside(host: Host, demand: Demand, other: Demand = NOTHING): boolean {
+  const { vcpus, memoryMiB, diskGiB } = demand
+  return (
+    host.vcpus - host.usedVcpus >= vcpus + other.vcpus &&
+    host.memoryMiB - host.usedMemoryMiB >= memoryMiB + other.memoryMiB &&
+    (host.diskGiB ?? Number.POSITIVE_INFINITY) - host.usedDiskGiB >= diskGiB + other.diskGiB
   )
 }
 

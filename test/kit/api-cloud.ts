@@ -60,6 +60,7 @@ export const LIMITS: Pick<
   | 'nicLimits'
   | 'pools'
   | 'flowLogBuckets'
+  | 'reserve'
   | 'vpcPlace'
   | 'fabricMode'
   | 'defaultNetwork'
@@ -67,6 +68,7 @@ export const LIMITS: Pick<
   quotas: USUAL_QUOTAS,
   pools: [],
   flowLogBuckets: null,
+  reserve: 'none',
   rates: [],
   nicLimits: DEFAULT_NIC_LIMITS,
   vpcPlace: 'root',
@@ -208,7 +210,7 @@ function makeParts(store: Store, bus: Bus, settings: Partial<ApiSettings> = {}):
   return {
     store: withoutReplica(store),
     bus,
-    catalogue: createCatalogue(fixedClock),
+    catalogue: createCatalogue(fixedClock, settings.reserve),
     clock: fixedClock,
     turns: createTurns(),
     keyGeneration: createKeyGeneration(),

@@ -126,6 +126,7 @@ async function launch(
   return await writeLaunch(tx, {
     order: { ...order, maxCount },
     choices,
+    reserve: known.reserve,
     metadata,
     least,
     account,

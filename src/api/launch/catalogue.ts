@@ -9,7 +9,10 @@
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { Host, InstanceType, Subnet } from '../../model/records.ts'
+import type { ReservedCapacity } from '../../model/recovery.ts'
+import type { Reserve } from '../../plan/failover/reserve.ts'
 import type { ReadTx } from '../../store/store.ts'
+import { readReserve } from '../instances/reserve.ts'
 
 /** A reading is used for this long, times the number of hosts. */
 const AGE_MS_PER_HOST = 1
@@ -19,9 +22,11 @@ export interface CatalogueReading {
   readonly hosts: readonly Host[]
   readonly types: readonly InstanceType[]
   readonly subnets: readonly Subnet[]
+  /** What is to be left free; null: nothing. */
+  readonly reserve: Reserve | null
 }
 
-type CatalogueTx = Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets'>
+type CatalogueTx = Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'recoverable'>
 
 /** The catalogue as one launch reads it. */
 export interface CatalogueReader {
@@ -45,16 +50,21 @@ export interface Catalogue {
 }
 
 /** Knows nothing at first. */
-export function createCatalogue(clock: Pick<Clock, 'monotonic'>): Catalogue {
+export function createCatalogue(
+  clock: Pick<Clock, 'monotonic'>,
+  reserve: ReservedCapacity = 'none',
+): Catalogue {
   let known: { readonly reading: CatalogueReading; readonly untilMs: number } | null = null
   let underWay: Promise<CatalogueReading> | null = null
 
   async function readOnce(tx: CatalogueTx): Promise<CatalogueReading> {
     const beganMs = clock.monotonic()
+    const hosts = await tx.hosts()
     const reading = {
-      hosts: await tx.hosts(),
+      hosts,
       types: await tx.instanceTypes(),
       subnets: await tx.subnets({}),
+      reserve: await readReserve(tx, hosts, reserve),
     }
     known = { reading, untilMs: beganMs + reading.hosts.length * AGE_MS_PER_HOST }
     return reading

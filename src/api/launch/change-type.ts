@@ -1,10 +1,14 @@
 /** Changes the type of a stopped instance. */
 import { refused } from '../../model/errors.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
-import type { Instance } from '../../model/records.ts'
-import type { Tx } from '../../store/store.ts'
+import type { Instance, InstanceType } from '../../model/records.ts'
+import { afterPlacing } from '../../plan/failover/reserve.ts'
+import { afterTaking } from '../../plan/placement.ts'
+import { sizeOf } from '../../store/release.ts'
+import type { ReadTx, Tx } from '../../store/store.ts'
 import type { ApiSettings } from '../action.ts'
 import { driverOfInstance } from '../instances/drivers.ts'
+import { RESERVED, readReserve } from '../instances/reserve.ts'
 import { refuseAddressesOf, refuseDeviceIndex } from '../networks/network-interfaces.ts'
 import { refuseMore } from '../quotas.ts'
 
@@ -17,7 +21,7 @@ export async function changeType(
   tx: Tx,
   instance: Instance,
   name: string,
-  settings: Pick<ApiSettings, 'drivers' | 'nicLimits' | 'quotas'>,
+  settings: Pick<ApiSettings, 'drivers' | 'nicLimits' | 'quotas' | 'reserve'>,
 ): Promise<InstanceChange | undefined> {
   const { id, account, host, image, type: had } = instance
   if (name === had) return undefined
@@ -42,10 +46,33 @@ export async function changeType(
     vcpus: type.vcpus - (before?.vcpus ?? 0),
     memoryMiB: type.memoryMiB - (before?.memoryMiB ?? 0),
   })
+  if (!(await isLeftFree(tx, instance, before, type, settings.reserve)))
+    throw refused(
+      'InsufficientInstanceCapacity',
+      `The host of '${id}' has no room for ${name}. ${RESERVED}`,
+    )
   await tx.returnCapacity(host, before?.vcpus ?? 0, before?.memoryMiB ?? 0)
   if ((await tx.takeCapacity(host, type.vcpus, type.memoryMiB)) === 'done') return { type: name }
   throw refused(
     'InsufficientInstanceCapacity',
     `The host of '${id}' has no room for ${name}, or takes no instances now; \`atoll hosts\` shows the room of each`,
   )
+}
+
+/** Whether what is to be left free stays free. A smaller type takes nothing of it. */
+async function isLeftFree(
+  tx: ReadTx,
+  { id, host, recovery }: Instance,
+  from: InstanceType | undefined,
+  to: InstanceType,
+  setting: ApiSettings['reserve'],
+): Promise<boolean> {
+  const [vcpus, memoryMiB] = [from?.vcpus ?? 0, from?.memoryMiB ?? 0]
+  if (setting === 'none' || (to.vcpus <= vcpus && to.memoryMiB <= memoryMiB)) return true
+  const diskGiB = sizeOf(await tx.volumes({ instances: [id] }))
+  const had = { vcpus: -vcpus, memoryMiB: -memoryMiB, diskGiB: -diskGiB }
+  const reserve = await readReserve(tx, afterTaking(await tx.hosts(), host, had), setting, id)
+  if (reserve === null) return true
+  const demand = { vcpus: to.vcpus, memoryMiB: to.memoryMiB, diskGiB }
+  return afterPlacing(reserve, { host, demand, recovers: recovery?.wanted === 'recover' }) !== null
 }

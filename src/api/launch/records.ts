@@ -12,12 +12,14 @@ import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Address, Host, Instance, Nic, Tag, Volume } from '../../model/records.ts'
 import { KEEP } from '../../model/recovery.ts'
 import { launchTemplateTags } from '../../model/reserved-tags.ts'
+import { afterPlacing, type Reserve } from '../../plan/failover/reserve.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
 import { type Budget, writeOne } from '../budget.ts'
 import type { InstanceDetails } from '../instances/instance-details.ts'
 import type { GivenProfile } from '../instances/instance-profiles.ts'
 import { putLevers } from '../instances/levers.ts'
+import { RESERVED } from '../instances/reserve.ts'
 import type { AddressSource } from '../networks/addresses.ts'
 import { nicInUse } from '../networks/network-interfaces.ts'
 import { addressCount, insertNewNic, namedAddresses } from '../networks/nic-addresses.ts'
@@ -40,6 +42,8 @@ import type { LaunchRequest } from './request.ts'
 interface LaunchPlan {
   readonly order: LaunchRequest
   readonly choices: LaunchChoices
+  /** What is to be left free; null: nothing. */
+  readonly reserve: Reserve | null
   /** The account's options for launches that name none. */
   readonly metadata: MetadataDefaults
   /** The launch is refused with fewer instances. */
@@ -64,6 +68,8 @@ interface Launch extends LaunchPlan {
    */
   readonly room: {
     hosts: readonly Host[]
+    /** Null: nothing is to be left free. */
+    reserve: Reserve | null
     /** Null: outside of any placement group. */
     readonly group: GroupRoom | null
     /** Of each subnet. */
@@ -83,7 +89,7 @@ interface Launched {
   readonly volumes: readonly Volume[]
 }
 
-type Shortage = 'capacity' | 'addresses' | 'public addresses'
+type Shortage = 'capacity' | 'reserve' | 'addresses' | 'public addresses'
 type Outcome = { readonly launched: Launched } | { readonly short: Shortage }
 
 /**
@@ -93,16 +99,16 @@ type Outcome = { readonly launched: Launched } | { readonly short: Shortage }
  * address is in use. Then the caller's transaction is rolled back.
  */
 export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly InstanceDetails[]> {
-  const { order, choices, least, account, budget } = plan
+  const { order, choices, reserve, least, account, budget } = plan
   const group = choices.group && { choice: choices.group, slots: choices.group.slots }
-  const room = { hosts: choices.hosts, group, addresses: freeBySubnet(tx, plan) }
+  const room = { hosts: choices.hosts, reserve, group, addresses: freeBySubnet(tx, plan) }
   const launch: Launch = { ...plan, tx, room }
   const launched: Launched[] = []
   while (launched.length < order.maxCount) {
     await writeOne(budget)
     const outcome = await launchOne(launch, launched.length)
     if ('launched' in outcome) launched.push(outcome.launched)
-    else if (launched.length >= (outcome.short === 'capacity' ? least : order.minCount)) break
+    else if (launched.length >= (isOfHosts(outcome.short) ? least : order.minCount)) break
     else throw shortageOf(outcome.short, plan)
   }
   if (group !== null) await joinGroup(tx, group, launched.length, choices.subnet.zone)
@@ -148,8 +154,9 @@ function templateTags({ order: { template } }: LaunchPlan, { id, account }: Inst
 /** One instance with its NICs. If there is no room, nothing of it is left. */
 async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> {
   const { tx, choices, room } = launch
+  const { reserve } = room
   const place = await takeHost(launch)
-  if (place === undefined) return { short: 'capacity' }
+  if (typeof place === 'string') return { short: place }
   const { host } = place
   const instance = newInstance(launch, place, launchIndex)
   await tx.insertInstance(instance)
@@ -172,6 +179,7 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
   await tx.returnCapacity(host.name, vcpus, memoryMiB, diskGiB)
   if (room.group !== null) await returnSlot(tx, room.group, host.name)
   room.hosts = room.hosts.map((one) => (one.name === host.name ? host : one))
+  room.reserve = reserve
   return { short: isPlugged ? 'public addresses' : 'addresses' }
 }
 
@@ -201,6 +209,11 @@ async function publish(
   return address === undefined ? null : [address]
 }
 
+/** Whether no host takes another one. Hosts in an old reading may. */
+function isOfHosts(short: Shortage): boolean {
+  return short === 'capacity' || short === 'reserve'
+}
+
 function shortageOf(short: Shortage, plan: LaunchPlan): Error {
   const { order, publicAddresses } = plan
   const { subnet, image } = plan.choices
@@ -212,10 +225,11 @@ function shortageOf(short: Shortage, plan: LaunchPlan): Error {
     only === null
       ? `in the zone '${subnet.zone}'${inGroup}`
       : `on '${only}', which alone has the image,`
-  return short === 'capacity'
+  const why = short === 'reserve' ? `${RESERVED}. ` : ''
+  return isOfHosts(short)
     ? refused(
         'InsufficientInstanceCapacity',
-        `There is not enough ${order.type} capacity ${place} for ${order.minCount} instance(s). ` +
+        `There is not enough ${order.type} capacity ${place} for ${order.minCount} instance(s). ${why}` +
           'Ask for fewer or smaller ones, or terminate others; `atoll hosts` shows what each host has',
       )
     : refused(
@@ -232,29 +246,39 @@ interface Place {
 }
 
 /**
- * The best host that has the capacity, and a place in the group. A host that turned out to be full
- * is not tried again.
+ * The best host that has the capacity, and a place in the group; or what is short. A host that
+ * turned out to be full is not tried again.
  */
-async function takeHost(launch: Launch): Promise<Place | undefined> {
+async function takeHost(launch: Launch): Promise<Place | 'capacity' | 'reserve'> {
   const { room } = launch
+  let short: 'capacity' | 'reserve' = 'capacity'
   for (const { hosts, partition } of hostChoices(room.group, room.hosts)) {
     const host = await takeOneOf(launch, hosts, partition)
-    if (host !== undefined) return { host, partition }
+    if (typeof host !== 'string') return { host, partition }
+    if (host === 'reserve') short = host
   }
-  return undefined
+  return short
 }
 
 async function takeOneOf(
-  { tx, draw, choices, room }: Launch,
+  { tx, draw, order, choices, room }: Launch,
   hosts: readonly Host[],
   partition: number | null,
-): Promise<Host | undefined> {
+): Promise<Host | 'capacity' | 'reserve'> {
   const { demand } = choices
+  const recovers = order.recovery === 'recover'
+  let short: 'capacity' | 'reserve' = 'capacity'
   const { vcpus, memoryMiB, diskGiB } = demand
   for (let left = hosts; ; ) {
     const chosen = chooseHost(left, demand, draw.number())
-    if (chosen === undefined) return undefined
+    if (chosen === undefined) return short
     left = left.filter((host) => host !== chosen)
+    const { reserve } = room
+    const reserved = reserve && afterPlacing(reserve, { host: chosen.name, demand, recovers })
+    if (reserve !== null && reserved === null) {
+      short = 'reserve'
+      continue
+    }
     if ((await tx.takeCapacity(chosen.name, vcpus, memoryMiB, diskGiB)) === 'full') {
       room.hosts = room.hosts.filter((host) => host !== chosen)
       continue
@@ -265,6 +289,7 @@ async function takeOneOf(
       continue
     }
     room.hosts = afterTaking(room.hosts, chosen.name, demand)
+    room.reserve = reserved
     return chosen
   }
 }

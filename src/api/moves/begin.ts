@@ -9,14 +9,18 @@ import { keptBy } from '../../model/image-location.ts'
 import { isOpenMove } from '../../model/move.ts'
 import type { Host, Image, Instance, StateReason } from '../../model/records.ts'
 import { type Movable, noPlace, placeFor } from '../../plan/evacuation.ts'
+import { afterPlacing, type Reserve } from '../../plan/failover/reserve.ts'
 import { choicesInGroup } from '../../plan/placement-group.ts'
 import { failMove } from '../../store/moves.ts'
 import { sizeOf } from '../../store/release.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import type { ApiSettings } from '../action.ts'
 import { driverOfInstance } from '../instances/drivers.ts'
+import { RESERVED, readReserve } from '../instances/reserve.ts'
 
 type Drivers = ApiSettings['drivers']
+/** What moves depend on. */
+export type MoveSettings = Pick<ApiSettings, 'drivers' | 'reserve'>
 
 /** EC2's code for a stop by the operator (StateReason of its API reference). */
 const STOPPED_FOR_MOVE: StateReason = {
@@ -80,12 +84,31 @@ async function amongHosts(tx: ReadTx, { options, host }: Instance): Promise<Mova
   return (hosts) => choicesInGroup(members, hosts, membership.partition)
 }
 
+interface MoveOrder {
+  readonly id: InstanceId
+  /** Null: the best host. */
+  readonly to: HostName | null
+  /** ISO 8601. */
+  readonly now: string
+}
+
+/** The same, to be put only where what is to be left free stays free. */
+export function beside(reserve: Reserve | null, movable: Movable, { recovery }: Instance): Movable {
+  if (reserve === null) return movable
+  const { demand, among } = movable
+  const recovers = recovery?.wanted === 'recover'
+  const mayTake = ({ name: host }: Host) =>
+    afterPlacing(reserve, { host, demand, recovers }) !== null
+  return { ...movable, among: (hosts) => among(hosts.filter(mayTake)) }
+}
+
 /**
- * Begins the move of an instance, to a host or to the best one. Errors: what is in its way.
+ * Begins the move of an instance, to a host or to the best one. What is on a host that is drained
+ * may use the room that is left free for the loss of a host. Errors: what is in its way.
  */
 export async function beginMove(
   tx: Tx,
-  { id, to, drivers, now }: { id: InstanceId; to: HostName | null; drivers: Drivers; now: string },
+  { id, to, now, drivers, reserve }: MoveOrder & MoveSettings,
 ): Promise<HostName> {
   const [instance] = await tx.instances({ ids: [id], live: true })
   if (instance === undefined)
@@ -97,11 +120,18 @@ export async function beginMove(
   if (movable === undefined || movable.obstacle !== null)
     throw refused('IncorrectInstanceState', `${id} cannot be moved: ${movable?.obstacle}`)
   const { demand } = movable
-  const place = placeFor(movable, hosts, to)
+  const isDrained = hosts.find(({ name }) => name === instance.host)?.state === 'draining'
+  const kept = await readReserve(tx, hosts, isDrained ? 'none' : reserve, id)
+  const place = placeFor(beside(kept, movable, instance), hosts, to)
+  const isKept = place === null && placeFor(movable, hosts, to) !== null
+  const none =
+    to === null
+      ? noPlace(demand)
+      : `${to} does not take it: it has no room, is not alive or drained, is in another zone, or its placement group forbids it`
   const full = () =>
     refused(
       'InsufficientInstanceCapacity',
-      `${id} cannot be moved: ${to === null ? noPlace(demand) : `${to} does not take it: it has no room, is not alive or drained, is in another zone, or its placement group forbids it`}`,
+      `${id} cannot be moved: ${isKept ? `${RESERVED}; atoll drain ${instance.host} lets its instances have it` : none}`,
     )
   if (place === null) throw full()
   const { vcpus, memoryMiB, diskGiB } = demand

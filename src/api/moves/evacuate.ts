@@ -7,7 +7,8 @@ import { isOpenMove, type Move } from '../../model/move.ts'
 import { planEvacuation, planRebalance } from '../../plan/evacuation.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { ApiSettings } from '../action.ts'
-import { movablesOf, requireHost } from './begin.ts'
+import { readReserve } from '../instances/reserve.ts'
+import { beside, type MoveSettings, movablesOf, requireHost } from './begin.ts'
 
 /** Moves from one host at one time. Others wait and run meanwhile. */
 export const MOVES_AT_ONCE = 2
@@ -64,13 +65,19 @@ export async function evacuationOf(
 /** The moves that would make hosts evenly full. */
 export async function rebalanceOf(
   tx: ReadTx,
-  drivers: ApiSettings['drivers'],
+  { drivers, reserve }: MoveSettings,
 ): Promise<readonly MoveReport[]> {
   const hosts = await tx.hosts()
+  const kept = await readReserve(tx, hosts, reserve)
   const names = hosts.map(({ name }) => name)
   const all = await tx.instances({ hosts: names, live: true })
   const running = all.filter(({ state }) => state === 'running' || state === 'stopped')
-  const moves = planRebalance(await movablesOf(tx, running, drivers), hosts)
+  const byId = new Map(running.map((instance) => [instance.id, instance]))
+  const movables = (await movablesOf(tx, running, drivers)).flatMap((movable) => {
+    const instance = byId.get(movable.instance)
+    return instance === undefined ? [] : [beside(kept, movable, instance)]
+  })
+  const moves = planRebalance(movables, hosts)
   return moves.map(({ instance, from, to }) => ({
     ...{ instance, from, to, state: 'waiting' as const, message: '', downtimeMs: null },
   }))

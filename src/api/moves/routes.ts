@@ -9,9 +9,8 @@ import { type HostName, type InstanceId, parseHostName, parseId } from '../../mo
 import { announcing } from '../../store/announce.ts'
 import type { InformedStore } from '../../store/replica-reads.ts'
 import type { ReadTx } from '../../store/store.ts'
-import type { ApiSettings } from '../action.ts'
 import { setDraining } from '../hosts.ts'
-import { beginMove, cancelMove } from './begin.ts'
+import { beginMove, cancelMove, type MoveSettings } from './begin.ts'
 import { evacuationOf, MOVES_AT_ONCE, type MoveReport, rebalanceOf, reportOf } from './evacuate.ts'
 
 /** What the routes need. */
@@ -20,20 +19,20 @@ export interface MoveRouteOptions {
   readonly bus: BusCaller
   readonly clock: Clock
   readonly log: Log
-  readonly settings: Pick<ApiSettings, 'drivers'>
+  readonly settings: MoveSettings
 }
 
 /** Adds them. */
 export function addMoveRoutes(server: FastifyInstance, options: MoveRouteOptions): void {
   const { bus, clock, log } = options
-  const { drivers } = options.settings
+  const { drivers, reserve } = options.settings
   const store = announcing(options.store, (scopes) => ringConcerned(bus, scopes))
   const read = async <T>(work: (tx: ReadTx) => Promise<T>): Promise<T> =>
     (await options.store.read(work, { mayBeOld: false })).value
 
   async function begin(id: InstanceId, to: HostName | null): Promise<HostName> {
     const now = isoTime(clock.now())
-    const chosen = await store.change((tx) => beginMove(tx, { id, to, drivers, now }))
+    const chosen = await store.change((tx) => beginMove(tx, { id, to, now, drivers, reserve }))
     log.info({ instance: id, to: chosen }, 'instance is to be moved')
     return chosen
   }
@@ -87,7 +86,7 @@ export function addMoveRoutes(server: FastifyInstance, options: MoveRouteOptions
     return { begun: await beginSome(await read(work)) }
   })
   server.get('/v1/rebalance', async (): Promise<readonly MoveReport[]> => {
-    return read((tx) => rebalanceOf(tx, drivers))
+    return read((tx) => rebalanceOf(tx, { drivers, reserve }))
   })
 }
 

@@ -4,7 +4,7 @@
  */
 import type { HostName } from '../../model/ids.ts'
 import type { Host } from '../../model/records.ts'
-import { type Demand, isAlive, placeableHosts } from '../placement.ts'
+import { type Demand, fitsBeside, isAlive, placeableHosts } from '../placement.ts'
 
 /** An instance that others may start again, and what it needs. */
 export interface Recoverable {
@@ -35,23 +35,23 @@ export function lossOutlooks(
   recoverable: readonly Recoverable[],
 ): readonly LossOutlook[] {
   const byHost = Map.groupBy(recoverable, ({ host }) => host)
+  const counted = new Set(members)
+  const answering = new Set(
+    hosts.flatMap((one) =>
+      counted.has(one.name) && isAlive(one) && isPermitted(one) ? [one.name] : [],
+    ),
+  )
   return hosts.flatMap((host) => {
     const own = byHost.get(host.name) ?? []
     if (own.length === 0) return []
-    const sameZone = takersOf(hosts, host.name).filter(({ zone }) => zone === host.zone)
-    const left = hosts.filter(
-      (one) =>
-        one.name !== host.name && members.includes(one.name) && isAlive(one) && isPermitted(one),
-    )
+    const left = answering.size - (answering.has(host.name) ? 1 : 0)
+    const demands = own.map(({ demand }) => demand)
     return [
       {
         host: host.name,
         instances: own.length,
-        homeless: homelessOf(
-          own.map(({ demand }) => demand),
-          sameZone,
-        ),
-        hasMajority: 2 * left.length > members.length,
+        homeless: homesOf(hosts, host.name, demands).homeless,
+        hasMajority: 2 * left > members.length,
       },
     ]
   })
@@ -61,27 +61,39 @@ function isPermitted({ fenceLevel }: Host): boolean {
   return (fenceLevel ?? null) !== null
 }
 
-/** How many of these find no room: the largest first, each on the first host that has it. */
-function homelessOf(demands: readonly Demand[], hosts: readonly Host[]): number {
-  const free = hosts.map((host) => ({
-    vcpus: host.vcpus - host.usedVcpus,
-    memoryMiB: host.memoryMiB - host.usedMemoryMiB,
-    diskGiB: (host.diskGiB ?? Number.POSITIVE_INFINITY) - host.usedDiskGiB,
-  }))
+/** Where the instances of a lost host find room. */
+export interface Homes {
+  /** How many find none. */
+  readonly homeless: number
+  /** What they use of each host that has some of them. */
+  readonly used: ReadonlyMap<HostName, Demand>
+}
+
+/**
+ * Finds room for these on the other hosts of the zone: the largest first, each on the first host
+ * that has it.
+ */
+export function homesOf(hosts: readonly Host[], lost: HostName, demands: readonly Demand[]): Homes {
+  const zone = hosts.find(({ name }) => name === lost)?.zone
+  const takers = takersOf(hosts, lost).filter((host) => host.zone === zone)
   const largestFirst = demands.toSorted((a, b) => b.memoryMiB - a.memoryMiB || b.vcpus - a.vcpus)
-  return largestFirst.filter((demand) => {
-    const room = free.find(
-      (one) =>
-        one.vcpus >= demand.vcpus &&
-        one.memoryMiB >= demand.memoryMiB &&
-        one.diskGiB >= demand.diskGiB,
-    )
-    if (room === undefined) return true
-    room.vcpus -= demand.vcpus
-    room.memoryMiB -= demand.memoryMiB
-    room.diskGiB -= demand.diskGiB
-    return false
-  }).length
+  const used = new Map<HostName, Demand>()
+  let homeless = 0
+  for (const demand of largestFirst) {
+    const home = takers.find((host) => fitsBeside(host, demand, used.get(host.name)))
+    if (home === undefined) homeless += 1
+    else used.set(home.name, sumOf(demand, used.get(home.name)))
+  }
+  return { homeless, used }
+}
+
+function sumOf(one: Demand, other: Demand | undefined): Demand {
+  if (other === undefined) return one
+  return {
+    vcpus: one.vcpus + other.vcpus,
+    memoryMiB: one.memoryMiB + other.memoryMiB,
+    diskGiB: one.diskGiB + other.diskGiB,
+  }
 }
 
 /** In words, for the operator. Empty: nothing is to be started again anywhere. */

@@ -82,20 +82,22 @@ export const recoveries = noun({
       const query = db.selectFrom('hosts').select(['name', 'epoch']).where('name', '=', name)
       return rows.parse(EPOCHS, await query.execute())[0]
     },
-    /** The instances that others may start again, of all hosts. */
-    async recoverable(): Promise<readonly RecoverableRow[]> {
-      const found = await db
+    /**
+     * The instances that others may start again, of all hosts; with `wanted` also those of which
+     * their hosts have not acknowledged it yet, as after a launch.
+     */
+    async recoverable(which: 'acknowledged' | 'wanted'): Promise<readonly RecoverableRow[]> {
+      const those = db
         .selectFrom('instances')
         .leftJoin('volumes', 'volumes.instance', 'instances.id')
         .select(['instances.id', 'instances.host', 'instances.type'])
         .select(sql<number>`coalesce(sum(${sql.ref('volumes.sizeGiB')}), 0)`.as('diskGiB'))
         .where('recoverWanted', '=', 'recover')
-        .where('recoverAcknowledged', '=', 'recover')
         .where(isLive('instances.state'))
         .groupBy(['instances.id', 'instances.host', 'instances.type'])
         .orderBy('instances.id')
-        .execute()
-      return rows.parse(RECOVERABLE, found)
+      const query = which === 'wanted' ? those : those.where('recoverAcknowledged', '=', 'recover')
+      return rows.parse(RECOVERABLE, await query.execute())
     },
     /**
      * Hosts that have instances which others may start again, and no live lease or no permission to

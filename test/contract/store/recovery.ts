@@ -90,7 +90,7 @@ export function describeRecovery(begin: () => Promise<StoreFixture>): void {
     })
 
     it('those that others may start again are listed with their disks', async () => {
-      const all = () => fixture.peer.read((tx) => tx.recoverable())
+      const all = () => fixture.peer.read((tx) => tx.recoverable('acknowledged'))
       expect(await all()).toEqual([])
       await put(TAKEABLE)
       const row = { id, host: given.HOST, type: given.instance(1).type, diskGiB: 0 }
@@ -102,6 +102,17 @@ export function describeRecovery(begin: () => Promise<StoreFixture>): void {
       expect(await all()).toEqual([{ ...row, diskGiB: 7 }])
       await fixture.store.change((tx) => tx.wishRecovery(id, 'keep'))
       expect(await all()).toEqual([])
+    })
+
+    it.each<[Recovery, readonly string[], readonly string[]]>([
+      [wished, [], [id]],
+      [TAKEABLE, [id], [id]],
+      [{ ...TAKEABLE, wanted: 'keep' }, [], []],
+    ])('%j is listed as acknowledged: %j, as wanted: %j', async (recovery, ...expected) => {
+      await put(recovery)
+      const listed = async (which: 'acknowledged' | 'wanted') =>
+        (await fixture.peer.read((tx) => tx.recoverable(which))).map((one) => one.id)
+      expect([await listed('acknowledged'), await listed('wanted')]).toEqual(expected)
     })
 
     it('an epoch is replaced by who has read it, and by the machine itself', async () => {

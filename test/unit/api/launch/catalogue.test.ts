@@ -18,6 +18,7 @@ function fixture(count: number) {
       return hosts
     },
     instanceTypes: async () => [],
+    recoverable: async () => [],
     subnets: async () => [network.subnet],
   }
   /** Reads as the next launch does, or as one does that was refused by an old reading. */
@@ -87,6 +88,7 @@ it('knows what it knew when a reading fails', async () => {
     hosts,
     types: [],
     subnets: [network.subnet],
+    reserve: null,
     isOld: true,
   })
 })

@@ -3,13 +3,14 @@ import { endStalledMoves } from '../../../../src/agent/moves.ts'
 import { createRecordsReader } from '../../../../src/agent/reader.ts'
 import { reportFacts } from '../../../../src/agent/report.ts'
 import { beginMove, cancelMove } from '../../../../src/api/moves/begin.ts'
-import { evacuationOf } from '../../../../src/api/moves/evacuate.ts'
+import { evacuationOf, rebalanceOf } from '../../../../src/api/moves/evacuate.ts'
 import { DOCKER } from '../../../../src/containers/declaration.ts'
 import { isoTime, systemClock } from '../../../../src/lib/clock.ts'
 import { QEMU } from '../../../../src/machines/declaration.ts'
 import { ipv4 } from '../../../../src/model/addr.ts'
 import { keptLocation } from '../../../../src/model/image-location.ts'
 import type { Instance } from '../../../../src/model/records.ts'
+import type { ReservedCapacity } from '../../../../src/model/recovery.ts'
 import type { Fact } from '../../../../src/model/want.ts'
 import { wantFor } from '../../../../src/plan/want.ts'
 import type { Store } from '../../../../src/store/store.ts'
@@ -33,8 +34,8 @@ const drivers = [QEMU, DOCKER]
 let store: Store
 
 const now = () => isoTime(systemClock.now())
-const begin = (to: typeof a | null = b) =>
-  store.change((tx) => beginMove(tx, { id, to, drivers, now: now() }))
+const begin = (to: typeof a | null = b, reserve: ReservedCapacity = 'none') =>
+  store.change((tx) => beginMove(tx, { id, to, now: now(), drivers, reserve }))
 const snapshot = (host: typeof a) =>
   createRecordsReader(store, host, systemClock).read({ fresh: true })
 const report = async (host: typeof a, ...facts: Fact[]) =>
@@ -262,5 +263,70 @@ describe('what cannot be moved says why', () => {
     )
     await expect(begin(c)).rejects.toThrow(/c does not take it/)
     expect(await state()).toMatchObject({ state: 'running', move: undefined })
+  })
+})
+
+describe('capacity.reserve', () => {
+  const RESERVE = 'one-host'
+  const ALL_MIB = hostRecord(a).memoryMiB
+
+  /** So many instances on a host that others start again; the host has so much memory left. */
+  async function fill(host: typeof a, count: number, leftMiB: number): Promise<void> {
+    await store.change(async (tx) => {
+      for (const name of [a, b, c]) {
+        const said = { fenceLevel: 'muted', shortOf: null, lastSeenAt: now() }
+        await tx.renewLease(hostRecord(name), LONG_MS, said)
+      }
+      const recovery = {
+        wanted: 'recover',
+        acknowledged: 'keep',
+        run: 0,
+        assignment: null,
+      } as const
+      for (let number = 2; number < 2 + count; number += 1) {
+        const one = { ...instanceRecord(instanceId(number), host), state: 'running' as const }
+        await tx.insertInstance({ ...one, recovery })
+      }
+      const [{ usedMemoryMiB = 0 } = {}] = await tx.hosts([host])
+      await tx.takeCapacity(host, 0, ALL_MIB - usedMemoryMiB - leftMiB)
+    })
+  }
+
+  it('keeps moves from the room that instances of a lost host need, unless theirs is drained', async () => {
+    await fill(c, 1, 8 * 1024)
+    await fill(a, 0, 0)
+    await fill(b, 0, 1024)
+    await expect(begin(b, RESERVE)).rejects.toMatchObject({
+      code: 'InsufficientInstanceCapacity',
+      message: expect.stringMatching(/capacity\.reserve.*atoll drain a/),
+    })
+    expect((await state()).move).toBe(undefined)
+    await store.change((tx) => tx.setHostState(a, 'draining'))
+    expect(await begin(b, RESERVE)).toBe(b)
+  })
+
+  it('has moves go to another host', async () => {
+    await fill(c, 1, 2 * 1024)
+    await fill(a, 0, 0)
+    await fill(b, 0, 1024)
+    expect(await begin(null, RESERVE)).toBe(c)
+  })
+
+  it('counts what moves on its new host, not on the old one, too', async () => {
+    await store.change((tx) => tx.wishRecovery(id, 'recover'))
+    await fill(a, 0, 1024)
+    await fill(b, 0, 1024)
+    await fill(c, 0, 0)
+    expect(await begin(b, RESERVE)).toBe(b)
+  })
+
+  it('keeps a plan that evens out the load from it', async () => {
+    await fill(a, 4, 0)
+    await fill(b, 0, 4 * 1024)
+    await store.change((tx) => tx.setHostState(c, 'draining'))
+    const planned = (reserve: ReservedCapacity) =>
+      store.read((tx) => rebalanceOf(tx, { drivers, reserve }))
+    expect(await planned('none')).not.toEqual([])
+    expect(await planned(RESERVE)).toEqual([])
   })
 })

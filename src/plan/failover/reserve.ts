@@ -1,0 +1,64 @@
+/**
+ * Room that placement leaves free for instances that others start again. An instance is put on a
+ * host only if, for each host that may be lost, as many of its instances as before would find room
+ * on the others. Pure.
+ */
+import type { HostName } from '../../model/ids.ts'
+import type { Host } from '../../model/records.ts'
+import { afterTaking, type Demand, fitsBeside } from '../placement.ts'
+import { type Homes, homesOf, type Recoverable } from './spare.ts'
+
+/** What would become of the instances of one host. */
+interface Loss {
+  readonly demands: readonly Demand[]
+  readonly homes: Homes
+}
+
+/** What is free on hosts, and what the loss of each would need of it. */
+export interface Reserve {
+  readonly hosts: readonly Host[]
+  readonly losses: ReadonlyMap<HostName, Loss>
+}
+
+/** An instance that is to be put on a host. */
+interface Placing {
+  readonly host: HostName
+  readonly demand: Demand
+  /** Whether others start it again. */
+  readonly recovers: boolean
+}
+
+/** All hosts, and all instances that others may start again: also those of hosts that are lost. */
+export function reserveOf(hosts: readonly Host[], recoverable: readonly Recoverable[]): Reserve {
+  const losses = new Map<HostName, Loss>()
+  for (const [lost, some] of Map.groupBy(recoverable, ({ host }) => host)) {
+    const demands = some.map(({ demand }) => demand)
+    losses.set(lost, { demands, homes: homesOf(hosts, lost, demands) })
+  }
+  return { hosts, losses }
+}
+
+/** After this. Null: fewer than before would find room if some host were lost. */
+export function afterPlacing(
+  reserve: Reserve,
+  { host: name, demand, recovers }: Placing,
+): Reserve | null {
+  const before = reserve.hosts.find((host) => host.name === name)
+  const hosts = afterTaking(reserve.hosts, name, demand)
+  const losses = new Map(reserve.losses)
+  for (const [lost, { demands, homes }] of reserve.losses) {
+    if (lost === name) continue
+    // Then each finds its room where it did: what is left there after all of them was not used.
+    const used = homes.used.get(name)
+    if (before !== undefined && fitsBeside(before, demand, used)) continue
+    const now = homesOf(hosts, lost, demands)
+    if (now.homeless > homes.homeless) return null
+    losses.set(lost, { demands, homes: now })
+  }
+  if (!recovers) return { hosts, losses }
+  const own = losses.get(name)
+  const demands = [...(own?.demands ?? []), demand]
+  const homes = homesOf(hosts, name, demands)
+  if (homes.homeless > (own?.homes.homeless ?? 0)) return null
+  return { hosts, losses: losses.set(name, { demands, homes }) }
+}
