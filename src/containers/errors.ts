@@ -1,12 +1,12 @@
 /**
- * Classifies errors of the Docker Engine by status code and errno, never by their text.
+ * Classifies errors of the Docker Engine: by errno and status whether it answered and what of, and
+ * by its sentence whose fault it is (`image-faults.ts`).
  * https://docs.docker.com/reference/api/engine/version/v1.41/ (errors of each operation)
  */
 
 import { hasCode } from '../lib/errno.ts'
 import { AtollError, messageOf, refused, unavailable } from '../model/errors.ts'
-
-const BAD_REQUEST = 400
+import { isImageFault } from './image-faults.ts'
 
 /** The HTTP status of an engine's error. Undefined when the engine did not answer. */
 export function statusOf(error: unknown): number | undefined {
@@ -14,16 +14,20 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /**
- * `refused` when the engine says that the request itself is wrong (a command, user or directory
- * that the image does not have), otherwise `unavailable`. `doing` names the attempt, such as `start
- * docker://web:1`.
+ * `refused` when the image is at fault (a user or directory that it does not have), whatever the
+ * status, otherwise `unavailable`. `doing` names the attempt, such as `start docker://web:1`.
  */
 export function dockerError(error: unknown, doing: string): AtollError {
   if (error instanceof AtollError) return error
-  const message = `cannot ${doing}: ${reasonOf(error)}`
-  return statusOf(error) === BAD_REQUEST
+  const reason = reasonOf(error)
+  return faultOf(reason, `cannot ${doing}: ${reason}`, error)
+}
+
+/** The same for a sentence of the engine that is no error of docker-modem. */
+export function faultOf(sentence: string, message = sentence, cause?: unknown): AtollError {
+  return isImageFault(sentence)
     ? refused('InvalidParameterValue', message)
-    : unavailable(message, error)
+    : unavailable(message, cause)
 }
 
 /** The prefix that docker-modem adds to the engine's message: `(HTTP code 500) server error - `. */

@@ -218,14 +218,16 @@ async function whileProgressing<T>(
   }
 }
 
+/** What the engine says when this host has no room for an image. */
+const NO_ROOM = /no space left on device|disk quota exceeded/
+
 /** One sentence, whatever the engine or the registry says. Their messages are for the operator. */
 function imageUnavailable({ location }: ImageWant, why: string): AtollError {
-  return new AtollError(
-    'refused',
-    'InvalidParameterValue',
-    `${location} is not on this host and cannot be pulled`,
-    { detail: { why } },
-  )
+  const message = `${location} is not on this host and cannot be pulled`
+  const [kind, code] = NO_ROOM.test(why)
+    ? (['unavailable', 'Unavailable'] as const)
+    : (['refused', 'InvalidParameterValue'] as const)
+  return new AtollError(kind, code, message, { detail: { why } })
 }
 
 async function fetchFile(options: FetchOptions, want: ImageWant, path: string): Promise<Fetched> {

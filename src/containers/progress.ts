@@ -3,8 +3,8 @@
  */
 import { z } from 'zod'
 import { linesOf } from '../host/sockets/lines.ts'
-import { unavailable } from '../model/errors.ts'
 import { MIB } from '../model/sizes.ts'
+import { faultOf } from './errors.ts'
 
 const lineSchema = z.object({
   status: z.string().optional(),
@@ -19,8 +19,8 @@ const lineSchema = z.object({
 const LAYER_LIMIT = 512
 
 /**
- * Reads the stream to its end, and calls `progress` with a short sentence. Rejects with
- * `unavailable` for the engine's error, and when `signal` aborts.
+ * Reads the stream to its end, and calls `progress` with a short sentence. Rejects with the
+ * engine's error (`faultOf`), and when `signal` aborts.
  */
 export async function finished(
   stream: NodeJS.ReadableStream,
@@ -30,7 +30,7 @@ export async function finished(
   const layers = new Map<string, { readonly current: number; readonly total: number }>()
   for await (const line of linesOf(stream, signal)) {
     const parsed = parseLine(line)
-    if (parsed?.error !== undefined) throw unavailable(parsed.error)
+    if (parsed?.error !== undefined) throw faultOf(parsed.error)
     const { current, total } = parsed?.progressDetail ?? {}
     if (parsed?.id === undefined || current === undefined || total === undefined) continue
     if (layers.has(parsed.id) || layers.size < LAYER_LIMIT)

@@ -10,7 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { createLimit, type Limit } from '../lib/queue.ts'
 import { throttle } from '../lib/throttle.ts'
-import { messageOf, unavailable } from '../model/errors.ts'
+import { AtollError, messageOf, unavailable } from '../model/errors.ts'
 import type { ImageFindings, ImageWant } from '../model/want.ts'
 import type { ImageStatus } from '../plan/workloads.ts'
 import type { Images } from '../workloads/driver.ts'
@@ -20,7 +20,8 @@ interface LookupsOptions<Want extends ImageWant> {
   readonly log: Log
   /**
    * Gets the image; may take long. `progress` gets a short sentence whenever there is news. Rejects
-   * with the sentence to show when the image is unavailable.
+   * with the sentence to show when the image is unavailable: `refused` when that is the image's
+   * fault.
    */
   readonly find: (
     want: Want,
@@ -69,7 +70,8 @@ export function createLookups<Want extends ImageWant>({
       log.info({ image: want.id, location: want.location, digest: found.digest }, 'image ready')
     } catch (error) {
       if (closing.signal.aborted) return
-      look.now = { kind: 'failed', message: messageOf(error) }
+      const permanent = error instanceof AtollError && error.kind === 'refused'
+      look.now = { kind: 'failed', message: messageOf(error), permanent }
       look.failedAt = clock.monotonic()
       log.warn({ image: want.id, location: want.location, error }, 'image failed')
     } finally {

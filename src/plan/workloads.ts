@@ -117,14 +117,14 @@ export type ImageStatus =
   /** Being inspected, pulled or imported. */
   | { readonly kind: 'working'; readonly message: string }
   /** It is unavailable; `message` names the location and the reason. */
-  | { readonly kind: 'failed'; readonly message: string }
+  | ({ readonly kind: 'failed' } & WorkloadProblem)
 
-/** Why the last steps for this boot failed. */
+/** Why the last steps for this boot failed, or why there is no image. */
 export interface WorkloadProblem {
   readonly message: string
   /**
    * True if the image or the request is at fault, so that retries cannot help. False if a launch
-   * has been retried often enough.
+   * has been retried often enough, or if something else failed.
    */
   readonly permanent: boolean
 }
@@ -248,13 +248,18 @@ const LOSS =
 function unworkable(
   want: InstanceWant,
   state: WorkloadState,
-  { message, permanent }: WorkloadProblem,
+  problem: WorkloadProblem,
 ): WorkloadPlan | null {
   if (state.kind === 'running' || state.kind === 'suspended' || state.kind === 'lost') return null
-  if (state.kind === 'ended' || state.kind === 'arrived')
-    return permanent ? facts(stopped(want, 'Server.InternalError', message)) : null
+  if (state.kind !== 'ended' && state.kind !== 'arrived') return facts(failed(want, problem))
+  const { message, permanent } = problem
+  return permanent ? facts(stopped(want, 'Server.InternalError', message)) : null
+}
+
+/** It never ran. */
+function failed({ id }: InstanceWant, { message, permanent }: WorkloadProblem): Fact {
   const code = permanent ? 'Client.InvalidImage' : 'Server.InternalError'
-  return facts({ kind: 'failed', instance: want.id, code, message })
+  return { kind: 'failed', instance: id, code, message }
 }
 
 function planLaunch(want: InstanceWant, image: ImageStatus): WorkloadPlan {
@@ -268,12 +273,7 @@ function planLaunch(want: InstanceWant, image: ImageStatus): WorkloadPlan {
     case 'working':
       return nothing
     case 'failed':
-      return facts({
-        kind: 'failed',
-        instance: want.id,
-        code: 'Client.InvalidImage',
-        message: image.message,
-      })
+      return facts(failed(want, image))
     default:
       return assertNever(image)
   }

@@ -60,7 +60,11 @@ describe.skipIf(!canRunDocker())('a container that fills the disk (needs root)',
     await eventually('its excess is seen', isFound, DEADLINE_MS)
     const have = await lookAt(n)
     expect(have?.excess).toMatch(message)
-    const plan = planWorkload(wantOf(n), have, () => ({ kind: 'failed', message: '' }))
+    const plan = planWorkload(wantOf(n), have, () => ({
+      kind: 'failed',
+      message: '',
+      permanent: false,
+    }))
     expect(plan.facts).toMatchObject([{ kind: 'stopped', code: 'Client.VolumeLimitExceeded' }])
   })
 

@@ -291,10 +291,9 @@ describe('images', () => {
   test('one whose command does not exist fails the launch, and leaves nothing once terminated', async () => {
     await machine.engine.makeImage('broken:1', { Cmd: ['/no/such'] })
     await machine.engine.makeImage('nobody:1', { User: 'no-such-user' })
-    // The engine (20.10) calls a user that does not exist an error of its own (500).
     for (const [n, location, code] of [
       [11, 'docker://broken:1', 'Client.InvalidImage'],
-      [12, 'docker://nobody:1', 'Server.InternalError'],
+      [12, 'docker://nobody:1', 'Client.InvalidImage'],
     ] as const) {
       const want = await machine.prepare(n, location)
       expect(await reach(want, 'failed')).toMatchObject({

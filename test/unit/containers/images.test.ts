@@ -109,6 +109,7 @@ test.each([
     expect(look).toEqual({
       kind: 'failed',
       message: 'docker://registry.test/web:1 is not on this host and cannot be pulled',
+      permanent: true,
     })
   },
   30_000,

@@ -138,10 +138,19 @@ describe('wanted to run', () => {
   })
 
   test('a missing image fails with what was found out; one at work is waited for', () => {
-    const failed: ImageStatus = { kind: 'failed', message: 'docker://x:1 is not there' }
-    expect(planWorkload(instance(1), undefined, () => failed).facts).toEqual([
-      { kind: 'failed', instance: id, code: 'Client.InvalidImage', message: failed.message },
-    ])
+    for (const [permanent, code] of [
+      [true, 'Client.InvalidImage'],
+      [false, 'Server.InternalError'],
+    ] as const) {
+      const failed: ImageStatus = {
+        kind: 'failed',
+        message: 'docker://x:1 is not there',
+        permanent,
+      }
+      expect(planWorkload(instance(1), undefined, () => failed).facts).toEqual([
+        { kind: 'failed', instance: id, code, message: failed.message },
+      ])
+    }
     expect(outcome(instance(1), undefined, { kind: 'working', message: '' })).toBe('wait')
   })
 
