@@ -139,6 +139,24 @@ export class Keeper {
     if (!this.mayRun()) this.#stop()
   }
 
+  /**
+   * Gives the permission back: stops everything, and disarms the watchdog after that. Nobody is
+   * asked any more. `stopped` is called when nothing is left; as long as something does not end,
+   * the watchdog may fire.
+   */
+  stop(stopped: () => void): void {
+    this.#cancelAsk()
+    this.#waiting.push(stopped)
+    this.#isStopped = false
+    this.#lose()
+    try {
+      // What the next process starts is of another term.
+      this.#parts.save(this.#holder)
+    } catch (error) {
+      this.#parts.trouble('the end of the permission cannot be kept', error)
+    }
+  }
+
   /** Ends its timers. The permission in the kernel runs out by itself. */
   close(): void {
     this.#endRound()

@@ -17,7 +17,7 @@ import {
   FORWARDING_FILE,
   VOLUMES_DIRECTORY,
 } from '../model/names.ts'
-import { endChildren } from '../parts/children.ts'
+import { endAllParts } from '../parts/managed.ts'
 import type { DriverTeardown } from '../workloads/driver.ts'
 
 /** Directories of instances that all drivers share, below the state directory. */
@@ -48,7 +48,7 @@ export async function teardown(
       "atolld runs on this machine, and would make everything again. Stop it (systemctl stop 'atolld*'), and run this again",
     )
   try {
-    const ended = await endChildren(config.runtimeDir, clock)
+    const ended = await endAllParts(config.runtimeDir, clock)
     const instances = await removeInstances(config, drivers)
     const forwardingFile = below(config.stateDir, FORWARDING_FILE)
     const kernel = await removeAllOfOurs(forwardingFile, { namespaceDirectory })

@@ -2,6 +2,11 @@
  * The process that stops this host when others may go on without it: `atolld --part fence`. It runs
  * in its own directory of the runtime directory, where the agent has written its orders, and needs
  * no file of a disk once it runs.
+ *
+ * SIGTERM and SIGINT are for a host that is to do without it: it stops what it guards, disarms the
+ * watchdog, and ends. SIGHUP is for a restart, as is the end that the agent asks for by other
+ * orders: what it guards goes on, and the next process has to be there before the permission and
+ * the watchdog run out.
  */
 import { closeSync, openSync } from 'node:fs'
 import { type Orders, openFenceFiles } from '../fence/files.ts'
@@ -39,15 +44,19 @@ export async function runProcess(): Promise<void> {
   }
 }
 
+/** By what it is ended. */
+type End = 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'agent'
+
 /** Runs until a signal or the agent ends it. */
 async function runFence(): Promise<void> {
-  const ended = Promise.withResolvers<string>()
+  const ended = Promise.withResolvers<End>()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
     process.on(signal, () => ended.resolve(signal))
   const log = await createLog({ level: 'info', format: 'auto' })
   process.once('exit', () => log.flush())
   const files = openFenceFiles(process.cwd())
-  const orders = await ordersOf(files)
+  const orders = await Promise.race([ordersOf(files), ended.promise.then(() => null)])
+  if (orders === null) return
   const times = failoverTimes(orders.settings)
   const { watchdog: place, membership } = orders
   const server = new FenceServer({
@@ -68,7 +77,9 @@ async function runFence(): Promise<void> {
     { part: 'fence', members: membership.members, isFirst, isLocked },
     'this host asks the others whether it may go on',
   )
-  log.info({ part: 'fence', why: await ended.promise }, 'the fence of this host ends')
+  const why = await ended.promise
+  log.info({ part: 'fence', why }, 'the fence of this host ends')
+  if (why === 'SIGTERM' || why === 'SIGINT') await server.stop()
   server.close()
 }
 

@@ -117,6 +117,15 @@ export class FenceServer {
     await listenPrivately(this.#server, { file: FENCE_SOCKET })
   }
 
+  /**
+   * Stops everything that it guards, and disarms the watchdog after that. Resolves then: never
+   * while something does not end.
+   */
+  async stop(): Promise<void> {
+    await new Promise<void>((stopped) => this.#keeper.stop(stopped))
+  }
+
+  /** What it guards goes on, and the watchdog stays armed for the next process. */
   close(): void {
     this.#isClosed = true
     this.#keeper.close()

@@ -6,7 +6,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
 import { apiPlaces } from './api-places.ts'
-import { type ChildPart, endProcesses, isPartProcess } from './children.ts'
+import { type ChildPart, endChildren, endProcesses, isPartProcess } from './children.ts'
 import { fenceDirectory, fenceOrders } from './fence-places.ts'
 
 /**
@@ -22,6 +22,19 @@ export async function endManaged(
   const isApi = part === 'api'
   await rm(isApi ? apiPlaces(runtimeDir).secrets : fenceOrders(runtimeDir), { force: true })
   await endProcesses(isApi ? managedApi(runtimeDir) : fenceProcesses(runtimeDir), clock)
+}
+
+/**
+ * Ends all parts that a daemon of this runtime directory has left behind, and its process `fence`
+ * even where a service manager keeps it: without its files it would lose its permission, and have
+ * its watchdog reset the machine. Returns the names of those that ran. May be repeated. The waits
+ * of `clock` and errors are as of `endManaged`.
+ */
+export async function endAllParts(runtimeDir: string, clock: Clock): Promise<readonly ChildPart[]> {
+  const ended = await endChildren(runtimeDir, clock)
+  if (fenceProcesses(runtimeDir).length === 0) return ended
+  await endManaged(runtimeDir, clock, 'fence')
+  return [...ended, 'fence']
 }
 
 /**

@@ -81,6 +81,40 @@ it('goes on in the same term while its agent is dead, and when it is killed itse
   expect(await a.muted()).toBe(muted)
 })
 
+it('stops what it guards and disarms its watchdog when it is asked to end', {
+  timeout: LONG,
+}, async () => {
+  const ended = [once(a.program(), 'exit'), once(a.process(), 'exit')]
+  const { term } = a.link.permission()
+  a.process().kill('SIGTERM')
+  await Promise.all(ended)
+  expect(a.process().exitCode).toBe(0)
+  await eventually('the watchdog hears of the end', () => !a.isArmed)
+  expect(a.firedAtMs).toBe(null)
+  expect(hasPermission(a)).toBe(false)
+  a.restart()
+  await eventually('it is permitted again', () => hasPermission(a), LONG)
+  expect(a.link.permission().term).toBe(term + 1)
+  a.run()
+  await speaks(a)
+})
+
+it('stops nothing when it is asked to start again', { timeout: LONG }, async () => {
+  const before = a.process()
+  const ended = once(before, 'exit')
+  before.kill('SIGHUP')
+  await ended
+  expect(a.program().exitCode ?? a.program().signalCode).toBe(null)
+  // The end of its connection fires such a watchdog; a device waits for its timeout.
+  await eventually('the watchdog fires', () => a.firedAtMs !== null)
+  a.firedAtMs = null
+  a.restart()
+  await eventually('the next process has been granted', () => a.isArmed, LONG)
+  // On a slow machine the permission may have run out meanwhile.
+  if ((a.program().exitCode ?? a.program().signalCode) !== null) a.run()
+  await speaks(a)
+})
+
 it('mutes an instance in time when the process is stopped, and its watchdog fires', {
   timeout: LONG,
 }, async () => {

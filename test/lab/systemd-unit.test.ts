@@ -149,6 +149,9 @@ it('the process fence may go before others and stay in memory, and is not ended 
   const capabilities = unit.words('CapabilityBoundingSet')
   expect(capabilities).toEqual(expect.arrayContaining(['CAP_SYS_NICE', 'CAP_IPC_LOCK']))
   expect(unit.value('DefaultDependencies')).toBe('no')
+  // By these it stops what it guards, or leaves it to the next one.
+  expect(unit.value('KillSignal')).toBe('')
+  expect(unit.value('RestartKillSignal')).toBe('SIGHUP')
   // The same file is what the agent takes away first when it ends it.
   const orders = fenceOrders('/run/atoll')
   expect(unit.value('ConditionPathExists')).toBe(orders)

@@ -149,3 +149,52 @@ it('does not say that it feeds a watchdog which does not take it, and stops', ()
   cluster.pass(2 * TIMES.askMs)
   expect(a.keeper.mayRun()).toBe(true)
 })
+
+it('stops everything when it is asked to, disarms only after that, and asks nobody again', () => {
+  const { cluster, a } = running()
+  a.unkillable = 1
+  let stoppedAtMs = 0
+  a.keeper.stop(() => {
+    stoppedAtMs = cluster.nowMs
+  })
+  expect(a.keeper.mayRun()).toBe(false)
+  expect(a.keeper.permission.grantedAtMs).toBe(null)
+  cluster.pass(2 * TIMES.permissionMs)
+  expect(happened(a, 'killed').length).toBeGreaterThan(10)
+  expect(happened(a, 'disarmed')).toEqual([])
+  expect(stoppedAtMs).toBe(0)
+  a.unkillable = 0
+  cluster.pass(TIMES.askMs)
+  expect(happened(a, 'disarmed')).toHaveLength(1)
+  expect(stoppedAtMs).toBe(happened(a, 'disarmed')[0]?.atMs)
+  cluster.pass(10 * TIMES.promiseMs)
+  expect(a.keeper.mayRun()).toBe(false)
+  const asked = a.events.filter(({ what }) => what === 'fed' || what.startsWith('armed'))
+  expect(asked).toEqual([])
+  a.keeper.close()
+})
+
+it('has stopped at once where nothing runs, or nothing may run already', () => {
+  const { cluster } = running()
+  let stopped = 0
+  const count = () => {
+    stopped += 1
+  }
+  // It guards nothing.
+  cluster.get('b').keeper.stop(count)
+  expect(stopped).toBe(1)
+  const c = cluster.get('c')
+  c.keeper.guard([GUARDED], () => undefined)
+  cluster.cut.add(c.name)
+  cluster.pass(2 * TIMES.permissionMs)
+  expect(c.keeper.mayRun()).toBe(false)
+  c.keeper.stop(count)
+  expect(stopped).toBe(2)
+})
+
+it('leaves everything as it is when it is closed, for the process after it', () => {
+  const { cluster, a } = running()
+  a.keeper.close()
+  cluster.pass(2 * TIMES.permissionMs)
+  expect(a.events).toEqual([])
+})

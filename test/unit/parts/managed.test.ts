@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { endManaged, fenceProcesses, managedApi } from '../../../src/parts/managed.ts'
+import { endAllParts, endManaged, fenceProcesses, managedApi } from '../../../src/parts/managed.ts'
 import { endChild } from '../../../tools/kit/child.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 
@@ -58,6 +58,21 @@ it('are known by the directory that they run in, where they are the fence', asyn
   expect(existsSync(join(own, 'orders.json'))).toBe(false)
   await eventually('it has ended', () => fence.signalCode === 'SIGTERM')
   expect(other.exitCode ?? other.signalCode).toBe(null)
+})
+
+it('are ended with all that a daemon has left, where they are the fence', async () => {
+  const own = join(runtimeDir, 'fence')
+  mkdirSync(own)
+  writeFileSync(join(own, 'orders.json'), '{}')
+  const fence = begin('fence', [], own)
+  const api = begin('api')
+  await eventually('it is found', () => fenceProcesses(runtimeDir).includes(fence.pid ?? 0))
+  expect(await endAllParts(runtimeDir, systemClock)).toEqual(['fence'])
+  await eventually('it has ended', () => fence.signalCode === 'SIGTERM')
+  // The service manager does not start another one.
+  expect(existsSync(join(own, 'orders.json'))).toBe(false)
+  expect(api.exitCode ?? api.signalCode).toBe(null)
+  expect(await endAllParts(runtimeDir, systemClock)).toEqual([])
 })
 
 it('of which there are none before the directory is made', async () => {
