@@ -42,6 +42,12 @@ interface FencingParts {
 
 const KEY_BYTES = 32
 const TIMES = failoverTimes(FAILOVER_SETTINGS)
+/**
+ * Before all others that are no real-time processes, until it is one itself: the next process goes
+ * on with a permission that lasts some seconds, and on a busy machine loading its code takes as
+ * many. As in atolld-fence.service.
+ */
+const NICENESS = -20
 /** Between looks at what has been killed. */
 const REAP_MS = 20
 /** How long a process has to end, and the process `fence` to answer. */
@@ -93,7 +99,7 @@ function openLink(
   })
   // In a directory that the link has made. The unit of systemd waits for orders there.
   if (processes?.managed.includes('fence') === false)
-    kept.child = processes.keep({ part: 'fence', directory })
+    kept.child = processes.keep({ part: 'fence', directory, niceness: NICENESS })
   link.begin()
   return {
     link,

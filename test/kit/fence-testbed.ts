@@ -8,7 +8,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { setPriority, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { openFenceFiles } from '../../src/fence/files.ts'
 import { bootId, loadBootClock } from '../../src/host/boot-clock.ts'
@@ -183,12 +183,15 @@ async function openHost(shared: Shared, name: HostName, index: number) {
   return host
 }
 
-/** With the capabilities that its unit leaves it. */
+/** With the capabilities that its unit leaves it, and at its priority. */
 function spawnFence(netns: Netns, directory: string): ChildProcess {
-  const argv = ['setpriv', ...rightsOf(readUnit('atolld-fence.service')), DAEMON, '--part', 'fence']
-  return spawn('nsenter', ['--net', `--target=${netns.pid}`, '--', ...argv], {
+  const unit = readUnit('atolld-fence.service')
+  const argv = ['setpriv', ...rightsOf(unit), DAEMON, '--part', 'fence']
+  const fence = spawn('nsenter', ['--net', `--target=${netns.pid}`, '--', ...argv], {
     ...{ cwd: directory, stdio: ['ignore', 'ignore', 'inherit'] },
   })
+  if (fence.pid !== undefined) setPriority(fence.pid, Number(unit.value('Nice')))
+  return fence
 }
 
 /** The other end of a watchdog, which would reset the machine. */
