@@ -8,26 +8,39 @@
  * the number so far.
  */
 import childProcess from 'node:child_process'
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import http from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import { DatabaseSync, StatementSync } from 'node:sqlite'
 import { RawNetlinkSocket } from 'netlink'
+import { hasCode } from '../../src/lib/errno.ts'
 
 const file = process.env['ATOLL_DIE_FILE'] ?? ''
 let count = 0
 
 function event(): void {
-  if (statSync(file, { throwIfNoEntry: false }) === undefined) {
+  const order = read()
+  if (order === undefined) {
     count = 0
     return
   }
   count += 1
   writeFileSync(`${file}.count`, String(count))
-  if (count !== Number(readFileSync(file, 'utf8'))) return
-  rmSync(file)
+  if (count !== Number(order)) return
+  rmSync(file, { force: true })
   process.kill(process.pid, 'SIGKILL')
+}
+
+/** The order, if there is one: it may be withdrawn at any moment. */
+function read(): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    // Anything else that was thrown here would be an error of the daemon's own work.
+    if (hasCode(error, 'ENOENT')) return undefined
+    throw error
+  }
 }
 
 /** Counts each call of these methods, before and after it. */
