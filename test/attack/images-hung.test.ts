@@ -173,6 +173,7 @@ test.each([
     [0, 1].map((n) => ({
       kind: 'failed',
       message: expect.stringMatching(new RegExp(`${n}.img cannot be fetched from this host$`)),
+      permanent: false,
     })),
   )
 })
@@ -202,5 +203,6 @@ test('a server that stops in the middle of a transfer, for ever', async () => {
   expect(hung()).toEqual({
     kind: 'failed',
     message: `${url}/x.img cannot be fetched from this host`,
+    permanent: false,
   })
 })
