@@ -29,6 +29,7 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...(isLong ? [] : Object.keys(LONG_FILES))],
           maxWorkers: WORKERS,
           testTimeout: 60_000,
           // Each test begins with a database of its own.
