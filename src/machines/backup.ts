@@ -11,13 +11,13 @@
  * The state of the job is polled. So a job that an earlier daemon started is found as well.
  */
 import { chown, open, readdir, readlink, rename, rm } from 'node:fs/promises'
-import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import { below } from '../lib/paths.ts'
 import { refused, unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { HANDED_DIRECTORY, machineUser } from '../model/names.ts'
 import { MIB } from '../model/sizes.ts'
+import { blockJob } from './block-job.ts'
 import type { Qmp } from './qmp.ts'
 
 /** Runs `work` while the guest is frozen, and thaws the guest in any case. */
@@ -44,19 +44,6 @@ const SOURCE = 'root'
 const LOOK_EVERY_MS = 200
 /** A cancelled job waits for its last write. */
 const CANCEL_DEADLINE_MS = 30_000
-
-const jobsSchema = z
-  .array(
-    z.object({
-      id: z.string(),
-      status: z.string(),
-      'current-progress': z.number(),
-      'total-progress': z.number(),
-      error: z.string().max(1000).optional(),
-    }),
-  )
-  .max(100)
-type Job = z.infer<typeof jobsSchema>[number]
 
 /**
  * Copies into a raw file at `target`. Errors: `unavailable`, and `refused` when this machine cannot
@@ -141,7 +128,7 @@ async function follow(
   { clock, progress, signal }: Parameters<typeof backUp>[3],
 ): Promise<void> {
   for (;;) {
-    const job = await jobOf(qmp)
+    const job = await blockJob(qmp, NAME)
     if (job === undefined) throw unavailable('the copy of the disk ended unexpectedly')
     if (job.status === 'concluded') {
       if (job.error === undefined) return
@@ -158,7 +145,7 @@ async function follow(
 async function end(qmp: Qmp, clock: Clock): Promise<void> {
   const giveUpMs = clock.monotonic() + CANCEL_DEADLINE_MS
   for (;;) {
-    const job = await jobOf(qmp)
+    const job = await blockJob(qmp, NAME)
     if (job === undefined) break
     if (clock.monotonic() > giveUpMs) throw unavailable('an earlier copy of the disk does not end')
     // Refused while the job changes its state. Then the next attempt succeeds.
@@ -168,9 +155,4 @@ async function end(qmp: Qmp, clock: Clock): Promise<void> {
   }
   // Usually there is none.
   await qmp.execute('blockdev-del', { 'node-name': NAME }).catch(() => undefined)
-}
-
-async function jobOf(qmp: Qmp): Promise<Job | undefined> {
-  const jobs = jobsSchema.parse(await qmp.execute('query-jobs'))
-  return jobs.find(({ id }) => id === NAME)
 }

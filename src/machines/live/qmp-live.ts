@@ -1,7 +1,7 @@
 /**
  * What QEMU says of a migration, and the commands that both sides need
- * (https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html, "query-migrate", "query-jobs"). The
- * state is polled, so that a daemon needs nothing that an earlier one has seen.
+ * (https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html, "query-migrate"). The state is
+ * polled, so that a daemon needs nothing that an earlier one has seen.
  */
 import { z } from 'zod'
 import { unavailable } from '../../model/errors.ts'
@@ -13,24 +13,6 @@ export const LIVE = { job: 'move', node: 'move-target', disk: 'move-disk', memor
 export const ROOT = 'root'
 
 type Asks = Pick<Qmp, 'execute'>
-
-const jobsSchema = z
-  .array(
-    z.object({
-      id: z.string(),
-      status: z.string(),
-      'current-progress': z.number(),
-      'total-progress': z.number(),
-      error: z.string().max(1000).optional(),
-    }),
-  )
-  .max(100)
-
-/** The job that copies the disk. Undefined when there is none. */
-export async function diskJob(qmp: Asks) {
-  const jobs = jobsSchema.parse(await qmp.execute('query-jobs'))
-  return jobs.find(({ id }) => id === LIVE.job)
-}
 
 const migrationSchema = z.object({
   status: z.string().default('none'),

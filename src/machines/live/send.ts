@@ -16,8 +16,9 @@ import { splice } from '../../lib/splice.ts'
 import { unavailable } from '../../model/errors.ts'
 import { MIB } from '../../model/sizes.ts'
 import type { LiveStreams } from '../../workloads/driver.ts'
+import { blockJob } from '../block-job.ts'
 import type { Qmp } from '../qmp.ts'
-import { diskJob, isSuspended, LIVE, migration, ROOT, runState } from './qmp-live.ts'
+import { isSuspended, LIVE, migration, ROOT, runState } from './qmp-live.ts'
 
 /** What sending needs. */
 export interface SendParts {
@@ -123,7 +124,7 @@ async function mirror(qmp: Qmp, clock: Clock, { progress, signal }: Sending): Pr
     ...{ sync: 'top', 'auto-dismiss': false },
   })
   for (;;) {
-    const job = await diskJob(qmp)
+    const job = await blockJob(qmp, LIVE.job)
     if (job?.status === 'ready') return
     if (job === undefined || job.status === 'concluded')
       throw unavailable(`the disk could not be copied: ${job?.error ?? 'the copy ended'}`)
@@ -143,7 +144,7 @@ async function followMemory(qmp: Qmp, clock: Clock, { progress, signal }: Sendin
       throw unavailable(`the memory could not be sent: ${why ?? status}`)
     const left = Math.round((ram?.remaining ?? 0) / MIB)
     progress(`memory: ${left} of ${Math.round((ram?.total ?? 0) / MIB)} MiB left`)
-    const job = await diskJob(qmp)
+    const job = await blockJob(qmp, LIVE.job)
     if (job?.status !== 'ready')
       throw unavailable(`the disk is not copied any more: ${job?.error ?? 'the copy ended'}`)
     await clock.sleep(LOOK_SOON_MS, signal)
@@ -156,7 +157,7 @@ async function switchOver(qmp: Qmp, clock: Clock, signal: AbortSignal): Promise<
   // Of a job that is ready, this ends the copy when both are the same.
   await qmp.execute('block-job-cancel', { device: LIVE.job })
   for (;;) {
-    const job = await diskJob(qmp)
+    const job = await blockJob(qmp, LIVE.job)
     if (job === undefined) throw unavailable('the copy of the disk ended unexpectedly')
     if (job.status === 'concluded') {
       if (job.error === undefined) break
@@ -191,7 +192,7 @@ export async function undo(qmp: Pick<Qmp, 'execute'>, clock: Clock): Promise<'co
     const isOver = OVER.has(status)
     // Refused when it has just ended.
     if (!isOver) await qmp.execute('migrate_cancel').catch(() => undefined)
-    const job = await diskJob(qmp)
+    const job = await blockJob(qmp, LIVE.job)
     if (job !== undefined) await endJob(qmp, job.status)
     const state = await runState(qmp)
     const mayGoOn = status !== 'completed' && isSuspended(state)
