@@ -21,7 +21,7 @@ const jobsSchema = z
 /** A job, with its progress in bytes. */
 type BlockJob = z.infer<typeof jobsSchema>[number]
 
-/** The job of this name; undefined: there is none. Errors: QEMU's, or its answer has another form. */
+/** The job of this name; undefined: there is none. Errors: QEMU's, or an answer of another form. */
 export async function blockJob(
   qmp: Pick<Qmp, 'execute'>,
   name: string,
