@@ -14,6 +14,8 @@ interface AnswersParts {
   readonly nowMs: () => number
   /** Cryptographically random bytes. */
   readonly randomBytes: (bytes: number) => Uint8Array
+  /** No process of this host has answered since then. */
+  readonly startedAtMs: number
 }
 
 export interface Answers {
@@ -26,8 +28,8 @@ export interface Answers {
 }
 
 /** A member that has just started: it says no to everything for as long as a promise lasts. */
-export function createAnswers({ host, times, nowMs, randomBytes }: AnswersParts): Answers {
-  const startedAtMs = nowMs()
+export function createAnswers(parts: AnswersParts): Answers {
+  const { host, times, nowMs, randomBytes, startedAtMs } = parts
   let peer: Peer | null = null
   const tickets = new Map<HostName, string>()
   const newTicket = (of: HostName): string => {
@@ -47,7 +49,7 @@ export function createAnswers({ host, times, nowMs, randomBytes }: AnswersParts)
     adopt(membership) {
       peer =
         peer === null
-          ? startPeer(membership, startedAtMs, times)
+          ? startPeer(membership, nowMs(), times, startedAtMs)
           : adopt(peer, membership, nowMs(), times)
       for (const name of tickets.keys())
         if (!peer.membership.members.includes(name)) tickets.delete(name)

@@ -9,6 +9,7 @@
  * the watchdog run out.
  */
 import { closeSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { type Orders, openFenceFiles } from '../fence/files.ts'
 import { loadStopper } from '../fence/stopper.ts'
 import { bootId, loadBootClock } from '../host/boot-clock.ts'
@@ -27,6 +28,7 @@ import { explain } from '../model/errors.ts'
 import { namespaceName } from '../model/names.ts'
 import { failoverTimes } from '../plan/failover/times.ts'
 import { FenceServer } from './fence-server.ts'
+import { fenceProcesses } from './managed.ts'
 import { buildName } from './services-build.ts'
 
 /** How often orders are looked for that are not there yet. */
@@ -55,6 +57,8 @@ async function runFence(): Promise<void> {
   const log = await createLog({ level: 'info', format: 'auto' })
   process.once('exit', () => log.flush())
   const files = openFenceFiles(process.cwd())
+  const nowMs = loadBootClock()
+  const aloneAtMs = aloneSince(nowMs)
   const orders = await Promise.race([ordersOf(files), ended.promise.then(() => null)])
   if (orders === null) return
   const times = failoverTimes(orders.settings)
@@ -63,7 +67,8 @@ async function runFence(): Promise<void> {
     ...{ orders, files, times, randomBytes: systemRandomBytes },
     build: buildName(),
     bootId: bootId(),
-    nowMs: loadBootClock(),
+    nowMs,
+    startedAtMs: aloneAtMs ?? nowMs(),
     after: startingClock.after,
     openGate: createGateOpener(),
     watchdog: place === null ? null : openWatchdog(place, times.watchdogMs),
@@ -81,6 +86,17 @@ async function runFence(): Promise<void> {
   log.info({ part: 'fence', why }, 'the fence of this host ends')
   if (why === 'SIGTERM' || why === 'SIGINT') await server.stop()
   server.close()
+}
+
+/**
+ * Since when only this process has been able to answer for this host. Whoever had answered before
+ * was a process in this directory, and had ended when it was looked for; so what it had promised is
+ * older than that, however long this process waits for its orders. Null: there may be another one.
+ */
+function aloneSince(nowMs: () => number): number | null {
+  const [first, ...others] = fenceProcesses(dirname(process.cwd()))
+  // In this order: one that ends while it is looked may answer until then.
+  return first === process.pid && others.length === 0 ? nowMs() : null
 }
 
 async function ordersOf({ readOrders }: ReturnType<typeof openFenceFiles>): Promise<Orders> {

@@ -39,6 +39,8 @@ export interface FenceServerParts {
   readonly times: FailoverTimes
   /** CLOCK_BOOTTIME, in ms. */
   readonly nowMs: () => number
+  /** No process of this host has answered since then, by that clock. */
+  readonly startedAtMs: number
   readonly bootId: string
   readonly after: (ms: number, run: () => void) => () => void
   readonly randomBytes: (bytes: number) => Uint8Array

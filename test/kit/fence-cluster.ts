@@ -87,6 +87,22 @@ export class FenceCluster {
     else member.rounds.hear(message)
   }
 
+  /** The machine of a member starts again. Who the members are its process hears from `adopt`. */
+  restart(name: HostName): { readonly adopt: () => void } {
+    const before = this.get(name)
+    before.keeper.close()
+    const next = this.#open(name)
+    this.members[this.members.indexOf(before)] = next
+    const { answers, keeper } = next
+    return {
+      adopt: () => {
+        answers.adopt(this.membership)
+        keeper.adopt(this.membership)
+        keeper.begin()
+      },
+    }
+  }
+
   #send(from: HostName, to: HostName, message: Message): void {
     const bytes = encodeMessage(message, KEY)
     this.sent.push({ to, bytes })
@@ -115,7 +131,7 @@ export class FenceCluster {
     const randomBytes = (bytes: number) => Buffer.alloc(bytes, ++this.#seed)
     const after = (ms: number, run: () => void) => this.#after(ms, () => this.#awake(host, run))
     const shared = { host, times: TIMES, nowMs, randomBytes, after }
-    const answers = createAnswers(shared)
+    const answers = createAnswers({ ...shared, startedAtMs: this.nowMs })
     const rounds = createRounds({
       ...shared,
       send: (to, message) => this.#send(host, to, message),

@@ -40,13 +40,13 @@ const member = (name: HostName): ClusterMember => cluster.get(name)
 
 /** The process of a host, as its agent sees it. Time passes while it asks. */
 function fenceOf(name: HostName): Fence {
-  const { keeper, rounds, answers: _ } = member(name)
   return {
     times: TIMES,
     nowMs: () => cluster.nowMs,
     permission: () => {
-      const { term, id: of } = keeper.permission
-      return { term, id: of, untilMs: permittedUntilMs(keeper.permission, TIMES) }
+      const { permission } = member(name).keeper
+      const { term, id: of } = permission
+      return { term, id: of, untilMs: permittedUntilMs(permission, TIMES) }
     },
     level: () => 'muted',
     onChange: () => () => undefined,
@@ -54,7 +54,7 @@ function fenceOf(name: HostName): Fence {
     async askConsent(about) {
       const { membership } = cluster
       let said: Round | null = null
-      rounds.begin({
+      member(name).rounds.begin({
         ...{ question: 'consent', about, membership, askedAtMs: cluster.nowMs },
         told: (round, isOver) => {
           if (isOver || isMajority(membership, round.yes)) said ??= round
@@ -288,5 +288,47 @@ describe('a host that others vouch for', () => {
     expect(member(a).keeper.mayRun()).toBe(true)
     expect(member(a).keeper.permission.term).toBe(before)
     expect(member(a).events.filter(({ what }) => what === 'killed')).toEqual([])
+  })
+})
+
+describe('a host that was switched off and on again, and hears late who the members are', () => {
+  const OFF_MS = 5_000
+  /** Longer than promises of before its end last. */
+  const WAIT_MS = TIMES.promiseMs + 2_000
+
+  /** Switches it off, on, and lets it hear of the members. */
+  async function restart(name: HostName): Promise<void> {
+    cluster.cut.add(name)
+    reaching.delete(name)
+    await pass(OFF_MS)
+    cluster.cut.delete(name)
+    const { adopt } = cluster.restart(name)
+    await pass(WAIT_MS)
+    adopt()
+    reaching.add(name)
+  }
+
+  it('vouches for the others at once, so that another one may be lost', async () => {
+    const { term } = member(a).keeper.permission
+    await restart(c)
+    await pass(2 * TIMES.askMs)
+    expect(member(c).keeper.mayRun()).toBe(true)
+    cluster.cut.add(b)
+    reaching.delete(b)
+    await pass(LONG_CUT_MS)
+    expect(await hostOf()).toBe(a)
+    expect(member(a).keeper.permission.term).toBe(term)
+    expect(member(a).events.filter(({ what }) => what === 'killed')).toEqual([])
+  })
+
+  it('consents to a takeover when promises to older members are over', async () => {
+    await restart(c)
+    const heardAtMs = cluster.nowMs
+    cluster.cut.add(a)
+    await pass(TIMES.promiseMs - 2 * TIMES.replyMs)
+    expect((await fenceOf(c).askConsent(a)).yes).toEqual(new Set())
+    await pass(3 * TIMES.replyMs)
+    expect(cluster.nowMs - heardAtMs).toBeGreaterThan(TIMES.promiseMs)
+    expect((await fenceOf(c).askConsent(a)).yes).toContain(c)
   })
 })

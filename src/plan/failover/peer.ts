@@ -26,10 +26,29 @@ export interface Peer {
   readonly promises: ReadonlyMap<HostName, { readonly to: Question; readonly untilMs: number }>
 }
 
-/** A member that has just started, and knows nothing of what it said before. */
-export function startPeer(membership: Membership, nowMs: number, times: FailoverTimes): Peer {
-  const silentUntilMs = nowMs + times.promiseMs
-  return { membership, silentUntilMs, noConsentUntilMs: silentUntilMs, promises: new Map() }
+/**
+ * A member that knows since now who the members are, and nothing of what it said before
+ * `startedAtMs`.
+ *
+ * It is as one that has run since then, whose promises of before count against everybody, to
+ * which every question was lost since, and that adopts a membership now. So it grants as soon as a
+ * promise of before is over, also when it had to wait for the membership longer than that. But it
+ * consents a whole promise after now, as after each `adopt`: while it waited, a majority of an
+ * older membership, without it, may have granted, and what it did not promise itself it does not
+ * know.
+ */
+export function startPeer(
+  membership: Membership,
+  nowMs: number,
+  times: FailoverTimes,
+  startedAtMs = nowMs,
+): Peer {
+  return {
+    membership,
+    silentUntilMs: startedAtMs + times.promiseMs,
+    noConsentUntilMs: nowMs + times.promiseMs,
+    promises: new Map(),
+  }
 }
 
 /** The member with a newer membership. An older one changes nothing. */

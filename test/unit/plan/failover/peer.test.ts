@@ -34,6 +34,17 @@ it('says no to everything after a start, as long as a promise lasts', () => {
   ])
 })
 
+it('grants when promises of before its start are over, and consents when those to others are', () => {
+  // It heard of the members a whole promise after its start, and a bit.
+  const late = startPeer(membership, promiseMs + 3, times, 0)
+  expect(asked(late, ['grant', A, -1], ['grant', A, 0], ['consent', B, 3])).toEqual([
+    ...[false, true, false],
+  ])
+  expect(asked(late, ['consent', B, promiseMs + 2], ['consent', B, promiseMs + 3])).toEqual([
+    ...[false, true],
+  ])
+})
+
 it('goes on granting, and then consents to nothing for a while', () => {
   const said = asked(started, ['grant', A, 0], ['grant', A, 500], ['consent', A, promiseMs + 499])
   expect(said).toEqual([true, true, false])
