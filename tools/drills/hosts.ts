@@ -112,7 +112,7 @@ async function moveFloatingIp(context: DrillContext, victim: string): Promise<vo
 }
 
 /** Waits until a host's two instances of the fleet answer there. */
-async function untilOwnAnswer({ lab, fleet }: DrillContext, host: string): Promise<void> {
+export async function untilOwnAnswer({ lab, fleet }: DrillContext, host: string): Promise<void> {
   const file = await netnsOf(lab, host, 1)
   await until(`the instances on ${host} answer`, PATIENCE_MS, async () => {
     for (const { ip } of fleet.on(host)) if (!(await answersPing(file, ip, PING_MS))) return null
@@ -121,7 +121,7 @@ async function untilOwnAnswer({ lab, fleet }: DrillContext, host: string): Promi
 }
 
 /** Waits until the virtual machines on these hosts answer as well, and returns the time. */
-async function untilMachinesAnswer(
+export async function untilMachinesAnswer(
   { lab, fleet, figure }: DrillContext,
   hosts: readonly string[],
   on: number,

@@ -9,6 +9,7 @@ import type { Lab } from '../lab/lab.ts'
 import { until } from '../lab/run.ts'
 import { launch } from './api.ts'
 import type { Drill, DrillContext } from './drill.ts'
+import { untilMachinesAnswer, untilOwnAnswer } from './hosts.ts'
 import type { FaultWindow } from './probe-losses.ts'
 import { beaconImage, openWitness, type Run, type Witness } from './witness.ts'
 
@@ -244,11 +245,11 @@ export const recoverHostLoss: Drill = {
         context.probes.detach(host.name)
       },
       mend: async (host) => {
+        const on = performance.now()
         await host.start()
-        await until(`${host.name} runs its instances`, PATIENCE_MS, async () => {
-          await context.probes.attach(host.name)
-          return true
-        })
+        await untilOwnAnswer(context, host.name)
+        await untilMachinesAnswer(context, [host.name], on)
+        await context.probes.attach(host.name)
       },
     }),
 }
