@@ -49,7 +49,7 @@ it.each(drills.filter(({ name }) => isLong || SHORT.has(name)))(
   async (drill) => {
     const lab = await drillLab(progress, NAME)
     const row = await runDrill(drill, lab, progress)
-    process.stdout.write(`${table([row])}\n${remarks(row).join('\n')}\n`)
+    process.stdout.write(`${table([row], 'now')}\n${remarks(row).join('\n')}\n`)
     // How long something may take is for a quiet machine to say (scripts/drill); what must never be
     // lost or left over, and what must come in the end, is not.
     const broken = row.missed.filter((text) => !TIMES.test(text))

@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { messageOf } from '../../src/model/errors.ts'
 import { destroyLab } from '../lab/lab.ts'
 import { DRILL_LAB, drillLab, drills } from './all.ts'
@@ -17,6 +17,7 @@ import { reachText, reachWrittenInto, tryReach } from './reach.ts'
 import { REACH_CONFIG } from './reach-world.ts'
 import { consistencyText, remarks, ruleLatencyText, table, writtenInto } from './report.ts'
 import { measureRuleLatency } from './rule-latency.ts'
+import { worstOf } from './worst.ts'
 
 const PAGE = join(import.meta.dirname, '../../docs/what-happens-when.md')
 const REACH_PAGE = join(import.meta.dirname, '../../docs/reach.md')
@@ -28,11 +29,18 @@ function progress(line: string): void {
   process.stderr.write(`${seconds} s  ${line}\n`)
 }
 
+function rounds(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a number from 1 on')
+  return value
+}
+
 const program = new Command('scripts/drill')
   .description('Failure drills in a lab of three whole hosts.')
   .argument('<name...>', 'drills, or all, or list')
   .option('--json <file>', 'write the rows there')
   .option('--write-docs', 'write the table into its page in docs')
+  .option('--rounds <n>', 'carry out each drill so often; its row is of the worst', rounds, 1)
   .option('--keep', 'leave the lab as it is in the end, and use it again next time')
   .option('--seed <n>', 'of the consistency check', (text) => Number(text), 1)
   .option('--seconds <n>', 'of the consistency check', (text) => Number(text), 60)
@@ -44,6 +52,7 @@ const options = program.opts<{
   readonly writeDocs?: true
   readonly keep?: true
   readonly lab: string
+  readonly rounds: number
   /** This process is the one that `runAndRemove` has started. */
   readonly inOwnGroup?: true
   readonly seed: number
@@ -103,22 +112,26 @@ async function inTurn(chosen: readonly Drill[]): Promise<number> {
   const rows: DrillRow[] = []
   let failed = false
   for (const drill of chosen) {
-    try {
-      const lab = await drillLab(progress, options.lab)
-      progress(`== ${drill.name}`)
-      const row = await runDrill(drill, lab, progress)
-      rows.push(row)
-      for (const remark of remarks(row)) progress(remark)
-    } catch (error) {
-      failed = true
-      progress(`FAILED: ${drill.name} could not be carried out: ${messageOf(error)}`)
+    const rounds: DrillRow[] = []
+    for (let round = 0; round < options.rounds; round += 1) {
+      try {
+        const lab = await drillLab(progress, options.lab)
+        progress(`== ${drill.name}`)
+        const row = await runDrill(drill, lab, progress)
+        rounds.push(row)
+        for (const remark of remarks(row)) progress(remark)
+      } catch (error) {
+        failed = true
+        progress(`FAILED: ${drill.name} could not be carried out: ${messageOf(error)}`)
+      }
     }
+    if (rounds.length > 0) rows.push(worstOf(rounds))
     if (options.json !== undefined)
       writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
   }
-  process.stdout.write(`${table(rows)}\n`)
+  const today = new Date().toISOString().slice(0, 10)
+  process.stdout.write(`${table(rows, today)}\n`)
   if (options.writeDocs === true) {
-    const today = new Date().toISOString().slice(0, 10)
     writeFileSync(PAGE, writtenInto(readFileSync(PAGE, 'utf8'), drills, rows, today))
   }
   return failed || rows.some(({ missed }) => missed.length > 0) ? 1 : 0

@@ -54,6 +54,8 @@ interface Losses {
 
 export interface DrillRow {
   readonly name: string
+  /** How often it was carried out. */
+  readonly rounds: number
   /** Losses of instances that the fault should not affect, and of the others. */
   readonly others: Losses
   readonly own: Losses
@@ -295,6 +297,7 @@ class Protocol {
     const gapLines = hosts.flatMap((host) => [gapLine('read', host), gapLine('write', host)])
     const result = {
       name: drill.name,
+      rounds: 1,
       others: { packets: packets.others, dns: dns.others, dhcp: dhcp.others },
       own: { packets: packets.own, dns: dns.own, dhcp: dhcp.own },
       readGapMs: gap('read', null).ms,

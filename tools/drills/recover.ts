@@ -146,7 +146,7 @@ async function untilElsewhere(
   const first = Math.min(...runs.map(({ firstAt }) => firstAt))
   const all = Math.max(...runs.map(({ firstAt }) => firstAt))
   figure({
-    label: `${there.length} containers with the tag atoll:recover speak from another host after`,
+    label: 'containers with the tag atoll:recover speak from another host after',
     value: all - lostAt,
     unit: 'ms',
     limit: TAKEN_MS,

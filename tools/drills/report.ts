@@ -23,15 +23,20 @@ const HEAD = [
   'whole again after',
   'left over or doubled',
   'besides',
+  'measured',
 ]
 
-/** A table of results. */
-export function table(rows: readonly DrillRow[]): string {
-  return markdownTable(HEAD, rows.map(cells))
+/** A table of results that were measured on a day. */
+export function table(rows: readonly DrillRow[], when: string): string {
+  return markdownTable(
+    HEAD,
+    rows.map((row) => cells(row, when)),
+  )
 }
 
-function cells(row: DrillRow): readonly string[] {
-  const { others, own } = row
+function cells(row: DrillRow, when: string): readonly string[] {
+  const { others, own, rounds, machine } = row
+  const how = rounds === 1 ? 'once' : `the worst of ${rounds} rounds`
   return [
     row.name,
     ...[others.packets, others.dns, others.dhcp].map(lossText),
@@ -42,6 +47,7 @@ function cells(row: DrillRow): readonly string[] {
     row.convergedMs === null ? 'never' : seconds(row.convergedMs),
     row.differences.length === 0 ? 'nothing' : `${row.differences.length}`,
     row.figures.map(figureText).join('; '),
+    `${how}, ${when}, load ${Math.round(machine.load)}`,
   ]
 }
 
@@ -104,27 +110,43 @@ export function ruleLatencyText({ authorized, revoked }: RuleLatency): {
 const BEGIN = '<!-- drills: written by scripts/drill all --write-docs -->'
 const END = '<!-- /drills -->'
 
-/** The page with new results and answers. Throws when a marker is missing. */
+/**
+ * The page with new results and answers. What drills without a new result have there stays. Throws
+ * when a marker is missing.
+ */
 export function writtenInto(
   page: string,
   drills: readonly Drill[],
   rows: readonly DrillRow[],
   when: string,
 ): string {
-  const sections = drills.map((drill) =>
-    section(
-      drill,
-      rows.find(({ name }) => name === drill.name),
-    ),
-  )
-  const loads = rows.map(({ machine }) => Math.round(machine.load))
-  const measured = `Measured on ${when} on a machine of ${availableParallelism()} cores, with all three hosts and the clients on it and a load average from ${Math.min(...loads)} to ${Math.max(...loads)}.`
-  const text = [measured, table(rows), ...sections].join('\n\n')
+  const lines: string[] = []
+  const sections: string[] = []
+  for (const drill of drills) {
+    const row = rows.find(({ name }) => name === drill.name)
+    const before = row === undefined ? resultIn(page, drill.name) : {}
+    const line = row === undefined ? before.line : table([row], when).split('\n').at(-1)
+    if (line !== undefined) lines.push(line)
+    sections.push(section(drill, row === undefined ? before.measured : sentence(row)))
+  }
+  const measured = `Measured on a machine of ${availableParallelism()} cores, with all three hosts and the clients on it. The last column says when, how often, and at which load average.`
+  const text = [measured, [markdownTable(HEAD, []), ...lines].join('\n'), ...sections].join('\n\n')
   return replacedBetween(page, BEGIN, END, text)
 }
 
-function section({ name, about, answer }: Drill, row: DrillRow | undefined): string {
-  const measured = row === undefined ? 'Not measured in this run.' : sentence(row)
+/** A drill's line of the table, and the sentence about what was measured, as the page has them. */
+function resultIn(
+  page: string,
+  name: string,
+): { readonly line?: string | undefined; readonly measured?: string | undefined } {
+  const line = page.split('\n').find((one) => one.startsWith(`| ${name} |`))
+  const [, rest = ''] = page.split(`\n## ${name}\n`)
+  const [own = ''] = rest.split('\n## ')
+  const measured = new RegExp(`^(\\*Measured:\\* .*) Repeat it: \`scripts/drill ${name}\`\\.$`, 'm')
+  return { line, measured: measured.exec(own)?.[1] }
+}
+
+function section({ name, about, answer }: Drill, measured = 'Not measured yet.'): string {
   return `## ${name}\n\n*What is done:* ${about}.\n\n${answer}\n\n${measured} Repeat it: \`scripts/drill ${name}\`.`
 }
 
