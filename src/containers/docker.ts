@@ -106,18 +106,17 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     capturer: createDockerCapturer({ ...options, engine, pauses }),
     mover: createContainerMover({ ...reader, run }),
 
-    async list({ fresh, signal }) {
+    async list({ fresh, busy, signal }) {
       if (fresh) cache.clear()
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)])
       const found = await findAll(docker, deadline)
       const remaining = await files.list()
       const haves: WorkloadHave[] = []
       for (const [instance, id] of found) {
-        const have = await reads.read(instance, async () => {
-          const read = await readHave(reader, instance, id, { fresh, signal: deadline })
-          if (fresh) await pauses.endLeft(instance, id)
-          return read
-        })
+        const how = { fresh, signal: deadline }
+        const have = busy?.has(instance)
+          ? busyHave(instance, id)
+          : await reads.read(instance, () => readOne({ ...reader, pauses }, instance, id, how))
         if (have !== null) haves.push(have)
       }
       if (deadline.aborted) throw dockerError(deadline.reason, 'read the containers')
@@ -159,6 +158,22 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
 
     close: async () => closing.abort(),
   }
+}
+
+/** Of a container with a step in progress. A start locks it: the list would wait as long. */
+function busyHave(instance: InstanceId, container: string): WorkloadHave {
+  return { instance, bootCount: null, state: { kind: 'busy' }, container }
+}
+
+async function readOne(
+  reader: Reader & { readonly pauses: Pauses },
+  instance: InstanceId,
+  id: string,
+  how: { readonly fresh: boolean; readonly signal: AbortSignal },
+): Promise<WorkloadHave | null> {
+  const have = await readHave(reader, instance, id, how)
+  if (how.fresh) await reader.pauses.endLeft(instance, id)
+  return have
 }
 
 function runningOf(haves: readonly WorkloadHave[]): ReadonlySet<InstanceId> {

@@ -169,10 +169,13 @@ export interface WorkloadDriver extends WorkloadSteps {
   readonly liveMover?: LiveMover
   /**
    * Everything on this machine with our mark, whoever created it. `fresh` reads everything again,
-   * without caches. Errors: `unavailable` when the engine does not answer.
+   * without caches. Those in `busy` have a step in progress: an engine that locks them meanwhile
+   * need not be asked, as nobody uses what it would say. Errors: `unavailable` when the engine does
+   * not answer.
    */
   list(options: {
     readonly fresh: boolean
+    readonly busy?: ReadonlySet<InstanceId>
     readonly signal: AbortSignal
   }): Promise<readonly WorkloadHave[]>
   /**

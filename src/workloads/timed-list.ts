@@ -50,7 +50,7 @@ export function createTimedList({ driver, busy, wake, clock, log }: Parts): Time
 
   function begin(fresh: boolean, signal: AbortSignal): Promise<Listed> {
     const before = busy()
-    return driver.list({ fresh, signal }).then((haves) => ({ haves, busy: before }))
+    return driver.list({ fresh, busy: before, signal }).then((haves) => ({ haves, busy: before }))
   }
 
   /** A late result, a list or a failure, is kept for the next pass. */

@@ -1,9 +1,10 @@
 /**
  * Containers that are paused: by an operator (`docker pause`), and by us while an image is made of
- * them. They keep their NIC, and only the former are taken for stopped as a whole.
+ * them. They keep their NIC, and only the former are taken for stopped as a whole. And those that a step
+ * works on.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { parseId } from '../../src/model/ids.ts'
+import { type InstanceId, parseId } from '../../src/model/ids.ts'
 import { containerName } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import type { WorkloadDriver } from '../../src/workloads/driver.ts'
@@ -64,6 +65,19 @@ describe.skipIf(!canRunDocker())('paused containers (need root)', { timeout: SET
     await next.stop(want.id, AbortSignal.timeout(SETUP_MS))
     expect(await stateOf(want, next, true)).toMatchObject({ kind: 'ended' })
     await next.remove(want.id, null)
+  })
+
+  it('one with a step in progress is listed, and nothing is read of it', async () => {
+    const driver = machine.freshDriver()
+    const want = await launch(4, driver)
+    const { Id } = await machine.engine.docker.getContainer(containerName(want.id)).inspect()
+    const signal = AbortSignal.timeout(SETUP_MS)
+    const list = (busy: readonly InstanceId[]) =>
+      driver.list({ fresh: true, busy: new Set(busy), signal })
+    const seen = { instance: want.id, container: Id }
+    expect(await list([])).toMatchObject([{ ...seen, state: { kind: 'running' } }])
+    expect(await list([want.id])).toEqual([{ ...seen, state: { kind: 'busy' }, bootCount: null }])
+    await driver.remove(want.id, null)
   })
 
   it('one that is paused while an image is made of it counts as running', async () => {
