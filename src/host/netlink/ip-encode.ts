@@ -86,12 +86,11 @@ export function encodeLinkAt(index: number): Payload {
 }
 
 /** Queries all objects of one kind, IPv4 only. */
-export function encodeQuery(kind: 'address' | 'route' | 'neighbor'): Payload {
+export function encodeQuery(kind: 'address' | 'route'): Payload {
   const out = new AttrStream()
   const message = { data: { family: AF_INET }, attrs: {} }
   if (kind === 'address') rt.formatAddressMessage({ kind, ...message }, out)
-  else if (kind === 'route') rt.formatRouteMessage({ kind, ...message }, out)
-  else rt.formatNeighborMessage({ kind, ...message }, out)
+  else rt.formatRouteMessage({ kind, ...message }, out)
   return out.bufs
 }
 
@@ -201,6 +200,17 @@ export function encodeNeighbourQuery(index: number, ip: Ipv4): Payload {
   const out = new AttrStream()
   const data = { family: AF_INET, ifindex: index }
   rt.formatNeighborMessage({ kind: 'neighbor', data, attrs: { dst: addressBytes(ip) } }, out)
+  return out.bufs
+}
+
+/**
+ * The query for all neighbours, or for those of a link, which only the attribute selects
+ * (`neigh_dump_info` in net/core/neighbour.c).
+ */
+export function encodeNeighboursQuery(index: number | undefined): Payload {
+  const out = new AttrStream()
+  const attrs = index === undefined ? {} : { ifindex: uint32(index) }
+  rt.formatNeighborMessage({ kind: 'neighbor', data: { family: AF_INET }, attrs }, out)
   return out.bufs
 }
 

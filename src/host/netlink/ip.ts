@@ -44,6 +44,7 @@ import {
   encodeLinkQuery,
   encodeNeighbour,
   encodeNeighbourQuery,
+  encodeNeighboursQuery,
   encodeProxy,
   encodeQuery,
   encodeRoute,
@@ -95,7 +96,8 @@ export interface Ip {
   deleteSubnetRule(rule: SubnetRule): Promise<void>
   /** Next hops of the unicast routes of all tables. */
   hops(): Promise<readonly HopState[]>
-  neighbours(): Promise<readonly NeighbourState[]>
+  /** Of one link, or of all. */
+  neighbours(index?: number): Promise<readonly NeighbourState[]>
   /** The neighbour entry of one address on a link. Undefined if there is none. */
   neighbour(index: number, ip: Ipv4): Promise<NeighbourState | undefined>
   /** Indexes of the links with a clsact queueing discipline. */
@@ -258,7 +260,7 @@ function neighboursOf(
   const set = (entry: Payload) => netlink.request(NEWNEIGH, entry, REPLACE)
   const remove = (entry: Payload) => ignoreAbsent(netlink.request(DELNEIGH, entry))
   return {
-    neighbours: () => all(GETNEIGH, encodeQuery('neighbor'), decodeNeighbour),
+    neighbours: (index) => all(GETNEIGH, encodeNeighboursQuery(index), decodeNeighbour),
     neighbour: async (index, ip) =>
       (await one(GETNEIGH, encodeNeighbourQuery(index, ip), 'ENOENT')).flatMap(decodeNeighbour)[0],
     replaceNeighbour: (index, ip, mac) => set(encodeNeighbour(index, ip, mac)),

@@ -39,7 +39,7 @@ export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState
     neighbours.filter((neighbour) => neighbour.permanent),
     (neighbour) => neighbour.index,
   )
-  const delays = ip.inside(() => ours.map(({ name }) => readSetting(proxyDelaySetting(name))))
+  const delays = ip.inside(() => ours.map(readDelay))
   return ours.map((link, at) =>
     nicState(link, {
       guestAtHome: link.peerIndex !== null && !link.peerElsewhere,
@@ -50,6 +50,29 @@ export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState
       hasAddress: addressed.has(link.index),
     }),
   )
+}
+
+/** One host end. A start of many instances would otherwise read all of them for each. */
+async function readNic(ip: Ip, lock: NicLock, link: LinkState): Promise<NicState> {
+  const { index } = link
+  const isHere = (one: { readonly index: number }) => one.index === index
+  const [routes, neighbours, addresses] = await Promise.all([
+    ip.routes(),
+    ip.neighbours(index),
+    ip.addresses(),
+  ])
+  return nicState(link, {
+    guestAtHome: link.peerIndex !== null && !link.peerElsewhere,
+    routes: routes.filter((route) => route.protocol === ROUTE_PROTOCOL && isHere(route)),
+    neighbours: neighbours.filter((neighbour) => neighbour.permanent && isHere(neighbour)),
+    proxyDelay: ip.inside(() => readDelay(link)),
+    locked: !lock.isAvailable || (await lock.isClosed(index)),
+    hasAddress: addresses.some(isHere),
+  })
+}
+
+function readDelay({ name }: LinkState) {
+  return readSetting(proxyDelaySetting(name))
 }
 
 /** The interface index of every host end by its name, from one dump. */
@@ -76,7 +99,7 @@ export function ensureHostEnd(
       await createNic(ip, lock, spec, makeLink)
       return ['link']
     }
-    const state = (await readNics(ip, lock)).find((nic) => nic.hostLink === spec.hostLink)
+    const state = await readNic(ip, lock, link)
     const differences = nicDifferences(spec, state)
     if (differences.length > 0) await setUpHostEnd(ip, lock, spec, link, state)
     return differences
