@@ -7,6 +7,7 @@
  * that the guest has for it: a probe without a sender (RFC 5227) would look like a conflict to a
  * guest that is about to take its address.
  */
+import { close } from 'node:fs'
 import type { Clock } from '../../lib/clock.ts'
 import { hasCode } from '../../lib/errno.ts'
 import { type Ipv4, ipv4ToBytes, type Mac } from '../../model/addr.ts'
@@ -59,7 +60,9 @@ export async function askArp(
     if (hasCode(error, 'ENETDOWN', 'ENXIO', 'ENODEV', 'ENOBUFS')) return false
     throw error
   } finally {
-    libc.close(fd)
+    // Closing a packet socket waits until no processor uses it any more (`synchronize_net`), some
+    // ten milliseconds on a busy machine. Another thread waits.
+    close(fd, () => undefined)
   }
 }
 
