@@ -28,6 +28,11 @@ export interface StepRunnerOptions {
 /** Maximum number of concurrent steps. Stops do not count, because they only wait. */
 export const CONCURRENT_STEPS = 8
 /**
+ * As many more may wait for a place. A pass takes a while on a busy host, and places would stay
+ * empty until the next one.
+ */
+const WAITING_STEPS = CONCURRENT_STEPS
+/**
  * A step that takes longer hangs (except a stop). It is reported, and another step gets its place.
  */
 const LATE_MS = 30_000
@@ -55,6 +60,7 @@ export class StepRunner {
   readonly #driver: string
   readonly #attempts = createAttempts()
   readonly #running = new Map<InstanceId, InProgress>()
+  readonly #waiting = new Map<InstanceId, () => void>()
   readonly #problems = new Map<InstanceId, WorkloadProblem & { readonly bootCount: number }>()
   readonly #closing = new AbortController()
   #alarmMs = Number.POSITIVE_INFINITY
@@ -77,8 +83,16 @@ export class StepRunner {
   }
 
   /**
-   * Starts the step if it may be tried now and a place is free. Otherwise the plan will name it
-   * again.
+   * Forgets the steps that wait for a place. To be called before the instances are read: what is
+   * begun meanwhile would be unknown to the plan, which names the others again.
+   */
+  replan(): void {
+    this.#waiting.clear()
+  }
+
+  /**
+   * Starts the step if it may be tried now and a place is free. It may wait for a place until the
+   * next plan, which will name it again.
    */
   offer(step: WorkloadStep, bootCount: number): void {
     const { clock } = this.#options
@@ -87,8 +101,14 @@ export class StepRunner {
       this.#wakeAfter(waitMs)
       return
     }
-    // The end of any step wakes the agent, and the plan names this one again.
-    if (step.kind === 'stop' || this.room() > 0) this.#begin(step, bootCount)
+    const begin = () => this.#begin(step, bootCount)
+    if (step.kind === 'stop' || this.room() > 0) begin()
+    else if (this.#waiting.size < WAITING_STEPS) this.#waiting.set(instanceOf(step), begin)
+  }
+
+  /** How many more steps the next plan may name and see started soon. */
+  claimable(): number {
+    return this.room() + WAITING_STEPS - this.#waiting.size
   }
 
   /** How many more steps could start now, not counting stops. */
@@ -140,11 +160,21 @@ export class StepRunner {
     const done = this.#carryOut(step, bootCount, abort.signal).finally(() => {
       this.#running.delete(instance)
       this.#meters.inProgress.set({ driver: this.#driver }, this.#running.size)
-      if (!this.#closing.signal.aborted) this.#options.wake()
+      if (this.#closing.signal.aborted) return
+      this.#beginNext()
+      this.#options.wake()
     })
     const sinceMs = this.#options.clock.monotonic()
     this.#running.set(instance, { step, sinceMs, abort, done })
     this.#meters.inProgress.set({ driver: this.#driver }, this.#running.size)
+  }
+
+  #beginNext(): void {
+    const [next] = this.#waiting
+    if (next === undefined || this.room() <= 0) return
+    const [instance, begin] = next
+    this.#waiting.delete(instance)
+    begin()
   }
 
   async #carryOut(step: WorkloadStep, bootCount: number, signal: AbortSignal): Promise<void> {

@@ -76,6 +76,7 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
     engine: driver.name,
 
     async apply({ want, resync, signal }) {
+      runner.replan()
       // If a step ends during the reading of the list, the list is old for its instance, which
       // waits for the next pass.
       const { haves, busy } = await list.read(resync, signal)
@@ -90,16 +91,12 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
       const wanted = want.local.instances.filter(isMine)
       const isLeft = leftAlone(want.local, wanted)
       const pairs = pair(wanted, haves)
-      // A claimed instance cannot move to another host. So only those are claimed that can start
-      // now.
-      let claims = runner.room()
       runner.keep(new Set(pairs.keys()))
       for (const [id, one] of pairs) {
         if (signal.aborted) break
         if (one.want === undefined && isLeft(id)) continue
         if (!busy.has(id)) {
-          for (const fact of decide(id, one))
-            if (fact.kind !== 'ready' || claims-- > 0) facts.push(fact)
+          facts.push(...decide(id, one))
         } else if (one.want === undefined || one.want.run === 'terminate') runner.overtake(id)
       }
       for (const state of STATES)
@@ -107,7 +104,7 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
           { driver: driver.name, state },
           haves.filter((have) => have.state.kind === state).length,
         )
-      return facts
+      return claimSome(facts, runner.claimable())
     },
 
     foundLoose: (nics) => replugs.add(nics.filter(isMine)),
@@ -121,6 +118,15 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
       await captures.close()
     },
   }
+}
+
+/**
+ * A claimed instance cannot move to another host. So only those are claimed that can start soon:
+ * all facts but the claims beyond this number.
+ */
+function claimSome(facts: readonly Fact[], claims: number): readonly Fact[] {
+  let left = claims
+  return facts.filter(({ kind }) => kind !== 'ready' || left-- > 0)
 }
 
 function tellContainers(haves: readonly WorkloadHave[], gate: StartGate | undefined): void {

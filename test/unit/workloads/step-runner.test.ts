@@ -42,6 +42,39 @@ it('eight launches that hang leave room for others, and are named', async () => 
   )
 })
 
+it('a step that found no place begins as soon as another ends, unless it is planned anew', async () => {
+  const launched: string[] = []
+  const ends: (() => void)[] = []
+  const driver = {
+    ...{ name: 'docker', stopSeconds: 10 },
+    launch: (want: { readonly id: string }) => {
+      launched.push(want.id)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      ends.push(resolve)
+      return promise
+    },
+  } as unknown as WorkloadDriver
+  const runner = new StepRunner({
+    ...{ driver, wake: () => undefined, clock: systemClock, log: silentLog },
+    meters: createWorkloadMeters(createMetrics()),
+  })
+  for (let n = 1; n <= 20; n += 1)
+    runner.offer({ kind: 'launch', instance: instance(n), digest: 'x' }, 1)
+  expect(launched).toHaveLength(8)
+  expect(runner.claimable()).toBe(0)
+  ends.shift()?.()
+  await expect.poll(() => launched).toHaveLength(9)
+  expect(launched[8]).toBe(instance(9).id)
+  expect(runner.claimable()).toBe(1)
+  runner.replan()
+  expect(runner.claimable()).toBe(8)
+  ends.shift()?.()
+  await expect.poll(() => runner.busy().size).toBe(7)
+  expect(launched).toHaveLength(9)
+  for (const end of ends) end()
+  await runner.close()
+})
+
 it('a machine that is resumed again and again is not resumed without a pause', async () => {
   let resumed = 0
   let nowMs = 0
