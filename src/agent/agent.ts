@@ -124,7 +124,7 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
   const stopListening = listenToBells(parts, loop, agent)
   const stopRepairs = startRepairLoop({ ...parts, want: () => agent.want() })
   return {
-    wake: () => loop.wake(),
+    wake: () => loop.wakeSoon(),
     status: () => agent.status(),
     hosts: () => agent.hosts(),
     async close() {

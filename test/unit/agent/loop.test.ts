@@ -47,6 +47,52 @@ describe('startLoop', () => {
     expect(most()).toBe(1)
   })
 
+  it('rests after a run some times as long as it took, unless a wake-up is urgent', async () => {
+    let nowMs = 0
+    const rests: number[] = []
+    const clock = {
+      ...systemClock,
+      monotonic: () => nowMs,
+      sleep: (ms: number, signal?: AbortSignal) => {
+        rests.push(ms)
+        return systemClock.sleep(HOUR_MS, signal)
+      },
+    }
+    let runs = 0
+    const woken: ('wake' | 'wakeSoon')[] = ['wakeSoon', 'wake', 'wakeSoon']
+    const rested = startLoop({
+      clock,
+      intervalMs: HOUR_MS,
+      onError: () => undefined,
+      work: async () => {
+        nowMs += runs === 2 ? 5_000 : 70
+        const how = woken[runs]
+        runs += 1
+        // The loop is known from the second turn on.
+        await Promise.resolve()
+        if (how !== undefined) rested[how]()
+      },
+    })
+    try {
+      await until(() => rests.length === 1)
+      expect({ runs, rests }).toEqual({ runs: 1, rests: [280] })
+      rested.wakeSoon()
+      expect(rests).toEqual([280])
+      rested.wake()
+      // The second run was woken at once, and the third took long.
+      await until(() => rests.length === 2)
+      expect({ runs, rests }).toEqual({ runs: 3, rests: [280, 500] })
+      rested.wake()
+      await until(() => rests.length === 3)
+      // A wake-up after the rest finds nothing to wait for.
+      nowMs += 280
+      rested.wakeSoon()
+      await until(() => runs === 5)
+    } finally {
+      await rested.close()
+    }
+  })
+
   it('goes on after a run that throws, and tells', async () => {
     const { gates, errors, loop } = gatedLoop(HOUR_MS)
     await until(() => gates.length === 1)
