@@ -3,15 +3,15 @@
  *
  * However many wake-ups come during a run, exactly one more run follows it. If none of them was
  * urgent, it follows after a rest: news that come without a pause, as from a hundred instances that
- * start, take at most a fifth of the time. The work handles its own errors. What it still throws goes
- * to `onError`, and the loop goes on.
+ * start, take at most a fifth of the time. The work handles its own errors. What it still throws
+ * goes to `onError`, and the loop goes on.
  */
 import type { Clock } from '../lib/clock.ts'
 
 export interface Loop {
   /** Asks for a run. Cheap; may be called as often as one likes. */
   wake(): void
-  /** The same, but the run may wait some times as long as the last one took, from its end. */
+  /** The same, but the run may wait for some times as long as the last one took. */
   wakeSoon(): void
   /** Starts no more runs, aborts the signal of the current one, and waits for it to return. */
   close(): Promise<void>

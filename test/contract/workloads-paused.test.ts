@@ -1,7 +1,7 @@
 /**
  * Containers that are paused: by an operator (`docker pause`), and by us while an image is made of
- * them. They keep their NIC, and only the former are taken for stopped as a whole. And those that a step
- * works on.
+ * them. They keep their NIC, and only the former are taken for stopped as a whole. And those that a
+ * step works on.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type InstanceId, parseId } from '../../src/model/ids.ts'
