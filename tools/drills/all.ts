@@ -17,8 +17,10 @@ import {
   freezeFence,
   freezeHost,
   recoverHostLoss,
+  recoverMany,
   storeCut,
 } from './recover.ts'
+import { diskHung, rollingCuts, storeGone, storeOfMinority, unkillable } from './recover-faults.ts'
 
 export const drills: readonly Drill[] = [
   hostLoss,
@@ -35,8 +37,14 @@ export const drills: readonly Drill[] = [
   diskFull,
   clockJump,
   recoverHostLoss,
+  recoverMany,
   fabricCut,
   storeCut,
+  storeGone,
+  storeOfMinority,
+  diskHung,
+  unkillable,
+  rollingCuts,
   freezeDaemon,
   freezeFence,
   freezeHost,

@@ -4,10 +4,12 @@
 import { Agent } from 'node:https'
 import { join } from 'node:path'
 import {
+  CreatePlacementGroupCommand,
   CreateTagsCommand,
   DescribeImagesCommand,
   DescribeInstanceStatusCommand,
   DescribeInstancesCommand,
+  DescribePlacementGroupsCommand,
   EC2Client,
   type Instance,
   RegisterImageCommand,
@@ -173,6 +175,22 @@ interface LaunchOptions {
   /** Absent: the default one. */
   readonly subnet?: string
   readonly tags?: readonly { readonly Key: string; readonly Value: string }[]
+  /** By name. */
+  readonly placementGroup?: string
+}
+
+/** The placement group of this name, which keeps to one host. Made if it is not there. */
+export async function clusterGroup(list: ListClient, name: string): Promise<string> {
+  const { PlacementGroups = [] } = await list.send((ec2, abortSignal) =>
+    ec2.send(new DescribePlacementGroupsCommand({}), { abortSignal }),
+  )
+  if (!PlacementGroups.some(({ GroupName }) => GroupName === name))
+    await list.send((ec2, abortSignal) =>
+      ec2.send(new CreatePlacementGroupCommand({ GroupName: name, Strategy: 'cluster' }), {
+        abortSignal,
+      }),
+    )
+  return name
 }
 
 /** Launches `count` instances in one request. A repetition with the same token is the same one. */
@@ -181,11 +199,12 @@ export async function launch(
   image: string,
   count: number,
   token: string,
-  { subnet, tags }: LaunchOptions = {},
+  { subnet, tags, placementGroup }: LaunchOptions = {},
 ): Promise<readonly string[]> {
   const command = new RunInstancesCommand({
     ImageId: image,
     ...(subnet === undefined ? {} : { SubnetId: subnet }),
+    ...(placementGroup === undefined ? {} : { Placement: { GroupName: placementGroup } }),
     ...(tags === undefined
       ? {}
       : { TagSpecifications: [{ ResourceType: 'instance', Tags: [...tags] }] }),
