@@ -14,6 +14,7 @@ import type { HostName, InstanceId } from '../model/ids.ts'
 import { keptBy } from '../model/image-location.ts'
 import { applyFact } from '../model/lifecycle.ts'
 import type { Instance } from '../model/records.ts'
+import { recoverPriority } from '../model/recovery.ts'
 import { takersOf } from '../plan/failover/spare.ts'
 import { mayCommit, type Takeover } from '../plan/failover/taker.ts'
 import type { HostEpoch } from '../store/records/recovery.ts'
@@ -143,7 +144,7 @@ export async function takeOver(
     )
     if ((await tx.hostEpoch(host))?.epoch !== read.epoch) return []
     const taken: Taken[] = []
-    for (const instance of instances) {
+    for (const instance of await byPriority(tx, instances)) {
       const one = await take(tx, instance, newId(), now)
       if (one !== null) taken.push(one)
     }
@@ -153,6 +154,14 @@ export async function takeOver(
       throw unavailable(`${host} is back, or another host has taken it over`)
     return taken
   })
+}
+
+/** The highest first. They get the room that there is. */
+async function byPriority(tx: Tx, instances: readonly Instance[]): Promise<readonly Instance[]> {
+  const tags = await tx.tags({ resources: instances.map(({ id }) => id) })
+  const byResource = Map.groupBy(tags, ({ resource }) => resource)
+  const priority = ({ id }: Instance) => recoverPriority(byResource.get(id) ?? [])
+  return instances.toSorted((a, b) => priority(b) - priority(a))
 }
 
 /** Null: no host has room, so it waits for one, or for its own host. */

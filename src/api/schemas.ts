@@ -10,7 +10,7 @@ import { type ErrorCode, refused } from '../model/errors.ts'
 import { type IdPrefix, parseId } from '../model/ids.ts'
 import { isLeverTag, problemOfLever, SCHEDULE_TAG, TTL_TAG } from '../model/lever.ts'
 import type { Tag } from '../model/records.ts'
-import { isRecoverTag, problemOfRecover, RECOVER_TAG } from '../model/recovery.ts'
+import { isRecoveryTag, PRIORITY_TAG, problemOfRecovery, RECOVER_TAG } from '../model/recovery.ts'
 import { isReservedKey, RESERVED_TAG_PREFIX } from '../model/reserved-tags.ts'
 
 /** Maximum number of ids in one request (EC2: 1000 for instances). */
@@ -121,7 +121,7 @@ export const tagKeySchema = printable(TAG_KEY_MAX_LENGTH)
     ...withCode('InvalidParameterValue'),
   })
   .refine((key) => !isReservedKey(key), {
-    error: `Tag keys starting with '${RESERVED_TAG_PREFIX}' are reserved for internal use, except ${TTL_TAG}, ${SCHEDULE_TAG} and ${RECOVER_TAG}`,
+    error: `Tag keys starting with '${RESERVED_TAG_PREFIX}' are reserved for internal use, except ${TTL_TAG}, ${SCHEDULE_TAG}, ${RECOVER_TAG} and ${PRIORITY_TAG}`,
     ...withCode('InvalidParameterValue'),
   })
 
@@ -178,12 +178,12 @@ export function tagSpecificationsSchema(types: readonly string[]) {
 }
 
 function hasEffect({ Key }: { readonly Key: string }): boolean {
-  return isLeverTag(Key) || isRecoverTag(Key)
+  return isLeverTag(Key) || isRecoveryTag(Key)
 }
 
 /** What is wrong with the value of a tag that has an effect; null: nothing. */
 function problemOfTag(key: string, value: string): string | null {
-  if (isRecoverTag(key)) return problemOfRecover(value)
+  if (isRecoveryTag(key)) return problemOfRecovery(key, value)
   return isLeverTag(key) ? problemOfLever(key, value) : null
 }
 

@@ -9,6 +9,12 @@
 
 /** The key of the tag. A policy can forbid it by `aws:RequestTag/atoll:recover`. */
 export const RECOVER_TAG = 'atoll:recover'
+/**
+ * The key of the tag that says in which order: a whole number from 0 to 1,000, higher first. Without
+ * it, an instance has 0.
+ */
+export const PRIORITY_TAG = 'atoll:recover-priority'
+const PRIORITY = /^(0|[1-9]\d{0,2}|1000)$/
 /** The value of the tag that says that the disk may be lost: it is made anew from the image. */
 export const DISCARD_DISK = 'discard-disk'
 
@@ -47,8 +53,31 @@ export function isRecoverTag(key: string): boolean {
   return key === RECOVER_TAG
 }
 
-/** What is wrong with the value of the tag, and what would be right; null: nothing. */
-export function problemOfRecover(value: string): string | null {
+/** Whether a tag with this key says something about that. */
+export function isRecoveryTag(key: string): boolean {
+  return key === RECOVER_TAG || key === PRIORITY_TAG
+}
+
+/**
+ * The priority of an instance with these tags, from 0 to 1,000. What is no priority, as a damaged
+ * row may have, is 0.
+ */
+export function recoverPriority(
+  tags: readonly { readonly key: string; readonly value: string }[],
+): number {
+  const value = tags.find(({ key }) => key === PRIORITY_TAG)?.value ?? ''
+  return PRIORITY.test(value) ? Number(value) : 0
+}
+
+/**
+ * What is wrong with the value of a tag that says something about that, and what would be right;
+ * null: nothing.
+ */
+export function problemOfRecovery(key: string, value: string): string | null {
+  if (key === PRIORITY_TAG)
+    return PRIORITY.test(value)
+      ? null
+      : `The value '${value}' of the tag '${PRIORITY_TAG}' is no whole number from 0 to 1000 (higher first)`
   if (value === DISCARD_DISK) return null
   return (
     `The value '${value}' of the tag '${RECOVER_TAG}' does not say what becomes of the disk, which only its host has. ` +

@@ -1,6 +1,6 @@
 /** Tags that only Atoll sets. They tell a client how its instance is isolated. Pure. */
 import { isLeverTag } from './lever.ts'
-import { isRecoverTag } from './recovery.ts'
+import { isRecoveryTag } from './recovery.ts'
 
 /** The prefix of reserved keys, beside EC2's own. */
 export const RESERVED_TAG_PREFIX = 'atoll:'
@@ -49,7 +49,7 @@ export function formerKey(key: string): string {
  * of levers (`lever.ts`) and of recovery (`recovery.ts`) are the client's.
  */
 export function isReservedKey(key: string): boolean {
-  if (isLeverTag(key) || isRecoverTag(key)) return false
+  if (isLeverTag(key) || isRecoveryTag(key)) return false
   const lower = key.toLowerCase()
   return lower.startsWith(RESERVED_TAG_PREFIX) || lower.startsWith(EC2_TAG_PREFIX)
 }

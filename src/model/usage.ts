@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto'
 import type { AccountId, HostName } from './ids.ts'
 import { isLeverTag } from './lever.ts'
-import { isRecoverTag } from './recovery.ts'
+import { isRecoveryTag } from './recovery.ts'
 import { isReservedKey } from './reserved-tags.ts'
 
 /** Amounts of use, in seconds of one unit: an instance, a vCPU, a MiB, a GiB, a floating IP. */
@@ -134,5 +134,5 @@ export function daysBetween(
 
 /** Whether usage is kept by this key, unless the settings name keys. */
 export function isUsageKey(key: string): boolean {
-  return key !== 'Name' && !isReservedKey(key) && !isLeverTag(key) && !isRecoverTag(key)
+  return key !== 'Name' && !isReservedKey(key) && !isLeverTag(key) && !isRecoveryTag(key)
 }

@@ -18,6 +18,7 @@ import { assertNever } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { LooseNic } from '../model/loose-nic.ts'
 import type { Fact, ImageWant, InstanceWant, LocalWant } from '../model/want.ts'
+import { inStartOrder, type WantAndHave } from '../plan/start-order.ts'
 import { type ImageStatus, planWorkload, type WorkloadHave } from '../plan/workloads.ts'
 import type { HostService } from '../services/service.ts'
 import { createCaptures } from './captures.ts'
@@ -90,7 +91,7 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
       captures.keep(want.local.keptImages, resync)
       const wanted = want.local.instances.filter(isMine)
       const isLeft = leftAlone(want.local, wanted)
-      const pairs = pair(wanted, haves)
+      const pairs = inStartOrder(wanted, haves)
       runner.keep(new Set(pairs.keys()))
       for (const [id, one] of pairs) {
         if (signal.aborted) break
@@ -153,23 +154,6 @@ function leftAlone(
     ...moves.flatMap((one) => (one.kind === 'arriving' ? one.instance : [])),
   ])
   return (id) => unreadable.any || left.has(id)
-}
-
-/** One instance: what it should be, and what it is. */
-interface WantAndHave {
-  readonly want?: InstanceWant
-  readonly have?: WorkloadHave
-}
-
-/** Matches want and have, in ascending order of id. */
-function pair(
-  wanted: readonly InstanceWant[],
-  haves: readonly WorkloadHave[],
-): ReadonlyMap<InstanceId, WantAndHave> {
-  const pairs = new Map<InstanceId, WantAndHave>()
-  for (const one of wanted) pairs.set(one.id, { want: one })
-  for (const have of haves) pairs.set(have.instance, { ...pairs.get(have.instance), have })
-  return new Map([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function imageFacts<Want extends ImageWant>(

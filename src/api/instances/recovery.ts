@@ -9,7 +9,7 @@ import { type InstanceId, parseId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import type { Host, Image, Instance, Tag, Volume } from '../../model/records.ts'
-import { DISCARD_DISK, isRecoverTag, RECOVER_TAG } from '../../model/recovery.ts'
+import { DISCARD_DISK, isRecoverTag, isRecoveryTag, RECOVER_TAG } from '../../model/recovery.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import { onlyOfInstances } from '../schemas.ts'
 
@@ -63,9 +63,10 @@ export function unsaidDisk(): Error {
 
 /** Makes instances with such a tag be started again when their host is lost. */
 export async function wishByTags(tx: Tx, tags: readonly Tag[]): Promise<void> {
-  for (const { resource, resourceType, key } of tags.filter((tag) => isRecoverTag(tag.key))) {
+  for (const { resource, resourceType, key } of tags.filter((tag) => isRecoveryTag(tag.key))) {
     const id = parseId('i', resource)
     if (id === undefined) throw refused('InvalidParameterValue', onlyOfInstances(key, resourceType))
+    if (!isRecoverTag(key)) continue
     const [instance] = await tx.instances({ ids: [id] })
     if (instance !== undefined) await wish(tx, instance, 'default')
   }

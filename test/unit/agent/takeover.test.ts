@@ -6,7 +6,7 @@ import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import type { HostName } from '../../../src/model/ids.ts'
 import { keptLocation } from '../../../src/model/image-location.ts'
 import type { Instance } from '../../../src/model/records.ts'
-import { KEEP, type Recovery } from '../../../src/model/recovery.ts'
+import { KEEP, PRIORITY_TAG, type Recovery } from '../../../src/model/recovery.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { LONG_MS, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
@@ -171,6 +171,26 @@ describe('takeOver', () => {
     expect(await take()).toEqual([])
     // The epoch, too: it is looked at again and again.
     expect(await outcome()).toEqual(before)
+  })
+
+  it.each<[string, readonly string[], readonly number[]]>([
+    ['priority', ['1', '10', '9'], [2, 3]],
+    ['priority, where none has 0', ['', '5', ''], [2, 1]],
+    ['nothing, where a row is damaged', ['-7', '1e3', '0x10'], [1, 2]],
+  ])('gives the room that there is by %s', async (_case, priorities, taken) => {
+    await store.change(async (tx) => {
+      for (const [index, value] of priorities.entries()) {
+        const one = instanceId(index + 1)
+        await tx.insertInstance({ ...instanceRecord(one, lost), ...RUNNING, recovery: TAKEABLE })
+        await tx.insertNic(nicRecord(one, index + 1))
+        await tx.takeCapacity(lost, 2, 1024)
+        const { account } = instanceRecord(one, lost)
+        const tag = { account, resource: one, resourceType: 'instance', key: PRIORITY_TAG } as const
+        if (value !== '') await tx.putTags([{ ...tag, value }])
+      }
+      await tx.takeCapacity(near, 0, 32_768 - 2 * 1024)
+    })
+    expect((await take()).map(({ instance }) => instance)).toEqual(taken.map(instanceId))
   })
 
   it('of two at the same time one takes it', async () => {

@@ -189,4 +189,31 @@ describe('an instance that there is', () => {
     const asked = { Resources: [cloud.vpc.id], Tags: [TAG] }
     expect(await refusal('CreateTags', asked)).toBe('InvalidParameterValue')
   })
+
+  it.each(['0', '7', '1000'])(
+    'may have the priority %s, which alone changes nothing',
+    async (Value) => {
+      const id = await launch({})
+      const tag = { Key: 'atoll:recover-priority', Value }
+      await run('CreateTags', { Resources: [id], Tags: [tag] })
+      expect(await stateOf(id)).toMatchObject({ shown: 'disabled', wanted: 'keep' })
+    },
+  )
+
+  it.each(['', '-1', '1001', '01', '1.5', 'high', '1000000000000'])(
+    'is refused the priority "%s"',
+    async (Value) => {
+      const id = await launch({})
+      const asked = { Resources: [id], Tags: [{ Key: 'atoll:recover-priority', Value }] }
+      expect(await refusal('CreateTags', asked)).toBe('InvalidParameterValue')
+    },
+  )
+
+  it('is refused a priority of something else', async () => {
+    const asked = {
+      Resources: [cloud.vpc.id],
+      Tags: [{ Key: 'atoll:recover-priority', Value: '1' }],
+    }
+    expect(await refusal('CreateTags', asked)).toBe('InvalidParameterValue')
+  })
 })
