@@ -10,8 +10,8 @@
 /** The key of the tag. A policy can forbid it by `aws:RequestTag/atoll:recover`. */
 export const RECOVER_TAG = 'atoll:recover'
 /**
- * The key of the tag that says in which order: a whole number from 0 to 1,000, higher first. Without
- * it, an instance has 0.
+ * The key of the tag that says in which order: a whole number from 0 to 1,000, higher first.
+ * Without it, an instance has 0.
  */
 export const PRIORITY_TAG = 'atoll:recover-priority'
 const PRIORITY = /^(0|[1-9]\d{0,2}|1000)$/

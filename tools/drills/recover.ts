@@ -98,7 +98,7 @@ export const recoverHostLoss: Drill = {
 export const recoverMany: Drill = {
   ...FENCED,
   name: 'host-loss-recover-30',
-  about: 'the same with 30 such containers at once, as many of them on one host as it has room for',
+  about: `of ${MANY} containers with the tag \`atoll:recover\`, as many are on one host as it has room for, which loses its power, and gets it back when they run elsewhere`,
   answer:
     'Each other host starts what it has room for, a few at a time. So the last one comes later than a single one would.',
   run: (context) => lose(context, 'all', powerCut(context), { count: MANY, together: true }),
