@@ -89,13 +89,19 @@ interface FabricEnd {
 
 /** A UDP socket that is bound to one device. */
 export interface LinkSocket {
-  readonly socket: Socket
+  /**
+   * Calls `heard` with each datagram from now on; its bytes are valid during the call. `failed` is
+   * called at most once: then it hears no more.
+   */
+  listen(heard: (bytes: Buffer) => void, failed: (error: unknown) => void): void
   /**
    * Sends from the host's address `source`, at once or not at all. On a device without addresses
    * the kernel would choose the source of a broadcast from another device. Throws the kernel's
-   * error, or Node's when the socket is closed.
+   * error, or a `bug` when the socket is closed.
    */
   sendFrom(source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
+  /** Once. */
+  close(): void
 }
 
 /** A file descriptor to pass to another process. The receiver closes it, once. */

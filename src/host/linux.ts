@@ -29,6 +29,7 @@ import { createDockerUser } from './nftables/docker-user.ts'
 import { limitUserNamespace } from './processes/tables.ts'
 import { loadDescriptors } from './sockets/descriptors.ts'
 import { loadPassing } from './sockets/passing.ts'
+import { createLinkSockets } from './sockets/udp.ts'
 
 /** The machine on which this process runs. `runner` starts nft, iptables and mount. */
 export function createLinuxHost(options: {
@@ -47,7 +48,8 @@ export function createLinuxHost(options: {
   const dockerUser = createDockerUser(runner)
   const announcer = createAnnouncer(ip, libc)
   const lockPrograms = createLockPrograms()
-  const shared = { libc, descriptors, lockPrograms, runner, log }
+  const linkSocketOf = createLinkSockets(libc)
+  const shared = { libc, descriptors, linkSocketOf, lockPrograms, runner, log }
   const own = createNamespaceHost({
     ...shared,
     ip,

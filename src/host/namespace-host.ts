@@ -40,7 +40,7 @@ import { openTraceWatch } from './nftables/trace-watch.ts'
 import type { Descriptors } from './sockets/descriptors.ts'
 import { createServiceSockets } from './sockets/listen.ts'
 import { createServiceDescriptors } from './sockets/service-descriptors.ts'
-import { bindUdpToDevice } from './sockets/udp.ts'
+import { type LinkSocketOf, openUdpOnDevice } from './sockets/udp.ts'
 
 /** What the port of one namespace is made of. */
 export interface NamespaceParts {
@@ -52,6 +52,7 @@ export interface NamespaceParts {
   readonly coexistWithDocker: (patterns: readonly string[]) => Promise<boolean>
   readonly libc: Libc
   readonly descriptors: Descriptors
+  readonly linkSocketOf: LinkSocketOf
   readonly lockPrograms: LockPrograms
   /** Starts nft. */
   readonly runner: Runner
@@ -97,8 +98,8 @@ export function createNamespaceHost(parts: NamespaceParts): NamespaceHost {
     linkNames: async () =>
       new Map((await ip.links()).map(({ index, name }) => [index, name] as const)),
     bindUdp: (link, port) =>
-      attempt(`UDP port ${port} cannot be bound on ${link}`, () =>
-        bindUdpToDevice(libc, inside, link, port),
+      attempt(`UDP port ${port} cannot be bound on ${link}`, async () =>
+        parts.linkSocketOf(openUdpOnDevice(libc, inside, link, port)),
       ),
     sockets: createServiceSockets(inside, libc),
     descriptors: createServiceDescriptors(inside, libc),

@@ -11,7 +11,7 @@ import type { Libc } from '../host/libc.ts'
 import { giveToNode } from '../host/sockets/bound.ts'
 import type { Passing } from '../host/sockets/passing.ts'
 import type { SocketPlace } from '../host/sockets/socket-place.ts'
-import { linkSocket } from '../host/sockets/udp.ts'
+import { createLinkSockets, type LinkSocketOf } from '../host/sockets/udp.ts'
 import { unavailable } from '../model/errors.ts'
 import { MAX_SOCKETS, type NamespaceName, type PassedSocket } from './protocol.ts'
 
@@ -32,6 +32,7 @@ export class DescriptorPool {
   readonly #libc: Pick<Libc, 'close' | 'duplicate' | 'sendFrom'>
   readonly #passing: Pick<Passing, 'receive'>
   readonly #inbox: number
+  readonly #linkSocketOf: LinkSocketOf
   readonly #held = new Map<number, Held>()
   /** Received, and not named yet, by inode. */
   readonly #unnamed = new Map<number, number>()
@@ -44,6 +45,7 @@ export class DescriptorPool {
     this.#libc = libc
     this.#passing = passing
     this.#inbox = inbox
+    this.#linkSocketOf = createLinkSockets(libc)
   }
 
   /**
@@ -119,7 +121,7 @@ export class DescriptorPool {
           return new Map(links)
         },
         bindUdp: async (link, port) =>
-          await linkSocket(this.#libc, this.#copy(namespace, 'link', link, port)),
+          this.#linkSocketOf(this.#copy(namespace, 'link', link, port)),
       },
     }
   }

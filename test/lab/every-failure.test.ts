@@ -37,8 +37,8 @@ beforeAll(async () => {
     host: (port) =>
       host.over(port, {
         lost: (result) => {
-          if (typeof result === 'object' && result !== null && 'socket' in result)
-            (result as LinkSocket).socket.close()
+          if (typeof result === 'object' && result !== null && 'sendFrom' in result)
+            (result as LinkSocket).close()
         },
       }),
     driver: (port) =>

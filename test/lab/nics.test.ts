@@ -4,7 +4,6 @@
  * namespaces of its own.
  */
 
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -387,19 +386,24 @@ describe.each(PLACES)('%s', (_where, network) => {
     const [a, b] = [nic(71), nic(72)]
     const sockets = []
     const heard: string[] = []
+    let arrived = Promise.withResolvers<void>()
     for (const each of [a, b]) {
       await host.ensureNic(each.spec)
       const there = await guest()
       await host.plugNic(each.spec, there.pid, each.setup)
-      const { socket } = await host.bindUdp(each.spec.hostLink, 67)
-      socket.on('message', (message) => heard.push(`${each.spec.ip} heard ${message}`))
+      const socket = await host.bindUdp(each.spec.hostLink, 67)
+      const hear = (message: Buffer) => {
+        heard.push(`${each.spec.ip} heard ${message}`)
+        arrived.resolve()
+      }
+      socket.listen(hear, arrived.reject)
       sockets.push({ socket, there, spec: each.spec })
     }
-    for (const { socket, there, spec } of sockets) {
-      const arrived = once(socket, 'message')
+    for (const { there, spec } of sockets) {
+      arrived = Promise.withResolvers()
       const text = `hello-${spec.ip}`
       await there.must(['python3', '-c', SEND_BROADCAST, text])
-      await arrived
+      await arrived.promise
     }
     expect(heard).toEqual([a, b].map(({ spec }) => `${spec.ip} heard hello-${spec.ip}`))
     for (const { socket } of sockets) socket.close()

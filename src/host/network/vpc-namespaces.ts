@@ -38,6 +38,7 @@ import { attempt, createNamespaceHost } from '../namespace-host.ts'
 import { createIp, type Ip } from '../netlink/ip.ts'
 import { openRouteNetlink } from '../netlink/netlink.ts'
 import type { Descriptors } from '../sockets/descriptors.ts'
+import type { LinkSocketOf } from '../sockets/udp.ts'
 import { createVpcForwarding } from './forwarding.ts'
 import { createNicLock, type LockPrograms } from './lock.ts'
 import { openTapNamespaces } from './lost-namespaces.ts'
@@ -70,6 +71,7 @@ interface Parts {
   readonly directory: string
   readonly libc: Libc
   readonly descriptors: Descriptors
+  readonly linkSocketOf: LinkSocketOf
   readonly lockPrograms: LockPrograms
   readonly runner: Runner
   readonly log: Log
@@ -250,19 +252,16 @@ async function removeNics(ip: Ip): Promise<void> {
 }
 
 /** Opens the port inside. What is made there never sends IPv6. */
-function openIn(
-  { machine, libc, descriptors, lockPrograms, runner, log }: Parts,
-  network: number,
-  handle: NamespaceHandle,
-): Opened {
-  const inside = <T>(act: () => T) => inNamespace(libc, handle.fd, act)
+function openIn({ machine, ...parts }: Parts, network: number, handle: NamespaceHandle): Opened {
+  const inside = <T>(act: () => T) => inNamespace(parts.libc, handle.fd, act)
   inside(() => {
     for (const which of ['all', 'default']) ensureSetting(`ipv6/conf/${which}/disable_ipv6`, '1')
   })
   const ip = createIp(inside(openRouteNetlink), inside)
   const passing = passingLinkName(network)
   const host = createNamespaceHost({
-    ...{ ip, libc, descriptors, lockPrograms, runner, log },
+    ...parts,
+    ip,
     forwarding: createVpcForwarding(inside),
     // Its socket and its outer packets stay where it is made.
     makeVxlan: async (device) => {

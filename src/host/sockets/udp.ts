@@ -2,47 +2,64 @@
  * UDP sockets that are bound to one device.
  *
  * Node can only bind a socket to an address. SO_BINDTODEVICE must be set before the port is bound,
- * so that two sockets may have the same port on two devices. The finished descriptor is passed to
- * Node, which then owns it.
+ * so that two sockets may have the same port on two devices. Node would also read them one by one
+ * (`readable.ts`).
  */
-import { createSocket } from 'node:dgram'
 import { ipv4 } from '../../model/addr.ts'
+import { bug } from '../../model/errors.ts'
 import type { LinkSocket } from '../host.ts'
 import type { Libc } from '../libc.ts'
 import { SO_BROADCAST, SO_NO_CHECK, SO_REUSEADDR } from '../libc.ts'
 import type { Inside } from '../network/netns.ts'
-import { giveToNode, prepared } from './bound.ts'
+import { prepared } from './bound.ts'
+import { createDatagrams, type Datagrams } from './datagrams.ts'
+import { createReadability, type Readability } from './readable.ts'
 
 const ANY_ADDRESS = ipv4('0.0.0.0')
+/** More than an Ethernet frame holds. What is longer is cut. */
+const MAX_DATAGRAM_BYTES = 1501
 
-/**
- * A socket that sends and receives through `link` only, on `port`, with broadcast allowed. Throws
- * the kernel's error.
- */
-export async function bindUdpToDevice(
-  libc: Libc,
-  inside: Inside,
-  link: string,
-  port: number,
-): Promise<LinkSocket> {
-  return await linkSocket(libc, openUdpOnDevice(libc, inside, link, port))
-}
+/** The socket of a descriptor of `openUdpOnDevice`, which it owns from now on. */
+export type LinkSocketOf = (fd: number) => LinkSocket
 
-/** The socket of a bound descriptor, which Node owns then. */
-export async function linkSocket(libc: Pick<Libc, 'sendFrom'>, fd: number): Promise<LinkSocket> {
-  const socket = createSocket('udp4')
-  await giveToNode(socket, fd)
-  return {
-    socket,
-    sendFrom: (source, bytes, toPort, to) => {
-      // Throws when the socket is closed, because its descriptor may belong to another file by now.
-      socket.address()
-      libc.sendFrom(fd, source, bytes, toPort, to)
-    },
+/** Those of one process have the room for what they read in common. */
+export function createLinkSockets(libc: Pick<Libc, 'sendFrom' | 'close'>): LinkSocketOf {
+  let shared: { readonly readability: Readability; readonly datagrams: Datagrams } | undefined
+  return (fd) => {
+    let isOpen = true
+    let unwatch: (() => void) | undefined
+    return {
+      listen(heard, failed) {
+        shared ??= {
+          readability: createReadability(),
+          datagrams: createDatagrams(MAX_DATAGRAM_BYTES),
+        }
+        const { readability, datagrams } = shared
+        const readable = () => {
+          const count = datagrams.receive(fd)
+          for (let at = 0; at < count && isOpen; at += 1) heard(datagrams.bytes(at))
+        }
+        unwatch = readability.watch(fd, { readable, failed })
+      },
+      sendFrom(source, bytes, toPort, to) {
+        // By now its descriptor may belong to another file.
+        if (!isOpen) throw bug('the socket is closed')
+        libc.sendFrom(fd, source, bytes, toPort, to)
+      },
+      close() {
+        if (!isOpen) throw bug('the socket is closed')
+        isOpen = false
+        unwatch?.()
+        libc.close(fd)
+      },
+    }
   }
 }
 
-/** The same as a descriptor, which the caller closes. */
+/**
+ * A descriptor that sends and receives through `link` only, on `port`, with broadcast allowed. The
+ * caller closes it. Throws the kernel's error.
+ */
 export function openUdpOnDevice(libc: Libc, inside: Inside, link: string, port: number): number {
   // It belongs to the namespace that it is made in, and can be used from anywhere.
   const made = inside(() => libc.udpSocket())

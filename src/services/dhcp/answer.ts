@@ -10,9 +10,9 @@
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4, ipv4FromBytes } from '../../model/addr.ts'
 import { assertNever } from '../../model/errors.ts'
-import type { Option, Profile } from './options.ts'
+import type { Profile } from './options.ts'
 import { requested } from './options.ts'
-import type { Malformed, MessageType, Packet } from './packet.ts'
+import type { Malformed, MessageType, Option, Outgoing, Packet } from './packet.ts'
 import {
   formatPacket,
   IP_UDP_HEADER_BYTES,
@@ -176,15 +176,15 @@ function answerRequest(request: Request, profile: Profile): Answer {
 function grant(reply: 'offer' | 'ack', request: Request, profile: Profile): Answer {
   const { packet, type } = request
   const isLease = type !== 'inform'
-  const message: Packet = {
+  const message: Outgoing = {
     ...replyHeader(packet),
     ciaddr: reply === 'ack' ? packet.ciaddr : UNSPECIFIED,
     yiaddr: isLease ? profile.ip : UNSPECIFIED,
-    options: new Map([
+    options: [
       ...mandatoryOptions(reply, request, profile),
       ...(isLease ? profile.times : []),
       ...requested(profile.configuration, request.parameters),
-    ]),
+    ],
   }
   const isConfigured = packet.ciaddr === profile.ip
   return {
@@ -204,14 +204,14 @@ function grant(reply: 'offer' | 'ack', request: Request, profile: Profile): Answ
  * NAK. It is broadcast, because the client has a wrong address (RFC 2131 section 4.1 and table 3).
  */
 function refuse(request: Request, profile: Profile): Answer {
-  const message: Packet = {
+  const message: Outgoing = {
     ...replyHeader(request.packet),
     ciaddr: UNSPECIFIED,
     yiaddr: UNSPECIFIED,
-    options: new Map([
+    options: [
       ...mandatoryOptions('nak', request, profile),
       [OPTION.message, new TextEncoder().encode('this interface has another address')],
-    ]),
+    ],
   }
   return {
     kind: 'reply',

@@ -167,13 +167,15 @@ class DhcpService implements HostService {
         warn: createTokenBucket(WARN_LIMITS, now),
       },
     }
-    server.socket.on('message', (bytes) => this.#receive(listener, bytes))
-    server.socket.on('error', (error) => {
-      const { instance } = listener.client
-      this.#log.warn({ link, instance, error }, 'DHCP socket failed; reopened next pass')
-      this.#hasLost = true
-      this.#closeListener(listener)
-    })
+    server.listen(
+      (bytes) => this.#receive(listener, bytes),
+      (error) => {
+        const { instance } = listener.client
+        this.#log.warn({ link, instance, error }, 'DHCP socket failed; reopened next pass')
+        this.#hasLost = true
+        this.#closeListener(listener)
+      },
+    )
     this.#listeners.set(link, listener)
     this.#open.set(this.#listeners.size)
     if (this.#closed) this.#closeListener(listener)
@@ -184,7 +186,7 @@ class DhcpService implements HostService {
     if (this.#listeners.get(listener.link) !== listener) return
     this.#listeners.delete(listener.link)
     this.#open.set(this.#listeners.size)
-    listener.server.socket.removeAllListeners('message').close()
+    listener.server.close()
   }
 
   #receive(listener: Listener, bytes: Uint8Array): void {

@@ -3,7 +3,7 @@ import type { Ipv4 } from '../../model/addr.ts'
 import { broadcastAddress, ipv4ToBytes, macToBytes, netmask } from '../../model/addr.ts'
 import type { NicWant } from '../../model/want.ts'
 import { toldTo } from '../../plan/nic-dhcp.ts'
-import { IP_UDP_HEADER_BYTES, OPTION } from './packet.ts'
+import { IP_UDP_HEADER_BYTES, OPTION, type Option } from './packet.ts'
 
 /** What the options depend on besides the NIC. */
 export interface DhcpSettings {
@@ -22,9 +22,6 @@ export interface DhcpSettings {
 
 /** Longest value of an option (RFC 2132 section 2). */
 const OPTION_BYTES_MAX = 255
-
-/** Code and value of an option. */
-export type Option = readonly [code: number, value: Uint8Array]
 
 /** The contents of all answers to one NIC, encoded. */
 export interface Profile {

@@ -81,6 +81,14 @@ export interface Packet {
   readonly options: ReadonlyMap<number, Uint8Array>
 }
 
+/** Code and value of an option. */
+export type Option = readonly [code: number, value: Uint8Array]
+
+/** A message to send. Each option is in it once. */
+export interface Outgoing extends Omit<Packet, 'options'> {
+  readonly options: Iterable<Option>
+}
+
 export type Malformed =
   | 'too-short'
   | 'too-long'
@@ -163,11 +171,13 @@ export function parsePacket(bytes: Uint8Array): Parsed {
  * fit nowhere are left out. The first option, by convention the message type, always stays in the
  * options field, where every client looks first.
  */
-export function formatPacket(packet: Packet, maxBytes: number): Uint8Array {
+export function formatPacket(packet: Outgoing, maxBytes: number): Uint8Array {
   const fields = layOut(packet, Math.max(maxBytes, MIN_PACKET_BYTES))
-  const length = Math.max(MIN_PACKET_BYTES, OPTIONS_OFFSET + sizeOf(fields.options) + 1)
-  const bytes = new Uint8Array(length)
-  const view = new DataView(bytes.buffer)
+  const length = Math.max(MIN_PACKET_BYTES, OPTIONS_OFFSET + fields.optionBytes + 1)
+  // From the pool: memory of its own takes longer than the rest of this function.
+  const { buffer, byteOffset } = Buffer.allocUnsafe(length)
+  const bytes = new Uint8Array(buffer, byteOffset, length).fill(0)
+  const view = new DataView(buffer, byteOffset, length)
   view.setUint8(0, packet.op === 'request' ? 1 : 2)
   view.setUint8(1, packet.htype)
   view.setUint8(2, packet.chaddr.length)
@@ -227,10 +237,10 @@ function readField(field: Uint8Array, into: Map<number, Uint8Array>): boolean {
   return true
 }
 
-type Option = readonly [code: number, value: Uint8Array]
-
 interface Fields {
   readonly options: readonly Option[]
+  /** Size of `options` when encoded. */
+  readonly optionBytes: number
   readonly file: readonly Option[]
   readonly sname: readonly Option[]
 }
@@ -240,10 +250,11 @@ interface Fields {
  * into the first field with enough space, longest first, because only the options field takes a
  * long one.
  */
-function layOut(packet: Packet, maxBytes: number): Fields {
+function layOut(packet: Outgoing, maxBytes: number): Fields {
   const all = [...packet.options]
   const room = maxBytes - OPTIONS_OFFSET - 1
-  if (sizeOf(all) <= room) return { options: all, file: [], sname: [] }
+  const optionBytes = sizeOf(all)
+  if (optionBytes <= room) return { options: all, optionBytes, file: [], sname: [] }
   const options: Option[] = []
   const file: Option[] = []
   const sname: Option[] = []
@@ -262,12 +273,15 @@ function layOut(packet: Packet, maxBytes: number): Fields {
   }
   const overload = (file.length > 0 ? OVERLOAD_FILE : 0) | (sname.length > 0 ? OVERLOAD_SNAME : 0)
   if (overload > 0) options.push([OPTION.overload, Uint8Array.of(overload)])
-  return { options, file, sname }
+  return { options, optionBytes: sizeOf(options), file, sname }
 }
 
 /** Size when encoded. Each part has at most 255 bytes, and a code and a length before it. */
 function encodedBytes([, value]: Option): number {
-  return value.length + 2 * Math.max(1, Math.ceil(value.length / MAX_OPTION_PART_BYTES))
+  const { length } = value
+  return (
+    length + 2 * (length <= MAX_OPTION_PART_BYTES ? 1 : Math.ceil(length / MAX_OPTION_PART_BYTES))
+  )
 }
 
 function sizeOf(options: readonly Option[]): number {

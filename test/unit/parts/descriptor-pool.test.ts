@@ -1,12 +1,12 @@
 /** Which of the sockets that were handed over a service gets. */
-import type { Socket } from 'node:dgram'
 import { fstatSync } from 'node:fs'
 import { afterEach, expect, it } from 'vitest'
+import type { LinkSocket } from '../../../src/host/host.ts'
 import { loadLibc } from '../../../src/host/libc.ts'
 import { DescriptorPool } from '../../../src/parts/descriptor-pool.ts'
 
 const SESSION = 'session'
-const open: Socket[] = []
+const open: LinkSocket[] = []
 afterEach(() => {
   for (const one of open.splice(0)) one.close()
 })
@@ -39,7 +39,6 @@ it('gives the socket of the link that was made again, and not the one before', a
   hand('at-other', 5)
   const now = hand('at-one', 9)
   expect(Object.fromEntries(await host.nicIndexes())).toEqual({ 'at-one': 9, 'at-other': 5 })
-  const { socket } = await host.bindUdp('at-one', 67)
-  open.push(socket)
+  open.push(await host.bindUdp('at-one', 67))
   expect(given).toEqual([now])
 })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Packet } from '../../../../src/services/dhcp/packet.ts'
 import { formatPacket, OPTION, parsePacket } from '../../../../src/services/dhcp/packet.ts'
 import { anyOptions, anyPacket, bytesOf, request } from './arbitrary.ts'
@@ -76,7 +76,14 @@ describe('format, then parse', () => {
     expect(bytes[44]).toBe(203)
     expect(new Map(parsed(bytes).options)).toEqual(packet.options)
   })
+
+  test('says nothing of what its memory had before', () => {
+    const clean = bytesOf(request('discover'))
+    vi.spyOn(Buffer, 'allocUnsafe').mockImplementation((bytes) => Buffer.alloc(bytes, 0xa5))
+    expect(bytesOf(request('discover'))).toEqual(clean)
+  })
 })
+afterEach(() => vi.restoreAllMocks())
 
 test('each field that is used ends with the end option', () => {
   // 126 bytes of value fill the 128 of file, and leave no room for the end.
