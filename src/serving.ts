@@ -8,6 +8,7 @@ import { type Config, instanceMtuBytes } from './config.ts'
 import type { NamespaceHost } from './host/host.ts'
 import { loadLibc } from './host/libc.ts'
 import { descriptorOf } from './host/linux.ts'
+import { loadScheduling } from './host/processes/scheduling.ts'
 import { loadDescriptors } from './host/sockets/descriptors.ts'
 import { loadSocketInspector } from './host/sockets/inspect.ts'
 import { loadPassing } from './host/sockets/passing.ts'
@@ -19,6 +20,7 @@ import { ec2Architecture } from './model/architecture.ts'
 import { SERVICES_SOCKETS } from './model/names.ts'
 import { type AnswerSettings, createAnswers } from './parts/answers.ts'
 import { type Child, type ChildSpec, isPartProcess } from './parts/children.ts'
+import { Precedence } from './parts/precedence.ts'
 import { MACHINE } from './parts/protocol.ts'
 import { createRemoteAnswers } from './parts/remote-answers.ts'
 import { buildName } from './parts/services-build.ts'
@@ -88,6 +90,7 @@ export function serveElsewhere(
   }
   const child =
     keep?.({ part: 'services', niceness: NICENESS, inherit, through: WITH_FEW_RIGHTS }) ?? null
+  const precedence = new Precedence({ scheduling: loadScheduling(), clock, log })
   const link = new ServicesLink({
     ...{ controlPath, inboxPath, clock, log, build: buildName() },
     settings: {
@@ -101,6 +104,9 @@ export function serveElsewhere(
     adopt: (pid) => shelf.takeFrom(pid),
     isServing: (pid) => isPartProcess(pid, 'services'),
     kill: (pid) => process.kill(pid, 'SIGKILL'),
+    answers: (pid) => {
+      if (isPartProcess(pid, 'services')) precedence.review(pid)
+    },
     lost: (why) => (why === 'retiring' ? child?.succeed() : child?.look()),
   })
   link.begin()

@@ -69,6 +69,8 @@ export interface ServicesLinkParts {
   readonly isServing: (pid: number) => boolean
   /** Kills it. */
   readonly kill: (pid: number) => void
+  /** It is told what to serve, or has answered since. */
+  readonly answers: (pid: number) => void
   /** The process has ended, or is about to: another one is needed. */
   readonly lost: (why: 'ended' | 'retiring') => void
   readonly clock: Clock
@@ -192,6 +194,7 @@ export class ServicesLink {
     }
     this.#session = session
     this.#ready.resolve()
+    this.#parts.answers(session.pid)
     log.info({ pid: session.pid }, 'DHCP, DNS and metadata are told what to serve')
     for (const wanted of this.#wanted.values())
       for (const answer of ANSWERS)
@@ -261,7 +264,10 @@ export class ServicesLink {
     this.#cancel = this.#parts.clock.after(PING_MS, () => {
       if (this.#session !== session) return
       this.#askOf(session, { kind: 'ping', n: this.#next() }, REPLY_MS).then(
-        () => this.#pingLater(session),
+        () => {
+          this.#parts.answers(session.pid)
+          this.#pingLater(session)
+        },
         () => this.#replace(session),
       )
     })

@@ -44,6 +44,7 @@ const CALLS = {
   ioctl: 'host/sockets/descriptors.ts',
   flock: 'host/files/directory-lock.ts',
   setpriority: 'parts/children.ts',
+  sched_setscheduler: 'host/processes/scheduling.ts',
   setdomainname: 'host/processes/tables.ts',
   seccomp: 'host/processes/jail.ts',
   setresuid: 'host/processes/cell.ts',
@@ -141,6 +142,18 @@ it.skipIf(ANALYZE === undefined).each([
   const words = readUnit(name).words('SystemCallFilter')
   const allowed = new Set(words.flatMap((word) => (word.startsWith('@') ? callsOf(word) : [word])))
   expect(Object.keys(calls).filter((call) => !allowed.has(call))).toEqual([])
+})
+
+it('the agent may let others go first, and the parts have their places', () => {
+  expect(readUnit('atolld.service').value('RestrictRealtime')).toBe('')
+  const placeOf = (name: string) => {
+    const unit = readUnit(name)
+    return [Number(unit.value('Nice')), Number(unit.value('CPUWeight') || 100)]
+  }
+  const names = ['atolld-services.service', 'atolld.service', 'atolld-api.service']
+  const [services = [], agent = [], api = []] = names.map(placeOf)
+  expect([services[0], agent[0], api[0]]).toEqual([-5, 0, 5])
+  expect([services[1], agent[1], api[1]]).toEqual([1000, 100, 50])
 })
 
 it('the process fence may go before others and stay in memory, and is not ended with them', () => {
