@@ -23,6 +23,7 @@ import type { GuestPlace, GuestSetup, TapHolder } from './guest-setup.ts'
 import type { ArpQuestion } from './network/arp-question.ts'
 import type { FlowFilter } from './network/conntrack.ts'
 import type { ServiceDescriptors } from './sockets/socket-place.ts'
+import type { LinkSocket } from './sockets/udp.ts'
 
 /** A NIC as the kernel needs it. The names of both ends come from `model/names.ts`. */
 export interface NicSpec {
@@ -85,23 +86,6 @@ interface FabricEnd {
   readonly address: Ipv4
   /** Its fabric address, between which the outer packets go. */
   readonly underlay: Ipv4
-}
-
-/** A UDP socket that is bound to one device. */
-export interface LinkSocket {
-  /**
-   * Calls `heard` with each datagram from now on; its bytes are valid during the call. `failed` is
-   * called at most once: then it hears no more.
-   */
-  listen(heard: (bytes: Buffer) => void, failed: (error: unknown) => void): void
-  /**
-   * Sends from the host's address `source`, at once or not at all. On a device without addresses
-   * the kernel would choose the source of a broadcast from another device. Throws the kernel's
-   * error, or a `bug` when the socket is closed.
-   */
-  sendFrom(source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
-  /** Once. */
-  close(): void
 }
 
 /** A file descriptor to pass to another process. The receiver closes it, once. */

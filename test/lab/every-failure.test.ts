@@ -5,7 +5,7 @@
  * nothing is left.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { LinkSocket } from '../../src/host/host.ts'
+import type { LinkSocket } from '../../src/host/sockets/udp.ts'
 import { type InstanceId, parseId } from '../../src/model/ids.ts'
 import type { Store } from '../../src/store/store.ts'
 import { eventually } from '../../tools/kit/netns.ts'

@@ -3,7 +3,8 @@
  * program `node` exports for addons (docs.libuv.org, uv_poll_t).
  *
  * A socket of Node's own reads each datagram by itself, into a buffer of 64 KiB, and makes objects
- * for it. Of a descriptor that is only watched, the caller reads what it wants, as by `datagrams.ts`.
+ * for it. Of a descriptor that is only watched, the caller reads what it wants, as by
+ * `datagrams.ts`.
  */
 import koffi from 'koffi'
 import { bug, unavailable } from '../../model/errors.ts'

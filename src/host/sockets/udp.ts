@@ -5,9 +5,8 @@
  * so that two sockets may have the same port on two devices. Node would also read them one by one
  * (`readable.ts`).
  */
-import { ipv4 } from '../../model/addr.ts'
+import { type Ipv4, ipv4 } from '../../model/addr.ts'
 import { bug } from '../../model/errors.ts'
-import type { LinkSocket } from '../host.ts'
 import type { Libc } from '../libc.ts'
 import { SO_BROADCAST, SO_NO_CHECK, SO_REUSEADDR } from '../libc.ts'
 import type { Inside } from '../network/netns.ts'
@@ -18,6 +17,23 @@ import { createReadability, type Readability } from './readable.ts'
 const ANY_ADDRESS = ipv4('0.0.0.0')
 /** More than an Ethernet frame holds. What is longer is cut. */
 const MAX_DATAGRAM_BYTES = 1501
+
+/** A UDP socket that is bound to one device. */
+export interface LinkSocket {
+  /**
+   * Calls `heard` with each datagram from now on; its bytes are valid during the call. `failed` is
+   * called at most once: then it hears no more.
+   */
+  listen(heard: (bytes: Buffer) => void, failed: (error: unknown) => void): void
+  /**
+   * Sends from the host's address `source`, at once or not at all. On a device without addresses
+   * the kernel would choose the source of a broadcast from another device. Throws the kernel's
+   * error, or a `bug` when the socket is closed.
+   */
+  sendFrom(source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
+  /** Once. */
+  close(): void
+}
 
 /** The socket of a descriptor of `openUdpOnDevice`, which it owns from now on. */
 export type LinkSocketOf = (fd: number) => LinkSocket

@@ -11,7 +11,8 @@
  * - Each pass binds a socket for every NIC whose link exists. The kernel binds by index, so a link
  *   that was created again needs a new socket.
  */
-import type { Host, LinkSocket } from '../../host/host.ts'
+import type { Host } from '../../host/host.ts'
+import type { LinkSocket } from '../../host/sockets/udp.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Counter, Gauge, Metrics } from '../../lib/metrics.ts'

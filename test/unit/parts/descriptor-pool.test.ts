@@ -1,8 +1,8 @@
 /** Which of the sockets that were handed over a service gets. */
 import { fstatSync } from 'node:fs'
 import { afterEach, expect, it } from 'vitest'
-import type { LinkSocket } from '../../../src/host/host.ts'
 import { loadLibc } from '../../../src/host/libc.ts'
+import type { LinkSocket } from '../../../src/host/sockets/udp.ts'
 import { DescriptorPool } from '../../../src/parts/descriptor-pool.ts'
 
 const SESSION = 'session'
