@@ -10,7 +10,7 @@ import koffi from 'koffi'
 import { bug, unavailable } from '../../model/errors.ts'
 
 /** What `watch` tells. Neither may throw. */
-export interface Reader {
+interface Reader {
   /** It can be read. Called again in each turn of the event loop as long as it can. */
   readable(): void
   /** The kernel reports an error of it, and it is not watched any more. */
