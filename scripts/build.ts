@@ -100,6 +100,8 @@ const ON_CALL: Readonly<Record<string, string>> = {
 /** Files beside the programs that they start or read. */
 const SCRIPTS = [
   'src/containers/guest-entry.sh',
+  'src/host/files/shared-directory.sh',
+  'src/host/files/shared-place.sh',
   'src/host/processes/api-cell.sh',
   'src/host/processes/cell.sh',
   'src/host/processes/console-trimmer.sh',

@@ -22,6 +22,7 @@ import type { Config, Environment } from './config.ts'
 import { createDrivers, type Drivers, type OpenDriverFunction } from './drivers.ts'
 import type { Records } from './engines.ts'
 import { openFence } from './fencing.ts'
+import type { SharedDirectory } from './host/files/shared-directory.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
 import { createHostServices, createHostVpcs, hostFiles } from './host-services.ts'
@@ -50,6 +51,7 @@ import { createFlowLogWriter } from './services/flow-logs/writer.ts'
 import { createTracing } from './services/tracing.ts'
 import { type KeepChild, type Serving, serveElsewhere, serveHere } from './serving.ts'
 import { flowLogSettings, surroundingsOf } from './settings.ts'
+import { openSharedDirectory } from './shared-storage.ts'
 import type { Store } from './store/store.ts'
 import { openRunHistory } from './unique-host.ts'
 
@@ -157,7 +159,7 @@ function openConsoles(context: AgentContext, records: Records, bus: Bus, drivers
 /** This machine, for the agent and the lease. */
 async function openMachine(
   context: AgentContext,
-  drivers: Drivers,
+  { drivers, shared }: { readonly drivers: Drivers; readonly shared: SharedDirectory | null },
   { keys: { messages: tokens } }: Pick<Records, 'keys'>,
   parts: AsyncDisposableStack,
 ): Promise<Machine & { readonly serving: Serving }> {
@@ -177,7 +179,15 @@ async function openMachine(
       ? serveHere({ config, clock, log, metadataKey })
       : serveElsewhere({ ...context, metadataKey }, metrics, keeperOf('services', processes))
   const hostParts = {
-    ...{ ...context, drivers, serving, tokens, rooms: counterRooms(config.metrics), flowLogs },
+    ...{
+      ...context,
+      drivers,
+      shared,
+      serving,
+      tokens,
+      rooms: counterRooms(config.metrics),
+      flowLogs,
+    },
     instanceMemoryMiB: memoryForInstances(config),
   }
   const vpcs = createHostVpcs(hostParts)
@@ -189,6 +199,7 @@ async function openMachine(
       createHostServices(hostParts, vpcs, wake, isLeaseHeld, gate),
     watchKernel: (heard) => vpcs.watchKernel(heard),
     shortage: async () => watchDisk(await drivers.storage()),
+    ...(shared === null ? {} : { storage: () => shared.storage() }),
   }
 }
 
@@ -324,9 +335,10 @@ export async function startAgentPart(
   const host = ports.host?.(linux) ?? linux
   const monitors = createHostMonitors(config, host, clock)
   const context: AgentContext = { ...member, host, monitors }
-  const drivers = await createDrivers(context, seams.environment, ports.drivers)
+  const shared = await openSharedDirectory(config, identity.secret, { clock, log })
+  const drivers = await createDrivers({ ...context, shared }, seams.environment, ports.drivers)
   parts.defer(() => drivers.close())
-  const { serving, ...forMember } = await openMachine(context, drivers, records, parts)
+  const { serving, ...forMember } = await openMachine(context, { drivers, shared }, records, parts)
   const told = { ...connection, records: { ...records, changed } }
   const running = startMember(context, told, { ...forMember, fence }, parts)
   // Before the agent: what it closes then is served on.

@@ -15,6 +15,7 @@ import { addImages } from './cli-images.ts'
 import { addKeys } from './cli-keys.ts'
 import { addMoves } from './cli-moves.ts'
 import { columns, type Output, print, show } from './cli-output.ts'
+import { addStorage } from './cli-storage.ts'
 import { addUsage } from './cli-usage.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig } from './config-file.ts'
@@ -263,6 +264,7 @@ function buildProgram(): Command {
   order('undrain', 'place new instances on a drained host again')
   order('forget', 'remove a host that is gone for good; its instances are terminated')
   addImages(program, () => configuration(program).images)
+  addStorage(program, () => configuration(program))
   addTeardown(program)
   return program
 }

@@ -21,6 +21,7 @@ import { nextHopHook, pools, refuseTakenPools } from './config-pools.ts'
 import { rates } from './config-rates.ts'
 import { recovery } from './config-recovery.ts'
 import { refuseTakenSharedAddress } from './config-shared-address.ts'
+import { storage } from './config-storage.ts'
 import { usage } from './config-usage.ts'
 import {
   absolutePath,
@@ -317,6 +318,7 @@ const sections = z.strictObject({
         .describe('Longest time between two full checks of the kernel state, in seconds'),
     })
     .prefault({}),
+  storage,
   levers,
   recovery,
   usage,

@@ -2,6 +2,7 @@
 import { type Config, type Environment, instanceMtuBytes } from './config.ts'
 import { openContainers } from './containers/open.ts'
 import { CONTAINERS_TEARDOWN } from './containers/teardown.ts'
+import type { SharedDirectory } from './host/files/shared-directory.ts'
 import type { Host } from './host/host.ts'
 import { enlargeTables } from './host/processes/tables.ts'
 import { createOutbound, type Outbound } from './images/outbound.ts'
@@ -57,6 +58,8 @@ interface DriverContext {
   readonly metrics: Metrics
   /** For fetching images. */
   readonly outbound: Outbound
+  /** The storage that this host shares with others. Null: none. */
+  readonly shared: SharedDirectory | null
 }
 
 /** Opens a driver. Nothing is started or read before it is needed. */

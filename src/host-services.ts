@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Config, instanceMtuBytes } from './config.ts'
 import type { Drivers } from './drivers.ts'
+import type { SharedDirectory } from './host/files/shared-directory.ts'
 import type { Host, NamespaceHost } from './host/host.ts'
 import { namespaceDirectory } from './host/network/vpc-namespaces.ts'
 import { certificateFiles } from './lib/certificates.ts'
@@ -27,7 +28,8 @@ import { createRoleCredentials } from './services/metadata/role-credentials.ts'
 import { createNextHops, type NextHopHook } from './services/next-hops.ts'
 import type { HostService } from './services/service.ts'
 import { createStandIns } from './services/stand-ins.ts'
-import { createVolumes } from './services/volumes.ts'
+import { createStorageRemovals } from './services/volumes/storage-removals.ts'
+import { createVolumes } from './services/volumes/volumes.ts'
 import { createDivision } from './services/vpcs/division.ts'
 import { createVpcs, type Vpcs } from './services/vpcs/vpcs.ts'
 import { createYielding } from './services/yielded-addresses.ts'
@@ -45,6 +47,8 @@ export interface HostServicesParts {
   readonly host: Host
   readonly monitors: Pick<HostMonitors, 'services' | 'inVpc'>
   readonly drivers: Pick<Drivers, 'declarations' | 'services' | 'foundLoose'>
+  /** The storage that this host shares with others. Null: none. */
+  readonly shared: SharedDirectory | null
   /** DHCP, DNS and metadata. */
   readonly serving: Serving
   /** Seals the credentials of instances' roles. Null or absent: instances get none. */
@@ -200,7 +204,10 @@ export function createHostServices(
     ),
     vpcs.own(createStandIns({ host })),
     ...drivers.services(wake, movesSettings(config), gate),
-    createVolumes({ stateDir: config.stateDir, metrics }),
+    createVolumes({
+      ...{ stateDir: config.stateDir, metrics },
+      stored: createStorageRemovals(parts.shared, wake),
+    }),
   ]
 }
 

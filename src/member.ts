@@ -45,7 +45,9 @@ export interface Connection {
 }
 
 /** What the agent works on. */
-export interface Machine extends Pick<LeaseParts, 'shortage'>, Pick<AgentParts, 'watchKernel'> {
+export interface Machine
+  extends Pick<LeaseParts, 'shortage' | 'storage'>,
+    Pick<AgentParts, 'watchKernel'> {
   readonly drivers: readonly DriverDeclaration[]
   /** As of the host's parts. */
   readonly services: Parameters<typeof startHostRuntime>[0]['services']

@@ -45,6 +45,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'a real S3 service; the client is tried against a server of the test in the unit suite',
   'test/attack/engines.test.ts':
     'strangers before the engines of a whole cluster; the contract suite has TLS on one node of each',
+  'test/attack/shared-storage-hung.test.ts':
+    'a file server that is silent for as long as it takes to notice; shared-storage has all other states of it',
   'test/attack/engine-hung-parts.test.ts':
     'one thing after another hangs for a while; the unit suite has what notices it',
   'test/attack/engine-hung-cluster.test.ts':

@@ -34,6 +34,8 @@ export interface LeaseParts {
    * Absent: never.
    */
   readonly fenceLevel?: () => string | null
+  /** The storage that this host reaches now. Null: none. Absent: never any. Does not wait. */
+  readonly storage?: () => string | null
   /** The number of hosts, by the last reading. */
   readonly hosts: () => number
   /** From 0 up to 1. */
@@ -109,7 +111,8 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   /** Announces this host. Returns false when another machine has its name, or may have. */
   async function announce(): Promise<boolean> {
     const fenceLevel = parts.fenceLevel?.() ?? null
-    const said = { shortOf: lastShortage(), fenceLevel, lastSeenAt: isoTime(clock.now()) }
+    const storage = parts.storage?.() ?? null
+    const said = { shortOf: lastShortage(), fenceLevel, storage, lastSeenAt: isoTime(clock.now()) }
     stateLog.shortage(said.shortOf)
     if (announced) {
       const renewed = await store.single((tx) => tx.renewLease(self, leaseMs, said))

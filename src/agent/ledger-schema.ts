@@ -39,6 +39,7 @@ import { driverByLocation, driverOf } from '../model/image-location.ts'
 import { metadataFields, OLDER_METADATA } from '../model/metadata-options.ts'
 import { ACL_NUMBER_MAX } from '../model/network-acl.ts'
 import { VPC_NETWORK_MAX } from '../model/records.ts'
+import { STORAGE_ID } from '../model/storage.ts'
 import type { HostWant, RuleWant } from '../model/want.ts'
 
 /** A string that a parser of the model accepts. */
@@ -132,7 +133,8 @@ const nic = z.object({
   flowLogs: z.array(flowLog).optional(),
 })
 
-const disk = z.object({ volume: id('vol'), sizeGiB: count, keep: z.boolean() })
+const storage = z.string().regex(STORAGE_ID).optional()
+const disk = z.object({ volume: id('vol'), sizeGiB: count, keep: z.boolean(), storage })
 
 const instanceShape = z.object({
   id: id('i'),
@@ -217,7 +219,9 @@ const local = z.object({
   generation: count,
   instances: z.array(instance),
   images: z.array(image),
-  volumes: z.array(z.object({ id: id('vol'), run: z.enum(['keep', 'delete']) })).default([]),
+  volumes: z
+    .array(z.object({ id: id('vol'), run: z.enum(['keep', 'delete']), storage }))
+    .default([]),
   // Older daemons made no images of instances.
   captures: z.array(capture).default([]),
   keptImages: z.array(id('ami')).nullable().default(null),

@@ -5,6 +5,7 @@
 import type { HostName } from '../model/ids.ts'
 import type { PlacementMembership } from '../model/placement-group.ts'
 import type { Host, Instance } from '../model/records.ts'
+import { reachesStorage, storageOf } from '../model/storage.ts'
 import { chooseHost, type Demand } from '../plan/placement.ts'
 import { choicesInGroup } from '../plan/placement-group.ts'
 import { sizeOf } from '../store/release.ts'
@@ -15,6 +16,8 @@ export interface Place {
   readonly demand: Demand
   readonly zone: string
   readonly group: PlacementMembership | null
+  /** The storage that has its disk. Null: none. */
+  readonly storage: string | null
   /**
    * For the choice: it depends on the id, so all hosts choose alike, and the instances of one host
    * are spread.
@@ -30,8 +33,10 @@ export async function placeOf(tx: Tx, instance: Instance): Promise<Place | null>
   const type = (await tx.instanceTypes()).find((one) => one.name === instance.type)
   if (subnet === undefined || type === undefined) return null
   const { vcpus, memoryMiB } = type
+  const volumes = await tx.volumes({ instances: [id] })
   return {
-    demand: { vcpus, memoryMiB, diskGiB: sizeOf(await tx.volumes({ instances: [id] })) },
+    demand: { vcpus, memoryMiB, diskGiB: sizeOf(volumes) },
+    storage: storageOf(volumes),
     zone: subnet.zone,
     group: instance.options?.placementGroup ?? null,
     random: Number.parseInt(id.slice(-6), 16),
@@ -41,11 +46,11 @@ export async function placeOf(tx: Tx, instance: Instance): Promise<Place | null>
 /** Takes a place on the best of these hosts; null when there is none, or another was faster. */
 export async function takePlace(
   tx: Tx,
-  { demand, zone, group, random }: Place,
+  { demand, zone, group, storage, random }: Place,
   hosts: readonly Host[],
 ): Promise<HostName | null> {
-  const inZone = hosts.filter((host) => host.zone === zone)
-  const choices = await choicesFor(tx, group, inZone)
+  const able = hosts.filter((host) => host.zone === zone && reachesStorage(host, storage))
+  const choices = await choicesFor(tx, group, able)
   const [to] = choices.flatMap((some) => chooseHost(some, demand, random)?.name ?? [])
   if (to === undefined) return null
   const { vcpus, memoryMiB, diskGiB } = demand

@@ -186,8 +186,8 @@ async function take(
   await leavePlace(tx, place, from)
   const message = `Server.HostLost: its host ${from} was lost; it was started again on ${to} at ${now}`
   await tx.updateInstance(id, {
-    // Its disk is made anew.
-    bootSeen: 0,
+    // Its disk is made anew, unless it is where the new host reaches it.
+    ...(place.storage === null ? { bootSeen: 0 } : {}),
     ...(instance.wanted === 'run'
       ? {
           state: 'pending',

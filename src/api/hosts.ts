@@ -49,11 +49,22 @@ export async function forgetHost(
       )
     await removeMember(tx, host)
     const count = await terminateAll(tx, host, isoTime(clock.now()))
-    for (const volume of await tx.volumes({ hosts: [host] })) await releaseVolume(tx, volume)
+    await leaveVolumes(tx, host)
     await tx.inherit(host, by)
     await tx.setHostState(host, 'forgotten')
     return count
   })
+}
+
+/** Its disks are gone with it. Those on a storage are another host's from now on. */
+async function leaveVolumes(tx: Tx, host: HostName): Promise<void> {
+  const others = (await tx.hosts()).filter(({ name }) => name !== host)
+  for (const volume of await tx.volumes({ hosts: [host] })) {
+    const { id, storage = null } = volume
+    const heir = storage === null ? undefined : others.find((one) => one.storage === storage)
+    if (heir === undefined) await releaseVolume(tx, volume)
+    else await tx.updateVolume(id, { host: heir.name })
+  }
 }
 
 /**

@@ -12,6 +12,7 @@ import { isLeverTag, problemOfLever, SCHEDULE_TAG, TTL_TAG } from '../model/leve
 import type { Tag } from '../model/records.ts'
 import { isRecoveryTag, PRIORITY_TAG, problemOfRecovery, RECOVER_TAG } from '../model/recovery.ts'
 import { isReservedKey, RESERVED_TAG_PREFIX } from '../model/reserved-tags.ts'
+import { isStorageTag, problemOfStorage, STORAGE_TAG } from '../model/storage.ts'
 
 /** Maximum number of ids in one request (EC2: 1000 for instances). */
 export const IDS_MAX = 1000
@@ -121,7 +122,7 @@ export const tagKeySchema = printable(TAG_KEY_MAX_LENGTH)
     ...withCode('InvalidParameterValue'),
   })
   .refine((key) => !isReservedKey(key), {
-    error: `Tag keys starting with '${RESERVED_TAG_PREFIX}' are reserved for internal use, except ${TTL_TAG}, ${SCHEDULE_TAG}, ${RECOVER_TAG} and ${PRIORITY_TAG}`,
+    error: `Tag keys starting with '${RESERVED_TAG_PREFIX}' are reserved for internal use, except ${TTL_TAG}, ${SCHEDULE_TAG}, ${RECOVER_TAG}, ${PRIORITY_TAG} and ${STORAGE_TAG}`,
     ...withCode('InvalidParameterValue'),
   })
 
@@ -164,10 +165,11 @@ export function tagSpecificationsSchema(types: readonly string[]) {
     )
     .superRefine((specs, context) => {
       for (const { ResourceType, Tags } of specs) {
-        const effective = ResourceType === 'instance' ? undefined : Tags.find(hasEffect)
-        if (effective === undefined) continue
-        const message = onlyOfInstances(effective.Key, ResourceType)
-        context.addIssue({ code: 'custom', message, ...withCode('InvalidParameterValue') })
+        for (const { Key } of Tags) {
+          const message = misplacedTag(Key, ResourceType)
+          if (message !== null)
+            context.addIssue({ code: 'custom', message, ...withCode('InvalidParameterValue') })
+        }
       }
     })
     .refine((specs) => new Set(specs.map((spec) => spec.ResourceType)).size === specs.length, {
@@ -177,14 +179,29 @@ export function tagSpecificationsSchema(types: readonly string[]) {
     .default([])
 }
 
-function hasEffect({ Key }: { readonly Key: string }): boolean {
-  return isLeverTag(Key) || isRecoveryTag(Key)
+/** Why a tag has no effect on new resources of this type; null: it has one, or never has any. */
+function misplacedTag(key: string, type: string): string | null {
+  if (isStorageTag(key) && type !== 'volume') return onlyOfNewVolumes(key)
+  const isOfInstances = isLeverTag(key) || isRecoveryTag(key)
+  return isOfInstances && type !== 'instance' ? onlyOfInstances(key, type) : null
 }
 
 /** What is wrong with the value of a tag that has an effect; null: nothing. */
 function problemOfTag(key: string, value: string): string | null {
   if (isRecoveryTag(key)) return problemOfRecovery(key, value)
+  if (isStorageTag(key)) return problemOfStorage(value)
   return isLeverTag(key) ? problemOfLever(key, value) : null
+}
+
+/** Why a tag that says where a disk is made is refused. */
+function onlyOfNewVolumes(key: string): string {
+  return `The tag '${key}' says where a disk is made: give it in RunInstances, in the tags of the type 'volume', or leave it out`
+}
+
+/** Refuses to change a tag that had its effect when its resource was made. */
+export function refuseLaterTags(keys: readonly string[]): void {
+  const key = keys.find(isStorageTag)
+  if (key !== undefined) throw refused('InvalidParameterValue', onlyOfNewVolumes(key))
 }
 
 /** Why a tag that has an effect is refused for a resource of this type. */

@@ -12,7 +12,8 @@ import { hkdfSync } from 'node:crypto'
  * Purposes of derived keys: `ca` signs the hosts' certificates, `bus` authenticates messages
  * between hosts, `records` encrypts secrets in the records. `mariadb`, `galera` (state transfers),
  * `rabbitmq` and `erlang` (the cookie) are credentials for the engines. `failover` authenticates
- * what hosts ask each other before one takes over the instances of another.
+ * what hosts ask each other before one takes over the instances of another. `storage` names
+ * the cloud on shared storage.
  */
 export const PURPOSES = [
   'ca',
@@ -24,6 +25,7 @@ export const PURPOSES = [
   'records',
   'fabric',
   'failover',
+  'storage',
 ] as const
 
 /** A purpose of a derived key. */

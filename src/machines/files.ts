@@ -14,9 +14,10 @@ import { volumeHome, volumeHomes } from '../host/files/volumes.ts'
 import { machineHomes } from '../host/processes/processes.ts'
 import { exists, readRecord, writeRecord } from '../lib/files.ts'
 import { below, removeTree } from '../lib/paths.ts'
-import type { InstanceId, VolumeId } from '../model/ids.ts'
+import { type InstanceId, parseId, type VolumeId } from '../model/ids.ts'
 import { HANDED_DIRECTORY, MACHINES_DIRECTORY } from '../model/names.ts'
 import { KIB, MIB } from '../model/sizes.ts'
+import { STORAGE_ID, type StoragePlace } from '../model/storage.ts'
 
 const bootSchema = z.strictObject({
   bootCount: z.int().nonnegative(),
@@ -32,6 +33,16 @@ const originSchema = z.strictObject({
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   /** Older daemons did not write it. */
   location: z.string().default(''),
+})
+
+const placeSchema = z.strictObject({
+  storage: z.string().regex(STORAGE_ID),
+  volume: z.string().transform((text, context): VolumeId => {
+    const volume = parseId('vol', text)
+    if (volume !== undefined) return volume
+    context.addIssue('must be the id of a volume')
+    return z.NEVER
+  }),
 })
 
 /** The boot that a machine was last started for, and what has happened since. */
@@ -59,7 +70,12 @@ export interface MachineFilesystem {
   /** The directories of all machines here. */
   homes(): Promise<ReadonlyMap<InstanceId, string>>
   has(instance: InstanceId): Promise<boolean>
+  /** Whether its disk is here, or is known to be on a storage, which is not asked. */
   hasDisk(instance: InstanceId): Promise<boolean>
+  /** Writes down that its disk is on a storage. */
+  placeDisk(instance: InstanceId, place: StoragePlace): Promise<void>
+  /** Where that is. Null: its disk is here, or it has none. */
+  placeOf(instance: InstanceId): Promise<StoragePlace | null>
   /** Creates the directory, and stores what the disk is based on. */
   make(instance: InstanceId, origin: DiskOrigin): Promise<void>
   /** The image that the machine's disk is based on. Null when unknown. */
@@ -79,6 +95,9 @@ export interface MachineFilesystem {
   keepDisk(instance: InstanceId, volume: VolumeId): Promise<void>
   remove(instance: InstanceId): Promise<void>
 }
+
+/** In a machine's directory in place of its disk: on which storage it is. */
+export const PLACE_FILE = 'disk-place.json'
 
 /** The console is stored in two files of about this size. */
 export const CONSOLE_BYTES = MIB
@@ -102,6 +121,7 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
     }
   }
   const bootFile = (instance: InstanceId) => below(paths(instance).home, 'boot.json')
+  const placeFile = (instance: InstanceId) => below(paths(instance).home, PLACE_FILE)
   const originFile = (home: string) => below(home, 'origin.json')
   const originIn = (home: string) => readRecord(originFile(home), originSchema)
 
@@ -109,7 +129,10 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
     paths,
     homes: () => machineHomes(stateDir),
     has: (instance) => exists(paths(instance).home),
-    hasDisk: (instance) => exists(paths(instance).disk),
+    hasDisk: async (instance) =>
+      (await exists(paths(instance).disk)) || (await exists(placeFile(instance))),
+    placeDisk: (instance, place) => writeRecord(placeFile(instance), place),
+    placeOf: (instance) => readRecord(placeFile(instance), placeSchema),
     async make(instance, origin) {
       await mkdir(paths(instance).home, { recursive: true, mode: 0o700 })
       await writeRecord(originFile(paths(instance).home), origin)

@@ -6,12 +6,14 @@
  * has copies.
  */
 import { chmod, copyFile, type FileHandle, mkdir, open, stat, truncate } from 'node:fs/promises'
+import type { SharedDiskFile } from '../host/files/shared-directory.ts'
 import type { Host, OpenFile } from '../host/host.ts'
 import { baseOf, type MachineImage } from '../images/machine-images.ts'
 import { exists } from '../lib/files.ts'
 import { unavailable } from '../model/errors.ts'
 import { nicLinkName } from '../model/names.ts'
 import type { InstanceWant } from '../model/want.ts'
+import type { RootDisks } from './disks/disks.ts'
 import type { MachineFilesystem, MachinePaths } from './files.ts'
 import type { MachineFiles } from './machine.ts'
 import type { Monitors } from './monitors.ts'
@@ -23,6 +25,8 @@ export interface Handover extends AsyncDisposable {
   readonly numbers: readonly number[]
   /** For stdout and stderr. */
   readonly log: number
+  /** What the process has to open itself, in place of its first descriptor. Null: nothing. */
+  readonly disk: SharedDiskFile | null
 }
 
 /** After stdin, stdout and stderr. */
@@ -46,6 +50,7 @@ export async function openMachine(
   parts: {
     readonly host: Pick<Host, 'openTap' | 'listenUnix'>
     readonly files: MachineFilesystem
+    readonly disks: RootDisks
     readonly monitors: Monitors
   },
   want: InstanceWant,
@@ -64,11 +69,11 @@ export async function openMachine(
     return handle
   }
   const handFile = async (path: string, flags = 'r') => hand((await file(path, flags)).fd)
-  const handOwn = async (opening: Promise<OpenFile>) => {
-    const own = await opening
+  const keep = <File extends OpenFile>(own: File): File => {
     closing.defer(() => own.close())
-    return hand(own.fd)
+    return own
   }
+  const handOwn = async (opening: Promise<OpenFile>) => hand(keep(await opening).fd)
   const handDirectory = async (path: string) => {
     await mkdir(path, { recursive: true })
     // The process may pass through the directory, and open its own files.
@@ -77,6 +82,10 @@ export async function openMachine(
   }
   const taps: number[] = []
   try {
+    const root = parts.disks.of(want)
+    const disk = keep(await root.open())
+    // The process may have to open it itself, at this number (`cell.sh`).
+    const diskNumber = hand(disk.fd)
     await truncate(paths.log).catch(() => undefined)
     // Opened for appending, so that it can be truncated meanwhile.
     const log = (await file(paths.log, 'a')).fd
@@ -88,7 +97,8 @@ export async function openMachine(
       serial: await handOwn(host.listenUnix(sockets.serial)),
       agent: await handOwn(host.listenUnix(sockets.agent)),
       consoleLog: await handFile(paths.console, 'a'),
-      disk: await handFile(paths.disk, 'r+'),
+      disk: diskNumber,
+      isDiskShared: root.isShared,
       base: base === null ? null : { fd: await handFile(base.path), format: base.format },
       kernel:
         image.kind === 'kernel'
@@ -100,7 +110,13 @@ export async function openMachine(
     }
     // The process finds it by its path, not by its number.
     await handDirectory(paths.handed)
-    return { files, numbers, log, [Symbol.asyncDispose]: () => closing.disposeAsync() }
+    return {
+      files,
+      numbers,
+      log,
+      disk: disk.opens,
+      [Symbol.asyncDispose]: () => closing.disposeAsync(),
+    }
   } catch (error) {
     await closing.disposeAsync()
     throw error

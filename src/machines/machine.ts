@@ -25,6 +25,8 @@ export interface MachineFiles {
   readonly consoleLog: number
   /** The instance's own disk, qcow2. */
   readonly disk: number
+  /** Whether other hosts can have the same disk. */
+  readonly isDiskShared: boolean
   /** The base image of the disk. Null: an empty disk. */
   readonly base: { readonly fd: number; readonly format: 'qcow2' | 'raw' } | null
   /** Kernel and initramfs of a machine without a boot loader. */
@@ -169,8 +171,12 @@ function image(
   fd: number,
   format: Readonly<Record<string, unknown>>,
   isReadOnly: boolean,
+  isShared = false,
 ): readonly string[] {
   const access = isReadOnly ? { 'read-only': true } : { discard: 'unmap' }
+  // What a host's page cache has may be written long after the process has ended, over what another
+  // host has written since. And another process that has the file open is an error.
+  const alone = isShared ? { cache: { direct: true }, locking: 'on' } : {}
   return [
     ...addFile(set, fd),
     ...blockdev({
@@ -178,13 +184,14 @@ function image(
       'node-name': `${name}-file`,
       filename: fileSet(set),
       ...access,
+      ...alone,
     }),
     ...blockdev({ 'node-name': name, file: `${name}-file`, ...access, ...format }),
   ]
 }
 
 function disk(
-  { disk: fd, base, kernel }: MachineFiles,
+  { disk: fd, isDiskShared, base, kernel }: MachineFiles,
   options: MachineOptions,
 ): readonly string[] {
   const below =
@@ -194,7 +201,7 @@ function disk(
   const format = { driver: 'qcow2', backing: base === null ? null : 'base' }
   return [
     ...below,
-    ...image('root', SETS.disk, fd, format, false),
+    ...image('root', SETS.disk, fd, format, false, isDiskShared),
     // If there is a kernel, it boots first.
     ...device('blk', options, `,drive=root${kernel === null ? ',bootindex=0' : ''}`),
   ]

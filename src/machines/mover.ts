@@ -7,10 +7,13 @@ import { exists, syncPath } from '../lib/files.ts'
 import { below } from '../lib/paths.ts'
 import { refused, unavailable } from '../model/errors.ts'
 import type { Mover } from '../workloads/driver.ts'
-import type { MachineFilesystem } from './files.ts'
+import { type MachineFilesystem, PLACE_FILE } from './files.ts'
 import type { Monitors } from './monitors.ts'
 
-/** The files of a machine, in the order in which they become another host's: the disk is last. */
+/**
+ * The files of a machine, in the order in which they become another host's: the disk is last, or
+ * the note that says on which storage it is.
+ */
 const FILES = [
   'origin.json',
   'boot.json',
@@ -18,6 +21,7 @@ const FILES = [
   'uefi-variables.fd',
   'console.log.1',
   'console.log',
+  PLACE_FILE,
   'disk.qcow2',
 ] as const
 const DISK = 'disk.qcow2'
@@ -52,7 +56,9 @@ export function createMachineMover(
     unpackOthers: async () => undefined,
     async install(instance, directory) {
       const { home } = files.paths(instance)
-      if (!(await exists(below(directory, DISK))) && !(await files.hasDisk(instance)))
+      const sent = [below(directory, DISK), below(directory, PLACE_FILE)]
+      const isSent = (await Promise.all(sent.map(exists))).includes(true)
+      if (!isSent && !(await files.hasDisk(instance)))
         throw refused('UnsupportedOperation', `no disk of ${instance} was sent`)
       for (const name of FILES)
         if (await exists(below(directory, name)))

@@ -1,5 +1,6 @@
 /** Creates the driver of QEMU and its images from the configuration. */
 import { keepConsoles } from '../consoles/kept.ts'
+import type { SharedDirectory } from '../host/files/shared-directory.ts'
 import type { Host } from '../host/host.ts'
 import { createAccelerator } from '../host/kvm/kvm.ts'
 import { createMachineImages } from '../images/machine-images.ts'
@@ -45,6 +46,8 @@ interface MachinesContext {
   readonly metrics: Metrics
   /** For fetching images. */
   readonly outbound: Outbound
+  /** The storage that this host shares with others. Null: none. */
+  readonly shared: SharedDirectory | null
 }
 
 /**
@@ -52,7 +55,7 @@ interface MachinesContext {
  * service's secret.
  */
 export async function openMachines(context: MachinesContext): Promise<OpenDriver> {
-  const { config, mtuBytes, host, clock, log, metrics, outbound } = context
+  const { config, mtuBytes, host, clock, log, metrics, outbound, shared } = context
   const { stateDir, runtimeDir, qemu } = config
   const { directories, maxGiB, cacheGiB, s3 } = config.images
   const files = createMachineFiles(stateDir)
@@ -77,6 +80,7 @@ export async function openMachines(context: MachinesContext): Promise<OpenDriver
     host,
     accelerator: createAccelerator(qemu.accel, { run: systemRunner, log }),
     run: systemRunner,
+    shared,
     settings: {
       ...{ stateDir, runtimeDir, maxBytes, mtuBytes, ...qemu },
       nicLimits: config.network.interfaces,

@@ -14,6 +14,7 @@
 
 import { readlink } from 'node:fs/promises'
 import { createSerialLines } from '../consoles/serial-lines.ts'
+import type { SharedDirectory } from '../host/files/shared-directory.ts'
 import type { Host } from '../host/host.ts'
 import { createConsoleTrimmer } from '../host/processes/console-trimmer.ts'
 import { createMachineGroups } from '../host/processes/groups.ts'
@@ -37,6 +38,7 @@ import { createFreezer, type Freezer } from './agent.ts'
 import { createAnswerChecks } from './answer-checks.ts'
 import { createMachineCapturer, type MachineCaptureTools } from './capture.ts'
 import type { KeptImages } from './created-images.ts'
+import { createRootDisks } from './disks/disks.ts'
 import {
   CONSOLE_BYTES,
   createMachineFiles,
@@ -60,6 +62,8 @@ export interface QemuDriverOptions {
   /** How guests are run on this machine. Called at each start. */
   readonly accelerator: QemuStepper['accelerator']
   readonly run: Runner
+  /** Null: no disk of this host's instances is on a storage. */
+  readonly shared: SharedDirectory | null
   readonly settings: QemuSettings & Pick<MachineCaptureTools['settings'], 'maxBytes'>
   readonly clock: Clock
   readonly log: Log
@@ -72,14 +76,14 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const { run } = programs
   const files = createMachineFiles(settings.stateDir)
   const groups = createMachineGroups({ run, log })
-  const { sendDescriptor: sendFile } = options.host
-  const monitors = createMonitors({ ...settings, files, sendFile, clock, log })
+  const monitors = monitorsFor(files, options)
   const lines = createSerialLines()
   const trimmer = trimmerFor(options)
   const answers = createAnswerChecks(clock)
   const nics = nicsFor(options)
   const reads = createReads(files, nics)
-  const stepper: QemuStepper = { ...options, run, files, groups, monitors, nics }
+  const disks = createRootDisks(files, run, options.shared)
+  const stepper: QemuStepper = { ...options, run, files, disks, groups, monitors, nics }
   const freezer = createFreezer({
     socketOf: (instance) => monitors.sockets(instance).agent,
     monitorOf: (instance) => qmpOf(monitors, instance),
@@ -177,6 +181,13 @@ function moversFor(stepper: QemuStepper, { host }: QemuDriverOptions) {
     mover: createMachineMover(files, monitors),
     liveMover: createLiveMover(stepper, host),
   }
+}
+
+function monitorsFor(
+  files: MachineFilesystem,
+  { host: { sendDescriptor: sendFile }, settings, clock, log }: QemuDriverOptions,
+): Monitors {
+  return createMonitors({ ...settings, files, sendFile, clock, log })
 }
 
 function trimmerFor({ settings: { stateDir }, clock, log }: QemuDriverOptions) {

@@ -1,5 +1,5 @@
 /** The steps of the plan on QEMU. Each is safe to repeat. */
-import { readFile, rename } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Host } from '../host/host.ts'
 import { type MachineGroups, removeGroup } from '../host/processes/groups.ts'
@@ -8,7 +8,7 @@ import { baseOf, type MachineImage, type MachineImages } from '../images/machine
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { removeTree } from '../lib/paths.ts'
-import { failureOf, type Runner } from '../lib/runner.ts'
+import type { Runner } from '../lib/runner.ts'
 import { bug, unavailable } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
 import { machineBudget } from '../model/limits.ts'
@@ -17,6 +17,7 @@ import { nicLimitOf, type TypeNicLimit } from '../model/nic-limits.ts'
 import { GIB } from '../model/sizes.ts'
 import type { InstanceWant } from '../model/want.ts'
 import type { Permit, WorkloadSteps } from '../workloads/driver.ts'
+import type { RootDisks } from './disks/disks.ts'
 import type { MachineBoot, MachineFilesystem } from './files.ts'
 import { openMachine } from './handover.ts'
 import { resume } from './live/receive.ts'
@@ -50,6 +51,7 @@ export interface QemuStepper {
   readonly images: MachineImages
   readonly host: Pick<Host, 'openTap' | 'listenUnix'>
   readonly files: MachineFilesystem
+  readonly disks: RootDisks
   readonly monitors: Monitors
   readonly nics: MachineNics
   readonly groups: MachineGroups
@@ -89,24 +91,28 @@ async function launch(
   signal: AbortSignal,
   permit?: Permit,
 ): Promise<void> {
-  const { images, files, run } = stepper
+  const { images, files, disks, run } = stepper
   const image = await images.details(digest, want.image.location)
   await files.make(want.id, { digest, location: want.image.location })
   if (image.options.seed === 'nocloud')
     await writeSeed(files.paths(want.id).seed, want, { run, signal })
-  await makeDisk(stepper, want, image, sizeOfDisk(want, image))
+  const disk = disks.of(want)
+  // Of one that ran on another host, what it has written is on a storage.
+  if (want.ran) await disk.find()
+  else await disk.make(baseOf(image), sizeOfDisk(want, image))
   await permit?.(null)
   await boot(stepper, want, image)
 }
 
 async function start(stepper: QemuStepper, want: InstanceWant, permit?: Permit): Promise<void> {
-  const { images, files, monitors } = stepper
+  const { images, files, disks, monitors } = stepper
   if ((await monitors.list(true)).has(want.id)) return
   const origin = await files.origin(want.id)
   if (origin === null) throw bug(`the image of ${want.id} is not known here`)
   // The image may have been deregistered since, but the machine was made from it.
   const location = want.image.location || origin.location
   const image = await images.details(origin.digest, location)
+  await disks.of(want).find()
   await permit?.(null)
   await boot(stepper, want, image)
 }
@@ -137,26 +143,6 @@ async function goOn({ monitors, clock }: QemuStepper, instance: InstanceId): Pro
 function sizeOfDisk(want: InstanceWant, image: MachineImage): number {
   const sizeGiB = want.disk?.sizeGiB ?? want.type.diskGiB
   return Math.max(baseOf(image)?.virtualBytes ?? 0, sizeGiB * GIB)
-}
-
-/** Creates an overlay of the image, or an empty disk. It is renamed when it is complete. */
-export async function makeDisk(
-  { files, run }: Pick<QemuStepper, 'files' | 'run'>,
-  want: InstanceWant,
-  image: MachineImage,
-  sizeBytes: number,
-): Promise<void> {
-  const { disk } = files.paths(want.id)
-  const below = baseOf(image)
-  // `-u` does not open the base, which was inspected when it was fetched.
-  const base = below === null ? [] : ['-u', '-b', below.path, '-F', below.format]
-  const args = ['create', '-q', '-f', 'qcow2', ...base, `${disk}.new`, String(sizeBytes)]
-  const made = await run('qemu-img', args).catch((error: unknown) => {
-    throw unavailable('qemu-img cannot be started (Debian: apt-get install qemu-utils)', error)
-  })
-  if (made.exitCode !== 0)
-    throw unavailable(`no disk could be made for ${want.id}: qemu-img: ${failureOf(made)}`)
-  await rename(`${disk}.new`, disk)
 }
 
 /** Starts the process. `isIncoming`: it waits for a machine that runs on another host. */
@@ -203,7 +189,7 @@ async function handOver(
   const { numbers, log } = handed
   const budget = machineBudget(want.type)
   return await startProcess({
-    ...{ args, files: numbers, log, user, group: group ?? user },
+    ...{ disk: handed.disk, args, files: numbers, log, user, group: group ?? user },
     before: (pid) => groups.enter(want.id, pid, budget),
   })
 }

@@ -30,6 +30,7 @@ import type { InstanceCheck } from './instance-check.ts'
 import type { InstanceOptions } from './instance-options.ts'
 import type { MetadataOptions } from './metadata-options.ts'
 import type { Recovery } from './recovery.ts'
+import type { ReachingStorage, Stored } from './storage.ts'
 
 /**
  * - `pending`: a host inspects its location, or pulls it.
@@ -281,7 +282,7 @@ type VolumeState = 'in-use' | 'available' | 'deleting'
  * A disk. Only root disks of virtual machines exist so far. An instance that an older daemon
  * launched has no such record.
  */
-export interface Volume {
+export interface Volume extends Stored {
   readonly id: VolumeId
   readonly account: AccountId
   /** The host that has the disk. */
@@ -294,9 +295,7 @@ export interface Volume {
   readonly sizeGiB: number
   /** Whether it is deleted with its instance. */
   readonly deleteOnTermination: boolean
-  /**
-   * The requested volume type. All types behave the same. Absent if none was requested.
-   */
+  /** The requested volume type. All types behave the same. Absent if none was requested. */
   readonly volumeType?: string
   readonly state: VolumeState
   readonly createdAt: string
@@ -348,7 +347,7 @@ export interface Tag {
   readonly value: string
 }
 
-export interface Host {
+export interface Host extends ReachingStorage {
   readonly name: HostName
   readonly zone: string
   /**

@@ -7,6 +7,8 @@
  * before its host has acknowledged that it is `recover`.
  */
 
+import { STORAGE_TAG } from './storage.ts'
+
 /** The key of the tag. A policy can forbid it by `aws:RequestTag/atoll:recover`. */
 export const RECOVER_TAG = 'atoll:recover'
 /**
@@ -17,6 +19,8 @@ export const PRIORITY_TAG = 'atoll:recover-priority'
 const PRIORITY = /^(0|[1-9]\d{0,2}|1000)$/
 /** The value of the tag that says that the disk may be lost: it is made anew from the image. */
 export const DISCARD_DISK = 'discard-disk'
+/** The value that says that the disk is kept: it has to be where other hosts reach it. */
+export const KEEP_DISK = 'keep-disk'
 
 /** What happens to an instance whose host is lost. */
 export type Recovering = 'keep' | 'recover'
@@ -78,9 +82,10 @@ export function problemOfRecovery(key: string, value: string): string | null {
     return PRIORITY.test(value)
       ? null
       : `The value '${value}' of the tag '${PRIORITY_TAG}' is no whole number from 0 to 1000 (higher first)`
-  if (value === DISCARD_DISK) return null
+  if (value === DISCARD_DISK || value === KEEP_DISK) return null
   return (
-    `The value '${value}' of the tag '${RECOVER_TAG}' does not say what becomes of the disk, which only its host has. ` +
-    `Set '${DISCARD_DISK}' if it may be lost: another host then makes it anew from the image`
+    `The value '${value}' of the tag '${RECOVER_TAG}' does not say what becomes of the disk. ` +
+    `Set '${DISCARD_DISK}' if it may be lost: another host then makes it anew from the image; ` +
+    `or '${KEEP_DISK}' for an instance whose volume was made with the tag '${STORAGE_TAG}'`
   )
 }

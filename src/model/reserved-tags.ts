@@ -1,6 +1,7 @@
 /** Tags that only Atoll sets. They tell a client how its instance is isolated. Pure. */
 import { isLeverTag } from './lever.ts'
 import { isRecoveryTag } from './recovery.ts'
+import { isStorageTag } from './storage.ts'
 
 /** The prefix of reserved keys, beside EC2's own. */
 export const RESERVED_TAG_PREFIX = 'atoll:'
@@ -46,10 +47,10 @@ export function formerKey(key: string): string {
 
 /**
  * Whether only Atoll may set tags with this key. They do not count among a resource's tags. Those
- * of levers (`lever.ts`) and of recovery (`recovery.ts`) are the client's.
+ * of levers (`lever.ts`), recovery (`recovery.ts`) and storage (`storage.ts`) are the client's.
  */
 export function isReservedKey(key: string): boolean {
-  if (isLeverTag(key) || isRecoveryTag(key)) return false
+  if (isLeverTag(key) || isRecoveryTag(key) || isStorageTag(key)) return false
   const lower = key.toLowerCase()
   return lower.startsWith(RESERVED_TAG_PREFIX) || lower.startsWith(EC2_TAG_PREFIX)
 }

@@ -11,6 +11,7 @@ import type { AccountId, HostName } from './ids.ts'
 import { isLeverTag } from './lever.ts'
 import { isRecoveryTag } from './recovery.ts'
 import { isReservedKey } from './reserved-tags.ts'
+import { isStorageTag } from './storage.ts'
 
 /** Amounts of use, in seconds of one unit: an instance, a vCPU, a MiB, a GiB, a floating IP. */
 export interface UsageAmounts {
@@ -134,5 +135,6 @@ export function daysBetween(
 
 /** Whether usage is kept by this key, unless the settings name keys. */
 export function isUsageKey(key: string): boolean {
-  return key !== 'Name' && !isReservedKey(key) && !isLeverTag(key) && !isRecoveryTag(key)
+  const hasEffect = isLeverTag(key) || isRecoveryTag(key) || isStorageTag(key)
+  return key !== 'Name' && !isReservedKey(key) && !hasEffect
 }

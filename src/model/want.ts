@@ -38,6 +38,7 @@ import type { PlacementMembership } from './placement-group.ts'
 import type { ProfileWant } from './profile-want.ts'
 import type { RecoverWant } from './recovery.ts'
 import type { ReservedTag } from './reserved-tags.ts'
+import type { StoredWant } from './storage.ts'
 import type { StandIn, Transit } from './transit.ts'
 import type { RouteWant } from './ways-out.ts'
 
@@ -93,13 +94,13 @@ export interface UnreadableInstances {
   readonly any: boolean
 }
 
-export interface VolumeWant {
+export interface VolumeWant extends StoredWant {
   readonly id: VolumeId
   readonly run: 'keep' | 'delete'
 }
 
 /** The root disk of a virtual machine. */
-export interface DiskWant {
+export interface DiskWant extends StoredWant {
   readonly volume: VolumeId
   /** The minimum size. The disk of an image may be larger. */
   readonly sizeGiB: number
@@ -130,10 +131,7 @@ export interface InstanceWant {
     readonly memoryMiB: number
     readonly diskGiB: number
   }
-  /**
-   * Null for a container and for instances of older daemons. Then the type has the size of the
-   * disk, and the disk is not kept.
-   */
+  /** Null: a container, or of an older daemon. Then its type has the size, and it is not kept. */
   readonly disk: DiskWant | null
   readonly zone: string
   /** First label of its canonical DNS name: the instance id (EC2's resource name). */

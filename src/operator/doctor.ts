@@ -41,6 +41,7 @@ import { checkIsolation } from './doctor-isolation.ts'
 import { checkMachines } from './doctor-machines.ts'
 import { checkNatPorts } from './doctor-nat.ts'
 import { checkProxies } from './doctor-proxies.ts'
+import { checkStorage } from './doctor-storage.ts'
 
 const LEAST_FREE_BYTES = GIB
 const COMMAND_TIMEOUT_MS = 5000
@@ -69,6 +70,7 @@ export async function runChecks(
     ['busybox', checkBusybox],
     ['memory', () => checkMemory(config)],
     ['disk', () => checkDisk(config.stateDir)],
+    ['shared storage', () => checkStorage(config)],
     ['metadata address', checkMetadataAddress],
     ['network', () => checkNetwork(config)],
     ['addresses', () => checkAddresses(config)],

@@ -279,11 +279,17 @@ function diskWant(instance: Instance, index: Index): DiskWant | null {
   const volumes = index.volumes.get(instance.id) ?? []
   const root = volumes.find(({ device }) => device === ROOT_DEVICE_NAME)
   if (root === undefined) return null
-  return { volume: root.id, sizeGiB: root.sizeGiB, keep: outlives(root, instance) }
+  const { id: volume, sizeGiB } = root
+  return { volume, sizeGiB, keep: outlives(root, instance), ...storageWant(root) }
 }
 
-function volumeWant({ id, state }: Volume): VolumeWant {
-  return { id, run: state === 'deleting' ? 'delete' : 'keep' }
+function volumeWant(volume: Volume): VolumeWant {
+  const { id, state } = volume
+  return { id, run: state === 'deleting' ? 'delete' : 'keep', ...storageWant(volume) }
+}
+
+function storageWant({ storage = null }: Volume): { readonly storage?: string } {
+  return storage === null ? {} : { storage }
 }
 
 /**

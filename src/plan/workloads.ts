@@ -42,7 +42,7 @@ export type EndedBy = 'itself' | 'memory' | 'reboot' | 'outside' | 'unknown'
 export type WorkloadState =
   /** There is only its directory: its container or machine was not created yet. */
   | { readonly kind: 'remains' }
-  /** It was copied from another host, and is to be made from the copy. */
+  /** It was on another host, and is to be made from a copy, or from its disk on a storage. */
   | { readonly kind: 'arrived' }
   /** It was created here, and its disk is gone. */
   | { readonly kind: 'lost' }
@@ -198,7 +198,7 @@ function planRun(
   problem: WorkloadProblem | undefined,
 ): WorkloadPlan {
   const found = have?.state ?? { kind: 'remains' }
-  const state = found.kind === 'remains' && want.ran ? LOST : found
+  const state = found.kind === 'remains' && want.ran ? elsewhere(want) : found
   const end = problem === undefined ? null : unworkable(want, state, problem)
   if (end !== null) return end
   switch (state.kind) {
@@ -233,6 +233,11 @@ function planRun(
 const KILLED_EXIT_CODE = 137
 
 const LOST: WorkloadState = { kind: 'lost' }
+
+/** It ran, and nothing of it is here: its disk is on a storage, or lost. */
+function elsewhere({ disk }: InstanceWant): WorkloadState {
+  return disk?.storage === undefined ? LOST : { kind: 'arrived' }
+}
 
 /**
  * The reason when an instance's disk is lost, whatever its driver. EC2 has no code for it: such an

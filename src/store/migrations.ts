@@ -68,6 +68,7 @@ import { failoverMembers } from './migrations/0053-failover-members.ts'
 import { prefixLists } from './migrations/0054-prefix-lists.ts'
 import { checks } from './migrations/0055-checks.ts'
 import { hangs } from './migrations/0056-hangs.ts'
+import { storage } from './migrations/0057-storage.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -123,6 +124,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0054-prefix-lists': prefixLists,
   '0055-checks': checks,
   '0056-hangs': hangs,
+  '0057-storage': storage,
 }
 const GENERATION = '0'
 

@@ -23,9 +23,13 @@ export async function releaseInstance(tx: Tx, instance: Instance): Promise<void>
   await tx.deleteNics(instance.id)
   const volumes = await tx.volumes({ instances: [instance.id] })
   const ending = volumes.filter((volume) => !outlives(volume, instance))
+  const left = { instance: null, host: instance.host }
   for (const { id } of volumes.filter((volume) => !ending.includes(volume)))
-    await tx.updateVolume(id, { state: 'available', instance: null, host: instance.host })
-  for (const { id } of ending) await forgetVolume(tx, id)
+    await tx.updateVolume(id, { ...left, state: 'available' })
+  // What is left of an instance on its host goes with it; on a storage, that is done later.
+  for (const { id, storage = null } of ending)
+    if (storage === null) await forgetVolume(tx, id)
+    else await tx.updateVolume(id, { ...left, state: 'deleting' })
   await endMoveOf(tx, instance)
   const group = instance.options?.placementGroup?.id
   if (group !== undefined) await tx.leavePlacementGroup(group, instance.host)
@@ -35,14 +39,15 @@ export async function releaseInstance(tx: Tx, instance: Instance): Promise<void>
 }
 
 /** Deletes a removed volume with its tags, and returns its share of its host. */
-export async function releaseVolume(tx: Tx, { id, host, sizeGiB }: Volume): Promise<void> {
-  await forgetVolume(tx, id)
-  await tx.returnCapacity(host, 0, 0, sizeGiB)
+export async function releaseVolume(tx: Tx, volume: Volume): Promise<void> {
+  await forgetVolume(tx, volume.id)
+  await tx.returnCapacity(volume.host, 0, 0, sizeOf([volume]))
 }
 
-/** The total size of these volumes in GiB. */
-export function sizeOf(volumes: readonly Pick<Volume, 'sizeGiB'>[]): number {
-  return volumes.reduce((sum, { sizeGiB }) => sum + sizeGiB, 0)
+/** What these volumes take of their host's own disks, in GiB. */
+export function sizeOf(volumes: readonly Pick<Volume, 'sizeGiB' | 'storage'>[]): number {
+  const local = volumes.filter(({ storage = null }) => storage === null)
+  return local.reduce((sum, { sizeGiB }) => sum + sizeGiB, 0)
 }
 
 async function forgetVolume(tx: Tx, id: VolumeId): Promise<void> {

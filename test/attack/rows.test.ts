@@ -20,7 +20,8 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import type { Ipv4 } from '../../src/model/addr.ts'
 import type { InstanceId, NicId, VolumeId } from '../../src/model/ids.ts'
 import type { HostWant } from '../../src/model/want.ts'
-import { createVolumes } from '../../src/services/volumes.ts'
+import { createStorageRemovals } from '../../src/services/volumes/storage-removals.ts'
+import { createVolumes } from '../../src/services/volumes/volumes.ts'
 import { createRowWatch, type RowWatch } from '../../src/store/records/rows.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
 import { LONE_FIREWALL, NO_HOST_ROUTING } from '../../tools/kit/instance.ts'
@@ -82,7 +83,10 @@ async function openHost() {
     log: silentLog,
   })
   const services = [
-    createVolumes({ stateDir: join(directory, 'state'), metrics }),
+    createVolumes({
+      ...{ stateDir: join(directory, 'state'), metrics },
+      stored: createStorageRemovals(null, () => undefined),
+    }),
     {
       name: 'looks',
       gate: false,

@@ -289,6 +289,8 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'atoll forget HOST': 'needs a host that is off for good: test/lab/cluster.test.ts',
   'atoll move INSTANCE …': 'needs another host: test/lab/moves.test.ts',
   'atoll evacuate HOST': 'as above',
+  'atoll storage init': 'needs a directory of several hosts: test/lab/recover-disk.test.ts',
+  'aws ec2 run-instances --image-id ami-… --tag-specifications …': 'as above',
   'atoll explain …': 'needs groups with rules: test/unit/plan/explain.test.ts',
   'atoll trace …': 'needs groups with rules: test/lab/trace.test.ts',
   'ec2 allocate-address': 'needs a pool of addresses: test/contract/api/boto3/addresses.py',

@@ -89,6 +89,7 @@ export async function startQemuFixture(directories: readonly string[]): Promise<
         host,
         accelerator: async () => ({ kind: 'tcg', group: null }),
         run: systemRunner,
+        shared: null,
         settings: {
           ...{ stateDir, runtimeDir, mtuBytes: MTU_BYTES, firstUser: FIRST_USER },
           stopSeconds: 60,

@@ -361,6 +361,7 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
       room: createRoom(FLOWS),
     },
     drivers: { declarations: [DOCKER], services: () => [], foundLoose: () => undefined },
+    shared: null,
   }
   const hasLease = () => true
   return createHostServices(parts, createHostVpcs(parts), () => undefined, hasLease)

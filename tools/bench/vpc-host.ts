@@ -188,6 +188,7 @@ async function startDaemon(config: Config): Promise<Running> {
     serving: serveHere({ config, clock, log, metadataKey: randomBytes(32) }),
     monitors: createHostMonitors(config, host, clock),
     drivers: { declarations: [DOCKER], services: () => [], foundLoose: () => undefined },
+    shared: null,
     instanceMemoryMiB: memoryForInstances(config),
     rooms: counterRooms(config.metrics),
     flowLogs: { take: () => undefined, room: createRoom(0) },

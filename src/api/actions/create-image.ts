@@ -10,6 +10,7 @@ import { refused } from '../../model/errors.ts'
 import type { AccountId, InstanceId } from '../../model/ids.ts'
 import { driverOf, keptLocation } from '../../model/image-location.ts'
 import type { Image, Instance } from '../../model/records.ts'
+import { storageOf } from '../../model/storage.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
 import { imageNameSchema, insertPendingImage } from '../instances/images.ts'
@@ -71,6 +72,11 @@ async function requireSource(
       `The instance '${id}' is ${instance.state}; CreateImage needs a running or stopped instance`,
     )
   }
+  if (storageOf(await tx.volumes({ instances: [id] })) !== null)
+    throw refused(
+      'UnsupportedOperation',
+      `The disk of '${id}' is on a shared storage, and images are made of disks on their hosts only`,
+    )
   // It may be another account's.
   const [origin] = await tx.images({ ids: [instance.image] })
   if (origin === undefined) {

@@ -10,7 +10,7 @@ import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
 import { putLevers } from '../instances/levers.ts'
 import { wishByTags } from '../instances/recovery.ts'
-import { required, TAGS_PER_RESOURCE_MAX, tagListSchema } from '../schemas.ts'
+import { refuseLaterTags, required, TAGS_PER_RESOURCE_MAX, tagListSchema } from '../schemas.ts'
 import { findTagged, resourcesSchema } from '../tag-changes.ts'
 
 const schema = z.strictObject({
@@ -28,6 +28,7 @@ export const createTags = changeAction({
         return { account, resource: id, resourceType: type, key: Key, value: Value }
       }),
     )
+    refuseLaterTags(Tags.map(({ Key }) => Key))
     await tx.takeTurn(account)
     refuseTooMany([...(await tx.tags({ account, resources })), ...tags])
     for (const tag of tags) {

@@ -5,11 +5,12 @@
 import { z } from 'zod'
 import type { AccountId } from '../../model/ids.ts'
 import { isReservedKey } from '../../model/reserved-tags.ts'
+import { isStorageTag } from '../../model/storage.ts'
 import type { Tx } from '../../store/store.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
 import { unwishWithoutTag } from '../instances/recovery.ts'
-import { IDS_MAX, tagKeySchema, tagValueSchema } from '../schemas.ts'
+import { IDS_MAX, refuseLaterTags, tagKeySchema, tagValueSchema } from '../schemas.ts'
 import { findTagged, resourcesSchema } from '../tag-changes.ts'
 
 const schema = z.strictObject({
@@ -25,6 +26,7 @@ export const deleteTags = changeAction({
   name: 'DeleteTags',
   input: schema,
   async change(tx, { Resources: resources, Tags: tags }, { account, budget }) {
+    refuseLaterTags(tags.map(({ Key }) => Key))
     await findTagged(tx, account, resources)
     for (const resource of resources) {
       await writeOne(budget)
@@ -43,6 +45,7 @@ export const deleteTags = changeAction({
 async function deleteTheirs(tx: Tx, account: AccountId, resource: string): Promise<void> {
   const tags = await tx.tags({ account, resources: [resource] })
   const keys = tags.map(({ key }) => key)
-  if (!keys.some(isReservedKey)) return await tx.deleteTagsOf(resource)
-  for (const key of keys) if (!isReservedKey(key)) await tx.deleteTag({ account, resource, key })
+  const stays = (key: string) => isReservedKey(key) || isStorageTag(key)
+  if (!keys.some(stays)) return await tx.deleteTagsOf(resource)
+  for (const key of keys) if (!stays(key)) await tx.deleteTag({ account, resource, key })
 }

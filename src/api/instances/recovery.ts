@@ -2,14 +2,21 @@
  * Which instances another host starts again when theirs is lost (`model/recovery.ts`): what is
  * needed for that, and what a request changes of it.
  *
- * Their disk is on their host only, so it must be one that may be lost. No request assumes that.
+ * Their disk is where other hosts reach it, or may be lost. No request assumes that.
  */
 import { refused } from '../../model/errors.ts'
 import { type InstanceId, parseId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import type { Host, Image, Instance, Tag, Volume } from '../../model/records.ts'
-import { DISCARD_DISK, isRecoverTag, isRecoveryTag, RECOVER_TAG } from '../../model/recovery.ts'
+import {
+  DISCARD_DISK,
+  isRecoverTag,
+  isRecoveryTag,
+  KEEP_DISK,
+  RECOVER_TAG,
+} from '../../model/recovery.ts'
+import { STORAGE_TAG, storageOf } from '../../model/storage.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import { onlyOfInstances } from '../schemas.ts'
 
@@ -31,11 +38,12 @@ export function fencedHosts(hosts: readonly Host[]): readonly Host[] {
 
 /**
  * Refuses what cannot be started again elsewhere: an image that only one host has, and a disk that
- * its owner wants to keep.
+ * its owner wants to keep and other hosts do not reach.
  */
 export function refuseLostDisk(
   image: Image,
-  disk: Pick<Volume, 'deleteOnTermination'> | null,
+  disk: (Pick<Volume, 'deleteOnTermination'> & { readonly isShared: boolean }) | null,
+  keepsDisk: boolean,
 ): void {
   const only = keptBy(image.location)
   if (only !== null)
@@ -43,6 +51,13 @@ export function refuseLostDisk(
       'UnsupportedOperation',
       `The image '${image.id}' exists only on the host '${only}', so no other host can start its instances again: ` +
         `leave the tag '${RECOVER_TAG}' out, or use an image that every host can fetch`,
+    )
+  if (disk?.isShared === true) return
+  if (keepsDisk)
+    throw refused(
+      'InvalidParameterCombination',
+      `The tag '${RECOVER_TAG}' has the value '${KEEP_DISK}', but the disk is on its host only, and would be lost with it: ` +
+        `launch the instance with the tag '${STORAGE_TAG}' of its volume, or set '${DISCARD_DISK}' if the disk may be lost`,
     )
   if (disk !== null && !disk.deleteOnTermination)
     throw refused(
@@ -56,8 +71,9 @@ export function refuseLostDisk(
 export function unsaidDisk(): Error {
   return refused(
     'InvalidParameterCombination',
-    'AutoRecovery is default, but the disk of the instance is on its host only, and would be lost with it. ' +
-      `If it may be: add the tag '${RECOVER_TAG}' with the value '${DISCARD_DISK}'. Otherwise set AutoRecovery to disabled`,
+    'AutoRecovery is default, but nothing says what becomes of the disk when the host is lost. ' +
+      `If it may be lost: add the tag '${RECOVER_TAG}' with the value '${DISCARD_DISK}'; ` +
+      `if its volume has the tag '${STORAGE_TAG}': with '${KEEP_DISK}'. Otherwise set AutoRecovery to disabled`,
   )
 }
 
@@ -102,7 +118,7 @@ async function wish(
   autoRecovery: InstanceOptions['autoRecovery'],
   wanted: 'keep' | 'recover' = autoRecovery === 'default' ? 'recover' : 'keep',
 ): Promise<void> {
-  if (wanted === 'recover' && !isWished(instance)) await refuseUnrecoverable(tx, instance)
+  if (wanted === 'recover') await refuseUnrecoverable(tx, instance)
   const { id, options = INSTANCE_OPTIONS } = instance
   if (options.autoRecovery !== autoRecovery)
     await tx.updateInstance(id, { options: { ...options, autoRecovery } })
@@ -113,9 +129,11 @@ async function refuseUnrecoverable(tx: ReadTx, instance: Instance): Promise<void
   const { id, host, image: imageId } = instance
   const [image] = await tx.images({ ids: [imageId] })
   const volumes = await tx.volumes({ instances: [id] })
-  if (image !== undefined)
-    refuseLostDisk(image, volumes.find(({ deleteOnTermination }) => !deleteOnTermination) ?? null)
-  fencedHosts(await tx.hosts([host]))
+  const disk = volumes.find((one) => !one.deleteOnTermination) ?? volumes[0] ?? null
+  const isShared = storageOf(volumes) !== null
+  const keepsDisk = (await recoverTags(tx, id)).some(({ value }) => value === KEEP_DISK)
+  if (image !== undefined) refuseLostDisk(image, disk && { ...disk, isShared }, keepsDisk)
+  if (!isWished(instance)) fencedHosts(await tx.hosts([host]))
 }
 
 function isWished({ recovery }: Instance): boolean {
@@ -123,5 +141,9 @@ function isWished({ recovery }: Instance): boolean {
 }
 
 async function hasTag(tx: ReadTx, id: InstanceId): Promise<boolean> {
-  return (await tx.tags({ resources: [id] })).some(({ key }) => isRecoverTag(key))
+  return (await recoverTags(tx, id)).length > 0
+}
+
+async function recoverTags(tx: ReadTx, id: InstanceId): Promise<readonly Tag[]> {
+  return (await tx.tags({ resources: [id] })).filter(({ key }) => isRecoverTag(key))
 }

@@ -14,6 +14,7 @@ import type { ReadTx } from '../../store/store.ts'
 import { driverOfImage } from '../instances/drivers.ts'
 import { visibleImages } from '../instances/images.ts'
 import { fencedHosts, isFenced, refuseLostDisk, unsaidDisk } from '../instances/recovery.ts'
+import { hostsWithStorage } from '../instances/storage.ts'
 import { missingImages, notFound } from '../schemas.ts'
 import type { CatalogueReading } from './catalogue.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
@@ -68,10 +69,16 @@ export async function launchChoices(
       `CpuOptions.CoreCount: '${type.name}' has ${type.vcpus} core(s) of one thread each`,
     )
   const driver = requireDriver(image, catalogue.drivers)
-  const disk = launchDisk(order.disk, image, type, driver)
-  const hosts = hostsFor(order.recovery, able, image, disk)
+  const disk = launchDisk(order, image, type, driver)
+  const hosts = hostsFor(
+    order,
+    disk?.isShared === true ? hostsWithStorage(able) : able,
+    image,
+    disk,
+  )
   const { vcpus, memoryMiB } = type
-  const demand = { vcpus, memoryMiB, diskGiB: disk?.sizeGiB ?? 0 }
+  const diskGiB = disk === null || disk.isShared ? 0 : disk.sizeGiB
+  const demand = { vcpus, memoryMiB, diskGiB }
   await requireKey(tx, account, order.keyName)
   const subnets = catalogue.subnets.filter((one) => one.account === account)
   const group = await groupChoice(tx, account, order.placementGroup)
@@ -118,14 +125,14 @@ function requireDriver(image: Image, drivers: readonly DriverDeclaration[]): Dri
 
 /** The hosts that may run them, by what becomes of them when their host is lost. */
 function hostsFor(
-  recovery: LaunchRequest['recovery'],
+  { recovery, keepsDisk }: Pick<LaunchRequest, 'recovery' | 'keepsDisk'>,
   hosts: readonly Host[],
   image: Image,
   disk: LaunchDisk | null,
 ): readonly Host[] {
   if (recovery === 'unsaid' && hosts.some(isFenced)) throw unsaidDisk()
   if (recovery !== 'recover') return hosts
-  refuseLostDisk(image, disk)
+  refuseLostDisk(image, disk, keepsDisk)
   return fencedHosts(hosts)
 }
 

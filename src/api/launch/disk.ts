@@ -10,6 +10,7 @@ import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image, InstanceType } from '../../model/records.ts'
+import { STORAGE_TAG } from '../../model/storage.ts'
 import { GP3_IOPS, GP3_MIB_PER_S } from '../instances/volume-speed.ts'
 import { onlySchema, withCode, withoutEffect } from '../schemas.ts'
 
@@ -25,6 +26,8 @@ export interface DiskRequest {
 /** The disk of each instance of a launch. */
 export interface LaunchDisk {
   readonly sizeGiB: number
+  /** Whether it is on a storage that several hosts reach. */
+  readonly isShared: boolean
   readonly deleteOnTermination: boolean
   /** Absent if none was requested. */
   readonly volumeType?: string
@@ -129,7 +132,7 @@ export function parseDiskRequest([mapping]: z.output<
 
 /** The disk of each instance of the launch. Null if the driver's instances have no volume. */
 export function launchDisk(
-  order: DiskRequest | null,
+  { disk: order, isShared }: { readonly disk: DiskRequest | null; readonly isShared: boolean },
   image: Pick<Image, 'id' | 'diskGiB'>,
   type: Pick<InstanceType, 'diskGiB'>,
   { rootVolume, name }: Pick<DriverDeclaration, 'rootVolume' | 'name'>,
@@ -143,11 +146,16 @@ export function launchDisk(
         `Volume of size ${sizeGiB}GB is smaller than the image '${image.id}', expect size >= ${leastGiB}GB`,
       )
     const { deleteOnTermination = true, volumeType = null } = order ?? {}
-    return { sizeGiB, deleteOnTermination, ...(volumeType === null ? {} : { volumeType }) }
+    return {
+      sizeGiB,
+      isShared,
+      deleteOnTermination,
+      ...(volumeType === null ? {} : { volumeType }),
+    }
   }
-  if (order === null) return null
+  if (order === null && !isShared) return null
   throw refused(
     'InvalidParameterCombination',
-    `The root of instances of the image '${image.id}' is not a volume (driver ${name}), so BlockDeviceMappings must be left out`,
+    `The root of instances of the image '${image.id}' is not a volume (driver ${name}), so BlockDeviceMappings and the tag '${STORAGE_TAG}' must be left out`,
   )
 }

@@ -169,7 +169,7 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
   const isPlugged = first !== undefined && nics.length === choices.nics.length
   const addresses = isPlugged ? await publish(launch, first) : []
   if (isPlugged && addresses !== null) {
-    const volumes = newVolumes(launch, instance)
+    const volumes = newVolumes(launch, instance, host)
     for (const volume of volumes) await tx.insertVolume(volume)
     return { launched: { instance, nics, addresses, host, volumes } }
   }
@@ -367,8 +367,13 @@ function newInstance(
   }
 }
 
-function newVolumes({ draw, choices }: Launch, instance: Instance): readonly Volume[] {
+function newVolumes(
+  { draw, choices }: Launch,
+  instance: Instance,
+  { storage = null }: Host,
+): readonly Volume[] {
   if (choices.disk === null) return []
+  const { isShared, ...disk } = choices.disk
   return [
     {
       id: draw.id('vol'),
@@ -377,7 +382,8 @@ function newVolumes({ draw, choices }: Launch, instance: Instance): readonly Vol
       zone: choices.subnet.zone,
       instance: instance.id,
       device: ROOT_DEVICE_NAME,
-      ...choices.disk,
+      ...disk,
+      ...(isShared ? { storage } : {}),
       state: 'in-use',
       createdAt: instance.launchedAt,
     },

@@ -13,8 +13,9 @@ import type { ImageId, LaunchTemplateId } from '../../model/ids.ts'
 import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { MetadataOptions } from '../../model/metadata-options.ts'
 import { INTERFACES_MAX } from '../../model/nic-limits.ts'
-import { isRecoverTag, type Recovering } from '../../model/recovery.ts'
+import { isRecoverTag, KEEP_DISK, type Recovering } from '../../model/recovery.ts'
 import { KIB } from '../../model/sizes.ts'
+import { isStorageTag } from '../../model/storage.ts'
 import { type ProfileReference, profileReferenceSchema } from '../instances/instance-profiles.ts'
 import { askedMetadata, metadataShape } from '../instances/metadata-options.ts'
 import { ANY_ADDRESS, namesAddress } from '../networks/nic-addresses.ts'
@@ -50,6 +51,10 @@ export interface LaunchRequest {
   readonly network: LaunchNetwork
   /** Null: none is named. */
   readonly disk: DiskRequest | null
+  /** Whether the disk is to be on a storage that several hosts reach. */
+  readonly isShared: boolean
+  /** Whether what is started again elsewhere is to have the same disk. */
+  readonly keepsDisk: boolean
   /** The number that the type must have. Null: any. */
   readonly cores: number | null
   readonly keyName: string | null
@@ -196,6 +201,12 @@ export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRe
     maxCount: given.MaxCount,
     network,
     disk: parseDiskRequest(given.BlockDeviceMappings),
+    isShared: isTagged(given, 'volume', ({ Key }) => isStorageTag(Key)),
+    keepsDisk: isTagged(
+      given,
+      'instance',
+      ({ Key, Value }) => isRecoverTag(Key) && Value === KEEP_DISK,
+    ),
     cores: given.CpuOptions?.CoreCount ?? null,
     keyName: given.KeyName ?? null,
     userData: given.UserData ?? null,
@@ -213,13 +224,19 @@ export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRe
 function recoveryOf(given: Given): Pick<LaunchRequest, 'options' | 'recovery'> {
   const options = launchOptions(given)
   const asked = given.MaintenanceOptions.AutoRecovery
-  const isTagged = given.TagSpecifications.some(
-    ({ ResourceType, Tags }) =>
-      ResourceType === 'instance' && Tags.some(({ Key }) => isRecoverTag(Key)),
-  )
-  if (!isTagged || asked === 'disabled')
+  const isWanted = isTagged(given, 'instance', ({ Key }) => isRecoverTag(Key))
+  if (!isWanted || asked === 'disabled')
     return { options, recovery: asked === 'default' ? 'unsaid' : 'keep' }
   return { options: { ...options, autoRecovery: 'default' }, recovery: 'recover' }
+}
+
+/** Whether a new resource of this type is to have such a tag. */
+function isTagged(
+  { TagSpecifications }: Given,
+  type: string,
+  is: (tag: { readonly Key: string; readonly Value: string }) => boolean,
+): boolean {
+  return TagSpecifications.some(({ ResourceType, Tags }) => ResourceType === type && Tags.some(is))
 }
 
 /**

@@ -8,6 +8,7 @@ import type { HostName, InstanceId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { isOpenMove } from '../../model/move.ts'
 import type { Host, Image, Instance, StateReason } from '../../model/records.ts'
+import { reachesStorage, storageOf } from '../../model/storage.ts'
 import { type Movable, noPlace, placeFor } from '../../plan/evacuation.ts'
 import { afterPlacing, type Reserve } from '../../plan/failover/reserve.ts'
 import { choicesInGroup } from '../../plan/placement-group.ts'
@@ -46,14 +47,18 @@ export async function movablesOf(
   for (const instance of instances) {
     const type = types.get(instance.type)
     const { vcpus = 0, memoryMiB = 0 } = type ?? {}
-    const demand = { vcpus, memoryMiB, diskGiB: sizeOf(volumes.get(instance.id) ?? []) }
+    const own = volumes.get(instance.id) ?? []
+    const demand = { vcpus, memoryMiB, diskGiB: sizeOf(own) }
     const obstacle =
       type === undefined
         ? `its type ${instance.type} is not known any more`
         : moving.has(instance.id)
           ? 'it is being moved already'
           : obstacleTo(instance, images.get(instance.image), drivers)
-    const among = await amongHosts(tx, instance)
+    const inGroup = await amongHosts(tx, instance)
+    const storage = storageOf(own)
+    const among: Movable['among'] = (hosts) =>
+      inGroup(hosts.filter((host) => reachesStorage(host, storage)))
     movables.push({ instance: instance.id, from: instance.host, demand, obstacle, among })
   }
   return movables

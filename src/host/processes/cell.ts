@@ -6,6 +6,7 @@
  * own processes (hidepid, proc(5)). It has no PID namespace, because the process that creates one
  * would have to stay: one more for each machine. The program `cell.sh` sets it up.
  */
+import { SHARED_PLACE, type SharedDiskFile } from '../files/shared-directory.ts'
 import { QEMU } from '../kvm/kvm.ts'
 
 const PROGRAM = `${import.meta.dirname}/cell.sh`
@@ -16,14 +17,18 @@ const THREADS = 512
 
 /**
  * The command that starts the process as this user. It does nothing before it reads a line from
- * stdin. Its process id stays the same.
+ * stdin. Its process id stays the same. `disk`: what it opens first, as its descriptor 3: whoever
+ * opens that may stand still, and this process can be killed by its control group.
  */
 export function cellCommand(
   user: number,
   group: number,
   args: readonly string[],
+  disk: SharedDiskFile | null,
 ): { readonly program: string; readonly args: readonly string[] } {
   const spaces = ['--net', '--ipc', '--uts', '--mount', '--propagation', 'private']
   const words = [user, group, DESCRIPTORS, THREADS].map(String)
-  return { program: 'unshare', args: [...spaces, 'bash', PROGRAM, ...words, QEMU, ...args] }
+  const place = disk === null ? [''] : [SHARED_PLACE, disk.directory, disk.marker, disk.volume]
+  const own = ['bash', PROGRAM, ...words, ...place]
+  return { program: 'unshare', args: [...spaces, ...own, QEMU, ...args] }
 }

@@ -21,6 +21,7 @@ import {
   machineName,
   machineUser,
 } from '../../model/names.ts'
+import type { SharedDiskFile } from '../files/shared-directory.ts'
 import { cellCommand } from './cell.ts'
 import { statFields } from './stat.ts'
 
@@ -29,6 +30,8 @@ const KILL_DEADLINE_MS = 10_000
 const LOOK_EVERY_MS = 10
 
 export interface ProcessRequest {
+  /** What it opens in place of its first descriptor, number 3. Null: nothing. */
+  readonly disk: SharedDiskFile | null
   readonly args: readonly string[]
   /** Descriptors to inherit. The first becomes number 3. */
   readonly files: readonly number[]
@@ -46,7 +49,7 @@ export interface ProcessRequest {
  */
 export async function startProcess(request: ProcessRequest): Promise<number> {
   const { files, log, user, group, before } = request
-  const { program, args } = cellCommand(user, group, request.args)
+  const { program, args } = cellCommand(user, group, request.args, request.disk)
   const child = spawn(program, args, {
     stdio: ['pipe', log, log, ...files],
     detached: true,

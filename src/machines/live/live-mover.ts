@@ -2,13 +2,15 @@
 import { readdir, rm } from 'node:fs/promises'
 import type { Host } from '../../host/host.ts'
 import { findProcesses, killProcess } from '../../host/processes/processes.ts'
+import { baseOf } from '../../images/machine-images.ts'
 import { below } from '../../lib/paths.ts'
 import { refused, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { LiveMover } from '../../workloads/driver.ts'
+import { localDisk } from '../disks/local.ts'
 import { COMPANIONS } from '../mover.ts'
 import type { Qmp } from '../qmp.ts'
-import { boot, makeDisk, type QemuStepper } from '../steps.ts'
+import { boot, type QemuStepper } from '../steps.ts'
 import { kindHere, runningKind } from './kind.ts'
 import { diskBytes } from './qmp-live.ts'
 import { loaded, receive } from './receive.ts'
@@ -39,6 +41,11 @@ export function createLiveMover(
 
   return {
     async describe(instance) {
+      if ((await files.placeOf(instance)) !== null)
+        throw refused(
+          'UnsupportedOperation',
+          `the disk of ${instance} is on a storage that both hosts reach: stop it to move it, which copies nothing`,
+        )
       const qmp = await monitorOf(instance)
       return { kind: await runningKind(qmp, mtuBytes), diskBytes: await diskBytes(qmp) }
     },
@@ -70,7 +77,7 @@ export function createLiveMover(
         throw refused('UnsupportedOperation', `${want.id} was made from another image`)
       await removeProcess(want.id)
       const image = await images.details(digest, want.image.location)
-      await makeDisk(stepper, want, image, bytes)
+      await localDisk(files.paths(want.id).disk, run).make(baseOf(image), bytes)
       await boot(stepper, want, image, true)
       const socketsDir = monitors.sockets(want.id).dir
       return await receive(await monitorOf(want.id), { host, socketsDir, clock })

@@ -12,6 +12,7 @@ import { z } from 'zod'
 import { type Cidr, parseIpv4 } from '../../model/addr.ts'
 import { DRIVER_NAME, type DriverName } from '../../model/driver.ts'
 import type { Branded, formatId, IdPrefix } from '../../model/ids.ts'
+import { STORAGE_ID } from '../../model/storage.ts'
 
 /** Longest name, in UTF-16 code units: the columns hold 255 characters, and some take two. */
 const NAME_MAX = 510
@@ -59,6 +60,8 @@ export function isPrintable(text: string): boolean {
 export const name = z.string().max(NAME_MAX).refine(isPrintable, 'is not printable')
 /** A name that only operators and we choose: zones, types. */
 export const label = z.string().regex(/^[\w.-]{1,64}$/)
+/** The storage that has a disk, or that a host reaches. */
+export const storage = z.string().regex(STORAGE_ID).nullable().optional()
 /** Text that is only shown. */
 export const prose = z
   .string()

@@ -66,6 +66,9 @@ const RECOVERABLE: RowShape<RecoverableRow> = {
   }),
 }
 
+/** What its disks take of their host's own. */
+const localGiB = sql<number>`coalesce(sum(case when ${sql.ref('volumes.storage')} is null then ${sql.ref('volumes.sizeGiB')} end), 0)`
+
 const EPOCHS: RowShape<HostEpoch> = {
   name: 'epochs',
   key: ['name'],
@@ -91,7 +94,7 @@ export const recoveries = noun({
         .selectFrom('instances')
         .leftJoin('volumes', 'volumes.instance', 'instances.id')
         .select(['instances.id', 'instances.host', 'instances.type'])
-        .select(sql<number>`coalesce(sum(${sql.ref('volumes.sizeGiB')}), 0)`.as('diskGiB'))
+        .select(localGiB.as('diskGiB'))
         .where('recoverWanted', '=', 'recover')
         .where(isLive('instances.state'))
         .groupBy(['instances.id', 'instances.host', 'instances.type'])

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import type { AccountId, HostName, InstanceId, VolumeId } from '../../model/ids.ts'
 import type { Instance, Volume } from '../../model/records.ts'
 import { ofHost } from '../scope.ts'
-import { account, flag, host, id, label, type Row, time } from './columns.ts'
+import { account, flag, host, id, label, type Row, storage, time } from './columns.ts'
 import { inParts, isOf } from './in-parts.ts'
 import { namesNoInstance, VOLUMES_BY_ID, type VolumeRestriction } from './lists.ts'
 import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
@@ -20,7 +20,10 @@ import { type PartQuery, readPart } from './part.ts'
 const VOLUME_MAX_GIB = 65_536
 
 /** `host` is the volume's host while it has no instance. */
-type VolumeRow = Omit<Row<Volume>, 'volumeType'> & { readonly volumeType: string | null }
+type VolumeRow = Omit<Row<Volume>, 'volumeType' | 'storage'> & {
+  readonly volumeType: string | null
+  readonly storage?: string | null | undefined
+}
 
 const tables = {
   volumes: table<VolumeRow>({
@@ -36,6 +39,7 @@ const tables = {
         sizeGiB: z.int().min(1).max(VOLUME_MAX_GIB),
         deleteOnTermination: flag,
         volumeType: label.nullable(),
+        storage,
         state: z.enum(['in-use', 'available', 'deleting']),
         createdAt: time,
       })
@@ -141,12 +145,15 @@ const NO_INSTANCE = namesNoInstance('volumes.instance')
 
 const whereItLies = sql<HostName>`coalesce(${sql.ref('instances.host')}, ${sql.ref('volumes.host')})`
 
-/** The disk space that the volumes of a host take together, as part of a statement. */
+/**
+ * The disk space that the volumes of a host take together on its own disks, as part of a statement.
+ */
 export function volumesGiB(db: Kysely<Tables>, host: HostName) {
   const sum = db
     .selectFrom('volumes')
     .leftJoin('instances', 'instances.id', 'volumes.instance')
     .select(({ fn }) => fn.sum<number>('volumes.sizeGiB').as('sum'))
+    .where('volumes.storage', 'is', null)
     // A size that no daemon writes would create free space, or make the host's row unreadable.
     .where('volumes.sizeGiB', '>', 0)
     .where('volumes.sizeGiB', '<=', VOLUME_MAX_GIB)
@@ -178,6 +185,7 @@ function volumeRows(db: Kysely<Tables>, { account, ids, instances, hosts }: Part
       'volumes.sizeGiB',
       'volumes.deleteOnTermination',
       'volumes.volumeType',
+      'volumes.storage',
       'volumes.state',
       'volumes.createdAt',
       whereItLies.as('host'),
@@ -197,12 +205,15 @@ function volumeRows(db: Kysely<Tables>, { account, ids, instances, hosts }: Part
 }
 
 function volumeToRow(volume: Volume): VolumeRow {
-  const { deleteOnTermination, volumeType = null, ...rest } = volume
-  return { ...rest, volumeType, deleteOnTermination: Number(deleteOnTermination) }
+  const { deleteOnTermination, volumeType = null, storage = null, ...rest } = volume
+  return { ...rest, volumeType, storage, deleteOnTermination: Number(deleteOnTermination) }
 }
 
 function volumeFromRow(row: VolumeRow): Volume {
-  const { deleteOnTermination, volumeType, ...rest } = row
-  const said = volumeType === null ? {} : { volumeType }
+  const { deleteOnTermination, volumeType, storage = null, ...rest } = row
+  const said = {
+    ...(volumeType === null ? {} : { volumeType }),
+    ...(storage === null ? {} : { storage }),
+  }
   return { ...rest, ...said, deleteOnTermination: deleteOnTermination !== 0 }
 }

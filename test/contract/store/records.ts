@@ -126,6 +126,7 @@ export const freshHost: Host = {
   life: null,
   state: 'active',
   fenceLevel: null,
+  storage: null,
   live: true,
   drainingSinceMs: null,
   usedVcpus: 0,

@@ -13,6 +13,8 @@ export function describeVolumes(begin: () => Promise<StoreFixture>): void {
     const attached = [volumeRecord(1, one), volumeRecord(2, two, { deleteOnTermination: false })]
     const detached: Partial<Volume> = { instance: null, state: 'available' }
     const alone = volumeRecord(3, one, { ...detached, account: given.OTHER_ACCOUNT })
+    const storage = 'st-0123456789abcdef'
+    const stored = volumeRecord(4, two, { storage, sizeGiB: 50 })
     const all = [...attached, alone]
 
     async function fill(): Promise<void> {
@@ -33,6 +35,19 @@ export function describeVolumes(begin: () => Promise<StoreFixture>): void {
     ])('are found by %s', async (_name, query, expected) => {
       await fill()
       expect(await find(query)).toStrictEqual(expected)
+    })
+
+    it('on a storage take nothing of the disks of a host', async () => {
+      await fill()
+      await fixture.store.change((tx) => tx.insertVolume(stored))
+      expect(await find({ ids: [stored.id] })).toStrictEqual([stored])
+      // It counts its disks when it is there already.
+      for (const _again of [1, 2])
+        await fixture.store.change((tx) =>
+          tx.upsertHost({ ...given.hostRow, name: given.OTHER_HOST }, 60_000),
+        )
+      const hosts = await fixture.peer.read((tx) => tx.hosts([given.OTHER_HOST]))
+      expect(hosts.map(({ usedDiskGiB }) => usedDiskGiB)).toEqual([attached[1]?.sizeGiB])
     })
 
     it('lie where their instance is, also when somebody moved it who knows of no volumes', async () => {

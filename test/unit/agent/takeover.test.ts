@@ -19,6 +19,7 @@ import {
   instanceRecord,
   nicRecord,
   numbered,
+  volumeRecord,
 } from '../../kit/records.ts'
 import { SOON } from '../../kit/soon.ts'
 
@@ -36,10 +37,15 @@ const newId = () => {
   return `id-${ids}`
 }
 
-const renew = (host: HostName, leaseMs: number, fenceLevel: string | null) =>
+const renew = (
+  host: HostName,
+  leaseMs: number,
+  fenceLevel: string | null,
+  storage: string | null = null,
+) =>
   store.change((tx) =>
     tx.renewLease(hostRecord(host), leaseMs, {
-      ...{ fenceLevel, shortOf: null, lastSeenAt: new Date().toISOString() },
+      ...{ fenceLevel, storage, shortOf: null, lastSeenAt: new Date().toISOString() },
     }),
   )
 
@@ -106,6 +112,26 @@ describe('takeOver', () => {
     await put(before)
     expect(await take()).toHaveLength(1)
     expect(await outcome()).toMatchObject({ instance: after })
+  })
+
+  it('gives one with its disk on a storage to a host that reaches it, and its disk stays', async () => {
+    const storage = 'st-0123456789abcdef'
+    await put()
+    await store.change((tx) =>
+      tx.insertVolume(volumeRecord(1, instanceRecord(id, lost), { storage, sizeGiB: 8 })),
+    )
+    const before = await outcome()
+    // The only one that could take it has another one mounted.
+    await renew(near, LONG_MS, 'muted', 'st-ffffffffffffffff')
+    expect(await take()).toEqual([])
+    expect(await outcome()).toEqual(before)
+    await renew(far, LONG_MS, 'muted', storage)
+    expect(await take()).toEqual([{ instance: id, to: far }])
+    const after = await outcome()
+    expect(after.instance).toMatchObject({ host: far, bootSeen: 1, bootCount: 2 })
+    expect(await store.read((tx) => tx.hosts())).toMatchObject(
+      [far, lost, near].map(() => ({ usedDiskGiB: 0 })),
+    )
   })
 
   it.each<[string, Recovery]>([

@@ -15,6 +15,7 @@ const FILES: MachineFiles = {
   serial: 5,
   agent: 12,
   consoleLog: 6,
+  isDiskShared: false,
   disk: 7,
   base: { fd: 8, format: 'qcow2' },
   kernel: null,

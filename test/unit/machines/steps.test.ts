@@ -10,6 +10,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createMachineGroups } from '../../../src/host/processes/groups.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { systemRunner } from '../../../src/lib/runner.ts'
+import { createRootDisks } from '../../../src/machines/disks/disks.ts'
 import { createQemuSteps } from '../../../src/machines/steps.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { unavailable } from '../../../src/model/errors.ts'
@@ -54,6 +55,7 @@ function open(images: ReturnType<ImageFixture['open']>, stopSeconds = 30): Workl
   return createQemuSteps({
     images,
     host: { openTap: noTap, listenUnix: noTap },
+    disks: createRootDisks(files, systemRunner, null),
     ...{ files, monitors },
     nics: { list: async () => undefined, ensure: async () => {}, replug: async () => [] },
     groups: createMachineGroups({ run: systemRunner, log: silentLog }),

@@ -305,3 +305,24 @@ test('a NIC is reported as attached when the workload has it, and not before', (
   for (const state of [withNics(), UNPLUGGED, ended('itself')])
     expect(facts(state).map(({ kind }) => kind)).not.toContain('attached')
 })
+
+describe('its disk is on a storage', () => {
+  const disk = { volume: numbered('vol', 1), sizeGiB: 1, keep: false, storage: 'st-0' }
+  const want = (ran: boolean) => instance(1, { disk, ran, claimed: true })
+
+  test.each<[string, boolean, WorkloadHave | undefined, string]>([
+    ['it ran on another host', true, undefined, 'launch'],
+    ['this host had begun to make it', true, have({ kind: 'remains' }, null), 'launch'],
+    ['it never ran', false, undefined, 'launch'],
+    ['it was stopped here', true, have(ended('unknown'), 0), 'start'],
+  ])('%s', (_case, ran, found, expected) => {
+    expect(outcome(want(ran), found)).toBe(expected)
+  })
+
+  test('it is stopped, and not given up, when its disk is gone', () => {
+    const problem = { message: 'the disk is not there', permanent: true }
+    expect(outcome(want(true), undefined, READY, problem)).toBe('stopped Server.InternalError')
+    const passing = { message: 'its file server does not answer', permanent: false }
+    expect(outcome(want(true), undefined, READY, passing)).toBe('launch')
+  })
+})

@@ -43,6 +43,8 @@ function makeCheckout(path: string): void {
   mkdirSync(join(path, 'src/consoles'), { recursive: true })
   for (const script of [
     'containers/guest-entry.sh',
+    'host/files/shared-directory.sh',
+    'host/files/shared-place.sh',
     'host/processes/api-cell.sh',
     'host/processes/cell.sh',
     'host/processes/console-trimmer.sh',

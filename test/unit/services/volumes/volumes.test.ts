@@ -2,12 +2,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { volumeHome, volumeHomes } from '../../../src/host/files/volumes.ts'
-import { createMetrics } from '../../../src/lib/metrics.ts'
-import type { LocalWant } from '../../../src/model/want.ts'
-import { createVolumes } from '../../../src/services/volumes.ts'
-import { passWith } from '../../../tools/kit/instance.ts'
-import { numbered } from '../../kit/records.ts'
+import { volumeHome, volumeHomes } from '../../../../src/host/files/volumes.ts'
+import { createMetrics } from '../../../../src/lib/metrics.ts'
+import type { LocalWant } from '../../../../src/model/want.ts'
+import { createStorageRemovals } from '../../../../src/services/volumes/storage-removals.ts'
+import { createVolumes } from '../../../../src/services/volumes/volumes.ts'
+import { passWith } from '../../../../tools/kit/instance.ts'
+import { numbered } from '../../../kit/records.ts'
 
 const [one, two] = [numbered('vol', 1), numbered('vol', 2)]
 let stateDir: string
@@ -25,7 +26,8 @@ const here = async () => [...(await volumeHomes(stateDir)).keys()].toSorted()
 async function apply(volumes: LocalWant['volumes']) {
   const pass = passWith()
   const local = { ...pass.want.local, volumes }
-  const service = createVolumes({ stateDir, metrics: createMetrics() })
+  const stored = createStorageRemovals(null, () => undefined)
+  const service = createVolumes({ stateDir, stored, metrics: createMetrics() })
   return await service.apply({ ...pass, resync: true, want: { ...pass.want, local } })
 }
 

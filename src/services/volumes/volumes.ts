@@ -8,21 +8,25 @@
  * - If the daemon dies here, running instances notice nothing. A half-removed directory is removed
  *   again, because its record goes only when the directory is gone.
  * - A disk without a record is never removed, only reported. It may be the only copy of somebody's
- *   data.
+ *   data. On a storage, nobody looks for such disks.
+ * - A pass does not wait for a storage (`storage-removals.ts`).
  */
-import { removeVolumeHome, volumeHomes } from '../host/files/volumes.ts'
-import type { Log } from '../lib/log.ts'
-import type { Metrics } from '../lib/metrics.ts'
-import type { VolumeId } from '../model/ids.ts'
-import type { Fact, LocalWant } from '../model/want.ts'
-import type { HostService } from './service.ts'
+import { removeVolumeHome, volumeHomes } from '../../host/files/volumes.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Metrics } from '../../lib/metrics.ts'
+import type { VolumeId } from '../../model/ids.ts'
+import type { Fact, LocalWant } from '../../model/want.ts'
+import type { HostService } from '../service.ts'
+import type { StorageRemovals } from './storage-removals.ts'
 
-/** The service. Disks are below `stateDir`. */
+/** The service. Disks are below `stateDir`, or on a storage. */
 export function createVolumes({
   stateDir,
+  stored,
   metrics,
 }: {
   readonly stateDir: string
+  readonly stored: StorageRemovals
   readonly metrics: Metrics
 }): HostService {
   const gauge = metrics.gauge(
@@ -58,8 +62,13 @@ export function createVolumes({
     gate: false,
     async apply({ want: { local }, resync, log }) {
       const facts: Fact[] = []
-      for (const { id, run } of local.volumes)
-        if (run === 'delete') facts.push(...(await remove(id, log)))
+      const ending = local.volumes.filter(({ run }) => run === 'delete')
+      for (const { id, storage } of ending)
+        if (storage === undefined) facts.push(...(await remove(id, log)))
+      const away = ending.flatMap(({ id: volume, storage }) =>
+        storage === undefined ? [] : [{ volume, storage }],
+      )
+      for (const volume of stored.remove(away, log)) facts.push({ kind: 'volume-gone', volume })
       if (resync) await count(local, log)
       return facts
     },
