@@ -45,6 +45,10 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'a real S3 service; the client is tried against a server of the test in the unit suite',
   'test/attack/engines.test.ts':
     'strangers before the engines of a whole cluster; the contract suite has TLS on one node of each',
+  'test/contract/shared-disk.test.ts':
+    'two emulated machines, one after the other; the contract suite of disks has what is made and opened',
+  'test/lab/recover-disk.test.ts':
+    'three whole hosts of which one is lost; the contract suite of disks and the unit suite have the parts',
   'test/attack/shared-storage-hung.test.ts':
     'a file server that is silent for as long as it takes to notice; shared-storage has all other states of it',
   'test/attack/engine-hung-parts.test.ts':

@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { SharedDirectory } from '../../src/host/files/shared-directory.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
 import { findProcesses, machineHomes } from '../../src/host/processes/processes.ts'
@@ -44,9 +45,12 @@ const SHELL_DEADLINE_MS = 60_000
 
 /**
  * Makes the machine. The calling thread is inside its namespace until `close`. `directories`: where
- * images lie.
+ * images lie. `shared`: storage that it has with others.
  */
-export async function startQemuFixture(directories: readonly string[]): Promise<QemuFixture> {
+export async function startQemuFixture(
+  directories: readonly string[],
+  shared: SharedDirectory | null = null,
+): Promise<QemuFixture> {
   const netns = await createNetns('machines')
   const leave = netns.enter()
   const stateDir = await mkdtemp(join(tmpdir(), 'atoll-vm-'))
@@ -89,7 +93,7 @@ export async function startQemuFixture(directories: readonly string[]): Promise<
         host,
         accelerator: async () => ({ kind: 'tcg', group: null }),
         run: systemRunner,
-        shared: null,
+        shared,
         settings: {
           ...{ stateDir, runtimeDir, mtuBytes: MTU_BYTES, firstUser: FIRST_USER },
           stopSeconds: 60,
