@@ -127,9 +127,10 @@ export interface Reply {
   readonly n: number
   /** What could not be done. */
   readonly error?: string
-  /** To `hello`: what code it runs, and whether it runs with other settings already. */
+  /** To `hello`: what code it runs, whether it runs with other settings already, its number. */
   readonly build?: string
   readonly differs?: boolean
+  readonly pid?: number
   /** To `metrics`. */
   readonly text?: string
 }
@@ -163,13 +164,14 @@ export function parseReply(line: string): Reply | Notice | null {
   const value = parseObject(line)
   if (value === null) return null
   if (value['retiring'] === true) return { retiring: true }
-  const { n, error, build, differs, text } = value
+  const { n, error, build, differs, pid, text } = value
   if (typeof n !== 'number' || !Number.isSafeInteger(n)) return null
   return {
     n,
     ...(typeof error === 'string' ? { error: error.slice(0, 2000) } : {}),
     ...(typeof build === 'string' ? { build } : {}),
     ...(typeof differs === 'boolean' ? { differs } : {}),
+    ...(isCount(pid) ? { pid: Number(pid) } : {}),
     ...(typeof text === 'string' ? { text } : {}),
   }
 }

@@ -63,6 +63,7 @@ async function runServices(): Promise<void> {
   const server = startServicesServer({
     ...{ libc, passing, control: CONTROL, inbox: INBOX, clock },
     build: buildName(),
+    pid: process.pid,
     metrics: createMetrics(),
     openLog: async (settings) => {
       log = await createLog(settings)

@@ -41,6 +41,8 @@ export interface ServicesServerParts {
   readonly inbox: number
   /** Names the code that runs. */
   readonly build: string
+  /** The number of this process. */
+  readonly pid: number
   readonly clock: Clock
   readonly metrics: Metrics
   /** The log as the settings say. */
@@ -174,7 +176,8 @@ class RunningServer implements ServicesServer {
     this.#session = session
     this.#settings ??= { text, settings, log: await this.#parts.openLog(settings.log) }
     for (const { services } of this.#namespaces.values()) services.forget()
-    return { build: this.#parts.build, differs: this.#settings.text !== text }
+    const { build, pid } = this.#parts
+    return { build, pid, differs: this.#settings.text !== text }
   }
 
   #namespace(name: NamespaceName): Served {

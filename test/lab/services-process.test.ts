@@ -14,7 +14,8 @@ import {
   waitUntilInstanceRunning,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cloud, createCloud, isHealthyDaemon } from '../../tools/kit/cloud.ts'
+import { statFields } from '../../src/host/processes/stat.ts'
+import { type Cloud, createCloud, execute, isHealthyDaemon } from '../../tools/kit/cloud.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { isLong } from '../long-files.ts'
 
@@ -22,6 +23,8 @@ const ROUNDS = isLong ? 20 : 2
 /** A query is lost when it is not answered by then. */
 const ANSWER_MS = 5_000
 const ASK_EVERY_MS = 10
+/** Of proc_pid_stat(5), from the state on. */
+const POLICY = 38
 
 /** A resolver that takes its time. */
 const UPSTREAM = '127.0.0.9'
@@ -136,6 +139,17 @@ interface Disturbance {
   readonly begun?: { readonly requests: number; readonly queries: number }
   do(): Promise<void>
 }
+
+/** Of the first thread of a process (sched(7)): 2 is SCHED_RR. */
+async function policyOf(pid: number): Promise<string | undefined> {
+  return statFields(await readFile(`/proc/${pid}/stat`, 'utf8'))[POLICY]
+}
+
+it('its thread goes before others, where the kernel has real-time threads', async () => {
+  const { exitCode } = await execute('chrt', ['--rr', '1', 'true'])
+  const policy = exitCode === 0 ? '2' : '0'
+  await eventually('it does', async () => (await policyOf(await servicesPid())) === policy)
+})
 
 /** Each kills or stops something, and brings it back. */
 const DISTURBANCES: Readonly<Record<string, Disturbance>> = {

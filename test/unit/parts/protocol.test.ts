@@ -96,11 +96,15 @@ describe('an order', () => {
 
 describe('a reply', () => {
   it('is read without what it may not say', () => {
-    const said = { n: 1, error: 'x'.repeat(3_000), build: 'b', differs: true, text: 't', more: 1 }
+    const known = { n: 1, build: 'b', differs: true, pid: 7, text: 't' }
+    const said = { ...known, error: 'x'.repeat(3_000), more: 1 }
     expect(parseReply(JSON.stringify(said))).toEqual({
-      ...{ n: 1, error: 'x'.repeat(2_000), build: 'b', differs: true, text: 't' },
+      ...known,
+      error: 'x'.repeat(2_000),
     })
-    expect(parseReply('{"n":1,"error":7,"build":{},"differs":"no","text":null}')).toEqual({ n: 1 })
+    expect(parseReply('{"n":1,"error":7,"build":{},"differs":"no","pid":-1,"text":null}')).toEqual({
+      n: 1,
+    })
     expect(parseReply('{"retiring":true,"n":1}')).toEqual({ retiring: true })
   })
 
