@@ -90,7 +90,8 @@ export function serveElsewhere(
   }
   const child =
     keep?.({ part: 'services', niceness: NICENESS, inherit, through: WITH_FEW_RIGHTS }) ?? null
-  const precedence = new Precedence({ scheduling: loadScheduling(), clock, log })
+  const isServing = (pid: number) => isPartProcess(pid, 'services')
+  const precedence = new Precedence({ scheduling: loadScheduling(), isServing, clock, log })
   const link = new ServicesLink({
     ...{ controlPath, inboxPath, clock, log, build: buildName() },
     settings: {
@@ -102,11 +103,9 @@ export function serveElsewhere(
     sendDescriptors: passing.send,
     peerOf: (socket: Socket) => inspector.peerOf(descriptorOf(socket)),
     adopt: (pid) => shelf.takeFrom(pid),
-    isServing: (pid) => isPartProcess(pid, 'services'),
+    isServing,
     kill: (pid) => process.kill(pid, 'SIGKILL'),
-    answers: (pid) => {
-      if (isPartProcess(pid, 'services')) precedence.review(pid)
-    },
+    serves: (pid) => precedence.follow(pid),
     lost: (why) => (why === 'retiring' ? child?.succeed() : child?.look()),
   })
   link.begin()
@@ -119,6 +118,7 @@ export function serveElsewhere(
       }),
     end: (network) => link.end(String(network)),
     close: () => {
+      precedence.close()
       link.close()
       shelf.closeFound()
     },

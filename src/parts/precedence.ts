@@ -15,9 +15,14 @@ import type { Log } from '../lib/log.ts'
 /** Of one processor, since it was looked at last: of one that goes first, and to do so again. */
 const MOST_SHARE = { first: 0.5, again: 0.25 }
 
+/** How often it is looked at, whether or not it answers. */
+const LOOK_MS = 1_000
+
 export interface PrecedenceParts {
   readonly scheduling: Scheduling
-  readonly clock: Pick<Clock, 'monotonic'>
+  /** Whether a process is one that serves: numbers are used again. */
+  readonly isServing: (pid: number) => boolean
+  readonly clock: Pick<Clock, 'after' | 'monotonic'>
   readonly log: Log
 }
 
@@ -32,13 +37,27 @@ interface Seen {
 export class Precedence {
   readonly #parts: PrecedenceParts
   #seen: Seen | null = null
+  #cancel = () => {}
 
   constructor(parts: PrecedenceParts) {
     this.#parts = parts
   }
 
-  /** Decides anew. To be called when the process serves, and about once a second. */
-  review(pid: number): void {
+  /** Looks at this process, from now on until it has ended or another one is named. */
+  follow(pid: number): void {
+    const { clock, isServing } = this.#parts
+    this.close()
+    if (!isServing(pid)) return
+    this.#review(pid)
+    this.#cancel = clock.after(LOOK_MS, () => this.follow(pid))
+  }
+
+  /** Leaves the process as it is. */
+  close(): void {
+    this.#cancel()
+  }
+
+  #review(pid: number): void {
     const { scheduling, clock } = this.#parts
     const processorMs = scheduling.processorMs(pid)
     if (processorMs === null) return

@@ -69,8 +69,8 @@ export interface ServicesLinkParts {
   readonly isServing: (pid: number) => boolean
   /** Kills it. */
   readonly kill: (pid: number) => void
-  /** It is told what to serve, or has answered since. The number is what the process says. */
-  readonly answers: (pid: number) => void
+  /** It is told what to serve. The number is what the process says. */
+  readonly serves: (pid: number) => void
   /** The process has ended, or is about to: another one is needed. */
   readonly lost: (why: 'ended' | 'retiring') => void
   readonly clock: Clock
@@ -83,8 +83,6 @@ interface Session {
   readonly told: Told
   readonly waiting: Map<number, (reply: Reply | null) => void>
   pid: number
-  /** What it says of itself: the kernel names whoever listened when the connection was made. */
-  ownPid: number
 }
 
 /** Connects from `begin` on, again and again. */
@@ -158,7 +156,7 @@ export class ServicesLink {
     if (this.#isClosed) return
     const socket = connect({ path: this.#parts.controlPath })
     socket.setEncoding('utf8')
-    const session: Session = { socket, told: new Told(), waiting: new Map(), pid: 0, ownPid: 0 }
+    const session: Session = { socket, told: new Told(), waiting: new Map(), pid: 0 }
     const read = createLineReader(
       (line) => this.#hear(session, line),
       () => socket.destroy(),
@@ -188,7 +186,6 @@ export class ServicesLink {
     const hello = await this.#askOf(session, order, isServing ? usualMs : START_MS)
     this.#retiring = 0
     session.told.session = name
-    session.ownPid = hello.pid ?? session.pid
     this.#failures = 0
     if (hello.build !== build || hello.differs === true) {
       log.info({ pid: session.pid }, 'DHCP, DNS and metadata run with other code or settings')
@@ -197,7 +194,8 @@ export class ServicesLink {
     }
     this.#session = session
     this.#ready.resolve()
-    this.#parts.answers(session.ownPid)
+    // The kernel names whoever listened when the connection was made.
+    this.#parts.serves(hello.pid ?? session.pid)
     log.info({ pid: session.pid }, 'DHCP, DNS and metadata are told what to serve')
     for (const wanted of this.#wanted.values())
       for (const answer of ANSWERS)
@@ -267,10 +265,7 @@ export class ServicesLink {
     this.#cancel = this.#parts.clock.after(PING_MS, () => {
       if (this.#session !== session) return
       this.#askOf(session, { kind: 'ping', n: this.#next() }, REPLY_MS).then(
-        () => {
-          this.#parts.answers(session.ownPid)
-          this.#pingLater(session)
-        },
+        () => this.#pingLater(session),
         () => this.#replace(session),
       )
     })

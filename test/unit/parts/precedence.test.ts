@@ -10,12 +10,15 @@ let processorMs: Map<number, number>
 let set: [number, boolean][]
 let isAllowed: boolean
 let precedence: Precedence
+/** What happens after a second. */
+let later: (() => void) | null
 
 beforeEach(() => {
   now = 1_000
   processorMs = new Map([[PID, 300]])
   set = []
   isAllowed = true
+  later = null
   precedence = new Precedence({
     scheduling: {
       setRealTime: (pid, isRealTime) => {
@@ -24,7 +27,16 @@ beforeEach(() => {
       },
       processorMs: (pid) => processorMs.get(pid) ?? null,
     },
-    clock: { monotonic: () => now },
+    isServing: (pid) => processorMs.has(pid),
+    clock: {
+      monotonic: () => now,
+      after: (_ms, act) => {
+        later = act
+        return () => {
+          later = null
+        }
+      },
+    },
     log: silentLog,
   })
 })
@@ -33,17 +45,17 @@ beforeEach(() => {
 function second(ms: number, pid = PID): void {
   now += 1_000
   processorMs.set(pid, (processorMs.get(pid) ?? 0) + ms)
-  precedence.review(pid)
+  later?.()
 }
 
 it('goes first as soon as it serves, and as long as it uses less than half of a processor', () => {
-  precedence.review(PID)
+  precedence.follow(PID)
   for (const ms of [0, 500, 10]) second(ms)
   expect(set).toEqual([[PID, true]])
 })
 
 it('is like others when it uses more, and goes first again when it uses much less', () => {
-  precedence.review(PID)
+  precedence.follow(PID)
   for (const ms of [510, 1_000, 260, 250, 0]) second(ms)
   expect(set).toEqual([
     [PID, true],
@@ -54,18 +66,30 @@ it('is like others when it uses more, and goes first again when it uses much les
 
 it('is tried once for each process where it is not allowed', () => {
   isAllowed = false
-  precedence.review(PID)
+  precedence.follow(PID)
   for (const ms of [0, 0, 0]) second(ms)
   expect(set).toEqual([[PID, true]])
-  second(900, 8)
+  processorMs.set(8, 900)
+  precedence.follow(8)
   expect(set).toEqual([
     [PID, true],
     [8, true],
   ])
 })
 
-it('leaves a process alone that has ended', () => {
+it('looks at it whether or not it answers, until it has ended', () => {
+  precedence.follow(PID)
+  second(0)
+  expect(later).not.toBeNull()
   processorMs.clear()
-  precedence.review(PID)
-  expect(set).toEqual([])
+  later?.()
+  expect(later).toBeNull()
+  expect(set).toEqual([[PID, true]])
+})
+
+it('leaves it as it is when it is closed', () => {
+  precedence.follow(PID)
+  precedence.close()
+  expect(later).toBeNull()
+  expect(set).toEqual([[PID, true]])
 })
