@@ -46,6 +46,7 @@ test('every prerequisite is looked at once', () => {
     'busybox',
     'memory',
     'disk',
+    'shared storage',
     'metadata address',
     'network',
     'addresses',
