@@ -21,7 +21,9 @@ import { smallType } from '../kit/cloud.ts'
 import { tinyGuest } from '../kit/tiny-guest.ts'
 import type { LabHost } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
+import { until } from '../lab/run.ts'
 
+const LISTED_MS = 60_000
 const CONNECT_MS = 250
 const SAMPLE = { name: 'drill', location: 'docker://atoll-sample:static' }
 const ATOLL = join(import.meta.dirname, '../../bin/atoll')
@@ -159,15 +161,24 @@ async function registered(
   list: ListClient,
   { name, location }: { readonly name: string; readonly location: string },
 ): Promise<string> {
-  const { Images = [] } = await list.send((ec2, abortSignal) =>
-    ec2.send(new DescribeImagesCommand({ Owners: ['self'] }), { abortSignal }),
-  )
-  const known = Images.find(({ Name }) => Name === name)?.ImageId
-  if (known !== undefined) return known
-  const { ImageId = '' } = await list.send((ec2, abortSignal) =>
-    ec2.send(new RegisterImageCommand({ Name: name, ImageLocation: location }), { abortSignal }),
-  )
-  return ImageId
+  const find = async () => {
+    const { Images = [] } = await list.send((ec2, abortSignal) =>
+      ec2.send(new DescribeImagesCommand({ Owners: ['self'] }), { abortSignal }),
+    )
+    return Images.find(({ Name }) => Name === name)?.ImageId ?? null
+  }
+  const known = await find()
+  if (known !== null) return known
+  try {
+    const { ImageId = '' } = await list.send((ec2, abortSignal) =>
+      ec2.send(new RegisterImageCommand({ Name: name, ImageLocation: location }), { abortSignal }),
+    )
+    return ImageId
+  } catch (error) {
+    // A host may have registered it and answered too late.
+    if (!(error instanceof Error) || error.name !== 'InvalidAMIName.Duplicate') throw error
+    return await until(`the image ${name} is listed`, LISTED_MS, find)
+  }
 }
 
 /** What a launch may have besides. */
