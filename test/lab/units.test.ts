@@ -119,6 +119,7 @@ test.each(ENDINGS)('%s is ended by %s: it alone is started again', async (part, 
 
 test('services that wait for a silent resolver are soon started again', async () => {
   const silent = createSocket('udp4').bind(53, SILENT)
+  await once(silent, 'listening')
   const asked = once(silent, 'message')
   const resolver = new Resolver({ timeout: DEADLINE_MS, tries: 1 })
   resolver.setServers(['172.31.0.1'])
