@@ -8,6 +8,7 @@
 import type { InstanceId } from '../model/ids.ts'
 import type { MachineOptions } from '../model/image-location.ts'
 import { machineName } from '../model/names.ts'
+import { KIB, MIB } from '../model/sizes.ts'
 import { type InstanceWant, type NicWant, plugName } from '../model/want.ts'
 
 /** How the guest's instructions are executed. */
@@ -83,7 +84,7 @@ export function renderMachine(
     ...['-name', machineName(home), '-no-user-config', '-nodefaults', '-display', 'none'],
     ...['-machine', machineType(options, accelerator, files), '-accel', acceleration(accelerator)],
     ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
-    ...['-smp', `cpus=${want.type.vcpus}`, '-m', `size=${want.type.memoryMiB}M`],
+    ...['-smp', `cpus=${want.type.vcpus}`, '-m', `size=${memoryKiB(want, accelerator)}K`],
     ...['-uuid', uuid, '-smbios', `type=1,manufacturer=Atoll,uuid=${uuid},serial=${uuid}`],
     ...['-smbios', `type=3,asset=${want.id}`],
     '-sandbox',
@@ -110,6 +111,24 @@ export function renderMachine(
       .slice(1)
       .flatMap((nic, at) => network(nic, files.taps[at + 1] ?? -1, settings, nicPortName(at + 1))),
   ]
+}
+
+/**
+ * Whether QEMU knows at any time which of the guest's memory was written since it was sent to
+ * another host. Before version 9, emulation forgets writes to memory whose size is a multiple of 64
+ * pages, and the guest crashes after a live move. Any other size is tracked page by page
+ * (`cpu_physical_memory_sync_dirty_bitmap`; mended for the rest by QEMU's commit 03bfc2188f06).
+ */
+export function isTracked(bytes: number, accelerator: Accelerator): boolean {
+  return accelerator === 'kvm' || bytes % UNTRACKED_BYTES !== 0
+}
+const UNTRACKED_BYTES = 256 * KIB
+/** The smallest part that QEMU does not round up. */
+const MEMORY_STEP_KIB = 8
+
+function memoryKiB({ type }: InstanceWant, accelerator: Accelerator): number {
+  const kib = type.memoryMiB * (MIB / KIB)
+  return isTracked(kib * KIB, accelerator) ? kib : kib - MEMORY_STEP_KIB
 }
 
 /** Numbers of the sets with which QEMU opens a file by descriptor (`-add-fd`). */

@@ -9,9 +9,9 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { QEMU } from '../../host/kvm/kvm.ts'
 import { failureOf, type Runner } from '../../lib/runner.ts'
-import { unavailable } from '../../model/errors.ts'
+import { refused, unavailable } from '../../model/errors.ts'
 import type { LiveKind } from '../../workloads/driver.ts'
-import type { Accelerator } from '../machine.ts'
+import { type Accelerator, isTracked } from '../machine.ts'
 import type { Qmp } from '../qmp.ts'
 
 const versionSchema = z.object({
@@ -19,18 +19,29 @@ const versionSchema = z.object({
   package: z.string().max(200),
 })
 const kvmSchema = z.object({ enabled: z.boolean() })
+const memorySchema = z.object({ 'base-memory': z.int().positive() })
 const typeSchema = z.string().max(200)
 
-/** How a running machine was started. Errors: `unavailable`. */
+/**
+ * How a running machine was started. Errors: `refused` when its QEMU would not notice every write
+ * to its memory while that is sent.
+ */
 export async function runningKind(qmp: Pick<Qmp, 'execute'>, mtuBytes: number): Promise<LiveKind> {
   const version = versionSchema.parse(await qmp.execute('query-version'))
   const type = await qmp.execute('qom-get', { path: '/machine', property: 'type' })
   const { enabled } = kvmSchema.parse(await qmp.execute('query-kvm'))
+  const accelerator = enabled ? 'kvm' : 'tcg'
+  const memory = memorySchema.parse(await qmp.execute('query-memory-size-summary'))
+  if (!isTracked(memory['base-memory'], accelerator))
+    throw refused(
+      'IncorrectInstanceState',
+      'it was started by an older version of Atoll, with which it cannot move while it runs: stop and start it first',
+    )
   const { major, minor, micro } = version.qemu
   return {
     qemu: `${major}.${minor}.${micro} (${version.package})`,
     machine: typeSchema.parse(type).replace(/-machine$/, ''),
-    processor: await processorOf(enabled ? 'kvm' : 'tcg'),
+    processor: await processorOf(accelerator),
     mtu: String(mtuBytes),
   }
 }

@@ -1,12 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  type Accelerator,
+  isTracked,
   type MachineFiles,
   type MachineSettings,
   machineUuid,
   renderMachine,
 } from '../../../src/machines/machine.ts'
 import { formatId } from '../../../src/model/ids.ts'
+import { KIB, MIB } from '../../../src/model/sizes.ts'
 import { instance } from '../../../tools/kit/instance.ts'
 import { numbered } from '../../kit/records.ts'
 
@@ -50,6 +53,21 @@ describe('a machine for QEMU', () => {
         ])
       }),
     )
+  })
+
+  test('has an amount of memory of which every write is noticed while it moves', () => {
+    for (const memoryMiB of [96, 256, 1024, 4096]) {
+      const want = instance(1, { type: { ...instance(1).type, memoryMiB } })
+      const sizeOn = (accelerator: Accelerator) => {
+        const args = renderMachine(want, HOME, FILES, { ...SETTINGS, accelerator })
+        return Number(/^size=(\d+)K$/.exec(values(args, '-m')[0] ?? '')?.[1]) * KIB
+      }
+      expect(sizeOn('kvm')).toBe(memoryMiB * MIB)
+      expect(isTracked(sizeOn('kvm'), 'kvm')).toBe(true)
+      expect(sizeOn('tcg')).toBe(memoryMiB * MIB - 8 * KIB)
+      expect(isTracked(sizeOn('tcg'), 'tcg')).toBe(true)
+      expect(isTracked(memoryMiB * MIB, 'tcg')).toBe(false)
+    }
   })
 
   test('opens its base read-only and by descriptor, whatever its overlay says', () => {
