@@ -34,8 +34,11 @@ interface Sending {
 
 /** The other side has the disk's export under this name. */
 export const EXPORT = 'disk'
-/** What QEMU aims at; the guest stands still somewhat longer. Its default is 300. */
-const DOWNTIME_MS = 60
+/**
+ * What QEMU aims at; the guest stands still somewhat longer. Its default is 300. One that writes
+ * too much for it gets twice as much each time, so that the move comes to an end.
+ */
+const DOWNTIME = { firstMs: 60, mostMs: 2_000, doubleEveryMs: 20_000 }
 /** The pace of the connections is the caller's; QEMU's default would be 128 MiB/s. */
 const MEMORY_BYTES_PER_SECOND = 1024 * MIB
 const LOOK_EVERY_MS = 200
@@ -89,7 +92,7 @@ async function configure(qmp: Qmp): Promise<void> {
   const capabilities = names.map((capability) => ({ capability, state: true }))
   await qmp.execute('migrate-set-capabilities', { capabilities })
   await qmp.execute('migrate-set-parameters', {
-    'downtime-limit': DOWNTIME_MS,
+    'downtime-limit': DOWNTIME.firstMs,
     'max-bandwidth': MEMORY_BYTES_PER_SECOND,
   })
 }
@@ -137,6 +140,8 @@ async function mirror(qmp: Qmp, clock: Clock, { progress, signal }: Sending): Pr
 
 /** Resolves when the machine stands still. */
 async function followMemory(qmp: Qmp, clock: Clock, { progress, signal }: Sending): Promise<void> {
+  let limitMs = DOWNTIME.firstMs
+  let sinceMs = clock.monotonic()
   for (;;) {
     const { status, ram, 'error-desc': why } = await migration(qmp)
     if (status === 'pre-switchover') return
@@ -147,6 +152,11 @@ async function followMemory(qmp: Qmp, clock: Clock, { progress, signal }: Sendin
     const job = await blockJob(qmp, LIVE.job)
     if (job?.status !== 'ready')
       throw unavailable(`the disk is not copied any more: ${job?.error ?? 'the copy ended'}`)
+    if (limitMs < DOWNTIME.mostMs && clock.monotonic() - sinceMs >= DOWNTIME.doubleEveryMs) {
+      limitMs = Math.min(limitMs * 2, DOWNTIME.mostMs)
+      sinceMs = clock.monotonic()
+      await qmp.execute('migrate-set-parameters', { 'downtime-limit': limitMs })
+    }
     await clock.sleep(LOOK_SOON_MS, signal)
     signal.throwIfAborted()
   }

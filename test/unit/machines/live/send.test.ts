@@ -42,6 +42,9 @@ class FakeQemu {
   job: Job | undefined
   isPeerThere = true
   isPeerSilent = false
+  /** The guest writes too much for a shorter stop. */
+  neededMs = 0
+  downtimeMs = 0
   readonly commands: string[] = []
   /** Is called before each command. */
   fault: (at: number) => 'cut' | 'unheard' | 'unanswered' | null = () => null
@@ -98,6 +101,9 @@ class FakeQemu {
       case 'migrate_cancel':
         if (!OVER.has(this.status)) this.goOn('cancelled')
         return {}
+      case 'migrate-set-parameters':
+        this.downtimeMs = Number(args['downtime-limit'])
+        return {}
       case 'query-migrate':
         return this.#migration()
       case 'query-status':
@@ -113,7 +119,7 @@ class FakeQemu {
   #migration(): unknown {
     const answer = { status: this.status }
     if (this.status === 'setup') this.status = 'active'
-    else if (this.status === 'active') {
+    else if (this.status === 'active' && this.downtimeMs >= this.neededMs) {
       this.status = 'pre-switchover'
       this.state = 'finish-migrate'
     } else if (this.status === 'device' && !this.isPeerThere) this.goOn('failed')
@@ -156,6 +162,20 @@ test('the memory follows the disk, and the rest of the memory the rest of the di
     ...['blockdev-add', 'blockdev-mirror', 'getfd', 'migrate'],
     ...['block-job-cancel', 'job-dismiss', 'blockdev-del', 'migrate-continue'],
   ])
+})
+
+test('a machine that writes much stands still longer, but not longer than two seconds', async () => {
+  const busy = Object.assign(new FakeQemu(), { neededMs: 2_000 })
+  await sending(busy)
+  expect(busy).toMatchObject({ status: 'completed', downtimeMs: 2_000 })
+  const tooBusy = Object.assign(new FakeQemu(), { neededMs: 2_001 })
+  const cancel = new AbortController()
+  tooBusy.fault = (at) => {
+    if (at === 100_000) cancel.abort(unavailable('cancelled'))
+    return null
+  }
+  expect(await outcomeOf(sending(tooBusy, cancel.signal))).toBe('failed')
+  expect(tooBusy).toMatchObject({ state: 'running', downtimeMs: 2_000 })
 })
 
 test('whatever is lost at whichever command: it has stopped for good, or it goes on here', async () => {
