@@ -30,7 +30,7 @@ import type { Duty } from './duty.ts'
 import { failingServices } from './failing-services.ts'
 import { createGates, type Gates, parallelGroups } from './gates.ts'
 import type { Ledger } from './ledger.ts'
-import { startLoop } from './loop.ts'
+import { type Loop, startLoop } from './loop.ts'
 import { overtakeLedger } from './overtake.ts'
 import { createPlanner, type Planner } from './planner.ts'
 import { createRecordsReader, type RecordsReader, unreadableElsewhere } from './reader.ts'
@@ -94,9 +94,8 @@ export interface AgentStatus {
   readonly clockAheadMs: number | null
 }
 
-export interface Agent {
-  /** Asks for a pass because something on this machine changed. Bells announce changed records. */
-  wake(): void
+/** Asked for passes because something on this machine changed. Bells announce changed records. */
+export interface Agent extends Pick<Loop, 'wake' | 'wakeSoon'> {
   status(): AgentStatus
   /** The number of hosts, by the last reading. */
   hosts(): number
@@ -124,7 +123,8 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
   const stopListening = listenToBells(parts, loop, agent)
   const stopRepairs = startRepairLoop({ ...parts, want: () => agent.want() })
   return {
-    wake: () => loop.wakeSoon(),
+    wake: loop.wake,
+    wakeSoon: loop.wakeSoon,
     status: () => agent.status(),
     hosts: () => agent.hosts(),
     async close() {

@@ -67,6 +67,7 @@ export function startHostRuntime(
   // The services exist before the agent that they wake.
   const waker: { agent?: Agent; lease?: Lease } = {}
   const wake = () => waker.agent?.wake()
+  const wakeSoon = () => waker.agent?.wakeSoon()
   const { leverNoticeMs: noticeMs, usage } = settings
   const own = { ...parts, host: settings.self.name }
   const isLeaseHeld = () => waker.lease?.held() === true
@@ -81,7 +82,7 @@ export function startHostRuntime(
   const agent = startAgent(
     {
       ...parts,
-      services: [...recovery.services, ...services(wake, isLeaseHeld, recovery.gate)],
+      services: [...recovery.services, ...services(wakeSoon, isLeaseHeld, recovery.gate)],
       duties,
     },
     { ...settings, host: settings.self.name, ...settings.self },

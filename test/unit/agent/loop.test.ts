@@ -47,7 +47,7 @@ describe('startLoop', () => {
     expect(most()).toBe(1)
   })
 
-  it('rests after a run some times as long as it took, unless a wake-up is urgent', async () => {
+  it('rests when news that are not urgent have taken much time, and not for what is urgent', async () => {
     let nowMs = 0
     const rests: number[] = []
     const clock = {
@@ -59,35 +59,35 @@ describe('startLoop', () => {
       },
     }
     let runs = 0
-    const woken: ('wake' | 'wakeSoon')[] = ['wakeSoon', 'wake', 'wakeSoon']
+    let next: 'wake' | 'wakeSoon' | null = 'wakeSoon'
     const rested = startLoop({
       clock,
       intervalMs: HOUR_MS,
       onError: () => undefined,
       work: async () => {
-        nowMs += runs === 2 ? 5_000 : 70
-        const how = woken[runs]
+        nowMs += 100
         runs += 1
         // The loop is known from the second turn on.
         await Promise.resolve()
-        if (how !== undefined) rested[how]()
+        if (next !== null && runs < 20) rested[next]()
       },
     })
     try {
+      // Half a second at once, and what was earned meanwhile; then four times as long a rest.
       await until(() => rests.length === 1)
-      expect({ runs, rests }).toEqual({ runs: 1, rests: [280] })
+      expect(runs).toBe(7)
+      expect(rests[0]).toBeCloseTo(400)
       rested.wakeSoon()
-      expect(rests).toEqual([280])
+      expect(rests).toHaveLength(1)
+      next = null
       rested.wake()
-      // The second run was woken at once, and the third took long.
       await until(() => rests.length === 2)
-      expect({ runs, rests }).toEqual({ runs: 3, rests: [280, 500] })
-      rested.wake()
-      await until(() => rests.length === 3)
-      // A wake-up after the rest finds nothing to wait for.
-      nowMs += 280
+      expect({ runs, rest: rests[1] }).toEqual({ runs: 8, rest: HOUR_MS })
+      // News of long after the rest find nothing to wait for.
+      nowMs += 10_000
       rested.wakeSoon()
-      await until(() => runs === 5)
+      await until(() => rests.length === 3)
+      expect({ runs, rest: rests[2] }).toEqual({ runs: 9, rest: HOUR_MS })
     } finally {
       await rested.close()
     }
