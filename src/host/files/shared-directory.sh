@@ -11,6 +11,7 @@
 #
 # Exit 17: what the file system lacks is on stderr.
 set -eu
+# shellcheck source=src/host/files/shared-place.sh
 . "$1"
 lock=$2
 directory=$3

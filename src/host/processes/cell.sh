@@ -25,6 +25,7 @@ read -r _
 exec </dev/null
 umask 022
 if [ -n "$place" ]; then
+  # shellcheck source=src/host/files/shared-place.sh
   . "$place"
   trap '[ $? = 0 ] || echo "the disk on $directory cannot be opened" >&2' EXIT
   enter "$directory"
