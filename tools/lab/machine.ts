@@ -160,6 +160,8 @@ async function supervises(layout: MachineLayout): Promise<boolean> {
 export async function powerOff(layout: MachineLayout): Promise<void> {
   const pid = await firstProcess(layout)
   if (pid !== null) {
+    // On a file system that a drill has frozen, no process would end.
+    await systemRunner('fsfreeze', ['--unfreeze', `/proc/${pid}/root/var/lib`])
     process.kill(pid, 'SIGKILL')
     const ended = async () => ((await firstProcess(layout)) === null ? true : null)
     await until(`the processes of ${layout.name} end`, BOOT_MS, ended)
