@@ -265,6 +265,8 @@ export const SESSIONS = {
  * Commands that no session gives, and why; a text that ends in `…` stands for all that begin so.
  */
 export const NOT_TRIED: Readonly<Record<string, string>> = {
+  'rabbitmqctl cluster_status': "RabbitMQ's own, about a broker that stood still",
+  'systemctl restart rabbitmq-server': "systemd's own, for a broker that stood still",
   'scripts/test': 'it is what runs this',
   'scripts/test lab': 'it is what runs this',
   'scripts/test unit': 'it is what runs this',
