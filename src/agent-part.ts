@@ -58,8 +58,6 @@ import { openRunHistory } from './unique-host.ts'
 const CONSOLE_LIMIT_BYTES = 64 * KIB
 const ANY_ADDRESS = '0.0.0.0'
 const LOOPBACK = '127.0.0.1'
-/** Of two who want a processor, the API gets a third of what the agent gets (sched(7), weights). */
-const API_NICENESS = 5
 
 /** What the parts of a daemon are given by their process. */
 export interface DaemonSeams {
@@ -232,7 +230,7 @@ async function keepApi(
   parts.defer(close)
   const through = apiCell(config)
   for (let worker = 1; worker <= config.api.workers; worker += 1)
-    keep({ part: 'api', worker, niceness: API_NICENESS, through, inherit })
+    keep({ part: 'api', worker, through, inherit })
 }
 
 /** The conditions of `/healthz`. */

@@ -148,12 +148,12 @@ it('the agent may let others go first, and the parts have their places', () => {
   expect(readUnit('atolld.service').value('RestrictRealtime')).toBe('')
   const placeOf = (name: string) => {
     const unit = readUnit(name)
-    return [Number(unit.value('Nice')), Number(unit.value('CPUWeight') || 100)]
+    return [Number(unit.value('Nice')), Number(unit.value('CPUWeight'))]
   }
   const names = ['atolld-services.service', 'atolld.service', 'atolld-api.service']
   const [services = [], agent = [], api = []] = names.map(placeOf)
-  expect([services[0], agent[0], api[0]]).toEqual([-5, 0, 5])
-  expect([services[1], agent[1], api[1]]).toEqual([1000, 100, 50])
+  expect([services[0], agent[0], api[0]]).toEqual([-5, 0, 0])
+  expect([services[1], agent[1], api[1]]).toEqual([1000, 500, 200])
 })
 
 it('the process fence may go before others and stay in memory, and is not ended with them', () => {
