@@ -193,8 +193,8 @@ async function openMachine(
   return {
     serving,
     drivers: drivers.declarations,
-    services: (wake, isLeaseHeld, gate) =>
-      createHostServices(hostParts, vpcs, wake, isLeaseHeld, gate),
+    services: (wake, isLeaseHeld, gate, arrived) =>
+      createHostServices({ ...hostParts, arrived }, vpcs, wake, isLeaseHeld, gate),
     watchKernel: (heard) => vpcs.watchKernel(heard),
     shortage: async () => watchDisk(await drivers.storage()),
     ...(shared === null ? {} : { storage: () => shared.storage() }),

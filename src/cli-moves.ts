@@ -7,8 +7,17 @@ import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 
 interface Planned extends Output {
   readonly dryRun?: true
+  readonly live?: true
 }
 
+interface MoveOptions {
+  readonly to?: string
+  readonly live?: true
+  readonly cancel?: true
+}
+
+const LIVE = 'move virtual machines while they run, where that is possible; others are stopped'
+const IF_POSSIBLE = { live: 'if-possible' }
 /** How often progress is looked at. */
 const LOOK_MS = 1_000
 const MS = 1000
@@ -21,15 +30,19 @@ export function addMoves(program: Command, runtimeDir: () => string, clock: Cloc
       'stop an instance, copy what it has written to another host, and start it there with the same id and addresses',
     )
     .option('--to <host>', 'this host; default: the one with the most room')
+    .option('--live', 'move a virtual machine while it runs')
     .option('--cancel', 'end a move that is not complete: the instance goes on where it was')
-    .action(async (instance: string, { to, cancel }: { to?: string; cancel?: true }) => {
+    .action(async (instance: string, { to, live, cancel }: MoveOptions) => {
       const path = `/v1/instances/${encodeURIComponent(instance)}`
       if (cancel === true) {
         const done = await orderAdmin(runtimeDir(), `${path}/cancel-move`)
         return print(`${instance}: stays on ${(done as { host: string }).host}`)
       }
-      const query = to === undefined ? '' : `?to=${encodeURIComponent(to)}`
-      const begun = (await orderAdmin(runtimeDir(), `${path}/move${query}`)) as { to: string }
+      const query = new URLSearchParams({
+        ...(to === undefined ? {} : { to }),
+        ...(live === true ? { live: 'true' } : {}),
+      })
+      const begun = (await orderAdmin(runtimeDir(), `${path}/move?${query}`)) as { to: string }
       print(`${instance}: moving to ${begun.to}; see: atoll moves`)
     })
   program
@@ -45,9 +58,11 @@ export function addMoves(program: Command, runtimeDir: () => string, clock: Cloc
       'drain a host, then move everything that can move to other hosts, two instances at a time. Run it again to go on',
     )
     .option('--dry-run', 'only show what would move where, and what cannot and why')
+    .option('--live', LIVE)
     .option('--json', 'print JSON')
-    .action(async (host: string, { dryRun, ...output }: Planned) => {
-      const reports = await evacuate({ runtimeDir: runtimeDir(), clock }, host, dryRun === true)
+    .action(async (host: string, { dryRun, live, ...output }: Planned) => {
+      const how = { isDry: dryRun === true, live: live === true }
+      const reports = await evacuate({ runtimeDir: runtimeDir(), clock }, host, how)
       show(output, reports, render)
       if (dryRun !== true && reports.some(({ state }) => state !== 'done')) process.exitCode = 1
     })
@@ -55,10 +70,12 @@ export function addMoves(program: Command, runtimeDir: () => string, clock: Cloc
     .command('rebalance')
     .description('move few instances, so that hosts are evenly full')
     .option('--dry-run', 'only show what would move where')
+    .option('--live', LIVE)
     .option('--json', 'print JSON')
-    .action(async ({ dryRun, ...output }: Planned) => {
+    .action(async ({ dryRun, live, ...output }: Planned) => {
       const reports = (await readAdmin(runtimeDir(), '/v1/rebalance')) as readonly MoveReport[]
-      if (dryRun !== true) await moveEach({ runtimeDir: runtimeDir(), clock }, reports)
+      if (dryRun !== true)
+        await moveEach({ runtimeDir: runtimeDir(), clock }, reports, live === true)
       show(output, reports, render)
     })
 }
@@ -67,11 +84,13 @@ export function addMoves(program: Command, runtimeDir: () => string, clock: Cloc
 async function moveEach(
   { runtimeDir, clock }: { readonly runtimeDir: string; readonly clock: Clock },
   planned: readonly MoveReport[],
+  live: boolean,
 ): Promise<void> {
   const told = new Map<string, string>()
   for (const { instance, to } of planned) {
     const path = `/v1/instances/${encodeURIComponent(instance)}/move`
-    await orderAdmin(runtimeDir, `${path}?to=${encodeURIComponent(to ?? '')}`)
+    const query = new URLSearchParams({ to: to ?? '', ...(live ? IF_POSSIBLE : {}) })
+    await orderAdmin(runtimeDir, `${path}?${query}`)
     for (;;) {
       const moves = (await readAdmin(runtimeDir, '/v1/moves')) as readonly MoveReport[]
       const now = moves.find((one) => one.instance === instance)
@@ -86,7 +105,7 @@ async function moveEach(
 async function evacuate(
   { runtimeDir, clock }: { readonly runtimeDir: string; readonly clock: Clock },
   host: string,
-  isDry: boolean,
+  { isDry, live }: { readonly isDry: boolean; readonly live: boolean },
 ): Promise<readonly MoveReport[]> {
   const path = `/v1/hosts/${encodeURIComponent(host)}`
   // What fails now is not tried again before the next run.
@@ -97,8 +116,9 @@ async function evacuate(
   }
   if (isDry) return await read()
   const told = new Map<string, string>()
+  const query = new URLSearchParams({ from, ...(live ? IF_POSSIBLE : {}) })
   for (;;) {
-    const { begun } = (await orderAdmin(runtimeDir, `${path}/evacuate?from=${from}`)) as {
+    const { begun } = (await orderAdmin(runtimeDir, `${path}/evacuate?${query}`)) as {
       begun: number
     }
     for (;;) {
@@ -131,8 +151,8 @@ function downtimeText(downtimeMs: number | null): string {
 function render(reports: readonly MoveReport[]): string {
   return columns(
     ['INSTANCE', 'FROM', 'TO', 'STATE', 'DOWN S', 'NOTE'],
-    reports.map(({ instance, from, to, state, downtimeMs, message }) => [
-      ...[instance, from, to, state],
+    reports.map(({ instance, from, to, state, downtimeMs, message, live }) => [
+      ...[instance, from, to, live === true ? `${state} (live)` : state],
       downtimeMs === null ? null : (downtimeMs / MS).toFixed(1),
       message,
     ]),

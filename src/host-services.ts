@@ -59,6 +59,8 @@ export interface HostServicesParts {
   readonly instanceMemoryMiB: number
   /** How long a pass waits for the namespaces of VPCs, in milliseconds. */
   readonly vpcWaitMs?: number
+  /** See `MovesSettings.arrived`. */
+  readonly arrived?: MovesSettings['arrived']
 }
 
 /** The services in one network namespace; `network` is the number of the VPC whose it is. */
@@ -203,7 +205,7 @@ export function createHostServices(
       }),
     ),
     vpcs.own(createStandIns({ host })),
-    ...drivers.services(wake, movesSettings(config), gate),
+    ...drivers.services(wake, movesSettings(parts), gate),
     createVolumes({
       ...{ stateDir: config.stateDir, metrics },
       stored: createStorageRemovals(parts.shared, wake),
@@ -212,7 +214,8 @@ export function createHostServices(
 }
 
 /** How instances move to and from other hosts; null: there are none. */
-function movesSettings({ fabric, tls, moves }: Config): MovesSettings | null {
+function movesSettings({ config, host, arrived }: HostServicesParts): MovesSettings | null {
+  const { fabric, tls, moves } = config
   const { address } = fabric
   if (address === null) return null
   const files = certificateFiles(tls.directory)
@@ -221,7 +224,12 @@ function movesSettings({ fabric, tls, moves }: Config): MovesSettings | null {
     cert: await readFile(files.cert, 'utf8'),
     key: await readFile(files.key, 'utf8'),
   })
-  return { address, ...moves, identity }
+  const flowHosts: MovesSettings['flowHosts'] = (network) =>
+    network === undefined ? host : host.vpcs.opened(network)
+  return {
+    ...{ address, ...moves, identity, flowHosts },
+    ...(arrived === undefined ? {} : { arrived }),
+  }
 }
 
 /** What `host/linux.ts` keeps in files. */

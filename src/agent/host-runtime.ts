@@ -1,12 +1,13 @@
 /** What a host runs: the agent and the lease, connected so that each wakes the other. */
 import { ringConcerned } from '../bus/ring.ts'
-import type { HostName } from '../model/ids.ts'
+import type { HostName, InstanceId } from '../model/ids.ts'
 import type { HostService } from '../services/service.ts'
 import { announcing } from '../store/announce.ts'
 import type { Store } from '../store/store.ts'
 import { type Agent, type AgentParts, type AgentSettings, startAgent } from './agent.ts'
 import { type Lease, type LeaseParts, type LeaseSettings, startLease } from './lease.ts'
 import { createLevers } from './levers.ts'
+import { recordArrival } from './moves.ts'
 import { createNatCarriers, type NatCarrierSettings } from './nat-carriers.ts'
 import { type RecoveryFence, type RecoveryGate, startRecovery } from './recovery.ts'
 import { createUsage, type UsageSettings } from './usage.ts'
@@ -22,6 +23,8 @@ interface HostRuntimeParts
     isLeaseHeld: () => boolean,
     /** Says when instances that others may start again may be started. */
     gate: RecoveryGate,
+    /** Records that a running instance has been taken over. Errors: those of the store. */
+    arrived: (moved: InstanceId, bootCount: number) => Promise<void>,
   ) => readonly HostService[]
   /** The process `fence` of this host. Null or absent: there is none. */
   readonly fence?: RecoveryFence | null | undefined
@@ -71,6 +74,11 @@ export function startHostRuntime(
   const { leverNoticeMs: noticeMs, usage } = settings
   const own = { ...parts, host: settings.self.name }
   const isLeaseHeld = () => waker.lease?.held() === true
+  const arrived = async (moved: InstanceId, bootCount: number) => {
+    await recordArrival(parts, settings.self.name, moved, bootCount)
+    // It stands still until the next pass.
+    wake()
+  }
   const isSettled = () => waker.lease?.settled() === true
   const recovery = startRecovery({ ...parts, wake, isSettled }, settings.self)
   const duties = [
@@ -82,7 +90,7 @@ export function startHostRuntime(
   const agent = startAgent(
     {
       ...parts,
-      services: [...recovery.services, ...services(wakeSoon, isLeaseHeld, recovery.gate)],
+      services: [...recovery.services, ...services(wakeSoon, isLeaseHeld, recovery.gate, arrived)],
       duties,
     },
     { ...settings, host: settings.self.name, ...settings.self },

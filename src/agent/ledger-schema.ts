@@ -203,6 +203,7 @@ const instance = instanceShape.transform((one) => {
 })
 
 const move = {
+  live: z.literal(true).optional(),
   ...{ instance: id('i'), move: count, bootCount: count },
   driver: word(parseDriverName),
 }
@@ -227,6 +228,7 @@ const local = z.object({
   keptImages: z.array(id('ami')).nullable().default(null),
   // Older daemons moved none.
   moves: z.array(moving).optional(),
+  arriving: z.array(instance).optional(),
   // Older daemons did not know of unreadable rows.
   unreadable: z
     .object({ ids: z.array(id('i')), any: z.boolean() })
@@ -328,7 +330,7 @@ const shared = z.object({
   names: z.array(z.object({ name: z.string(), ip, primary: z.boolean(), vpc })),
   // Daemons of a single host did not write it.
   peers: z.array(z.object({ host: word(parseHostName), address: ip })).default([]),
-  routes: z.array(z.object({ ip, via: ip, vpc })),
+  routes: z.array(z.object({ ip, via: ip, vpc, nic: z.string().optional() })),
 })
 
 /** The whole file. */

@@ -5,6 +5,7 @@
 import type { Clock } from '../lib/clock.ts'
 import { isoTime } from '../lib/clock.ts'
 import { assertNever } from '../model/errors.ts'
+import type { HostName, InstanceId } from '../model/ids.ts'
 import type { Move, MoveFact } from '../model/move.ts'
 import { completeMove, failMove } from '../store/moves.ts'
 import type { Store, Tx } from '../store/store.ts'
@@ -39,6 +40,23 @@ export async function writeMoveFact(
     default:
       return assertNever(fact)
   }
+}
+
+/**
+ * Writes at once that a running instance is here, because it stands still until then: the same that
+ * the facts of a pass would say.
+ */
+export async function recordArrival(
+  { store, clock }: { readonly store: Store; readonly clock: Clock },
+  self: HostName,
+  moved: InstanceId,
+  bootCount: number,
+): Promise<void> {
+  await store.change(async (tx) => {
+    const [move] = await tx.moves({ instances: [moved] })
+    if (move?.to !== self || !move.live) return
+    await writeMoveFact(tx, { kind: 'move-arrived', moved, bootCount }, move, isoTime(clock.now()))
+  })
 }
 
 /** Ends the moves that nobody works on. Returns them. */

@@ -40,5 +40,9 @@ async function readMoves(tx: ReadTx, self: HostName): Promise<HostMoves | null> 
   const coming = moves.filter(({ to, state }) => to === self && state === 'copying')
   const ids = coming.map(({ instance }) => instance)
   const found = ids.length === 0 ? [] : await tx.instances({ ids, live: true })
-  return { moves, arriving: found.filter(({ host }) => host !== self) }
+  const arriving = found.filter(({ host }) => host !== self)
+  const running = coming.flatMap(({ instance, live }) => (live ? instance : []))
+  if (running.length === 0) return { moves, arriving }
+  const nics = await tx.nics({ instances: running })
+  return { moves, arriving, vpcs: [...new Set(nics.map(({ vpc }) => vpc))] }
 }

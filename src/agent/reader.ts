@@ -272,7 +272,7 @@ async function readChanged(
   }
   const own = changes.isOwn || before === null ? await readOwn(tx, self) : before.own
   const nics = Map.groupBy(await tx.placedNics({ hosts: [self] }), ({ vpc }) => vpc)
-  const wanted = withPeers([...nics.keys()], cloud)
+  const wanted = withPeers([...nics.keys(), ...(own.moves?.vpcs ?? [])], cloud)
   const held = new Map<VpcId, VpcPart>()
   for (const [vpc, part] of before?.vpcs ?? []) if (wanted.has(vpc)) held.set(vpc, part)
   for (const key of generations.keys()) {

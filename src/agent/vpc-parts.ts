@@ -35,13 +35,16 @@ interface VpcChanges {
   readonly older: readonly PeerHost[]
 }
 
-/** The VPCs that the host has instances in, and those that are peered with them. */
+/**
+ * The VPCs that the host has instances in, or gets running ones of, and those that are peered with
+ * them.
+ */
 export function heldVpcs(
   host: HostName,
-  { nics, peerings }: Pick<Snapshot, 'nics' | 'peerings'>,
+  { nics, peerings, moves }: Pick<Snapshot, 'nics' | 'peerings' | 'moves'>,
 ): readonly VpcId[] {
   const own = nics.flatMap((nic) => (nic.host === host ? nic.vpc : []))
-  return [...withPeers(own, { peerings })]
+  return [...withPeers([...own, ...(moves?.vpcs ?? [])], { peerings })]
 }
 
 /** These VPCs, and those that are peered with them. */

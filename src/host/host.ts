@@ -10,6 +10,7 @@ import type { Socket } from 'node:dgram'
 import type { Socket as Connection, Server } from 'node:net'
 import type { Clock } from '../lib/clock.ts'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
+import type { CarriedFlow } from '../model/carried-flow.ts'
 import type { Count, CounterTable, CounterValues, ElementCount } from '../model/counters.ts'
 import type { LinkType } from '../model/driver.ts'
 import type { FlowTraffic, TrackedFlow } from '../model/flow.ts'
@@ -45,6 +46,8 @@ export interface NicSpec {
   readonly network?: number | undefined
   /** The attachment that it is for, as its alias. Absent: an older daemon made it. */
   readonly attachment?: string
+  /** Its guest runs on another host yet: no route leads to it here. */
+  readonly isArriving?: true
 }
 
 /** What `nics` reads back from the kernel. */
@@ -157,7 +160,6 @@ export interface NamespaceHost {
   replugNic(spec: NicSpec, guest: GuestPlace, setup: GuestSetup): Promise<readonly string[] | null>
   /** Whether the namespace of `pid` has this NIC, configured as asked. */
   isPlugged(spec: NicSpec, pid: number, setup: GuestSetup): Promise<boolean>
-
   /**
    * Opens the tap of a NIC for a virtual machine. Errors: `unavailable` when it is absent or in
    * use.
@@ -253,6 +255,13 @@ export interface NamespaceHost {
    * Connections of the host itself stay. Returns the number of entries.
    */
   endFlows(isOver: (flow: TrackedFlow) => boolean): Promise<number>
+  /** Connections of an address that can go on on another host. */
+  carriedFlows(address: Ipv4): Promise<readonly CarriedFlow[]>
+  /**
+   * Makes entries for connections that another host had, or refreshes them. Those of the host
+   * itself are left out.
+   */
+  carryOn(flows: readonly CarriedFlow[]): Promise<void>
   /** What IPv4 connections through this namespace have carried; those before the first call not. */
   flowTraffic(): Promise<readonly FlowTraffic[]>
   /**

@@ -238,8 +238,11 @@ function packetPath({
   | 'watchKernel'
   | 'forgetFlows'
   | 'endFlows'
+  | 'carriedFlows'
+  | 'carryOn'
   | 'flowTraffic'
 > {
+  const ownAddresses = async () => new Set((await ip.addresses()).map((address) => address.ip))
   return {
     ensureForwarding: () =>
       attempt('IPv4 forwarding cannot be switched on', async () => {
@@ -250,9 +253,18 @@ function packetPath({
       attempt('connections cannot be forgotten', () => conntrack.forget(filter)),
     endFlows: (isOver) =>
       attempt('connections cannot be ended', async () => {
-        const own = new Set((await ip.addresses()).map((address) => address.ip))
+        const own = await ownAddresses()
         const isOwn = ({ source, destination }: Flow) => own.has(source) || own.has(destination)
         return await conntrack.end((flow) => !isOwn(flow) && isOver(flow))
+      }),
+    carriedFlows: (address) =>
+      attempt('connections cannot be read', () => conntrack.carried(address)),
+    carryOn: (flows) =>
+      attempt('connections cannot be taken over', async () => {
+        const own = await ownAddresses()
+        await conntrack.carryOn(
+          flows.filter(({ source, destination }) => !own.has(source) && !own.has(destination)),
+        )
       }),
     flowTraffic: () => attempt('connections cannot be read', () => conntrack.traffic()),
     watchKernel: (heard) => watchKernel(ip, rulesWatch, lock, heard),

@@ -12,6 +12,7 @@ export const QEMU: DriverDeclaration = {
   rootVolume: true,
   hasSerialLine: true,
   moves: true,
+  movesLive: true,
   changesType: true,
   attachesTo: (location) => location === null || !isMicrovm(location),
   takes: (location) => ['disk', 'kernel'].includes(parseImageLocation(location)?.kind ?? ''),

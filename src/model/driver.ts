@@ -48,6 +48,8 @@ export interface DriverDeclaration {
   readonly hasSerialLine?: true
   /** Whether a stopped instance can move to another host. Absent: it cannot. */
   readonly moves?: true
+  /** Whether a running one can, without an end. Absent: it cannot. */
+  readonly movesLive?: true
   /** Whether the type of a stopped instance may change. */
   readonly changesType: boolean
   /**

@@ -1,12 +1,12 @@
-/** Moves of stopped instances from one host to another: the record, and what hosts do for it. */
+/** Moves of instances from one host to another: the record, and what hosts do for it. */
 import type { Ipv4 } from './addr.ts'
 import type { DriverName } from './driver.ts'
-import type { HostName, InstanceId } from './ids.ts'
+import type { HostName, InstanceId, VpcId } from './ids.ts'
 import type { Instance } from './records.ts'
 
 /**
  * - `stopping`: the instance is being stopped.
- * - `copying`: it is stopped, and the new host copies what it has written.
+ * - `copying`: it is stopped, or runs if the move is live, and the new host copies it.
  * - `starting`: it belongs to the new host, which starts it.
  * - `done`: it belongs to the new host.
  * - `failed`: it stays where it was; `message` says why.
@@ -20,6 +20,8 @@ export interface Move {
   readonly from: HostName
   readonly to: HostName
   readonly state: MoveState
+  /** Whether it runs meanwhile, and is passed on without an end. It is never `stopping` then. */
+  readonly live: boolean
   /** Whether it is to run afterwards, or to run again where it was if the move fails. */
   readonly restart: boolean
   /** The boot that was stopped: a copy of an earlier one is worth nothing. */
@@ -47,6 +49,8 @@ export interface HostMoves {
   readonly moves: readonly Move[]
   /** The instances that move to the host and belong to another one yet. */
   readonly arriving: readonly Instance[]
+  /** The VPCs of those that run meanwhile. Absent: none does. */
+  readonly vpcs?: readonly VpcId[] | undefined
 }
 
 /** An instance that is on its way. `Image` is `ImageWant`. */
@@ -66,6 +70,8 @@ export interface ArrivingWant<Image> {
   /** `askedAtMs` of the move, by which a copy for an earlier one is recognised. */
   readonly move: number
   readonly bootCount: number
+  /** It runs, and is to be taken over while it does. Absent: it is stopped. */
+  readonly live?: true | undefined
   readonly driver: DriverName
   readonly image: Image
   readonly from: HostName
@@ -73,12 +79,14 @@ export interface ArrivingWant<Image> {
   readonly address: Ipv4 | null
 }
 
-/** It is stopped, and that host may copy it. */
+/** That host may copy it. */
 export interface DepartingWant {
   readonly kind: 'departing'
   readonly instance: InstanceId
   readonly move: number
   readonly bootCount: number
+  /** It runs, and is to be sent while it does. Absent: it is stopped. */
+  readonly live?: true | undefined
   readonly driver: DriverName
   readonly to: HostName
 }

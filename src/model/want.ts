@@ -32,7 +32,7 @@ import type { MetadataOptions } from './metadata-options.ts'
 import type { MoveFact, MoveWant } from './move.ts'
 import type { NatShare } from './nat.ts'
 import type { AclRule } from './network-acl.ts'
-import type { DetachingNic, NicAttaching } from './nic-changes.ts'
+import type { DetachingNic, NicAttaching, NicFact } from './nic-changes.ts'
 import type { ActivePeering, PeeredVpc, RoutedPeer } from './peering.ts'
 import type { PlacementMembership } from './placement-group.ts'
 import type { ProfileWant } from './profile-want.ts'
@@ -84,6 +84,8 @@ export interface LocalWant {
   readonly keptImages: readonly ImageId[] | null
   /** Instances that move here or away. Absent: none. */
   readonly moves?: readonly MoveWant<ImageWant>[] | undefined
+  /** Those that move here while they run: their NICs are made before. Absent: none. */
+  readonly arriving?: readonly InstanceWant[] | undefined
   /** This host's instances whose rows were never readable. They are left alone. */
   readonly unreadable: UnreadableInstances
 }
@@ -303,6 +305,8 @@ export interface SharedWant {
     readonly ip: Ipv4
     readonly via: Ipv4
     readonly vpc?: VpcId | undefined
+    /** The NIC that has the address, as `plugName`. Absent in wants of older daemons. */
+    readonly nic?: string | undefined
   }[]
 }
 
@@ -356,20 +360,7 @@ export type Fact =
   | { readonly kind: 'ready'; readonly instance: InstanceId }
   | { readonly kind: 'running'; readonly instance: InstanceId; readonly bootCount: number }
   | CheckFact
-  /** The instance has the NIC. */
-  | {
-      readonly kind: 'attached'
-      readonly nic: NicId
-      readonly attachment: AttachmentId
-      readonly to: InstanceId
-    }
-  /** Nothing is left of the attachment on the host, so the NIC may be attached elsewhere. */
-  | {
-      readonly kind: 'detached'
-      readonly nic: NicId
-      readonly attachment: AttachmentId
-      readonly from: InstanceId
-    }
+  | NicFact
   /** It has stopped, requested or not. Disk and address stay. */
   | {
       readonly kind: 'stopped'

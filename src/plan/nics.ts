@@ -83,7 +83,14 @@ export function nextHops(
 export function routesToNics(nics: readonly PlacedNic[], viaOf: NextHops): SharedWant['routes'] {
   return nics.flatMap((nic) => {
     const via = viaOf(nic.host) ?? null
-    return via === null ? [] : addressesOfNic(nic).map((ip) => ({ ip, via, vpc: nic.vpc }))
+    return via === null
+      ? []
+      : addressesOfNic(nic).map((ip) => ({
+          ip,
+          via,
+          vpc: nic.vpc,
+          nic: nic.attachment?.id ?? nic.id,
+        }))
   })
 }
 

@@ -134,10 +134,13 @@ export function isProtocol(
 /**
  * Whether `now` may forbid something that `before` permitted: a rule of a NIC's group is gone or
  * says something else, a NIC has left a group, or a member that is still there has left a group
- * that a rule may name. False where nothing was withdrawn.
+ * that a rule may name. A NIC that was on another host may have been here before that, and was
+ * permitted more then. False where nothing was withdrawn.
  */
 export function isWithdrawn(before: Permissions, now: Permissions): boolean {
   const used = new Set<GroupId>()
+  for (const ip of now.nics.keys())
+    if (!before.nics.has(ip) && before.elsewhere.has(ip)) return true
   for (const [ip, nic] of before.nics) {
     const after = now.nics.get(ip)
     // What its address had ends with the NIC (`services/links.ts`).

@@ -37,15 +37,16 @@ interface VpcWant {
  */
 export function wantsByVpc(want: HostWant): VpcWants {
   const { local, shared } = want
-  const nics = local.instances.flatMap((instance) => instance.nics)
+  const nics = [...local.instances, ...(local.arriving ?? [])].flatMap(({ nics }) => nics)
   if ([...shared.vpcs, ...nics].every(({ network }) => network === undefined))
     return { own: want, vpcs: new Map() }
   const numbers = new Map(shared.vpcs.map(({ id, network }) => [id, network]))
   const instances = instancesByNetwork(local.instances)
+  const arriving = instancesByNetwork(local.arriving ?? [])
   const partOfVpc = createParts(shared)
   const here = new Set(nics.map(({ vpc }) => vpc))
   const peersOf = createPeers(shared, ({ id, network }) =>
-    network === undefined ? here.has(id) : instances.has(network),
+    network === undefined ? here.has(id) : instances.has(network) || arriving.has(network),
   )
   const peers = shared.peers.map(({ host, address }) => ({
     ...{ host, address: nextHopOf(address), underlay: address },
@@ -55,7 +56,8 @@ export function wantsByVpc(want: HostWant): VpcWants {
     if (network === undefined) continue
     const peered = peersOf(vpc)
     const inside = instances.get(network) ?? []
-    if (inside.length === 0 && peered.every(({ link }) => link === null)) continue
+    const isUsed = inside.length > 0 || arriving.has(network)
+    if (!isUsed && peered.every(({ link }) => link === null)) continue
     const part = withPeerRecords(partOfVpc(vpc), peerParts(peered, partOfVpc))
     const routes = [part, ...crossing(peered, network).map(partOfVpc)]
       .flatMap((one) => one.routes)
@@ -67,7 +69,7 @@ export function wantsByVpc(want: HostWant): VpcWants {
       vpc,
       want: {
         ...(peered.length === 0 ? {} : { peered }),
-        local: { ...local, instances: inside, ...rest },
+        local: { ...local, instances: inside, ...rest, ...arrivingIn(arriving, network) },
         shared: { ...part, subnets: part.subnets.map(withNextHops), peers, routes },
       },
     })
@@ -79,7 +81,11 @@ export function wantsByVpc(want: HostWant): VpcWants {
   return {
     own: {
       ...(routedPeers.length === 0 ? {} : { routedPeers }),
-      local: { ...local, instances: instances.get(undefined) ?? [] },
+      local: {
+        ...local,
+        instances: instances.get(undefined) ?? [],
+        ...arrivingIn(arriving, undefined),
+      },
       shared: withPeerRecords(own, peerParts(routedPeers, partOfVpc)),
       transits: [...vpcs]
         .toSorted(([a], [b]) => a - b)
@@ -90,6 +96,14 @@ export function wantsByVpc(want: HostWant): VpcWants {
     },
     vpcs,
   }
+}
+
+/** Those of a namespace that move here while they run. */
+function arrivingIn(
+  arriving: ReturnType<typeof instancesByNetwork>,
+  network: number | undefined,
+): Pick<HostWant['local'], 'arriving'> {
+  return arriving.size === 0 ? {} : { arriving: arriving.get(network) ?? [] }
 }
 
 /** What is of these peers, each once, however many ranges it has. */

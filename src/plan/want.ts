@@ -41,7 +41,7 @@ import type {
 } from '../model/want.ts'
 import { captureWant, imageWant, imageWantOf } from './image-wants.ts'
 import { eventsWant } from './levers.ts'
-import { movesWant } from './moves.ts'
+import { arrivingWants, movesWant } from './moves.ts'
 import {
   attachingNic,
   detachingNic,
@@ -158,6 +158,9 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
     .filter((volume) => volume.host === host.name && volume.instance === null)
     .map(volumeWant)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
+  const moves = movesWant(host.name, records, (id, { driver }) =>
+    imageWantOf(id, driver, index.images),
+  )
   return {
     host: host.name,
     generation: host.generation,
@@ -169,7 +172,8 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
       ? null
       : keptOn(host.name, records),
     unreadable: unreadableInstances(host.name, records, lacks),
-    ...movesWant(host.name, records, (id, { driver }) => imageWantOf(id, driver, index.images)),
+    ...moves,
+    ...arrivingWants(moves, records.moves, (instance) => instanceWant(instance, index)),
   }
 }
 
@@ -208,7 +212,8 @@ interface Index {
 }
 
 function indexRecords(host: HostName, records: Snapshot): Index {
-  const own = records.nics.filter((nic) => nic.host === host)
+  const arriving = new Set(records.moves?.arriving.map(({ id }) => id))
+  const own = records.nics.filter((nic) => nic.host === host || arriving.has(nic.instance))
   return {
     nics: Map.groupBy(own, (nic) => nic.instance),
     vpcs: new Map(records.vpcs.map((vpc) => [vpc.id, vpc])),

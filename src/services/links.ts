@@ -3,7 +3,8 @@
  * device, and the routes to other hosts.
  *
  * - Its part of the want: every NIC of `local.instances` (an instance keeps its links as long as it
- *   is listed, even stopped or ending), and those that are to be taken off one;
+ *   is listed, even stopped or ending), those of `local.arriving`, to which no route leads yet, and
+ *   those that are to be taken off one;
  *   `shared.subnets`, `vpcs`, `peers` and `routes`. The pure functions are `nicSpec` and
  *   `nicDifferences` in `host/network/nic.ts`, and `routerRoutes`.
  * - A NIC that is taken off its instance is reported when its link is gone. The tap of a virtual
@@ -16,6 +17,7 @@
  *   process. They are told of NICs that lead into no instance: a running one has lost it.
  */
 import type { FabricSpec, NamespaceHost, NicSpec, NicState } from '../host/host.ts'
+import { createAddressOwners } from '../host/network/address-owners.ts'
 import { nicDifferences, nicSpec } from '../host/network/nic.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
@@ -27,7 +29,7 @@ import type { LooseNic } from '../model/loose-nic.ts'
 import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
 import { type Pool, poolWith } from '../model/pools.ts'
 import { nextHopOf } from '../model/transit.ts'
-import type { Fact, HostWant } from '../model/want.ts'
+import type { Fact, HostWant, InstanceWant } from '../model/want.ts'
 import { carriedAddresses } from '../plan/carried-gateways.ts'
 import { routerRoutes } from '../plan/router-routes.ts'
 import { serviceAddresses } from '../plan/service-addresses.ts'
@@ -55,15 +57,16 @@ export function createLinks(options: {
 }): HostService {
   const { host, metrics, mtu, fabric, drivers, network, pools = [], foundLoose } = options
   const { repairs, removals, failures, nics } = createMeters(metrics)
+  const owners = createAddressOwners()
 
-  const remove = async ({ hostLink, routes }: NicState, pass: Pass) => {
+  const remove = async ({ hostLink, routes }: NicState, { stays, ...pass }: LinksPass) => {
     await host.removeNic(hostLink)
-    for (const { ip } of routes) await host.forgetFlows({ address: ip })
+    for (const { ip } of routes) if (!stays(ip)) await host.forgetFlows({ address: ip })
     removals.inc()
     pass.log.info({ link: hostLink }, 'link removed: no instance uses it')
   }
   /** Makes it so. Returns whether its other end is in use, or need not be. */
-  const ensure = async (nic: WantedNic, found: NicState | undefined, pass: Pass) => {
+  const ensure = async (nic: WantedNic, found: NicState | undefined, pass: LinksPass) => {
     const { spec, ending } = nic
     // It was taken from another instance by force, which may still hold it.
     const isOfOther = isOfOtherAttachment(spec, found)
@@ -71,11 +74,12 @@ export function createLinks(options: {
     const state = isOfOther ? undefined : found
     // Do not create a link again for an instance that is about to be removed.
     if (ending && state === undefined) return true
-    const isInUse = ending || state?.carrier === true
+    const isInUse = ending || spec.isArriving === true || state?.carrier === true
     if (nicDifferences(spec, state).length === 0) return isInUse
     // Connections of the address's last owner end before the address is routed to the next one. A
     // NIC that has its route has no new owner.
-    if (state?.routes.some(({ ip }) => ip === spec.ip) !== true)
+    const isRouted = state?.routes.some(({ ip }) => ip === spec.ip) === true
+    if (!isRouted && spec.isArriving !== true && !pass.stays(spec.ip))
       await host.forgetFlows({ address: spec.ip })
     const repaired = await host.ensureNic(spec)
     repairs.inc()
@@ -88,7 +92,8 @@ export function createLinks(options: {
     watchesKernel: 'machine',
     // One failed NIC must not stop the others. A workload waits for its own NIC.
     gate: false,
-    apply: async (pass) => {
+    apply: async (given) => {
+      const pass = { ...given, stays: owners.compare(given.want) }
       const spec = fabricSpec(pass.want, { fabric, mtu, network })
       const hostErrors = await attemptAll(hostSteps(host, pass, spec), pass.signal)
       const nicsHere = wantedNics(pass.want, mtu, drivers)
@@ -118,12 +123,8 @@ export function createLinks(options: {
       // A route to a NIC needs its link.
       const last = [() => ensureRouters(host, pass, spec && FABRIC_LINK, pools)]
       const routing = await attemptAll(last, pass.signal)
-      const all = [...hostErrors, ...errors, ...routing]
-      if (all.length > 0)
-        throw unavailable(
-          `${all.length} links are not as they should be: ${messageOf(all[0])}`,
-          new AggregateError(all),
-        )
+      throwAll([...hostErrors, ...errors, ...routing])
+      owners.keep(pass.want)
       return detaching.size === 0 ? [] : goneFacts(detaching, await host.nicIndexes())
     },
     close: async () => {},
@@ -153,6 +154,9 @@ export function createRoutesToPeers(
   }
 }
 
+/** `stays` tells whether an address still belongs to the same NIC, here or elsewhere. */
+type LinksPass = Pass & { readonly stays: (address: Ipv4) => boolean }
+
 function createMeters(metrics: Metrics) {
   return {
     repairs: metrics.counter(
@@ -174,7 +178,7 @@ function createMeters(metrics: Metrics) {
  */
 function hostSteps(
   host: NamespaceHost,
-  { want, log }: Pass,
+  { want, stays, log }: LinksPass,
   spec: FabricSpec | null,
 ): readonly (() => Promise<void>)[] {
   const vpcs = [...want.shared.vpcs, ...(want.peered ?? [])].map(({ cidr }) => cidr)
@@ -187,7 +191,8 @@ function hostSteps(
     async () => {
       const link = spec === null ? null : FABRIC_LINK
       const changed = await host.ensureRoutes(want.shared.routes, vpcs, link)
-      for (const address of movedAddresses(changed)) await host.forgetFlows({ address })
+      for (const address of movedAddresses(changed))
+        if (!stays(address)) await host.forgetFlows({ address })
       if (changed.length > 0) log.info({ changed }, 'routes changed')
     },
   ]
@@ -283,6 +288,15 @@ async function attemptAll(
   return errors
 }
 
+/** Errors: `unavailable` when there is any. */
+function throwAll(errors: readonly unknown[]): void {
+  if (errors.length === 0) return
+  throw unavailable(
+    `${errors.length} links are not as they should be: ${messageOf(errors[0])}`,
+    new AggregateError(errors),
+  )
+}
+
 /** A NIC, and whether its instance is being terminated. */
 interface WantedNic {
   readonly spec: NicSpec
@@ -343,14 +357,19 @@ function wantedNics(
   drivers: readonly DriverDeclaration[],
 ): readonly WantedNic[] {
   const linkTypes = new Map(drivers.map(({ name, linkType }) => [name, linkType]))
-  return want.local.instances.flatMap((instance) => {
-    const linkType = linkTypes.get(instance.driver)
-    if (linkType === undefined) return []
-    const { id, driver, run } = instance
-    return instance.nics.map((nic) => ({
-      spec: nicSpec(nic, mtu, linkType),
-      ending: run === 'terminate',
-      loose: { instance: id, driver, nic },
-    }))
-  })
+  const wantedOf =
+    (more: Pick<NicSpec, 'isArriving'>) =>
+    ({ id, driver, run, nics }: InstanceWant): readonly WantedNic[] => {
+      const linkType = linkTypes.get(driver)
+      if (linkType === undefined) return []
+      return nics.map((nic) => ({
+        spec: { ...nicSpec(nic, mtu, linkType), ...more },
+        ending: run === 'terminate',
+        loose: { instance: id, driver, nic },
+      }))
+    }
+  return [
+    ...want.local.instances.flatMap(wantedOf({})),
+    ...(want.local.arriving ?? []).flatMap(wantedOf({ isArriving: true })),
+  ]
 }

@@ -69,6 +69,7 @@ import { prefixLists } from './migrations/0054-prefix-lists.ts'
 import { checks } from './migrations/0055-checks.ts'
 import { hangs } from './migrations/0056-hangs.ts'
 import { storage } from './migrations/0057-storage.ts'
+import { liveMoves } from './migrations/0058-live-moves.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -125,6 +126,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0055-checks': checks,
   '0056-hangs': hangs,
   '0057-storage': storage,
+  '0058-live-moves': liveMoves,
 }
 const GENERATION = '0'
 

@@ -20,6 +20,9 @@ export async function goOnWithMove(
 ): Promise<boolean> {
   if (move === undefined || (state !== 'stopped' && state !== 'running')) return false
   const atMs = Date.parse(now)
+  // Its client has stopped it: there is nothing to be passed on any more.
+  if (move.live && move.state === 'copying' && state === 'stopped')
+    return (await failMove(tx, move, 'it was stopped meanwhile', now)) === 'done'
   if (move.state === 'stopping' && state === 'stopped') {
     await tx.changeMove(move, { state: 'copying', bootCount, stoppedAtMs: atMs })
     return true
@@ -52,8 +55,10 @@ export async function failMove(
 }
 
 /**
- * Gives an instance of which everything was copied to its new host. `later`: an image is being made
- * from it where it is. A copy that is worth nothing any more ends the move.
+ * Gives an instance of which everything was copied to its new host. Of a live move, the old host
+ * has said that it stands still there for good: it runs again only on the host that this
+ * transaction, or the end of the move, leaves it to. `later`: an image is being made from it where
+ * it is. A copy that is worth nothing any more ends the move.
  */
 export async function completeMove(
   tx: Tx,
@@ -67,8 +72,11 @@ export async function completeMove(
   const isCaptured = images.some(
     ({ state, sourceInstance }) => state === 'pending' && sourceInstance === move.instance,
   )
-  if (isCaptured) return 'later'
-  const stale = await whyStale(tx, move, instance, bootCount)
+  // One that stands still cannot wait.
+  if (isCaptured && !move.live) return 'later'
+  const stale = isCaptured
+    ? 'an image is being made from it'
+    : await whyStale(tx, move, instance, bootCount)
   if (stale !== null) {
     await failMove(tx, move, stale, now)
     return 'done'
@@ -109,9 +117,11 @@ async function whyStale(
   instance: Instance,
   bootCount: number,
 ): Promise<string | null> {
-  const isStopped = instance.state === 'stopped' && instance.wanted === 'stop'
-  if (!isStopped || instance.bootCount !== bootCount || instance.host !== move.from)
-    return 'it was started meanwhile'
+  const isAsAsked = move.live
+    ? instance.state === 'running' && instance.wanted === 'run'
+    : instance.state === 'stopped' && instance.wanted === 'stop'
+  if (!isAsAsked || instance.bootCount !== bootCount || instance.host !== move.from)
+    return move.live ? 'it was stopped or rebooted meanwhile' : 'it was started meanwhile'
   const type = (await tx.instanceTypes()).find(({ name }) => name === instance.type)
   const isAsKept = type?.vcpus === move.vcpus && type.memoryMiB === move.memoryMiB
   return isAsKept ? null : 'its type was changed meanwhile'

@@ -134,7 +134,10 @@ export interface LiveStreams {
  * them but the step `resume`, on the host to which the records give it.
  */
 export interface LiveMover {
-  /** How it runs here. Errors: `unavailable` when it does not. */
+  /**
+   * How it runs here. Errors: `unavailable` when it does not; `refused` when it stands still
+   * between two hosts.
+   */
   describe(instance: InstanceId): Promise<LiveMachine>
   /** How this host would run it, from the image with this digest. */
   kindFor(want: InstanceWant, digest: string): Promise<LiveKind>

@@ -95,7 +95,7 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
       runner.keep(new Set(pairs.keys()))
       for (const [id, one] of pairs) {
         if (signal.aborted) break
-        if (one.want === undefined && isLeft(id)) continue
+        if (isLeft(id, one)) continue
         if (!busy.has(id)) {
           facts.push(...decide(id, one))
         } else if (one.want === undefined || one.want.run === 'terminate') runner.overtake(id)
@@ -142,18 +142,24 @@ const STATES = [
 
 /**
  * A function that tells whether an instance is left alone: its row is unreadable or names another
- * driver, or it is being copied to this host.
+ * driver, or it is being copied to this host. So is one that is being passed on to another host
+ * unless it runs here: the other host may have all of it, and the end of the move decides where it
+ * goes on.
  */
 function leftAlone(
   { instances, unreadable, moves = [] }: LocalWant,
   mine: readonly InstanceWant[],
-): (id: InstanceId) => boolean {
+): (id: InstanceId, one: WantAndHave) => boolean {
   const left = new Set([
     ...unreadable.ids,
     ...instances.filter((one) => !mine.includes(one)).map(({ id }) => id),
     ...moves.flatMap((one) => (one.kind === 'arriving' ? one.instance : [])),
   ])
-  return (id) => unreadable.any || left.has(id)
+  const passed = new Set(moves.flatMap((one) => (one.live === true ? one.instance : [])))
+  return (id, { want, have }) =>
+    want === undefined
+      ? unreadable.any || left.has(id)
+      : passed.has(id) && have?.state.kind !== 'running'
 }
 
 function imageFacts<Want extends ImageWant>(

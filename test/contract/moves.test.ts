@@ -7,7 +7,6 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { certificateFiles, ensureCertificates } from '../../src/lib/certificates.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { exists } from '../../src/lib/files.ts'
 import { removeTree } from '../../src/lib/paths.ts'
@@ -28,10 +27,10 @@ import {
 import { listFiles, type MovePeer } from '../../src/workloads/moves/peer-source.ts'
 import { createSender, type MoveIdentity, type Sender } from '../../src/workloads/moves/sender.ts'
 import { silentLog } from '../../tools/kit/log.ts'
+import { freePort, identityOf } from '../kit/move-hosts.ts'
 import { hostName, instanceId, numbered } from '../kit/records.ts'
 import { SOON } from '../kit/soon.ts'
 
-const SECRET = 'a secret of the cluster that is long enough'
 const DISK_BYTES = 6 * MIB + 5
 const a = hostName('a')
 const b = hostName('b')
@@ -66,16 +65,6 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-async function identityOf(name: HostName, secret = SECRET): Promise<MoveIdentity> {
-  const directory = join(dir, `tls-${name}-${secret.length}`)
-  const identity = { names: [name], addresses: ['127.0.0.1'] }
-  await mkdir(directory, { recursive: true })
-  await ensureCertificates({ secret, directory, identity, nowMs: Date.now() })
-  const files = certificateFiles(directory)
-  const read = (path: string) => readFile(path, 'utf8')
-  return { ca: await read(files.ca), cert: await read(files.cert), key: await read(files.key) }
-}
-
 /** The mover of a host without running machines. */
 function moverOf(name: HostName): Mover {
   return createMachineMover(createMachineFiles(join(dir, name)), { list: async () => new Map() })
@@ -84,27 +73,20 @@ function moverOf(name: HostName): Mover {
 let port = 0
 
 async function senderOf(bytesPerSecond = 1024 * MIB): Promise<Sender> {
-  const identity = await identityOf(a)
+  const identity = await identityOf(dir, a)
   port = await freePort()
   const made = createSender({
     at: { address: '127.0.0.1', port },
     identity: async () => identity,
     bytesPerSecond,
     moverOf: () => moverOf(a),
+    liveMoverOf: () => undefined,
+    flowsOf: async () => [],
     clock: systemClock,
     log: silentLog,
   })
   opened.push(made)
   return made
-}
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net')
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 function arrivalsOf(identity: MoveIdentity): Arrivals {
@@ -133,13 +115,13 @@ async function ends(arrivals: Arrivals, on = host(), want = arriving): Promise<A
 }
 
 it('has everything of the machine afterwards, and nothing else', async () => {
-  expect(await ends(arrivalsOf(await identityOf(b)))).toEqual({ kind: 'arrived' })
+  expect(await ends(arrivalsOf(await identityOf(dir, b)))).toEqual({ kind: 'arrived' })
   expect((await readFile(join(home(), 'disk.qcow2'))).equals(disk)).toBe(true)
   const names = ['arrived.json', 'boot.json', 'disk.qcow2', 'origin.json']
   expect((await readdir(home())).sort()).toEqual(names)
   // A daemon that starts then finds it complete.
   await sender.offer([])
-  expect(await ends(arrivalsOf(await identityOf(b)))).toEqual({ kind: 'arrived' })
+  expect(await ends(arrivalsOf(await identityOf(dir, b)))).toEqual({ kind: 'arrived' })
 })
 
 it('removes what an earlier stay has left, and takes no old copy for the new one', async () => {
@@ -147,7 +129,7 @@ it('removes what an earlier stay has left, and takes no old copy for the new one
   await writeFile(join(home(), 'disk.qcow2'), 'old')
   await writeFile(join(home(), 'arrived.json'), '{"move":6}')
   await writeFile(join(home(), 'seed.iso'), 'old')
-  expect(await ends(arrivalsOf(await identityOf(b)))).toEqual({ kind: 'arrived' })
+  expect(await ends(arrivalsOf(await identityOf(dir, b)))).toEqual({ kind: 'arrived' })
   expect((await readFile(join(home(), 'disk.qcow2'))).equals(disk)).toBe(true)
   expect(await readdir(home())).not.toContain('seed.iso')
 })
@@ -157,7 +139,7 @@ async function interrupted() {
   await sender.close()
   sender = await senderOf(4 * MIB)
   await sender.offer([departing])
-  const identity = await identityOf(b)
+  const identity = await identityOf(dir, b)
   const first = arrivalsOf(identity)
   const partial = join(home(), 'arriving-7', 'disk.qcow2')
   first.look(arriving, host())
@@ -198,21 +180,23 @@ it('is sent to the host that it moves to, and to nobody else', async () => {
   }
   const ask = async (identity: MoveIdentity, of = { instance, move: 7 }) =>
     listFiles(await peer(identity), of, new AbortController().signal)
-  expect(await ask(await identityOf(b))).toHaveLength(3)
-  await expect(ask(await identityOf(c))).rejects.toThrow(/does not move to that host/)
-  await expect(ask(await identityOf(b), { instance, move: 6 })).rejects.toThrow(/does not move/)
+  expect(await ask(await identityOf(dir, b))).toHaveLength(3)
+  await expect(ask(await identityOf(dir, c))).rejects.toThrow(/does not move to that host/)
+  await expect(ask(await identityOf(dir, b), { instance, move: 6 })).rejects.toThrow(
+    /does not move/,
+  )
   // Of another cluster, which has no certificate that this one accepts, nor accepts this one's.
-  const stranger = await identityOf(b, 'another secret')
-  const { ca } = await identityOf(b)
+  const stranger = await identityOf(dir, b, 'another secret')
+  const { ca } = await identityOf(dir, b)
   await expect(ask({ ...stranger, ca })).rejects.toThrow(/cannot be reached/)
   await expect(ask(stranger)).rejects.toThrow(/cannot be reached/)
   await sender.offer([])
-  await expect(ask(await identityOf(b))).rejects.toThrow(/cannot be reached.*ECONNREFUSED/)
+  await expect(ask(await identityOf(dir, b))).rejects.toThrow(/cannot be reached.*ECONNREFUSED/)
 })
 
 it('says that there is no room before it copies anything', async () => {
   const full = host({ storage: async () => ['/proc'] })
-  const failed = await ends(arrivalsOf(await identityOf(b)), full)
+  const failed = await ends(arrivalsOf(await identityOf(dir, b)), full)
   expect(failed).toMatchObject({
     kind: 'failed',
     message: expect.stringMatching(/no room: .*proc/),
@@ -222,7 +206,7 @@ it('says that there is no room before it copies anything', async () => {
 
 it('says why the other host does not send it', async () => {
   await rm(join(dir, 'a/machines', instance, 'disk.qcow2'))
-  expect(await ends(arrivalsOf(await identityOf(b)))).toMatchObject({
+  expect(await ends(arrivalsOf(await identityOf(dir, b)))).toMatchObject({
     kind: 'failed',
     message: expect.stringMatching(/^a: .* has no disk/),
   })

@@ -161,7 +161,7 @@ export function insideMachine(
 }
 
 /** Types a command into the shell on a serial console, and reads up to its end. */
-async function serialShell(path: string, command: string): Promise<string> {
+export async function serialShell(path: string, command: string): Promise<string> {
   const mark = randomBytes(6).toString('hex')
   const socket = createConnection(path)
   // Asked in two pieces, so that the echo of what is typed does not look like the answer.

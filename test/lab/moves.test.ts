@@ -1,14 +1,17 @@
 /**
  * Instances move between whole hosts: a container and a virtual machine keep their disks, ids and
- * addresses; either daemon is killed at any moment; a host is evacuated.
+ * addresses, a machine that moves while it runs also its memory and connections; either daemon is
+ * killed at any moment; a host is evacuated.
  */
 import {
+  type _InstanceType,
   AllocateAddressCommand,
   AssociateAddressCommand,
   DescribeInstancesCommand,
   type EC2Client,
   type Instance,
   RunInstancesCommand,
+  type RunInstancesCommandInput,
   StartInstancesCommand,
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
@@ -26,6 +29,7 @@ import { createLab, destroyLab, type Lab } from '../../tools/lab/lab.ts'
 import { OUTSIDE_SERVER } from '../../tools/lab/layout.ts'
 import { untilReady } from '../../tools/lab/ready.ts'
 import { until } from '../../tools/lab/run.ts'
+import { serialShell } from '../kit/machines.ts'
 
 const NAME = 'moves'
 const UP_MS = 400_000
@@ -64,12 +68,16 @@ async function untilState(id: string, state: string): Promise<void> {
 }
 
 /** An instance on this host, which runs. */
-async function launchOn(host: string, ImageId = image): Promise<string> {
+async function launchOn(
+  host: string,
+  ImageId = image,
+  more: Pick<RunInstancesCommandInput, 'InstanceType'> = {},
+): Promise<string> {
   const others = lab.hosts.filter(({ name }) => name !== host)
   for (const { name } of others) await atoll('h1', 'drain', name)
   const { Instances = [] } = await ec2.send(
     new RunInstancesCommand({
-      ImageId,
+      ...{ ImageId, ...more },
       MinCount: 1,
       MaxCount: 1,
       TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'Name', Value: 'mover' }] }],
@@ -92,6 +100,7 @@ interface Report {
   readonly state: string
   readonly message: string
   readonly downtimeMs: number | null
+  readonly live?: true
 }
 
 async function json(host: string, ...args: readonly string[]): Promise<readonly Report[]> {
@@ -250,6 +259,138 @@ describe.skipIf(!canRunMachines())('a virtual machine', { timeout: UP_MS }, () =
         ? true
         : null,
     )
+  })
+})
+
+/** How a machine runs that moves, seen from a container on the third host. */
+describe.skipIf(!canRunMachines())('a running virtual machine', { timeout: UP_MS }, () => {
+  const MARK = 'kept-in-memory'
+  /** 256 MiB. */
+  const SMALL = 'at1.small' as _InstanceType
+  /** On a machine that runs three whole hosts on two cores. */
+  const GAP_MS = 10_000
+  let id = ''
+  let server = ''
+
+  /** A command in the machine, typed into its serial line. */
+  async function inMachine(host: string, command: string): Promise<string> {
+    const argv = await lab.host(host).command([])
+    const pid = /--target=(\d+)/.exec(argv.join(' '))?.[1]
+    return await serialShell(`/proc/${pid}/root/run/atoll/vm/${id}/serial`, command)
+  }
+
+  /** What the container has got: a number, and the time of its arrival in seconds. */
+  async function received(): Promise<readonly (readonly [number, number])[]> {
+    const lines = (await inside('h3', server, 'cat /seen')).trim().split('\n')
+    return lines.map((line) => {
+      const [count = '', time = ''] = line.split(' ')
+      return [Number(count), Number(time)] as const
+    })
+  }
+
+  /** How many numbers the machine has got from the container, and the last of them. */
+  async function answered(host: string): Promise<readonly [number, number]> {
+    const out = await inMachine(
+      host,
+      'cp /run/back /run/seen; n=$(wc -l </run/seen); echo got $n $(head -n $n /run/seen | tail -n 1)',
+    )
+    const [, lines, last] = /got (\d+) (\d+)/.exec(out) ?? []
+    return [Number(lines ?? 0), Number(last ?? 0)]
+  }
+
+  /**
+   * Its connection goes on in both directions, and nothing is lost. Returns the longest gap in what
+   * it sends, in milliseconds.
+   */
+  async function untilItGoesOn(host: string): Promise<number> {
+    const before = (await received()).length
+    const [back] = await answered(host)
+    await until('the machine is answered', PATIENCE_MS, async () => {
+      const [lines, last] = await answered(host)
+      expect(last).toBe(lines)
+      return lines > back + 20 ? true : null
+    })
+    const all = await until('the connection goes on', PATIENCE_MS, async () => {
+      const now = await received()
+      return now.length > before + 20 ? now : null
+    })
+    expect(all.map(([count]) => count)).toEqual(all.map((_, at) => at + 1))
+    const gaps = all.slice(1).map(([, time], at) => time - (all[at]?.[1] ?? time))
+    return Math.round(Math.max(...gaps) * 1000)
+  }
+
+  async function connect(): Promise<void> {
+    const { PrivateIpAddress: to = '' } = await look(server)
+    const note = 'while read n; do read t rest </proc/uptime; echo $n $t; done'
+    // It ends where its input does.
+    const count = 'i=0; while :; do i=$((i+1)); echo $i; usleep 20000; done'
+    await inside(
+      'h3',
+      server,
+      `: >/seen; ((${count}) | nc -l -p 5000 | ${note} >/seen) >/dev/null 2>&1 &`,
+    )
+    await inMachine('h1', `((${count}) | nc ${to} 5000 >/run/back &)`)
+    await untilItGoesOn('h1')
+  }
+
+  beforeAll(async () => {
+    const credentials = await labCredentials(lab)
+    const clients = lab.hosts.map(({ name }) => clientOf(lab, name, credentials))
+    const machine = await machineImage(listClient(clients, PATIENCE_MS), lab.hosts)
+    server = await launchOn('h3')
+    id = await launchOn('h1', machine, { InstanceType: SMALL })
+    await until('its shell answers', PATIENCE_MS, async () =>
+      (await inMachine('h1', 'ip -4 address show dev eth0')).includes('inet ') ? true : null,
+    )
+    await inMachine('h1', `echo ${MARK} >/run/mark`)
+    await connect()
+  }, UP_MS)
+
+  it('keeps its memory and its connection when it moves', async () => {
+    await atoll('h3', 'move', id, '--to', 'h2', '--live')
+    const done = await untilMoved(id)
+    expect(done).toMatchObject({ from: 'h1', to: 'h2', live: true, downtimeMs: null })
+    const gap = await untilItGoesOn('h2')
+    process.stdout.write(`longest gap in its connection: ${gap} ms\n`)
+    expect(gap).toBeLessThan(GAP_MS)
+    expect((await look(id)).State?.Name).toBe('running')
+    expect(await inMachine('h2', 'cat /run/mark')).toContain(MARK)
+    await untilOnlyOn(id, 'h2')
+    // And back.
+    await atoll('h3', 'move', id, '--to', 'h1', '--live')
+    await untilMoved(id)
+    expect(await untilItGoesOn('h1')).toBeLessThan(GAP_MS)
+    expect(await inMachine('h1', 'cat /run/mark')).toContain(MARK)
+    await untilOnlyOn(id, 'h1')
+  })
+
+  it.each(['h1', 'h2'])('runs on one host when the daemon of %s is killed', async (killed) => {
+    await atoll('h3', 'move', id, '--to', 'h2', '--live')
+    await until('it is passed on', PATIENCE_MS, async () => {
+      const { message = '', state = '' } = (await move(id)) ?? {}
+      return state !== 'copying' || /^(disk|memory)/.test(message) ? true : null
+    })
+    await lab.host(killed).service('atolld').crash()
+    const ended = await until('the move has ended', PATIENCE_MS, async () => {
+      const found = await move(id)
+      return found?.state === 'done' || found?.state === 'failed' ? found : null
+    })
+    const host = ended.state === 'done' ? 'h2' : 'h1'
+    await untilOnlyOn(id, host)
+    await untilItGoesOn(host)
+    expect(await inMachine(host, 'cat /run/mark')).toContain(MARK)
+    if (host === 'h1') return
+    await atoll('h3', 'move', id, '--to', 'h1', '--live')
+    await untilMoved(id)
+    await untilOnlyOn(id, 'h1')
+  })
+
+  it('refuses what cannot move while it runs', async () => {
+    const { exitCode, stderr } = await lab
+      .host('h1')
+      .exec(['atoll', 'move', server, '--to', 'h1', '--live'], { timeoutMs: PATIENCE_MS })
+    expect(exitCode).not.toBe(0)
+    expect(stderr).toMatch(/its driver \(docker\) cannot do that/)
   })
 })
 

@@ -8,6 +8,7 @@ import type { HostName, InstanceId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { isOpenMove } from '../../model/move.ts'
 import type { Host, Image, Instance, StateReason } from '../../model/records.ts'
+import { KEEP } from '../../model/recovery.ts'
 import { reachesStorage, storageOf } from '../../model/storage.ts'
 import { type Movable, noPlace, placeFor } from '../../plan/evacuation.ts'
 import { afterPlacing, type Reserve } from '../../plan/failover/reserve.ts'
@@ -89,10 +90,15 @@ async function amongHosts(tx: ReadTx, { options, host }: Instance): Promise<Mova
   return (hosts) => choicesInGroup(members, hosts, membership.partition)
 }
 
+/** Whether its instance runs meanwhile. `if-possible`: it is stopped when it cannot. */
+export type Live = boolean | 'if-possible'
+
+/** What is asked for. */
 interface MoveOrder {
   readonly id: InstanceId
   /** Null: the best host. */
   readonly to: HostName | null
+  readonly live?: Live
   /** ISO 8601. */
   readonly now: string
 }
@@ -113,7 +119,7 @@ export function beside(reserve: Reserve | null, movable: Movable, { recovery }: 
  */
 export async function beginMove(
   tx: Tx,
-  { id, to, now, drivers, reserve }: MoveOrder & MoveSettings,
+  { id, to, live: wish = false, now, drivers, reserve }: MoveOrder & MoveSettings,
 ): Promise<HostName> {
   const [instance] = await tx.instances({ ids: [id], live: true })
   if (instance === undefined)
@@ -124,6 +130,7 @@ export async function beginMove(
   const [movable] = await movablesOf(tx, [instance], drivers)
   if (movable === undefined || movable.obstacle !== null)
     throw refused('IncorrectInstanceState', `${id} cannot be moved: ${movable?.obstacle}`)
+  const live = await isLive(tx, instance, wish, drivers)
   const { demand } = movable
   const isDrained = hosts.find(({ name }) => name === instance.host)?.state === 'draining'
   const kept = await readReserve(tx, hosts, isDrained ? 'none' : reserve, id)
@@ -142,13 +149,13 @@ export async function beginMove(
   const { vcpus, memoryMiB, diskGiB } = demand
   if ((await tx.takeCapacity(place.to, vcpus, memoryMiB, diskGiB)) === 'full') throw full()
   if ((await takeSlot(tx, instance, place)) === 'taken') throw full()
-  const restart = instance.wanted === 'run'
+  const restart = instance.wanted === 'run' && !live
   const atMs = Date.parse(now)
   const begun = await tx.beginMove({
-    ...{ instance: id, from: instance.host, to: place.to, restart, ...demand, message: '' },
+    ...{ instance: id, from: instance.host, to: place.to, live, restart, ...demand, message: '' },
     ...{ bootCount: instance.bootCount, askedAtMs: atMs, endedAtMs: null },
     state: restart ? 'stopping' : 'copying',
-    stoppedAtMs: restart ? null : atMs,
+    stoppedAtMs: restart || live ? null : atMs,
   })
   if (begun === 'taken') throw refused('IncorrectInstanceState', `${id} is being moved already`)
   if (restart)
@@ -157,6 +164,38 @@ export async function beginMove(
       transitionReason: STOPPED_FOR_MOVE.message,
     })
   return place.to
+}
+
+/** Whether it moves while it runs. Errors: why it cannot, if it must. */
+async function isLive(tx: Tx, instance: Instance, wish: Live, drivers: Drivers): Promise<boolean> {
+  if (wish === false) return false
+  const obstacle = await obstacleToLive(tx, instance, drivers)
+  if (obstacle === null || wish === 'if-possible') return obstacle === null
+  throw refused(
+    'IncorrectInstanceState',
+    `${instance.id} cannot be moved while it runs: ${obstacle}; without --live it is stopped, moved and started`,
+  )
+}
+
+async function obstacleToLive(
+  tx: Tx,
+  instance: Instance,
+  drivers: Drivers,
+): Promise<string | null> {
+  const [image] = await tx.images({ ids: [instance.image] })
+  const driver = driverOfInstance(instance, image, drivers)
+  if (driver?.movesLive !== true) return `its driver (${driver?.name ?? 'unknown'}) cannot do that`
+  if (instance.state !== 'running' || instance.wanted !== 'run') return `it is ${instance.state}`
+  const { wanted, acknowledged } = instance.recovery ?? KEEP
+  if (wanted === 'recover' || acknowledged === 'recover')
+    return 'other hosts may start it again (atoll:recover)'
+  if (storageOf(await tx.volumes({ instances: [instance.id] })) !== null)
+    return 'its disk is on a storage that both hosts reach'
+  const made = await tx.images({ host: instance.host })
+  const isCaptured = made.some(
+    ({ state, sourceInstance }) => state === 'pending' && sourceInstance === instance.id,
+  )
+  return isCaptured ? 'an image is being made from it' : null
 }
 
 /** Takes its place in its placement group on the new host. */

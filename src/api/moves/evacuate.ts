@@ -24,6 +24,8 @@ export interface MoveReport {
   readonly message: string
   /** From its end on the old host to its start on the new one. Null: unknown, or it did not run. */
   readonly downtimeMs: number | null
+  /** It runs meanwhile. Absent: it is stopped. */
+  readonly live?: true
 }
 
 /**
@@ -85,11 +87,12 @@ export async function rebalanceOf(
 
 /** A move that has begun. */
 export function reportOf(move: Move): MoveReport {
-  const { instance, from, to, state, message, restart, stoppedAtMs, endedAtMs } = move
+  const { instance, from, to, state, message, live, restart, stoppedAtMs, endedAtMs } = move
   const isKnown = restart && state === 'done' && stoppedAtMs !== null && endedAtMs !== null
   return {
     ...{ instance, from, to, state, message },
     downtimeMs: isKnown ? Math.max(0, endedAtMs - stoppedAtMs) : null,
+    ...(live ? { live } : {}),
   }
 }
 

@@ -10,7 +10,7 @@ import { announcing } from '../../store/announce.ts'
 import type { InformedStore } from '../../store/replica-reads.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { setDraining } from '../hosts.ts'
-import { beginMove, cancelMove, type MoveSettings } from './begin.ts'
+import { beginMove, cancelMove, type Live, type MoveSettings } from './begin.ts'
 import { evacuationOf, MOVES_AT_ONCE, type MoveReport, rebalanceOf, reportOf } from './evacuate.ts'
 
 /** What the routes need. */
@@ -30,15 +30,17 @@ export function addMoveRoutes(server: FastifyInstance, options: MoveRouteOptions
   const read = async <T>(work: (tx: ReadTx) => Promise<T>): Promise<T> =>
     (await options.store.read(work, { mayBeOld: false })).value
 
-  async function begin(id: InstanceId, to: HostName | null): Promise<HostName> {
+  async function begin(id: InstanceId, to: HostName | null, live: Live): Promise<HostName> {
     const now = isoTime(clock.now())
-    const chosen = await store.change((tx) => beginMove(tx, { id, to, now, drivers, reserve }))
-    log.info({ instance: id, to: chosen }, 'instance is to be moved')
+    const chosen = await store.change((tx) =>
+      beginMove(tx, { id, to, live, now, drivers, reserve }),
+    )
+    log.info({ instance: id, to: chosen, live }, 'instance is to be moved')
     return chosen
   }
 
   /** Begins what may be under way at once. What cannot begin now is tried by the next call. */
-  async function beginSome(reports: readonly MoveReport[]): Promise<number> {
+  async function beginSome(reports: readonly MoveReport[], live: Live): Promise<number> {
     const isUnderWay = ({ state }: MoveReport) =>
       state === 'stopping' || state === 'copying' || state === 'starting'
     const waiting = reports.filter(({ state }) => state === 'waiting')
@@ -47,7 +49,7 @@ export function addMoveRoutes(server: FastifyInstance, options: MoveRouteOptions
       const underWay = reports.filter((one) => one.from === from && isUnderWay(one)).length
       if (underWay + begun >= MOVES_AT_ONCE) break
       try {
-        await begin(instance, to)
+        await begin(instance, to, live)
         begun += 1
       } catch (error) {
         if (!(error instanceof AtollError) || error.kind !== 'refused') throw error
@@ -60,12 +62,12 @@ export function addMoveRoutes(server: FastifyInstance, options: MoveRouteOptions
   server.get('/v1/moves', async (): Promise<readonly MoveReport[]> => {
     return (await read((tx) => tx.moves({}))).map(reportOf)
   })
-  server.post<{ Params: { id: string }; Querystring: { to?: string } }>(
+  server.post<{ Params: { id: string }; Querystring: { to?: string; live?: string } }>(
     '/v1/instances/:id/move',
     async ({ params, query }) => {
       const id = instanceOf(params.id)
       const to = query.to === undefined ? null : hostOf(String(query.to))
-      return { instance: id, to: await begin(id, to) }
+      return { instance: id, to: await begin(id, to, liveOf(query.live)) }
     },
   )
   server.post<{ Params: { id: string } }>('/v1/instances/:id/cancel-move', async ({ params }) => {
@@ -73,7 +75,7 @@ export function addMoveRoutes(server: FastifyInstance, options: MoveRouteOptions
     const now = isoTime(clock.now())
     return { instance: id, host: await store.change((tx) => cancelMove(tx, id, now)) }
   })
-  type Evacuation = { Params: { name: string }; Querystring: { from?: string } }
+  type Evacuation = { Params: { name: string }; Querystring: { from?: string; live?: string } }
   server.get<Evacuation>(
     '/v1/hosts/:name/evacuation',
     async ({ params, query }): Promise<readonly MoveReport[]> =>
@@ -83,7 +85,7 @@ export function addMoveRoutes(server: FastifyInstance, options: MoveRouteOptions
     const host = hostOf(params.name)
     await setDraining(store, host, true)
     const work = (tx: ReadTx) => evacuationOf(tx, host, drivers, timeOf(query.from))
-    return { begun: await beginSome(await read(work)) }
+    return { begun: await beginSome(await read(work), liveOf(query.live)) }
   })
   server.get('/v1/rebalance', async (): Promise<readonly MoveReport[]> => {
     return read((tx) => rebalanceOf(tx, { drivers, reserve }))
@@ -94,6 +96,10 @@ export function addMoveRoutes(server: FastifyInstance, options: MoveRouteOptions
 function timeOf(text: string | undefined): number {
   const ms = Number(text ?? Number.NaN)
   return Number.isFinite(ms) ? ms : Number.POSITIVE_INFINITY
+}
+
+function liveOf(text: string | undefined): Live {
+  return text === 'if-possible' ? text : text === 'true'
 }
 
 function instanceOf(text: string): InstanceId {

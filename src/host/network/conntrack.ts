@@ -4,21 +4,39 @@
  *
  * Since Linux 6.11 the kernel itself deletes by a filter. 65,000 entries take it a quarter of a
  * second, so the request is sent from another thread. With older kernels, the matching entries are
- * listed (5.8) and deleted in small portions, which takes seconds. Layout:
- * linux/netfilter/nfnetlink_conntrack.h; numbers are in network byte order, those of filters in the
- * machine's own.
+ * listed (5.8) and deleted in small portions, which takes seconds.
+ *
+ * It also reads and makes those of instances that move while they run (`carried-entries.ts`).
  */
-import { parseAttributes } from 'netlink'
+import { FlagsNew, parseAttributes } from 'netlink'
 import { nextTurn } from '../../lib/clock.ts'
 import { errnoOf } from '../../lib/errno.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4FromBytes, ipv4ToBytes } from '../../model/addr.ts'
+import type { CarriedFlow } from '../../model/carried-flow.ts'
 import type { Count } from '../../model/counters.ts'
 import type { Flow, FlowTraffic, TrackedFlow } from '../../model/flow.ts'
 import { attributesOf, uint32 } from '../netlink/attributes.ts'
-import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
 import { openThreadedNetlink, type ThreadedNetlink } from '../netlink/threaded-netlink.ts'
+import { carriedIn, encodeCarried } from './carried-entries.ts'
+import {
+  attribute,
+  COUNTER,
+  COUNTS,
+  CTA,
+  DELETE,
+  FILTER,
+  GET,
+  HEADER,
+  HEADER_BYTES,
+  IP,
+  NESTED,
+  NEW,
+  PROTOCOL,
+  TUPLE_IP,
+  TUPLE_PROTOCOL,
+} from './conntrack-layout.ts'
 import { here, type Inside } from './netns.ts'
 import { ensureSetting, readSetting } from './sysctl.ts'
 
@@ -29,26 +47,8 @@ export interface FlowFilter {
   readonly address: Ipv4
 }
 
-/** NFNL_SUBSYS_CTNETLINK (linux/netfilter/nfnetlink.h), the upper byte of a message type. */
-const SUBSYSTEM = 1 << 8
-const GET = SUBSYSTEM | 1
-const DELETE = SUBSYSTEM | 2
-const NESTED = 0x8000
-const CTA = { original: 1, reply: 2, sent: 9, answered: 10, id: 12, zone: 18, filter: 25 } as const
-const COUNTER = { packets: 1, bytes: 2 } as const
-const TUPLE_IP = 1
-const TUPLE_PROTOCOL = 2
-const PROTOCOL = { number: 1, sourcePort: 2, destinationPort: 3, icmpType: 5, icmpCode: 6 } as const
-const IP = { source: 1, destination: 2 } as const
-const FILTER = { original: 1, reply: 2 } as const
-/** Which part of a tuple counts: bits of net/netfilter/nf_internals.h. */
-const COUNTS = { source: 1, destination: 2 } as const
-const HEADER_BYTES = 4
-const ATTRIBUTE_HEADER_BYTES = 4
 /** Entries that are deleted before other work may run: about a millisecond. */
 const PORTION = 64
-/** struct nfgenmsg: family, version, resource id. */
-const HEADER = Buffer.of(AF_INET, 0, 0, 0)
 
 type Side = 'original' | 'reply'
 type End = 'source' | 'destination'
@@ -73,6 +73,14 @@ export interface Conntrack {
    * kernel's own.
    */
   traffic(): Promise<readonly FlowTraffic[]>
+  /** Those of an address that can go on elsewhere. Errors: the kernel's own. */
+  carried(address: Ipv4): Promise<readonly CarriedFlow[]>
+  /**
+   * Makes an entry for each, by which the packets from its middle are known. One that there is
+   * already goes on with whatever sequence numbers come. Errors: the kernel's own, when all were
+   * tried.
+   */
+  carryOn(flows: readonly CarriedFlow[]): Promise<void>
   close(): void
 }
 
@@ -135,6 +143,24 @@ export function createConntrack(
         await nextTurn()
       }
       return found
+    },
+    async carried(address) {
+      if (isEmpty()) return []
+      const { threaded } = open()
+      const found: CarriedFlow[] = []
+      for (const end of ['source', 'destination'] as const)
+        for (const entry of await threaded.dump(GET, encode('original', end, address))) {
+          const flow = carriedIn(entry)
+          // Kernels before 5.8 take no filter.
+          if (flow?.[end] === address) found.push(flow)
+        }
+      return found
+    },
+    async carryOn(flows) {
+      const { netlink } = open()
+      const made = flows.map((flow) => netlink.request(NEW, encodeCarried(flow), FlagsNew.CREATE))
+      const failed = (await Promise.allSettled(made)).find(({ status }) => status === 'rejected')
+      if (failed?.status === 'rejected') throw failed.reason
     },
     close() {
       sockets?.netlink.close()
@@ -252,12 +278,4 @@ function tupleOf(tuple: Buffer): Tuple {
     else if (type === TUPLE_PROTOCOL) ofProtocol(data)
   })
   return { ...found, port, code }
-}
-
-/** Written by hand, because the package does not set the flag "nested". Padded to four bytes. */
-function attribute(type: number, payload: Buffer): Buffer {
-  const bytes = Buffer.alloc((ATTRIBUTE_HEADER_BYTES + payload.length + 3) & ~3)
-  bytes.set(new Uint8Array(Uint16Array.of(ATTRIBUTE_HEADER_BYTES + payload.length, type).buffer))
-  bytes.set(payload, ATTRIBUTE_HEADER_BYTES)
-  return bytes
 }

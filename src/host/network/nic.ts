@@ -137,11 +137,17 @@ export function guestAddresses({ ip, secondaryIps = [] }: NicSpec): readonly Ipv
   return [ip, ...secondaryIps]
 }
 
+/** Those that a route leads to. */
+export function routedAddresses(spec: NicSpec): ReadonlySet<Ipv4> {
+  return new Set(spec.isArriving === true ? [] : guestAddresses(spec))
+}
+
 /** Names of what differs between `state` and `spec`; empty when nothing does. */
 export function nicDifferences(spec: NicSpec, state: NicState | undefined): readonly string[] {
   if (state === undefined) return ['link']
   const { isRouter = false } = spec
   const ips = new Set(guestAddresses(spec))
+  const routed = routedAddresses(spec)
   const { routes, neighbours, takesForeignSources = false } = state
   const checks: readonly (readonly [string, boolean])[] = [
     ['mtu', state.mtu === spec.mtu],
@@ -155,8 +161,8 @@ export function nicDifferences(spec: NicSpec, state: NicState | undefined): read
     ],
     [
       'route',
-      routes.length === ips.size &&
-        routes.every(({ ip, gateway }) => ips.has(ip) && gateway === spec.gateway),
+      routes.length === routed.size &&
+        routes.every(({ ip, gateway }) => routed.has(ip) && gateway === spec.gateway),
     ],
   ]
   return checks.filter(([, well]) => !well).map(([what]) => what)

@@ -20,6 +20,7 @@ import {
   nicSettings,
   nicState,
   proxyDelaySetting,
+  routedAddresses,
 } from './nic.ts'
 import { ensureSetting, readSetting } from './sysctl.ts'
 
@@ -191,9 +192,10 @@ async function setUpHostEnd(
     index: link.index,
     source,
   })
+  const routed = routedAddresses(spec)
   for (const route of state?.routes ?? []) {
-    if (ips.has(route.ip) && route.gateway === spec.gateway) continue
+    if (routed.has(route.ip) && route.gateway === spec.gateway) continue
     await ip.deleteRoute({ ...routeTo(route.ip, route.gateway), via: null })
   }
-  for (const address of ips) await ip.replaceRoute(routeTo(address, spec.gateway))
+  for (const address of routed) await ip.replaceRoute(routeTo(address, spec.gateway))
 }

@@ -12,7 +12,7 @@ import { COMPANIONS } from '../mover.ts'
 import type { Qmp } from '../qmp.ts'
 import { boot, type QemuStepper } from '../steps.ts'
 import { kindHere, runningKind } from './kind.ts'
-import { diskBytes } from './qmp-live.ts'
+import { diskBytes, isSuspended, runState } from './qmp-live.ts'
 import { loaded, receive } from './receive.ts'
 import { send } from './send.ts'
 
@@ -47,6 +47,11 @@ export function createLiveMover(
           `the disk of ${instance} is on a storage that both hosts reach: stop it to move it, which copies nothing`,
         )
       const qmp = await monitorOf(instance)
+      if (isSuspended(await runState(qmp)))
+        throw refused(
+          'IncorrectInstanceState',
+          `${instance} stands still, because an earlier attempt to move it has not ended`,
+        )
       return { kind: await runningKind(qmp, mtuBytes), diskBytes: await diskBytes(qmp) }
     },
     async kindFor(want, digest) {

@@ -34,6 +34,7 @@ const tables = {
       fromHost: host,
       toHost: host,
       state: z.enum(MOVE_STATES),
+      live: flag,
       restart: flag,
       bootCount: count,
       vcpus: size,
@@ -135,18 +136,24 @@ export const moves = noun({
         .execute()
     },
     /**
-     * Gives a stopped instance to its new host. `lost` when it was started, moved or ended
-     * meanwhile, or has booted since it was copied.
+     * Gives an instance to its new host: a stopped one, or a running one of a live move. `lost`
+     * when it was started, stopped, moved or ended meanwhile, or has booted since it was copied.
      */
-    async transferInstance({ instance, from, to, bootCount }: Move): Promise<'done' | 'lost'> {
+    async transferInstance({
+      instance,
+      from,
+      to,
+      bootCount,
+      live,
+    }: Move): Promise<'done' | 'lost'> {
       const { numUpdatedRows } = await db
         .updateTable('instances')
         // What the host before has promised of it does not bind another one.
         .set({ host: to, recoverAcknowledged: null, assignment: null })
         .where('id', '=', instance)
         .where('host', '=', from)
-        .where('state', '=', 'stopped')
-        .where('wanted', '=', 'stop')
+        .where('state', '=', live ? 'running' : 'stopped')
+        .where('wanted', '=', live ? 'run' : 'stop')
         .where('bootCount', '=', bootCount)
         .executeTakeFirstOrThrow()
       if (numUpdatedRows !== 1n) return 'lost'
@@ -183,10 +190,10 @@ function bothHosts({ from, to }: Move): readonly Scope[] {
   return [ofHost(from), ofHost(to)]
 }
 
-function toRow({ from, to, restart, ...rest }: Move): Omit<MoveRow, 'heardAtMs'> {
-  return { ...rest, fromHost: from, toHost: to, restart: Number(restart) }
+function toRow({ from, to, live, restart, ...rest }: Move): Omit<MoveRow, 'heardAtMs'> {
+  return { ...rest, fromHost: from, toHost: to, live: Number(live), restart: Number(restart) }
 }
 
-function fromRow({ fromHost, toHost, restart, heardAtMs: _, ...rest }: MoveRow): Move {
-  return { ...rest, from: fromHost, to: toHost, restart: restart !== 0 }
+function fromRow({ fromHost, toHost, live, restart, heardAtMs: _, ...rest }: MoveRow): Move {
+  return { ...rest, from: fromHost, to: toHost, live: live !== 0, restart: restart !== 0 }
 }

@@ -1,5 +1,6 @@
 /**
- * Copies instances that move to this host, in the background, a few at once.
+ * Copies instances that move to this host, in the background, a few at once. Running ones are taken
+ * over (`live-arrival.ts`).
  *
  * The files of a move are fetched into a directory of its own in the home of the instance
  * (`Mover.home`), are compared with the digests that the other host has computed, and become the
@@ -22,6 +23,8 @@ import type { InstanceId } from '../../model/ids.ts'
 import type { ArrivingWant } from '../../model/move.ts'
 import type { ImageWant } from '../../model/want.ts'
 import type { Mover, WorkloadDriver } from '../driver.ts'
+import { keyOfMove } from './key.ts'
+import { directoryOf, type LiveArrival, takeOver } from './live-arrival.ts'
 import { digestOfFile, fileSource, listFiles, type MovePeer } from './peer-source.ts'
 import type { OfferedFile } from './protocol.ts'
 
@@ -32,6 +35,11 @@ export type ArrivalState =
   | { readonly kind: 'failed'; readonly message: string }
 
 interface ArrivalsOptions {
+  /**
+   * Is called at once when a running instance is here and stands still. Errors do no harm: the
+   * state says it as well.
+   */
+  readonly tookOver?: (want: ArrivingWant<ImageWant>) => Promise<void>
   /** Errors: `unavailable` while the other host's address is unknown. */
   readonly peerOf: (want: ArrivingWant<ImageWant>) => Promise<MovePeer>
   /** Asks for a pass. */
@@ -42,8 +50,11 @@ interface ArrivalsOptions {
 
 /** The copies that are under way. */
 export interface Arrivals {
-  /** The state of one. Starts it if nothing is known. Never waits. */
-  look(want: ArrivingWant<ImageWant>, driver: Moving): ArrivalState
+  /**
+   * The state of one. Starts it if nothing is known. Never waits. `live`: what takes it over while
+   * it runs; null: it is stopped.
+   */
+  look(want: ArrivingWant<ImageWant>, driver: Moving, live?: LiveArrival | null): ArrivalState
   /** Ends all others. What they have copied stays for the driver to remove. */
   keep(moves: ReadonlySet<string>): void
   close(): Promise<void>
@@ -60,11 +71,6 @@ const MARK = 'arrived.json'
 
 const markSchema = z.strictObject({ move: z.int().min(0) })
 
-/** By which a copy is known. */
-export function keyOfMove({ instance, move }: Pick<ArrivingWant<unknown>, 'instance' | 'move'>) {
-  return `${instance}/${move}`
-}
-
 interface Job {
   now: ArrivalState
   readonly abort: AbortController
@@ -74,16 +80,26 @@ interface Job {
 /** What is needed of a driver. */
 export type Moving = Pick<WorkloadDriver, 'remove' | 'storage'> & { readonly mover: Mover }
 
-/** Nothing is under way at first. */
-export function createArrivals(options: ArrivalsOptions): Arrivals {
+/** What works on one until it is here, or given up. */
+function createWork(options: ArrivalsOptions) {
   const { clock, log, wake } = options
-  const jobs = new Map<string, Job>()
   const places = createLimit({
     ...{ places: AT_ONCE, ofOne: AT_ONCE },
     waitingOfOne: { count: Number.POSITIVE_INFINITY, full: () => unavailable('too many moves') },
   })
 
-  async function work(want: ArrivingWant<ImageWant>, driver: Moving, job: Job): Promise<void> {
+  async function tell(want: ArrivingWant<ImageWant>): Promise<void> {
+    await options.tookOver?.(want).catch((error: unknown) => {
+      log.warn({ instance: want.instance, error }, 'an arrival could not be recorded yet')
+    })
+  }
+
+  return async function work(
+    want: ArrivingWant<ImageWant>,
+    driver: Moving,
+    live: LiveArrival | null,
+    job: Job,
+  ): Promise<void> {
     const { signal } = job.abort
     let toldMs = clock.monotonic()
     const progress = (message: string) => {
@@ -103,10 +119,12 @@ export function createArrivals(options: ArrivalsOptions): Arrivals {
         const begun = () => {
           // It may have waited for others.
           if (failures === 1) arrived()
-          return copy(options, { want, driver, progress, arrived, signal })
+          const copying = { want, driver, progress, arrived, signal }
+          return live === null ? copy(options, copying) : take(options, copying, live)
         }
         await places.run(turn, begun, signal)
         job.now = { kind: 'arrived' }
+        if (live !== null) await tell(want)
         return
       } catch (error) {
         if (signal.aborted) return
@@ -125,15 +143,22 @@ export function createArrivals(options: ArrivalsOptions): Arrivals {
       }
     }
   }
+}
 
-  function begin(want: ArrivingWant<ImageWant>, driver: Moving): Job {
+/** Nothing is under way at first. */
+export function createArrivals(options: ArrivalsOptions): Arrivals {
+  const { wake } = options
+  const jobs = new Map<string, Job>()
+  const work = createWork(options)
+
+  function begin(want: ArrivingWant<ImageWant>, driver: Moving, live: LiveArrival | null): Job {
     const started = Promise.withResolvers<void>()
     const job: Job = {
       now: { kind: 'working', message: 'waiting' },
       abort: new AbortController(),
       done: started.promise,
     }
-    work(want, driver, job)
+    work(want, driver, live, job)
       .catch(() => undefined)
       .finally(() => {
         started.resolve()
@@ -143,9 +168,9 @@ export function createArrivals(options: ArrivalsOptions): Arrivals {
   }
 
   return {
-    look(want, driver) {
+    look(want, driver, live = null) {
       const key = keyOfMove(want)
-      const job = jobs.get(key) ?? begin(want, driver)
+      const job = jobs.get(key) ?? begin(want, driver, live)
       jobs.set(key, job)
       return job.now
     },
@@ -172,12 +197,16 @@ interface Copying {
   readonly signal: AbortSignal
 }
 
+async function take(options: ArrivalsOptions, copying: Copying, live: LiveArrival): Promise<void> {
+  await takeOver({ ...copying, live, peer: await options.peerOf(copying.want) })
+}
+
 async function copy(options: ArrivalsOptions, copying: Copying): Promise<void> {
   const { want, driver, progress, signal } = copying
   const { instance, move } = want
   const home = driver.mover.home(instance)
   const mark = below(home, MARK)
-  const end = () => removeTree(home, directoryName(move))
+  const end = () => removeTree(home, directoryOf(move))
   if ((await readRecord(mark, markSchema))?.move === move) return await end()
   progress('asking for its files')
   const peer = await options.peerOf(want)
@@ -199,14 +228,10 @@ async function copy(options: ArrivalsOptions, copying: Copying): Promise<void> {
 /** The directory of the move. Removes what is there of an earlier stay. */
 async function prepare(driver: Moving, instance: InstanceId, move: number): Promise<string> {
   const home = driver.mover.home(instance)
-  const directory = below(home, directoryName(move))
+  const directory = below(home, directoryOf(move))
   if (!(await exists(directory))) await driver.remove(instance, null)
   await mkdir(directory, { recursive: true, mode: 0o700 })
   return directory
-}
-
-function directoryName(move: number): string {
-  return `arriving-${move}`
 }
 
 /** Errors: `refused`, because only the operator can make room. */

@@ -1,9 +1,9 @@
 /**
- * Moves of stopped instances between hosts.
+ * Moves of instances between hosts, while they are stopped or while they run.
  *
- * - Its part of the want: `local.moves`. What leaves is offered to the host that it moves to, what
- *   arrives is fetched, with its image. The records then give the instance to its new host; the
- *   driver of the old one removes it because it has no record there any more.
+ * - Its part of the want: `local.moves` and `local.arriving`. What leaves is offered to the host
+ *   that it moves to, what arrives is fetched, with its image. The records then give the instance
+ *   to its new host; the driver of the old one removes it because it has no record there any more.
  * - A new daemon recognises a copy by the directory in the instance's home (`arrivals.ts`).
  * - If the daemon dies here, the next one goes on with the copy. The instance belongs to one host
  *   throughout, and starts on no other.
@@ -11,11 +11,15 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { unavailable } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
 import type { ArrivingWant, DepartingWant } from '../../model/move.ts'
-import type { Fact, ImageWant } from '../../model/want.ts'
+import type { Fact, HostWant, ImageWant } from '../../model/want.ts'
 import type { HostService } from '../../services/service.ts'
 import type { Mover, OpenDriver, WorkloadDriver } from '../driver.ts'
-import { type ArrivalState, createArrivals, keyOfMove } from './arrivals.ts'
+import { type ArrivalState, createArrivals } from './arrivals.ts'
+import { createFlowCarrier, type FlowCarrier, type FlowHosts } from './flow-carrier.ts'
+import { keyOfMove } from './key.ts'
+import type { LiveArrival } from './live-arrival.ts'
 import { bytesPerSecond, createSender, type MoveIdentity } from './sender.ts'
 
 /** How hosts reach each other. */
@@ -28,6 +32,13 @@ export interface MovesSettings {
   readonly mibPerSecond: number
   /** Errors: those of reading the certificates. */
   readonly identity: () => Promise<MoveIdentity>
+  /**
+   * Gives a running instance that stands still here to this host in the records, if its move still
+   * goes on. The facts of the next pass say the same.
+   */
+  readonly arrived?: (moved: InstanceId, bootCount: number) => Promise<void>
+  /** Where connections are. */
+  readonly flowHosts: FlowHosts
 }
 
 interface MovesOptions extends MovesSettings {
@@ -49,10 +60,18 @@ export function createMoves(options: MovesOptions): HostService {
   const { address, port, identity, clock, log } = options
   const driverOf = ({ driver }: Pick<DepartingWant, 'driver'>) =>
     options.drivers.filter(canMove).find(({ declaration }) => declaration.name === driver)
+  const carrier = createFlowCarrier(options.flowHosts, log)
+  /** The newest. */
+  let known: HostWant | null = null
   const sender = createSender({
     ...{ identity, clock, log, at: { address, port } },
     bytesPerSecond: bytesPerSecond(options.mibPerSecond),
     moverOf: (want) => driverOf(want)?.driver.mover,
+    liveMoverOf: (want) => driverOf(want)?.driver.liveMover,
+    async flowsOf({ instance: id }) {
+      const instance = known?.local.instances.find((one) => one.id === id)
+      return instance === undefined ? [] : await carrier.read(instance)
+    },
   })
   const arrivals = createArrivals({
     ...options,
@@ -60,53 +79,53 @@ export function createMoves(options: MovesOptions): HostService {
       if (at === null) throw unavailable(`the address of ${name} is not known`)
       return { name, address: at, port, identity: await identity() }
     },
+    async tookOver({ instance, bootCount }) {
+      await options.arrived?.(instance, bootCount)
+    },
   })
 
-  /** Since when the same is said of an arrival. */
-  const said = new Map<string, { readonly message: string; readonly sinceMs: number }>()
+  const ages = createAges(clock)
 
-  /** With the time, so that the records show that this host still works on it. */
-  function withAge(key: string, message: string): string {
-    const nowMs = clock.monotonic()
-    const before = said.get(key)
-    const sinceMs = before?.message === message ? before.sinceMs : nowMs
-    said.set(key, { message, sinceMs })
-    const seconds = Math.floor((nowMs - sinceMs) / SAID_EVERY_MS) * (SAID_EVERY_MS / MS)
-    return seconds === 0 ? message : `${message}, for ${seconds} s`
-  }
-
-  function factOf(want: ArrivingWant<ImageWant>): Fact {
+  function factOf(want: ArrivingWant<ImageWant>, all: HostWant): Fact {
     const { instance: moved, bootCount } = want
-    const found = stateOf(want, driverOf(want))
+    const found = stateOf(want, driverOf(want), all)
     if (found.kind === 'arrived') return { kind: 'move-arrived', moved, bootCount }
     if (found.kind === 'failed') return { kind: 'move-failed', moved, message: found.message }
-    return { kind: 'move-progress', moved, message: withAge(keyOfMove(want), found.message) }
+    return { kind: 'move-progress', moved, message: ages.withAge(keyOfMove(want), found.message) }
   }
 
   /** The image comes first: without it the disk is of no use. */
-  function stateOf(want: ArrivingWant<ImageWant>, found: Moving | undefined): ArrivalState {
+  function stateOf(
+    want: ArrivingWant<ImageWant>,
+    found: Moving | undefined,
+    all: HostWant,
+  ): ArrivalState {
     if (found === undefined)
       return { kind: 'failed', message: `this host has no driver ${want.driver} that moves` }
     const image = found.images.look(want.image)
     if (image.kind === 'failed') return { kind: 'failed', message: `its image: ${image.message}` }
     if (image.kind === 'working') return { kind: 'working', message: `its image: ${image.message}` }
-    return arrivals.look(want, found.driver)
+    if (want.live !== true) return arrivals.look(want, found.driver)
+    const live = liveArrival({ want, found, all, carrier }, image.digest)
+    if (live !== null) return arrivals.look(want, found.driver, live)
+    return { kind: 'failed', message: `${want.driver} takes over no running instances here` }
   }
 
   return {
     name: 'moves',
     gate: false,
-    async apply({ want: { local }, resync }) {
-      const { moves = [] } = local
+    async apply({ want: all, resync }) {
+      known = all
+      const { moves = [] } = all.local
       const leaving = moves.filter((one) => one.kind === 'departing')
       const coming = moves.filter((one) => one.kind === 'arriving')
       const keys = new Set(coming.map(keyOfMove))
       arrivals.keep(keys)
-      for (const key of said.keys()) if (!keys.has(key)) said.delete(key)
+      ages.keep(keys)
       if (resync || leaving.length > 0)
         for (const { driver } of options.drivers)
           await driver.mover?.unpackOthers(new Set(leaving.map(({ instance }) => instance)))
-      const facts = coming.map(factOf)
+      const facts = coming.map((one) => factOf(one, all))
       await sender.offer(leaving)
       return facts
     },
@@ -115,6 +134,45 @@ export function createMoves(options: MovesOptions): HostService {
       await arrivals.close()
     },
   }
+}
+
+/** Since when the same is said of each arrival. */
+function createAges(clock: Clock) {
+  const said = new Map<string, { readonly message: string; readonly sinceMs: number }>()
+  return {
+    /** With the time, so that the records show that this host still works on it. */
+    withAge(key: string, message: string): string {
+      const nowMs = clock.monotonic()
+      const before = said.get(key)
+      const sinceMs = before?.message === message ? before.sinceMs : nowMs
+      said.set(key, { message, sinceMs })
+      const seconds = Math.floor((nowMs - sinceMs) / SAID_EVERY_MS) * (SAID_EVERY_MS / MS)
+      return seconds === 0 ? message : `${message}, for ${seconds} s`
+    },
+    /** Forgets all others. */
+    keep(keys: ReadonlySet<string>): void {
+      for (const key of said.keys()) if (!keys.has(key)) said.delete(key)
+    },
+  }
+}
+
+interface Arriving {
+  readonly want: ArrivingWant<ImageWant>
+  readonly found: Moving
+  readonly all: HostWant
+  readonly carrier: FlowCarrier
+}
+
+/** Null when this host cannot. */
+function liveArrival(
+  { want, found, all: { local, shared }, carrier }: Arriving,
+  digest: string,
+): LiveArrival | null {
+  const { liveMover: mover } = found.driver
+  const instance = local.arriving?.find((one) => one.id === want.instance)
+  if (mover === undefined || instance === undefined) return null
+  const carryOn: LiveArrival['carryOn'] = (flows) => carrier.make(instance, shared, flows)
+  return { self: local.host, instance, digest, mover, carryOn }
 }
 
 function canMove(one: OpenDriver): one is Moving {

@@ -1,6 +1,6 @@
 /** Fetches from another host (`protocol.ts`): lists, digests, and files that can be continued. */
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import type { z } from 'zod'
 import { type Opened, type Position, parseContentRange, type Source } from '../../images/source.ts'
@@ -64,7 +64,8 @@ export function fileSource(
     async open(from: Position | null, signal): Promise<Opened> {
       const headers =
         from === null ? {} : { range: `bytes=${from.offset}-`, 'if-range': from.validator }
-      const response = await get(peer, asked, headers, signal)
+      const sent = ask(peer, formatMoveRequest(asked), headers, signal)
+      const response = await answerOf(peer, sent, signal)
       const { etag = '' } = response.headers
       const part = parseContentRange(response.headers['content-range'] ?? '')
       if (response.statusCode === PARTIAL_CONTENT && from !== null && part?.offset === from.offset)
@@ -82,26 +83,46 @@ async function readAnswer<T>(
   schema: z.ZodType<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const response = await get(peer, asked, {}, signal)
+  return await readJson(peer, formatMoveRequest(asked), schema, signal)
+}
+
+/** An answer that is JSON. Errors: as `listFiles`. */
+export async function readJson<T>(
+  peer: MovePeer,
+  path: string,
+  schema: z.ZodType<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const response = await answerOf(peer, ask(peer, path, {}, signal), signal)
   if (response.statusCode !== OK) throw await problemIn(peer, response)
   const parsed = schema.safeParse(parseJson(await textOf(peer, response)))
   if (parsed.success) return parsed.data
   throw unavailable(`${peer.name} answers in a way that this version does not understand`)
 }
 
-async function get(
+/** A request to another host, which is sent at once. */
+export function ask(
   { name, address, port, identity }: MovePeer,
-  asked: MoveRequest,
+  path: string,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
-): Promise<IncomingMessage> {
+): ClientRequest {
   const sent = request({
     ...identity,
     ...{ host: address, port, servername: name, minVersion: 'TLSv1.3', agent: false },
-    ...{ path: formatMoveRequest(asked), headers, signal, timeout: SILENT_MS },
+    ...{ path, headers, signal, timeout: SILENT_MS },
   })
   sent.on('timeout', () => sent.destroy(new Error('it is silent')))
   sent.end()
+  return sent
+}
+
+/** The answer of another host. Errors: `unavailable`. */
+export async function answerOf(
+  { name, address, port }: MovePeer,
+  sent: ClientRequest,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   try {
     const [response]: IncomingMessage[] = await once(sent, 'response')
     if (response !== undefined) return response
@@ -112,7 +133,8 @@ async function get(
   }
 }
 
-async function problemIn(peer: MovePeer, response: IncomingMessage): Promise<Error> {
+/** Why there is no answer. */
+export async function problemIn(peer: MovePeer, response: IncomingMessage): Promise<Error> {
   const { data } = problemSchema.safeParse(parseJson(await textOf(peer, response)))
   const message = `${peer.name}: ${data?.message ?? `status ${response.statusCode}`}`
   return data?.refused === true ? refused('UnsupportedOperation', message) : unavailable(message)

@@ -1,5 +1,6 @@
 /**
- * Sends the files of stopped instances to the hosts that they move to.
+ * Sends instances to the hosts that they move to: the files of stopped ones, and running ones
+ * (`live-sender.ts`).
  *
  * It listens only while an instance leaves. Who asks is known by its certificate, which the
  * cluster's own authority has signed, and gets an instance only if that moves to it.
@@ -9,6 +10,7 @@ import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
+import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { TLSSocket } from 'node:tls'
 import type { Clock } from '../../lib/clock.ts'
@@ -17,7 +19,10 @@ import type { Log } from '../../lib/log.ts'
 import { AtollError, messageOf, refused } from '../../model/errors.ts'
 import type { DepartingWant } from '../../model/move.ts'
 import { MIB } from '../../model/sizes.ts'
-import type { Mover } from '../driver.ts'
+import type { Mover, PackedFile } from '../driver.ts'
+import { LIVE_PROTOCOL, parseLiveRequest } from './live-protocol.ts'
+import { createLiveSender, type LiveSender, type LiveSources } from './live-sender.ts'
+import { createPace, type Pace } from './pace.ts'
 import { type MoveRequest, parseMoveRequest, parseOffset } from './protocol.ts'
 
 /** How this host shows itself to others, and knows them (PEM). */
@@ -27,7 +32,7 @@ export interface MoveIdentity {
   readonly key: string
 }
 
-interface SenderOptions {
+interface SenderOptions extends LiveSources {
   /** The address and port to listen at. */
   readonly at: { readonly address: string; readonly port: number }
   readonly identity: () => Promise<MoveIdentity>
@@ -50,25 +55,62 @@ const HEADERS_TIMEOUT_MS = 10_000
 const CHUNK_BYTES = MIB / 2
 const STATUS = { ok: 200, part: 206, notFound: 404, forbidden: 403, unavailable: 503, refused: 409 }
 
+interface Answering {
+  readonly live: LiveSender
+  readonly pace: Pace
+  /** What may be fetched now. */
+  readonly offers: () => readonly DepartingWant[]
+  readonly signal: AbortSignal
+}
+
+/** Answers requests, and takes connections over which an instance is passed on. */
+function createAnswers(options: SenderOptions, { live, pace, offers, signal }: Answering) {
+  /** What whoever asks may get; otherwise how that is answered. */
+  function wantOf(
+    request: IncomingMessage,
+    asked: Pick<MoveRequest, 'instance' | 'move'> | undefined,
+  ): DepartingWant | number {
+    const want = offers().find(
+      ({ instance, move }) => instance === asked?.instance && move === asked.move,
+    )
+    if (want === undefined) return STATUS.notFound
+    return nameOf(request) === want.to ? want : STATUS.forbidden
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url ?? ''
+    const running = parseLiveRequest(path)
+    const asked = parseMoveRequest(path)
+    const want = wantOf(request, running ?? asked)
+    if (typeof want === 'number') return end(response, want, NOT_HERE)
+    if (running?.what === 'send') return await live.send(want, response)
+    if (running?.what === 'live') return end(response, STATUS.ok, await live.describe(want))
+    if (asked === undefined) return end(response, STATUS.notFound, NOT_HERE)
+    await send(options, { request, response, asked, want, pace, signal })
+  }
+
+  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const asked = parseLiveRequest(request.url ?? '')
+    const want = wantOf(request, asked)
+    const isOurs = request.headers.upgrade === LIVE_PROTOCOL
+    if (typeof want === 'number' || !isOurs || (asked?.what !== 'disk' && asked?.what !== 'memory'))
+      return void socket.destroy()
+    live.connect(want, asked.what, socket, head)
+  }
+  return { answer, upgrade }
+}
+
 /** Offers nothing at first. */
 export function createSender(options: SenderOptions): Sender {
   const { at, log } = options
   const pace = createPace(options.bytesPerSecond, options.clock)
+  const live = createLiveSender({ ...options, pace })
   const closing = new AbortController()
   let offered: readonly DepartingWant[] = []
+  const offers = () => offered
+  const { answer, upgrade } = createAnswers(options, { live, pace, offers, signal: closing.signal })
   let server: Server | null = null
   let shown = ''
-
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const asked = parseMoveRequest(request.url ?? '')
-    const want = offered.find(
-      ({ instance, move }) => instance === asked?.instance && move === asked.move,
-    )
-    const by = nameOf(request)
-    if (asked === undefined || want === undefined) return end(response, STATUS.notFound, NOT_HERE)
-    if (by !== want.to) return end(response, STATUS.forbidden, NOT_HERE)
-    await send(options, { request, response, asked, want, pace, signal: closing.signal })
-  }
 
   async function listen(): Promise<void> {
     const identity = await options.identity()
@@ -97,6 +139,7 @@ export function createSender(options: SenderOptions): Sender {
         })
       },
     )
+    made.on('upgrade', upgrade)
     made.maxConnections = CONNECTIONS_MAX
     made.listen({ host: at.address, port: at.port })
     await once(made, 'listening')
@@ -116,10 +159,12 @@ export function createSender(options: SenderOptions): Sender {
   return {
     async offer(wants) {
       offered = wants
+      live.keep(wants)
       await (wants.length > 0 ? listen() : stopListening())
     },
     async close() {
       closing.abort()
+      live.keep([])
       await stopListening()
     },
   }
@@ -138,16 +183,28 @@ interface Sending {
   readonly response: ServerResponse
   readonly asked: MoveRequest
   readonly want: DepartingWant
-  readonly pace: (bytes: number) => Promise<void>
+  readonly pace: Pace
   readonly signal: AbortSignal
 }
 
-async function send({ moverOf }: SenderOptions, sending: Sending): Promise<void> {
+/** The files of an instance. */
+async function filesOf(
+  { moverOf, liveMoverOf }: SenderOptions,
+  want: DepartingWant,
+  signal: AbortSignal,
+): Promise<readonly PackedFile[]> {
+  const files =
+    want.live === true
+      ? liveMoverOf(want)?.files(want.instance)
+      : moverOf(want)?.pack(want.instance, want.bootCount, signal)
+  if (files === undefined)
+    throw refused('UnsupportedOperation', `${want.driver} moves no such instances`)
+  return await files
+}
+
+async function send(options: SenderOptions, sending: Sending): Promise<void> {
   const { response, asked, want, signal } = sending
-  const mover = moverOf(want)
-  if (mover === undefined)
-    throw refused('UnsupportedOperation', `${want.driver} moves no instances`)
-  const packed = await mover.pack(want.instance, want.bootCount, signal)
+  const packed = await filesOf(options, want, signal)
   if (asked.file === null) {
     const files = await Promise.all(
       packed.map(async ({ name, path }) => ({ name, bytes: (await stat(path)).size })),
@@ -190,21 +247,6 @@ function end(response: ServerResponse, status: number, body: object): void {
   const text = JSON.stringify(body)
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(text)
-}
-
-/** Longest time that unused rate is saved up for. */
-const SAVED_MS = 100
-/** A shorter pause costs more than it is worth: a timer takes a millisecond at least. */
-const SHORTEST_PAUSE_MS = 20
-
-/** A function that resolves when that many more bytes may be sent. */
-function createPace(bytesPerSecond: number, clock: Clock): (bytes: number) => Promise<void> {
-  let nextMs = clock.monotonic()
-  return async (bytes) => {
-    const nowMs = clock.monotonic()
-    nextMs = Math.max(nextMs, nowMs - SAVED_MS) + (bytes / bytesPerSecond) * 1000
-    if (nextMs - nowMs >= SHORTEST_PAUSE_MS) await clock.sleep(nextMs - nowMs)
-  }
 }
 
 /** The rate of a setting in MiB/s. */

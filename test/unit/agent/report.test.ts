@@ -55,7 +55,14 @@ const usedDiskGiB = async () => (await store.read((tx) => tx.hosts()))[0]?.usedD
 
 /** It moves from here to another host. */
 const MOVE: Move = {
-  ...{ instance: id, from: here, to: hostName('there'), state: 'stopping', restart: true },
+  ...{
+    instance: id,
+    from: here,
+    to: hostName('there'),
+    state: 'stopping',
+    live: false,
+    restart: true,
+  },
   ...{ bootCount: 1, vcpus: 1, memoryMiB: 64, diskGiB: 1, message: '' },
   ...{ askedAtMs: 1, stoppedAtMs: null, endedAtMs: null },
 }

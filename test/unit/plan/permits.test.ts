@@ -56,6 +56,17 @@ test.each<[string, HostWant, boolean]>([
   expect(isWithdrawn(permissionsOf(before), permissionsOf(now))).toBe(expected)
 })
 
+test('who comes back from another host may have been permitted more when it left', () => {
+  const rules = { 1: [ALL_OUT, inbound] }
+  const here = wantOf([[1], [2], [3], [1]], rules)
+  const ip = here.local.instances[3]?.nics[0]?.ip ?? FLOAT
+  const { local } = wantOf([[1], [2], [3]], rules)
+  const routes = [{ ip, via: ipv4('192.0.2.7') }]
+  const away = permissionsOf({ local, shared: { ...here.shared, routes } })
+  expect(isWithdrawn(away, permissionsOf(here))).toBe(true)
+  expect(isWithdrawn(permissionsOf(here), away)).toBe(false)
+})
+
 test('who leaves a group of a peered VPC loses what it permitted', () => {
   const inside = wantOf([[1]], { 1: [ALL_OUT, inbound] })
   const peer = (members: readonly string[]) => ({

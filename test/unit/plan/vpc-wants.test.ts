@@ -334,3 +334,20 @@ it('what cannot be read of one VPC is not taken for what another has at the same
   expect(shared.routes.map(({ vpc }) => vpc).toSorted()).toEqual([OLD, RED, BLUE].toSorted())
   expect(shared.names.map(({ vpc }) => vpc)).toEqual([OLD, RED])
 })
+
+describe('an instance that moves here while it runs', () => {
+  const arriving = inVpc(4, AWAY, 3)
+
+  it('has the namespace of its VPC here before', () => {
+    const all = want()
+    expect([...wantsByVpc(all).vpcs.keys()]).toEqual([1, 2])
+    const { own: machine, vpcs } = wantsByVpc({
+      ...all,
+      local: { ...all.local, arriving: [arriving] },
+    })
+    expect([...vpcs.keys()]).toEqual([1, 2, 3])
+    expect(vpcs.get(3)?.want.local).toMatchObject({ instances: [], arriving: [arriving] })
+    expect(vpcs.get(1)?.want.local.arriving).toEqual([])
+    expect(machine.local.arriving).toEqual([])
+  })
+})

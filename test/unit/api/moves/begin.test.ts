@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { endStalledMoves } from '../../../../src/agent/moves.ts'
 import { createRecordsReader } from '../../../../src/agent/reader.ts'
 import { reportFacts } from '../../../../src/agent/report.ts'
-import { beginMove, cancelMove } from '../../../../src/api/moves/begin.ts'
+import { beginMove, cancelMove, type Live } from '../../../../src/api/moves/begin.ts'
 import { evacuationOf, rebalanceOf } from '../../../../src/api/moves/evacuate.ts'
 import { DOCKER } from '../../../../src/containers/declaration.ts'
 import { isoTime, systemClock } from '../../../../src/lib/clock.ts'
@@ -328,5 +328,123 @@ describe('capacity.reserve', () => {
       store.read((tx) => rebalanceOf(tx, { drivers, reserve }))
     expect(await planned('none')).not.toEqual([])
     expect(await planned(RESERVE)).toEqual([])
+  })
+})
+
+describe('a live move', () => {
+  const beginLive = (live: Live = true) =>
+    store.change((tx) => beginMove(tx, { id, to: b, live, drivers, reserve: 'none', now: now() }))
+
+  beforeEach(() => change({ driver: QEMU.name }))
+
+  it('leaves the instance running, and gives it to the new host in one step', async () => {
+    await beginLive()
+    expect(await state()).toMatchObject({ host: a, state: 'running', wanted: 'run', bootCount: 1 })
+    expect((await state()).used).toEqual([FULL, AT_B, free('c')])
+    expect([await movesIn(a), await movesIn(b)]).toEqual([['departing'], ['arriving']])
+    await report(b, arrived())
+    expect(await state()).toEqual({
+      ...{ host: b, state: 'running', wanted: 'run', bootCount: 1, move: 'done' },
+      used: [free('a'), AT_B, free('c')],
+    })
+    expect((await snapshot(a)).instances).toEqual([])
+  })
+
+  it('has the new host make its NICs before, without a route to them', async () => {
+    const wantOn = async (host: typeof a) => wantFor(host, await snapshot(host))
+    expect(await wantOn(b)).not.toHaveProperty('local.arriving')
+    await beginLive()
+    const [before, there] = [await wantOn(a), await wantOn(b)]
+    const [running] = before?.local.instances ?? []
+    const [coming] = there?.local.arriving ?? []
+    expect(there?.local.instances).toEqual([])
+    expect(coming?.nics).toEqual(running?.nics)
+    expect(coming?.id).toBe(id)
+    const [ip] = (running?.nics ?? []).map((nic) => nic.ip)
+    const routes = async (host: typeof a) => (await wantOn(host))?.shared.routes.map(({ ip }) => ip)
+    expect([await routes(a), await routes(b)]).toEqual([[], [ip]])
+    await report(b, arrived())
+    expect([await routes(a), await routes(b)]).toEqual([[], []])
+    expect((await wantOn(b))?.local.instances.map((one) => one.nics)).toEqual([running?.nics])
+    expect(await wantOn(b)).not.toHaveProperty('local.arriving')
+  })
+
+  it('ends rather than waits when an image is made from it meanwhile', async () => {
+    await beginLive()
+    const made = {
+      id: numbered('ami', 9),
+      name: 'made',
+      host: a,
+      state: 'pending' as const,
+      sourceInstance: id,
+    }
+    await store.change((tx) => tx.insertImage({ ...image, ...made }))
+    await report(b, arrived())
+    expect(await state()).toMatchObject({ host: a, state: 'running', move: 'failed' })
+  })
+
+  it('that fails changes nothing of the instance, and what comes late nothing at all', async () => {
+    await beginLive()
+    await report(b, { kind: 'move-failed', moved: id, message: 'QEMU differs' })
+    const failed = {
+      ...{ host: a, state: 'running', wanted: 'run', bootCount: 1, move: 'failed' },
+      used: [FULL, free('b'), free('c')],
+    }
+    expect(await state()).toEqual(failed)
+    await report(b, arrived())
+    expect(await state()).toEqual(failed)
+  })
+
+  it('is either completed or ended, whoever comes first', async () => {
+    const cancel = () => store.change((tx) => cancelMove(tx, id, now()))
+    await beginLive()
+    const before = await snapshot(b)
+    await cancel()
+    await reportFacts(store, hostRecord(b), [arrived()], before, systemClock)
+    expect(await state()).toMatchObject({ host: a, move: 'failed' })
+    await beginLive()
+    await report(b, arrived())
+    await expect(cancel()).rejects.toThrow(/is on its new host already/)
+    expect(await state()).toMatchObject({ host: b, move: 'done' })
+  })
+
+  it.each([
+    ['is being stopped', { state: 'stopping', wanted: 'stop' }],
+    ['is rebooted', { bootCount: 2 }],
+    ['is terminated', { state: 'shutting-down', wanted: 'terminate' }],
+  ] as const)('is worth nothing when the instance %s meanwhile', async (_what, to) => {
+    await beginLive()
+    const before = await snapshot(b)
+    await change(to)
+    expect([await movesIn(a), await movesIn(b)]).toEqual([[], []])
+    await reportFacts(store, hostRecord(b), [arrived()], before, systemClock)
+    expect(await state()).toMatchObject({ host: a, ...to, move: 'failed' })
+    expect((await state()).used).toEqual([FULL, free('b'), free('c')])
+  })
+
+  it('ends when its instance has stopped', async () => {
+    await beginLive()
+    await change({ state: 'stopping', wanted: 'stop' })
+    await report(a, stopped())
+    expect(await state()).toMatchObject({ host: a, state: 'stopped', move: 'failed' })
+  })
+
+  it('is none of a disk that both hosts reach: nothing has to be copied', async () => {
+    const one = { ...volumeRecord(2, instanceRecord(id, a)), storage: 'st-0123456789abcdef' }
+    await store.change((tx) => tx.insertVolume(one))
+    await expect(beginLive()).rejects.toThrow(/its disk is on a storage that both hosts reach/)
+    expect((await state()).used).toEqual([FULL, free('b'), free('c')])
+  })
+
+  it.each([
+    ['a container', { driver: DOCKER.name }, /its driver \(docker\) cannot do that/],
+    ['a stopped one', { state: 'stopped', wanted: 'stop' }, /it is stopped/],
+  ] as const)('is none of %s', async (_what, to, why) => {
+    await change(to)
+    await expect(beginLive()).rejects.toThrow(why)
+    expect((await state()).used).toEqual([FULL, free('b'), free('c')])
+    await beginLive('if-possible')
+    const [move] = await store.read((tx) => tx.moves({ instances: [id] }))
+    expect(move?.live).toBe(false)
   })
 })

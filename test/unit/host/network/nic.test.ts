@@ -48,3 +48,9 @@ test.each<[string, Partial<NicState>]>([
 ])('%s: %o', (difference, changes) => {
   expect(nicDifferences(spec, { ...AS_WANTED, ...changes })).toEqual([difference])
 })
+
+test('a route, while its guest runs on another host yet', () => {
+  const arriving = { ...spec, isArriving: true as const }
+  expect(nicDifferences(arriving, AS_WANTED)).toEqual(['route'])
+  expect(nicDifferences(arriving, { ...AS_WANTED, routes: [] })).toEqual([])
+})
