@@ -39,9 +39,10 @@ export const footprint: Benchmark = {
 }
 
 interface Reading {
-  /** Of each process, by the part that it is. */
+  /** By the part that a process is. */
   readonly memoryMB: Readonly<Record<string, number>>
-  readonly cpuPercent: number
+  /** Of one core, by the part that a process is. */
+  readonly cpuPercent: Readonly<Record<string, number>>
 }
 
 async function measure(cloud: Cloud, progress: (line: string) => void): Promise<BenchResult> {
@@ -53,17 +54,16 @@ async function measure(cloud: Cloud, progress: (line: string) => void): Promise<
   const row = (name: string, { memoryMB, cpuPercent }: Reading) => [
     name,
     sumOf(memoryMB).toFixed(1),
-    Object.entries(memoryMB)
-      .map(([part, figure]) => `${part} ${figure.toFixed(1)}`)
-      .join(', '),
-    cpuPercent.toFixed(2),
+    byPart(memoryMB, 1),
+    sumOf(cpuPercent).toFixed(2),
+    byPart(cpuPercent, 2),
   ]
   const worst = (pick: (reading: Reading) => number) => Math.max(pick(empty), pick(full))
   const memory = worst((reading) => sumOf(reading.memoryMB))
-  const cpu = worst((reading) => reading.cpuPercent)
+  const cpu = worst((reading) => sumOf(reading.cpuPercent))
   return {
     name: 'footprint',
-    head: ['atolld', 'memory MB', 'of these', 'CPU % of a core, idle'],
+    head: ['atolld', 'memory MB', 'of these', 'CPU % of a core, idle', 'of these'],
     rows: [row('0 instances', empty), row(`${INSTANCES} instances`, full)],
     targets: [
       {
@@ -82,13 +82,18 @@ async function measure(cloud: Cloud, progress: (line: string) => void): Promise<
     ],
     raw: {
       memoryMB: [sumOf(empty.memoryMB), sumOf(full.memoryMB)],
-      cpuPercent: [empty.cpuPercent, full.cpuPercent],
+      cpuPercent: [sumOf(empty.cpuPercent), sumOf(full.cpuPercent)],
     },
   }
 }
 
 const sumOf = (figures: Readonly<Record<string, number>>) =>
   Object.values(figures).reduce((sum, one) => sum + one, 0)
+
+const byPart = (figures: Readonly<Record<string, number>>, digits: number) =>
+  Object.entries(figures)
+    .map(([part, figure]) => `${part} ${figure.toFixed(digits)}`)
+    .join(', ')
 
 async function launchMany(cloud: Cloud): Promise<void> {
   const { ImageId } = await cloud.ec2.send(
@@ -121,23 +126,22 @@ async function idle(cloud: Cloud): Promise<Reading> {
   await eventually('the machine is quiet', isQuiet, QUIET_DEADLINE_MS)
   await delay(SETTLE_SECONDS * 1000)
   const processes = await daemonProcesses(cloud.configFile)
-  const before = await cpuSeconds(processes)
+  const before = await Promise.all(processes.map(({ pid }) => processorSeconds(pid)))
   const began = performance.now()
   await delay(IDLE_SECONDS * 1000)
   const seconds = (performance.now() - began) / 1000
   const memoryMB: Record<string, number> = {}
-  for (const { pid, part } of processes) memoryMB[part] = (memoryMB[part] ?? 0) + (await pssMB(pid))
-  return { memoryMB, cpuPercent: (((await cpuSeconds(processes)) - before) / seconds) * 100 }
+  const cpuPercent: Record<string, number> = {}
+  for (const [index, { pid, part }] of processes.entries()) {
+    const used = (await processorSeconds(pid)) - (before[index] ?? 0)
+    cpuPercent[part] = (cpuPercent[part] ?? 0) + (used / seconds) * 100
+    memoryMB[part] = (memoryMB[part] ?? 0) + (await pssMB(pid))
+  }
+  return { memoryMB, cpuPercent }
 }
 
 /** Its memory, and its share of what it has together with others (proc_pid_smaps(5)). */
 async function pssMB(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
   return (Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1]) * KIBIBYTE) / MEGABYTE
-}
-
-/** Processor time that they have used. */
-async function cpuSeconds(processes: Awaited<ReturnType<typeof daemonProcesses>>): Promise<number> {
-  const used = await Promise.all(processes.map(({ pid }) => processorSeconds(pid)))
-  return used.reduce((sum, one) => sum + one, 0)
 }

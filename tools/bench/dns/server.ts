@@ -12,6 +12,7 @@ import { createMetrics } from '../../../src/lib/metrics.ts'
 import { type Ipv4, ipv4FromNumber } from '../../../src/model/addr.ts'
 import { formatId } from '../../../src/model/ids.ts'
 import type { InstanceWant, SharedWant } from '../../../src/model/want.ts'
+import { withEdits } from '../../../src/parts/name-edits.ts'
 import { createDns } from '../../../src/services/dns/dns.ts'
 import { hostWant, instance } from '../../kit/instance.ts'
 import { silentLog } from '../../kit/log.ts'
@@ -88,8 +89,8 @@ function askerAt(ip: Ipv4): InstanceWant {
   return { ...made, nics: made.nics.map((nic) => ({ ...nic, ip })) }
 }
 
-const first = wantedNames(names)
-await apply(first)
+let list = wantedNames(names)
+await apply(list)
 process.stdout.write('ready\n')
 let changes = 0
 for await (const line of createInterface({ input: process.stdin })) {
@@ -97,9 +98,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   else {
     changes += 1
     const at = (changes * 7919) % names
-    // As the agent makes it: a new list, whose entries are new, too.
-    const list = first.map((one) => ({ ...one }))
-    list[at] = { ...nameOf(at), ip: ipv4FromNumber(changes), primary: true }
+    // As the process of services does with what the agent tells it.
+    const added = [{ ...nameOf(at), ip: ipv4FromNumber(changes), primary: true }]
+    list = withEdits(list, [{ at, removed: 1, added }]) ?? list
     await apply(list)
     process.stdout.write('changed\n')
   }
