@@ -26,6 +26,6 @@ export function shareReads(store: InformedStore): (owner: string) => InformedSto
       // seconds, while the replica answers others.
       options?.mayBeOld === false
         ? store.read(work, options)
-        : limit.run({ owner }, () => store.read(work, options)),
+        : store.read(work, { ...options, turn: (signal) => limit.take({ owner }, signal) }),
   })
 }

@@ -19,6 +19,11 @@ const LONGEST_WAIT_MS = 5_000
 const LONGEST_STRETCH = 1.25
 /** Pause between two checks whether an engine that was away answers again. */
 const LOOK_PAUSE_MS = 250
+/** After two outages within this time the engine must answer promptly for a probation. */
+const TRUST_MS = 30_000
+/** It doubles each time. */
+const FIRST_PROBATION_MS = 1_000
+const LONGEST_PROBATION_MS = 8_000
 
 /** What was read, and of what time. */
 interface Dated<T> {
@@ -47,45 +52,48 @@ interface InformedOptions {
    * Default true.
    */
   readonly mayBeOld?: boolean
+  /**
+   * Waits for a turn at the engine, and resolves with the function that ends it. Rejects with the
+   * signal's reason when it aborts first. Absent: the read does not wait for a turn. One that the
+   * replica answers at once needs none.
+   */
+  readonly turn?: (signal?: AbortSignal) => Promise<() => void>
 }
 
 /**
  * A store whose reads are answered by the replica when the engine does not answer soon. Once a read
- * has waited in vain, the next ones do not wait, until a check in the background finds that the
- * engine answers again.
+ * has waited in vain, the next ones do not wait, until the engine has answered checks in the
+ * background promptly (`watchEngine`).
  */
 export function withReplica(store: Store, replica: Replica, clock: Clock): InformedStore {
   const ending = new AbortController()
-  let isAway = false
   const latest = <T>(work: (tx: ReadTx) => Promise<T>) => store.read(work, { sees: 'latest' })
+  const engine = watchEngine(() => latest(async (tx) => tx.accounts()), clock, ending.signal)
+  const within = createWithin(clock)
 
-  async function lookUntilItAnswers(): Promise<void> {
-    if (isAway) return
-    isAway = true
-    while (isAway) {
-      await clock.sleep(LOOK_PAUSE_MS, ending.signal)
-      await within(PATIENCE_MS, async () => {
-        await latest(async (tx) => tx.accounts())
-        isAway = false
-      }).catch(() => undefined)
+  /** Before the turn ends: whoever waits for the next one must not wait for the engine as well. */
+  async function patiently<T>(work: () => Promise<T>, away: AbortSignal): Promise<T> {
+    try {
+      return await within(PATIENCE_MS, work)
+    } catch (error) {
+      if (isUnavailable(error)) engine.isAway(away)
+      throw error
     }
   }
 
-  const within = createWithin(clock)
-
   async function read<T>(
     work: (tx: ReadTx, asOf: string | null) => Promise<T>,
-    { mayBeOld = true }: InformedOptions = {},
+    { mayBeOld = true, turn }: InformedOptions = {},
   ): Promise<Dated<T>> {
     const hasCopy = mayBeOld && replica.asOf() !== null
     const now = () => latest((tx) => work(tx, null))
-    if (!hasCopy) return dated(await within(LONGEST_WAIT_MS, now))
-    if (!isAway) {
+    if (!hasCopy) return dated(await inTurn(turn, () => within(LONGEST_WAIT_MS, now)))
+    const { away } = engine
+    if (!away.aborted) {
       try {
-        return dated(await within(PATIENCE_MS, now))
+        return dated(await inTurn(turn, () => patiently(now, away), away))
       } catch (error) {
         if (!isUnavailable(error)) throw error
-        lookUntilItAnswers().catch(() => undefined)
       }
     }
     // Taken first: if a newer copy replaces it during the read, the answer only claims to be older.
@@ -106,6 +114,94 @@ export function withReplica(store: Store, replica: Replica, clock: Clock): Infor
   }
 }
 
+/** Runs `work` when it is its turn. Rejects with the reason of `signal` when it aborts before. */
+async function inTurn<T>(
+  turn: InformedOptions['turn'],
+  work: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const leave = await turn?.(signal)
+  try {
+    return await work()
+  } finally {
+    leave?.()
+  }
+}
+
+/** Whether the engine answers promptly. */
+interface EngineWatch {
+  /** Aborts when it does not. When it answers again, there is a new one. */
+  readonly away: AbortSignal
+  /** A read that began with this signal has waited in vain. */
+  isAway(since: AbortSignal): void
+}
+
+/**
+ * It answers at first. Once it is away, it is checked again and again, one check at a time. It is
+ * back with the first prompt answer; but after two outages in a short time it must have answered
+ * promptly for a probation. An engine that answers now and then would otherwise make every read
+ * wait anew. A single read that took long is no outage.
+ */
+function watchEngine(
+  check: () => Promise<unknown>,
+  clock: Clock,
+  ending: AbortSignal,
+): EngineWatch {
+  const patient = loadTolerantClock(clock, LONGEST_STRETCH)
+  let away = new AbortController()
+  let outageEndedMs = Number.NEGATIVE_INFINITY
+  let probationMs = 0
+
+  async function isPrompt(): Promise<boolean> {
+    let isLate = false
+    const stop = patient.after(PATIENCE_MS, () => {
+      isLate = true
+    })
+    try {
+      // Without a deadline: a check that is given up would go on, in the way of the next one.
+      await check()
+      return !isLate
+    } catch {
+      return false
+    } finally {
+      stop()
+    }
+  }
+
+  async function lookUntilItAnswers(): Promise<void> {
+    const wasSoon = clock.monotonic() - outageEndedMs < TRUST_MS
+    let isOutage = false
+    for (let promptSinceMs: number | null = null; ; ) {
+      await clock.sleep(LOOK_PAUSE_MS, ending)
+      if (await isPrompt()) {
+        promptSinceMs ??= clock.monotonic()
+        if (!isOutage || clock.monotonic() - promptSinceMs >= probationMs) break
+        continue
+      }
+      promptSinceMs = null
+      if (!isOutage) probationMs = wasSoon ? longerProbation(probationMs) : 0
+      isOutage = true
+    }
+    if (isOutage) outageEndedMs = clock.monotonic()
+    away = new AbortController()
+  }
+
+  return {
+    get away() {
+      return away.signal
+    },
+    isAway(since) {
+      if (since !== away.signal || since.aborted) return
+      away.abort(takesTooLong())
+      lookUntilItAnswers().catch(() => undefined)
+    },
+  }
+}
+
+function longerProbation(ms: number): number {
+  return Math.min(LONGEST_PROBATION_MS, Math.max(FIRST_PROBATION_MS, ms * 2))
+}
+
 /** Read from the records themselves. */
 function dated<T>(value: T): Dated<T> {
   return { value, asOf: null }
@@ -114,16 +210,20 @@ function dated<T>(value: T): Dated<T> {
 /** Runs work with a time limit; rejects with `unavailable` after it. */
 function createWithin(systems: Clock) {
   const clock = loadTolerantClock(systems, LONGEST_STRETCH)
-  const late = () => unavailable('The database takes too long; try again.')
   return <T>(ms: number, work: () => Promise<T>): Promise<T> =>
-    withDeadline({ clock, ms, late }, work)
+    withDeadline({ clock, ms, late: takesTooLong }, work)
+}
+
+function takesTooLong(): AtollError {
+  return unavailable('The database takes too long; try again.')
 }
 
 /** The store of a host that needs no replica. */
 export function withoutReplica(store: Store): InformedStore {
   return {
     ...store,
-    read: async (work) => dated(await store.read((tx) => work(tx, null), { sees: 'latest' })),
+    read: async (work, { turn } = {}) =>
+      dated(await inTurn(turn, () => store.read((tx) => work(tx, null), { sees: 'latest' }))),
   }
 }
 
