@@ -3,11 +3,17 @@
  * what MariaDB promises beyond it: nodes that go away, commits whose answer is lost, TLS, clocks.
  * What a cluster adds is in `test/lab/galera.test.ts`.
  */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createAnnouncer } from '../../src/agent/announcement.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { HostName } from '../../src/model/ids.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
+import { shareReads } from '../../src/store/fair-reads.ts'
+import { openReplica } from '../../src/store/replica.ts'
+import { withReplica } from '../../src/store/replica-reads.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import {
@@ -20,6 +26,7 @@ import {
 } from '../../tools/kit/mariadb.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { type CommitOutcome, startWireTap, type WireTap } from '../kit/wire-tap.ts'
+import { isLong } from '../long-files.ts'
 import type { StoreFixture } from './store/fixture.ts'
 import * as given from './store/records.ts'
 import { describeStoreContract } from './store-contract.ts'
@@ -328,6 +335,84 @@ describe('a node that goes away', () => {
     tap.heal()
     return isSlow
   }
+})
+
+describe.runIf(isLong)('a node that answers and commits nothing', () => {
+  /** How long nothing is committed: longer than a statement may take. */
+  const HELD_S = 12
+  const HOLD = `begin not atomic flush tables with read lock; do sleep(${HELD_S}); end`
+  /** A statement may take 6 s, and no other write begins after that. */
+  const GIVEN_UP_MS = 8_000
+  /** What two reads may take whose records are a copy. */
+  const READ_MS = 1_500
+
+  it('answers all reads soon, refuses writes at once after the first, and loses nothing', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'atoll-held-'))
+    const database = await takeMigrated()
+    const engine = await openAt([mariadb().node], database)
+    const [clock, log, random] = [systemClock, silentLog, Math.random]
+    const file = join(directory, 'replica.db')
+    const replica = await openReplica({ file, source: engine, clock, log, random })
+    const store = withReplica(engine, replica, clock)
+    const mine = shareReads(store)('one')
+    await given.settle(engine)
+    await eventually('there is a copy', () => replica.asOf() !== null)
+    const held = administer(mariadb().directory, HOLD)
+    await eventually('nothing is committed', async () =>
+      JSON.stringify(await administer(mariadb().directory, 'show processlist')).includes('sleep'),
+    )
+    const began = performance.now()
+    let isOver = false
+    const readMs: number[] = []
+    const reading = repeat(async () => {
+      const at = performance.now()
+      await mine.read((tx) => tx.hosts())
+      await mine.read((tx) => tx.hosts())
+      readMs.push(performance.now() - at)
+    })
+    const written: number[] = []
+    const refused: { readonly atMs: number; readonly ms: number }[] = []
+    let count = 0
+    const writing = Array.from({ length: 12 }, () =>
+      repeat(async () => {
+        count += 1
+        const number = count
+        const at = performance.now()
+        await store
+          .change((tx) => tx.insertKeyPair(given.keyPair(number)))
+          .then(
+            () => void written.push(number),
+            (error: unknown) => {
+              expect(error).toMatchObject({ kind: 'unavailable' })
+              refused.push({ atMs: at - began, ms: performance.now() - at })
+            },
+          )
+      }),
+    )
+    async function repeat(once: () => Promise<void>): Promise<void> {
+      while (!isOver) {
+        await once()
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+    }
+    await held
+    const before = written.length
+    await eventually('writes are committed again', () => written.length > before + 24, 20_000)
+    isOver = true
+    await Promise.all([reading, ...writing])
+    expect(Math.max(...readMs)).toBeLessThan(READ_MS)
+    // One at a time goes on trying; none of the others waits.
+    const late = refused.filter(({ atMs }) => atMs > GIVEN_UP_MS && atMs < HELD_S * 1_000 - 500)
+    expect(late.length).toBeGreaterThan(50)
+    expect(late.filter(({ ms }) => ms > READ_MS).length).toBeLessThan(3)
+    const there = await engine.read((tx) => tx.keyPairs({ account: given.ACCOUNT }))
+    const names = new Set(there.map(({ name }) => name))
+    expect(written.filter((number) => !names.has(given.keyPair(number).name))).toEqual([])
+    await replica.close()
+    await store.close()
+    await giveBackMigrated(database)
+    await rm(directory, { recursive: true })
+  }, 90_000)
 })
 
 describe('with no node at all', () => {

@@ -4,23 +4,24 @@
  * Waiting. A node that lost power sends nothing, not even a refusal. So a slow statement causes a
  * check of the node through another connection. While the check succeeds, the statement may run up
  * to its limit: a Galera cluster stops for some seconds while it agrees that a member is gone. If
- * the check fails, the socket is closed and the statement fails.
+ * the check fails, the socket is closed and the statement fails. A node whose disk hangs passes the
+ * check, so at the limit a thorough one follows, which such a node does not pass (`expectCaughtUp`).
  *
  * Failing. After a failure that ended the transaction, or may have, all further statements are
  * refused until the rollback, because they would be committed one by one. A failed commit is always
  * `unsure`.
  */
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
-import type { Connection, ConnectionOptions } from 'mysql2'
-import type { TlsReader } from '../../../lib/engine-access.ts'
+import type { Connection } from 'mysql2'
 import { bug, unavailable } from '../../../model/errors.ts'
 import { EngineError, type EngineErrorKind } from '../engine.ts'
 import { diagnose } from './errors.ts'
 import { CHECK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
+import type { WriteEnd } from './write-gate.ts'
 
 /** Limit of a statement on a healthy node. A cluster gives up missing members within 4 s. */
-const STATEMENT_LIMIT_MS = 6_000
+export const STATEMENT_LIMIT_MS = 6_000
 /** Limit of a statement that changes tables, as migrations do. */
 const SCHEMA_LIMIT_MS = 60_000
 /** Failures of a statement that leave its transaction intact. */
@@ -34,15 +35,6 @@ const CHANGES_TABLES = /^\s*(?:alter|create|drop)\b/i
 const SYNCED = '4, ON, Primary'
 const DONOR = '2, ON, Primary'
 
-/** How to connect to a node. `createConnection` is mysql2's. */
-export interface Access {
-  readonly createConnection: (options: ConnectionOptions) => Connection
-  readonly database: string
-  readonly user: string
-  readonly password: string
-  readonly tls: TlsReader
-}
-
 /**
  * What a transaction does: read a snapshot of this node or of the cluster; read committed rows and
  * write; or read a snapshot and write.
@@ -50,10 +42,17 @@ export interface Access {
 export type Mode = 'read' | 'latest' | 'claim' | 'change'
 
 /** The part of `Nodes` that a connection uses. */
-type Colleagues = Pick<
+export type Colleagues = Pick<
   Nodes,
   'check' | 'leave' | 'answered' | 'doubtAfterMs' | 'tolerantClock' | 'monotonic'
 >
+
+interface Transaction {
+  readonly mode: Mode
+  failure: EngineError | undefined
+  /** Whether it has changed rows. */
+  hasWritten: boolean
+}
 
 interface Answer {
   readonly rows: readonly unknown[]
@@ -80,52 +79,6 @@ const SESSION = [
   'set session transaction isolation level repeatable read',
 ]
 
-/**
- * Connects to a node and checks that it is healthy. Rejects when it is not, or when the signal
- * aborts. Call `settle` before using it.
- */
-export async function openConnection(
-  access: Access,
-  node: Node,
-  nodes: Colleagues,
-  signal: AbortSignal,
-): Promise<MariadbConnection> {
-  const tls = await access.tls(node.host)
-  signal.throwIfAborted()
-  const socket = connect({ host: node.host, port: node.port, noDelay: true })
-  // For an address, mysql2 passes no name to tls.connect, which then checks the certificate for
-  // `localhost` unless the socket has the host's name. Node sets it only after a lookup.
-  Object.assign(socket, { _host: node.host })
-  const raw = access.createConnection({
-    stream: socket,
-    host: node.host,
-    port: node.port,
-    user: access.user,
-    password: access.password,
-    database: access.database,
-    ...(tls === undefined ? {} : { ssl: tls }),
-    // A last resort: the signal aborts first.
-    connectTimeout: STATEMENT_LIMIT_MS,
-    flags: ['-LOCAL_FILES'],
-    charset: 'utf8mb4',
-    // Our values are text and numbers. Anything else would be escaped in surprising ways.
-    stringifyObjects: true,
-    maxPreparedStatements: 1,
-  })
-  const connection = new MariadbConnection(raw, socket, node, nodes)
-  const giveUp = () => connection.destroy(signal.reason)
-  signal.addEventListener('abort', giveUp, { once: true })
-  try {
-    await connection.expectHealthy()
-    return connection
-  } catch (error) {
-    connection.destroy(error)
-    throw error
-  } finally {
-    signal.removeEventListener('abort', giveUp)
-  }
-}
-
 /** A connection for Kysely. It runs one statement at a time. */
 export class MariadbConnection implements DatabaseConnection {
   readonly node: Node
@@ -138,7 +91,8 @@ export class MariadbConnection implements DatabaseConnection {
   /** Whether the node was the only member of its cluster at the last check. */
   #isAlone = false
   #standing: Standing = 'healthy'
-  #transaction: { readonly mode: Mode; failure: EngineError | undefined } | undefined
+  #transaction: Transaction | undefined
+  #writeEnd: WriteEnd = 'other'
 
   constructor(raw: Connection, socket: Socket, node: Node, nodes: Colleagues) {
     this.#raw = raw
@@ -159,6 +113,11 @@ export class MariadbConnection implements DatabaseConnection {
   /** The result of `expectHealthy`. A Galera donor serves requests but may stop for a while. */
   get standing(): Standing {
     return this.#standing
+  }
+
+  /** How the last transaction ended, if it wrote. */
+  get writeEnd(): WriteEnd {
+    return this.#writeEnd
   }
 
   /** Applies the settings of the session. */
@@ -184,6 +143,14 @@ export class MariadbConnection implements DatabaseConnection {
     else if (said !== SYNCED)
       throw unavailable(`${nameOf(this.node)} is not a synced member: ${said}.`)
     this.#isAlone = (await this.#members()) === 1
+  }
+
+  /**
+   * Resolves when the node has what its cluster had committed. A Galera node whose disk hangs, or
+   * whose appliers do, is a synced member, but this never resolves there. Other nodes resolve.
+   */
+  async expectCaughtUp(): Promise<void> {
+    if (this.#isGalera) await this.#ask('set statement wsrep_sync_wait = 1 for select 1')
   }
 
   /**
@@ -215,13 +182,14 @@ export class MariadbConnection implements DatabaseConnection {
    * (https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait).
    */
   async begin(mode: Mode): Promise<void> {
+    this.#writeEnd = 'other'
     // Applies to the next transaction only.
     if (mode === 'claim') await this.#ask('set transaction isolation level read committed')
     const waits = this.#isGalera && mode !== 'read' && !(await this.#stillAlone())
     const atOnce = this.#isGalera && !waits ? 'set statement wsrep_sync_wait = 0 for ' : ''
     const start = isReading(mode) ? 'with consistent snapshot, read only' : 'read write'
     await this.#ask(`${atOnce}start transaction ${start}`)
-    this.#transaction = { mode, failure: undefined }
+    this.#transaction = { mode, failure: undefined, hasWritten: false }
   }
 
   /** Commits. A failure of a transaction that may have written is `unsure`. */
@@ -230,6 +198,7 @@ export class MariadbConnection implements DatabaseConnection {
     try {
       await this.#ask('commit')
       this.#transaction = undefined
+      if (transaction.hasWritten) this.#writeEnd = 'committed'
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
       const trouble = isReading(transaction.mode) ? 'lost' : 'unsure'
@@ -254,6 +223,8 @@ export class MariadbConnection implements DatabaseConnection {
     if (this.#transaction !== undefined) this.#expectTransaction()
     const limitMs = CHANGES_TABLES.test(query.sql) ? SCHEMA_LIMIT_MS : STATEMENT_LIMIT_MS
     const { rows, affectedRows } = await this.#ask(query.sql, query.parameters, limitMs)
+    if (this.#transaction !== undefined && affectedRows !== undefined && affectedRows > 0n)
+      this.#transaction.hasWritten = true
     return affectedRows === undefined
       ? { rows: rows as Item[] }
       : { rows: [], numAffectedRows: affectedRows }
@@ -283,7 +254,7 @@ export class MariadbConnection implements DatabaseConnection {
     this.#failPending?.(this.#lost('', this.#dead))
   }
 
-  #expectTransaction(): { readonly mode: Mode; failure: EngineError | undefined } {
+  #expectTransaction(): Transaction {
     if (this.#transaction === undefined) throw bug('there is no transaction to go on with')
     if (this.#transaction.failure !== undefined) throw this.#transaction.failure
     return this.#transaction
@@ -323,10 +294,12 @@ export class MariadbConnection implements DatabaseConnection {
     const startMs = this.#nodes.monotonic()
     let over = false
     const checkAgain = async () => {
-      const found = await this.#nodes.check(this.node)
+      const isLast = this.#nodes.monotonic() - startMs > limitMs
+      const found = await this.#nodes.check(this.node, { isThorough: isLast })
       if (over) return
+      if (isLast) this.#writeEnd = 'stuck'
       if (found === 'away') this.destroy(unavailable(`${nameOf(this.node)} does not answer.`))
-      else if (this.#nodes.monotonic() - startMs > limitMs)
+      else if (isLast)
         this.destroy(unavailable(`${nameOf(this.node)} took longer than ${limitMs} ms.`))
       else stop = this.#nodes.tolerantClock.after(this.#nodes.doubtAfterMs(this.node), checkAgain)
     }
@@ -361,7 +334,8 @@ export class MariadbConnection implements DatabaseConnection {
   }
 }
 
-function isReading(mode: Mode): boolean {
+/** Whether a transaction of this mode writes nothing. */
+export function isReading(mode: Mode): boolean {
   return mode === 'read' || mode === 'latest'
 }
 

@@ -30,9 +30,9 @@ import { messageOf, unavailable } from '../../../model/errors.ts'
 import type { RowWatch } from '../../records/rows.ts'
 import { openSqlStore } from '../../sql.ts'
 import type { Store } from '../../store.ts'
-import type { Access } from './connection.ts'
 import { MariadbDriver } from './driver.ts'
 import type { Node } from './nodes.ts'
+import type { Access } from './open-connection.ts'
 
 const DEFAULT_PORT = 3306
 /**

@@ -12,8 +12,11 @@ import { withDeadline } from '../../../lib/deadline.ts'
 import type { Log } from '../../../lib/log.ts'
 import { createLimit } from '../../../lib/queue.ts'
 import { unavailable } from '../../../model/errors.ts'
-import { type Access, type MariadbConnection, type Mode, openConnection } from './connection.ts'
-import { type Node, Nodes } from './nodes.ts'
+import { EngineError } from '../engine.ts'
+import { isReading, type MariadbConnection, type Mode } from './connection.ts'
+import { type Node, Nodes, nameOf } from './nodes.ts'
+import { type Access, openConnection } from './open-connection.ts'
+import type { WriteGate } from './write-gate.ts'
 
 /** Connections of one store, and so of one host. */
 const CONNECTIONS_LIMIT = 8
@@ -29,6 +32,8 @@ export class MariadbDriver implements Driver {
   readonly #places = createLimit({ places: CONNECTIONS_LIMIT })
   /** Returns the place of a connection that is in use. */
   readonly #leave = new Map<MariadbConnection, () => void>()
+  /** Where each connection whose transaction writes has entered. */
+  readonly #gates = new Map<MariadbConnection, WriteGate>()
   /** All open connections, and since when each is idle. */
   readonly #open = new Set<MariadbConnection>()
   readonly #idleSinceMs = new Map<MariadbConnection, number>()
@@ -45,8 +50,8 @@ export class MariadbDriver implements Driver {
     this.#clock = options.clock
     this.#nodes = new Nodes({
       nodes: options.nodes,
-      healthCheck: async (node, signal) => {
-        const connection = await openConnection(this.#access, node, this.#nodes, signal)
+      healthCheck: async (node, how) => {
+        const connection = await openConnection(this.#access, node, this.#nodes, how)
         connection.close()
         return connection.standing
       },
@@ -83,7 +88,9 @@ export class MariadbDriver implements Driver {
     connection: MariadbConnection,
     settings: TransactionSettings,
   ): Promise<void> {
-    await connection.begin(modeOf(settings))
+    const mode = modeOf(settings)
+    if (!isReading(mode)) this.#enterGate(connection)
+    await connection.begin(mode)
   }
 
   async commitTransaction(connection: MariadbConnection): Promise<void> {
@@ -97,6 +104,8 @@ export class MariadbDriver implements Driver {
   async releaseConnection(connection: MariadbConnection): Promise<void> {
     this.#leave.get(connection)?.()
     this.#leave.delete(connection)
+    this.#gates.get(connection)?.leave(connection.writeEnd)
+    this.#gates.delete(connection)
     if (connection.isAlive && this.#nodes.isChosen(connection.node))
       this.#idleSinceMs.set(connection, this.#clock.monotonic())
     else this.#discard(connection, undefined)
@@ -106,6 +115,16 @@ export class MariadbDriver implements Driver {
     this.#closing.abort()
     this.#nodes.close()
     for (const connection of this.#open) this.#discard(connection, undefined)
+  }
+
+  #enterGate(connection: MariadbConnection): void {
+    const { node } = connection
+    const gate = this.#nodes.gateOf(node)
+    if (!gate.enter()) {
+      const why = unavailable(`${nameOf(node)} commits nothing at present.`)
+      throw new EngineError('away', why, { engine: 'mariadb', node: nameOf(node) })
+    }
+    this.#gates.set(connection, gate)
   }
 
   async #connect(): Promise<MariadbConnection> {
@@ -125,7 +144,7 @@ export class MariadbDriver implements Driver {
   }
 
   readonly #openSettled = async (node: Node, signal: AbortSignal): Promise<MariadbConnection> => {
-    const connection = await openConnection(this.#access, node, this.#nodes, signal)
+    const connection = await openConnection(this.#access, node, this.#nodes, { signal })
     this.#open.add(connection)
     const giveUp = () => this.#discard(connection, signal.reason)
     signal.addEventListener('abort', giveUp, { once: true })

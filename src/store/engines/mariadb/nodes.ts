@@ -6,7 +6,9 @@
  * because what is known of them may be old. Nodes that are away are checked in the background,
  * often at first, then once a second. A preferred node is used again when it has been healthy for a
  * probation time, which grows if it fails again soon; at once if there is no other. While all are
- * away, callers get an error immediately. Nothing here knows SQL: the caller provides the check.
+ * away, callers get an error immediately. Nothing here knows SQL: the caller provides the check,
+ * and a thorough one for a node that answers checks and nothing else. A node that has failed a
+ * thorough check must pass one to be used again.
  *
  * Two kinds of node are used only if there is no better one. A `spare` node serves requests but has
  * other work (a Galera donor). A slow node is left at once for another node, but not if it is the
@@ -20,6 +22,7 @@ import { type Backoff, pauseMs } from '../../../lib/retry.ts'
 import { unavailable } from '../../../model/errors.ts'
 import { EngineError } from '../engine.ts'
 import { Pace } from './pace.ts'
+import { WriteGate } from './write-gate.ts'
 
 /**
  * A statement that takes longer causes a check of the node, unless the node is usually as slow now.
@@ -62,7 +65,10 @@ export type Standing = 'healthy' | 'spare'
  * Resolves when the node can serve requests. Rejects when it cannot, or when the signal says that
  * the check took too long.
  */
-export type HealthCheck = (node: Node, signal: AbortSignal) => Promise<Standing>
+export type HealthCheck = (
+  node: Node,
+  how: { readonly signal: AbortSignal; readonly isThorough: boolean },
+) => Promise<Standing>
 
 type Found = Standing | 'away'
 
@@ -75,14 +81,18 @@ type State =
 interface Entry {
   readonly node: Node
   state: State
-  /** The check under way. Further callers share it. */
-  probing: Promise<Found> | undefined
+  /** The checks under way, by whether they are thorough. Further callers share them. */
+  readonly probing: Map<boolean, Promise<Found>>
+  /** It has failed a thorough check, and passed none since. */
+  isSuspect: boolean
   /** Whether it was ever healthy. */
   hasServed: boolean
   /** Whether it is checked in the background. */
   watched: boolean
   probationMs: number
   readonly pace: Pace
+  /** Of the time since it was last left. */
+  gate: WriteGate
   /** When it last came back, by the monotonic clock. */
   returnedMs: number
 }
@@ -120,11 +130,13 @@ export class Nodes {
     this.#entries = options.nodes.map((node) => ({
       node,
       state: { kind: 'healthy' },
-      probing: undefined,
+      probing: new Map(),
+      isSuspect: false,
       hasServed: false,
       watched: false,
       probationMs: FIRST_PROBATION_MS,
       pace: new Pace(),
+      gate: new WriteGate(options.clock.monotonic),
       returnedMs: Number.NEGATIVE_INFINITY,
     }))
   }
@@ -164,10 +176,10 @@ export class Nodes {
    * Checks a node that a caller waits for, and leaves it if it is not healthy. Concurrent callers
    * share one check.
    */
-  async check(node: Node): Promise<'healthy' | 'away'> {
+  async check(node: Node, { isThorough = false } = {}): Promise<'healthy' | 'away'> {
     const entry = this.#entryOf(node)
     if (entry === undefined || isGone(entry)) return 'away'
-    await this.#probe(entry)
+    await this.#probe(entry, isThorough)
     return isGone(entry) ? 'away' : 'healthy'
   }
 
@@ -175,6 +187,11 @@ export class Nodes {
   leave(node: Node, reason: unknown): void {
     const entry = this.#entryOf(node)
     if (entry !== undefined) this.#setAway(entry, reason, false)
+  }
+
+  /** What transactions that write pass through at this node. */
+  gateOf(node: Node): WriteGate {
+    return this.#entryOf(node)?.gate ?? new WriteGate(this.monotonic)
   }
 
   /** Reports how long an answer of a node took. */
@@ -212,22 +229,29 @@ export class Nodes {
     return this.#entries.find((one) => one.node === node)
   }
 
-  #probe(entry: Entry, limitMs?: number): Promise<Found> {
-    entry.probing ??= this.#probeOnce(entry, limitMs).finally(() => {
-      entry.probing = undefined
+  #probe(entry: Entry, isThorough: boolean, limitMs?: number): Promise<Found> {
+    const underWay = entry.probing.get(isThorough)
+    if (underWay !== undefined) return underWay
+    const probing = this.#probeOnce(entry, isThorough, limitMs).finally(() => {
+      entry.probing.delete(isThorough)
       this.#tell()
     })
-    return entry.probing
+    entry.probing.set(isThorough, probing)
+    return probing
   }
 
-  async #probeOnce(entry: Entry, limitMs: number | undefined): Promise<Found> {
+  async #probeOnce(entry: Entry, isThorough: boolean, limitMs: number | undefined): Promise<Found> {
+    const check = (node: Node, signal: AbortSignal) =>
+      this.#healthCheck(node, { signal, isThorough })
     try {
-      const standing = await this.withinItsTime(entry.node, this.#healthCheck, limitMs)
+      const standing = await this.withinItsTime(entry.node, check, limitMs)
+      if (isThorough) entry.isSuspect = false
       if (standing === 'spare')
         this.#setAway(entry, unavailable(`${nameOf(entry.node)} is busy with another node.`), true)
       else entry.hasServed = true
       return standing
     } catch (error) {
+      if (isThorough) entry.isSuspect = true
       this.#setAway(entry, error, false)
       return 'away'
     }
@@ -251,7 +275,10 @@ export class Nodes {
     entry.state = { kind: 'away', reason, isSpare: spare }
     if (this.#closing.signal.aborted) return
     // Whoever still waits can use a spare node.
-    if (!spare && (before !== 'away' || wasSpare)) this.#left(entry.node, reason)
+    if (!spare && (before !== 'away' || wasSpare)) {
+      entry.gate = new WriteGate(this.monotonic)
+      this.#left(entry.node, reason)
+    }
     if (before === 'away') return
     this.#log.warn(
       { node: nameOf(entry.node), error: reason },
@@ -265,7 +292,7 @@ export class Nodes {
   /** Checks a node whose state may be old. */
   #doubt(entry: Entry): void {
     if (entry.state.kind !== 'healthy') return
-    const known = this.#probe(entry).then((found) => {
+    const known = this.#probe(entry, false).then((found) => {
       if (found === 'healthy' && entry.state.kind === 'unknown') entry.state = { kind: 'healthy' }
     })
     entry.state = { kind: 'unknown', known }
@@ -285,7 +312,7 @@ export class Nodes {
       probes += 1
       await this.#clock.sleep(pauseMs(PAUSES, probes), this.#closing.signal).catch(() => {})
       if (this.#closing.signal.aborted) return
-      const found = await this.#probe(entry, WATCH_TIMEOUT_MS)
+      const found = await this.#probe(entry, entry.isSuspect, WATCH_TIMEOUT_MS)
       const nowMs = this.#clock.monotonic()
       healthySinceMs = found === 'healthy' ? (healthySinceMs ?? nowMs) : undefined
       if (healthySinceMs === undefined) continue

@@ -13,7 +13,8 @@ import { fastClock } from '../../../../kit/fast-clock.ts'
 const SPEEDUP = 5
 const fast = fastClock(SPEEDUP)
 
-type Health = 'healthy' | 'spare' | 'refuses' | 'is slow' | 'is silent'
+/** `hangs`: it passes checks, but no thorough one. */
+type Health = 'healthy' | 'spare' | 'refuses' | 'is slow' | 'is silent' | 'hangs'
 const opened: Nodes[] = []
 afterEach(() => {
   for (const nodes of opened.splice(0)) nodes.close()
@@ -27,9 +28,9 @@ function fixture(...healths: readonly Health[]) {
   const list = health.map((_health, port): Node => ({ host: 'node', port }))
   const nodes = new Nodes({
     nodes: list,
-    async healthCheck({ port }, signal) {
+    async healthCheck({ port }, { signal, isThorough }) {
       looks[port] = (looks[port] ?? 0) + 1
-      if (health[port] === 'is silent')
+      if (health[port] === 'is silent' || (health[port] === 'hangs' && isThorough))
         await new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))
         })
@@ -191,6 +192,36 @@ it('when there is no other, the first that comes back is used at once', async ()
   health[1] = 'healthy'
   await eventually('somebody serves', async () => (await chosen()) !== 'none')
   expect(await chosen()).toBe(1)
+})
+
+it('one that answers checks and nothing else is left after a thorough one, and stays away until it passes one', async () => {
+  const { nodes, health, looks, left, at, chosen } = fixture('healthy', 'healthy')
+  await chosen()
+  health[0] = 'hangs'
+  expect(await nodes.check(at(0))).toBe('healthy')
+  // Both at once: neither takes the other's answer for its own.
+  const thorough = nodes.check(at(0), { isThorough: true })
+  await nodes.check(at(0))
+  expect(await thorough).toBe('away')
+  expect(left).toStrictEqual([0])
+  expect(await chosen()).toBe(1)
+  const before = looks[0] ?? 0
+  await eventually('it is looked at again and again', () => (looks[0] ?? 0) > before + 3, 20_000)
+  expect(await chosen()).toBe(1)
+  health[0] = 'healthy'
+  await eventually('it is preferred again', async () => (await chosen()) === 0, 20_000)
+}, 50_000)
+
+it('what is known of the writes at a node is forgotten when it is left', async () => {
+  const { nodes, at, chosen } = fixture('healthy', 'healthy')
+  await chosen()
+  const gate = nodes.gateOf(at(0))
+  expect(gate.enter()).toBe(true)
+  gate.leave('stuck')
+  expect(nodes.gateOf(at(0)).enter()).toBe(false)
+  expect(nodes.gateOf(at(1)).enter()).toBe(true)
+  nodes.leave(at(0), unavailable('as the test wants'))
+  expect(nodes.gateOf(at(0)).enter()).toBe(true)
 })
 
 it('once closed it looks at nobody', async () => {
