@@ -4,8 +4,8 @@
  * Waiting. A node that lost power sends nothing, not even a refusal. So a slow statement causes a
  * check of the node through another connection. While the check succeeds, the statement may run up
  * to its limit: a Galera cluster stops for some seconds while it agrees that a member is gone. If
- * the check fails, the socket is closed and the statement fails. A node whose disk hangs passes the
- * check, so at the limit a thorough one follows, which such a node does not pass (`expectCaughtUp`).
+ * the check fails, the socket is closed and the statement fails. A node that does nothing else may
+ * pass it, so at the limit a thorough check follows (`expectCaughtUp`).
  *
  * Failing. After a failure that ended the transaction, or may have, all further statements are
  * refused until the rollback, because they would be committed one by one. A failed commit is always
