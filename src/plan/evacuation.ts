@@ -9,6 +9,8 @@ export interface Movable {
   readonly instance: InstanceId
   readonly from: HostName
   readonly demand: Demand
+  /** The storage that has its disk. Null: its host does. */
+  readonly storage: string | null
   /** Why it cannot be moved. Null: it can, if there is a place. */
   readonly obstacle: string | null
   /** The hosts of these among which it may be put, best first. */

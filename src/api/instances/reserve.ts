@@ -16,9 +16,9 @@ export async function recoverableInstances(
   const found = await tx.recoverable(which)
   if (found.length === 0) return []
   const types = new Map((await tx.instanceTypes()).map((type) => [type.name, type]))
-  return found.map(({ id, host, type, diskGiB }) => {
+  return found.map(({ id, host, type, diskGiB, storage }) => {
     const { vcpus = 0, memoryMiB = 0 } = types.get(type) ?? {}
-    return { id, host, demand: { vcpus, memoryMiB, diskGiB } }
+    return { id, host, storage, demand: { vcpus, memoryMiB, diskGiB } }
   })
 }
 

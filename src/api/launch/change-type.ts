@@ -2,6 +2,7 @@
 import { refused } from '../../model/errors.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
 import type { Instance, InstanceType } from '../../model/records.ts'
+import { storageOf } from '../../model/storage.ts'
 import { afterPlacing } from '../../plan/failover/reserve.ts'
 import { afterTaking } from '../../plan/placement.ts'
 import { sizeOf } from '../../store/release.ts'
@@ -69,10 +70,12 @@ async function isLeftFree(
 ): Promise<boolean> {
   const [vcpus, memoryMiB] = [from?.vcpus ?? 0, from?.memoryMiB ?? 0]
   if (setting === 'none' || (to.vcpus <= vcpus && to.memoryMiB <= memoryMiB)) return true
-  const diskGiB = sizeOf(await tx.volumes({ instances: [id] }))
+  const volumes = await tx.volumes({ instances: [id] })
+  const diskGiB = sizeOf(volumes)
   const had = { vcpus: -vcpus, memoryMiB: -memoryMiB, diskGiB: -diskGiB }
   const reserve = await readReserve(tx, afterTaking(await tx.hosts(), host, had), setting, id)
   if (reserve === null) return true
   const demand = { vcpus: to.vcpus, memoryMiB: to.memoryMiB, diskGiB }
-  return afterPlacing(reserve, { host, demand, recovers: recovery?.wanted === 'recover' }) !== null
+  const recovers = recovery?.wanted === 'recover'
+  return afterPlacing(reserve, { host, demand, storage: storageOf(volumes), recovers }) !== null
 }

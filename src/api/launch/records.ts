@@ -274,7 +274,9 @@ async function takeOneOf(
     if (chosen === undefined) return short
     left = left.filter((host) => host !== chosen)
     const { reserve } = room
-    const reserved = reserve && afterPlacing(reserve, { host: chosen.name, demand, recovers })
+    const storage = choices.disk?.isShared === true ? (chosen.storage ?? null) : null
+    const placing = { host: chosen.name, demand, storage, recovers }
+    const reserved = reserve && afterPlacing(reserve, placing)
     if (reserve !== null && reserved === null) {
       short = 'reserve'
       continue

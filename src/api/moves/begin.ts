@@ -60,7 +60,7 @@ export async function movablesOf(
     const storage = storageOf(own)
     const among: Movable['among'] = (hosts) =>
       inGroup(hosts.filter((host) => reachesStorage(host, storage)))
-    movables.push({ instance: instance.id, from: instance.host, demand, obstacle, among })
+    movables.push({ instance: instance.id, from: instance.host, demand, storage, obstacle, among })
   }
   return movables
 }
@@ -106,10 +106,10 @@ interface MoveOrder {
 /** The same, to be put only where what is to be left free stays free. */
 export function beside(reserve: Reserve | null, movable: Movable, { recovery }: Instance): Movable {
   if (reserve === null) return movable
-  const { demand, among } = movable
+  const { demand, storage, among } = movable
   const recovers = recovery?.wanted === 'recover'
   const mayTake = ({ name: host }: Host) =>
-    afterPlacing(reserve, { host, demand, recovers }) !== null
+    afterPlacing(reserve, { host, demand, storage, recovers }) !== null
   return { ...movable, among: (hosts) => among(hosts.filter(mayTake)) }
 }
 

@@ -5,12 +5,12 @@
  */
 import type { HostName } from '../../model/ids.ts'
 import type { Host } from '../../model/records.ts'
-import { afterTaking, type Demand, fitsBeside } from '../placement.ts'
-import { type Homes, homesOf, type Recoverable } from './spare.ts'
+import { afterTaking, fitsBeside } from '../placement.ts'
+import { type Homes, homesOf, type Need, type Recoverable } from './spare.ts'
 
 /** What would become of the instances of one host. */
 interface Loss {
-  readonly demands: readonly Demand[]
+  readonly needs: readonly Need[]
   readonly homes: Homes
 }
 
@@ -21,9 +21,7 @@ export interface Reserve {
 }
 
 /** An instance that is to be put on a host. */
-interface Placing {
-  readonly host: HostName
-  readonly demand: Demand
+interface Placing extends Recoverable {
   /** Whether others start it again. */
   readonly recovers: boolean
 }
@@ -32,8 +30,7 @@ interface Placing {
 export function reserveOf(hosts: readonly Host[], recoverable: readonly Recoverable[]): Reserve {
   const losses = new Map<HostName, Loss>()
   for (const [lost, some] of Map.groupBy(recoverable, ({ host }) => host)) {
-    const demands = some.map(({ demand }) => demand)
-    losses.set(lost, { demands, homes: homesOf(hosts, lost, demands) })
+    losses.set(lost, { needs: some, homes: homesOf(hosts, lost, some) })
   }
   return { hosts, losses }
 }
@@ -41,24 +38,24 @@ export function reserveOf(hosts: readonly Host[], recoverable: readonly Recovera
 /** After this. Null: fewer than before would find room if some host were lost. */
 export function afterPlacing(
   reserve: Reserve,
-  { host: name, demand, recovers }: Placing,
+  { host: name, demand, storage, recovers }: Placing,
 ): Reserve | null {
   const before = reserve.hosts.find((host) => host.name === name)
   const hosts = afterTaking(reserve.hosts, name, demand)
   const losses = new Map(reserve.losses)
-  for (const [lost, { demands, homes }] of reserve.losses) {
+  for (const [lost, { needs, homes }] of reserve.losses) {
     if (lost === name) continue
     // Then each finds its room where it did: what is left there after all of them was not used.
     const used = homes.used.get(name)
     if (before !== undefined && fitsBeside(before, demand, used)) continue
-    const now = homesOf(hosts, lost, demands)
+    const now = homesOf(hosts, lost, needs)
     if (now.homeless > homes.homeless) return null
-    losses.set(lost, { demands, homes: now })
+    losses.set(lost, { needs, homes: now })
   }
   if (!recovers) return { hosts, losses }
   const own = losses.get(name)
-  const demands = [...(own?.demands ?? []), demand]
-  const homes = homesOf(hosts, name, demands)
+  const needs = [...(own?.needs ?? []), { demand, storage }]
+  const homes = homesOf(hosts, name, needs)
   if (homes.homeless > (own?.homes.homeless ?? 0)) return null
-  return { hosts, losses: losses.set(name, { demands, homes }) }
+  return { hosts, losses: losses.set(name, { needs, homes }) }
 }

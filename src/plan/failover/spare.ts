@@ -4,12 +4,19 @@
  */
 import type { HostName } from '../../model/ids.ts'
 import type { Host } from '../../model/records.ts'
+import { reachesStorage } from '../../model/storage.ts'
 import { type Demand, fitsBeside, isAlive, placeableHosts } from '../placement.ts'
 
-/** An instance that others may start again, and what it needs. */
-export interface Recoverable {
-  readonly host: HostName
+/** What an instance needs of the host that starts it again. */
+export interface Need {
   readonly demand: Demand
+  /** The storage that has its disk. Null: any host can start it. */
+  readonly storage: string | null
+}
+
+/** An instance that others may start again, and what it needs. */
+export interface Recoverable extends Need {
+  readonly host: HostName
 }
 
 /** What the loss of a host would mean. */
@@ -45,12 +52,11 @@ export function lossOutlooks(
     const own = byHost.get(host.name) ?? []
     if (own.length === 0) return []
     const left = answering.size - (answering.has(host.name) ? 1 : 0)
-    const demands = own.map(({ demand }) => demand)
     return [
       {
         host: host.name,
         instances: own.length,
-        homeless: homesOf(hosts, host.name, demands).homeless,
+        homeless: homesOf(hosts, host.name, own).homeless,
         hasMajority: 2 * left > members.length,
       },
     ]
@@ -73,14 +79,18 @@ export interface Homes {
  * Finds room for these on the other hosts of the zone: the largest first, each on the first host
  * that has it.
  */
-export function homesOf(hosts: readonly Host[], lost: HostName, demands: readonly Demand[]): Homes {
+export function homesOf(hosts: readonly Host[], lost: HostName, needs: readonly Need[]): Homes {
   const zone = hosts.find(({ name }) => name === lost)?.zone
   const takers = takersOf(hosts, lost).filter((host) => host.zone === zone)
-  const largestFirst = demands.toSorted((a, b) => b.memoryMiB - a.memoryMiB || b.vcpus - a.vcpus)
+  const largestFirst = needs.toSorted(
+    ({ demand: a }, { demand: b }) => b.memoryMiB - a.memoryMiB || b.vcpus - a.vcpus,
+  )
   const used = new Map<HostName, Demand>()
   let homeless = 0
-  for (const demand of largestFirst) {
-    const home = takers.find((host) => fitsBeside(host, demand, used.get(host.name)))
+  for (const { demand, storage } of largestFirst) {
+    const home = takers.find(
+      (host) => reachesStorage(host, storage) && fitsBeside(host, demand, used.get(host.name)),
+    )
     if (home === undefined) homeless += 1
     else used.set(home.name, sumOf(demand, used.get(home.name)))
   }

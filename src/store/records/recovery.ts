@@ -10,7 +10,7 @@ import { z } from 'zod'
 import type { HostName, InstanceId } from '../../model/ids.ts'
 import type { Recovering } from '../../model/recovery.ts'
 import { ofHost } from '../scope.ts'
-import { host as hostColumn, id, label } from './columns.ts'
+import { host as hostColumn, id, label, storage } from './columns.ts'
 import type { HostSelf } from './host.ts'
 import { isLive } from './lists.ts'
 import { nobody, noun, type Session } from './noun.ts'
@@ -37,7 +37,11 @@ interface Tables {
     readonly epoch: string | null
     readonly fenceLevel: string | null
   }
-  readonly volumes: { readonly instance: InstanceId | null; readonly sizeGiB: number }
+  readonly volumes: {
+    readonly instance: InstanceId | null
+    readonly sizeGiB: number
+    readonly storage: string | null
+  }
 }
 
 /** A host's epoch. Null: nobody has written one. */
@@ -46,12 +50,13 @@ export interface HostEpoch {
   readonly epoch: string | null
 }
 
-/** An instance that others may start again, and the size of its disks. */
+/** An instance that others may start again, and its disks: their size on its host, or where. */
 interface RecoverableRow {
   readonly id: InstanceId
   readonly host: HostName
   readonly type: string
   readonly diskGiB: number
+  readonly storage: string | null
 }
 
 const RECOVERABLE: RowShape<RecoverableRow> = {
@@ -63,6 +68,7 @@ const RECOVERABLE: RowShape<RecoverableRow> = {
     host: hostColumn,
     type: label,
     diskGiB: z.coerce.number().min(0),
+    storage: storage.transform((value) => value ?? null),
   }),
 }
 
@@ -95,6 +101,7 @@ export const recoveries = noun({
         .leftJoin('volumes', 'volumes.instance', 'instances.id')
         .select(['instances.id', 'instances.host', 'instances.type'])
         .select(localGiB.as('diskGiB'))
+        .select(({ fn }) => fn.max('volumes.storage').as('storage'))
         .where('recoverWanted', '=', 'recover')
         .where(isLive('instances.state'))
         .groupBy(['instances.id', 'instances.host', 'instances.type'])

@@ -93,13 +93,18 @@ export function describeRecovery(begin: () => Promise<StoreFixture>): void {
       const all = () => fixture.peer.read((tx) => tx.recoverable('acknowledged'))
       expect(await all()).toEqual([])
       await put(TAKEABLE)
-      const row = { id, host: given.HOST, type: given.instance(1).type, diskGiB: 0 }
+      const row = { id, host: given.HOST, type: given.instance(1).type, diskGiB: 0, storage: null }
       expect(await all()).toEqual([row])
       await fixture.store.change(async (tx) => {
         for (const [index, sizeGiB] of [3, 4].entries())
           await tx.insertVolume(volumeRecord(index + 1, given.instance(1), { sizeGiB }))
       })
       expect(await all()).toEqual([{ ...row, diskGiB: 7 }])
+      const storage = 'st-0123456789abcdef'
+      await fixture.store.change((tx) =>
+        tx.insertVolume(volumeRecord(3, given.instance(1), { sizeGiB: 5, storage })),
+      )
+      expect(await all()).toEqual([{ ...row, diskGiB: 7, storage }])
       await fixture.store.change((tx) => tx.wishRecovery(id, 'keep'))
       expect(await all()).toEqual([])
     })

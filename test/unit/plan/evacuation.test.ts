@@ -16,6 +16,7 @@ const movable = (number: number, memoryMiB: number, more: Partial<Movable> = {})
   instance: instanceId(number),
   from: a,
   demand: { vcpus: 1, memoryMiB, diskGiB: 0 },
+  storage: null,
   obstacle: null,
   among: (hosts) => [{ partition: null, hosts }],
   ...more,

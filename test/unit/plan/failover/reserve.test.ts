@@ -32,6 +32,7 @@ const someHosts = fc
           state: fc.constantFrom<Host['state']>('active', 'active', 'active', 'draining'),
           fenceLevel: fc.constantFrom('muted', 'muted', 'muted', null),
           usedMemoryMiB: fc.nat(ROOM),
+          storage: fc.constantFrom('x', 'x', null),
         })
         .map((more) => host(name, more)),
     ),
@@ -41,6 +42,7 @@ const somePlacings = fc.array(
   fc.record({
     host: fc.constantFrom(...NAMES),
     recovers: fc.boolean(),
+    storage: fc.constantFrom('x', null, null),
     demand: fc.record({
       vcpus: fc.integer({ min: 1, max: 3 }),
       memoryMiB: fc.integer({ min: 1, max: 3 }),
@@ -90,7 +92,7 @@ it('leaves one host of three free when all instances are to be started again', (
   let count = 0
   for (let round = 0; round < ROOM; round += 1)
     for (const name of NAMES.slice(0, 3)) {
-      const next = afterPlacing(reserve, { host: name, demand, recovers: true })
+      const next = afterPlacing(reserve, { host: name, demand, storage: null, recovers: true })
       if (next === null) continue
       reserve = next
       count += 1
@@ -102,7 +104,8 @@ it('keeps nothing for instances that stay with their host', () => {
   let reserve = reserveOf([host(NAMES[0] ?? hostName('a'))], [])
   for (let count = 0; count < ROOM; count += 1) {
     const demand = { vcpus: 1, memoryMiB: 1, diskGiB: 0 }
-    const next = afterPlacing(reserve, { host: hostName('a'), demand, recovers: false })
+    const placing = { host: hostName('a'), demand, storage: null, recovers: false }
+    const next = afterPlacing(reserve, placing)
     if (next === null) throw new Error('refused')
     reserve = next
   }

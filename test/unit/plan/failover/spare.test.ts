@@ -20,7 +20,9 @@ const host = (name: typeof a, room: number, change: Partial<Host> = {}): Host =>
   ...change,
 })
 const on = (name: typeof a, count: number, change: Partial<typeof SIZE> = {}): Recoverable[] =>
-  Array.from({ length: count }, () => ({ host: name, demand: { ...SIZE, ...change } }))
+  Array.from({ length: count }, () => ({
+    ...{ host: name, demand: { ...SIZE, ...change }, storage: null },
+  }))
 
 const outlook = (hosts: readonly Host[], recoverable: readonly Recoverable[]) =>
   lossOutlooks(hosts, [a, b, c], recoverable)
@@ -60,6 +62,16 @@ describe('lossOutlooks', () => {
   ])('does not count on a host that %s', (_case, change) => {
     const hosts = [host(a, 0), host(b, 9, change), host(c, 0)]
     expect(outlook(hosts, on(a, 1, { diskGiB: 1 }))).toMatchObject([{ homeless: 1 }])
+  })
+
+  it.each([
+    ['one that reaches it has', [host(a, 0), host(b, 1, { storage: 'x' }), host(c, 9)], 0],
+    ['another one has', [host(a, 0), host(b, 0, { storage: 'x' }), host(c, 9)], 1],
+    ['nobody reaches it and all have', [host(a, 0), host(b, 9, { storage: 'y' }), host(c, 9)], 1],
+  ])('of an instance with a disk on a storage: room that %s', (_case, hosts, homeless) => {
+    const [one] = on(a, 1)
+    if (one === undefined) throw new Error('none')
+    expect(outlook(hosts, [{ ...one, storage: 'x' }])).toMatchObject([{ homeless }])
   })
 
   it('tells when too few members would be left', () => {
