@@ -41,6 +41,8 @@ export function createPaced(inner: Duplex, pace: Pace): Duplex {
   })
   inner.on('end', () => outer.push(null))
   inner.on('error', (error) => outer.destroy(error))
+  // It may break before anybody reads it, who then finds it ended.
+  outer.on('error', () => undefined)
   inner.on('close', () => {
     if (!inner.readableEnded) outer.destroy()
   })
