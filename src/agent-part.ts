@@ -184,6 +184,7 @@ async function openMachine(
       serving,
       tokens,
       rooms: counterRooms(config.metrics),
+      networks: new Map(),
       flowLogs,
     },
     instanceMemoryMiB: memoryForInstances(config),
@@ -193,8 +194,8 @@ async function openMachine(
   return {
     serving,
     drivers: drivers.declarations,
-    services: (wake, isLeaseHeld, gate, arrived) =>
-      createHostServices({ ...hostParts, arrived }, vpcs, wake, isLeaseHeld, gate),
+    services: (wake, isLeaseHeld, gate, arrivals) =>
+      createHostServices({ ...hostParts, arrivals }, vpcs, wake, isLeaseHeld, gate),
     watchKernel: (heard) => vpcs.watchKernel(heard),
     shortage: async () => watchDisk(await drivers.storage()),
     ...(shared === null ? {} : { storage: () => shared.storage() }),

@@ -126,11 +126,24 @@ async function evacuate(
       for (const report of reports) tell(report, told)
       const isUnderWay = reports.some(({ state }) => UNDER_WAY.has(state))
       const isWaiting = reports.some(({ state }) => state === 'waiting')
-      if (!isUnderWay && (begun === 0 || !isWaiting)) return reports
+      if (!isUnderWay && (begun === 0 || !isWaiting)) return await timed(reports, read)
       if (isWaiting && reports.filter(({ state }) => UNDER_WAY.has(state)).length < 2) break
       await clock.sleep(LOOK_MS)
     }
   }
+}
+
+/**
+ * With what a host says a moment after the end of a live move: how long the machine stood still.
+ * One that ended meanwhile never says so.
+ */
+async function timed(
+  reports: readonly MoveReport[],
+  again: () => Promise<readonly MoveReport[]>,
+): Promise<readonly MoveReport[]> {
+  const isUntimed = ({ live, state, downtimeMs }: MoveReport) =>
+    live === true && state === 'done' && downtimeMs === null
+  return reports.some(isUntimed) ? await again() : reports
 }
 
 const UNDER_WAY: ReadonlySet<string> = new Set(['stopping', 'copying', 'starting'])
@@ -145,7 +158,12 @@ function tell({ instance, to, state, message, downtimeMs }: MoveReport, told: Ma
 }
 
 function downtimeText(downtimeMs: number | null): string {
-  return downtimeMs === null ? '' : `(${(downtimeMs / MS).toFixed(1)} s down)`
+  return downtimeMs === null ? '' : `(${secondsOf(downtimeMs)} s down)`
+}
+
+/** One that moved while it runs stood still for a fraction of a second. */
+function secondsOf(downtimeMs: number): string {
+  return (downtimeMs / MS).toFixed(downtimeMs < MS ? 2 : 1)
 }
 
 function render(reports: readonly MoveReport[]): string {
@@ -153,7 +171,7 @@ function render(reports: readonly MoveReport[]): string {
     ['INSTANCE', 'FROM', 'TO', 'STATE', 'DOWN S', 'NOTE'],
     reports.map(({ instance, from, to, state, downtimeMs, message, live }) => [
       ...[instance, from, to, live === true ? `${state} (live)` : state],
-      downtimeMs === null ? null : (downtimeMs / MS).toFixed(1),
+      downtimeMs === null ? null : secondsOf(downtimeMs),
       message,
     ]),
   )

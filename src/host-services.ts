@@ -36,6 +36,7 @@ import { createYielding } from './services/yielded-addresses.ts'
 import type { Serving } from './serving.ts'
 import { firewallSettings, vpcFirewallSettings } from './settings.ts'
 import type { StartGate } from './workloads/driver.ts'
+import type { LiveNetwork } from './workloads/moves/live-networks.ts'
 import type { MovesSettings } from './workloads/moves/moves.ts'
 
 /** What the services are made of. */
@@ -59,8 +60,13 @@ export interface HostServicesParts {
   readonly instanceMemoryMiB: number
   /** How long a pass waits for the namespaces of VPCs, in milliseconds. */
   readonly vpcWaitMs?: number
-  /** See `MovesSettings.arrived`. */
-  readonly arrived?: MovesSettings['arrived']
+  /** See `MovesSettings.records`. */
+  readonly arrivals?: MovesSettings['records']
+  /**
+   * What leads packets to running instances that arrive, by the number of the VPC; undefined is the
+   * machine's own namespace. The services are put in here.
+   */
+  readonly networks: Map<number | undefined, LiveNetwork>
 }
 
 /** The services in one network namespace; `network` is the number of the VPC whose it is. */
@@ -74,20 +80,23 @@ function namespaceServices(
   const { instanceMemoryMiB, tokens: cipher = null } = parts
   const { surroundings, read } = sharedSurroundings(host)
   const mtu = instanceMtuBytes(config)
+  const firewall = createFirewall({
+    host: { ...host, surroundings: read },
+    metrics,
+    settings: network === undefined ? firewallSettings(config) : vpcFirewallSettings(config),
+    instanceMemoryMiB,
+    rooms,
+  })
+  const links = createLinks({
+    ...{ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations },
+    ...(network === undefined ? { pools: config.network.pools } : { network }),
+    foundLoose: (nics) => drivers.foundLoose(nics),
+  })
+  parts.networks.set(network, { host, judge: firewall.judge, lead: links.lead })
   return {
     packets: [
-      createFirewall({
-        host: { ...host, surroundings: read },
-        metrics,
-        settings: network === undefined ? firewallSettings(config) : vpcFirewallSettings(config),
-        instanceMemoryMiB,
-        rooms,
-      }),
-      createLinks({
-        ...{ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations },
-        ...(network === undefined ? { pools: config.network.pools } : { network }),
-        foundLoose: (nics) => drivers.foundLoose(nics),
-      }),
+      firewall,
+      links,
       createFloatingIpFlows({ host: { ...host, surroundings } }),
       createFlowLogs({ host, clock, log, metrics, output }),
       ...(network === undefined ? [] : [parts.monitors.inVpc(host, network)]),
@@ -135,6 +144,7 @@ export function createHostVpcs(parts: HostServicesParts): Vpcs {
       const { packets, answers } = namespaceServices(parts, host, metrics, network)
       const end = () => {
         metrics.end()
+        parts.networks.delete(network)
         parts.serving.end(network)
       }
       return { packets, answers, end }
@@ -214,7 +224,7 @@ export function createHostServices(
 }
 
 /** How instances move to and from other hosts; null: there are none. */
-function movesSettings({ config, host, arrived }: HostServicesParts): MovesSettings | null {
+function movesSettings({ config, arrivals, networks }: HostServicesParts): MovesSettings | null {
   const { fabric, tls, moves } = config
   const { address } = fabric
   if (address === null) return null
@@ -224,11 +234,10 @@ function movesSettings({ config, host, arrived }: HostServicesParts): MovesSetti
     cert: await readFile(files.cert, 'utf8'),
     key: await readFile(files.key, 'utf8'),
   })
-  const flowHosts: MovesSettings['flowHosts'] = (network) =>
-    network === undefined ? host : host.vpcs.opened(network)
   return {
-    ...{ address, ...moves, identity, flowHosts },
-    ...(arrived === undefined ? {} : { arrived }),
+    ...{ address, ...moves, identity },
+    networkOf: (network) => networks.get(network),
+    ...(arrivals === undefined ? {} : { records: arrivals }),
   }
 }
 

@@ -1,13 +1,13 @@
 /** What a host runs: the agent and the lease, connected so that each wakes the other. */
 import { ringConcerned } from '../bus/ring.ts'
-import type { HostName, InstanceId } from '../model/ids.ts'
-import type { HostService } from '../services/service.ts'
+import type { HostName } from '../model/ids.ts'
+import type { ArrivalRecords, HostService } from '../services/service.ts'
 import { announcing } from '../store/announce.ts'
 import type { Store } from '../store/store.ts'
 import { type Agent, type AgentParts, type AgentSettings, startAgent } from './agent.ts'
 import { type Lease, type LeaseParts, type LeaseSettings, startLease } from './lease.ts'
 import { createLevers } from './levers.ts'
-import { recordArrival } from './moves.ts'
+import { recordArrival, recordStandstill } from './moves.ts'
 import { createNatCarriers, type NatCarrierSettings } from './nat-carriers.ts'
 import { type RecoveryFence, type RecoveryGate, startRecovery } from './recovery.ts'
 import { createUsage, type UsageSettings } from './usage.ts'
@@ -23,8 +23,8 @@ interface HostRuntimeParts
     isLeaseHeld: () => boolean,
     /** Says when instances that others may start again may be started. */
     gate: RecoveryGate,
-    /** Records that a running instance has been taken over. Errors: those of the store. */
-    arrived: (moved: InstanceId, bootCount: number) => Promise<void>,
+    /** Where running instances are taken over. */
+    arrivals: ArrivalRecords,
   ) => readonly HostService[]
   /** The process `fence` of this host. Null or absent: there is none. */
   readonly fence?: RecoveryFence | null | undefined
@@ -74,10 +74,11 @@ export function startHostRuntime(
   const { leverNoticeMs: noticeMs, usage } = settings
   const own = { ...parts, host: settings.self.name }
   const isLeaseHeld = () => waker.lease?.held() === true
-  const arrived = async (moved: InstanceId, bootCount: number) => {
-    await recordArrival(parts, settings.self.name, moved, bootCount)
-    // It stands still until the next pass.
-    wake()
+  const { name: self } = settings.self
+  const arrivals: ArrivalRecords = {
+    take: (arrived) => recordArrival(parts, self, arrived),
+    wentOn: (arrived, ms) => recordStandstill(parts, self, arrived, ms),
+    wake,
   }
   const isSettled = () => waker.lease?.settled() === true
   const recovery = startRecovery({ ...parts, wake, isSettled }, settings.self)
@@ -90,7 +91,7 @@ export function startHostRuntime(
   const agent = startAgent(
     {
       ...parts,
-      services: [...recovery.services, ...services(wakeSoon, isLeaseHeld, recovery.gate, arrived)],
+      services: [...recovery.services, ...services(wakeSoon, isLeaseHeld, recovery.gate, arrivals)],
       duties,
     },
     { ...settings, host: settings.self.name, ...settings.self },

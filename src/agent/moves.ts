@@ -5,8 +5,8 @@
 import type { Clock } from '../lib/clock.ts'
 import { isoTime } from '../lib/clock.ts'
 import { assertNever } from '../model/errors.ts'
-import type { HostName, InstanceId } from '../model/ids.ts'
-import type { Move, MoveFact } from '../model/move.ts'
+import type { HostName } from '../model/ids.ts'
+import type { Arrival, Arrived, Move, MoveFact } from '../model/move.ts'
 import { completeMove, failMove } from '../store/moves.ts'
 import type { Store, Tx } from '../store/store.ts'
 
@@ -17,7 +17,7 @@ const STALLED_LIMIT = 100
 
 /** Whether a fact says something new of this move. */
 export function isNewsOfMove(fact: MoveFact, move: Move | undefined): boolean {
-  if (move?.state !== 'copying') return false
+  if (move?.state !== 'copying' || move.askedAtMs !== fact.move) return false
   return fact.kind !== 'move-progress' || fact.message !== move.message
 }
 
@@ -34,7 +34,7 @@ export async function writeMoveFact(
       await tx.describeMove(move, fact.message)
       return 'state'
     case 'move-arrived':
-      return (await completeMove(tx, move, fact.bootCount, now)) === 'done' ? 'want' : null
+      return (await completeMove(tx, move, fact.bootCount, now)) === 'later' ? null : 'want'
     case 'move-failed':
       return (await failMove(tx, move, fact.message, now)) === 'done' ? 'want' : null
     default:
@@ -44,19 +44,41 @@ export async function writeMoveFact(
 
 /**
  * Writes at once that a running instance is here, because it stands still until then: the same that
- * the facts of a pass would say.
+ * the facts of a pass would say. Whether it belongs to this host from now on. Errors: those of the
+ * store; then only the records know.
  */
 export async function recordArrival(
-  { store, clock }: { readonly store: Store; readonly clock: Clock },
+  { store, clock }: MoveRecords,
   self: HostName,
-  moved: InstanceId,
-  bootCount: number,
+  { moved, move: asked, bootCount }: Arrived,
+): Promise<boolean> {
+  return await store.change(async (tx) => {
+    const [move] = await tx.moves({ instances: [moved] })
+    const isIt = move?.to === self && move.live && move.askedAtMs === asked
+    if (!isIt || move.state !== 'copying') return false
+    return (await completeMove(tx, move, bootCount, isoTime(clock.now()))) === 'done'
+  })
+}
+
+/** Writes for how long an instance stood still that was moved while it ran, and goes on now. */
+export async function recordStandstill(
+  { store, clock }: MoveRecords,
+  self: HostName,
+  { moved, move: asked }: Arrival,
+  ms: number,
 ): Promise<void> {
+  const endedAtMs = clock.now()
   await store.change(async (tx) => {
     const [move] = await tx.moves({ instances: [moved] })
-    if (move?.to !== self || !move.live) return
-    await writeMoveFact(tx, { kind: 'move-arrived', moved, bootCount }, move, isoTime(clock.now()))
+    if (move?.to !== self || move.askedAtMs !== asked) return
+    await tx.timeMove(move, { stoppedAtMs: endedAtMs - Math.round(ms), endedAtMs })
   })
+}
+
+/** What both need. */
+interface MoveRecords {
+  readonly store: Store
+  readonly clock: Clock
 }
 
 /** Ends the moves that nobody works on. Returns them. */

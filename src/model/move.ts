@@ -34,6 +34,7 @@ export interface Move {
   readonly message: string
   /** Milliseconds since the epoch, for people. Null: not yet. */
   readonly askedAtMs: number
+  /** Of a live move, as long before its end as it stood still; null: nobody knows how long. */
   readonly stoppedAtMs: number | null
   readonly endedAtMs: number | null
 }
@@ -91,9 +92,19 @@ export interface DepartingWant {
   readonly to: HostName
 }
 
+/** A move of an instance to a host. */
+export interface Arrival {
+  readonly moved: InstanceId
+  /** `askedAtMs` of the move: what is found out about one says nothing of the next one. */
+  readonly move: number
+}
+
+/** One of which everything is here, with the boot in which it was sent. */
+export type Arrived = Arrival & { readonly bootCount: number }
+
 /** What a host found out about a move to it. */
 export type MoveFact =
-  | { readonly kind: 'move-progress'; readonly moved: InstanceId; readonly message: string }
+  | ({ readonly kind: 'move-progress'; readonly message: string } & Arrival)
   /** Everything of this boot is here and on the disk. */
-  | { readonly kind: 'move-arrived'; readonly moved: InstanceId; readonly bootCount: number }
-  | { readonly kind: 'move-failed'; readonly moved: InstanceId; readonly message: string }
+  | ({ readonly kind: 'move-arrived' } & Arrived)
+  | ({ readonly kind: 'move-failed'; readonly message: string } & Arrival)

@@ -32,6 +32,7 @@ import { ANY_NIC } from './nft-text.ts'
 import { acceptedChains, dropChain, NIC_COUNTER_SETS, nicCounterSets } from './nic-counters.ts'
 import { RATE_SETS, rateObjects } from './rates.ts'
 import { serviceAddresses } from './service-addresses.ts'
+import { withStandby } from './standby.ts'
 
 /** The reasons of the table `inet`. */
 const DROPPED_HERE = BUDGET_DROP_REASONS.filter((reason) => reason !== 'budget_arp')
@@ -63,7 +64,8 @@ const UNREACHABLE: Rate = { perSecond: 50, burst: 100 }
 const ARP: Rate = { perSecond: 100, burst: 200 }
 
 /** The tables. The same want and limits always give the same ones. */
-export function budgetTables(want: HostWant, limits: BudgetLimits): readonly NftTable[] {
+export function budgetTables(given: HostWant, limits: BudgetLimits): readonly NftTable[] {
+  const want = withStandby(given)
   const nics = want.local.instances.flatMap((instance) => instance.nics)
   const [inet, arp] = BUDGET_TABLES
   return [

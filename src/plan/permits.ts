@@ -14,6 +14,7 @@ import {
   type NicWant,
   type RuleWant,
 } from '../model/want.ts'
+import { withStandby } from './standby.ts'
 
 /** What decides about a flow: the groups, and the NICs of one host. */
 export interface Permissions {
@@ -39,8 +40,9 @@ interface Permission {
 }
 
 /** The permissions that a host enforces. */
-export function permissionsOf({ local, shared }: HostWant): Permissions {
-  const nics = local.instances.flatMap((instance) => instance.nics)
+export function permissionsOf(want: HostWant): Permissions {
+  const { shared } = want
+  const nics = withStandby(want).local.instances.flatMap((instance) => instance.nics)
   const own = new Set(shared.vpcs.map(({ id }) => id))
   return {
     foreign: new Set(

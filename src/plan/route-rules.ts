@@ -37,6 +37,7 @@ import {
   wayToRouter,
 } from './router-routes.ts'
 import { routeTo, subnetsById } from './routes.ts'
+import { withStandby } from './standby.ts'
 
 /** Chains, and the lines of others that lead to them. */
 export interface RouteRules {
@@ -227,7 +228,7 @@ export interface Ways {
 
 /** The ways of a host's NICs. */
 export function waysOf(want: HostWant): Ways {
-  const nics = want.local.instances.flatMap((instance) => instance.nics)
+  const nics = withStandby(want).local.instances.flatMap((instance) => instance.nics)
   const subnets = subnetsById(want.shared)
   return {
     vpcs: want.shared.vpcs.map(({ cidr }) => cidr),

@@ -54,6 +54,7 @@ import { type RouterRules, routerRules, routerSenders } from './routers.ts'
 import { securityGroupChains } from './security-groups.ts'
 import { serviceAddresses } from './service-addresses.ts'
 import { takenBy } from './stand-ins.ts'
+import { type StandbyRules, standbyRules, withStandby } from './standby.ts'
 import { ANY_TRANSIT, FIT_SEGMENTS, NO_TRANSIT, transitRules } from './transit-rules.ts'
 
 export interface FirewallSettings extends ReachSettings {
@@ -102,7 +103,7 @@ export function planRuleset(
   settings: FirewallSettings,
   routing: HostRouting,
 ): Ruleset {
-  const nics = want.local.instances.flatMap((instance) => instance.nics)
+  const nics = withStandby(want).local.instances.flatMap((instance) => instance.nics)
   const sources = nics.flatMap((nic) =>
     addressesOf(nic).map((ip) => `"${nicLinkName(nic.id)}" . ${nic.mac} . ${ip}`),
   )
@@ -180,6 +181,7 @@ function inetTable(
     taken: takenBy(routing, settings),
   })
   const peering = peeringRules(want)
+  const standby = standbyRules(want, vpcs)
   const reach = reachRules(settings, routing, vpcs, openPorts(settings), {
     first: peering.leaving,
     outwards: [...routers.leaving, ...nat.leaving],
@@ -192,7 +194,7 @@ function inetTable(
     : NO_TRANSIT
   const objects = [
     ...DROPPED_HERE.map(dropCounter),
-    ...nicCounterSets(want, 'dropped'),
+    ...nicCounterSets(withStandby(want), 'dropped'),
     ...DROPPED_HERE.map(dropChain),
     set('nic_links', ['type ifname'], links),
     set('nic_macs', ['type ifname . ether_addr'], macs),
@@ -215,7 +217,8 @@ function inetTable(
     ...transit.chains,
     ...hostChains(settings, want, routes, peering),
     ...gateways.objects,
-    ...forwardChains(settings, vpcs, routes, [
+    ...standby.objects,
+    ...forwardChains(settings, vpcs, { routes, standby }, [
       [...peering.forward, ...gateways.forward],
       nat.returning,
     ]),
@@ -342,7 +345,7 @@ function openPorts({ instanceToHostPorts }: FirewallSettings): readonly string[]
 function forwardChains(
   { inVpc }: FirewallSettings,
   vpcs: Networks,
-  routes: RouteRules,
+  { routes, standby }: { readonly routes: RouteRules; readonly standby: StandbyRules },
   [betweenPeers, returning]: readonly [readonly string[], readonly string[]],
 ): readonly NftObject[] {
   return [
@@ -354,6 +357,7 @@ function forwardChains(
       // A connection begins with SYN. What looks like the middle of one belongs to a connection
       // that was ended because its permission was withdrawn. Its answers must not begin it again.
       `tcp flags & (fin | syn | rst | ack) != syn ${drop('invalid')}`,
+      ...standby.beginning,
       ...routes.beginning,
       `iifname ${ANY_NIC} goto check_egress`,
       'goto check_ingress',

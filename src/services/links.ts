@@ -3,8 +3,8 @@
  * device, and the routes to other hosts.
  *
  * - Its part of the want: every NIC of `local.instances` (an instance keeps its links as long as it
- *   is listed, even stopped or ending), those of `local.arriving`, to which no route leads yet, and
- *   those that are to be taken off one;
+ *   is listed, even stopped or ending), those of `local.arriving`, to which routes lead when the
+ *   records have given them to the host (`lead`), and those that are to be taken off one;
  *   `shared.subnets`, `vpcs`, `peers` and `routes`. The pure functions are `nicSpec` and
  *   `nicDifferences` in `host/network/nic.ts`, and `routerRoutes`.
  * - A NIC that is taken off its instance is reported when its link is gone. The tap of a virtual
@@ -19,21 +19,41 @@
 import type { FabricSpec, NamespaceHost, NicSpec, NicState } from '../host/host.ts'
 import { createAddressOwners } from '../host/network/address-owners.ts'
 import { nicDifferences, nicSpec } from '../host/network/nic.ts'
+import {
+  detachingNics,
+  goneFacts,
+  isHeld,
+  isOfOtherAttachment,
+  linksOfOthers,
+  type WantedNic,
+  wantedNics,
+} from '../host/network/wanted-nics.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { cidrContains, parseIpv4 } from '../model/addr.ts'
-import type { DriverDeclaration, LinkType } from '../model/driver.ts'
+import type { DriverDeclaration } from '../model/driver.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
 import { type FabricSettings, fabricOverheadBytes, vpcVni } from '../model/fabric.ts'
 import type { LooseNic } from '../model/loose-nic.ts'
-import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
+import { FABRIC_LINK, GATEWAY_LINK } from '../model/names.ts'
 import { type Pool, poolWith } from '../model/pools.ts'
 import { nextHopOf } from '../model/transit.ts'
-import type { Fact, HostWant, InstanceWant } from '../model/want.ts'
+import { type HostWant, type InstanceWant, plugName } from '../model/want.ts'
 import { carriedAddresses } from '../plan/carried-gateways.ts'
 import { routerRoutes } from '../plan/router-routes.ts'
 import { serviceAddresses } from '../plan/service-addresses.ts'
+import { arrivingPlugs } from '../plan/standby.ts'
 import type { HostService, Pass } from './service.ts'
+
+/** The links of a network namespace. */
+export interface Links extends HostService {
+  /**
+   * Leads packets to the NICs of an instance that moved here while it runs, as soon as the records
+   * have given it to this host: the wants that say so come later. Errors: `unavailable`; then the
+   * next pass does it.
+   */
+  lead(instance: Pick<InstanceWant, 'driver' | 'nics'>): Promise<void>
+}
 
 /**
  * Creates NICs on `host`; the drivers plug them in. The `atoll_links…` metrics count NICs made,
@@ -54,38 +74,14 @@ export function createLinks(options: {
   readonly pools?: readonly Pool[]
   /** Is told in each `apply` of those that lead into no instance. */
   readonly foundLoose: (nics: readonly LooseNic[]) => void
-}): HostService {
+}): Links {
   const { host, metrics, mtu, fabric, drivers, network, pools = [], foundLoose } = options
   const { repairs, removals, failures, nics } = createMeters(metrics)
   const owners = createAddressOwners()
+  /** The NICs (`plugName`) that are this host's, though wants may not say so yet. */
+  const led = new Set<string>()
 
-  const remove = async ({ hostLink, routes }: NicState, { stays, ...pass }: LinksPass) => {
-    await host.removeNic(hostLink)
-    for (const { ip } of routes) if (!stays(ip)) await host.forgetFlows({ address: ip })
-    removals.inc()
-    pass.log.info({ link: hostLink }, 'link removed: no instance uses it')
-  }
-  /** Makes it so. Returns whether its other end is in use, or need not be. */
-  const ensure = async (nic: WantedNic, found: NicState | undefined, pass: LinksPass) => {
-    const { spec, ending } = nic
-    // It was taken from another instance by force, which may still hold it.
-    const isOfOther = isOfOtherAttachment(spec, found)
-    if (isOfOther && found !== undefined) await remove(found, pass)
-    const state = isOfOther ? undefined : found
-    // Do not create a link again for an instance that is about to be removed.
-    if (ending && state === undefined) return true
-    const isInUse = ending || spec.isArriving === true || state?.carrier === true
-    if (nicDifferences(spec, state).length === 0) return isInUse
-    // Connections of the address's last owner end before the address is routed to the next one. A
-    // NIC that has its route has no new owner.
-    const isRouted = state?.routes.some(({ ip }) => ip === spec.ip) === true
-    if (!isRouted && spec.isArriving !== true && !pass.stays(spec.ip))
-      await host.forgetFlows({ address: spec.ip })
-    const repaired = await host.ensureNic(spec)
-    repairs.inc()
-    pass.log.info({ link: spec.hostLink, address: spec.ip, repaired }, 'link created or repaired')
-    return isInUse
-  }
+  const { remove, ensure } = createRepairs(host, { repairs, removals }, led)
 
   return {
     name: 'links',
@@ -93,7 +89,7 @@ export function createLinks(options: {
     // One failed NIC must not stop the others. A workload waits for its own NIC.
     gate: false,
     apply: async (given) => {
-      const pass = { ...given, stays: owners.compare(given.want) }
+      const pass = { ...given, stays: owners.compare(given.want), led }
       const spec = fabricSpec(pass.want, { fabric, mtu, network })
       const hostErrors = await attemptAll(hostSteps(host, pass, spec), pass.signal)
       const nicsHere = wantedNics(pass.want, mtu, drivers)
@@ -125,10 +121,61 @@ export function createLinks(options: {
       const routing = await attemptAll(last, pass.signal)
       throwAll([...hostErrors, ...errors, ...routing])
       owners.keep(pass.want)
+      const arriving = arrivingPlugs(pass.want)
+      for (const plug of led) if (!arriving.has(plug)) led.delete(plug)
       return detaching.size === 0 ? [] : goneFacts(detaching, await host.nicIndexes())
+    },
+    async lead({ driver, nics }) {
+      const linkType = drivers.find(({ name }) => name === driver)?.linkType
+      if (linkType === undefined) throw unavailable(`there is no driver ${driver} here`)
+      // Before they are changed, so that a pass that is under way changes nothing back.
+      for (const nic of nics) led.add(plugName(nic))
+      for (const nic of nics) await host.ensureNic(nicSpec(nic, mtu, linkType))
     },
     close: async () => {},
   }
+}
+
+/** What changes a NIC. `led` are those that are this host's, though wants may not say so yet. */
+function createRepairs(
+  host: NamespaceHost,
+  { repairs, removals }: Pick<ReturnType<typeof createMeters>, 'repairs' | 'removals'>,
+  led: ReadonlySet<string>,
+) {
+  const remove = async ({ hostLink, routes }: NicState, { stays, ...pass }: LinksPass) => {
+    await host.removeNic(hostLink)
+    for (const { ip } of routes) if (!stays(ip)) await host.forgetFlows({ address: ip })
+    removals.inc()
+    pass.log.info({ link: hostLink }, 'link removed: no instance uses it')
+  }
+  /** Makes it so. Returns whether its other end is in use, or need not be. */
+  const ensure = async (nic: WantedNic, found: NicState | undefined, pass: LinksPass) => {
+    const { ending, plug } = nic
+    const spec = nic.spec.isArriving === true && led.has(plug) ? here(nic.spec) : nic.spec
+    // It was taken from another instance by force, which may still hold it.
+    const isOfOther = isOfOtherAttachment(spec, found)
+    if (isOfOther && found !== undefined) await remove(found, pass)
+    const state = isOfOther ? undefined : found
+    // Do not create a link again for an instance that is about to be removed.
+    if (ending && state === undefined) return true
+    const isInUse = ending || spec.isArriving === true || state?.carrier === true
+    if (nicDifferences(spec, state).length === 0) return isInUse
+    // Connections of the address's last owner end before the address is routed to the next one. A
+    // NIC that has its route has no new owner.
+    const isRouted = state?.routes.some(({ ip }) => ip === spec.ip) === true
+    if (!isRouted && spec.isArriving !== true && !pass.stays(spec.ip))
+      await host.forgetFlows({ address: spec.ip })
+    const repaired = await host.ensureNic(spec)
+    repairs.inc()
+    pass.log.info({ link: spec.hostLink, address: spec.ip, repaired }, 'link created or repaired')
+    return isInUse
+  }
+  return { remove, ensure }
+}
+
+/** The same, with routes. */
+function here({ isArriving: _, ...spec }: NicSpec): NicSpec {
+  return spec
 }
 
 /**
@@ -155,7 +202,10 @@ export function createRoutesToPeers(
 }
 
 /** `stays` tells whether an address still belongs to the same NIC, here or elsewhere. */
-type LinksPass = Pass & { readonly stays: (address: Ipv4) => boolean }
+type LinksPass = Pass & {
+  readonly stays: (address: Ipv4) => boolean
+  readonly led: ReadonlySet<string>
+}
 
 function createMeters(metrics: Metrics) {
   return {
@@ -178,7 +228,7 @@ function createMeters(metrics: Metrics) {
  */
 function hostSteps(
   host: NamespaceHost,
-  { want, stays, log }: LinksPass,
+  { want, stays, led, log }: LinksPass,
   spec: FabricSpec | null,
 ): readonly (() => Promise<void>)[] {
   const vpcs = [...want.shared.vpcs, ...(want.peered ?? [])].map(({ cidr }) => cidr)
@@ -190,7 +240,8 @@ function hostSteps(
     },
     async () => {
       const link = spec === null ? null : FABRIC_LINK
-      const changed = await host.ensureRoutes(want.shared.routes, vpcs, link)
+      const routes = want.shared.routes.filter(({ nic }) => nic === undefined || !led.has(nic))
+      const changed = await host.ensureRoutes(routes, vpcs, link)
       for (const address of movedAddresses(changed))
         if (!stays(address)) await host.forgetFlows({ address })
       if (changed.length > 0) log.info({ changed }, 'routes changed')
@@ -295,81 +346,4 @@ function throwAll(errors: readonly unknown[]): void {
     `${errors.length} links are not as they should be: ${messageOf(errors[0])}`,
     new AggregateError(errors),
   )
-}
-
-/** A NIC, and whether its instance is being terminated. */
-interface WantedNic {
-  readonly spec: NicSpec
-  readonly ending: boolean
-  /** What is told of it when it leads into no instance. */
-  readonly loose: LooseNic
-}
-
-/**
- * Links of instances whose driver only another version of the daemon knows. They are left alone.
- */
-function linksOfOthers(want: HostWant, drivers: readonly DriverDeclaration[]): ReadonlySet<string> {
-  const others = want.local.instances.filter((one) =>
-    drivers.every(({ name }) => name !== one.driver),
-  )
-  return new Set(
-    others.flatMap(({ nics, detaching = [] }) =>
-      [...nics, ...detaching].map(({ id }) => nicLinkName(id)),
-    ),
-  )
-}
-
-/** NICs that are to be taken off instances, by link, and what to report when they are. */
-type DetachingNics = ReadonlyMap<string, { readonly linkType: LinkType; readonly fact: Fact }>
-
-/** Whether a machine has the tap. One that loses it reads in vain without end. */
-function isHeld({ hostLink, carrier }: NicState, detaching: DetachingNics): boolean {
-  return carrier && detaching.get(hostLink)?.linkType === 'tap'
-}
-
-function isOfOtherAttachment({ attachment }: NicSpec, state: NicState | undefined): boolean {
-  const before = state?.attachment
-  return before !== undefined && attachment !== undefined && before !== attachment
-}
-
-/** What to report of those without a link. */
-function goneFacts(detaching: DetachingNics, links: ReadonlyMap<string, unknown>): readonly Fact[] {
-  return [...detaching].flatMap(([link, { fact }]) => (links.has(link) ? [] : fact))
-}
-
-function detachingNics(want: HostWant, drivers: readonly DriverDeclaration[]): DetachingNics {
-  const linkTypes = new Map(drivers.map(({ name, linkType }) => [name, linkType]))
-  return new Map(
-    want.local.instances.flatMap(({ id: from, driver, detaching = [] }) => {
-      const linkType = linkTypes.get(driver)
-      if (linkType === undefined) return []
-      return detaching.map(({ id: nic, attachment }) => {
-        const fact: Fact = { kind: 'detached', nic, attachment, from }
-        return [nicLinkName(nic), { linkType, fact }]
-      })
-    }),
-  )
-}
-
-function wantedNics(
-  want: HostWant,
-  mtu: number,
-  drivers: readonly DriverDeclaration[],
-): readonly WantedNic[] {
-  const linkTypes = new Map(drivers.map(({ name, linkType }) => [name, linkType]))
-  const wantedOf =
-    (more: Pick<NicSpec, 'isArriving'>) =>
-    ({ id, driver, run, nics }: InstanceWant): readonly WantedNic[] => {
-      const linkType = linkTypes.get(driver)
-      if (linkType === undefined) return []
-      return nics.map((nic) => ({
-        spec: { ...nicSpec(nic, mtu, linkType), ...more },
-        ending: run === 'terminate',
-        loose: { instance: id, driver, nic },
-      }))
-    }
-  return [
-    ...want.local.instances.flatMap(wantedOf({})),
-    ...(want.local.arriving ?? []).flatMap(wantedOf({ isArriving: true })),
-  ]
 }

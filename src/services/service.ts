@@ -1,5 +1,6 @@
 /** The interface of services. Each makes one part of the want real on this host. */
 import type { Log } from '../lib/log.ts'
+import type { Arrival, Arrived } from '../model/move.ts'
 import type { Fact, HostWant } from '../model/want.ts'
 
 export interface Pass {
@@ -67,4 +68,18 @@ export interface HostService {
   finish?(): Promise<void>
   /** Closes sockets and timers. Instances, links and rules stay. */
   close(): Promise<void>
+}
+
+/** The records, for running instances that arrive: they stand still meanwhile. */
+export interface ArrivalRecords {
+  /**
+   * Gives an instance to this host, if its move still goes on. Whether it belongs to this host from
+   * now on. Errors: those of the store; then only the records know. The facts of a pass say the
+   * same.
+   */
+  take(arrived: Arrived): Promise<boolean>
+  /** Says that it goes on here after it stood still for so long. Errors: those of the store. */
+  wentOn(arrived: Arrival, ms: number): Promise<void>
+  /** Asks for a pass at once. */
+  wake(): void
 }

@@ -58,14 +58,14 @@ export async function failMove(
  * Gives an instance of which everything was copied to its new host. Of a live move, the old host
  * has said that it stands still there for good: it runs again only on the host that this
  * transaction, or the end of the move, leaves it to. `later`: an image is being made from it where
- * it is. A copy that is worth nothing any more ends the move.
+ * it is. `stale`: the copy is worth nothing any more, which ends the move.
  */
 export async function completeMove(
   tx: Tx,
   move: Move,
   bootCount: number,
   now: string,
-): Promise<'done' | 'later'> {
+): Promise<'done' | 'stale' | 'later'> {
   const [instance] = await tx.instances({ ids: [move.instance] })
   if (instance === undefined) return 'later'
   const images = await tx.images({ host: move.from })
@@ -79,7 +79,7 @@ export async function completeMove(
     : await whyStale(tx, move, instance, bootCount)
   if (stale !== null) {
     await failMove(tx, move, stale, now)
-    return 'done'
+    return 'stale'
   }
   const ended = move.restart
     ? { state: 'starting' as const, message: '' }

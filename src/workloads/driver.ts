@@ -150,7 +150,12 @@ export interface LiveMover {
   send(
     instance: InstanceId,
     streams: LiveStreams,
-    wait: { readonly progress: (message: string) => void; readonly signal: AbortSignal },
+    wait: {
+      readonly progress: (message: string) => void
+      /** Is called once, when it stands still, which may be over again after a failure. */
+      readonly still: () => void
+      readonly signal: AbortSignal
+    },
   ): Promise<void>
   /**
    * Begins to take it over, with the files of the other host that are in the home already. What an

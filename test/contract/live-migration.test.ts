@@ -22,7 +22,7 @@ const CASE_MS = 180_000
 /** Its address is none of the gateway's. */
 const NUMBER = 20
 const never = new AbortController().signal
-const quiet = { progress: (_message: string): void => {}, signal: never }
+const quiet = { progress: (_message: string): void => {}, still: () => {}, signal: never }
 
 type LiveDriver = WorkloadDriver & { readonly liveMover: LiveMover }
 
@@ -121,7 +121,9 @@ describe.skipIf(!canRunMachines())('a running machine', { timeout: CASE_MS }, ()
         if (message.startsWith(what)) cancel.abort(new Error('cancelled'))
       }
       await inside(from, 'head -c 2000000 /dev/urandom >/dev/vda; sync')
-      await expect(send(await receive(), { progress, signal: cancel.signal })).rejects.toThrow()
+      await expect(
+        send(await receive(), { ...quiet, progress, signal: cancel.signal }),
+      ).rejects.toThrow()
       await goesOn(mark)
       await to.driver.remove(to.want.id, null)
       expect(await stateOn(to)).toBeNull()

@@ -66,7 +66,9 @@ let dir: string
 let port: number
 /** What the old host says, and what the new one has got. */
 let flows: readonly CarriedFlow[]
-let carried: readonly CarriedFlow[]
+let carried: CarriedFlow[]
+/** Since when it stood still, as the new host knows. */
+let stillSinceMs: number | null
 let sender: Sender
 let arrivals: Arrivals
 let told: string[]
@@ -76,6 +78,7 @@ const opened: { close(): Promise<void> }[] = []
 const sends = vi.fn(async (_id: string, { disk, memory }: LiveStreams, wait: Wait) => {
   told.push('sending')
   wait.progress('memory: 2 of 2 MiB left')
+  wait.still()
   const broken = Promise.withResolvers<never>()
   wait.signal.addEventListener('abort', () => broken.reject(wait.signal.reason))
   for (const stream of [disk, memory]) stream.on('close', () => broken.reject(new Error('closed')))
@@ -133,6 +136,8 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atoll-live-'))
   told = []
   flows = flowsOf(100)
+  carried = []
+  stillSinceMs = null
   sends.mockClear()
   await mkdir(join(dir, 'a'))
   await writeFile(join(dir, 'a', 'origin'), '{}')
@@ -150,7 +155,6 @@ beforeEach(async () => {
   const ofB = await identityOf(dir, b)
   arrivals = createArrivals({
     peerOf: async () => ({ name: a, address: '127.0.0.1', port, identity: ofB }),
-    tookOver: async ({ instance: id }) => void told.push(`took over ${id}`),
     wake: () => undefined,
     ...{ clock: systemClock, log: silentLog },
   })
@@ -173,7 +177,11 @@ const live = (more: Partial<LiveMover> = {}): LiveArrival => ({
   mover: moverOfB(more),
   async carryOn(some) {
     told.push(`took ${some.length} connections over`)
-    carried = some
+    carried.push(...some)
+  },
+  async goOn(since) {
+    stillSinceMs = since
+    told.push(`goes on ${instance}`)
   },
 })
 
@@ -187,14 +195,24 @@ const peerOf = async (name: HostName) => ({
 })
 
 it('is here when it was sent as a whole and has been received', async () => {
+  const beganMs = systemClock.monotonic()
   expect(await ends()).toEqual({ kind: 'arrived' })
   expect(await got.disk).toBe('d')
-  await vi.waitUntil(() => told.includes(`took over ${instance}`), SOON)
+  await vi.waitUntil(() => told.includes(`goes on ${instance}`), SOON)
   expect(told[0]).toBe('receiving beside arriving-7 console.log origin.json')
   const both = ['received', 'sending', 'sent']
-  expect(told.slice(1, -2).sort()).toEqual(both)
+  const taken = told.filter((text) => text.startsWith('took '))
+  expect(
+    told
+      .slice(1, -1)
+      .filter((text) => !taken.includes(text))
+      .sort(),
+  ).toEqual(both)
   // So that it finds its connections where it goes on.
-  expect(told.slice(-2)).toEqual(['took 100 connections over', `took over ${instance}`])
+  expect(told.at(-1)).toBe(`goes on ${instance}`)
+  expect(taken.length).toBeGreaterThan(1)
+  expect(stillSinceMs).toBeGreaterThanOrEqual(beganMs)
+  expect(stillSinceMs).toBeLessThan(systemClock.monotonic())
   expect(carried).toEqual(flowsOf(100))
   expect(await readFile(join(home(), 'console.log'), 'utf8')).toBe('ready\n')
 })
@@ -242,7 +260,7 @@ it('goes on where it was when a connection breaks, and is not sent once more', a
     message: expect.stringMatching(/broke/),
   })
   expect(sends).toHaveBeenCalledTimes(1)
-  expect(told).not.toContain(`took over ${instance}`)
+  expect(told).not.toContain(`goes on ${instance}`)
 })
 
 it.each([
@@ -261,7 +279,7 @@ it.each([
   })
   arrivals.look(arriving, host(), live())
   await vi.waitUntil(() => reason !== null, SOON)
-  expect(told).not.toContain(`took over ${instance}`)
+  expect(told).not.toContain(`goes on ${instance}`)
 })
 
 it('is not taken for received when only the old host says that it was sent', async () => {
@@ -269,7 +287,7 @@ it('is not taken for received when only the old host says that it was sent', asy
     throw new Error('QEMU ended')
   }
   expect(await ends(live({ received }))).toEqual({ kind: 'failed', message: 'QEMU ended' })
-  expect(told).not.toContain(`took over ${instance}`)
+  expect(told).not.toContain(`goes on ${instance}`)
 })
 
 it('says what the old host says', async () => {
@@ -281,5 +299,52 @@ it('goes on where it was when the old host names more connections than there can
   flows = flowsOf(MOST_FLOWS + 1)
   const message = expect.stringMatching(/too many connections/)
   expect(await ends()).toMatchObject({ kind: 'failed', message })
-  expect(told).not.toContain(`took over ${instance}`)
+  expect(told).not.toContain(`goes on ${instance}`)
+})
+
+it('makes its connections while the rest is sent, and goes on only when they are made', async () => {
+  const making = Promise.withResolvers<void>()
+  const sending = Promise.withResolvers<void>()
+  sends.mockImplementationOnce(async (_id, { disk, memory }, wait) => {
+    disk.end('d')
+    wait.still()
+    await sending.promise
+    memory.write(MEMORY)
+    await new Promise((resolve) => memory.once('data', resolve))
+    told.push('sent')
+  })
+  const given = live()
+  arrivals.look(arriving, host(), {
+    ...given,
+    async carryOn(some) {
+      await given.carryOn(some)
+      await making.promise
+    },
+  })
+  await vi.waitUntil(() => told.some((text) => text.startsWith('took ')), SOON)
+  expect(told).not.toContain('received')
+  sending.resolve()
+  await vi.waitUntil(() => told.includes('received') && told.includes('sent'), SOON)
+  // What was said before that is heard by now.
+  await describeLive(await peerOf(b), of, never)
+  expect(arrivals.look(arriving, host(), given).kind).toBe('working')
+  making.resolve()
+  await vi.waitUntil(() => told.includes(`goes on ${instance}`), SOON)
+  expect(carried).toEqual(flowsOf(100))
+})
+
+it('does not say that it arrived in vain when it cannot go on yet', async () => {
+  const goOn = () => Promise.reject(new Error('the records are away'))
+  expect(await ends({ ...live(), goOn })).toEqual({ kind: 'arrived' })
+})
+
+it('outlives a connection that breaks in the middle of an answer', async () => {
+  sends.mockImplementationOnce(async (_id, _streams, wait) => {
+    wait.still()
+    await vi.waitUntil(() => told.some((text) => text.startsWith('took ')), SOON)
+    await sender.close()
+    throw new Error('its host ends')
+  })
+  expect(await ends()).toMatchObject({ kind: 'failed' })
+  expect(told).not.toContain(`goes on ${instance}`)
 })

@@ -3,9 +3,7 @@
  * the real host port and DHCP server.
  */
 
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SharedDirectory } from '../../src/host/files/shared-directory.ts'
@@ -28,7 +26,8 @@ import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
 import type { WorkloadDriver } from '../../src/workloads/driver.ts'
 import { instance, passWith } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
-import { createNetns, eventually } from '../../tools/kit/netns.ts'
+import { createNetns } from '../../tools/kit/netns.ts'
+import { serialShell } from '../../tools/kit/serial-shell.ts'
 import { OPEN_RULES } from './open-rules.ts'
 import { outboundTo } from './outbound.ts'
 import { lookAndPing, type WorkloadMachine } from './workload-machine.ts'
@@ -40,8 +39,6 @@ export interface QemuFixture extends WorkloadMachine<MachineImages> {
 const MTU_BYTES = 1450
 const FIRST_USER = 1_900_000_000
 const SETTLE_DEADLINE_MS = 60_000
-/** An emulated shell on a busy machine. */
-const SHELL_DEADLINE_MS = 60_000
 
 /**
  * Makes the machine. The calling thread is inside its namespace until `close`. `directories`: where
@@ -158,23 +155,4 @@ export function insideMachine(
   command: string,
 ): Promise<string> {
   return serialShell(join(cloud.dir, 'run/vm', id, 'serial'), command)
-}
-
-/** Types a command into the shell on a serial console, and reads up to its end. */
-export async function serialShell(path: string, command: string): Promise<string> {
-  const mark = randomBytes(6).toString('hex')
-  const socket = createConnection(path)
-  // Asked in two pieces, so that the echo of what is typed does not look like the answer.
-  socket.write(`\necho "begin"-${mark}; ${command}; echo "end"-${mark}\n`)
-  let seen = ''
-  socket.on('data', (bytes: Buffer) => {
-    seen += bytes.toString('latin1')
-  })
-  try {
-    const ended = () => seen.includes(`end-${mark}`)
-    await eventually(`the guest ran ${command}`, ended, SHELL_DEADLINE_MS)
-    return seen.slice(seen.indexOf(`begin-${mark}`) + mark.length + 6, seen.indexOf(`end-${mark}`))
-  } finally {
-    socket.destroy()
-  }
 }

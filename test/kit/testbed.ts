@@ -22,9 +22,9 @@ import {
   type NicWant,
 } from '../../src/model/want.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
-import { createFirewall } from '../../src/services/firewall/firewall.ts'
+import { createFirewall, type Firewall } from '../../src/services/firewall/firewall.ts'
 import { createFloatingIpFlows, createFloatingIps } from '../../src/services/floating-ips.ts'
-import { createLinks } from '../../src/services/links.ts'
+import { createLinks, type Links } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { hostWant, instance, LONE_FIREWALL, NO_FABRIC } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
@@ -98,6 +98,8 @@ export interface Testbed {
   readonly host: Host
   readonly metrics: Metrics
   readonly services: readonly HostService[]
+  readonly firewall: Firewall
+  readonly links: Links
   /** One pass of firewall and links over this want. */
   pass(want: HostWant, options?: { readonly resync?: boolean }): Promise<void>
   /** A namespace with the instance's NIC plugged in and set up. The want must have been passed. */
@@ -147,17 +149,19 @@ export async function createTestbed(
   const linux = createLinuxHost({ log: silentLog, runner })
   const host = options.wrap?.(linux) ?? linux
   const metrics = createMetrics()
+  const firewall = createFirewall({
+    host,
+    metrics,
+    settings: options.firewall ?? LONE_FIREWALL,
+    instanceMemoryMiB: 2048,
+  })
+  const links = createLinks({
+    ...{ host, metrics, mtu: TEST_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] },
+    foundLoose: () => undefined,
+  })
   const services = [
-    createFirewall({
-      host,
-      metrics,
-      settings: options.firewall ?? LONE_FIREWALL,
-      instanceMemoryMiB: 2048,
-    }),
-    createLinks({
-      ...{ host, metrics, mtu: TEST_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] },
-      foundLoose: () => undefined,
-    }),
+    firewall,
+    links,
     createFloatingIpFlows({ host }),
     createFloatingIps({ host, clock: systemClock, pools: [] }),
   ]
@@ -168,6 +172,8 @@ export async function createTestbed(
     host,
     metrics,
     services,
+    firewall,
+    links,
     pass: async (want, { resync = false } = {}) => {
       const signal = new AbortController().signal
       for (const service of services) await service.apply({ want, resync, signal, log: silentLog })

@@ -356,6 +356,7 @@ export const buildServices: BuildServices = (host, fabric, mtu) => {
     // The thread leaves the host's namespace after a pass.
     vpcWaitMs: WHOLE_PASS_MS,
     rooms: counterRooms(config.metrics),
+    networks: new Map(),
     flowLogs: {
       take: ({ nics }: Batch) => void flowRecords.push(...nics.flatMap(({ lines }) => lines)),
       room: createRoom(FLOWS),

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { CarriedFlow } from '../../src/model/carried-flow.ts'
 import { type HostWant, type InstanceWant, plugName } from '../../src/model/want.ts'
-import { eventually } from '../../tools/kit/netns.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
   createTestbed,
   metricValue,
@@ -45,6 +45,7 @@ while True:
 `
 
 let testbed: Testbed
+let moved: Netns
 let answers = 0
 let flow: CarriedFlow
 
@@ -77,7 +78,7 @@ async function goesOn(times = 20): Promise<void> {
 beforeAll(async () => {
   testbed = await createTestbed()
   await testbed.pass(testWant(MOVED, PEER))
-  const moved = await testbed.plug(MOVED)
+  moved = await testbed.plug(MOVED)
   const peer = await testbed.plug(PEER)
   let said = ''
   peer.spawn(['python3', '-c', ANSWER], (text) => {
@@ -121,6 +122,53 @@ test('it ends when its groups do not permit it here', async () => {
   expect(await flows()).toHaveLength(1)
   await testbed.pass(testWant(testInstance(11, [2]), PEER))
   expect(await flows()).toEqual([])
+})
+
+test('it goes on as soon as the instance is led here, whatever older wants say', async () => {
+  await arrives(MOVED)
+  const before = answers
+  await testbed.host.carryOn([flow])
+  await testbed.firewall.judge([flow.source])
+  expect(answers).toBe(before)
+  await testbed.links.lead(MOVED)
+  await goesOn()
+  await testbed.pass(elsewhere(MOVED))
+  await goesOn()
+  await testbed.pass(testWant(MOVED, PEER))
+  await goesOn()
+})
+
+test('what leaves the VPC waits for the pass that knows where its floating IP is', async () => {
+  const ping = () => moved.run(['ping', '-c1', '-W1', OUTSIDE_ADDRESS])
+  const refused = () =>
+    metricValue(testbed.metrics, 'atoll_firewall_dropped_packets_total', 'reason="route"')
+  await arrives(MOVED)
+  await testbed.links.lead(MOVED)
+  const before = await refused()
+  expect((await ping()).exitCode).not.toBe(0)
+  expect(await refused()).toBeGreaterThan(before)
+  await testbed.pass(testWant(MOVED, PEER))
+  expect((await ping()).exitCode).toBe(0)
+})
+
+test('it is judged by the rules that are in force before the instance is here', async () => {
+  const [nic] = MOVED.nics
+  const others = { ...MOVED, nics: nic === undefined ? [] : [{ ...nic, groups: [] }] }
+  await arrives(others)
+  await testbed.host.carryOn([flow])
+  expect(await flows()).toHaveLength(1)
+  await testbed.firewall.judge([flow.source])
+  expect(await flows()).toEqual([])
+})
+
+test('none is judged by rules that are not in force', async () => {
+  const { local } = testWant(PEER)
+  await testbed.pass({ ...elsewhere(MOVED), local })
+  await expect(testbed.firewall.judge([flow.source])).rejects.toThrow(/are not in force/)
+  const [nic] = MOVED.nics
+  const routers = nic === undefined ? [] : [{ ...nic, sourceDestCheck: false as const }]
+  await arrives({ ...MOVED, nics: routers })
+  await expect(testbed.firewall.judge([flow.source])).rejects.toThrow(/are not in force/)
 })
 
 test('none is made with an address of the host itself', async () => {

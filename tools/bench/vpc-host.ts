@@ -191,6 +191,7 @@ async function startDaemon(config: Config): Promise<Running> {
     shared: null,
     instanceMemoryMiB: memoryForInstances(config),
     rooms: counterRooms(config.metrics),
+    networks: new Map(),
     flowLogs: { take: () => undefined, room: createRoom(0) },
   }
   const announced = {

@@ -22,7 +22,10 @@ export interface MoveReport {
   /** `waiting`: it would be moved. `stuck`: it cannot be, `message` says why. */
   readonly state: Move['state'] | 'waiting' | 'stuck'
   readonly message: string
-  /** From its end on the old host to its start on the new one. Null: unknown, or it did not run. */
+  /**
+   * From its end on the old host to its start on the new one; of a live move, how long it stood
+   * still. Null: unknown, or it did not run.
+   */
   readonly downtimeMs: number | null
   /** It runs meanwhile. Absent: it is stopped. */
   readonly live?: true
@@ -88,7 +91,8 @@ export async function rebalanceOf(
 /** A move that has begun. */
 export function reportOf(move: Move): MoveReport {
   const { instance, from, to, state, message, live, restart, stoppedAtMs, endedAtMs } = move
-  const isKnown = restart && state === 'done' && stoppedAtMs !== null && endedAtMs !== null
+  const hasRun = restart || live
+  const isKnown = hasRun && state === 'done' && stoppedAtMs !== null && endedAtMs !== null
   return {
     ...{ instance, from, to, state, message },
     downtimeMs: isKnown ? Math.max(0, endedAtMs - stoppedAtMs) : null,

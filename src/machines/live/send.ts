@@ -29,6 +29,8 @@ export interface SendParts {
 /** What is told while it lasts, and what ends it. */
 interface Sending {
   readonly progress: (message: string) => void
+  /** Is called once, when the machine stands still. */
+  readonly still: () => void
   readonly signal: AbortSignal
 }
 
@@ -74,6 +76,7 @@ export async function send(
     await give(qmp, host, LIVE.memory, memory)
     await qmp.execute('migrate', { uri: `fd:${LIVE.memory}` })
     await followMemory(qmp, clock, sending)
+    sending.still()
     const late = () => unavailable('the switch to the other host took too long')
     await withDeadline({ clock, ms: SWITCH_DEADLINE_MS, late, signal }, (over) =>
       switchOver(qmp, clock, over),

@@ -1,7 +1,8 @@
 /**
  * The firewall, NAT and anti-spoofing of this host's instances.
  *
- * - Its part of want: every NIC of `local.instances`; `shared.groups`, `subnets` and `vpcs`. The
+ * - Its part of want: every NIC of `local.instances`, those of `local.arriving` as far as can be
+ *   before they are the host's (`plan/standby.ts`); `shared.groups`, `subnets` and `vpcs`. The
  *   host's default routes are read in each pass. The pure function is `plan/ruleset.ts`.
  * - A fresh daemon recognises nothing. It replaces the tables named `atoll`, those of an older
  *   version, too, in one transaction. The same transaction refills the guard (`plan/guard.ts`).
@@ -12,6 +13,7 @@
  */
 import type { NamespaceHost as Host } from '../../host/host.ts'
 import type { Metrics } from '../../lib/metrics.ts'
+import type { Ipv4 } from '../../model/addr.ts'
 import { FABRIC_LINK, NIC_LINK_PREFIX, TRANSIT_LINK_PREFIX } from '../../model/names.ts'
 import { budgetTables } from '../../plan/budgets.ts'
 import { CONNECTIONS_PER_MIB } from '../../plan/connection-budgets.ts'
@@ -27,6 +29,16 @@ const LINK_PATTERNS = [`${NIC_LINK_PREFIX}+`, `${TRANSIT_LINK_PREFIX}+`, FABRIC_
 
 /** The table of the DOCKER-USER chain. */
 const DOCKER_TABLE = 'ip filter'
+
+/** The firewall of a network namespace. */
+export interface Firewall extends HostService {
+  /**
+   * Ends what the rules in force do not permit, for connections that were made beside them. Errors:
+   * `unavailable`, also when the rules of these addresses are not in force.
+   */
+  judge(addresses: readonly Ipv4[]): Promise<void>
+}
+
 /**
  * The firewall service. `atoll_firewall_…` metrics count replacements, drift and dropped packets by
  * reason; others count packets of NICs and of rules (`counters.ts`).
@@ -39,11 +51,11 @@ export function createFirewall(options: {
   readonly instanceMemoryMiB: number
   /** Absent: every NIC and rule has metrics. */
   readonly rooms?: CounterRooms
-}): HostService {
+}): Firewall {
   const { host, metrics, settings, instanceMemoryMiB } = options
   const sizeSharedTables = createSharedTables(host, metrics, instanceMemoryMiB)
   const counters = createCounters(host, metrics, options.rooms ?? counterRooms())
-  const endWithdrawnFlows = createFlowEnding(host)
+  const flows = createFlowEnding(host)
   const isShared = settings.inVpc !== true
   const update = createRules(host, metrics, { replacing: counters.replacing, isShared })
   const coexist = createCoexistence(host)
@@ -67,13 +79,14 @@ export function createFirewall(options: {
       counters.follow(pass.want)
       const use = natUse(pass.want)
       const enforced = { want: pass.want, routing, isAltered }
-      const { ended, isWalked } = await endWithdrawnFlows(enforced, use.count)
+      const { ended, isWalked } = await flows.follow(enforced, use.count)
       if (ended > 0) pass.log.info({ ended }, 'connections ended: their permission was withdrawn')
       await coexist(await host.rulesGeneration(), pass)
       // The table of connections is gone through once: that is work, also where it is almost empty.
       await use.report(pass, isWalked)
       return []
     },
+    judge: (addresses) => flows.judge(addresses),
     close: async () => counters.close(),
   }
 }

@@ -160,6 +160,20 @@ export const moves = noun({
       where.isAt(instance, to)
       return 'done'
     },
+    /** Says when a live move stopped its instance and let it go on, which concerns no host. */
+    async timeMove(
+      { instance, to, askedAtMs }: Move,
+      times: { readonly stoppedAtMs: number; readonly endedAtMs: number },
+    ): Promise<void> {
+      await db
+        .updateTable('moves')
+        .set(times)
+        .where('instance', '=', instance)
+        .where('toHost', '=', to)
+        .where('askedAtMs', '=', askedAtMs)
+        .where('state', '=', 'done')
+        .execute()
+    },
     async deleteMove({ instance }: Pick<Move, 'instance'>): Promise<void> {
       await db.deleteFrom('moves').where('instance', '=', instance).execute()
     },
@@ -169,6 +183,7 @@ export const moves = noun({
     changeMove: (_session, move) => bothHosts(move),
     // Nobody acts on it.
     describeMove: () => [],
+    timeMove: () => [],
     transferInstance: async ({ where }, move) => [
       ...bothHosts(move),
       ...(await where.membersOf(move.instance, move.from)),
@@ -181,6 +196,7 @@ export const moves = noun({
     beginMove: always,
     changeMove: always,
     describeMove: always,
+    timeMove: always,
     transferInstance: always,
     deleteMove: always,
   },

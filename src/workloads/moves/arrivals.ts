@@ -24,7 +24,7 @@ import type { ArrivingWant } from '../../model/move.ts'
 import type { ImageWant } from '../../model/want.ts'
 import type { Mover, WorkloadDriver } from '../driver.ts'
 import { keyOfMove } from './key.ts'
-import { directoryOf, type LiveArrival, takeOver } from './live-arrival.ts'
+import { directoryOf, type LiveArrival, takeOver, tidyUp } from './live-arrival.ts'
 import { digestOfFile, fileSource, listFiles, type MovePeer } from './peer-source.ts'
 import type { OfferedFile } from './protocol.ts'
 
@@ -35,11 +35,6 @@ export type ArrivalState =
   | { readonly kind: 'failed'; readonly message: string }
 
 interface ArrivalsOptions {
-  /**
-   * Is called at once when a running instance is here and stands still. Errors do no harm: the
-   * state says it as well.
-   */
-  readonly tookOver?: (want: ArrivingWant<ImageWant>) => Promise<void>
   /** Errors: `unavailable` while the other host's address is unknown. */
   readonly peerOf: (want: ArrivingWant<ImageWant>) => Promise<MovePeer>
   /** Asks for a pass. */
@@ -88,12 +83,6 @@ function createWork(options: ArrivalsOptions) {
     waitingOfOne: { count: Number.POSITIVE_INFINITY, full: () => unavailable('too many moves') },
   })
 
-  async function tell(want: ArrivingWant<ImageWant>): Promise<void> {
-    await options.tookOver?.(want).catch((error: unknown) => {
-      log.warn({ instance: want.instance, error }, 'an arrival could not be recorded yet')
-    })
-  }
-
   return async function work(
     want: ArrivingWant<ImageWant>,
     driver: Moving,
@@ -116,15 +105,16 @@ function createWork(options: ArrivalsOptions) {
       const attemptMs = clock.monotonic()
       try {
         const turn = { key: keyOfMove(want), owner: want.from }
+        const copying = { want, driver, progress, arrived, signal }
         const begun = () => {
           // It may have waited for others.
           if (failures === 1) arrived()
-          const copying = { want, driver, progress, arrived, signal }
           return live === null ? copy(options, copying) : take(options, copying, live)
         }
-        await places.run(turn, begun, signal)
+        const sinceMs = await places.run(turn, begun, signal)
+        // First: passes would say the same, and it would wait for them.
+        if (live !== null) await goOn(options, copying, { live, sinceMs })
         job.now = { kind: 'arrived' }
-        if (live !== null) await tell(want)
         return
       } catch (error) {
         if (signal.aborted) return
@@ -197,17 +187,37 @@ interface Copying {
   readonly signal: AbortSignal
 }
 
-async function take(options: ArrivalsOptions, copying: Copying, live: LiveArrival): Promise<void> {
-  await takeOver({ ...copying, live, peer: await options.peerOf(copying.want) })
+async function take(options: ArrivalsOptions, copying: Copying, live: LiveArrival) {
+  const { clock } = options
+  return await takeOver({ ...copying, live, clock, peer: await options.peerOf(copying.want) })
 }
 
-async function copy(options: ArrivalsOptions, copying: Copying): Promise<void> {
+/** Never rejects: everything is here, and a pass does what is missing. */
+async function goOn(
+  { log }: ArrivalsOptions,
+  copying: Copying,
+  { live, sinceMs }: { readonly live: LiveArrival; readonly sinceMs: number | null },
+): Promise<void> {
+  const { instance } = copying.want
+  try {
+    await live.goOn(sinceMs)
+    await tidyUp(copying)
+  } catch (error) {
+    log.warn({ instance, error }, 'an instance that has arrived waits for the next pass')
+  }
+}
+
+/** Nobody knows when it stopped. */
+async function copy(options: ArrivalsOptions, copying: Copying): Promise<null> {
   const { want, driver, progress, signal } = copying
   const { instance, move } = want
   const home = driver.mover.home(instance)
   const mark = below(home, MARK)
-  const end = () => removeTree(home, directoryOf(move))
-  if ((await readRecord(mark, markSchema))?.move === move) return await end()
+  const done = async () => {
+    await removeTree(home, directoryOf(move))
+    return null
+  }
+  if ((await readRecord(mark, markSchema))?.move === move) return await done()
   progress('asking for its files')
   const peer = await options.peerOf(want)
   const files = await listFiles(peer, want, signal)
@@ -222,7 +232,7 @@ async function copy(options: ArrivalsOptions, copying: Copying): Promise<void> {
   await driver.mover.install(instance, directory)
   await writeRecord(mark, { move })
   await syncPath(home)
-  await end()
+  return await done()
 }
 
 /** The directory of the move. Removes what is there of an earlier stay. */

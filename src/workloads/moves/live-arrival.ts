@@ -6,6 +6,7 @@
 import { createWriteStream } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
+import type { Clock } from '../../lib/clock.ts'
 import { exists, syncPath } from '../../lib/files.ts'
 import { below, removeTree } from '../../lib/paths.ts'
 import { splice } from '../../lib/splice.ts'
@@ -27,11 +28,17 @@ export interface LiveArrival {
   /** Of its image here. */
   readonly digest: string
   readonly mover: LiveMover
-  /** Takes its connections over. Never rejects. */
+  /** Takes some of its connections over. Never rejects. */
   readonly carryOn: (flows: readonly CarriedFlow[]) => Promise<void>
+  /**
+   * Lets it go on, when everything is here. `sinceMs` is when it stood still, by the monotonic
+   * clock; null: not known. Errors: what a pass has to do then.
+   */
+  readonly goOn: (sinceMs: number | null) => Promise<void>
 }
 
 interface Taking {
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly want: ArrivingWant<ImageWant>
   readonly driver: Pick<WorkloadDriver, 'remove'> & { readonly mover: Mover }
   readonly live: LiveArrival
@@ -46,10 +53,11 @@ interface Taking {
 const FILE_MAX_BYTES = 64 * MIB
 
 /**
- * Resolves when everything is here. Errors: `unavailable` before anything of the instance itself
- * was sent; `refused` when the hosts are too different, and when it was begun and failed.
+ * Resolves when everything is here, with the moment (monotonic) in which it stood still; null: not
+ * known. Errors: `unavailable` before anything of the instance itself was sent; `refused` when the
+ * hosts are too different, and when it was begun and failed.
  */
-export async function takeOver(taking: Taking): Promise<void> {
+export async function takeOver(taking: Taking): Promise<number | null> {
   const { want, live, peer, progress, signal } = taking
   progress('asking how it runs')
   const { kind, diskBytes } = await describeLive(peer, want, signal)
@@ -68,29 +76,48 @@ export async function takeOver(taking: Taking): Promise<void> {
     const memory = await connectLive(peer, want, 'memory', over)
     splice(own.disk, disk)
     splice(own.memory, memory)
-    await passOn(taking, over)
+    return await passOn(taking, over)
   } finally {
     ends.abort()
     own.disk.destroy()
     own.memory.destroy()
   }
-  await removeTree(taking.driver.mover.home(want.instance), directoryOf(want.move))
 }
 
-async function passOn({ want, live, peer, progress, arrived, signal }: Taking, over: AbortSignal) {
-  const told = (message: string) => {
-    arrived()
-    progress(message)
+async function passOn(
+  { want, live, peer, progress, arrived, signal, clock }: Taking,
+  over: AbortSignal,
+): Promise<number | null> {
+  let sinceMs: number | null = null
+  // Some after the others, and beside the rest of the memory.
+  let carrying = Promise.resolve()
+  const heard = {
+    progress(message: string) {
+      arrived()
+      progress(message)
+    },
+    still() {
+      sinceMs ??= clock.monotonic()
+    },
+    flows(flows: readonly CarriedFlow[]) {
+      carrying = carrying.then(() => live.carryOn(flows))
+    },
   }
   try {
     const received = live.mover.received(want.instance, over)
-    const [flows] = await Promise.all([sendLive(peer, want, told, over), received])
-    await live.carryOn(flows)
+    await Promise.all([sendLive(peer, want, heard, over), received])
+    await carrying
+    return sinceMs
   } catch (error) {
     signal.throwIfAborted()
     // It may have stood still for a while, so it is not tried again without being asked.
     throw refused('UnsupportedOperation', messageOf(error))
   }
+}
+
+/** Removes what an arrival needs until everything is here. */
+export async function tidyUp({ want, driver }: Pick<Taking, 'want' | 'driver'>): Promise<void> {
+  await removeTree(driver.mover.home(want.instance), directoryOf(want.move))
 }
 
 /** The directory of the move, in the home of the instance. */

@@ -5,7 +5,7 @@
  * `/<instance>/<move>/live` says how it runs (JSON). `/disk` and `/memory` become plain connections
  * (`Upgrade`, RFC 9110, 7.8), over which the instance is passed on. `/send` begins that, and says
  * how far it is: a line of JSON for each piece of news, the last of which is `sent` or `failed`.
- * Before `sent`, `flows` has its connections.
+ * `flows` has its connections, as soon as it stands still.
  */
 import { z } from 'zod'
 import { parseIpv4 } from '../../model/addr.ts'
@@ -20,6 +20,12 @@ export const LIVE_PROTOCOL = 'atoll-live'
 export const NEWS_MAX_CHARS = 4_000
 /** How often there is news while an instance is sent. Its host is away when there is none. */
 export const NEWS_EVERY_MS = 1_000
+
+/**
+ * The progress that is said at once when the instance stands still. It is a message because older
+ * versions know no other news.
+ */
+export const STANDS_STILL = 'it stands still'
 
 const TIB = 1024 ** 4
 /** Largest disk of an instance. */

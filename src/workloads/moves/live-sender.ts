@@ -19,6 +19,7 @@ import {
   type LiveStream,
   NEWS_EVERY_MS,
   type SaidNews,
+  STANDS_STILL,
 } from './live-protocol.ts'
 import { createPaced, type Pace } from './pace.ts'
 
@@ -109,11 +110,22 @@ export function createLiveSender(options: LiveSenderOptions): LiveSender {
         toldMs = clock.monotonic()
         response.write(lineOf({ kind: 'progress', message }))
       }
+      let telling: Promise<void> | null = null
+      let sinceMs = clock.monotonic()
+      const still = () => {
+        sinceMs = clock.monotonic()
+        response.write(lineOf({ kind: 'progress', message: STANDS_STILL }))
+        // It opens no more connections now. They are made there while the rest is sent.
+        telling = flowsOf(want).then((flows) => {
+          if (!response.writableEnded) for (const line of flowLines(flows)) response.write(line)
+        })
+      }
       try {
         const streams = { disk: createPaced(disk, pace), memory: createPaced(memory, pace) }
-        await mover.send(want.instance, streams, { progress, signal })
-        // It stands still now, so it opens no more.
-        for (const line of flowLines(await flowsOf(want))) response.write(line)
+        await mover.send(want.instance, streams, { progress, still, signal })
+        const stillMs = Math.round(clock.monotonic() - sinceMs)
+        log.info({ instance: want.instance, to: want.to, stillMs }, 'an instance was sent')
+        await telling
         response.end(lineOf({ kind: 'sent' }))
       } catch (error) {
         log.warn({ instance: want.instance, to: want.to, error }, 'an instance could not be sent')

@@ -13,6 +13,7 @@ import {
   type News,
   newsSchema,
   parseFlow,
+  STANDS_STILL,
 } from './live-protocol.ts'
 import { answerOf, ask, type MovePeer, problemIn, readJson } from './peer-source.ts'
 
@@ -53,34 +54,47 @@ export async function connectLive(
   return await Promise.race([upgraded.promise, answered])
 }
 
+/** What is heard while an instance is sent. */
+interface Heard {
+  readonly progress: (message: string) => void
+  /** It stands still there. Older versions do not say so. */
+  readonly still: () => void
+  /** Some of its connections. */
+  readonly flows: (flows: readonly CarriedFlow[]) => void
+}
+
 /**
- * Has it sent over the connections. Resolves, with those of the instance, when it stands still
- * there and everything was sent. Errors: `unavailable`; it goes on there, or will when the move has
- * ended.
+ * Has it sent over the connections. Resolves when it stands still there and everything was sent.
+ * Errors: `unavailable`; it goes on there, or will when the move has ended.
  */
 export async function sendLive(
   peer: MovePeer,
   of: Of,
-  progress: (message: string) => void,
+  heard: Heard,
   signal: AbortSignal,
-): Promise<readonly CarriedFlow[]> {
+): Promise<void> {
   const sent = ask(peer, formatLiveRequest({ ...of, what: 'send' }), {}, signal)
   const response = await answerOf(peer, sent, signal)
   if (response.statusCode !== OK) throw await problemIn(peer, response)
   response.setEncoding('utf8')
   let text = ''
-  const flows: CarriedFlow[] = []
+  let flows = 0
   try {
     for await (const part of response) {
       const lines = `${text}${part}`.split('\n')
       text = lines.pop() ?? ''
       for (const line of lines) {
         const news = newsIn(line)
-        if (news.kind === 'sent') return flows
+        if (news.kind === 'sent') return
         if (news.kind === 'failed') throw unavailable(news.message)
-        if (news.kind === 'progress') progress(news.message)
-        else flows.push(...news.flows.map(parseFlow))
-        if (flows.length > MOST_FLOWS) throw new Error('it has too many connections')
+        if (news.kind === 'progress') {
+          if (news.message === STANDS_STILL) heard.still()
+          heard.progress(news.message)
+          continue
+        }
+        flows += news.flows.length
+        if (flows > MOST_FLOWS) throw new Error('it has too many connections')
+        heard.flows(news.flows.map(parseFlow))
       }
       if (text.length > NEWS_MAX_CHARS) throw new Error('its answer is too long')
     }

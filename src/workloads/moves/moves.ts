@@ -11,15 +11,14 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { unavailable } from '../../model/errors.ts'
-import type { InstanceId } from '../../model/ids.ts'
 import type { ArrivingWant, DepartingWant } from '../../model/move.ts'
 import type { Fact, HostWant, ImageWant } from '../../model/want.ts'
-import type { HostService } from '../../services/service.ts'
+import type { ArrivalRecords, HostService } from '../../services/service.ts'
 import type { Mover, OpenDriver, WorkloadDriver } from '../driver.ts'
 import { type ArrivalState, createArrivals } from './arrivals.ts'
-import { createFlowCarrier, type FlowCarrier, type FlowHosts } from './flow-carrier.ts'
 import { keyOfMove } from './key.ts'
 import type { LiveArrival } from './live-arrival.ts'
+import { createLiveNetworks, type LiveNetworkOf, type LiveNetworks } from './live-networks.ts'
 import { bytesPerSecond, createSender, type MoveIdentity } from './sender.ts'
 
 /** How hosts reach each other. */
@@ -32,13 +31,10 @@ export interface MovesSettings {
   readonly mibPerSecond: number
   /** Errors: those of reading the certificates. */
   readonly identity: () => Promise<MoveIdentity>
-  /**
-   * Gives a running instance that stands still here to this host in the records, if its move still
-   * goes on. The facts of the next pass say the same.
-   */
-  readonly arrived?: (moved: InstanceId, bootCount: number) => Promise<void>
-  /** Where connections are. */
-  readonly flowHosts: FlowHosts
+  /** Absent: only the facts of passes say what has arrived. */
+  readonly records?: ArrivalRecords
+  /** The networks of instances that move while they run. */
+  readonly networkOf: LiveNetworkOf
 }
 
 interface MovesOptions extends MovesSettings {
@@ -57,10 +53,10 @@ type Moving = OpenDriver & { readonly driver: WorkloadDriver & { readonly mover:
 
 /** The service. */
 export function createMoves(options: MovesOptions): HostService {
-  const { address, port, identity, clock, log } = options
+  const { address, port, identity, records, clock, log } = options
   const driverOf = ({ driver }: Pick<DepartingWant, 'driver'>) =>
     options.drivers.filter(canMove).find(({ declaration }) => declaration.name === driver)
-  const carrier = createFlowCarrier(options.flowHosts, log)
+  const networks = createLiveNetworks(options.networkOf, log)
   /** The newest. */
   let known: HostWant | null = null
   const sender = createSender({
@@ -70,7 +66,7 @@ export function createMoves(options: MovesOptions): HostService {
     liveMoverOf: (want) => driverOf(want)?.driver.liveMover,
     async flowsOf({ instance: id }) {
       const instance = known?.local.instances.find((one) => one.id === id)
-      return instance === undefined ? [] : await carrier.read(instance)
+      return instance === undefined ? [] : await networks.read(instance)
     },
   })
   const arrivals = createArrivals({
@@ -79,19 +75,17 @@ export function createMoves(options: MovesOptions): HostService {
       if (at === null) throw unavailable(`the address of ${name} is not known`)
       return { name, address: at, port, identity: await identity() }
     },
-    async tookOver({ instance, bootCount }) {
-      await options.arrived?.(instance, bootCount)
-    },
   })
 
   const ages = createAges(clock)
 
   function factOf(want: ArrivingWant<ImageWant>, all: HostWant): Fact {
-    const { instance: moved, bootCount } = want
+    const { instance: moved, move, bootCount } = want
     const found = stateOf(want, driverOf(want), all)
-    if (found.kind === 'arrived') return { kind: 'move-arrived', moved, bootCount }
-    if (found.kind === 'failed') return { kind: 'move-failed', moved, message: found.message }
-    return { kind: 'move-progress', moved, message: ages.withAge(keyOfMove(want), found.message) }
+    if (found.kind === 'arrived') return { kind: 'move-arrived', moved, move, bootCount }
+    if (found.kind === 'failed') return { kind: 'move-failed', moved, move, message: found.message }
+    const message = ages.withAge(keyOfMove(want), found.message)
+    return { kind: 'move-progress', moved, move, message }
   }
 
   /** The image comes first: without it the disk is of no use. */
@@ -106,7 +100,8 @@ export function createMoves(options: MovesOptions): HostService {
     if (image.kind === 'failed') return { kind: 'failed', message: `its image: ${image.message}` }
     if (image.kind === 'working') return { kind: 'working', message: `its image: ${image.message}` }
     if (want.live !== true) return arrivals.look(want, found.driver)
-    const live = liveArrival({ want, found, all, carrier }, image.digest)
+    const newest = () => known ?? all
+    const live = liveArrival({ want, found, newest, networks, records, clock, log }, image.digest)
     if (live !== null) return arrivals.look(want, found.driver, live)
     return { kind: 'failed', message: `${want.driver} takes over no running instances here` }
   }
@@ -156,23 +151,49 @@ function createAges(clock: Clock) {
   }
 }
 
-interface Arriving {
+interface Arriving extends Pick<MovesOptions, 'clock' | 'log'> {
+  readonly records: ArrivalRecords | undefined
   readonly want: ArrivingWant<ImageWant>
   readonly found: Moving
-  readonly all: HostWant
-  readonly carrier: FlowCarrier
+  readonly newest: () => HostWant
+  readonly networks: LiveNetworks
 }
 
 /** Null when this host cannot. */
 function liveArrival(
-  { want, found, all: { local, shared }, carrier }: Arriving,
+  { want, found, newest, networks, records, clock, log }: Arriving,
   digest: string,
 ): LiveArrival | null {
-  const { liveMover: mover } = found.driver
-  const instance = local.arriving?.find((one) => one.id === want.instance)
+  const { instance: id, move, bootCount } = want
+  const { driver } = found
+  const { liveMover: mover } = driver
+  // Its addresses may change meanwhile.
+  const now = () => newest().local.arriving?.find((one) => one.id === id)
+  const instance = now()
   if (mover === undefined || instance === undefined) return null
-  const carryOn: LiveArrival['carryOn'] = (flows) => carrier.make(instance, shared, flows)
-  return { self: local.host, instance, digest, mover, carryOn }
+  const arrival = { moved: id, move }
+  return {
+    ...{ self: newest().local.host, instance, digest, mover },
+    carryOn: (flows) => networks.make(now() ?? instance, newest().shared, flows),
+    async goOn(sinceMs) {
+      const beganMs = clock.monotonic()
+      const passedMs = (fromMs: number) => Math.round(clock.monotonic() - fromMs)
+      try {
+        if ((await records?.take({ ...arrival, bootCount })) !== true) return
+        const recordedMs = passedMs(beganMs)
+        // Without it, a pass is done meanwhile that leads packets to it and lets it go on.
+        const arrived = now()
+        if (arrived !== undefined) await networks.lead(arrived)
+        await driver.resume?.(id)
+        const stillMs = sinceMs === null ? null : passedMs(sinceMs)
+        const took = { stillMs, recordedMs, resumedMs: passedMs(beganMs) }
+        log.info({ instance: id, ...took }, 'an instance that moved here goes on')
+        if (stillMs !== null) await records?.wentOn(arrival, stillMs)
+      } finally {
+        records?.wake()
+      }
+    },
+  }
 }
 
 function canMove(one: OpenDriver): one is Moving {

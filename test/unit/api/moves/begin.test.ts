@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { endStalledMoves } from '../../../../src/agent/moves.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { endStalledMoves, recordArrival, recordStandstill } from '../../../../src/agent/moves.ts'
 import { createRecordsReader } from '../../../../src/agent/reader.ts'
 import { reportFacts } from '../../../../src/agent/report.ts'
 import { beginMove, cancelMove, type Live } from '../../../../src/api/moves/begin.ts'
-import { evacuationOf, rebalanceOf } from '../../../../src/api/moves/evacuate.ts'
+import { evacuationOf, rebalanceOf, reportOf } from '../../../../src/api/moves/evacuate.ts'
 import { DOCKER } from '../../../../src/containers/declaration.ts'
 import { isoTime, systemClock } from '../../../../src/lib/clock.ts'
 import { QEMU } from '../../../../src/machines/declaration.ts'
@@ -38,13 +38,18 @@ const begin = (to: typeof a | null = b, reserve: ReservedCapacity = 'none') =>
   store.change((tx) => beginMove(tx, { id, to, now: now(), drivers, reserve }))
 const snapshot = (host: typeof a) =>
   createRecordsReader(store, host, systemClock).read({ fresh: true })
-const report = async (host: typeof a, ...facts: Fact[]) =>
-  reportFacts(store, hostRecord(host), facts, await snapshot(host), systemClock)
+const report = async (host: typeof a, fact: Fact) =>
+  reportFacts(store, hostRecord(host), [await ofMove(fact)], await snapshot(host), systemClock)
 const stopped = (bootCount = 1): Fact => ({
   ...{ kind: 'stopped', instance: id, bootCount },
   ...{ code: 'Client.UserInitiatedShutdown', message: '' },
 })
-const arrived = (bootCount = 1): Fact => ({ kind: 'move-arrived', moved: id, bootCount })
+const arrived = (bootCount = 1): Fact => ({ kind: 'move-arrived', moved: id, move: 0, bootCount })
+/** The fact, of the last move of its instance. */
+async function ofMove(fact: Fact): Promise<Fact> {
+  const [last] = await store.read((tx) => tx.moves({ instances: [id] }))
+  return 'moved' in fact && last !== undefined ? { ...fact, move: last.askedAtMs } : fact
+}
 const movesIn = async (host: typeof a) =>
   (wantFor(host, await snapshot(host))?.local.moves ?? []).map(({ kind }) => kind)
 
@@ -95,7 +100,7 @@ describe('a move', () => {
       ['arriving'],
       [],
     ])
-    await report(b, { kind: 'move-progress', moved: id, message: 'half' })
+    await report(b, { kind: 'move-progress', moved: id, move: 0, message: 'half' })
     await report(b, arrived())
     expect(await state()).toEqual({
       ...{ host: b, state: 'pending', wanted: 'run', bootCount: 2, move: 'starting' },
@@ -128,7 +133,7 @@ describe('a move', () => {
   it('ends with a failure, and the instance runs again where it was', async () => {
     await begin()
     await report(a, stopped())
-    await report(b, { kind: 'move-failed', moved: id, message: 'no room' })
+    await report(b, { kind: 'move-failed', moved: id, move: 0, message: 'no room' })
     const failed = {
       ...{ host: a, state: 'pending', wanted: 'run', bootCount: 2, move: 'failed' },
       used: [FULL, free('b'), free('c')],
@@ -144,7 +149,7 @@ describe('a move', () => {
     const beganMs = systemClock.now()
     await begin()
     await report(a, stopped())
-    await report(b, { kind: 'move-failed', moved: id, message: 'no room' })
+    await report(b, { kind: 'move-failed', moved: id, move: 0, message: 'no room' })
     await change({ state: 'running' })
     expect(await reports(beganMs)).toMatchObject([{ state: 'failed', message: 'no room' }])
     // The next run tries it.
@@ -175,7 +180,7 @@ describe('a move', () => {
     await report(a, stopped())
     const before = await snapshot(b)
     await change(to)
-    await reportFacts(store, hostRecord(b), [arrived()], before, systemClock)
+    await reportFacts(store, hostRecord(b), [await ofMove(arrived())], before, systemClock)
     expect(await state()).toMatchObject({ host: a, move: 'failed' })
     expect((await state()).used).toEqual([FULL, free('b'), free('c')])
   })
@@ -385,7 +390,7 @@ describe('a live move', () => {
 
   it('that fails changes nothing of the instance, and what comes late nothing at all', async () => {
     await beginLive()
-    await report(b, { kind: 'move-failed', moved: id, message: 'QEMU differs' })
+    await report(b, { kind: 'move-failed', moved: id, move: 0, message: 'QEMU differs' })
     const failed = {
       ...{ host: a, state: 'running', wanted: 'run', bootCount: 1, move: 'failed' },
       used: [FULL, free('b'), free('c')],
@@ -399,13 +404,63 @@ describe('a live move', () => {
     const cancel = () => store.change((tx) => cancelMove(tx, id, now()))
     await beginLive()
     const before = await snapshot(b)
+    const late = await ofMove(arrived())
     await cancel()
-    await reportFacts(store, hostRecord(b), [arrived()], before, systemClock)
+    await reportFacts(store, hostRecord(b), [late], before, systemClock)
     expect(await state()).toMatchObject({ host: a, move: 'failed' })
     await beginLive()
     await report(b, arrived())
     await expect(cancel()).rejects.toThrow(/is on its new host already/)
     expect(await state()).toMatchObject({ host: b, move: 'done' })
+  })
+
+  it('is not completed by what was found out about the one before', async () => {
+    await beginLive()
+    const before = await ofMove(arrived())
+    await store.change((tx) => cancelMove(tx, id, now()))
+    await vi.waitUntil(() => now() > isoTime('move' in before ? before.move : 0))
+    await beginLive()
+    await reportFacts(store, hostRecord(b), [before], await snapshot(b), systemClock)
+    expect(await state()).toMatchObject({ host: a, move: 'copying' })
+  })
+
+  it('is completed at once by its new host, which alone may let the instance go on', async () => {
+    const parts = { store, clock: systemClock }
+    await beginLive()
+    const found = await ofMove(arrived())
+    if (!('bootCount' in found && 'moved' in found)) throw new Error('it has arrived')
+    expect(await recordArrival(parts, c, found)).toBe(false)
+    expect(await recordArrival(parts, b, { ...found, move: found.move - 1 })).toBe(false)
+    expect(await state()).toMatchObject({ host: a, move: 'copying' })
+    expect(await recordArrival(parts, b, found)).toBe(true)
+    expect(await state()).toMatchObject({ host: b, move: 'done' })
+    // It is not again, as it may have moved on.
+    expect(await recordArrival(parts, b, found)).toBe(false)
+  })
+
+  it('that is worth nothing does not let the instance go on', async () => {
+    await beginLive()
+    const found = await ofMove(arrived())
+    if (!('bootCount' in found && 'moved' in found)) throw new Error('it has arrived')
+    await change({ bootCount: 2 })
+    expect(await recordArrival({ store, clock: systemClock }, b, found)).toBe(false)
+    expect(await state()).toMatchObject({ host: a, move: 'failed' })
+  })
+
+  it('says how long the instance stood still, once it goes on', async () => {
+    const parts = { store, clock: systemClock }
+    const downtime = async () => (await store.read((tx) => tx.moves({}))).map(reportOf)
+    await beginLive()
+    const found = await ofMove(arrived())
+    if (!('bootCount' in found && 'moved' in found)) throw new Error('it has arrived')
+    await recordStandstill(parts, b, found, 120)
+    await recordArrival(parts, b, found)
+    expect(await downtime()).toMatchObject([{ state: 'done', downtimeMs: null, live: true }])
+    await recordStandstill(parts, c, found, 120)
+    await recordStandstill(parts, b, { ...found, move: found.move - 1 }, 120)
+    expect(await downtime()).toMatchObject([{ downtimeMs: null }])
+    await recordStandstill(parts, b, found, 120.4)
+    expect(await downtime()).toMatchObject([{ downtimeMs: 120 }])
   })
 
   it.each([
@@ -417,7 +472,7 @@ describe('a live move', () => {
     const before = await snapshot(b)
     await change(to)
     expect([await movesIn(a), await movesIn(b)]).toEqual([[], []])
-    await reportFacts(store, hostRecord(b), [arrived()], before, systemClock)
+    await reportFacts(store, hostRecord(b), [await ofMove(arrived())], before, systemClock)
     expect(await state()).toMatchObject({ host: a, ...to, move: 'failed' })
     expect((await state()).used).toEqual([FULL, free('b'), free('c')])
   })

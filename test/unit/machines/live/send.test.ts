@@ -144,7 +144,12 @@ function sending(qemu: FakeQemu, signal = new AbortController().signal): Promise
     executeWithFile: (command: string) => qemu.execute(command),
   }
   const parts = { host: host as unknown as Pick<Host, 'pairedUnix'>, clock: sleepingClock() }
-  return send(qmp as unknown as Qmp, parts, { disk, memory }, { progress: () => undefined, signal })
+  return send(
+    qmp as unknown as Qmp,
+    parts,
+    { disk, memory },
+    { progress: () => undefined, still: () => undefined, signal },
+  )
 }
 
 const outcomeOf = (work: Promise<void>) =>
