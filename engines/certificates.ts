@@ -57,9 +57,7 @@ program
     process.stdout.write(`${derivePassword(readSecret(secretFile), purpose)}\n`)
   })
 
-try {
-  await program.parseAsync()
-} catch (error) {
+program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`certificates.ts: ${error instanceof Error ? error.message : error}\n`)
   process.exit(1)
-}
+})

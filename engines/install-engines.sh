@@ -303,7 +303,7 @@ start_engines_by_hand() {
     setsid "$CURRENT/scripts/engines-guard" watch </dev/null >>/var/log/atoll/engines-guard.log 2>&1 &
     echo $! >"$RUN/engines-guard.pid"
   }
-  pgrep -x mariadbd >/dev/null || pgrep -f '/engines/galera/galera-options\.ts ' >/dev/null || {
+  pgrep -x mariadbd >/dev/null || pgrep -f '/galera-options\.(ts|cjs) ' >/dev/null || {
     install -d -o mysql -g mysql /run/mysqld
     # shellcheck disable=SC2046 # words without spaces in them
     setsid setpriv --reuid mysql --regid mysql --init-groups --bounding-set=-all \

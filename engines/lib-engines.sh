@@ -80,7 +80,7 @@ engines_config() { printf '# Written by Atoll.\nENGINES_NAME=%s\nENGINES_ADDRESS
 
 # derived_password SECRET_FILE PURPOSE: a password for the engines, derived from the secret.
 derived_password() {
-  "${CURRENT:-$ROOT}/node_modules/.bin/node" "${CURRENT:-$ROOT}/engines/certificates.ts" derive --secret-file "$1" --purpose "$2"
+  "$ROOT/bin/script" "${CURRENT:-$ROOT}" engines/certificates.ts derive --secret-file "$1" --purpose "$2"
 }
 
 # store_accounts DATABASE USER PASSWORD_FILE: SQL that makes the database and its user. It may run

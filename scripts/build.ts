@@ -1,5 +1,6 @@
 /**
- * build DIRECTORY: makes the programs that bin/ runs, one file for each, with source maps.
+ * build DIRECTORY [PACKAGES]: makes the programs that bin/ runs, one file for each, with source
+ * maps; and in PACKAGES what a release has as node_modules.
  *
  * The directory comes into being whole or not at all, and several processes may make the same one
  * at once. The same sources make the same bytes. Exit 1 with one line on stderr when it cannot be
@@ -9,6 +10,7 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -17,6 +19,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -30,6 +33,11 @@ const PROGRAMS = {
   atolld: 'src/main.ts',
   atoll: 'src/cli.ts',
   'serial-relay': 'src/consoles/serial-relay.ts',
+  // What bin/script runs.
+  certificates: 'engines/certificates.ts',
+  'galera-heal': 'engines/galera/galera-heal.ts',
+  'galera-options': 'engines/galera/galera-options.ts',
+  proxies: 'scripts/proxies.ts',
 }
 
 /**
@@ -205,6 +213,17 @@ async function makePrograms(directory: string): Promise<void> {
   for (const script of SCRIPTS) copyFileSync(join(ROOT, script), join(directory, basename(script)))
 }
 
+/** Copies the packages that the programs need beside them, without packages inside those. */
+function copyBeside(target: string): void {
+  for (const name of BESIDE) {
+    const from = join(ROOT, 'node_modules', name)
+    const inside = join(from, 'node_modules')
+    cpSync(from, join(target, name), { recursive: true, filter: (path) => path !== inside })
+  }
+  mkdirSync(join(target, '.bin'))
+  symlinkSync('../node/bin/node', join(target, '.bin/node'))
+}
+
 /** Makes the directory beside its place, and puts it there. */
 async function makeWhole(target: string): Promise<void> {
   mkdirSync(dirname(target), { recursive: true })
@@ -241,10 +260,11 @@ function removeOld(target: string): void {
     spawnSync('flock', ['--nonblock', path, 'sh', '-c', REMOVE_UNUSED, path], { stdio: 'ignore' })
 }
 
-const [target] = process.argv.slice(2)
+const [target, beside] = process.argv.slice(2)
 try {
-  if (target === undefined) throw new Error('usage: build DIRECTORY')
+  if (target === undefined) throw new Error('usage: build DIRECTORY [PACKAGES]')
   await makeWhole(resolve(target))
+  if (beside !== undefined) copyBeside(resolve(beside))
   removeOld(resolve(target))
 } catch (error) {
   process.stderr.write(`build: ${error instanceof Error ? error.message : error}\n`)

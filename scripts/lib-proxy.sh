@@ -24,14 +24,14 @@ take_up_proxies() {
 
 # proxies_wanted TREE: prints lines NAME="VALUE" from images.proxy or the environment; nothing if
 # there is no proxy.
-proxies_wanted() { "$1/node_modules/.bin/node" "$1/scripts/proxies.ts" --config "$CONFIG"; }
+proxies_wanted() { "$ROOT/bin/script" "$1" scripts/proxies.ts --config "$CONFIG"; }
 
 # with_proxies COMMAND...: replaces this shell by the command, with the proxies of images.proxy or
 # of the environment.
 with_proxies() {
   local tree
   for tree in "${CURRENT:-$ROOT}" "$ROOT"; do
-    [ -x "$tree/node_modules/.bin/node" ] && [ -e "$tree/scripts/proxies.ts" ] || continue
+    [ -x "$tree/node_modules/.bin/node" ] && { [ -e "$tree/dist/proxies.cjs" ] || [ -e "$tree/scripts/proxies.ts" ]; } || continue
     set -a
     # shellcheck source=/dev/null
     . <(proxies_wanted "$tree")

@@ -1,65 +1,92 @@
-/** An installed release, which has no tests: everything that its commands load is there. */
+/** An installed release, which has no sources: what its commands need is there. */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, extname, join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const DEADLINE_MS = 60_000
-const install = readFileSync(join(ROOT, 'scripts/install'), 'utf8')
-const PARTS = /^PARTS='(.+)'$/m.exec(install)?.[1]?.split(' ') ?? []
+const MAKE_MS = 180_000
 
+let home: string
 let release: string
 
 function run(file: string, ...argv: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(file, argv, {
     encoding: 'utf8',
-    timeout: DEADLINE_MS,
+    timeout: MAKE_MS,
   })
   return { status, stdout, stderr }
 }
 
-/** The program of a script, started as the script does it when all packages are there. */
-function program(script: string, ...argv: readonly string[]) {
-  const text = readFileSync(join(release, 'scripts', script), 'utf8')
-  const path = /^\s*(?:exec )?node "\$ROOT\/(.+\.ts)" "\$@"$/m.exec(text)?.[1] ?? 'missing'
-  return run(process.execPath, join(release, path), ...argv)
-}
+/** As scripts/install makes it, from a checkout or a release. */
+const MAKE = `
+ROOT=$1 HOME_DIR=$2 CURRENT=$2/current ETC=$2/etc LOG=$2/log
+. "$ROOT/scripts/lib.sh"
+. "$ROOT/engines/install-engines.sh"
+. "$ROOT/scripts/lib-release.sh"
+make_release "$HOME_DIR/releases/$(release_name)"
+`
 
 beforeAll(() => {
-  release = mkdtempSync(join(tmpdir(), 'atoll-release-'))
-  for (const part of PARTS) cpSync(join(ROOT, part), join(release, part), { recursive: true })
-  symlinkSync(join(ROOT, 'node_modules'), join(release, 'node_modules'))
-  const link = 'ETC=/etc/atoll; . "$0/engines/install-engines.sh"; link_older_names "$0"'
-  expect(run('bash', '-euc', link, release)).toMatchObject({ status: 0, stderr: '' })
-})
-afterAll(() => rmSync(release, { recursive: true, force: true }))
+  home = mkdtempSync(join(tmpdir(), 'atoll-release-'))
+  expect(run('bash', '-euc', MAKE, 'make', ROOT, home)).toMatchObject({ status: 0 })
+  const [name = ''] = readdirSync(join(home, 'releases'))
+  release = join(home, 'releases', name)
+  // What it was made from is not used.
+  rmSync(join(home, 'packages'), { recursive: true })
+}, MAKE_MS)
+afterAll(() => rmSync(home, { recursive: true, force: true }))
 
-describe('of an installed release', { timeout: DEADLINE_MS }, () => {
-  it.each([
-    ['lab', ['--help'], 'exec'],
-    ['drill', ['list'], 'host-loss'],
-    ['bench', ['list'], 'footprint'],
-  ] as const)('scripts/%s starts', (script, argv, expected) => {
-    const { status, stdout, stderr } = program(script, ...argv)
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(stdout).toContain(expected)
+describe('an installed release', { timeout: DEADLINE_MS }, () => {
+  it('has programs, the packages that they load, and no sources', () => {
+    expect(readdirSync(release).toSorted()).toEqual([
+      ...['LICENSE', 'README.md', 'RELEASE', 'bin', 'dist', 'docs', 'engines', 'node_modules'],
+      ...['package.json', 'scripts'],
+    ])
+    const sources = readdirSync(release, { recursive: true, encoding: 'utf8' }).filter(
+      (path) => extname(path) === '.ts' && !path.startsWith('node_modules/'),
+    )
+    expect(sources).toEqual([])
+    expect(readdirSync(join(release, 'node_modules')).toSorted()).toEqual([
+      ...['.bin', '@koromix', 'netlink', 'node', 'node-gyp-build'],
+    ])
   })
 
-  it.each(['generate-docs.ts', 'generate-filters.ts', 'generate-wire.ts'])(
-    'scripts/%s finds what it imports',
-    (script) => {
-      const check = `await import(process.argv[1]).catch((e) => { if (e.code === 'ERR_MODULE_NOT_FOUND') throw e })`
-      const file = join(release, 'scripts', script)
-      expect(run(process.execPath, '--input-type=module', '-e', check, file).stderr).not.toContain(
-        'ERR_MODULE_NOT_FOUND',
-      )
-    },
-  )
+  it.each([
+    ['atolld', '--version'],
+    ['atolld', '--print-config'],
+    ['atoll', '--version'],
+    ['atoll', 'doctor', '--help'],
+  ])('runs %s %s', (program, ...argv) => {
+    const { status, stdout, stderr } = run(join(release, 'bin', program), ...argv)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).not.toBe('')
+  })
+
+  it('is installed from a copy under its own name, without a registry', () => {
+    const other = join(home, 'other')
+    mkdirSync(other)
+    expect(run('bash', '-euc', MAKE, 'make', release, other)).toMatchObject({ status: 0 })
+    expect(readdirSync(other)).toEqual(['releases'])
+    expect(readdirSync(join(other, 'releases'))).toEqual([basename(release)])
+    const copy = join(other, 'releases', basename(release))
+    expect(readdirSync(copy).toSorted()).toEqual(readdirSync(release).toSorted())
+  })
+
+  it.each(['bench', 'drill', 'lab', 'test'])('leaves out scripts/%s', (name) => {
+    expect(existsSync(join(release, 'scripts', name))).toBe(false)
+  })
+
+  it.each(['install', 'engines-guard'])('has scripts/%s', (name) => {
+    const { status, stdout, stderr } = run(join(release, 'scripts', name), '--help')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toContain(name)
+  })
 
   it.each(['galera-start', 'galera-watch', 'rabbitmq-start'])(
-    'the unit of an older installation still finds scripts/%s',
+    'has scripts/%s for the unit of an older installation',
     (name) => {
       const { status, stdout, stderr } = run(join(release, 'scripts', name), '--help')
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -67,12 +94,14 @@ describe('of an installed release', { timeout: DEADLINE_MS }, () => {
     },
   )
 
-  it.each(['galera/galera-options.ts', 'galera/galera-heal.ts', 'certificates.ts'])(
-    'engines/%s loads',
-    (name) => {
-      const { stderr } = run(process.execPath, join(release, 'engines', name))
-      expect(stderr).not.toMatch(/Cannot find|ERR_/)
-      expect(stderr).not.toBe('')
-    },
-  )
+  it.each([
+    ['engines/galera/galera-options.ts', 'galera-start: '],
+    ['engines/galera/galera-heal.ts', 'galera-heal: '],
+    ['engines/certificates.ts', 'Usage: '],
+    ['scripts/proxies.ts', ''],
+  ])('runs %s as it was built', (source, said) => {
+    const { stderr } = run(join(release, 'bin/script'), release, source)
+    expect(stderr).not.toMatch(/Cannot find|ERR_/)
+    expect(stderr.startsWith(said)).toBe(true)
+  })
 })

@@ -168,9 +168,11 @@ async function watch(settings: Settings): Promise<boolean> {
   }
 }
 
-try {
+async function main(): Promise<void> {
   if (await watch(readSettings())) process.exitCode = WAS_ENDED
-} catch (error) {
+}
+
+main().catch((error: unknown) => {
   say(error instanceof Error ? error.message : String(error))
   process.exitCode = 1
-}
+})

@@ -177,9 +177,7 @@ async function main(): Promise<void> {
   process.stdout.write(`${options.join(' ')}\n`)
 }
 
-try {
-  await main()
-} catch (error) {
+main().catch((error: unknown) => {
   say(error instanceof Error ? error.message : String(error))
   process.exit(1)
-}
+})

@@ -17,7 +17,7 @@ mkdir /mnt/new
 version() { sed -n 's/^version  *//p' <(atoll status) | cut -d ' ' -f 1; }
 newer() {
   mkdir -p /mnt/new/$1
-  tar -C ${ROOT} -c $(sed -n "s/^PARTS='\\(.*\\)'$/\\1/p" ${ROOT}/scripts/install) | tar -C /mnt/new/$1 -x
+  tar -C ${ROOT} -c $(sed -n "s/^SOURCES='\\(.*\\)'$/\\1/p" ${ROOT}/scripts/lib-release.sh) | tar -C /mnt/new/$1 -x
   sed -i 's/"version": "[^"]*"/"version": "'$1'"/' /mnt/new/$1/package.json
 }
 
@@ -56,6 +56,8 @@ address=$(e describe-instances --query 'Reservations[0].Instances[0].PrivateIpAd
 for round in $(seq 100); do ping -q -c 1 -W 1 $address >/dev/null && break; done
 echo "== again"
 ${ROOT}/scripts/install || echo "failed with $?"
+/opt/atoll/current/scripts/install || echo "failed with $?"
+ls /opt/atoll/releases/*
 echo "== reconfigured"
 ${ROOT}/scripts/install --zone other-1a
 ${ROOT}/scripts/install --reconfigure --zone 'no zone' || echo "refused with $?"
@@ -143,6 +145,8 @@ it("gives the machine's proxies to the Docker engine and the daemon, and keeps t
 it('does nothing when there is nothing to do', () => {
   expect(machine.part('again')).toContain('ok  atolld already runs this version')
   expect(machine.part('again')).not.toContain('Start atolld')
+  expect(machine.part('again').match(/already runs this version/g)).toHaveLength(2)
+  expect(machine.part('again')).not.toMatch(/^src$|failed with/m)
 })
 
 it('changes settings only when asked to and when they are valid, and keeps the old ones', () => {
