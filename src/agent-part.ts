@@ -194,6 +194,7 @@ async function openMachine(
   return {
     serving,
     drivers: drivers.declarations,
+    warm: drivers.warm,
     services: (wake, isLeaseHeld, gate, arrivals) =>
       createHostServices({ ...hostParts, arrivals }, vpcs, wake, isLeaseHeld, gate),
     watchKernel: (heard) => vpcs.watchKernel(heard),
@@ -265,7 +266,7 @@ function answerConsoles(bus: Bus, drivers: Drivers, clock: Clock): void {
 function buildAdmin(
   { config, log, metrics, clock, host }: AgentContext,
   { rows, informed, keys }: Records,
-  { calls, agent }: Member,
+  { calls, agent, warm }: Member,
   bus: Bus,
   consoles: ReturnType<typeof openConsoles>,
   health: AgentPart['health'],
@@ -280,6 +281,7 @@ function buildAdmin(
     metrics,
     agentStatus: agent.status,
     unreadable: () => rows.list(),
+    warm,
     health,
     surroundings: () => surroundingsOf(config, host),
     trace: createTracer({

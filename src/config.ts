@@ -35,6 +35,7 @@ import {
   reachedNetwork,
   zoneName,
 } from './config-values.ts'
+import { warmInstances } from './config-warm.ts'
 import { apiSection, engineTls, ownTls } from './config-wire.ts'
 import { cidrContains } from './model/addr.ts'
 import { fabricOverheadBytes } from './model/fabric.ts'
@@ -318,6 +319,7 @@ const sections = z.strictObject({
         .describe('Longest time between two full checks of the kernel state, in seconds'),
     })
     .prefault({}),
+  warmInstances,
   storage,
   levers,
   recovery,

@@ -14,14 +14,16 @@ import { openMachines } from './machines/open.ts'
 import { MACHINES_TEARDOWN } from './machines/teardown.ts'
 import type { DriverDeclaration } from './model/driver.ts'
 import { refused } from './model/errors.ts'
-import type { InstanceId } from './model/ids.ts'
+import { type InstanceId, newIds } from './model/ids.ts'
 import type { LooseNic } from './model/loose-nic.ts'
+import type { WarmPool } from './model/warm-instance.ts'
 import type { HostService } from './services/service.ts'
 import { outboundSettings } from './settings.ts'
 import { createChecks } from './workloads/checks.ts'
 import type { DriverTeardown, OpenDriver, StartGate } from './workloads/driver.ts'
 import { createMoves, type MovesSettings } from './workloads/moves/moves.ts'
 import { createWorkloadMeters } from './workloads/step-runner.ts'
+import { createWarmKeeper } from './workloads/warm.ts'
 import { createWorkloads, type Workloads } from './workloads/workloads.ts'
 
 export interface Drivers {
@@ -32,6 +34,8 @@ export interface Drivers {
    * the one that asks them; `moving` null: there are no other hosts.
    */
   services(wake: () => void, moving: MovesSettings | null, gate?: StartGate): readonly HostService[]
+  /** The instances that wait for launches. Null: no driver starts any before it is asked for. */
+  readonly warm: WarmPool | null
   /** Tells the services of NICs that lead into no instance. Returns at once. */
   foundLoose(nics: readonly LooseNic[]): void
   /** Directories of instances, for checks of their file systems. */
@@ -83,7 +87,10 @@ export const DRIVER_TEARDOWNS: readonly DriverTeardown<Config>[] = DRIVERS.map(
 
 /** Opens all drivers, or those that are given. */
 export async function createDrivers(
-  base: Omit<DriverContext, 'outbound' | 'mtuBytes'>,
+  base: Omit<DriverContext, 'outbound' | 'mtuBytes'> & {
+    /** Cryptographically random bytes. */
+    readonly randomBytes: (bytes: number) => Uint8Array
+  },
   environment: Environment,
   given: readonly OpenDriverFunction[] = DRIVERS.map(({ open }) => open),
 ): Promise<Drivers> {
@@ -93,13 +100,16 @@ export async function createDrivers(
   let workloads: readonly Workloads[] = []
   await enlargeTables(log)
   const drivers = await Promise.all(given.map((open) => open(context)))
+  const newId = newIds(base.randomBytes)
+  const warm = drivers.map((one) => createWarmKeeper(one, newId))
   return {
+    warm: warm.find((keeper) => keeper !== null) ?? null,
     declarations: drivers.map(({ declaration }) => declaration),
     services(wake, moving, gate) {
       const meters = createWorkloadMeters(metrics)
       const gated = gate === undefined ? {} : { gate }
-      workloads = drivers.map((one) =>
-        createWorkloads({ ...one, ...gated, wake, clock, log, meters }),
+      workloads = drivers.map((one, at) =>
+        createWorkloads({ ...one, ...gated, warm: warm[at] ?? null, wake, clock, log, meters }),
       )
       // The filter comes first, so that it knows the cloud's own networks before anything is
       // fetched.

@@ -9,12 +9,18 @@ import type { Config } from './config.ts'
 import { totalBytes } from './lib/disk-space.ts'
 import { readSecret } from './lib/secret.ts'
 import { GIB, MIB } from './model/sizes.ts'
+import { WARM_MEMORY_MIB } from './model/warm-instance.ts'
 
 const IDENTITY = 'this machine is a stranger to the records, and does nothing under its host.name'
 
-/** Memory for instances, in MiB. */
-export function memoryForInstances({ capacity }: Pick<Config, 'capacity'>): number {
-  const memoryMiB = totalmem() / MIB - capacity.reserveMemoryMiB
+/** Memory for instances, in MiB. What waits for launches takes its own part, whatever its type. */
+export function memoryForInstances({
+  capacity,
+  warmInstances,
+}: Pick<Config, 'capacity' | 'warmInstances'>): number {
+  const waiting = warmInstances.reduce((sum, { count }) => sum + count, 0)
+  const reservedMiB = capacity.reserveMemoryMiB + waiting * WARM_MEMORY_MIB
+  const memoryMiB = totalmem() / MIB - reservedMiB
   return Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio))
 }
 

@@ -53,6 +53,8 @@ export interface Machine
   readonly services: Parameters<typeof startHostRuntime>[0]['services']
   /** The process `fence` of this host. Null or absent: there is none. */
   readonly fence?: Parameters<typeof startHostRuntime>[0]['fence']
+  /** What waits for launches. Null or absent: nothing does. */
+  readonly warm?: Parameters<typeof startHostRuntime>[0]['warm']
 }
 
 /** A running member. */

@@ -108,6 +108,7 @@ export function hostRuntimeSettings(
     leverNoticeMs: config.levers.noticeSeconds * 1000,
     usage: { ...config.usage, machineUptimeMs: () => uptime() * 1000 },
     natCarriers: { pools: config.network.pools },
+    warmInstances: config.warmInstances,
     ...(config.store.kind === 'sqlite' ? LONE_LEASE : CLUSTER_LEASE),
   }
 }

@@ -28,6 +28,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'a cluster of which one host after another is lost; nat-gateways has the packets, the unit suite who takes over',
   'test/lab/api-address-loss.test.ts':
     'keepalived and Pacemaker in a cluster of which the host with the address is lost; api-address has what is refused and written',
+  'test/lab/warm-instances.test.ts':
+    'a daemon that is killed at many points of a launch; contract/workloads-warm has what the engine does, the unit suites the rest',
   'test/lab/recover.test.ts':
     'hosts that are lost in a cluster; sim/failover-cuts has who takes over, fence.test what stops',
   'test/lab/fence.test.ts':

@@ -1,6 +1,7 @@
 /** What a host runs: the agent and the lease, connected so that each wakes the other. */
 import { ringConcerned } from '../bus/ring.ts'
 import type { HostName } from '../model/ids.ts'
+import type { WarmPool, WarmReport, WarmSetting } from '../model/warm-instance.ts'
 import type { ArrivalRecords, HostService } from '../services/service.ts'
 import { announcing } from '../store/announce.ts'
 import type { Store } from '../store/store.ts'
@@ -11,6 +12,7 @@ import { recordArrival, recordStandstill } from './moves.ts'
 import { createNatCarriers, type NatCarrierSettings } from './nat-carriers.ts'
 import { type RecoveryFence, type RecoveryGate, startRecovery } from './recovery.ts'
 import { createUsage, type UsageSettings } from './usage.ts'
+import { createWarmInstances } from './warm-instances.ts'
 
 interface HostRuntimeParts
   extends Omit<AgentParts, 'services'>,
@@ -28,6 +30,8 @@ interface HostRuntimeParts
   ) => readonly HostService[]
   /** The process `fence` of this host. Null or absent: there is none. */
   readonly fence?: RecoveryFence | null | undefined
+  /** What waits for launches on this host. Null or absent: nothing does. */
+  readonly warm?: WarmPool | null | undefined
 }
 
 /** The host's identity, the interval of its passes, and the terms of its lease. */
@@ -39,12 +43,16 @@ export interface HostRuntimeSettings
   readonly leverNoticeMs: number
   readonly usage: UsageSettings
   readonly natCarriers: NatCarrierSettings
+  /** What is to be kept waiting for launches. */
+  readonly warmInstances: readonly WarmSetting[]
 }
 
 /** A running host. */
 export interface HostRuntime {
   readonly agent: Agent
   readonly lease: Lease
+  /** What is kept waiting for launches. */
+  warm(): readonly WarmReport[]
   /** Ends the lease's renewal, then the loop and every service. Instances, links and rules stay. */
   close(): Promise<void>
 }
@@ -63,7 +71,7 @@ function ringing({ store, bus }: Pick<HostRuntimeParts, 'store' | 'bus'>, self: 
 
 /** Starts both; the first pass and the first renewal begin at once. */
 export function startHostRuntime(
-  { services, ...given }: HostRuntimeParts,
+  { services, warm = null, ...given }: HostRuntimeParts,
   settings: HostRuntimeSettings,
 ): HostRuntime {
   const parts = { ...given, store: ringing(given, settings.self.name) }
@@ -82,11 +90,16 @@ export function startHostRuntime(
   }
   const isSettled = () => waker.lease?.settled() === true
   const recovery = startRecovery({ ...parts, wake, isSettled }, settings.self)
+  const waiting =
+    warm === null
+      ? null
+      : createWarmInstances({ ...own, pool: warm, settings: settings.warmInstances })
   const duties = [
     ...recovery.duties,
     createLevers({ ...own, noticeMs, wake }),
     createUsage({ ...own, ...usage }),
     createNatCarriers({ ...own, ...settings.natCarriers, intervalMs: settings.renewMs, isSettled }),
+    ...(waiting === null ? [] : [waiting]),
   ]
   const agent = startAgent(
     {
@@ -110,6 +123,7 @@ export function startHostRuntime(
   return {
     agent,
     lease,
+    warm: () => waiting?.reports() ?? [],
     async close() {
       await recovery.close()
       await lease.close()

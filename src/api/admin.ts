@@ -15,6 +15,7 @@ import { type HostName, type InstanceId, parseHostName, parseId } from '../model
 import type { Host, Instance, Nic } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
 import type { UnreadableRow } from '../model/unreadable-row.ts'
+import type { WarmReport } from '../model/warm-instance.ts'
 import type { Surroundings } from '../plan/explain.ts'
 import type { LossOutlook } from '../plan/failover/spare.ts'
 import type { TraceReport } from '../plan/trace-report.ts'
@@ -88,6 +89,8 @@ export interface StatusReport {
   readonly instances: Readonly<Record<string, number>>
   /** Unreadable rows of the records, which are ignored. Only the first ones. */
   readonly unreadable: readonly UnreadableRow[]
+  /** What is kept waiting for launches (the setting `warmInstances`). */
+  readonly warm: readonly WarmReport[]
 }
 
 /** Number of rows in a report. The metric `atoll_unreadable_rows` has the total. */
@@ -104,6 +107,7 @@ export interface AdminOptions {
   /** The agent's status, from which health follows. */
   readonly agentStatus: () => object
   readonly unreadable: () => readonly UnreadableRow[]
+  readonly warm: () => readonly WarmReport[]
   readonly health: () => readonly HealthCondition[]
   /** The properties of this host that decide where packets go. */
   readonly surroundings: () => Promise<Surroundings>
@@ -231,6 +235,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       conditions,
       agent: options.agentStatus(),
       unreadable: options.unreadable().slice(0, UNREADABLE_NAMED),
+      warm: options.warm(),
       instances: await read((tx) => tx.instanceCounts(options.host)),
     }
   })

@@ -50,6 +50,7 @@ export async function forgetHost(
     await removeMember(tx, host)
     const count = await terminateAll(tx, host, isoTime(clock.now()))
     await leaveVolumes(tx, host)
+    await tx.withdrawWarmInstances(host)
     await tx.inherit(host, by)
     await tx.setHostState(host, 'forgotten')
     return count

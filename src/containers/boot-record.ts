@@ -16,6 +16,8 @@ import { CONTAINERS_DIRECTORY, instanceFromMark } from '../model/names.ts'
 const recordSchema = z.strictObject({
   bootCount: z.int().positive(),
   startedBefore: z.string().max(64),
+  // Absent in nearly all, because an older daemon reads no record that has it.
+  reservation: z.string().max(64).optional(),
 })
 
 /** A start that was about to happen. */
@@ -23,6 +25,8 @@ export interface BootRecord {
   readonly bootCount: number
   /** The container's StartedAt before it. */
   readonly startedBefore: string
+  /** The launch that has taken it. Absent: it was made for its instance. */
+  readonly reservation?: string | undefined
 }
 
 /**

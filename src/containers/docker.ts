@@ -38,7 +38,9 @@ import { createPlug } from './plug.ts'
 import { createCache, findAll, findOne, type Reader, readGone, readHave } from './read.ts'
 import { createShells } from './shell.ts'
 import { createDockerSteps } from './steps.ts'
-import { createTimedReads } from './timed-reads.ts'
+import { createTimedReads, type TimedReads } from './timed-reads.ts'
+import { createWaiting } from './waiting.ts'
+import { createWarmDriver } from './warm.ts'
 
 interface DockerSettings {
   /** The engine's socket. */
@@ -94,9 +96,17 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     exceeded: tell,
   })
   const reads = createTimedReads({ clock, ended: tell, concernsAll: isAway })
-  const reader = { docker, clock, files, plug, cache, engine, disks }
+  const waiting = createWaiting()
+  const reader = { docker, clock, files, plug, cache, engine, disks, waiting }
   const { images, host, run } = options
-  const stepper = { ...reader, images, host, run, kit: createGuestKit(settings), settings }
+  const stepper = {
+    ...reader,
+    images,
+    host,
+    run,
+    kit: createGuestKit({ ...settings, run }),
+    settings,
+  }
   const pauses = createPauses({ docker, files, log })
   const shells = createShells({ docker, clock })
 
@@ -106,28 +116,10 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     capturer: createDockerCapturer({ ...options, engine, pauses }),
     mover: createContainerMover({ ...reader, run }),
 
-    async list({ fresh, busy, signal }) {
-      if (fresh) cache.clear()
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)])
-      const found = await findAll(docker, deadline)
-      const remaining = await files.list()
-      const haves: WorkloadHave[] = []
-      for (const [instance, id] of found) {
-        const how = { fresh, signal: deadline }
-        const have = busy?.has(instance)
-          ? busyHave(instance, id)
-          : await reads.read(instance, () => readOne({ ...reader, pauses }, instance, id, how))
-        if (have !== null) haves.push(have)
-      }
-      if (deadline.aborted) throw dockerError(deadline.reason, 'read the containers')
-      reads.keep(found)
-      disks.keep(runningOf(haves))
-      for (const instance of remaining)
-        if (!found.has(instance)) haves.push(await readGone(files, instance))
-      return haves
-    },
+    list: (options) => listAll({ ...reader, pauses, reads }, options),
 
     ...createDockerSteps(stepper),
+    warm: createWarmDriver(stepper),
 
     replug: (instance, nics) => plug.replug(instance, nics),
 
@@ -158,6 +150,34 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
 
     close: async () => closing.abort(),
   }
+}
+
+/** Everything on this machine with our marks. */
+async function listAll(
+  reader: Reader & { readonly pauses: Pauses; readonly reads: TimedReads },
+  { fresh, busy, signal }: Parameters<WorkloadDriver['list']>[0],
+): Promise<readonly WorkloadHave[]> {
+  const { docker, files, cache, disks, reads, waiting } = reader
+  if (fresh) cache.clear()
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)])
+  const waited = waiting.all()
+  const found = await findAll(docker, deadline)
+  for (const { id } of waited) if (!found.has(id)) waiting.take(id)
+  const remaining = await files.list()
+  const haves: WorkloadHave[] = []
+  for (const [instance, id] of found) {
+    const how = { fresh, signal: deadline }
+    const have = busy?.has(instance)
+      ? busyHave(instance, id)
+      : await reads.read(instance, () => readOne(reader, instance, id, how))
+    if (have !== null) haves.push(have)
+  }
+  if (deadline.aborted) throw dockerError(deadline.reason, 'read the containers')
+  reads.keep(found)
+  disks.keep(runningOf(haves))
+  for (const instance of remaining)
+    if (!found.has(instance)) haves.push(await readGone(files, instance))
+  return haves
 }
 
 /** Of a container with a step in progress. A start locks it: the list would wait as long. */

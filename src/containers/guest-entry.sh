@@ -100,6 +100,9 @@ resolve() {
   IFS=$old_ifs
 }
 
+# Started before its instance is known (src/containers/warm.ts): the other end is closed when it is.
+[ -p "$kit/wait" ] && { read -r _ <"$kit/wait"; } 2>/dev/null
+
 # It looks some hundred times, and a program each time would take more than all that Atoll does for a start. So it waits
 # for input that never comes: from the pipe of a here-document, of which it opens the other end, too.
 exec 3<<PIPE

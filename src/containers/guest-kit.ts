@@ -12,6 +12,7 @@ import {
   chmod,
   constants,
   copyFile,
+  type FileHandle,
   link,
   mkdir,
   open,
@@ -19,8 +20,10 @@ import {
   rename,
   rm,
 } from 'node:fs/promises'
-import { replaceFile } from '../lib/files.ts'
+import { hasCode } from '../lib/errno.ts'
+import { replaceUnsynced } from '../lib/files.ts'
 import { below } from '../lib/paths.ts'
+import type { Runner } from '../lib/runner.ts'
 import { unavailable } from '../model/errors.ts'
 import { GUEST_KIT_DIRECTORY } from '../model/names.ts'
 import type { InstanceWant } from '../model/want.ts'
@@ -34,12 +37,26 @@ export const GUEST_KIT_MOUNT = '/.atoll'
 export const GUEST_ENTRY_FILE = new URL('guest-entry.sh', import.meta.url)
 
 export interface GuestKit {
+  /** Where the kit of an instance with this directory is. */
+  path(instanceDir: string): string
   /**
-   * Writes an instance's kit into `<instanceDir>/kit`, and returns that path. `firstBoot`: the
-   * guest is to install its key and run its user data. Errors: `unavailable` when there is no
-   * static busybox.
+   * Writes an instance's kit. `firstBoot`: the guest is to install its key and run its user data.
+   * Errors: `unavailable` when there is no static busybox.
    */
-  prepare(want: InstanceWant, instanceDir: string, firstBoot: boolean): Promise<string>
+  prepare(want: InstanceWant, instanceDir: string, firstBoot: boolean): Promise<void>
+  /**
+   * Writes the kit of a guest that is not known yet. It waits until `release`, which costs no time
+   * of a processor. Errors: as above.
+   */
+  prepareWaiting(instanceDir: string): Promise<void>
+  /** Adds the instance's own files, for its first boot, to the kit of a guest that waits. */
+  complete(want: InstanceWant, instanceDir: string): Promise<void>
+  /** Lets a guest wait for its NIC as all others do. Does nothing if it does so already. */
+  release(instanceDir: string): Promise<void>
+}
+
+function path(instanceDir: string): string {
+  return below(instanceDir, 'kit')
 }
 
 /**
@@ -49,6 +66,8 @@ export interface GuestKit {
 export function createGuestKit(options: {
   readonly stateDir: string
   readonly busyboxPath: string
+  /** Runs `mkfifo`. */
+  readonly run: Runner
 }): GuestKit {
   let copied: Promise<string> | undefined
   function busybox(): Promise<string> {
@@ -60,29 +79,55 @@ export function createGuestKit(options: {
     )
     return copied
   }
+  async function prepare(instanceDir: string, own: readonly KitFile[]): Promise<void> {
+    const kitDir = path(instanceDir)
+    // Only root may read user data on the host. The guest reads it through its mount.
+    await mkdir(instanceDir, { recursive: true, mode: 0o700 })
+    // Older daemons left it open.
+    await chmod(instanceDir, 0o700)
+    // The guest's mount refers to this directory, so its contents are replaced and not the
+    // directory.
+    await mkdir(kitDir, { recursive: true })
+    // The guest's root is an unprivileged user here. The mode must not depend on the daemon's
+    // umask.
+    await chmod(kitDir, EXECUTABLE)
+    const enter = { name: 'enter', content: await readFile(GUEST_ENTRY_FILE), mode: EXECUTABLE }
+    await Promise.all([placeBusybox(await busybox(), kitDir), placeFiles(kitDir, [enter, ...own])])
+  }
   return {
-    async prepare(want, instanceDir, firstBoot) {
-      const kitDir = below(instanceDir, 'kit')
-      // Only root may read user data on the host. The guest reads it through its mount.
-      await mkdir(instanceDir, { recursive: true, mode: 0o700 })
-      // Older daemons left it open.
-      await chmod(instanceDir, 0o700)
-      // The guest's mount refers to this directory, so its contents are replaced and not the
-      // directory.
-      await mkdir(kitDir, { recursive: true })
-      // The guest's root is an unprivileged user here. The mode must not depend on the daemon's
-      // umask.
-      await chmod(kitDir, EXECUTABLE)
-      const files = [
-        { name: 'enter', content: await readFile(GUEST_ENTRY_FILE), mode: EXECUTABLE },
-        ...renderKit(want, firstBoot),
-      ]
-      await Promise.all([
-        placeBusybox(await busybox(), kitDir),
-        ...files.map(({ name, content, mode }) => placeFile(below(kitDir, name), content, mode)),
-      ])
-      return kitDir
+    path,
+    prepare: (want, instanceDir, firstBoot) => prepare(instanceDir, renderKit(want, firstBoot)),
+    async prepareWaiting(instanceDir) {
+      await prepare(instanceDir, [])
+      const fifo = below(path(instanceDir), WAIT)
+      await rm(fifo, { force: true })
+      const { exitCode, stderr } = await options.run('mkfifo', ['-m', '644', fifo])
+      if (exitCode !== 0) throw unavailable(`${fifo} could not be made: ${stderr.trim()}`)
     },
+    complete: (want, instanceDir) => placeFiles(path(instanceDir), renderKit(want, true)),
+    release: (instanceDir) => release(below(path(instanceDir), WAIT)),
+  }
+}
+
+/** The FIFO that a guest waits for in `guest-entry.sh`. */
+const WAIT = 'wait'
+
+/**
+ * Ends the wait of whoever has opened the FIFO for reading, or is about to: while it is open for
+ * writing here, nobody waits to open it (fifo(7)), and afterwards it is not there.
+ */
+async function release(fifo: string): Promise<void> {
+  let opened: FileHandle
+  try {
+    opened = await open(fifo, constants.O_RDWR | constants.O_NONBLOCK)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return
+    throw error
+  }
+  try {
+    await rm(fifo, { force: true })
+  } finally {
+    await opened.close()
   }
 }
 
@@ -123,9 +168,16 @@ function lineOf(text: string | null): string | null {
   return text === null ? null : `${text.trim()}\n`
 }
 
+async function placeFiles(kitDir: string, files: readonly KitFile[]): Promise<void> {
+  await Promise.all(
+    files.map(({ name, content, mode }) => placeFile(below(kitDir, name), content, mode)),
+  )
+}
+
 async function placeFile(path: string, content: string | Buffer | null, mode: number) {
   if (content === null) return rm(path, { force: true })
-  await replaceFile(path, content, mode)
+  // No guest outlives a power failure, and its kit is written again before it is started.
+  await replaceUnsynced(path, content, mode)
 }
 
 /** A hard link where the file system allows it, so that instances share one copy. */

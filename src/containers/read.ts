@@ -11,6 +11,7 @@ import type { DiskMeter } from './disk.ts'
 import type { EngineInfo } from './engine-info.ts'
 import { dockerError, statusOf } from './errors.ts'
 import { pastEvents } from './events.ts'
+import type { NamesFiles } from './own-names.ts'
 import type { Plug } from './plug.ts'
 import { diskLimitOf } from './spec.ts'
 import {
@@ -20,6 +21,7 @@ import {
   NEVER_STARTED,
   workloadState,
 } from './state.ts'
+import { isMadeToWait, type WaitingContainers } from './waiting.ts'
 
 const NOT_FOUND = 404
 /** A client or another host waits for the answer about a single container. */
@@ -39,6 +41,7 @@ export interface Seen {
   readonly hasQuota: boolean
   /** The host's directories that contain its disk. */
   readonly directories: Directories
+  readonly names: NamesFiles
 }
 
 /** What is needed to read a container's state. */
@@ -50,6 +53,13 @@ export interface Reader {
   readonly cache: ContainerCache
   readonly engine: EngineInfo
   readonly disks: DiskMeter
+  readonly waiting: WaitingContainers
+}
+
+/** What is stored of a container's last start. */
+interface Boot {
+  readonly bootCount: number | null
+  readonly reservation: string | undefined
 }
 
 /** Containers as they were read. Each is valid until an event about it. */
@@ -60,8 +70,8 @@ export interface ContainerCache {
   /** Keeps what was read, unless an event arrived during the reading: then it may be old. */
   set(seen: Seen, changesBefore: number): void
   /** The boot of a running container, as it was stored. It cannot change without an event. */
-  boot(seen: Seen): number | undefined
-  keepBoot(seen: Seen, boot: number): void
+  boot(seen: Seen): Boot | undefined
+  keepBoot(seen: Seen, boot: Boot): void
   drop(id: string): void
   clear(): void
   /** Sets whether the event stream is open. Nothing is kept without it. */
@@ -71,7 +81,7 @@ export interface ContainerCache {
 /** Empty, and keeps nothing before the event stream is open. */
 export function createCache(): ContainerCache {
   const seen = new Map<string, Seen>()
-  const boots = new WeakMap<Seen, number>()
+  const boots = new WeakMap<Seen, Boot>()
   let open = false
   let changes = 0
   const clear = () => {
@@ -143,21 +153,40 @@ export async function readHave(
   if (seen === null) return null
   cache.set(seen, changesBefore)
   const { state } = seen
-  const bootCount = cache.boot(seen) ?? bootOf(await files.readBoot(instance), state.StartedAt)
+  const boot = cache.boot(seen) ?? (await readBoot(files, instance, state.StartedAt))
+  const { bootCount } = boot
+  const warmth = warmthOf(reader, instance, seen, boot)
   if (hasProcesses(state)) {
-    if (bootCount !== null) cache.keepBoot(seen, bootCount)
+    if (bootCount !== null) cache.keepBoot(seen, boot)
     const life = { containerId: id, startedAt: state.StartedAt, pid: seen.pid }
     const nics = await plug.pluggedNics(instance, life, fresh)
     const held = await readHold(reader, instance, seen)
     const running = { instance, bootCount, state: workloadState(state, nics, 'unknown') }
-    return { ...running, container: id, ...held }
+    return { ...running, container: id, ...held, ...warmth }
   }
   // Before anybody learns that it has ended: then its address answers no more.
   await plug.unplug(instance, { containerId: id, startedAt: state.StartedAt })
   if (state.Status === 'created' && (await files.hasArrived(instance)))
     return { instance, bootCount: null, state: { kind: 'arrived' } }
   const by = state.Status === 'exited' ? await findEnd(reader, seen, signal) : 'unknown'
-  return { instance, bootCount, state: workloadState(state, null, by), container: id }
+  return { instance, bootCount, state: workloadState(state, null, by), container: id, ...warmth }
+}
+
+async function readBoot(files: InstanceFiles, id: InstanceId, startedAt: string): Promise<Boot> {
+  const record = await files.readBoot(id)
+  return { bootCount: bootOf(record, startedAt), reservation: record?.reservation }
+}
+
+/** What there is to know of a container that was started before a launch asked for it. */
+function warmthOf(
+  { waiting }: Reader,
+  instance: InstanceId,
+  seen: Seen,
+  { bootCount, reservation }: Boot,
+): Pick<WorkloadHave, 'warm' | 'takenBy'> {
+  if (!isMadeToWait(seen)) return {}
+  if (bootCount === null) return { warm: waiting.look(instance, seen) }
+  return reservation === undefined ? {} : { takenBy: reservation }
 }
 
 /** An instance with a directory and no container. If there is a boot record, it had a container. */
@@ -220,6 +249,7 @@ export async function inspect(
       labels: Config.Labels,
       hasQuota: hasQuota(HostConfig),
       directories: directoriesOf(found),
+      names: { hosts: found.HostsPath, resolvConf: found.ResolvConfPath },
     }
   } catch (error) {
     if (statusOf(error) === NOT_FOUND) return null

@@ -109,14 +109,14 @@ function stopSignalOf({ stopSignal, command }: DockerImage): string | null {
  * line, with the full name first, which `hostname --fqdn` returns (hosts(5)). The engine writes the
  * file at each start.
  */
-function ownNames(want: InstanceWant, zone: string): string {
-  return `${want.hostname}.${zone} ${want.hostname}:${primaryNic(want).ip}`
+function ownNames(guest: Guest, zone: string): string {
+  return `${guest.hostname}.${zone} ${guest.hostname}:${primaryNic(guest).ip}`
 }
 
 /** The first NIC, eth0, which has the default route and the resolver. */
-function primaryNic(want: InstanceWant): NicWant {
-  const nic = want.nics[0]
-  if (nic === undefined) throw bug('an instance without a NIC', { instance: want.id })
+export function primaryNic(guest: Guest): GuestNic {
+  const nic = guest.nics[0]
+  if (nic === undefined) throw bug('an instance without a NIC', { instance: guest.id })
   return nic
 }
 
@@ -124,15 +124,22 @@ function primaryNic(want: InstanceWant): NicWant {
  * The contents of its resolv.conf. For empty lists the engine would copy the host's. So loopback
  * means that there is no resolver (resolv.conf(5)), and the root that nothing is searched.
  */
-function resolving(
-  want: InstanceWant,
+export function resolving(
+  guest: Guest,
   zone: string,
 ): { readonly Dns: string[]; readonly DnsSearch: string[] } {
-  const { nameServers, domainNames } = toldTo(primaryNic(want), zone)
+  const { nameServers, domainNames } = toldTo(primaryNic(guest), zone)
   return {
     Dns: nameServers.length === 0 ? ['127.0.0.1'] : [...nameServers],
     DnsSearch: domainNames.length === 0 ? ['.'] : [...domainNames],
   }
+}
+
+type GuestNic = Pick<NicWant, 'ip' | 'gateway' | 'dhcp' | 'resolver'>
+
+/** What of an instance its container is made from. The rest is plugged in, or is in its kit. */
+export interface Guest extends Pick<InstanceWant, 'id' | 'hostname' | 'type'> {
+  readonly nics: readonly GuestNic[]
 }
 
 /** The properties of the host that a container depends on. */
@@ -158,24 +165,24 @@ export interface ContainerContext {
  * a user's privileges.
  */
 export function renderContainer(
-  want: InstanceWant,
+  guest: Guest,
   image: DockerImage,
   { kitDir, zone, hasUserNamespace, hasQuota, limits }: ContainerContext,
 ): ContainerCreateOptions {
   const asked = guestNetwork(image.labels, image.command)
   const network = hasUserNamespace ? asked : 'plain'
-  const memoryBytes = want.type.memoryMiB * MIB
+  const memoryBytes = guest.type.memoryMiB * MIB
   const stopSignal = stopSignalOf(image)
   return {
-    name: containerName(want.id),
+    name: containerName(guest.id),
     Image: image.id,
-    Hostname: want.hostname,
+    Hostname: guest.hostname,
     // The engine cannot set it in a user namespace. There it is set when the NIC is plugged in.
     ...(hasUserNamespace ? {} : { Domainname: zone }),
     Labels: {
-      [INSTANCE_LABEL]: want.id,
+      [INSTANCE_LABEL]: guest.id,
       [GUEST_LABEL]: network,
-      [DISK_LABEL]: String(want.type.diskGiB),
+      [DISK_LABEL]: String(guest.type.diskGiB),
     },
     Entrypoint: [`${GUEST_KIT_MOUNT}/busybox`, 'sh', `${GUEST_KIT_MOUNT}/enter`, network],
     Cmd: [...image.command],
@@ -183,14 +190,14 @@ export function renderContainer(
     HostConfig: {
       Init: needsInit(image.labels, image.command),
       NetworkMode: 'none',
-      ExtraHosts: [ownNames(want, zone)],
-      ...resolving(want, zone),
+      ExtraHosts: [ownNames(guest, zone)],
+      ...resolving(guest, zone),
       Mounts: [{ Type: 'bind', Source: kitDir, Target: GUEST_KIT_MOUNT, ReadOnly: true }],
       Memory: memoryBytes,
       MemorySwap: memoryBytes,
       CpuPeriod: CPU_PERIOD_US,
-      CpuQuota: want.type.vcpus * CPU_PERIOD_US,
-      ...(hasQuota ? { StorageOpt: { size: `${want.type.diskGiB}G` } } : {}),
+      CpuQuota: guest.type.vcpus * CPU_PERIOD_US,
+      ...(hasQuota ? { StorageOpt: { size: `${guest.type.diskGiB}G` } } : {}),
       ShmSize: limits.sharedMemoryBytes,
       PidsLimit: limits.processes,
       Ulimits: [

@@ -3,6 +3,7 @@
  *
  * A launch makes only three requests (create, start, inspect), so its time is the engine's.
  */
+import type { ContainerCreateOptions } from 'dockerode'
 import type { Host } from '../host/host.ts'
 import { exists } from '../lib/files.ts'
 import type { Runner } from '../lib/runner.ts'
@@ -11,14 +12,17 @@ import type { InstanceId } from '../model/ids.ts'
 import { instanceLimits, type MachineTables } from '../model/limits.ts'
 import type { InstanceWant } from '../model/want.ts'
 import type { Permit, WorkloadSteps } from '../workloads/driver.ts'
+import type { BootRecord } from './boot-record.ts'
 import { volumesOf } from './directories.ts'
 import { dockerError, statusOf } from './errors.ts'
 import type { GuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
 import { forgetArrived, unpackArrived } from './mover.ts'
+import { addAddresses } from './own-names.ts'
 import { findOne, inspect, type Reader, type Seen } from './read.ts'
-import { guestNetworkOf, renderContainer } from './spec.ts'
+import { type Guest, guestNetworkOf, renderContainer } from './spec.ts'
 import { hasProcesses, NEVER_STARTED } from './state.ts'
+import { isMadeToWait } from './waiting.ts'
 
 /** What the steps need. */
 export interface Stepper extends Reader {
@@ -55,33 +59,61 @@ async function launch(
   signal: AbortSignal,
   permit?: Permit,
 ): Promise<void> {
-  const { docker, images, kit, files, settings, engine } = stepper
-  const image = await images.details(digest)
+  const { kit, files } = stepper
   const isCopy = await files.hasArrived(want.id)
   // An earlier attempt may have unpacked a part.
   if (isCopy) await removeContainer(stepper, want.id)
-  const kitDir = await kit.prepare(want, files.path(want.id), true)
-  const { hasUserNamespace, hasQuota, openFiles } = await engine.read()
-  const limits = instanceLimits(want.type.memoryMiB, settings.tables)
-  const spec = renderContainer(want, image, {
-    kitDir,
-    zone: settings.zone,
-    hasUserNamespace,
-    hasQuota,
-    limits: { ...limits, openFiles: Math.min(limits.openFiles, openFiles) },
-  })
-  const container = await docker
-    .createContainer({ ...spec, abortSignal: signal })
-    .catch((error: unknown) => {
-      // Somebody removed the image: look up its location again before the next attempt.
-      if (statusOf(error) === NOT_FOUND) images.forget(digest)
-      throw dockerError(error, `create a container from ${want.image.location}`)
-    })
+  await kit.prepare(want, files.path(want.id), true)
+  const spec = await describeContainer(stepper, want, digest)
+  const container = await createContainer(stepper, spec, { ...want.image, digest }, signal)
   if (isCopy) await putCopy(stepper, want.id, container.id, signal)
   // Only after the container exists: a record without a container means that somebody removed the
   // container.
   await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
   await startAndPlug(stepper, want, { id: container.id, permit }, signal)
+}
+
+/** How the engine is told of a guest's container, from the image with this digest. */
+export async function describeContainer(
+  { images, kit, files, settings, engine }: Stepper,
+  guest: Guest,
+  digest: string,
+): Promise<ContainerCreateOptions> {
+  const image = await images.details(digest)
+  const { hasUserNamespace, hasQuota, openFiles } = await engine.read()
+  const limits = instanceLimits(guest.type.memoryMiB, settings.tables)
+  return renderContainer(guest, image, {
+    kitDir: kit.path(files.path(guest.id)),
+    zone: settings.zone,
+    hasUserNamespace,
+    hasQuota,
+    limits: { ...limits, openFiles: Math.min(limits.openFiles, openFiles) },
+  })
+}
+
+/** Creates it. Errors: as those of a step. */
+export async function createContainer(
+  { docker, images }: Stepper,
+  spec: ContainerCreateOptions,
+  { location, digest }: { readonly location: string; readonly digest: string },
+  signal: AbortSignal,
+): Promise<{ readonly id: string }> {
+  try {
+    return await docker.createContainer({ ...spec, abortSignal: signal })
+  } catch (error) {
+    // Somebody removed the image: look up its location again before the next attempt.
+    if (statusOf(error) === NOT_FOUND) images.forget(digest)
+    throw dockerError(error, `create a container from ${location}`)
+  }
+}
+
+/** The record of the boot that the instance is to be started for, in this container. */
+export function bootOfWant(
+  { bootCount, reservation }: InstanceWant,
+  startedBefore: string,
+  seen: Pick<Seen, 'labels'>,
+): BootRecord {
+  return { bootCount, startedBefore, ...(isMadeToWait(seen) ? { reservation } : {}) }
 }
 
 async function start(
@@ -98,7 +130,7 @@ async function start(
   await assertWhole(stepper, seen)
   const startedBefore = seen.state.StartedAt
   await kit.prepare(want, files.path(want.id), startedBefore === NEVER_STARTED)
-  await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore })
+  await files.writeBoot(want.id, bootOfWant(want, startedBefore, seen))
   await startAndPlug(stepper, want, { id: seen.id, permit }, signal)
 }
 
@@ -134,37 +166,57 @@ async function startAndPlug(
     cache.drop(id)
   }
   const seen = await inspect(docker, id, signal)
-  if (seen !== null) await plugIn(stepper, want, seen, true)
+  if (seen === null) return
+  await plugIn(stepper, want, seen, { isStart: true, ready: limitGuest(stepper, want.type, seen) })
 }
 
-async function plugIn(
+/** Sets the limits of a guest that runs, where root in it is no root of the host. */
+export async function limitGuest(
+  { engine, host, settings }: Stepper,
+  { memoryMiB }: InstanceWant['type'],
+  { pid }: Seen,
+): Promise<void> {
+  const { hasUserNamespace } = await engine.read()
+  const limits = instanceLimits(memoryMiB, settings.tables)
+  if (hasUserNamespace && pid !== 0) await host.limitUserNamespace(pid, limits, settings.zone)
+}
+
+/**
+ * Gives a container that runs its NICs, and before that the names it lacks. The guest's own
+ * programs wait for the NIC, so none of them runs before `ready` has resolved.
+ */
+export async function plugIn(
   stepper: Stepper,
   want: InstanceWant,
   seen: Seen,
-  isStart: boolean,
+  { isStart, ready }: { readonly isStart: boolean; readonly ready: Promise<void> },
 ): Promise<void> {
-  const { plug, engine, host, settings } = stepper
   const { id, pid, state, labels } = seen
   // It may have ended already. The next reading will say why.
-  if (pid === 0) return
+  if (pid === 0) return await ready
+  const known = isMadeToWait(seen) ? makeKnown(stepper, want, seen) : undefined
+  const limited = Promise.all([ready, known]).then(() => undefined)
   const life = { containerId: id, startedAt: state.StartedAt, pid }
-  const { hasUserNamespace } = await engine.read()
-  const limits = instanceLimits(want.type.memoryMiB, settings.tables)
-  // The guest's own programs wait for the NIC, so none of them runs without its limits.
-  const limited = hasUserNamespace
-    ? host.limitUserNamespace(pid, limits, settings.zone)
-    : Promise.resolve()
   const guest = { network: guestNetworkOf(labels), isStart, limited }
-  await Promise.all([limited, plug.plugIn(want, life, guest)])
+  const works = [limited, ready, known, stepper.plug.plugIn(want, life, guest)]
+  // All of them end here: what a failed step still wrote would be in the way of the next one.
+  const failed = (await Promise.allSettled(works)).find(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
+}
+
+/** Adds what a container lacks that was made to wait, and lets it wait for its NIC. */
+async function makeKnown({ kit, files, settings }: Stepper, want: InstanceWant, { names }: Seen) {
+  await addAddresses(names, want, settings.zone)
+  await kit.release(files.path(want.id))
 }
 
 async function plugAgain(stepper: Stepper, want: InstanceWant, signal: AbortSignal) {
   const { files } = stepper
   const seen = await read(stepper, want.id, signal)
   if (seen === null) return
-  await plugIn(stepper, want, seen, false)
+  await plugIn(stepper, want, seen, { isStart: false, ready: limitGuest(stepper, want.type, seen) })
   if ((await files.readBoot(want.id)) === null)
-    await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: '' })
+    await files.writeBoot(want.id, bootOfWant(want, '', seen))
 }
 
 async function stop(
@@ -201,10 +253,12 @@ async function putCopy(
 async function remove(stepper: Stepper, instance: InstanceId): Promise<void> {
   await removeContainer(stepper, instance)
   stepper.plug.forget(instance)
+  stepper.waiting.take(instance)
   await stepper.files.remove(instance)
 }
 
-async function removeContainer({ docker }: Stepper, instance: InstanceId): Promise<void> {
+/** Removes the container of an instance, if there is one. */
+export async function removeContainer({ docker }: Stepper, instance: InstanceId): Promise<void> {
   const id = await findOne(docker, instance)
   if (id !== null)
     await docker

@@ -1,6 +1,6 @@
 /** Small files: existence, atomic replacement, JSON records, and syncing to disk. */
 import { randomBytes } from 'node:crypto'
-import { link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { link, open, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import type { z } from 'zod'
 import { createQueues } from './queue.ts'
 
@@ -35,12 +35,28 @@ const inTurn = createQueues<string>()
  * notes). Of several calls the last one counts.
  */
 export function replaceFile(path: string, content: string | Buffer, mode?: number): Promise<void> {
+  return replace(path, (aside) => writeSynced(aside, content, mode))
+}
+
+/**
+ * As `replaceFile`, without waiting for the disk: a power failure may leave an empty file. For what
+ * is written again before anybody reads it then.
+ */
+export function replaceUnsynced(
+  path: string,
+  content: string | Buffer,
+  mode: number,
+): Promise<void> {
+  return replace(path, (aside) => writeFile(aside, content, { flag: 'wx', mode }))
+}
+
+function replace(path: string, write: (aside: string) => Promise<void>): Promise<void> {
   const aside = `${path}.new`
   return inTurn(path, async () => {
     // A file that a crash left here may have any mode. A new one has ours.
     await rm(aside, { force: true })
     try {
-      await writeSynced(aside, content, mode)
+      await write(aside)
       await rename(aside, path)
     } catch (error) {
       await rm(aside, { force: true })

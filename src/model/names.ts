@@ -174,6 +174,12 @@ export const INIT_LABEL = 'atoll.init'
 /** Container label with the kind of guest that it was created as (`containers/spec.ts`). */
 export const GUEST_LABEL = 'atoll.guest'
 
+/**
+ * Label of a container that was started before a launch asked for it (`containers/warm.ts`), with
+ * its own id. It stays when a launch has taken it, and in images that are made of it.
+ */
+export const WARM_LABEL = 'atoll.warm'
+
 /** Container label with the GiB of the host's disk that it may use. */
 export const DISK_LABEL = 'atoll.diskGiB'
 

@@ -42,6 +42,7 @@ import { checkMachines } from './doctor-machines.ts'
 import { checkNatPorts } from './doctor-nat.ts'
 import { checkProxies } from './doctor-proxies.ts'
 import { checkStorage } from './doctor-storage.ts'
+import { checkWarm } from './doctor-warm.ts'
 
 const LEAST_FREE_BYTES = GIB
 const COMMAND_TIMEOUT_MS = 5000
@@ -85,6 +86,7 @@ export async function runChecks(
     ],
     ['DNS forwarders', () => checkForwarders(config)],
     ['outbound ports', () => checkNatPorts(config)],
+    ['warm instances', () => checkWarm(config)],
     ['files', () => checkFiles(config, configFile)],
     ['records', () => checkRecords(config)],
     ['access keys', () => checkKeySealing(config)],

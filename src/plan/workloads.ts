@@ -25,6 +25,8 @@ import {
   type NicWant,
   plugName,
 } from '../model/want.ts'
+import type { WarmWant } from '../model/warm-instance.ts'
+import { isNothingOf } from './warm.ts'
 
 /**
  * The exit code of our entry script in a guest when the image has no program that can be run. It
@@ -90,12 +92,20 @@ export interface WorkloadHave {
   readonly rebootDue?: boolean
   /** The engine's id of its container. Absent: it is none. */
   readonly container?: string
+  /** Started before a launch asked for it, and not known to be taken. `ready`: it only waits. */
+  readonly warm?: 'ready' | 'spoilt'
+  /** The launch that has taken such a one, by its reservation. Absent: it is not known. */
+  readonly takenBy?: string
 }
 
 /** One step for a driver. Each is safe to repeat. */
 export type WorkloadStep =
   /** Create it from its image (pinned by `digest`), start it, and attach its NICs. */
   | { readonly kind: 'launch'; readonly instance: InstanceWant; readonly digest: string }
+  /** Make the one that waits under its id this instance, and attach its NICs. */
+  | { readonly kind: 'adopt'; readonly instance: InstanceWant; readonly digest: string }
+  /** Start one that waits under this id. */
+  | { readonly kind: 'prepare'; readonly instance: InstanceId; readonly want: WarmWant }
   /** Start the existing one for this boot, and attach its NICs. */
   | { readonly kind: 'start'; readonly instance: InstanceWant }
   /** Attach and detach NICs. Write the boot record if it is gone. */
@@ -153,6 +163,8 @@ export function planWorkload(
     return have === undefined
       ? nothing
       : step({ kind: 'remove', instance: have.instance, keep: null })
+  if (have !== undefined && isNothingOf(want, have))
+    return step({ kind: 'remove', instance: want.id, keep: null })
   switch (want.run) {
     case 'terminate':
       return have === undefined
@@ -197,7 +209,8 @@ function planRun(
   look: (image: ImageWant) => ImageStatus,
   problem: WorkloadProblem | undefined,
 ): WorkloadPlan {
-  const found = have?.state ?? { kind: 'remains' }
+  const isWarm = have?.warm === 'ready' && !want.ran
+  const found = isWarm ? REMAINS : (have?.state ?? REMAINS)
   const state = found.kind === 'remains' && want.ran ? elsewhere(want) : found
   const end = problem === undefined ? null : unworkable(want, state, problem)
   if (end !== null) return end
@@ -205,7 +218,7 @@ function planRun(
     case 'lost':
       return facts(stopped(want, 'Server.InternalError', LOSS))
     case 'remains':
-      return planLaunch(want, look(want.image))
+      return planLaunch(want, look(want.image), isWarm ? 'adopt' : 'launch')
     case 'arrived':
       return planArrived(want, look(want.image))
     case 'created':
@@ -233,6 +246,8 @@ function planRun(
 const KILLED_EXIT_CODE = 137
 
 const LOST: WorkloadState = { kind: 'lost' }
+/** Nothing of the instance has run, which is also true of what waits for it. */
+const REMAINS: WorkloadState = { kind: 'remains' }
 
 /** It ran, and nothing of it is here: its disk is on a storage, or lost. */
 function elsewhere({ disk }: InstanceWant): WorkloadState {
@@ -267,13 +282,17 @@ function failed({ id }: InstanceWant, { message, permanent }: WorkloadProblem): 
   return { kind: 'failed', instance: id, code, message }
 }
 
-function planLaunch(want: InstanceWant, image: ImageStatus): WorkloadPlan {
+function planLaunch(
+  want: InstanceWant,
+  image: ImageStatus,
+  kind: 'launch' | 'adopt',
+): WorkloadPlan {
   switch (image.kind) {
     case 'ready': {
       const pinned: readonly Fact[] =
         want.image.digest === null ? [imageAvailable(want, image)] : []
       if (!want.claimed) return facts(ready(want), ...pinned)
-      return { step: { kind: 'launch', instance: want, digest: image.digest }, facts: pinned }
+      return { step: { kind, instance: want, digest: image.digest }, facts: pinned }
     }
     case 'working':
       return nothing

@@ -70,6 +70,7 @@ import { checks } from './migrations/0055-checks.ts'
 import { hangs } from './migrations/0056-hangs.ts'
 import { storage } from './migrations/0057-storage.ts'
 import { liveMoves } from './migrations/0058-live-moves.ts'
+import { warmInstances } from './migrations/0059-warm-instances.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -127,6 +128,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0056-hangs': hangs,
   '0057-storage': storage,
   '0058-live-moves': liveMoves,
+  '0059-warm-instances': warmInstances,
 }
 const GENERATION = '0'
 

@@ -41,6 +41,7 @@ import { users } from './records/user.ts'
 import { userGroups } from './records/user-group.ts'
 import { volumes } from './records/volume.ts'
 import { vpcPeerings } from './records/vpc-peering.ts'
+import { warmInstances } from './records/warm-instance.ts'
 
 /** All nouns. */
 export const NOUNS = [
@@ -66,6 +67,7 @@ export const NOUNS = [
   groupRules,
   prefixLists,
   instances,
+  warmInstances,
   recoveries,
   nics,
   addresses,

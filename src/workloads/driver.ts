@@ -12,6 +12,7 @@ import type { DriverDeclaration } from '../model/driver.ts'
 import { type AtollError, refused } from '../model/errors.ts'
 import type { ImageId, InstanceId, VolumeId } from '../model/ids.ts'
 import type { CaptureWant, ImageFindings, ImageWant, InstanceWant, NicWant } from '../model/want.ts'
+import type { WarmInstance, WarmWant } from '../model/warm-instance.ts'
 import type { ImageStatus, WorkloadHave } from '../plan/workloads.ts'
 
 /**
@@ -50,6 +51,28 @@ export interface WorkloadSteps {
    * Removes everything of it. With `keep`, its disk is first moved to the directory of that volume.
    */
   remove(instance: InstanceId, keep: VolumeId | null): Promise<void>
+}
+
+/**
+ * Instances that are started before anybody asks for them, and wait without a NIC. Only the run of
+ * the daemon that has started one may give it to a launch, and only once; a later run removes it.
+ */
+export interface WarmDriver {
+  /**
+   * Starts one, from the image with this digest, which waits from then on. Safe to repeat. Errors:
+   * `refused`, `unavailable`.
+   */
+  prepare(instance: InstanceId, want: WarmWant, signal: AbortSignal): Promise<void>
+  /**
+   * Makes the one with the instance's id this instance, and attaches its NICs. Whatever happens, it
+   * does not wait any more. Errors: `unavailable` when it cannot become this instance; the next
+   * `list` says so, and it can be launched when that one is removed.
+   */
+  adopt(instance: InstanceWant, digest: string, signal: AbortSignal, permit?: Permit): Promise<void>
+  /** Those that wait, as far as is known. */
+  waiting(): readonly WarmInstance[]
+  /** Gives one to nobody any more. */
+  discard(instance: InstanceId): void
 }
 
 /** Makes and stores images of this host's instances. */
@@ -175,6 +198,8 @@ export interface WorkloadDriver extends WorkloadSteps {
   readonly mover?: Mover
   /** Absent: its instances are stopped to be moved. */
   readonly liveMover?: LiveMover
+  /** Absent: all its instances are started when they are asked for. */
+  readonly warm?: WarmDriver
   /**
    * Everything on this machine with our mark, whoever created it. `fresh` reads everything again,
    * without caches. Those in `busy` have a step in progress: an engine that locks them meanwhile

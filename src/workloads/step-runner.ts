@@ -226,13 +226,17 @@ function carryOut(
 ): Promise<void> {
   switch (step.kind) {
     case 'launch':
+    case 'adopt':
     case 'start': {
       const { instance } = step
       const permit = async (container: string | null) => await gate?.permit(instance, container)
+      if (step.kind === 'start') return driver.start(instance, signal, permit)
       return step.kind === 'launch'
         ? driver.launch(instance, step.digest, signal, permit)
-        : driver.start(instance, signal, permit)
+        : (driver.warm?.adopt(instance, step.digest, signal, permit) ?? Promise.resolve())
     }
+    case 'prepare':
+      return driver.warm?.prepare(step.instance, step.want, signal) ?? Promise.resolve()
     case 'plug':
       return driver.plug(step.instance, signal)
     case 'resume':

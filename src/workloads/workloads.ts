@@ -26,11 +26,14 @@ import type { Images, StartGate } from './driver.ts'
 import { createReplugs } from './replugs.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
 import { createTimedList } from './timed-list.ts'
+import { NOTHING_WAITS, type WarmKeeper } from './warm.ts'
 
 export interface WorkloadsOptions extends StepRunnerOptions {
   /** The driver's declaration. */
   readonly declaration: DriverDeclaration
   readonly images: Images
+  /** What waits for launches. Null or absent: nothing does. */
+  readonly warm?: WarmKeeper | null
 }
 
 /** The service of one driver. */
@@ -44,7 +47,7 @@ export interface Workloads extends HostService {
  * image is ready.
  */
 export function createWorkloads(options: WorkloadsOptions): Workloads {
-  const { driver, images, declaration, gate, wake, meters, clock, log } = options
+  const { driver, images, declaration, warm = null, gate, wake, meters, clock, log } = options
   const captures = createCaptures({ capturer: driver.capturer, clock, log })
   const runner = new StepRunner(options)
   const list = createTimedList({ driver, busy: () => runner.busy(), wake, clock, log })
@@ -92,14 +95,17 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
       const wanted = want.local.instances.filter(isMine)
       const isLeft = leftAlone(want.local, wanted)
       const pairs = inStartOrder(wanted, haves)
-      runner.keep(new Set(pairs.keys()))
+      const waiting = warm?.plan(wanted) ?? NOTHING_WAITS
+      runner.keep(new Set([...pairs.keys(), ...waiting.steps.map((step) => step.instance)]))
       for (const [id, one] of pairs) {
         if (signal.aborted) break
-        if (isLeft(id, one)) continue
+        if (isLeft(id, one) || (one.want === undefined && waiting.keep.has(id))) continue
         if (!busy.has(id)) {
           facts.push(...decide(id, one))
         } else if (one.want === undefined || one.want.run === 'terminate') runner.overtake(id)
       }
+      // Whoever has asked already goes first.
+      for (const step of waiting.steps) if (runner.busy().size === 0) runner.offer(step, 0)
       for (const state of STATES)
         meters.workloads.set(
           { driver: driver.name, state },

@@ -30,6 +30,7 @@ import { describeMigrations, describeRaces, describeTransactions } from './store
 import { describeUnreadable } from './store/unreadable.ts'
 import { describeUsage } from './store/usage.ts'
 import { describeVolumes } from './store/volumes.ts'
+import { describeWarmInstances } from './store/warm-instances.ts'
 
 /**
  * Runs the contract against an implementation. `begin` gives records that have the schema
@@ -58,6 +59,7 @@ function describeRecords(begin: () => Promise<StoreFixture>): void {
   describePlacementGroups(begin)
   describePrefixLists(begin)
   describeLevers(begin)
+  describeWarmInstances(begin)
   describeUsage(begin)
   describeVolumes(begin)
   describeGroups(begin)

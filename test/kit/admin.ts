@@ -42,6 +42,7 @@ export async function openAdmin(store: Store, host: HostName): Promise<OpenAdmin
     metrics: createMetrics(),
     agentStatus: () => ({}),
     unreadable: () => [],
+    warm: () => [],
     health: () => [],
     trace: () => Promise.reject(new Error('there is no packet')),
     surroundings: async () => ({

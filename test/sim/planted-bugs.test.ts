@@ -12,6 +12,7 @@ import { SCHEMA } from '../../src/store/schema.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
 import type { Wraps } from '../../tools/sim/host.ts'
 import { runSeeds, seedsFrom } from '../../tools/sim/run.ts'
+import type { Choice } from '../../tools/sim/scenario.ts'
 import { makeTemplate } from '../../tools/sim/template.ts'
 
 /** In so many seeds each must be found. */
@@ -110,13 +111,40 @@ const BACKWARDS: Wraps = {
   }),
 }
 
-/** What is planted, the rules that it breaks, and from which seed on it is looked for. */
-const PLANTED: readonly (readonly [string, () => Wraps, readonly string[], number])[] = [
-  ['a change that advances no generation', () => FORGOTTEN_GENERATION, ['not as wanted'], 4],
-  ['capacity that is checked before it is taken', () => CHECKED_BEFORE, ['capacity twice'], 29],
-  ['a bell that is taken for the truth', bellsAsTruth, ['not as wanted'], 15],
-  ['a claim that nobody checks', () => UNCHECKED_CLAIM, ['runs twice', 'foreign instance'], 48],
-  ['a ledger that goes back', () => BACKWARDS, ['generation back'], 30],
+/**
+ * Hosts that have just been given instances lose the database, for long enough that others give
+ * these to themselves. By then each host has the image.
+ */
+const LOST_HOSTS: Choice = {
+  hosts: 5,
+  lengthMs: 20_000,
+  more: {
+    operations: [
+      { kind: 'crowd', atMs: 2_000, host: 0, count: 4 },
+      { kind: 'crowd', atMs: 6_500, host: 0, count: 8 },
+    ],
+    faults: [0, 1, 2].map((host) => ({
+      ...{ kind: 'cut-store', host, node: 'all' },
+      ...{ atMs: 6_750 + 100 * host, forMs: 12_000 },
+    })),
+  },
+}
+
+const CLAIMED_TWICE = ['runs twice', 'foreign instance']
+
+/** What is planted, the rules that it breaks, where, and from which seed on it is looked for. */
+const PLANTED: readonly (readonly [string, () => Wraps, readonly string[], Choice, number])[] = [
+  ['a change that advances no generation', () => FORGOTTEN_GENERATION, ['not as wanted'], SHORT, 4],
+  [
+    'capacity that is checked before it is taken',
+    () => CHECKED_BEFORE,
+    ['capacity twice'],
+    SHORT,
+    29,
+  ],
+  ['a bell that is taken for the truth', bellsAsTruth, ['not as wanted'], SHORT, 15],
+  ['a claim that nobody checks', () => UNCHECKED_CLAIM, CLAIMED_TWICE, LOST_HOSTS, 1],
+  ['a ledger that goes back', () => BACKWARDS, ['generation back'], SHORT, 30],
 ]
 
 let image: Uint8Array
@@ -124,9 +152,9 @@ beforeAll(async () => {
   image = await makeTemplate()
 })
 
-it.each(PLANTED)('%s is found', { timeout: 300_000 }, async (_bug, wraps, rules, first) => {
-  const failure = await runSeeds(seedsFrom(first, SEEDS), SHORT, { image, wraps: wraps() })
+it.each(PLANTED)('%s is found', { timeout: 300_000 }, async (_bug, wraps, rules, choice, first) => {
+  const failure = await runSeeds(seedsFrom(first, SEEDS), choice, { image, wraps: wraps() })
   expect(rules).toContain(failure?.outcome.violation?.rule)
   // It is the bug that was found.
-  expect(await runSeeds([failure?.seed ?? 0], SHORT, { image })).toBeNull()
+  expect(await runSeeds([failure?.seed ?? 0], choice, { image })).toBeNull()
 })

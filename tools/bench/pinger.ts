@@ -10,7 +10,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const PROBE = `
 import os, select, socket, struct, sys, time
-waiting = sys.argv[1:]
 sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 ident = os.getpid() & 0xffff
 def checksum(data):
@@ -19,6 +18,8 @@ def checksum(data):
     return ~(total + (total >> 16)) & 0xffff
 head = struct.pack('!BBHHH', 8, 0, 0, ident, 1)
 probe = struct.pack('!BBHHH', 8, 0, checksum(head), ident, 1)
+print('ready', flush=True)
+waiting = sys.stdin.readline().split()
 while waiting:
     waiting.append(waiting.pop(0))
     try:
@@ -36,30 +37,49 @@ while waiting:
             waiting.remove(source)
 `
 
-/**
- * Pings these addresses, and returns the `performance.now()` of each one's first answer, in their
- * order. It ends with the last one. Rejects after `timeoutMs`. Needs root for the raw socket.
- */
+/** A process that is ready to ping. Dispose of it. */
+export interface Pinger extends Disposable {
+  /**
+   * Pings these addresses, and returns the `performance.now()` of each one's first answer, in their
+   * order. Rejects after `timeoutMs`. To be called once.
+   */
+  firstAnswers(addresses: readonly string[], timeoutMs: number): Promise<readonly number[]>
+}
+
+/** Starts it, which takes longer than some launches. Needs root for the raw socket. */
+export async function openPinger(): Promise<Pinger> {
+  const child = spawn('/usr/bin/python3', ['-S', '-c', PROBE], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  await lines.next()
+  return {
+    async firstAnswers(addresses, timeoutMs) {
+      const answered = new Map<string, number>()
+      const late = new AbortController()
+      const giveUp = async () => {
+        await delay(timeoutMs, undefined, { signal: late.signal }).catch(() => undefined)
+        child.kill('SIGKILL')
+      }
+      void giveUp()
+      child.stdin.end(`${addresses.join(' ')}\n`)
+      for await (const address of lines) answered.set(address, performance.now())
+      late.abort()
+      return addresses.map((address) => {
+        const at = answered.get(address)
+        if (at === undefined) throw new Error(`${address} did not answer within ${timeoutMs} ms`)
+        return at
+      })
+    },
+    [Symbol.dispose]: () => void child.kill('SIGKILL'),
+  }
+}
+
+/** As `Pinger.firstAnswers`, with a process that is started now. */
 export async function firstAnswers(
   addresses: readonly string[],
   timeoutMs: number,
 ): Promise<readonly number[]> {
-  const child = spawn('/usr/bin/python3', ['-S', '-c', PROBE, ...addresses], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const answered = new Map<string, number>()
-  const late = new AbortController()
-  const giveUp = async () => {
-    await delay(timeoutMs, undefined, { signal: late.signal }).catch(() => undefined)
-    child.kill('SIGKILL')
-  }
-  void giveUp()
-  for await (const address of createInterface({ input: child.stdout }))
-    answered.set(address, performance.now())
-  late.abort()
-  return addresses.map((address) => {
-    const at = answered.get(address)
-    if (at === undefined) throw new Error(`${address} did not answer within ${timeoutMs} ms`)
-    return at
-  })
+  using pinger = await openPinger()
+  return await pinger.firstAnswers(addresses, timeoutMs)
 }

@@ -28,7 +28,8 @@ const ATTEMPTS = 4
 const PAUSE_MS = 400
 /** A client does not wait longer. */
 const PATIENCE_MS = 30_000
-const TYPE = 'at1.small'
+/** The type of all instances that clients launch. */
+export const LAUNCHED_TYPE = 'at1.small'
 
 /** What is known of an instance by the answers that clients got. */
 interface Known {
@@ -149,11 +150,12 @@ class SimulatedClients implements Clients {
 
   check(): void {
     const rows = new Map(instanceRows(this.#parts.truth()).map((row) => [row.id, row]))
-    for (const [id, { wanted, isFree, mayBeGone }] of this.#known) {
+    for (const [id, { wanted, isFree, mayBeGone, isBusy }] of this.#known) {
       const row = rows.get(id)
       if (row === undefined && !mayBeGone)
         throw new Violation('accepted lost', `${id} is not in the records`)
-      if (row !== undefined && !isFree && !wanted.has(row.wanted))
+      // Of what still waits for an answer, the client knows nothing yet.
+      if (row !== undefined && !isFree && !isBusy && !wanted.has(row.wanted))
         throw new Violation(
           'accepted lost',
           `${id} is to ${row.wanted}, clients were told ${[...wanted].join(' or ')}`,
@@ -169,7 +171,12 @@ class SimulatedClients implements Clients {
     const { truth, committed, trace } = this.#parts
     const token = `launch-${at}`
     this.#launched.add(token)
-    const input = { ImageId: this.#image, InstanceType: TYPE, MinCount: count, MaxCount: count }
+    const input = {
+      ImageId: this.#image,
+      InstanceType: LAUNCHED_TYPE,
+      MinCount: count,
+      MaxCount: count,
+    }
     const answer = await this.#ask(runInstances, { ...input, ClientToken: token }, host)
     trace(`client launch ${at} ${answer.kind}`)
     if (answer.kind === 'refused') this.#launched.delete(token)

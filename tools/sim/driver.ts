@@ -4,9 +4,11 @@
  */
 import type { Clock } from '../../src/lib/clock.ts'
 import { unavailable } from '../../src/model/errors.ts'
+import type { InstanceId } from '../../src/model/ids.ts'
 import type { ImageFindings } from '../../src/model/want.ts'
-import type { ImageStatus } from '../../src/plan/workloads.ts'
-import type { Images, WorkloadDriver } from '../../src/workloads/driver.ts'
+import { kindOf, type WarmInstance } from '../../src/model/warm-instance.ts'
+import type { ImageStatus, WorkloadHave } from '../../src/plan/workloads.ts'
+import type { Images, WarmDriver, WorkloadDriver } from '../../src/workloads/driver.ts'
 import type { Machine } from './machine.ts'
 import type { Stream } from './random.ts'
 
@@ -41,6 +43,7 @@ export function createSimulatedDriver(parts: DriverParts): WorkloadDriver {
     if (instance !== undefined) failed(instance)
     throw unavailable('the engine does not answer')
   }
+  const warm = createSimulatedWarm(parts, call)
   const driver: WorkloadDriver = {
     name: 'docker',
     stopSeconds: 10,
@@ -52,7 +55,7 @@ export function createSimulatedDriver(parts: DriverParts): WorkloadDriver {
     },
     async list() {
       await call(LIST_MS)
-      const found = machine.list()
+      const found = machine.list().map(warm.look)
       // What it says may be old when it arrives.
       await clock.sleep(random.between(0, LIST_MS))
       return found
@@ -79,8 +82,10 @@ export function createSimulatedDriver(parts: DriverParts): WorkloadDriver {
       await call(STEP_MS)
       machine.end(instance, 'outside')
       await call(STEP_MS)
+      warm.driver.discard(instance)
       machine.remove(instance)
     },
+    warm: warm.driver,
     replug: async () => [],
     storage: async () => [],
     console: async () => null,
@@ -97,6 +102,41 @@ export function createSimulatedDriver(parts: DriverParts): WorkloadDriver {
     },
   }
   return driver
+}
+
+/** Those that wait for launches: what this run of the daemon remembers of them. */
+function createSimulatedWarm(
+  { machine, clock, random }: DriverParts,
+  call: (ms: number) => Promise<void>,
+) {
+  const waiting = new Map<InstanceId, WarmInstance>()
+  const driver: WarmDriver = {
+    async prepare(id, want) {
+      await call(STEP_MS)
+      machine.prepare(id)
+      await clock.sleep(random.between(0, LIST_MS))
+      waiting.set(id, { id, ...kindOf(want) })
+    },
+    async adopt(instance) {
+      const isWaiting = waiting.delete(instance.id)
+      await call(LIST_MS)
+      if (!isWaiting) throw unavailable('nothing waits')
+      machine.take(instance)
+      await clock.sleep(random.between(0, LIST_MS))
+      machine.plug(instance)
+    },
+    waiting: () => [...waiting.values()],
+    discard: (id) => void waiting.delete(id),
+  }
+  return {
+    driver,
+    look(have: WorkloadHave): WorkloadHave {
+      if (have.warm === undefined) return have
+      const isReady = have.state.kind === 'running' && waiting.has(have.instance)
+      if (!isReady) waiting.delete(have.instance)
+      return { ...have, warm: isReady ? 'ready' : 'spoilt' }
+    },
+  }
 }
 
 const FOUND: ImageFindings = {

@@ -15,7 +15,8 @@ import type { Log } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { type Member, startMember } from '../../src/member.ts'
 import { messageOf, unavailable } from '../../src/model/errors.ts'
-import { type HostName, parseHostName } from '../../src/model/ids.ts'
+import { type HostName, newIds, parseHostName } from '../../src/model/ids.ts'
+import type { WarmSetting } from '../../src/model/warm-instance.ts'
 import type { HostService, Pass } from '../../src/services/service.ts'
 import { hostRuntimeSettings } from '../../src/settings.ts'
 import { openInBackground } from '../../src/store/background.ts'
@@ -26,6 +27,7 @@ import type { Schema } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import { requireUniqueHost } from '../../src/unique-host.ts'
 import { createWorkloadMeters } from '../../src/workloads/step-runner.ts'
+import { createWarmKeeper, type WarmKeeper } from '../../src/workloads/warm.ts'
 import { createWorkloads } from '../../src/workloads/workloads.ts'
 import type { BusWorld } from './bus.ts'
 import { createSimulatedDriver, createSimulatedImages, type EngineTroubles } from './driver.ts'
@@ -70,6 +72,8 @@ interface HostParts {
   readonly watch: HostWatch
   readonly log: (host: string) => Log
   readonly wraps: Wraps
+  /** What daemons that start from now on keep waiting for launches. */
+  readonly warm: { settings: readonly WarmSetting[] }
 }
 
 /** A host. */
@@ -193,8 +197,12 @@ async function startDaemon(parts: DaemonParts, process: Process): Promise<void> 
   const history = historyOf(disk, process, random)
   const machine = { identity: `machine-${name}`, version: '0.4.0', ...CAPACITY }
   const runtime = hostRuntimeSettings(config, { ...machine, run: history.current })
+  const driver = simulatedDriver(parts, process)
+  const warm =
+    parts.warm.settings.length === 0 ? null : createWarmKeeper(driver, newIds(random.bytes))
   const settings = {
     ...runtime,
+    warmInstances: parts.warm.settings,
     usage: { ...runtime.usage, machineUptimeMs: () => clock.monotonic() },
   }
   const unique = await requireUniqueHost(config, history, records.store, settings, clock)
@@ -213,7 +221,8 @@ async function startDaemon(parts: DaemonParts, process: Process): Promise<void> 
     { records, bus: { bus, commands: null, health: () => [] }, unique, settings, count },
     {
       drivers: [DOCKER],
-      services: (wake) => servicesOf(parts, process, wake, log, metrics),
+      services: (wake) => servicesOf(parts, process, { ...driver, warm, wake, log, metrics }),
+      warm,
       watchKernel: () => () => undefined,
       shortage: async () => null,
     },
@@ -304,13 +313,29 @@ function diskOf(disk: Disk, { clock }: Process, random: Stream) {
   }
 }
 
+/** What runs instances on a simulated machine. */
+function simulatedDriver({ machine, engine, random, watch }: DaemonParts, { clock }: Process) {
+  const failed = (instance: string) => watch.failedStep(instance)
+  return {
+    driver: createSimulatedDriver({ machine, troubles: engine, clock, random, failed }),
+    images: createSimulatedImages(clock, random),
+    declaration: DOCKER,
+  }
+}
+
 /** A gate in the place of the firewall, and the real workloads on a simulated engine. */
 function servicesOf(
-  { name, machine, engine, gate, random, watch }: DaemonParts,
+  { name, gate, random, watch }: DaemonParts,
   { clock }: Process,
-  wake: () => void,
-  log: Log,
-  metrics: ReturnType<typeof createMetrics>,
+  {
+    metrics,
+    ...parts
+  }: ReturnType<typeof simulatedDriver> & {
+    readonly warm: WarmKeeper | null
+    readonly wake: () => void
+    readonly log: Log
+    readonly metrics: ReturnType<typeof createMetrics>
+  },
 ): readonly HostService[] {
   const firewall: HostService = {
     name: 'firewall',
@@ -323,14 +348,7 @@ function servicesOf(
     },
     close: async () => undefined,
   }
-  const failed = (instance: string) => watch.failedStep(instance)
-  const workloads = createWorkloads({
-    driver: createSimulatedDriver({ machine, troubles: engine, clock, random, failed }),
-    images: createSimulatedImages(clock, random),
-    declaration: DOCKER,
-    ...{ wake, clock, log },
-    meters: createWorkloadMeters(metrics),
-  })
+  const workloads = createWorkloads({ ...parts, clock, meters: createWorkloadMeters(metrics) })
   return [firewall, workloads]
 }
 

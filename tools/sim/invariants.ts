@@ -156,11 +156,22 @@ export function differences(
       if (runs) found.push(`${id} is stopped and runs on ${host}`)
     } else found.push(`${id} on ${host} is to be terminated and is ${state}`)
   }
+  const offers = new Map(
+    rowsOf<{ id: string; host: string }>(truth, 'select id, host from warmInstances').map(
+      ({ id, host }) => [id, host],
+    ),
+  )
   for (const { name, machine, member } of hosts) {
-    for (const { id } of machine.workloads.values())
-      if (rows.get(id)?.host !== name) found.push(`${id} is on ${name} without being its`)
+    for (const { id, taken } of machine.workloads.values()) {
+      const isOffered = taken?.by === null && offers.get(id) === name
+      if (!isOffered && rows.get(id)?.host !== name)
+        found.push(`${id} is on ${name} without being its`)
+    }
     const status = member()?.agent.status()
     if (status?.source !== 'records') found.push(`${name} does not work by the records`)
   }
+  for (const [id, host] of offers)
+    if (machines.get(host)?.machine.workloads.get(id as never)?.state !== 'running')
+      found.push(`${id} is offered by ${host} and does not wait there`)
   return found
 }

@@ -52,6 +52,8 @@ export interface Choice {
   /** The operations and faults that are kept, by their positions. Absent: all. */
   readonly operations?: readonly number[] | undefined
   readonly faults?: readonly number[] | undefined
+  /** What is asked for and goes wrong besides. */
+  readonly more?: Pick<Scenario, 'operations' | 'faults'> | undefined
 }
 
 const USUAL_LENGTH_MS = 30_000
@@ -68,10 +70,11 @@ export function scenarioOf(seed: number, choice: Choice = {}): Scenario {
   const parts = { hosts, nodes, lengthMs }
   const operations = manyOf(3 + random.number() * 4 * hosts, () => operationOf(random, parts))
   const faults = manyOf(random.number() * 3 * hosts, () => faultOf(random, parts))
+  const { more = { operations: [], faults: [] } } = choice
   return {
     ...{ seed, hosts, nodes, lengthMs },
-    operations: kept(operations, choice.operations),
-    faults: kept(faults, choice.faults),
+    operations: [...kept(operations, choice.operations), ...more.operations],
+    faults: [...kept(faults, choice.faults), ...more.faults],
   }
 }
 

@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 import type { Log } from '../../src/lib/log.ts'
 import { messageOf } from '../../src/model/errors.ts'
+import type { ImageId } from '../../src/model/ids.ts'
+import type { WarmSetting } from '../../src/model/warm-instance.ts'
 import { type BusWorld, createBusWorld } from './bus.ts'
-import { type Clients, createClients } from './clients.ts'
+import { type Clients, createClients, LAUNCHED_TYPE } from './clients.ts'
 import { createDatabaseCluster, type DatabaseCluster } from './galera.ts'
 import { createSimulatedHost, RESYNC_SECONDS, type SimulatedHost, type Wraps } from './host.ts'
 import { checkCommit, createWatch, differences, rowsOf, Violation } from './invariants.ts'
@@ -40,6 +42,8 @@ export interface SimulationOptions {
   readonly told?: (line: string) => void
   /** A planted bug. */
   readonly wraps?: Wraps
+  /** How many instances each host keeps waiting for launches. Absent: none. */
+  readonly warm?: number
 }
 
 /** Runs the scenario. */
@@ -49,7 +53,7 @@ export async function simulate(scenario: Scenario, options: SimulationOptions): 
   const bugs = (error: unknown) => world.violated(new Violation('bug', messageOf(error)))
   process.on('unhandledRejection', bugs)
   try {
-    await runWorld(world, scenario)
+    await runWorld(world, scenario, options.warm ?? 0)
   } catch (error) {
     if (!(error instanceof Violation)) throw error
     world.violated(error)
@@ -81,6 +85,8 @@ interface World {
   readonly hash: () => string
   /** Whether commits have been lost: then some promises cannot be kept. */
   readonly loss: { happened: boolean }
+  /** What hosts that start from now on keep waiting. */
+  readonly warm: { settings: readonly WarmSetting[] }
 }
 
 function createWorld({ seed, hosts: count, nodes }: Scenario, options: SimulationOptions): World {
@@ -107,6 +113,7 @@ function createWorld({ seed, hosts: count, nodes }: Scenario, options: Simulatio
   }
   const hosts: SimulatedHost[] = []
   const loss = { happened: false }
+  const warm = { settings: [] }
   const watch = createWatch(() => cluster.truth, hosts)
   const guard = (check: () => void): void => {
     try {
@@ -127,13 +134,15 @@ function createWorld({ seed, hosts: count, nodes }: Scenario, options: Simulatio
   for (let number = 1; number <= count; number += 1)
     hosts.push(
       createSimulatedHost({
-        ...{ seed, number, time, network, bus, nodes: cluster.nodes, wraps },
+        ...{ seed, number, time, network, bus, nodes: cluster.nodes, wraps, warm },
         log: (host) => logOf(host, trace),
         watch: {
           started: (host, instance) => {
             trace(`${host} runs ${instance.id} boot ${instance.bootCount}`)
             if (!loss.happened) guard(() => watch.started(host, instance))
           },
+          givenTwice: (host, { id }) =>
+            violated(new Violation('given twice', `${id} on ${host} was another launch's`)),
           applied: (host, pass) => guard(() => watch.applied(host, pass)),
           failedStep: (instance) => clients.free(instance),
           failed: (host, what) => violated(new Violation('daemon ended', `${host}: ${what}`)),
@@ -141,7 +150,7 @@ function createWorld({ seed, hosts: count, nodes }: Scenario, options: Simulatio
       }),
     )
   const found = { violation: () => first, hash: () => history.copy().digest('hex') }
-  return { time, network, bus, cluster, hosts, clients, trace, violated, loss, ...found }
+  return { time, network, bus, cluster, hosts, clients, trace, violated, loss, warm, ...found }
 }
 
 /** Writes what a daemon logs into the history. */
@@ -164,11 +173,12 @@ function textOf(fields: object): string {
     .join(' ')
 }
 
-async function runWorld(world: World, scenario: Scenario): Promise<void> {
+async function runWorld(world: World, scenario: Scenario, waiting: number): Promise<void> {
   const { time, hosts, clients, violation } = world
   const isOver = () => violation() !== null
   for (const host of hosts) host.start()
   await setUp(world, isOver)
+  if (waiting > 0) keepWaiting(world, waiting)
   const startMs = time.nowMs()
   const heals: (() => void)[] = []
   for (const [at, operation] of scenario.operations.entries())
@@ -218,6 +228,16 @@ async function setUp({ time, clients, cluster, hosts }: World, isOver: () => boo
     if (isOver()) return
     if (time.nowMs() > SETUP_MS) throw new Violation('no beginning', 'the cloud does not come up')
     await time.runUntil(time.nowMs() + LOOK_MS / 4, isOver)
+  }
+}
+
+/** Starts each daemon with the setting that so many instances wait for launches. */
+function keepWaiting({ cluster, hosts, warm }: World, count: number): void {
+  const images = rowsOf<{ id: ImageId }>(cluster.truth, 'select id from images')
+  warm.settings = images.map(({ id }) => ({ image: id, type: LAUNCHED_TYPE, count }))
+  for (const host of hosts) {
+    host.kill()
+    host.start()
   }
 }
 

@@ -20,6 +20,7 @@ import { requireTemplate, requireVersion } from '../instances/launch-templates.t
 import type { CatalogueReader } from '../launch/catalogue.ts'
 import { launchChoices } from '../launch/choices.ts'
 import { needsNewHosts, refuseTooMuch } from '../launch/nics.ts'
+import { usableOffers } from '../launch/offers.ts'
 import { createRandomIds } from '../launch/random-ids.ts'
 import { writeLaunch } from '../launch/records.ts'
 import {
@@ -127,6 +128,7 @@ async function launch(
     order: { ...order, maxCount },
     choices,
     reserve: known.reserve,
+    offers: usableOffers(known.offers, choices, order),
     metadata,
     least,
     account,

@@ -3,13 +3,14 @@
  *
  * Launches in quick succession share one reading, so the reads a second do not grow with the number
  * of hosts (`docs/measured.md`, "Shortcuts"). An old reading does no harm: it only proposes, and
- * the host's row (`takeCapacity`) and the NIC's keys decide, which also know a subnet that is gone.
- * Types are never removed; an action that removes one must make launches read it in their own
- * transaction.
+ * the host's row (`takeCapacity`), the offer's row and the NIC's keys decide, which also know a
+ * subnet that is gone. Types are never removed; an action that removes one must make launches read
+ * it in their own transaction.
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { Host, InstanceType, Subnet } from '../../model/records.ts'
 import type { ReservedCapacity } from '../../model/recovery.ts'
+import type { OfferedInstance } from '../../model/warm-instance.ts'
 import type { Reserve } from '../../plan/failover/reserve.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { readReserve } from '../instances/reserve.ts'
@@ -24,9 +25,14 @@ export interface CatalogueReading {
   readonly subnets: readonly Subnet[]
   /** What is to be left free; null: nothing. */
   readonly reserve: Reserve | null
+  /** What hosts have started already. */
+  readonly offers: readonly OfferedInstance[]
 }
 
-type CatalogueTx = Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'recoverable'>
+type CatalogueTx = Pick<
+  ReadTx,
+  'hosts' | 'instanceTypes' | 'subnets' | 'recoverable' | 'warmInstances'
+>
 
 /** The catalogue as one launch reads it. */
 export interface CatalogueReader {
@@ -65,6 +71,7 @@ export function createCatalogue(
       types: await tx.instanceTypes(),
       subnets: await tx.subnets({}),
       reserve: await readReserve(tx, hosts, reserve),
+      offers: await tx.warmInstances(),
     }
     known = { reading, untilMs: beganMs + reading.hosts.length * AGE_MS_PER_HOST }
     return reading

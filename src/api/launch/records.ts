@@ -5,13 +5,14 @@
  * conditional statements decide. A choice that lost is made again without the loser.
  */
 import { refused } from '../../model/errors.ts'
-import type { AccountId, ReservationId, SubnetId } from '../../model/ids.ts'
+import type { AccountId, InstanceId, ReservationId, SubnetId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { launchMetadata, type MetadataDefaults } from '../../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Address, Host, Instance, Nic, Tag, Volume } from '../../model/records.ts'
 import { KEEP } from '../../model/recovery.ts'
 import { launchTemplateTags } from '../../model/reserved-tags.ts'
+import type { OfferedInstance } from '../../model/warm-instance.ts'
 import { afterPlacing, type Reserve } from '../../plan/failover/reserve.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
@@ -27,6 +28,7 @@ import { specifiedTags } from '../schemas.ts'
 import type { LaunchChoices } from './choices.ts'
 import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
 import type { NicChoice } from './nics.ts'
+import { takeOffer } from './offers.ts'
 import {
   type GroupRoom,
   hostChoices,
@@ -44,6 +46,8 @@ interface LaunchPlan {
   readonly choices: LaunchChoices
   /** What is to be left free; null: nothing. */
   readonly reserve: Reserve | null
+  /** What hosts have started already, that may become its instances. */
+  readonly offers: readonly OfferedInstance[]
   /** The account's options for launches that name none. */
   readonly metadata: MetadataDefaults
   /** The launch is refused with fewer instances. */
@@ -74,6 +78,7 @@ interface Launch extends LaunchPlan {
     readonly group: GroupRoom | null
     /** Of each subnet. */
     readonly addresses: ReadonlyMap<SubnetId, FreeAddresses>
+    offers: readonly OfferedInstance[]
   }
 }
 
@@ -99,9 +104,9 @@ type Outcome = { readonly launched: Launched } | { readonly short: Shortage }
  * address is in use. Then the caller's transaction is rolled back.
  */
 export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly InstanceDetails[]> {
-  const { order, choices, reserve, least, account, budget } = plan
+  const { order, choices, reserve, offers, least, account, budget } = plan
   const group = choices.group && { choice: choices.group, slots: choices.group.slots }
-  const room = { hosts: choices.hosts, reserve, group, addresses: freeBySubnet(tx, plan) }
+  const room = { hosts: choices.hosts, reserve, group, addresses: freeBySubnet(tx, plan), offers }
   const launch: Launch = { ...plan, tx, room }
   const launched: Launched[] = []
   while (launched.length < order.maxCount) {
@@ -158,7 +163,7 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
   const place = await takeHost(launch)
   if (typeof place === 'string') return { short: place }
   const { host } = place
-  const instance = newInstance(launch, place, launchIndex)
+  const instance = newInstance(launch, place, launchIndex, await takeOffer(launch, host.name))
   await tx.insertInstance(instance)
   const nics: Nic[] = []
   for (const choice of choices.nics) {
@@ -337,9 +342,10 @@ function newInstance(
   { account, now, draw, order, choices, metadata, reservation, room, profile }: Launch,
   { host, partition }: Place,
   launchIndex: number,
+  started: InstanceId | null,
 ): Instance {
   return {
-    id: draw.id('i'),
+    id: started ?? draw.id('i'),
     account,
     reservation,
     launchIndex,
@@ -351,7 +357,7 @@ function newInstance(
     userData: order.userData,
     state: 'pending',
     wanted: 'run',
-    claimed: false,
+    claimed: started !== null, // It is on its host already.
     bootCount: 1,
     bootSeen: 0,
     transitionReason: '',

@@ -88,6 +88,8 @@ export const flag = z.union([z.literal(0), z.literal(1)])
 export const count = z.int().min(0).max(COUNT_MAX)
 /** A time that is shown, in milliseconds since the epoch: up to the year 9999, as in ISO 8601. */
 export const moment = z.int().min(0).max(LATEST_MS)
+/** The digest of a content. */
+export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 /** A position in a short list. */
 export const index = z.int().min(0).max(INDEX_MAX)
 /** A size, in the unit of the column's name. */

@@ -14,13 +14,11 @@ import {
 } from '../../model/image-location.ts'
 import type { Image, Instance } from '../../model/records.ts'
 import { ofHost } from '../scope.ts'
-import { account, driver, host, id, name, prose, size, time } from './columns.ts'
+import { account, digest, driver, host, id, name, prose, size, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { isLive } from './lists.ts'
 import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
-
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 
 const tables = {
   images: table<Image>({

@@ -82,7 +82,23 @@ const anEntry = (what: string, change: Readonly<Record<string, unknown>>) =>
     (tx) => tx.prefixListEntries({}),
   )
 
+const anOffer = (what: string, change: Readonly<Record<string, unknown>>) =>
+  one(
+    what,
+    {
+      ...{ id: given.nth('i', 7), host: given.HOST, image: given.nth('ami', 7) },
+      ...{ digest: `sha256:${'a'.repeat(64)}`, type: 'at1.nano' },
+    },
+    change,
+    (tx, row) => tx.offerWarmInstance(row),
+    (tx) => tx.warmInstances(),
+  )
+
 const CASES: readonly Case[] = [
+  anOffer('a warm instance whose id leads out of its directory', { id: '../../../etc' }),
+  anOffer('a warm instance of a host with metacharacters', { host: '$(reboot)' }),
+  anOffer('a warm instance of a content that is none', { digest: 'sha256:' }),
+  anOffer('a warm instance of a type that is a shell command', { type: 't3.micro;reboot' }),
   anEntry('an entry of a prefix list with host bits', { cidr: '10.0.0.1/8' }),
   anEntry('an entry of a prefix list that names a group', { cidr: given.group.id }),
   aVolume('a volume whose id leads out of its directory', { id: '../../../etc/atoll' }),

@@ -8,6 +8,7 @@ const seen: Seen = {
   labels: {},
   hasQuota: false,
   directories: { upper: null, lower: [], mounts: [] },
+  names: { hosts: '/hosts', resolvConf: '/resolv.conf' },
   state: { Status: 'running', OOMKilled: false, ExitCode: 0, StartedAt: '', FinishedAt: '' },
 }
 

@@ -54,6 +54,42 @@ const [{ id: NIC, ip: IP }] = instance(1).nics as [NicWant]
 const UP: WorkloadState = { kind: 'running', plugged: true }
 const UNPLUGGED: WorkloadState = { kind: 'running', plugged: false }
 
+describe('started before it was asked for', () => {
+  const waiting: WorkloadHave = { ...have(UNPLUGGED, null), warm: 'ready' }
+  const spoilt: WorkloadHave = { ...waiting, warm: 'spoilt' }
+  const taken = (takenBy: string): WorkloadHave => ({ ...have(UNPLUGGED, 1), takenBy })
+  const { reservation } = instance(1)
+
+  test.each<[string, Partial<InstanceWant>, WorkloadHave, string]>([
+    ['waits for it', {}, waiting, 'adopt'],
+    ['waits, and nothing says that it may start', { claimed: false }, waiting, 'ready'],
+    ['waits, and is to be stopped', { run: 'stop' }, waiting, 'remove'],
+    ['waits, and is to end', { run: 'terminate' }, waiting, 'remove'],
+    ['may have been something', {}, spoilt, 'remove'],
+    ['has ended', {}, { ...spoilt, state: ended('outside', 137) }, 'remove'],
+    ['was never started', {}, { ...spoilt, state: { kind: 'created' } }, 'remove'],
+    ['was taken, and has no NIC yet', {}, taken(reservation), 'plug'],
+    ['was taken by another launch', {}, taken('r-0000000000000000f'), 'remove'],
+    ['ran, and its boot record is lost', { ran: true }, spoilt, 'plug'],
+    ['ran, and is another launch’s by its record', { ran: true }, taken('r-1'), 'plug'],
+    ['is nobody’s', {}, { ...have({ kind: 'busy' }, null), warm: 'spoilt' }, 'wait'],
+  ])('%s', (_name, changes, found, expected) => {
+    expect(outcome(instance(1, changes), found)).toBe(expected)
+  })
+
+  test('it becomes the instance only if its image can be used, and not after failures', () => {
+    const working: ImageStatus = { kind: 'working', message: 'pulling' }
+    expect(outcome(instance(1), waiting, working)).toBe('wait')
+    const problem = { message: 'no room', permanent: false }
+    expect(outcome(instance(1), waiting, READY, problem)).toBe('failed Server.InternalError')
+  })
+
+  test('without an instance it is removed, if nobody says that it waits', () => {
+    for (const one of [waiting, spoilt, taken(reservation)])
+      expect(outcome(undefined, one)).toBe('remove')
+  })
+})
+
 describe('wanted to run', () => {
   const cases: readonly [string, WorkloadHave | undefined, string][] = [
     ['nothing there', undefined, 'launch'],
@@ -213,6 +249,7 @@ const anyWant = fc.option(
 function after(step: WorkloadStep, found: WorkloadHave | undefined): WorkloadHave | undefined {
   switch (step.kind) {
     case 'launch':
+    case 'adopt':
     case 'start':
       return have(UP, step.instance.bootCount)
     case 'plug':
@@ -223,6 +260,8 @@ function after(step: WorkloadStep, found: WorkloadHave | undefined): WorkloadHav
       return have(ended('outside', 143), found?.bootCount ?? null)
     case 'remove':
       return undefined
+    case 'prepare':
+      return found
   }
 }
 

@@ -19,6 +19,7 @@ function fixture(count: number) {
     },
     instanceTypes: async () => [],
     recoverable: async () => [],
+    warmInstances: async () => [],
     subnets: async () => [network.subnet],
   }
   /** Reads as the next launch does, or as one does that was refused by an old reading. */
@@ -87,6 +88,7 @@ it('knows what it knew when a reading fails', async () => {
   expect(await read()).toStrictEqual({
     hosts,
     types: [],
+    offers: [],
     subnets: [network.subnet],
     reserve: null,
     isOld: true,
