@@ -186,6 +186,8 @@ export function renderContainer(
     },
     Entrypoint: [`${GUEST_KIT_MOUNT}/busybox`, 'sh', `${GUEST_KIT_MOUNT}/enter`, network],
     Cmd: [...image.command],
+    // It would run before the guest has its NIC and its limits, and nobody reads what it finds.
+    Healthcheck: { Test: ['NONE'] },
     ...(stopSignal === null ? {} : { StopSignal: stopSignal }),
     HostConfig: {
       Init: needsInit(image.labels, image.command),

@@ -41,6 +41,7 @@ describe('container descriptions', () => {
       Image: 'sha256:aa',
       Labels: { 'atoll.instance': want.id, 'atoll.guest': 'plain' },
       Cmd: ['/bin/app', '-x'],
+      Healthcheck: { Test: ['NONE'] },
       HostConfig: {
         NetworkMode: 'none',
         Init: true,
