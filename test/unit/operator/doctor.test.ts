@@ -58,6 +58,7 @@ test('every prerequisite is looked at once', () => {
     'metrics port',
     'DNS forwarders',
     'outbound ports',
+    'warm instances',
     'files',
     'records',
     'access keys',
