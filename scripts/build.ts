@@ -1,6 +1,6 @@
 /**
  * build DIRECTORY [PACKAGES]: makes the programs that bin/ runs, one file for each, with source
- * maps; and in PACKAGES what a release has as node_modules.
+ * maps. With PACKAGES, makes those of a release, and there what it has as node_modules.
  *
  * The directory comes into being whole or not at all, and several processes may make the same one
  * at once. The same sources make the same bytes. Exit 1 with one line on stderr when it cannot be
@@ -33,7 +33,10 @@ const PROGRAMS = {
   atolld: 'src/main.ts',
   atoll: 'src/cli.ts',
   'serial-relay': 'src/consoles/serial-relay.ts',
-  // What bin/script runs.
+}
+
+/** What bin/script runs. A checkout has the sources of it. */
+const RELEASE_PROGRAMS = {
   certificates: 'engines/certificates.ts',
   'galera-heal': 'engines/galera/galera-heal.ts',
   'galera-options': 'engines/galera/galera-options.ts',
@@ -192,11 +195,14 @@ const options = {
   logLevel: 'silent',
 } as const satisfies BuildOptions
 
-async function makePrograms(directory: string): Promise<void> {
+async function makePrograms(directory: string, isRelease: boolean): Promise<void> {
   const later = LOADED_LATER.map((name) => [fileOf(name), name] as const)
   const { warnings, outputFiles, metafile } = await build({
     ...options,
-    entryPoints: { ...PROGRAMS, ...PARTS, ...Object.fromEntries(later) },
+    entryPoints: {
+      ...{ ...PROGRAMS, ...PARTS, ...(isRelease ? RELEASE_PROGRAMS : {}) },
+      ...Object.fromEntries(later),
+    },
     // Wherever they are written to, the maps name the sources alike.
     outdir: 'dist',
     write: false,
@@ -215,6 +221,7 @@ async function makePrograms(directory: string): Promise<void> {
 
 /** Copies the packages that the programs need beside them, without packages inside those. */
 function copyBeside(target: string): void {
+  rmSync(target, { recursive: true, force: true })
   for (const name of BESIDE) {
     const from = join(ROOT, 'node_modules', name)
     const inside = join(from, 'node_modules')
@@ -225,11 +232,11 @@ function copyBeside(target: string): void {
 }
 
 /** Makes the directory beside its place, and puts it there. */
-async function makeWhole(target: string): Promise<void> {
+async function makeWhole(target: string, isRelease: boolean): Promise<void> {
   mkdirSync(dirname(target), { recursive: true })
   const aside = mkdtempSync(`${target}.`)
   try {
-    await makePrograms(aside)
+    await makePrograms(aside, isRelease)
     // What mkdtemp makes is its owner's alone, and `atoll` is everybody's.
     chmodSync(aside, 0o755)
     renameSync(aside, target)
@@ -263,7 +270,7 @@ function removeOld(target: string): void {
 const [target, beside] = process.argv.slice(2)
 try {
   if (target === undefined) throw new Error('usage: build DIRECTORY [PACKAGES]')
-  await makeWhole(resolve(target))
+  await makeWhole(resolve(target), beside !== undefined)
   if (beside !== undefined) copyBeside(resolve(beside))
   removeOld(resolve(target))
 } catch (error) {
