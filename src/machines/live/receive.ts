@@ -12,7 +12,7 @@ import { below } from '../../lib/paths.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { LiveStreams } from '../../workloads/driver.ts'
 import type { Qmp } from '../qmp.ts'
-import { LIVE, ROOT, runState } from './qmp-live.ts'
+import { LIVE, migration, ROOT, runState } from './qmp-live.ts'
 import { EXPORT, undo } from './send.ts'
 
 /** What receiving needs. */
@@ -89,8 +89,15 @@ export async function loaded(qmp: Qmp, clock: Clock, signal: AbortSignal): Promi
  * give it. One that never got everything is ended: it starts again from its disk.
  */
 export async function resume(qmp: Pick<Qmp, 'execute'>, clock: Clock): Promise<void> {
-  const state = await runState(qmp)
+  const [state, { status }] = await Promise.all([runState(qmp), migration(qmp)])
   if (state === 'running') return
+  // As it is when it has just arrived. The guest stands still, so nothing waits for an answer in
+  // between: QEMU executes commands in their order.
+  if (state === 'paused' && status === 'completed') {
+    const sent = ['nbd-server-stop', 'cont'].map((command) => qmp.execute(command))
+    await Promise.allSettled(sent)
+    if ((await runState(qmp)) === 'running') return
+  }
   if (state === 'inmigrate') {
     await qmp.execute('quit')
     return

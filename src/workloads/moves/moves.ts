@@ -183,8 +183,10 @@ function liveArrival(
         const recordedMs = passedMs(beganMs)
         // Without it, a pass is done meanwhile that leads packets to it and lets it go on.
         const arrived = now()
-        if (arrived !== undefined) await networks.lead(arrived)
-        await driver.resume?.(id)
+        await Promise.all([
+          arrived === undefined ? null : networks.lead(arrived),
+          driver.resume?.(id),
+        ])
         const stillMs = sinceMs === null ? null : passedMs(sinceMs)
         const took = { stillMs, recordedMs, resumedMs: passedMs(beganMs) }
         log.info({ instance: id, ...took }, 'an instance that moved here goes on')

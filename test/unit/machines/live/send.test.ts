@@ -258,6 +258,21 @@ test.each([
   if (found.state !== 'inmigrate') expect(qemu.state).toBe('running')
 })
 
+test.each(['nbd-server-stop', 'cont'])(
+  'one that was received goes on in five commands, and when %s is refused at first',
+  async (refused) => {
+    const arrived = { status: 'completed', state: 'paused' }
+    const quick = Object.assign(new FakeQemu(), arrived)
+    await resume(quick, sleepingClock())
+    const asked = ['query-status', 'query-migrate', 'nbd-server-stop', 'cont', 'query-status']
+    expect(quick.commands).toEqual(asked)
+    const late = Object.assign(new FakeQemu(), arrived)
+    late.fault = (at) => (at === asked.indexOf(refused) ? 'unheard' : null)
+    await resume(late, sleepingClock())
+    expect(late.state).toBe('running')
+  },
+)
+
 test('what an earlier daemon has begun is ended, unless it has come to its end', async () => {
   const half = Object.assign(new FakeQemu(), { status: 'active', job: { status: 'running' } })
   expect(await undo(half, sleepingClock())).toBe('runs')
