@@ -383,6 +383,106 @@ describe('a read of the latest records', () => {
   })
 })
 
+describe('a node whose appliers stand still, as they do when its disk hangs', () => {
+  const HELD_S = 14
+  /** A statement may take 6 s, and what follows is a check. */
+  const LEFT_MS = 11_000
+  const SOON_MS = 2_000
+  /** A locked table stops the appliers; the node stays a synced member. */
+  async function hold(
+    number: number,
+    database: string,
+  ): Promise<{ readonly over: Promise<unknown> }> {
+    const sql = `lock tables ${database}.keyPairs write; do sleep(${HELD_S}); unlock tables`
+    const over = node(number).ask(sql)
+    await eventually('the table is locked', async () =>
+      JSON.stringify(await node(number).ask('show processlist')).includes('sleep'),
+    )
+    return { over }
+  }
+  const keysOf = (store: Store) =>
+    store.read(async (tx) => (await tx.keyPairs({ account: given.ACCOUNT })).length, {
+      sees: 'latest',
+    })
+
+  it('is left by who wants the latest records, and used again when it has caught up', async () => {
+    const { database, stores, inUse } = await settledStores(1)
+    const [here] = stores
+    if (here === undefined) throw new Error('there is no store')
+    const there = await open(database, [1, 2, 0])
+    expect(await keysOf(here)).toBe(0)
+    expect(inUse()).toBe(node(0).address)
+    const { over } = await hold(0, database)
+    await there.change((tx) => tx.insertKeyPair(given.keyPair(1)))
+    const began = performance.now()
+    expect(await keysOf(here)).toBe(1)
+    const leftMs = performance.now() - began
+    console.log(`another node was read after ${Math.round(leftMs)} ms`)
+    expect(leftMs).toBeLessThan(LEFT_MS)
+    expect(inUse()).toBe(node(1).address)
+    const again = performance.now()
+    expect(await keysOf(here)).toBe(1)
+    expect(performance.now() - again).toBeLessThan(SOON_MS)
+    await over
+    await eventually(
+      'it is used again',
+      async () => {
+        await keysOf(here).catch(() => undefined)
+        return inUse() === node(0).address
+      },
+      PATIENCE_MS,
+    )
+  })
+
+  it('stops commits of all, which are refused at once then, and no reads', async () => {
+    const { database, stores } = await settledStores(1)
+    const [store] = stores
+    if (store === undefined) throw new Error('there is no store')
+    const { over } = await hold(2, database)
+    const began = performance.now()
+    let isOver = false
+    let count = 0
+    const promised: number[] = []
+    const refused: { readonly atMs: number; readonly ms: number }[] = []
+    const writers = Array.from({ length: 12 }, async () => {
+      while (!isOver) {
+        count += 1
+        const number = count
+        const at = performance.now()
+        await store
+          .change((tx) => tx.insertKeyPair(given.keyPair(number)))
+          .then(
+            () => void promised.push(number),
+            () => refused.push({ atMs: at - began, ms: performance.now() - at }),
+          )
+        await passed(50)
+      }
+    })
+    await eventually('writes are refused', () => refused.length > 20, HELD_S * 1_000)
+    // Those of before are given up by now, so the connections are free.
+    const readMs: number[] = []
+    while (performance.now() - began < (HELD_S - 1) * 1_000) {
+      const at = performance.now()
+      await keysOf(store)
+      readMs.push(performance.now() - at)
+      await passed(50)
+    }
+    await over
+    const before = promised.length
+    await eventually('writes are committed', () => promised.length > before + 20, PATIENCE_MS)
+    isOver = true
+    await Promise.all(writers)
+    console.log(`${refused.length} refused, the longest read took ${Math.max(...readMs)} ms`)
+    expect(Math.max(...readMs)).toBeLessThan(SOON_MS)
+    const late = refused.filter(({ atMs }) => atMs > LEFT_MS && atMs < (HELD_S - 1) * 1_000)
+    expect(late.filter(({ ms }) => ms > SOON_MS).length).toBeLessThan(3)
+    expect(late.length).toBeGreaterThan(50)
+    const there = await store.read((tx) => tx.keyPairs({ account: given.ACCOUNT }))
+    const names = new Set(there.map(({ name }) => name))
+    expect(promised.filter((number) => !names.has(given.keyPair(number).name))).toEqual([])
+  }, 90_000)
+})
+
 describe('a node that is lost under load', () => {
   it.each([
     ['its power', (lost: GaleraNode) => lost.powerOff(), (lost: GaleraNode) => lost.powerOn()],
