@@ -110,7 +110,7 @@ export interface AgentPart {
   readonly identity: Identity
   /** What actions need. */
   readonly calls: ApiParts
-  /** The queue of clients' commands. Null when clients cannot reach the bus. */
+  /** Clients' commands. Null when clients cannot reach the bus, or other processes answer them. */
   readonly commands: CommandQueue | null
   readonly consoles: ConsoleServer
   /** The conditions of `/healthz`. */
@@ -348,7 +348,10 @@ export async function startAgentPart(
   answerConsoles(bus, drivers, clock)
   const consoles = openConsoles(context, records, bus, drivers)
   if (hasApiProcesses(seams)) {
-    door = await openApiDoor({ ...context, ...running, bus, consoles: consoles.server }, parts)
+    door = await openApiDoor(
+      { ...context, ...running, bus, commands, consoles: consoles.server },
+      parts,
+    )
     await keepApi(context, parts)
   }
   const health = () => [
@@ -357,7 +360,8 @@ export async function startAgentPart(
   ]
   const admin = buildAdmin(context, records, running, bus, consoles, health)
   return {
-    ...{ agent, duplicate: unique.found, identity, calls, commands, health },
+    ...{ agent, duplicate: unique.found, identity, calls, health },
+    commands: door === null ? commands : null,
     consoles: consoles.server,
     async listen() {
       parts.defer(() => admin.close())

@@ -1,11 +1,12 @@
 /**
- * The agent's side of the processes of the API: what they are given, where they ring and ask, where
- * their consoles go, and what they count.
+ * The agent's side of the processes of the API: what they are given, where they ring and ask and
+ * get commands, where their consoles go, and what they count.
  */
 import { serveRelayedConsoles } from './api/console/relay-server.ts'
 import type { Upgrader } from './api/console/server.ts'
 import { handOver } from './api-hand-over.ts'
 import type { Bus } from './bus/bus.ts'
+import type { CommandQueue } from './bus/command-queue.ts'
 import { serveSocketBus } from './bus/socket-server.ts'
 import type { Config } from './config.ts'
 import type { Identity } from './identity.ts'
@@ -25,6 +26,8 @@ export interface ApiDoorParts {
   readonly metrics: Metrics
   readonly identity: Identity
   readonly bus: Bus
+  /** Clients' commands, which the processes answer. Null: clients cannot reach the bus. */
+  readonly commands: CommandQueue | null
   /** Called when events were noted in the records. */
   readonly onEvents: () => void
   readonly consoles: Upgrader
@@ -43,14 +46,14 @@ export interface ApiDoor {
  * file system.
  */
 export async function openApiDoor(
-  { config, clock, log, metrics, identity, bus, onEvents, consoles }: ApiDoorParts,
+  { config, clock, log, metrics, identity, bus, commands, onEvents, consoles }: ApiDoorParts,
   parts: AsyncDisposableStack,
 ): Promise<ApiDoor> {
   const places = apiPlaces(config.runtimeDir)
   parts.defer(await handOver({ config, identity, clock, log }))
   const group = API_USER
   const server = await serveSocketBus(
-    { bus, clock, log, onEvents, build: apiBuild(config) },
+    { bus, commands, clock, log, onEvents, build: apiBuild(config) },
     { file: places.bus, group },
   )
   parts.defer(() => server.close())

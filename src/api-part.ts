@@ -1,6 +1,7 @@
 /**
- * A process of the API: it answers clients from the records, and needs the agent of its host only
- * for bells, consoles and renewed certificates. Each may end and start without the other.
+ * A process of the API: it answers clients, over HTTP and the bus, from the records, and needs the
+ * agent of its host only for bells, commands, consoles and renewed certificates. Each may end and
+ * start without the other.
  */
 import { openAudit } from './api/audit/audit.ts'
 import { createConsoleRelay } from './api/console/relay.ts'
@@ -86,6 +87,10 @@ export async function startApiPart(seams: ApiSeams): Promise<AsyncDisposable> {
   const { certificates } = handed
   const server = { config, listener, log, metrics, calls, consoles, isHealthy, certificates }
   await startApiServer(server, parts)
+  if (config.bus.kind !== 'local') {
+    const { answerCommands } = await import('./api-commands.ts')
+    answerCommands({ commands: bus.commands, calls, log, metrics }, parts)
+  }
   isReady()
   const started = parts.move()
   return { [Symbol.asyncDispose]: () => started.disposeAsync() }

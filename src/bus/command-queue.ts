@@ -5,6 +5,15 @@
  * Only a bus that clients can reach has this queue. `api/commands` decides what a command means and
  * who may send it.
  */
+import { KIB, MIB } from '../model/sizes.ts'
+
+/** Longest command in bytes. User data of 16 KiB fits many times. */
+export const COMMAND_LIMIT_BYTES = 256 * KIB
+/**
+ * Longest answer in bytes. Brokers are configured to accept no longer message (`max_message_size`),
+ * and end the connection that sends one.
+ */
+export const ANSWER_LIMIT_BYTES = MIB
 
 /** A command as a client sent it, unchecked. */
 export interface CommandMessage {
@@ -30,7 +39,8 @@ export interface CommandQueue {
   /**
    * Passes commands to `handle`, a few at a time, and acknowledges each when it has been handled
    * and answered. If this host dies before, another host gets the command. `handle` must not
-   * reject. The returned function takes no more commands, and waits for those under way.
+   * reject. The returned function takes no more commands, and waits for those under way. There is
+   * one handler at a time.
    */
   onCommand(handle: (message: CommandMessage) => Promise<CommandOutcome>): () => Promise<void>
 }

@@ -1,7 +1,7 @@
 /**
  * The bus of a process of the API: over a Unix socket to the agent of its host
- * (`socket-messages.ts`), which rings and asks for it. So a host has one connection to a broker,
- * whatever the number of processes.
+ * (`socket-messages.ts`), which rings and asks for it, and passes on clients' commands. So a host
+ * has one connection to a broker, whatever the number of processes.
  *
  * While the agent is away or stopped, bells are kept (one for each addressee) and sent when it is
  * back, and questions fail with `unavailable`. It connects again at once and for ever.
@@ -16,7 +16,9 @@ import { unavailable } from '../model/errors.ts'
 import type { HostName, VpcId } from '../model/ids.ts'
 import { KIB } from '../model/sizes.ts'
 import { type BusCaller, type Question, type Questions, VPCS_LIMIT } from './bus.ts'
+import type { CommandQueue } from './command-queue.ts'
 import { parseError, QUESTION_SCHEMAS } from './rabbit/messages.ts'
+import { receiveCommands } from './socket-commands.ts'
 import {
   createLineSplitter,
   formatLine,
@@ -40,6 +42,8 @@ export interface SocketBus extends BusCaller {
   tellEvents(): void
   /** Whether the agent is connected. */
   connected(): boolean
+  /** Clients' commands. The agent has the queue, and passes some on. */
+  readonly commands: CommandQueue
   close(): Promise<void>
 }
 
@@ -65,10 +69,21 @@ export interface SocketBusOptions {
 export function connectSocketBus(options: SocketBusOptions): SocketBus {
   const bells = createKeptBells()
   const asking = createAsking(options.clock)
+  const commands = receiveCommands(options.clock, () => {
+    const socket = agent.socket()
+    if (socket !== null) sayWhetherTaken(socket)
+  })
   const agent = keepConnected(options, {
+    began: (socket) => sayWhetherTaken(socket),
     connected: (socket) => flush(socket),
     hear: (said) => asking.hear(said),
+    hearCommand: (said, socket) =>
+      commands.hear(said, (outcome) => void socket.write(formatLine(outcome))),
   })
+
+  function sayWhetherTaken(socket: Socket): void {
+    socket.write(formatLine({ kind: 'commands', taken: commands.areTaken() }))
+  }
 
   function flush(socket: Socket): void {
     if (socket.writableLength > UNSENT_LIMIT_BYTES) return
@@ -89,6 +104,7 @@ export function connectSocketBus(options: SocketBusOptions): SocketBus {
     ringVpc: (vpc) => bells.ringVpc(vpc, ringSoon),
     tellEvents: () => bells.tellEvents(ringSoon),
     connected: () => agent.socket() !== null,
+    commands,
     ask: (host, question, ask, asked) =>
       asking.ask(agent.socket(), { host, question, ask, ...asked }, agent.gone()),
     close: agent.close,
@@ -105,9 +121,12 @@ interface Agent {
 }
 
 interface Listener {
+  /** There is a new connection. */
+  began(socket: Socket): void
   /** There is a connection, or room on it again. */
   connected(socket: Socket): void
   hear(said: Answer): void
+  hearCommand(said: Extract<SaidByAgent, { kind: 'command' }>, socket: Socket): void
 }
 
 type Answer = Extract<SaidByAgent, { kind: 'answer' }>
@@ -125,6 +144,7 @@ function keepConnected(
     current = socket
     socket.on('drain', () => listener.connected(socket))
     socket.write(formatLine({ kind: 'hello', build }))
+    listener.began(socket)
     listener.connected(socket)
     const splitter = createLineSplitter()
     try {
@@ -132,6 +152,7 @@ function keepConnected(
         for (const line of splitter.take(bytes)) {
           const said = parseSaidByAgent(line)
           if (said?.kind === 'answer') listener.hear(said)
+          else if (said?.kind === 'command') listener.hearCommand(said, socket)
           else if (said?.kind === 'measure') void tellMetrics(socket, said.re)
           else if (said?.kind === 'changed') heard.onChanged()
           else if (said?.kind === 'retire') heard.onRetire()

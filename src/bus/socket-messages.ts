@@ -5,12 +5,16 @@
  */
 import { z } from 'zod'
 import { parseHostName, parseId } from '../model/ids.ts'
-import { MIB } from '../model/sizes.ts'
+import { KIB } from '../model/sizes.ts'
 import type { Question } from './bus.ts'
+import { ANSWER_LIMIT_BYTES, COMMAND_LIMIT_BYTES } from './command-queue.ts'
 import { answerMessageSchema, questionMessageSchema } from './rabbit/messages.ts'
 
-/** Longest line in bytes: the metrics of a process with many actions and labels. */
-export const LINE_LIMIT_BYTES = MIB
+/**
+ * Longest line in bytes: an answer to a command, which is twice as long if all of it must be
+ * escaped, and what is beside it.
+ */
+export const LINE_LIMIT_BYTES = 2 * ANSWER_LIMIT_BYTES + 4 * KIB
 const LINE_FEED = 0x0a
 const BUILD_LIMIT = 5_000
 
@@ -33,6 +37,26 @@ const host = parsed(63, parseHostName)
 const vpc = parsed(64, (text) => parseId('vpc', text))
 const re = z.int().min(0)
 
+/** The headers of a command that mean something. */
+export const HEADER_NAME = /^x-atoll-[a-z-]{1,32}$/
+/** Most headers of a command. */
+export const HEADERS_LIMIT = 16
+/** Longest value of a header in characters. */
+export const HEADER_LIMIT = 256
+/** Longest short string of AMQP 0-9-1 in bytes, and so in characters. */
+export const SHORT_LIMIT = 255
+/** How long a process may ask to wait before a command is tried again. */
+const AGAIN_LIMIT_MS = 10_000
+
+const short = z.string().max(SHORT_LIMIT).nullable()
+const outcome = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('answer'),
+    answer: z.string().refine((text) => Buffer.byteLength(text) <= ANSWER_LIMIT_BYTES),
+  }),
+  z.object({ kind: z.literal('again'), afterMs: z.int().min(0).max(AGAIN_LIMIT_MS) }),
+])
+
 /** What a process of the API says. */
 const saidByApi = z.discriminatedUnion('kind', [
   /** First: the code and the settings that it runs with. */
@@ -44,6 +68,10 @@ const saidByApi = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('events') }),
   questionMessageSchema.extend({ host }),
   z.object({ kind: z.literal('metrics'), re, text: z.string() }),
+  /** Whether it takes clients' commands from now on. */
+  z.object({ kind: z.literal('commands'), taken: z.boolean() }),
+  /** What became of a command. */
+  z.object({ kind: z.literal('outcome'), re, outcome }),
 ])
 export type SaidByApi = z.infer<typeof saidByApi>
 
@@ -56,6 +84,21 @@ const saidByAgent = z.discriminatedUnion('kind', [
   answerMessageSchema,
   /** It wants the metrics of the process. */
   z.object({ kind: z.literal('measure'), re }),
+  /** A client's command, unchecked. The body is base64; null: longer than any valid one. */
+  z.object({
+    kind: z.literal('command'),
+    re,
+    body: z
+      .base64()
+      .max(Math.ceil(COMMAND_LIMIT_BYTES / 3) * 4)
+      .nullable(),
+    headers: z
+      .record(z.string().regex(HEADER_NAME), z.string().max(HEADER_LIMIT))
+      .refine((all) => Object.keys(all).length <= HEADERS_LIMIT),
+    replyTo: short,
+    correlationId: short,
+    deliveries: z.int().min(0),
+  }),
 ])
 export type SaidByAgent = z.infer<typeof saidByAgent>
 

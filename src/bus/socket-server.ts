@@ -1,6 +1,6 @@
 /**
- * The agent's end of the socket on which the processes of the API ring and ask
- * (`socket-messages.ts`).
+ * The agent's end of the socket on which the processes of the API ring and ask, and get clients'
+ * commands (`socket-messages.ts`).
  *
  * Nothing that they send, or do not read, delays the agent: lines are handled in pieces between
  * which packets and timers have their turn, questions and connections have limits, and a process
@@ -18,7 +18,9 @@ import { listenPrivately, type PrivateSocket } from '../lib/private-socket.ts'
 import { AtollError, assertNever, bug, unavailable } from '../model/errors.ts'
 import { MIB } from '../model/sizes.ts'
 import type { BusCaller } from './bus.ts'
+import type { CommandQueue } from './command-queue.ts'
 import { formatError, isQuestion, QUESTION_SCHEMAS } from './rabbit/messages.ts'
+import { type CommandPasser, type PassedCommands, passCommands } from './socket-commands.ts'
 import {
   ASKED_FOR_CLIENTS,
   createLineSplitter,
@@ -32,8 +34,8 @@ import {
 const PROCESSES_LIMIT = 64
 /** Questions of one process that wait for an answer. Further ones are refused. */
 const ASKS_LIMIT = 128
-/** A process that leaves more bytes unread is disconnected. */
-const UNREAD_LIMIT_BYTES = 4 * MIB
+/** A process that leaves more bytes unread is disconnected. All commands of one host fit. */
+const UNREAD_LIMIT_BYTES = 8 * MIB
 /** How long a process may take to say its metrics. One that is stopped is left out. */
 const MEASURE_MS = 1_000
 
@@ -51,6 +53,8 @@ export interface SocketBusServer {
 interface ServerParts {
   /** What bells and questions are passed on to. */
   readonly bus: BusCaller
+  /** Clients' commands, which the processes answer. Null: there are none. */
+  readonly commands: CommandQueue | null
   readonly clock: Clock
   readonly log: Log
   /** Called when a process has noted events in the records. */
@@ -66,8 +70,9 @@ export async function serveSocketBus(
 ): Promise<SocketBusServer> {
   const { clock, log } = parts
   const peers = new Map<Socket, Peer>()
+  const passer = parts.commands === null ? null : passCommands(parts.commands, clock)
   const server = createServer((socket) => {
-    const peer = createPeer(socket, parts)
+    const peer = createPeer(socket, parts, passer)
     peers.set(socket, peer)
     const over = () => peers.delete(socket)
     peer.ended.then(over, (error: unknown) => {
@@ -105,11 +110,12 @@ interface Peer {
   readonly ended: Promise<void>
 }
 
-function createPeer(socket: Socket, parts: ServerParts): Peer {
+function createPeer(socket: Socket, parts: ServerParts, passer: CommandPasser | null): Peer {
   const gone = new AbortController()
   /** The last question for metrics, and what ends it. */
   let measuring: { readonly re: number; end(text: string | null): void } = { re: 0, end() {} }
   const answer = createAnswerer(parts.bus, gone.signal, send)
+  let taken: PassedCommands | null = null
 
   function send(message: SaidByAgent): void {
     if (socket.writableLength > UNREAD_LIMIT_BYTES) socket.destroy()
@@ -139,6 +145,13 @@ function createPeer(socket: Socket, parts: ServerParts): Peer {
       case 'metrics':
         if (said.re === measuring.re) measuring.end(said.text)
         return
+      case 'commands':
+        taken ??= passer?.connect(send) ?? null
+        taken?.wants(said.taken)
+        return
+      case 'outcome':
+        taken?.hear(said)
+        return
       default:
         assertNever(said)
     }
@@ -158,6 +171,7 @@ function createPeer(socket: Socket, parts: ServerParts): Peer {
       socket.destroy()
       gone.abort(unavailable('The process that asked is gone.'))
       measuring.end(null)
+      taken?.end()
     }
   }
 

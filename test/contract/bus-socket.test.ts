@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Bus } from '../../src/bus/bus.ts'
+import type { CommandMessage, CommandOutcome, CommandQueue } from '../../src/bus/command-queue.ts'
+import { ANSWER_LIMIT_BYTES, COMMAND_LIMIT_BYTES } from '../../src/bus/command-queue.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import { connectSocketBus, type SocketBus } from '../../src/bus/socket-client.ts'
 import { LINE_LIMIT_BYTES } from '../../src/bus/socket-messages.ts'
@@ -18,6 +20,7 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
+import { fastClock } from '../kit/fast-clock.ts'
 import { describeCallerContract } from './bus-contract.ts'
 
 const HOST = 'host-1' as HostName
@@ -36,8 +39,12 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-async function serve(bus: Bus, onEvents = () => {}): Promise<SocketBusServer> {
-  return await serveSocketBus({ ...parts, bus, onEvents, build: BUILD }, { file })
+async function serve(
+  bus: Bus,
+  onEvents = () => {},
+  commands: CommandQueue | null = null,
+): Promise<SocketBusServer> {
+  return await serveSocketBus({ ...parts, bus, commands, onEvents, build: BUILD }, { file })
 }
 
 function connectApi(
@@ -102,7 +109,7 @@ describe('the agent', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     await server.close()
     server = await serveSocketBus(
-      { ...parts, bus, onEvents() {}, build: BUILD },
+      { ...parts, bus, commands: null, onEvents() {}, build: BUILD },
       { file, group: 65_534 },
     )
     const { mode, uid, gid } = await stat(file)
@@ -234,5 +241,161 @@ describe('the agent', () => {
       expect(measured).toMatchObject([{ name: 'atoll_calls_total', values: [{ value: 2 }] }])
     }
     await Promise.all([other.close(), stopped.close()])
+  })
+})
+
+describe('commands', () => {
+  const MESSAGE: CommandMessage = {
+    body: Buffer.from([0, 255, 10, 128]),
+    headers: { 'x-atoll-date': '20261130T000000Z', 'x-atoll-access-key': 'AK' },
+    replyTo: 'amq.rabbitmq.reply-to.x',
+    correlationId: 'c\n"1',
+    deliveries: 3,
+  }
+  const AGAIN: CommandOutcome = { kind: 'again', afterMs: 0 }
+  const answer = (text: string): CommandOutcome => ({ kind: 'answer', answer: text })
+  type Take = Parameters<CommandQueue['onCommand']>[0]
+
+  let bus: Bus
+  let server: SocketBusServer
+  /** What the agent's queue passes commands to. Null while it takes none off. */
+  let take: Take | null
+  const opened: SocketBus[] = []
+  beforeEach(async () => {
+    take = null
+    bus = createLocalBus()
+    const onCommand: CommandQueue['onCommand'] = (handle) => {
+      take = handle
+      return async () => {
+        take = null
+      }
+    }
+    server = await serve(bus, undefined, { onCommand })
+  })
+  afterEach(async () => {
+    for (const api of opened.splice(0)) await api.close()
+    await server.close()
+    await bus.close()
+  })
+
+  async function connected(): Promise<SocketBus> {
+    const api = connectApi()
+    opened.push(api)
+    await isConnected(api)
+    return api
+  }
+  const given = async (message: Partial<CommandMessage> = {}) => {
+    await eventually('commands are taken', () => take !== null)
+    return await take?.({ ...MESSAGE, ...message })
+  }
+
+  it('arrive as they were sent, and so do their answers', async () => {
+    const seen: CommandMessage[] = []
+    const api = await connected()
+    api.commands.onCommand(async (message) => {
+      seen.push(message)
+      return answer('{"id":"\\u0000 ümlaut"}')
+    })
+    expect(await given()).toEqual(answer('{"id":"\\u0000 ümlaut"}'))
+    expect(seen.map(({ body, ...rest }) => ({ ...rest, body: Buffer.from(body) }))).toEqual([
+      MESSAGE,
+    ])
+  })
+
+  it('of the greatest size arrive, and a larger one is known to be too large', async () => {
+    const sizes: number[] = []
+    const api = await connected()
+    api.commands.onCommand(async ({ body }) => {
+      sizes.push(body.length)
+      return answer('"'.repeat(ANSWER_LIMIT_BYTES))
+    })
+    const full = Buffer.alloc(COMMAND_LIMIT_BYTES, 255)
+    expect(await given({ body: full })).toEqual(answer('"'.repeat(ANSWER_LIMIT_BYTES)))
+    await given({ body: Buffer.alloc(4 * COMMAND_LIMIT_BYTES) })
+    expect(sizes).toEqual([COMMAND_LIMIT_BYTES, COMMAND_LIMIT_BYTES + 1])
+  })
+
+  it('have no more of their headers than can mean something', async () => {
+    let headers: CommandMessage['headers'] = {}
+    const api = await connected()
+    api.commands.onCommand(async (message) => {
+      headers = message.headers
+      return AGAIN
+    })
+    const many = Array.from({ length: 1_000 }, (_, n) => [`x-atoll-${'a'.repeat(n % 40)}`, 'x'])
+    const odd = { 'x-atoll-date': { a: 1 }, 'x-atoll-key': 'x'.repeat(100_000) }
+    await given({ headers: { ...odd, ...Object.fromEntries(many) } })
+    expect(Object.keys(headers).length).toBeLessThanOrEqual(16)
+    expect(headers['x-atoll-date']).toBeUndefined()
+    expect(headers['x-atoll-key']).toBeUndefined()
+  })
+
+  it('are taken only while a process takes them, and what one leaves goes back', async () => {
+    const one = await connected()
+    expect(take).toBeNull()
+    one.commands.onCommand(() => new Promise<never>(() => {}))
+    const left = given()
+    const other = await connected()
+    const stop = other.commands.onCommand(async () => answer('other'))
+    // The other one has fewer as soon as it takes any.
+    const found: unknown[] = []
+    await eventually('the other answers', () => {
+      void given().then((outcome) => found.push(outcome))
+      return found.some((outcome) => outcome !== undefined)
+    })
+    expect(found[0]).toEqual(answer('other'))
+    await one.close()
+    expect(await left).toEqual(AGAIN)
+    expect(await given()).toEqual(answer('other'))
+    await stop()
+    await eventually('none are taken', () => take === null)
+    other.commands.onCommand(async () => answer('again'))
+    expect(await given()).toEqual(answer('again'))
+  })
+
+  it('are given back by a process that does not answer, which gets no more until it does', async () => {
+    await server.close()
+    const onCommand: CommandQueue['onCommand'] = (handle) => {
+      take = handle
+      return async () => {
+        take = null
+      }
+    }
+    server = await serveSocketBus(
+      {
+        ...parts,
+        clock: fastClock(100),
+        bus,
+        commands: { onCommand },
+        onEvents() {},
+        build: BUILD,
+      },
+      { file },
+    )
+    const hanging = Promise.withResolvers<CommandOutcome>()
+    const api = await connected()
+    api.commands.onCommand(() => hanging.promise)
+    expect(await given()).toEqual(AGAIN)
+    expect(take).toBeNull()
+    hanging.resolve(answer('late'))
+    expect(await given()).toEqual(answer('late'))
+  })
+
+  it('are given back when what is said of them cannot be read', async () => {
+    const raw = connect(file)
+    raw.on('error', () => undefined)
+    await once(raw, 'connect')
+    raw.write('{"kind":"commands","taken":true}\n')
+    await eventually('commands are taken', () => take !== null)
+    const outcome = take?.(MESSAGE)
+    const bad = [
+      { kind: 'outcome', re: 1 },
+      { kind: 'outcome', re: 1, outcome: { kind: 'answer', answer: 'x'.repeat(1_100_000) } },
+      { kind: 'outcome', re: 1, outcome: { kind: 'again', afterMs: 1e9 } },
+      { kind: 'outcome', re: 2, outcome: { kind: 'answer', answer: 'of another' } },
+    ]
+    for (const line of bad) raw.write(`${JSON.stringify(line)}\n`)
+    raw.end()
+    expect(await outcome).toEqual(AGAIN)
   })
 })

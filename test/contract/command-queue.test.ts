@@ -1,7 +1,12 @@
-/** Commands of clients over a real broker, with records, and two hosts that handle them. */
+/**
+ * Commands of clients over a real broker, with records, and two hosts that handle them: one in the
+ * agent, and one in a process of the API, over the socket between both.
+ */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { resolve } from 'node:path'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import type { Channel, ChannelModel } from 'amqplib'
 import { connect } from 'amqplib'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -11,7 +16,10 @@ import { allActions } from '../../src/api/actions/all.ts'
 import { signCommand } from '../../src/api/commands/auth.ts'
 import { answerSchema, type CommandAnswer } from '../../src/api/commands/command.ts'
 import { serveCommands } from '../../src/api/commands/serve.ts'
+import { connectSocketBus, type SocketBus } from '../../src/bus/socket-client.ts'
+import { type SocketBusServer, serveSocketBus } from '../../src/bus/socket-server.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
 import { cloudEventOf, eventSchemas } from '../../src/model/cloud-event.ts'
 import { unavailable } from '../../src/model/errors.ts'
 import { execute } from '../../tools/kit/cloud.ts'
@@ -42,6 +50,7 @@ let connection: ChannelModel
 let channel: Channel
 let cloud: Cloud
 let hosts: CommandServer[]
+let directory: string
 
 interface CommandServer extends TestBus {
   stop(): Promise<void>
@@ -57,9 +66,10 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   hosts = []
+  directory = await mkdtemp(join(tmpdir(), 'atoll-commands-'))
   cloud = await openCloud()
   await cloud.store.change((tx) => tx.insertAccessKey(KEY))
-  hosts.push(openCommandServer('host-1'), openCommandServer('host-2'))
+  hosts.push(openCommandServer('host-1'), await openThroughSocket('host-2'))
   await quiet(...hosts)
   channel = await connection.createChannel()
 }, HOOK_LIMIT_MS)
@@ -68,6 +78,7 @@ afterEach(async () => {
   // A test that failed may have left some.
   await channel.purgeQueue('atoll.commands')
   await channel.close()
+  await rm(directory, { recursive: true })
   await cloud[Symbol.asyncDispose]()
 }, HOOK_LIMIT_MS)
 
@@ -94,6 +105,41 @@ interface Command {
   readonly secret?: string
   readonly date?: string
   readonly times?: number
+}
+
+/** A host whose agent passes commands to a process of the API. */
+interface SocketServer extends CommandServer {
+  readonly agent: SocketBusServer
+  readonly api: SocketBus
+}
+
+async function openThroughSocket(
+  name: string,
+  actions: readonly Action[] = allActions,
+): Promise<SocketServer> {
+  const end = openTestBus(name, [broker.address])
+  const file = join(directory, name)
+  const parts = { clock: systemClock, log: silentLog, build: 'this' }
+  const { bus, metrics } = end
+  const agent = await serveSocketBus({ ...parts, bus, commands: bus, onEvents() {} }, { file })
+  const api = openProcess(file)
+  const { commands } = api
+  const calls = { ...cloud.parts, clock: systemClock }
+  const stop = serveCommands({ commands, parts: calls, actions, log: silentLog, metrics })
+  return {
+    ...{ ...end, agent, api },
+    async stop() {
+      await stop()
+      await api.close()
+      await agent.close()
+    },
+  }
+}
+
+/** The end of a process of the API. */
+function openProcess(file: string): SocketBus {
+  const heard = { metrics: async () => '[]', onChanged() {}, onRetire() {} }
+  return connectSocketBus({ ...heard, clock: systemClock, log: silentLog, build: 'this', file })
 }
 
 /** Gives a command and waits for as many answers. */
@@ -267,6 +313,68 @@ it('gives a command to another host when the one that took it is cut off', async
   hosts.push(other)
   await stuck.bus.close()
   expect((await answered).error).toBeUndefined()
+})
+
+it('answers a launch once, although the process that it was given to dies in the middle of it', async () => {
+  for (const host of hosts.splice(0)) await end(host)
+  const launching = allActions.find(({ name }) => name === 'RunInstances')
+  if (launching === undefined) throw new Error('RunInstances is not there')
+  const committed = Promise.withResolvers<void>()
+  const dies: Action = {
+    ...launching,
+    async run(call) {
+      await launching.run(call)
+      committed.resolve()
+      return await new Promise<never>(() => {})
+    },
+  }
+  const host = await openThroughSocket('host-3', [dies])
+  hosts.push(host)
+  await quiet(host)
+  const answered = sendOne({ body: launch(randomUUID()) })
+  await committed.promise
+  // Its successor is there before it ends, as with systemd or two workers.
+  const next = openProcess(join(directory, 'host-3'))
+  const parts = { ...cloud.parts, clock: systemClock }
+  const stop = serveCommands({
+    ...{ commands: next.commands, parts, actions: allActions },
+    ...{ log: silentLog, metrics: createMetrics() },
+  })
+  await host.api.close()
+  const { error, result } = await answered
+  expect(error).toBeUndefined()
+  expect(result?.['Instances']).toHaveLength(2)
+  expect(await cloud.store.read((tx) => tx.instances({}))).toHaveLength(2)
+  await stop()
+  await next.close()
+})
+
+it('takes no command while no process answers them, and loses none', async () => {
+  for (const host of hosts.splice(0)) await end(host)
+  const host = await openThroughSocket('host-3')
+  hosts.push(host)
+  await quiet(host)
+  const file = join(directory, 'host-3')
+  await host.api.close()
+  await eventually('nobody takes commands', async () => {
+    const { consumerCount } = await channel.checkQueue('atoll.commands')
+    return consumerCount === 0
+  })
+  const answered = send({ body: { id: '1', action: 'DescribeRegions' }, times: 20 })
+  await eventually(
+    'all wait',
+    async () => (await channel.checkQueue('atoll.commands')).messageCount === 20,
+    PATIENCE_MS,
+  )
+  const next = openProcess(file)
+  const parts = { ...cloud.parts, clock: systemClock }
+  const stop = serveCommands({
+    ...{ commands: next.commands, parts, actions: allActions },
+    ...{ log: silentLog, metrics: createMetrics() },
+  })
+  expect((await answered).filter(({ error }) => error !== undefined)).toEqual([])
+  await stop()
+  await next.close()
 })
 
 it('hands a command on when its host is unhealthy, and then reports the error', async () => {

@@ -2,28 +2,33 @@
  * The API as a process of its own on a host that shares its records: MariaDB and RabbitMQ, which it
  * reaches without the secret of the cloud.
  */
+import { randomUUID } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { DescribeInstancesCommand, type EC2Client } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readCredentials } from '../../src/operator/credentials.ts'
-import { type Cloud, clientOf, createCloud } from '../../tools/kit/cloud.ts'
+import { type Cloud, clientOf, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
+import { RABBIT_PASSWORD, RABBIT_USER } from '../../tools/kit/rabbit.ts'
 import { type SharedEngines, shareRecords } from '../kit/shared-engines.ts'
 
 const DEADLINE_MS = 60_000
+const COMMANDS = 4
+const EXAMPLE = resolve(import.meta.dirname, '../../docs/examples/command.mjs')
 let cloud: Cloud
 let engines: SharedEngines
 let ec2: EC2Client
 let ask: InstanceCalls
 let sample: string
+let key: Awaited<ReturnType<typeof readCredentials>>
 
 beforeAll(async () => {
   cloud = await createCloud('apishared', 'api: {workers: 1}')
   engines = await shareRecords(cloud)
-  const credentials = await readCredentials(join(cloud.dir, 'state'))
-  ec2 = clientOf(credentials, await readFile(join(cloud.dir, 'tls/ca.crt')))
+  key = await readCredentials(join(cloud.dir, 'state'))
+  ec2 = clientOf(key, await readFile(join(cloud.dir, 'tls/ca.crt')))
   ask = instanceCalls(ec2, DEADLINE_MS)
   sample = await ask.register('sample', 'docker://atoll-sample:latest')
 }, 4 * DEADLINE_MS)
@@ -74,6 +79,39 @@ test('takes launches while its agent is dead, which are done when it is back', a
   await cloud.start()
   await ask.untilItAnswers(id)
 })
+
+test(
+  'answers each command on the bus once, although it dies in the middle of them',
+  async () => {
+    const env = {
+      ...process.env,
+      AMQP_URL: `amqp://${RABBIT_USER}:${encodeURIComponent(RABBIT_PASSWORD)}@${engines.rabbit.address}`,
+      AWS_ACCESS_KEY_ID: key.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
+    }
+    const parameters = { ImageId: sample, InstanceType: 't3.nano', MinCount: 1, MaxCount: 1 }
+    const command = (id: string) =>
+      execute(process.execPath, [EXAMPLE, 'RunInstances', JSON.stringify(parameters), id], { env })
+    const ids = Array.from({ length: COMMANDS }, () => randomUUID())
+    const launched = async () => {
+      const Filters = [{ Name: 'client-token', Values: ids }]
+      const { Reservations = [] } = await ec2.send(new DescribeInstancesCommand({ Filters }))
+      return Reservations.flatMap(({ Instances = [] }) => Instances)
+    }
+    const pid = await apiPid()
+    const running = ids.map(command)
+    await eventually('one is done', async () => (await launched()).length > 0, DEADLINE_MS)
+    process.kill(pid, 'SIGKILL')
+    const ended = await Promise.all(running)
+    expect(ended.map(({ exitCode, stderr }) => ({ exitCode, stderr }))).toEqual(
+      ids.map(() => ({ exitCode: 0, stderr: '' })),
+    )
+    expect(await apiPid()).not.toBe(pid)
+    const tokens = (await launched()).map(({ ClientToken }) => ClientToken)
+    expect(tokens.toSorted()).toEqual(ids.toSorted())
+  },
+  2 * DEADLINE_MS,
+)
 
 test('is replaced when it runs with other settings than the agent', async () => {
   const pid = await apiPid()

@@ -5,15 +5,7 @@
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { KIB, MIB } from '../../model/sizes.ts'
 
-/** Longest command in bytes. User data of 16 KiB fits many times. */
-export const COMMAND_LIMIT_BYTES = 256 * KIB
-/**
- * Longest answer in bytes. Brokers are configured to accept no longer message (`max_message_size`),
- * and end the connection that sends one.
- */
-export const ANSWER_LIMIT_BYTES = MIB
 /** Items on a page when the command has no MaxResults. An instance with some tags takes 3 KiB. */
 export const PAGE_ITEMS = 200
 /** Longest error message about a malformed command, in characters. */

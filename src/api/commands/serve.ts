@@ -5,7 +5,13 @@
  * launch that was committed is found by the command's id, and not repeated. After `unavailable` the
  * command is given to another host a few times.
  */
-import type { CommandMessage, CommandOutcome, CommandQueue } from '../../bus/command-queue.ts'
+import {
+  ANSWER_LIMIT_BYTES,
+  COMMAND_LIMIT_BYTES,
+  type CommandMessage,
+  type CommandOutcome,
+  type CommandQueue,
+} from '../../bus/command-queue.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { refused } from '../../model/errors.ts'
@@ -14,13 +20,7 @@ import { type Asked, createCalls, type Encoding, type Outcome } from '../call.ts
 import { createCallMetrics } from '../call-metrics.ts'
 import { decodeJson, encodeJson } from '../wire/json.ts'
 import { authenticateCommand } from './auth.ts'
-import {
-  ANSWER_LIMIT_BYTES,
-  COMMAND_LIMIT_BYTES,
-  type CommandAnswer,
-  PAGE_ITEMS,
-  parseCommand,
-} from './command.ts'
+import { type CommandAnswer, PAGE_ITEMS, parseCommand } from './command.ts'
 
 const LIMITS = {
   actionTimeoutMs: 30_000,

@@ -8,6 +8,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
 import { inTime } from '../../lib/deadline.ts'
+import { createQueue } from '../../lib/queue.ts'
 import { bug } from '../../model/errors.ts'
 import type { CommandMessage, CommandOutcome, CommandQueue } from '../command-queue.ts'
 import { COMMANDS_QUEUE } from './names.ts'
@@ -39,22 +40,37 @@ export function createRabbitCommandQueue(
 ): RabbitCommandQueue {
   let channel: Channel | null = null
   let handle: Handle | null = null
-  let consumerTag: string | null = null
-  const closing = new AbortController()
+  let consumer: { readonly over: Channel; readonly tag: string } | null = null
+  let closing = new AbortController()
   const handling = new Set<Promise<void>>()
+  const inTurn = createQueue()
 
-  async function consume(): Promise<void> {
-    const over = channel
-    if (over === null || handle === null) return
-    await over.prefetch(AT_ONCE)
-    const consumer = await over.consume(COMMANDS_QUEUE, (message) => take(over, message))
-    if (over === channel) consumerTag = consumer.consumerTag
-  }
+  /** Consumes over the channel that there is while there is a handler, and only then. */
+  const consumeOrNot = () =>
+    inTurn(async () => {
+      const over = channel
+      const isWanted = over !== null && handle !== null
+      if (consumer !== null && (consumer.over !== over || !isWanted)) {
+        const { tag } = consumer
+        const isOpen = consumer.over === over
+        consumer = null
+        if (isOpen) await over?.cancel(tag)
+      }
+      if (!isWanted || consumer !== null) return
+      await over.prefetch(AT_ONCE)
+      const { consumerTag } = await over.consume(COMMANDS_QUEUE, (message) => take(over, message))
+      consumer = { over, tag: consumerTag }
+    })
 
   function take(over: Channel, message: ConsumeMessage | null): void {
     const work = handle
     // Null says that the broker removed the queue. The next connection declares it again.
-    if (message === null || work === null) return
+    if (message === null || over !== channel) return
+    if (work === null) {
+      // It was on its way when the last handler left.
+      over.nack(message, false, true)
+      return
+    }
     const one = settle(over, message, work)
       .catch(failed)
       .finally(() => handling.delete(one))
@@ -79,19 +95,18 @@ export function createRabbitCommandQueue(
     onCommand(next) {
       if (handle !== null) throw bug('two handle commands')
       handle = next
-      consume().catch(failed)
+      closing = new AbortController()
+      consumeOrNot().catch(failed)
       return async () => {
         handle = null
         closing.abort()
-        if (channel !== null && consumerTag !== null)
-          await channel.cancel(consumerTag).catch(() => undefined)
+        await consumeOrNot().catch(() => undefined)
         await inTime(clock, CLOSE_TIMEOUT_MS, Promise.all(handling))
       }
     },
     async useChannel(next) {
       channel = next
-      consumerTag = null
-      await consume()
+      await consumeOrNot()
     },
   }
 }
