@@ -8,6 +8,7 @@ import type { Agent } from './agent/agent.ts'
 import { hostHealth } from './agent/health.ts'
 import type { Lease } from './agent/lease.ts'
 import { createLedger } from './agent/ledger.ts'
+import { startStorageReturn } from './agent/storage-return.ts'
 import type { ApiParts } from './api/action.ts'
 import { type Admin, createAdmin } from './api/admin.ts'
 import { createConsoleLocator } from './api/console/locate.ts'
@@ -22,9 +23,9 @@ import type { Config, Environment } from './config.ts'
 import { createDrivers, type Drivers, type OpenDriverFunction } from './drivers.ts'
 import type { Records } from './engines.ts'
 import { openFence } from './fencing.ts'
-import type { SharedDirectory } from './host/files/shared-directory.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
+import type { SharedStorage } from './host/shared-storage.ts'
 import { createHostServices, createHostVpcs, hostFiles } from './host-services.ts'
 import { type Identity, openIdentity } from './identity.ts'
 import { createS3, readS3Settings } from './images/source-s3.ts'
@@ -51,7 +52,7 @@ import { createFlowLogWriter } from './services/flow-logs/writer.ts'
 import { createTracing } from './services/tracing.ts'
 import { type KeepChild, type Serving, serveElsewhere, serveHere } from './serving.ts'
 import { flowLogSettings, surroundingsOf } from './settings.ts'
-import { openSharedDirectory } from './shared-storage.ts'
+import { openSharedStorage, refuseLost } from './shared-storage.ts'
 import type { Store } from './store/store.ts'
 import { openRunHistory } from './unique-host.ts'
 
@@ -157,7 +158,7 @@ function openConsoles(context: AgentContext, records: Records, bus: Bus, drivers
 /** This machine, for the agent and the lease. */
 async function openMachine(
   context: AgentContext,
-  { drivers, shared }: { readonly drivers: Drivers; readonly shared: SharedDirectory | null },
+  { drivers, shared }: { readonly drivers: Drivers; readonly shared: SharedStorage | null },
   { keys: { messages: tokens } }: Pick<Records, 'keys'>,
   parts: AsyncDisposableStack,
 ): Promise<Machine & { readonly serving: Serving }> {
@@ -200,6 +201,7 @@ async function openMachine(
     watchKernel: (heard) => vpcs.watchKernel(heard),
     shortage: async () => watchDisk(await drivers.storage()),
     ...(shared === null ? {} : { storage: () => shared.storage() }),
+    ...(shared?.kind === 'ceph' ? { storageAddress: () => shared.address() } : {}),
   }
 }
 
@@ -297,6 +299,28 @@ function buildAdmin(
   })
 }
 
+/** Only of a storage that refuses by address. */
+function settleFences(
+  { config, clock, log }: AgentContext,
+  {
+    store,
+    endStored: endUsers,
+    isBack,
+    shared,
+  }: Pick<Records, 'store'> &
+    Pick<Drivers, 'endStored'> & {
+      readonly isBack: () => boolean
+      readonly shared: SharedStorage | null
+    },
+  parts: AsyncDisposableStack,
+): void {
+  if (shared?.kind !== 'ceph') return
+  const pool = { ...shared, refuseLost: () => refuseLost(shared) }
+  const all = { ...pool, store, endUsers, isBack, clock, log }
+  const settling = startStorageReturn(all, config.host.name)
+  parts.defer(() => settling.close())
+}
+
 /**
  * Starts the agent, which `parts` ends. Errors: what keeps it from starting, among them
  * `DuplicateHostError`.
@@ -336,7 +360,7 @@ export async function startAgentPart(
   const host = ports.host?.(linux) ?? linux
   const monitors = createHostMonitors(config, host, clock)
   const context: AgentContext = { ...member, host, monitors }
-  const shared = await openSharedDirectory(config, identity.secret, { clock, log })
+  const shared = await openSharedStorage(config, identity.secret, { ...context, ...records })
   const drivers = await createDrivers({ ...context, shared }, seams.environment, ports.drivers)
   parts.defer(() => drivers.close())
   const { serving, ...forMember } = await openMachine(context, { drivers, shared }, records, parts)
@@ -345,6 +369,7 @@ export async function startAgentPart(
   // Before the agent: what it closes then is served on.
   parts.defer(() => serving.close())
   const { agent, lease, calls } = running
+  settleFences(context, { ...records, ...drivers, isBack: lease.held, shared }, parts)
   answerConsoles(bus, drivers, clock)
   const consoles = openConsoles(context, records, bus, drivers)
   if (hasApiProcesses(seams)) {

@@ -7,7 +7,8 @@
 import { constants } from 'node:os'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
-import type { HostChangeReport, HostReport, InstanceReport, StatusReport } from './api/admin.ts'
+import type { HostChangeReport, InstanceReport, StatusReport } from './api/admin.ts'
+import type { HostReport } from './api/host-reports.ts'
 import { addAccounts } from './cli-accounts.ts'
 import { addAudit } from './cli-audit.ts'
 import { addExplain } from './cli-explain.ts'
@@ -15,12 +16,13 @@ import { addImages } from './cli-images.ts'
 import { addKeys } from './cli-keys.ts'
 import { addMoves } from './cli-moves.ts'
 import { columns, type Output, print, show } from './cli-output.ts'
-import { addStorage } from './cli-storage.ts'
+import { addStorage, storageLines } from './cli-storage.ts'
 import { addUsage } from './cli-usage.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig } from './config-file.ts'
 import { certificateFiles } from './lib/certificates.ts'
 import { startingClock } from './lib/clock.ts'
+import { systemRandomBytes } from './lib/random.ts'
 import { messageOf } from './model/errors.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 import { attachConsole, consoleTicket } from './operator/console.ts'
@@ -85,9 +87,11 @@ function renderHosts(hosts: readonly HostReport[]): string {
   const outlooks = hosts.flatMap(({ name, loss = null }) =>
     loss === null ? [] : [{ ...loss, host: name }],
   )
-  return [table, ...short, ...(advice === null ? [] : [advice]), ...outlookLines(outlooks)].join(
-    '\n',
-  )
+  return [
+    ...[table, ...short, ...hosts.flatMap(storageLines)],
+    ...(advice === null ? [] : [advice]),
+    ...outlookLines(outlooks),
+  ].join('\n')
 }
 
 function renderInstances(instances: readonly InstanceReport[]): string {
@@ -264,7 +268,7 @@ function buildProgram(): Command {
   order('undrain', 'place new instances on a drained host again')
   order('forget', 'remove a host that is gone for good; its instances are terminated')
   addImages(program, () => configuration(program).images)
-  addStorage(program, () => configuration(program))
+  addStorage(program, () => configuration(program), systemRandomBytes)
   addTeardown(program)
   return program
 }

@@ -2,9 +2,9 @@
 import { type Config, type Environment, instanceMtuBytes } from './config.ts'
 import { openContainers } from './containers/open.ts'
 import { CONTAINERS_TEARDOWN } from './containers/teardown.ts'
-import type { SharedDirectory } from './host/files/shared-directory.ts'
 import type { Host } from './host/host.ts'
 import { enlargeTables } from './host/processes/tables.ts'
+import type { SharedStorage } from './host/shared-storage.ts'
 import { createOutbound, type Outbound } from './images/outbound.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
@@ -45,6 +45,8 @@ export interface Drivers {
    * here. Errors: `unavailable`.
    */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer>
+  /** See `WorkloadDriver.endStored`. */
+  endStored(storage: string): Promise<void>
   /** Whether anything of an instance is here, running or not. Errors: `unavailable`. */
   holds(instance: InstanceId): Promise<boolean>
   /** See `WorkloadDriver.attach`. An instance that is not here is `refused`. */
@@ -63,7 +65,7 @@ interface DriverContext {
   /** For fetching images. */
   readonly outbound: Outbound
   /** The storage that this host shares with others. Null: none. */
-  readonly shared: SharedDirectory | null
+  readonly shared: SharedStorage | null
 }
 
 /** Opens a driver. Nothing is started or read before it is needed. */
@@ -132,6 +134,9 @@ export async function createDrivers(
         if (output !== null) return output
       }
       return Buffer.alloc(0)
+    },
+    async endStored(storage) {
+      for (const { driver } of drivers) await driver.endStored?.(storage)
     },
     async holds(instance) {
       for (const { driver } of drivers) if (await driver.holds(instance)) return true

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Config, instanceMtuBytes } from './config.ts'
 import type { Drivers } from './drivers.ts'
-import type { SharedDirectory } from './host/files/shared-directory.ts'
 import type { Host, NamespaceHost } from './host/host.ts'
 import { namespaceDirectory } from './host/network/vpc-namespaces.ts'
+import type { SharedStorage } from './host/shared-storage.ts'
 import { certificateFiles } from './lib/certificates.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
@@ -49,7 +49,7 @@ export interface HostServicesParts {
   readonly monitors: Pick<HostMonitors, 'services' | 'inVpc'>
   readonly drivers: Pick<Drivers, 'declarations' | 'services' | 'foundLoose'>
   /** The storage that this host shares with others. Null: none. */
-  readonly shared: SharedDirectory | null
+  readonly shared: SharedStorage | null
   /** DHCP, DNS and metadata. */
   readonly serving: Serving
   /** Seals the credentials of instances' roles. Null or absent: instances get none. */

@@ -46,7 +46,7 @@ export interface Connection {
 
 /** What the agent works on. */
 export interface Machine
-  extends Pick<LeaseParts, 'shortage' | 'storage'>,
+  extends Pick<LeaseParts, 'shortage' | 'storage' | 'storageAddress'>,
     Pick<AgentParts, 'watchKernel'> {
   readonly drivers: readonly DriverDeclaration[]
   /** As of the host's parts. */

@@ -51,6 +51,12 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'two emulated machines, one after the other; the contract suite of disks has what is made and opened',
   'test/lab/recover-disk.test.ts':
     'three whole hosts of which one is lost; the contract suite of disks and the unit suite have the parts',
+  'test/lab/recover-ceph.test.ts':
+    'a Ceph cluster and three whole hosts of which one is lost; the unit suite has what each of them does',
+  'test/contract/ceph-disk.test.ts':
+    'a Ceph cluster and two emulated machines; the unit suite has what QEMU is asked',
+  'test/contract/ceph.test.ts':
+    'a Ceph cluster, two hosts and what one of them is refused; the unit suite has what is asked of it',
   'test/attack/shared-storage-hung.test.ts':
     'a file server that is silent for as long as it takes to notice; shared-storage has all other states of it',
   'test/attack/engine-hung-parts.test.ts':

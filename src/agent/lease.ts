@@ -36,6 +36,8 @@ export interface LeaseParts {
   readonly fenceLevel?: () => string | null
   /** The storage that this host reaches now. Null: none. Absent: never any. Does not wait. */
   readonly storage?: () => string | null
+  /** The address from which it last reached that. Null: not known. Absent: it needs none. */
+  readonly storageAddress?: () => string | null
   /** The number of hosts, by the last reading. */
   readonly hosts: () => number
   /** From 0 up to 1. */
@@ -112,7 +114,13 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   async function announce(): Promise<boolean> {
     const fenceLevel = parts.fenceLevel?.() ?? null
     const storage = parts.storage?.() ?? null
-    const said = { shortOf: lastShortage(), fenceLevel, storage, lastSeenAt: isoTime(clock.now()) }
+    const reached = { storage, ...addressOf(parts.storageAddress?.() ?? null) }
+    const said = {
+      shortOf: lastShortage(),
+      fenceLevel,
+      ...reached,
+      lastSeenAt: isoTime(clock.now()),
+    }
     stateLog.shortage(said.shortOf)
     if (announced) {
       const renewed = await store.single((tx) => tx.renewLease(self, leaseMs, said))
@@ -157,6 +165,11 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
     onError: (error) => log.error({ error }, 'lease renewal failed'),
   })
   return { held, settled, taken: () => taken, trouble: () => trouble, close: () => loop.close() }
+}
+
+/** One that is not known now leaves the last one in the records: processes may still have it. */
+function addressOf(storageAddress: string | null): { readonly storageAddress?: string } {
+  return storageAddress === null ? {} : { storageAddress }
 }
 
 /**

@@ -15,6 +15,7 @@ import { keptBy } from '../model/image-location.ts'
 import { applyFact } from '../model/lifecycle.ts'
 import type { Instance } from '../model/records.ts'
 import { recoverPriority } from '../model/recovery.ts'
+import { isOfKind } from '../model/storage.ts'
 import { takersOf } from '../plan/failover/spare.ts'
 import { mayCommit, type Takeover } from '../plan/failover/taker.ts'
 import type { HostEpoch } from '../store/records/recovery.ts'
@@ -49,11 +50,22 @@ const HOSTS_SEEN = 1_000
 export const SETTLED_MS = 15_000
 
 /** What became of an instance of a lost host. */
-export interface Taken {
+interface Taken {
   readonly instance: InstanceId
   /** Null: it was to be terminated, and is. */
   readonly to: HostName | null
 }
+
+/** What a takeover has come to. */
+interface Outcome {
+  readonly taken: readonly Taken[]
+  /**
+   * Why instances with a disk on a storage that refuses by address stay with the lost host. Null:
+   * none does.
+   */
+  readonly unfenced: string | null
+}
+const NOTHING: Outcome = { taken: [], unfenced: null }
 
 /**
  * Looks for lost hosts until closed. When one of them has been taken over, by whomever, this host
@@ -89,6 +101,7 @@ export function createLook(
   let held = { id: '', sinceMs: 0 }
   /** The last host that was asked about. Those for which others vouch hold up nobody. */
   let last = ''
+  const unfencedLog = createUnfencedLog(log)
 
   function maySearch(): boolean {
     const { id, untilMs } = fence.permission()
@@ -110,7 +123,8 @@ export function createLook(
     const found = await Promise.allSettled(
       asked.map(async (host) => {
         if (signal.aborted) return
-        const taken = await takeOver(parts, host)
+        const { taken, unfenced: why } = await takeOver(parts, host)
+        if (why !== null) unfencedLog.say(host, why)
         for (const { instance, to } of taken)
           log.warn({ instance, from: host, to }, 'recovered an instance of a lost host')
         if (taken.some(({ to }) => to === self)) wake()
@@ -118,7 +132,28 @@ export function createLook(
     )
     for (const one of found)
       if (one.status === 'rejected') log.debug({ error: one.reason }, 'a host was not taken over')
+    unfencedLog.keep(lost)
     return lost
+  }
+}
+
+/** Says once of each lost host why its storage cannot be told to refuse it. */
+function createUnfencedLog(log: Log) {
+  const said = new Map<HostName, string>()
+  return {
+    say(host: HostName, why: string): void {
+      if (said.get(host) === why) return
+      said.set(host, why)
+      log.warn(
+        { host, why },
+        'instances of a lost host stay with it, because their storage cannot be told what to refuse',
+      )
+    },
+    /** Forgets all other hosts: they are back. */
+    keep(lost: readonly HostEpoch[]): void {
+      const names = new Set(lost.map(({ name }) => name))
+      for (const host of said.keys()) if (!names.has(host)) said.delete(host)
+    },
   }
 }
 
@@ -130,29 +165,31 @@ export function createLook(
 export async function takeOver(
   { store, fence, clock, newId }: Pick<TakeoverParts, 'store' | 'fence' | 'clock' | 'newId'>,
   host: HostName,
-): Promise<readonly Taken[]> {
+): Promise<Outcome> {
   const read = await store.read((tx) => tx.hostEpoch(host), { sees: 'latest' })
-  if (read === undefined) return []
+  if (read === undefined) return NOTHING
   const round = await fence.askConsent(host)
   const takeover: Takeover = { host, epoch: read.epoch ?? '', round }
-  if (!mayCommit(takeover, fence.nowMs(), fence.times)) return []
+  if (!mayCommit(takeover, fence.nowMs(), fence.times)) return NOTHING
   const to = newId()
   return await store.change(async (tx) => {
     const now = isoTime(clock.now())
     const instances = (await tx.instances({ hosts: [host], live: true })).filter(
       ({ recovery }) => recovery?.wanted === 'recover' && recovery.acknowledged === 'recover',
     )
-    if ((await tx.hostEpoch(host))?.epoch !== read.epoch) return []
+    if ((await tx.hostEpoch(host))?.epoch !== read.epoch) return NOTHING
     const taken: Taken[] = []
+    let unfenced: string | null = null
     for (const instance of await byPriority(tx, instances)) {
-      const one = await take(tx, instance, newId(), now)
-      if (one !== null) taken.push(one)
+      const one = await take(tx, instance, { assignment: newId(), fence: to }, now)
+      if (typeof one === 'string') unfenced = one
+      else if (one !== null) taken.push(one)
     }
     // Where nobody has room, nothing changes at each look.
-    if (taken.length === 0) return []
+    if (taken.length === 0) return { taken, unfenced }
     if ((await tx.takeEpoch(host, { from: read.epoch, to })) !== 'done')
       throw unavailable(`${host} is back, or another host has taken it over`)
-    return taken
+    return { taken, unfenced }
   })
 }
 
@@ -164,25 +201,31 @@ async function byPriority(tx: Tx, instances: readonly Instance[]): Promise<reado
   return instances.toSorted((a, b) => priority(b) - priority(a))
 }
 
-/** Null: no host has room, so it waits for one, or for its own host. */
+/**
+ * Null: no host has room, so it waits for one, or for its own. A text: why its storage cannot be
+ * told which address to refuse, so it waits for its own. `fence`: the id of this takeover.
+ */
 async function take(
   tx: Tx,
   instance: Instance,
-  assignment: string,
+  { assignment, fence }: { readonly assignment: string; readonly fence: string },
   now: string,
-): Promise<Taken | null> {
+): Promise<Taken | string | null> {
   const { id, host: from } = instance
   if (instance.wanted === 'terminate') return await end(tx, instance, now)
   const [image] = await tx.images({ ids: [instance.image] })
   if (image !== undefined && keptBy(image.location) !== null) return null
   const place = await placeOf(tx, instance)
   if (place === null) return null
+  const refusal = await refusalOf(tx, from, place.storage)
+  if (refusal !== null && 'problem' in refusal) return refusal.problem
   const to = await takePlace(tx, place, takersOf(await tx.hosts(), from))
   if (to === null) return null
   if ((await tx.takeInstance(id, from, { to, assignment })) !== 'done') {
     await leavePlace(tx, place, to)
     return null
   }
+  if (refusal !== null) await tx.fenceStorage(from, { ...refusal, id: fence })
   await leavePlace(tx, place, from)
   const message = `Server.HostLost: its host ${from} was lost; it was started again on ${to} at ${now}`
   await tx.updateInstance(id, {
@@ -198,6 +241,22 @@ async function take(
   })
   await tx.noteNotice(id, { word: 'instance-recovered', startsMs: Date.parse(now) }, to)
   return { instance: id, to }
+}
+
+/**
+ * What the storage of a disk has to refuse before anybody else opens it. Null: it locks disks by
+ * itself, or the disk is on no storage.
+ */
+async function refusalOf(
+  tx: Tx,
+  from: HostName,
+  storage: string | null,
+): Promise<
+  { readonly storage: string; readonly address: string } | { readonly problem: string } | null
+> {
+  if (storage === null || !isOfKind(storage, 'ceph')) return null
+  const found = await tx.addressToFence(from, storage)
+  return 'problem' in found ? found : { storage, ...found }
 }
 
 /** Ends what was to be terminated. Its host removes what is left of it when it is back. */

@@ -12,12 +12,11 @@ import type { Metrics } from '../lib/metrics.ts'
 import { AtollError, messageOf, refused, unavailable } from '../model/errors.ts'
 import type { HealthCondition } from '../model/health.ts'
 import { type HostName, type InstanceId, parseHostName, parseId } from '../model/ids.ts'
-import type { Host, Instance, Nic } from '../model/records.ts'
+import type { Instance, Nic } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
 import type { UnreadableRow } from '../model/unreadable-row.ts'
 import type { WarmReport } from '../model/warm-instance.ts'
 import type { Surroundings } from '../plan/explain.ts'
-import type { LossOutlook } from '../plan/failover/spare.ts'
 import type { TraceReport } from '../plan/trace-report.ts'
 import { announcing } from '../store/announce.ts'
 import type { Position } from '../store/records/part.ts'
@@ -30,30 +29,12 @@ import { addAuditRoute, recordOrders } from './audit/operator.ts'
 import type { ConsoleLocator, ConsolePlace } from './console/locate.ts'
 import type { Upgrader } from './console/server.ts'
 import { type ExplainReport, explain, type Question } from './explain.ts'
-import { forgetHost, outlooksOf, setDraining } from './hosts.ts'
+import { type HostReport, hostReports } from './host-reports.ts'
+import { forgetHost, setDraining } from './hosts.ts'
 import { limitConnections } from './http/connection-limits.ts'
 import { stateReasonText } from './instances/state-reason.ts'
 import { addMoveRoutes } from './moves/routes.ts'
 import { addUsageRoutes } from './usage.ts'
-
-/** A row of `atoll hosts`. */
-export type HostReport = Host & {
-  readonly instances: number
-  /** Its state. `full`: it lacks something for new instances. `lost`: its lease has expired. */
-  readonly status: Host['state'] | 'full' | 'lost'
-  /** Whether its answer counts before instances of a lost host are started elsewhere. */
-  readonly failoverMember: boolean
-  /**
-   * What its loss would mean now. Null: it has nothing that others would start again. Absent: a
-   * daemon of an older version answers.
-   */
-  readonly loss?: Omit<LossOutlook, 'host'> | null
-}
-
-function statusOf({ live, state, shortOf }: Host): HostReport['status'] {
-  if (!live) return 'lost'
-  return state === 'active' && shortOf !== null ? 'full' : state
-}
 
 /** A row of `atoll instances`. */
 export interface InstanceReport {
@@ -239,24 +220,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       instances: await read((tx) => tx.instanceCounts(options.host)),
     }
   })
-  server.get(
-    '/v1/hosts',
-    async (): Promise<readonly HostReport[]> =>
-      read(async (tx) => {
-        const reports: HostReport[] = []
-        const members = (await tx.failoverMembers())?.members ?? []
-        const hosts = await tx.hosts()
-        const outlooks = await outlooksOf(tx, hosts, members)
-        for (const host of hosts) {
-          const { terminated: _, ...live } = await tx.instanceCounts(host.name)
-          const instances = Object.values(live).reduce((sum, count) => sum + count, 0)
-          const failoverMember = members.includes(host.name)
-          const loss = outlooks.get(host.name) ?? null
-          reports.push({ ...host, status: statusOf(host), instances, failoverMember, loss })
-        }
-        return reports
-      }),
-  )
+  server.get('/v1/hosts', async (): Promise<readonly HostReport[]> => read(hostReports))
   server.get('/v1/instances', async (): Promise<readonly InstanceReport[]> => {
     const reports: InstanceReport[] = []
     for (let after: Position | null = []; after !== null; ) {

@@ -92,8 +92,9 @@ interface MachineKernel {
 }
 
 /** The base of an instance's disk. Null: it begins empty. */
-export function baseOf(image: MachineImage): BaseDisk | null {
-  return image.kind === 'disk' ? image : image.disk
+export function baseOf(image: MachineImage): (BaseDisk & Pick<MachineImage, 'digest'>) | null {
+  if (image.kind === 'disk') return image
+  return image.disk === null ? null : { ...image.disk, digest: image.digest }
 }
 
 /** What is reported of the image. */

@@ -6,8 +6,8 @@
  * has copies.
  */
 import { chmod, copyFile, type FileHandle, mkdir, open, stat, truncate } from 'node:fs/promises'
-import type { SharedDiskFile } from '../host/files/shared-directory.ts'
 import type { Host, OpenFile } from '../host/host.ts'
+import type { CellDisk } from '../host/processes/cell.ts'
 import { baseOf, type MachineImage } from '../images/machine-images.ts'
 import { exists } from '../lib/files.ts'
 import { unavailable } from '../model/errors.ts'
@@ -26,7 +26,7 @@ export interface Handover extends AsyncDisposable {
   /** For stdout and stderr. */
   readonly log: number
   /** What the process has to open itself, in place of its first descriptor. Null: nothing. */
-  readonly disk: SharedDiskFile | null
+  readonly disk: CellDisk | null
 }
 
 /** After stdin, stdout and stderr. */
@@ -91,7 +91,9 @@ export async function openMachine(
     const log = (await file(paths.log, 'a')).fd
     for (const { id, network } of want.nics)
       taps.push(await handOwn(host.openTap(nicLinkName(id), network)))
-    const base = baseOf(image)
+    const ceph = disk.opens?.kind === 'ceph' ? disk.opens : null
+    // A clone has it in the pool.
+    const base = ceph === null ? baseOf(image) : null
     const files: MachineFiles = {
       monitor: await handOwn(host.listenUnix(sockets.qmp)),
       serial: await handOwn(host.listenUnix(sockets.serial)),
@@ -99,6 +101,7 @@ export async function openMachine(
       consoleLog: await handFile(paths.console, 'a'),
       disk: diskNumber,
       isDiskShared: root.isShared,
+      ceph: ceph && { ...ceph.access, image: ceph.image },
       base: base === null ? null : { fd: await handFile(base.path), format: base.format },
       kernel:
         image.kind === 'kernel'

@@ -5,6 +5,7 @@
  * a descriptor that root has opened, so the process needs access to no path. Options: qemu(1),
  * https://www.qemu.org/docs/master/system/invocation.html.
  */
+import { CELL_CEPH_CONF } from '../host/processes/cell.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { MachineOptions } from '../model/image-location.ts'
 import { machineName } from '../model/names.ts'
@@ -28,7 +29,9 @@ export interface MachineFiles {
   readonly disk: number
   /** Whether other hosts can have the same disk. */
   readonly isDiskShared: boolean
-  /** The base image of the disk. Null: an empty disk. */
+  /** Where the disk is in a pool of Ceph, in place of `disk`, which leads nowhere then. */
+  readonly ceph: { readonly pool: string; readonly image: string; readonly user: string } | null
+  /** The base image of the disk. Null: an empty disk, or a whole one. */
   readonly base: { readonly fd: number; readonly format: 'qcow2' | 'raw' } | null
   /** Kernel and initramfs of a machine without a boot loader. */
   readonly kernel: { readonly kernel: number; readonly initrd: number } | null
@@ -209,10 +212,13 @@ function image(
   ]
 }
 
-function disk(
-  { disk: fd, isDiskShared, base, kernel }: MachineFiles,
-  options: MachineOptions,
-): readonly string[] {
+function disk(files: MachineFiles, options: MachineOptions): readonly string[] {
+  const { disk: fd, isDiskShared, ceph, base, kernel } = files
+  // If there is a kernel, it boots first.
+  const order = kernel === null ? ',bootindex=0' : ''
+  if (ceph !== null)
+    // An error would have the guest take its file system for broken. It stands still instead.
+    return [...rbd(ceph), ...device('blk', options, `,drive=root${order},werror=stop,rerror=stop`)]
   const below =
     base === null ? [] : image('base', SETS.base, base.fd, { driver: base.format }, true)
   // Named here instead of in the overlay's header, so no other file is opened, whatever a guest's
@@ -221,9 +227,16 @@ function disk(
   return [
     ...below,
     ...image('root', SETS.disk, fd, format, false, isDiskShared),
-    // If there is a kernel, it boots first.
-    ...device('blk', options, `,drive=root${kernel === null ? ',bootindex=0' : ''}`),
+    ...device('blk', options, `,drive=root${order}`),
   ]
+}
+
+/** An image in a pool of Ceph. The cell has the configuration and the key. */
+function rbd({ pool, image, user }: NonNullable<MachineFiles['ceph']>): readonly string[] {
+  return blockdev({
+    ...{ driver: 'rbd', 'node-name': 'root', pool, image, user, conf: CELL_CEPH_CONF },
+    ...{ cache: { direct: true }, discard: 'unmap' },
+  })
 }
 
 function seed({ seed: fd }: MachineFiles, options: MachineOptions): readonly string[] {

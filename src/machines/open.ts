@@ -1,8 +1,8 @@
 /** Creates the driver of QEMU and its images from the configuration. */
 import { keepConsoles } from '../consoles/kept.ts'
-import type { SharedDirectory } from '../host/files/shared-directory.ts'
 import type { Host } from '../host/host.ts'
 import { createAccelerator } from '../host/kvm/kvm.ts'
+import type { SharedStorage } from '../host/shared-storage.ts'
 import { createMachineImages } from '../images/machine-images.ts'
 import type { Outbound } from '../images/outbound.ts'
 import { readS3Settings, type S3Config } from '../images/source-s3.ts'
@@ -47,7 +47,7 @@ interface MachinesContext {
   /** For fetching images. */
   readonly outbound: Outbound
   /** The storage that this host shares with others. Null: none. */
-  readonly shared: SharedDirectory | null
+  readonly shared: SharedStorage | null
 }
 
 /**

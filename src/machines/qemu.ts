@@ -14,11 +14,11 @@
 
 import { readlink } from 'node:fs/promises'
 import { createSerialLines } from '../consoles/serial-lines.ts'
-import type { SharedDirectory } from '../host/files/shared-directory.ts'
 import type { Host } from '../host/host.ts'
 import { createConsoleTrimmer } from '../host/processes/console-trimmer.ts'
 import { createMachineGroups } from '../host/processes/groups.ts'
 import { isHalted } from '../host/processes/halted.ts'
+import type { SharedStorage } from '../host/shared-storage.ts'
 import type { MachineImages } from '../images/machine-images.ts'
 import type { Clock } from '../lib/clock.ts'
 import { watchForHangingPrograms } from '../lib/hanging-programs.ts'
@@ -51,6 +51,7 @@ import { createMachineMover } from './mover.ts'
 import { createMachineNics, type MachineNics } from './nics.ts'
 import type { Qmp } from './qmp.ts'
 import { createQemuSteps, nicPorts, type QemuSettings, type QemuStepper } from './steps.ts'
+import { endStored } from './stored.ts'
 
 export interface QemuDriverOptions {
   readonly images: MachineImages
@@ -63,7 +64,7 @@ export interface QemuDriverOptions {
   readonly accelerator: QemuStepper['accelerator']
   readonly run: Runner
   /** Null: no disk of this host's instances is on a storage. */
-  readonly shared: SharedDirectory | null
+  readonly shared: SharedStorage | null
   readonly settings: QemuSettings & Pick<MachineCaptureTools['settings'], 'maxBytes'>
   readonly clock: Clock
   readonly log: Log
@@ -77,13 +78,13 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const files = createMachineFiles(settings.stateDir)
   const groups = createMachineGroups({ run, log })
   const monitors = monitorsFor(files, options)
-  const lines = createSerialLines()
-  const trimmer = trimmerFor(options)
+  const [lines, trimmer] = [createSerialLines(), trimmerFor(options)]
   const answers = createAnswerChecks(clock)
   const nics = nicsFor(options)
   const reads = createReads(files, nics)
   const disks = createRootDisks(files, run, options.shared)
-  const stepper: QemuStepper = { ...options, run, files, disks, groups, monitors, nics }
+  const own = { files, disks, groups, monitors, nics, starts: new Set<Promise<void>>() }
+  const stepper: QemuStepper = { ...options, run, ...own }
   const freezer = createFreezer({
     socketOf: (instance) => monitors.sockets(instance).agent,
     monitorOf: (instance) => qmpOf(monitors, instance),
@@ -180,6 +181,7 @@ function moversFor(stepper: QemuStepper, { host }: QemuDriverOptions) {
   return {
     mover: createMachineMover(files, monitors),
     liveMover: createLiveMover(stepper, host),
+    endStored: (storage: string) => endStored(stepper, storage),
   }
 }
 

@@ -55,6 +55,8 @@ export interface QemuStepper {
   readonly monitors: Monitors
   readonly nics: MachineNics
   readonly groups: MachineGroups
+  /** Starts in progress that were permitted. */
+  readonly starts: Set<Promise<void>>
   readonly run: Runner
   /** How guests are run here, and the group that may use /dev/kvm if that is needed. */
   readonly accelerator: () => Promise<{ readonly kind: Accelerator; readonly group: number | null }>
@@ -100,8 +102,7 @@ async function launch(
   // Of one that ran on another host, what it has written is on a storage.
   if (want.ran) await disk.find()
   else await disk.make(baseOf(image), sizeOfDisk(want, image))
-  await permit?.(null)
-  await boot(stepper, want, image)
+  await bootIfPermitted(stepper, want, image, permit)
 }
 
 async function start(stepper: QemuStepper, want: InstanceWant, permit?: Permit): Promise<void> {
@@ -113,8 +114,24 @@ async function start(stepper: QemuStepper, want: InstanceWant, permit?: Permit):
   const location = want.image.location || origin.location
   const image = await images.details(origin.digest, location)
   await disks.of(want).find()
-  await permit?.(null)
-  await boot(stepper, want, image)
+  await bootIfPermitted(stepper, want, image, permit)
+}
+
+/** A start is known before it may begin, so that nobody misses one (`stored.ts`). */
+async function bootIfPermitted(
+  stepper: QemuStepper,
+  want: InstanceWant,
+  image: MachineImage,
+  permit: Permit | undefined,
+): Promise<void> {
+  const { starts } = stepper
+  const begin = async () => {
+    await permit?.(null)
+    await boot(stepper, want, image)
+  }
+  const started = begin()
+  starts.add(started)
+  await started.finally(() => starts.delete(started))
 }
 
 /** The boot record before a start. */

@@ -71,6 +71,7 @@ import { hangs } from './migrations/0056-hangs.ts'
 import { storage } from './migrations/0057-storage.ts'
 import { liveMoves } from './migrations/0058-live-moves.ts'
 import { warmInstances } from './migrations/0059-warm-instances.ts'
+import { storageFences } from './migrations/0060-storage-fences.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations. They are applied in ascending order of name. */
@@ -129,6 +130,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0057-storage': storage,
   '0058-live-moves': liveMoves,
   '0059-warm-instances': warmInstances,
+  '0060-storage-fences': storageFences,
 }
 const GENERATION = '0'
 

@@ -35,6 +35,7 @@ import { prefixLists } from './records/prefix-list.ts'
 import { recoveries } from './records/recovery.ts'
 import { roles } from './records/role.ts'
 import { routeTables } from './records/route-table.ts'
+import { storageFences } from './records/storage-fence.ts'
 import { tags } from './records/tag.ts'
 import { usageRecords } from './records/usage.ts'
 import { users } from './records/user.ts'
@@ -69,6 +70,7 @@ export const NOUNS = [
   instances,
   warmInstances,
   recoveries,
+  storageFences,
   nics,
   addresses,
   flowLogs,

@@ -230,6 +230,11 @@ export interface WorkloadDriver extends WorkloadSteps {
    */
   pulse?(instance: InstanceId, bootCount: number): Promise<Pulse>
   /**
+   * Ends, by force, what runs here with a disk on this storage. Absent: nothing ever has one.
+   * Errors: `unavailable` when something does not end.
+   */
+  endStored?(storage: string): Promise<void>
+  /**
    * Whether the driver has anything of the instance here, running or not. Errors: `unavailable`.
    */
   holds(instance: InstanceId): Promise<boolean>

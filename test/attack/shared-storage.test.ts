@@ -77,6 +77,10 @@ it.each([
   ['is no JSON', '{'],
   ['is empty', ''],
   ['has a path for a name', '{"version":1,"cloud":"00112233445566aa","storage":"../../etc"}'],
+  [
+    'names a pool of Ceph',
+    '{"version":1,"cloud":"00112233445566aa","storage":"rbd-0123456789abcdef"}',
+  ],
   ['is too long', `${' '.repeat(5000)}{}`],
   ['has bytes that are no text', '\0\0\u001B[31m'],
 ])('takes no directory whose marker %s', async (_what, text) => {

@@ -293,6 +293,10 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'atoll evacuate HOST': 'as above',
   'atoll storage init': 'needs a directory of several hosts: test/lab/recover-disk.test.ts',
   'aws ec2 run-instances --image-id ami-… --tag-specifications …': 'as above',
+  'apt-get install --no-install-recommends ceph-common qemu-block-extra':
+    'needs a Ceph cluster: test/contract/ceph.test.ts',
+  'ceph …': 'as above',
+  'rbd pool init atoll': 'as above',
   'atoll explain …': 'needs groups with rules: test/unit/plan/explain.test.ts',
   'atoll trace …': 'needs groups with rules: test/lab/trace.test.ts',
   'ec2 allocate-address': 'needs a pool of addresses: test/contract/api/boto3/addresses.py',

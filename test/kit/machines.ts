@@ -6,10 +6,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { SharedDirectory } from '../../src/host/files/shared-directory.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
 import { findProcesses, machineHomes } from '../../src/host/processes/processes.ts'
+import type { SharedStorage } from '../../src/host/shared-storage.ts'
 import { createMachineImages, type MachineImages } from '../../src/images/machine-images.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -46,7 +46,7 @@ const SETTLE_DEADLINE_MS = 60_000
  */
 export async function startQemuFixture(
   directories: readonly string[],
-  shared: SharedDirectory | null = null,
+  shared: SharedStorage | null = null,
 ): Promise<QemuFixture> {
   const netns = await createNetns('machines')
   const leave = netns.enter()

@@ -4,20 +4,15 @@
  * nothing, a directory without its marker is not taken for the storage, and the end removes it.
  */
 import {
-  DescribeInstancesCommand,
-  type EC2Client,
   RunInstancesCommand,
   type RunInstancesCommandInput,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { clientOf, labCredentials, listClient, machineImage } from '../../tools/drills/api.ts'
 import { canRunMachines } from '../../tools/kit/tiny-guest.ts'
-import { createLab, destroyLab, type Lab } from '../../tools/lab/lab.ts'
-import { untilReady } from '../../tools/lab/ready.ts'
 import { until } from '../../tools/lab/run.ts'
+import { type DiskLab, openDiskLab } from '../kit/disk-lab.ts'
 
-const NAME = 'recoverdisk'
 const UP_MS = 400_000
 const PATIENCE_MS = 120_000
 /** All hosts of a lab have this directory of the machine. */
@@ -28,189 +23,77 @@ const TAGS: RunInstancesCommandInput['TagSpecifications'] = [
   { ResourceType: 'volume', Tags: [{ Key: 'atoll:storage', Value: 'shared' }] },
 ]
 
-interface HostRow {
-  readonly name: string
-  readonly status: string
-  readonly failoverMember: boolean
-  readonly fenceLevel: string | null
-  readonly storage: string | null
-}
-
 describe.skipIf(!canRunMachines())('a machine with a shared disk', { timeout: UP_MS }, () => {
-  let lab: Lab
-  let leave: () => void
-  const clients = new Map<string, EC2Client>()
-  let image = ''
+  let all: DiskLab
   let id = ''
   let volume = ''
 
-  beforeAll(async () => {
-    await destroyLab(NAME)
-    const config = { fence: { enabled: true }, storage: { shared: { path: SHARED } } }
-    lab = await createLab({ name: NAME, config })
-    await untilReady(lab)
-    leave = lab.outside.enter()
-    const credentials = await labCredentials(lab)
-    const all = lab.hosts.map(({ name }) => clientOf(lab, name, credentials))
-    for (const [index, { name }] of lab.hosts.entries()) {
-      const ec2 = all[index]?.ec2
-      if (ec2 !== undefined) clients.set(name, ec2)
-    }
-    image = await machineImage(listClient(all, PATIENCE_MS), lab.hosts)
-    await lab.host('h1').must(['mkdir', '-p', SHARED])
-    await expect(on('h1').send(new RunInstancesCommand(order()))).rejects.toThrow('storage.shared')
-    await atoll('h1', 'storage', 'init')
-    await untilAllMayRun('h1')
-  }, UP_MS)
-  afterAll(async () => {
-    leave?.()
-    for (const ec2 of clients.values()) ec2.destroy()
-    await destroyLab(NAME)
-  }, 60_000)
-
-  const order = (): RunInstancesCommandInput => ({
-    ...{ ImageId: image, MinCount: 1, MaxCount: 1, TagSpecifications: TAGS },
-  })
-
-  function on(host: string): EC2Client {
-    const ec2 = clients.get(host)
-    if (ec2 === undefined) throw new Error(`no client of ${host}`)
-    return ec2
-  }
-
-  const atoll = (host: string, ...args: readonly string[]) =>
-    lab.host(host).must(['atoll', ...args], { timeoutMs: PATIENCE_MS })
-
-  const another = (host: string) => lab.hosts.find(({ name }) => name !== host)?.name ?? ''
-
-  async function untilHosts(asked: string, are: (hosts: readonly HostRow[]) => boolean) {
-    await until('all hosts are so', PATIENCE_MS, async () => {
-      const said = await lab.host(asked).exec(['atoll', 'hosts', '--json'], {
-        timeoutMs: PATIENCE_MS,
-      })
-      return said.exitCode === 0 && are(JSON.parse(said.stdout)) ? true : null
-    })
-  }
-
-  const untilAllMayRun = (asked: string) =>
-    untilHosts(
-      asked,
-      (hosts) =>
-        hosts.length === 3 &&
-        hosts.every(
-          ({ status, failoverMember, fenceLevel, storage }) =>
-            status === 'active' && failoverMember && fenceLevel === 'muted' && storage !== null,
-        ),
-    )
-
-  async function look(asked: string) {
-    const { Reservations = [] } = await on(asked).send(
-      new DescribeInstancesCommand({ InstanceIds: [id] }),
-    )
-    const { State, BlockDeviceMappings = [] } = Reservations[0]?.Instances?.[0] ?? {}
-    return { state: State?.Name, volume: BlockDeviceMappings[0]?.Ebs?.VolumeId ?? '' }
-  }
-
-  const untilState = (asked: string, state: string) =>
-    until(`it is ${state}`, PATIENCE_MS, async () =>
-      (await look(asked)).state === state ? true : null,
-    )
-
-  async function untilAcknowledged(asked: string): Promise<void> {
-    const sql = `SELECT recoverAcknowledged FROM atoll.instances WHERE id = '${id}'`
-    await until('it may be taken over', PATIENCE_MS, async () => {
-      const said = await lab.host(asked).exec(['mariadb', '-N', '-e', sql])
-      return said.stdout.trim() === 'recover' ? true : null
-    })
-  }
-
-  /** The hosts that have a machine of it, by what is written down on each. */
-  async function homes(): Promise<readonly string[]> {
-    const found: string[] = []
-    for (const host of lab.hosts) {
-      if (!(await host.isOn())) continue
-      const { exitCode } = await host.exec(['test', '-e', `/var/lib/atoll/machines/${id}`])
-      if (exitCode === 0) found.push(host.name)
-    }
-    return found
-  }
-
-  /** Types a command into its serial line, until the shell has answered. */
-  async function inside(host: string, command: string): Promise<string> {
-    const typed = `echo "be"gin; ${command}; echo; echo "en"d`
-    return await until(`the guest ran ${command}`, PATIENCE_MS, async () => {
-      const line = `{ echo; echo '${typed}'; sleep 3; } | atoll console ${id}`
-      const { stdout } = await lab.host(host).exec(['sh', '-c', line], { timeoutMs: 30_000 })
-      return /begin\s+([\s\S]*?)\s+end/.exec(stdout)?.[1]?.trim() ?? null
-    })
-  }
-
-  const read = (host: string) => inside(host, 'head -c 12 /dev/vda')
+  const launch = () => all.on('h1').send(new RunInstancesCommand(all.order(TAGS)))
+  const read = (host: string) => all.inside(host, id, 'head -c 12 /dev/vda')
   const disk = () => `${SHARED}/volumes/${volume}/disk.qcow2`
+  const on = (host: string) => all.lab.host(host)
+
+  beforeAll(async () => {
+    all = await openDiskLab('recoverdisk', { shared: { path: SHARED } })
+    await on('h1').must(['mkdir', '-p', SHARED])
+    await expect(launch()).rejects.toThrow('storage.shared')
+    await all.atoll('h1', 'storage', 'init')
+    await all.untilAllMayRun('h1')
+  }, UP_MS)
+  afterAll(() => all?.close(), 60_000)
 
   it('runs elsewhere with what it had written, after its host has lost its power', async () => {
-    const { Instances = [] } = await on('h1').send(new RunInstancesCommand(order()))
-    id = Instances[0]?.InstanceId ?? ''
-    await untilState('h1', 'running')
-    volume = (await look('h1')).volume
-    await untilAcknowledged('h1')
-    const [lost = ''] = await homes()
-    await lab.host(lost).must(['test', '-s', disk()])
-    await lab.host(lost).must(['test', '!', '-e', `/var/lib/atoll/machines/${id}/disk.qcow2`])
+    id = await all.launch('h1', TAGS)
+    volume = (await all.look('h1', id)).volume
+    await all.untilAcknowledged('h1', id)
+    const [lost = ''] = await all.homes(id)
+    await on(lost).must(['test', '-s', disk()])
+    await on(lost).must(['test', '!', '-e', `/var/lib/atoll/machines/${id}/disk.qcow2`])
     // QEMU holds it, whatever the records say.
-    await expect(lab.host(another(lost)).must(['qemu-img', 'info', disk()])).rejects.toThrow('lock')
-    await inside(lost, 'printf 0123456789ab >/dev/vda; sync')
-    await lab.host(lost).kill()
+    const asked = all.another(lost)
+    await expect(on(asked).must(['qemu-img', 'info', disk()])).rejects.toThrow('lock')
+    await all.inside(lost, id, 'printf 0123456789ab >/dev/vda; sync')
+    await on(lost).kill()
     const began = performance.now()
-    const asked = another(lost)
-    await until('another host has it', PATIENCE_MS, async () =>
-      (await homes()).some((host) => host !== lost) ? true : null,
-    )
-    await untilState(asked, 'running')
+    await all.untilHome(id, (host) => host !== lost)
+    await all.untilState(asked, id, 'running')
     expect(await read(asked)).toBe('0123456789ab')
     const tookMs = performance.now() - began
     process.stdout.write(`  its shell answers ${Math.round(tookMs)} ms after the loss of power\n`)
-    await lab.host(lost).start()
-    await untilAllMayRun(asked)
-    await until('one host has it', PATIENCE_MS, async () => {
-      const hosts = await homes()
-      return hosts.length === 1 && hosts[0] !== lost ? true : null
-    })
+    await on(lost).start()
+    await all.untilAllMayRun(asked)
+    await all.untilHome(id, (host) => host !== lost)
     expect(await read(lost)).toBe('0123456789ab')
   })
 
   it('moves without its disk', async () => {
-    const [from = ''] = await homes()
-    const to = another(from)
-    const inode = await lab.host(to).must(['stat', '-c', '%i', disk()])
-    await atoll(from, 'move', id, '--to', to)
-    await until('it is there alone', PATIENCE_MS, async () =>
-      (await homes()).join() === to ? true : null,
-    )
-    await untilState(to, 'running')
+    const [from = ''] = await all.homes(id)
+    const to = all.another(from)
+    const inode = await on(to).must(['stat', '-c', '%i', disk()])
+    await all.atoll(from, 'move', id, '--to', to)
+    await all.untilHome(id, (host) => host === to)
+    await all.untilState(to, id, 'running')
     expect(await read(to)).toBe('0123456789ab')
-    expect(await lab.host(from).must(['stat', '-c', '%i', disk()])).toBe(inode)
+    expect(await on(from).must(['stat', '-c', '%i', disk()])).toBe(inode)
   })
 
   it('is left alone while its directory is not the storage, and nothing new is put there', async () => {
-    await lab.host('h1').must(['mv', MARKER, `${MARKER}.away`])
-    await untilHosts('h1', (hosts) => hosts.every(({ storage }) => storage === null))
-    await expect(on('h1').send(new RunInstancesCommand(order()))).rejects.toThrow('storage.shared')
+    await on('h1').must(['mv', MARKER, `${MARKER}.away`])
+    await all.untilHosts('h1', (hosts) => hosts.every(({ storage }) => storage === null))
+    await expect(launch()).rejects.toThrow('storage.shared')
     expect(await read('h1')).toBe('0123456789ab')
-    expect(await atoll('h1', 'doctor')).toContain('is not the storage of this cloud now')
-    await lab.host('h1').must(['mv', `${MARKER}.away`, MARKER])
-    await untilAllMayRun('h1')
+    expect(await all.atoll('h1', 'doctor')).toContain('is not the storage of this cloud now')
+    await on('h1').must(['mv', `${MARKER}.away`, MARKER])
+    await all.untilAllMayRun('h1')
   })
 
   it('is gone with its disk when it is terminated', async () => {
-    await on('h1').send(new TerminateInstancesCommand({ InstanceIds: [id] }))
-    await untilState('h1', 'terminated')
+    await all.on('h1').send(new TerminateInstancesCommand({ InstanceIds: [id] }))
+    await all.untilState('h1', id, 'terminated')
     await until('its disk is gone', PATIENCE_MS, async () => {
-      const { exitCode } = await lab
-        .host('h1')
-        .exec(['test', '!', '-e', `${SHARED}/volumes/${volume}`])
+      const { exitCode } = await on('h1').exec(['test', '!', '-e', `${SHARED}/volumes/${volume}`])
       return exitCode === 0 ? true : null
     })
-    expect(await homes()).toEqual([])
+    expect(await all.homes(id)).toEqual([])
   })
 })

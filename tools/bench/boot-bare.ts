@@ -142,7 +142,13 @@ function startGuest(
     want,
     home,
     {
-      ...{ isDiskShared: false, disk: FIRST_NUMBER, consoleLog: FIRST_NUMBER + 1, ...none },
+      ...{
+        isDiskShared: false,
+        ceph: null,
+        disk: FIRST_NUMBER,
+        consoleLog: FIRST_NUMBER + 1,
+        ...none,
+      },
       kernel: { kernel: FIRST_NUMBER + 2, initrd: FIRST_NUMBER + 3 },
       // Opened by name instead, below.
       ...{ monitor: -1, serial: -1, agent: -1, taps: [-1] },

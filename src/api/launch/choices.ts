@@ -70,14 +70,15 @@ export async function launchChoices(
     )
   const driver = requireDriver(image, catalogue.drivers)
   const disk = launchDisk(order, image, type, driver)
+  const { storedOn = null } = disk ?? {}
   const hosts = hostsFor(
     order,
-    disk?.isShared === true ? hostsWithStorage(able) : able,
+    storedOn === null ? able : hostsWithStorage(able, storedOn),
     image,
     disk,
   )
   const { vcpus, memoryMiB } = type
-  const diskGiB = disk === null || disk.isShared ? 0 : disk.sizeGiB
+  const diskGiB = disk === null || storedOn !== null ? 0 : disk.sizeGiB
   const demand = { vcpus, memoryMiB, diskGiB }
   await requireKey(tx, account, order.keyName)
   const subnets = catalogue.subnets.filter((one) => one.account === account)
@@ -132,7 +133,7 @@ function hostsFor(
 ): readonly Host[] {
   if (recovery === 'unsaid' && hosts.some(isFenced)) throw unsaidDisk()
   if (recovery !== 'recover') return hosts
-  refuseLostDisk(image, disk, keepsDisk)
+  refuseLostDisk(image, disk && { ...disk, isShared: disk.storedOn !== null }, keepsDisk)
   return fencedHosts(hosts)
 }
 

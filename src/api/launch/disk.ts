@@ -10,7 +10,7 @@ import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image, InstanceType } from '../../model/records.ts'
-import { STORAGE_TAG } from '../../model/storage.ts'
+import { STORAGE_TAG, type StorageKind } from '../../model/storage.ts'
 import { GP3_IOPS, GP3_MIB_PER_S } from '../instances/volume-speed.ts'
 import { onlySchema, withCode, withoutEffect } from '../schemas.ts'
 
@@ -26,8 +26,8 @@ export interface DiskRequest {
 /** The disk of each instance of a launch. */
 export interface LaunchDisk {
   readonly sizeGiB: number
-  /** Whether it is on a storage that several hosts reach. */
-  readonly isShared: boolean
+  /** The kind of storage that has it, which several hosts reach. Null: its host's own. */
+  readonly storedOn: StorageKind | null
   readonly deleteOnTermination: boolean
   /** Absent if none was requested. */
   readonly volumeType?: string
@@ -132,7 +132,10 @@ export function parseDiskRequest([mapping]: z.output<
 
 /** The disk of each instance of the launch. Null if the driver's instances have no volume. */
 export function launchDisk(
-  { disk: order, isShared }: { readonly disk: DiskRequest | null; readonly isShared: boolean },
+  {
+    disk: order,
+    storedOn,
+  }: { readonly disk: DiskRequest | null; readonly storedOn: StorageKind | null },
   image: Pick<Image, 'id' | 'diskGiB'>,
   type: Pick<InstanceType, 'diskGiB'>,
   { rootVolume, name }: Pick<DriverDeclaration, 'rootVolume' | 'name'>,
@@ -148,12 +151,12 @@ export function launchDisk(
     const { deleteOnTermination = true, volumeType = null } = order ?? {}
     return {
       sizeGiB,
-      isShared,
+      storedOn,
       deleteOnTermination,
       ...(volumeType === null ? {} : { volumeType }),
     }
   }
-  if (order === null && !isShared) return null
+  if (order === null && storedOn === null) return null
   throw refused(
     'InvalidParameterCombination',
     `The root of instances of the image '${image.id}' is not a volume (driver ${name}), so BlockDeviceMappings and the tag '${STORAGE_TAG}' must be left out`,

@@ -279,7 +279,7 @@ async function takeOneOf(
     if (chosen === undefined) return short
     left = left.filter((host) => host !== chosen)
     const { reserve } = room
-    const storage = choices.disk?.isShared === true ? (chosen.storage ?? null) : null
+    const storage = choices.disk?.storedOn ? (chosen.storage ?? null) : null
     const placing = { host: chosen.name, demand, storage, recovers }
     const reserved = reserve && afterPlacing(reserve, placing)
     if (reserve !== null && reserved === null) {
@@ -381,7 +381,7 @@ function newVolumes(
   { storage = null }: Host,
 ): readonly Volume[] {
   if (choices.disk === null) return []
-  const { isShared, ...disk } = choices.disk
+  const { storedOn, ...disk } = choices.disk
   return [
     {
       id: draw.id('vol'),
@@ -391,7 +391,7 @@ function newVolumes(
       instance: instance.id,
       device: ROOT_DEVICE_NAME,
       ...disk,
-      ...(isShared ? { storage } : {}),
+      ...(storedOn === null ? {} : { storage }),
       state: 'in-use',
       createdAt: instance.launchedAt,
     },

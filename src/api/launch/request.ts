@@ -15,7 +15,7 @@ import type { MetadataOptions } from '../../model/metadata-options.ts'
 import { INTERFACES_MAX } from '../../model/nic-limits.ts'
 import { isRecoverTag, KEEP_DISK, type Recovering } from '../../model/recovery.ts'
 import { KIB } from '../../model/sizes.ts'
-import { isStorageTag } from '../../model/storage.ts'
+import { isStorageKind, isStorageTag, type StorageKind } from '../../model/storage.ts'
 import { type ProfileReference, profileReferenceSchema } from '../instances/instance-profiles.ts'
 import { askedMetadata, metadataShape } from '../instances/metadata-options.ts'
 import { ANY_ADDRESS, namesAddress } from '../networks/nic-addresses.ts'
@@ -51,8 +51,8 @@ export interface LaunchRequest {
   readonly network: LaunchNetwork
   /** Null: none is named. */
   readonly disk: DiskRequest | null
-  /** Whether the disk is to be on a storage that several hosts reach. */
-  readonly isShared: boolean
+  /** The kind of storage that is to have the disk. Null: its host. */
+  readonly storedOn: StorageKind | null
   /** Whether what is started again elsewhere is to have the same disk. */
   readonly keepsDisk: boolean
   /** The number that the type must have. Null: any. */
@@ -201,7 +201,7 @@ export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRe
     maxCount: given.MaxCount,
     network,
     disk: parseDiskRequest(given.BlockDeviceMappings),
-    isShared: isTagged(given, 'volume', ({ Key }) => isStorageTag(Key)),
+    storedOn: storageAsked(given),
     keepsDisk: isTagged(
       given,
       'instance',
@@ -228,6 +228,13 @@ function recoveryOf(given: Given): Pick<LaunchRequest, 'options' | 'recovery'> {
   if (!isWanted || asked === 'disabled')
     return { options, recovery: asked === 'default' ? 'unsaid' : 'keep' }
   return { options: { ...options, autoRecovery: 'default' }, recovery: 'recover' }
+}
+
+/** The kind of storage that the tag of the volumes asks for. */
+function storageAsked({ TagSpecifications }: Given): StorageKind | null {
+  const tags = TagSpecifications.filter(({ ResourceType }) => ResourceType === 'volume')
+  const values = tags.flatMap(({ Tags }) => Tags).filter(({ Key }) => isStorageTag(Key))
+  return values.map(({ Value }) => Value).find(isStorageKind) ?? null
 }
 
 /** Whether a new resource of this type is to have such a tag. */

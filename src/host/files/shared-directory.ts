@@ -15,7 +15,7 @@ import { parseJson } from '../../lib/json.ts'
 import type { Log } from '../../lib/log.ts'
 import { failureOf, type Runner, type RunResult } from '../../lib/runner.ts'
 import { messageOf, refused, unavailable } from '../../model/errors.ts'
-import { STORAGE_ID, type StoragePlace } from '../../model/storage.ts'
+import { isOfKind, STORAGE_ID, type StoragePlace } from '../../model/storage.ts'
 
 /** Where it is, and how it is known. */
 export interface SharedDirectorySettings {
@@ -40,6 +40,7 @@ interface SharedDiskOrder {
 
 /** What a process needs to open a disk by itself (`shared-place.sh`). */
 export interface SharedDiskFile {
+  readonly kind: 'file'
   readonly directory: string
   /** What the file with this name has to contain. */
   readonly marker: string
@@ -47,6 +48,7 @@ export interface SharedDiskFile {
 }
 
 export interface SharedDirectory {
+  readonly kind: 'shared'
   /**
    * The storage that this host reaches, by the last look; null: none. Begins another look when the
    * last one is old. Never waits.
@@ -80,7 +82,10 @@ const OUTPUT_BYTES = 8192
 const markerSchema = z.strictObject({
   version: z.literal(1),
   cloud: z.string().regex(/^[0-9a-f]{16}$/),
-  storage: z.string().regex(STORAGE_ID),
+  storage: z
+    .string()
+    .regex(STORAGE_ID)
+    .refine((id) => isOfKind(id, 'shared')),
 })
 
 const SILENT = 'its file server does not answer: a process that reads it stands still'
@@ -132,6 +137,7 @@ export function createSharedDirectory(
   }
 
   return {
+    kind: 'shared',
     storage() {
       if (clock.monotonic() - lookedMs > LOOK_EVERY_MS) void lookNow()
       return storageIn(found)
@@ -146,6 +152,7 @@ export function createSharedDirectory(
     find: (place) => work(place, ['find', place.volume], WORK_MS),
     remove: (place) => work(place, ['remove', place.volume], REMOVE_MS),
     file: ({ storage, volume }) => ({
+      kind: 'file',
       directory: path,
       marker: markerOf({ cloud, storage }),
       volume,

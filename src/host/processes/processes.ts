@@ -21,8 +21,7 @@ import {
   machineName,
   machineUser,
 } from '../../model/names.ts'
-import type { SharedDiskFile } from '../files/shared-directory.ts'
-import { cellCommand } from './cell.ts'
+import { type CellDisk, cellCommand } from './cell.ts'
 import { statFields } from './stat.ts'
 
 const KILL_DEADLINE_MS = 10_000
@@ -30,8 +29,8 @@ const KILL_DEADLINE_MS = 10_000
 const LOOK_EVERY_MS = 10
 
 export interface ProcessRequest {
-  /** What it opens in place of its first descriptor, number 3. Null: nothing. */
-  readonly disk: SharedDiskFile | null
+  /** What it opens itself, in place of its first descriptor, number 3. Null: nothing. */
+  readonly disk: CellDisk | null
   readonly args: readonly string[]
   /** Descriptors to inherit. The first becomes number 3. */
   readonly files: readonly number[]
@@ -87,10 +86,14 @@ export async function machineHomes(stateDir: string): Promise<ReadonlyMap<Instan
   return new Map(instances.map((instance) => [instance, below(root, instance)]))
 }
 
-/** The instances of these that have a process, by their directories. Reads /proc once for all. */
+/**
+ * The instances of these that have a process, by their directories. Reads /proc once for all.
+ * `isBegun`: also a process that is being started, and is root still.
+ */
 export async function findProcesses(
   homes: ReadonlyMap<InstanceId, string>,
   firstUser: number,
+  isBegun = false,
 ): Promise<ReadonlyMap<InstanceId, number>> {
   const names = new Map([...homes].map(([instance, home]) => [machineName(home), instance]))
   const found = new Map<InstanceId, number>()
@@ -99,7 +102,9 @@ export async function findProcesses(
     const pid = Number(entry)
     if (!Number.isInteger(pid)) continue
     const instance = names.get((await nameOf(pid)) ?? '')
-    if (instance !== undefined && (await userOf(pid)) === machineUser(firstUser, instance))
+    if (instance === undefined) continue
+    const user = await userOf(pid)
+    if (user === machineUser(firstUser, instance) || (isBegun && user === 0))
       found.set(instance, pid)
   }
   return found

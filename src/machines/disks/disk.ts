@@ -2,13 +2,15 @@
  * The port to the root disk of a virtual machine, wherever it is. One contract suite tests each
  * kind (`test/contract/disks-contract.ts`).
  */
-import type { SharedDiskFile } from '../../host/files/shared-directory.ts'
 import type { OpenFile } from '../../host/host.ts'
+import type { CellDisk } from '../../host/processes/cell.ts'
 
 /** The image below a disk. It is on each host by itself. */
-interface DiskBase {
+export interface DiskBase {
   readonly path: string
-  readonly format: string
+  readonly format: 'qcow2' | 'raw'
+  /** Of the image, `sha256:…`. */
+  readonly digest: string
 }
 
 /** A disk, for the start of a process. */
@@ -17,7 +19,7 @@ interface OpenDisk extends OpenFile {
    * What the process has to open in place of the descriptor, which leads nowhere. Null: the
    * descriptor is the disk's.
    */
-  readonly opens: SharedDiskFile | null
+  readonly opens: CellDisk | null
 }
 
 /** The root disk of one instance. Every call is safe to repeat, and may be interrupted anywhere. */

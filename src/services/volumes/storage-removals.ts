@@ -1,8 +1,8 @@
 /**
- * Removes disks from a storage, whose file server may be silent: in the background, one after the
- * other. Nothing is remembered across a restart; a disk that is gone is removed again.
+ * Removes disks from a storage, which may be silent: in the background, one after the other.
+ * Nothing is remembered across a restart; a disk that is gone is removed again.
  */
-import type { SharedDirectory } from '../../host/files/shared-directory.ts'
+import type { SharedStorage } from '../../host/shared-storage.ts'
 import type { Log } from '../../lib/log.ts'
 import type { VolumeId } from '../../model/ids.ts'
 import type { StoragePlace } from '../../model/storage.ts'
@@ -14,7 +14,7 @@ export interface StorageRemovals {
 
 /** `shared` null: this host has no storage. `wake` asks for a pass. */
 export function createStorageRemovals(
-  shared: Pick<SharedDirectory, 'remove'> | null,
+  shared: Pick<SharedStorage, 'remove'> | null,
   wake: () => void,
 ): StorageRemovals {
   const gone = new Set<VolumeId>()
@@ -25,7 +25,8 @@ export function createStorageRemovals(
   async function removeOne(place: StoragePlace, log: Log): Promise<void> {
     const { volume, storage } = place
     try {
-      if (shared === null) throw new Error('storage.shared.path is not set on this host')
+      if (shared === null)
+        throw new Error('neither storage.shared.path nor storage.ceph.pool is set on this host')
       await shared.remove(place)
       gone.add(volume)
     } catch (error) {

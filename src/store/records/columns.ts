@@ -8,11 +8,12 @@
  * is only shown, is made printable and cut, so that a message cannot make an instance unreadable.
  * Unknown columns, which a newer version may add, are left out.
  */
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { type Cidr, parseIpv4 } from '../../model/addr.ts'
 import { DRIVER_NAME, type DriverName } from '../../model/driver.ts'
 import type { Branded, formatId, IdPrefix } from '../../model/ids.ts'
-import { STORAGE_ID } from '../../model/storage.ts'
+import { parseStorageFence, STORAGE_ADDRESS, STORAGE_ID } from '../../model/storage.ts'
 
 /** Longest name, in UTF-16 code units: the columns hold 255 characters, and some take two. */
 const NAME_MAX = 510
@@ -62,6 +63,21 @@ export const name = z.string().max(NAME_MAX).refine(isPrintable, 'is not printab
 export const label = z.string().regex(/^[\w.-]{1,64}$/)
 /** The storage that has a disk, or that a host reaches. */
 export const storage = z.string().regex(STORAGE_ID).nullable().optional()
+/** Of a host: its storage, and from which address it reaches that. */
+export const reached = {
+  storage,
+  storageAddress: z
+    .string()
+    // Otherwise a fence with it could not be read again.
+    .regex(STORAGE_ADDRESS)
+    .refine((text) => isIP(text) !== 0, 'is no address')
+    .nullable()
+    .optional(),
+}
+/** Of a host: which address its storage is to refuse. */
+export const storageFence = z
+  .string()
+  .refine((text) => parseStorageFence(text) !== undefined, 'names no storage and address')
 /** Text that is only shown. */
 export const prose = z
   .string()

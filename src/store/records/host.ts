@@ -14,7 +14,7 @@ import { z } from 'zod'
 import type { HostName } from '../../model/ids.ts'
 import type { Host, Instance, PeerHost } from '../../model/records.ts'
 import { ofAll, ofHost } from '../scope.ts'
-import { count, host, ip, label, moment, name, prose, size, storage, VCPUS_MAX } from './columns.ts'
+import { count, host, ip, label, moment, name, prose, reached, size, VCPUS_MAX } from './columns.ts'
 import { activeUnlessDraining, drainingSince } from './draining.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
@@ -58,7 +58,7 @@ const hostSchema = peerSchema.extend({
   shortOf: prose.nullable(),
   drainingSinceMs: moment.nullable().optional(),
   fenceLevel: label.nullable().optional(),
-  storage,
+  ...reached,
   lastSeenAt: prose,
   leaseUntilMs: count,
   changedAtMs: count,
@@ -182,11 +182,11 @@ function writeLives(session: Session<Tables>) {
      */
     async upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'> {
       const { name, zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity } = host
-      const { lastSeenAt, shortOf, fenceLevel = null, storage = null } = host
+      const { lastSeenAt, shortOf, fenceLevel = null, storage = null, storageAddress } = host
       const life = host.run?.own ?? null
       const machine = { zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity, life }
       const heard = { lastSeenAt, shortOf, fenceLevel, storage, leaseUntilMs: leaseOf(leaseMs) }
-      const said = { ...machine, ...heard }
+      const said = { ...machine, ...heard, ...(storageAddress && { storageAddress }) }
       const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
       if ((await insertOr('exists', db, 'hosts', row)) === 'done') return advanced(session, name)
       const { numUpdatedRows } = await updateHost(name)
@@ -209,7 +209,7 @@ function writeLives(session: Session<Tables>) {
     async renewLease(
       { name, identity, run }: HostSelf,
       leaseMs: number,
-      said: Pick<Host, 'shortOf' | 'lastSeenAt' | 'fenceLevel' | 'storage'>,
+      said: Pick<Host, 'shortOf' | 'lastSeenAt' | 'fenceLevel' | 'storage' | 'storageAddress'>,
     ): Promise<'done' | 'unknown'> {
       const { numUpdatedRows } = await updateHost(name)
         .where('state', '!=', 'forgotten')

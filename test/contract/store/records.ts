@@ -127,6 +127,7 @@ export const freshHost: Host = {
   state: 'active',
   fenceLevel: null,
   storage: null,
+  storageAddress: null,
   live: true,
   drainingSinceMs: null,
   usedVcpus: 0,

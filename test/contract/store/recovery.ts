@@ -5,6 +5,7 @@ import type { Instance } from '../../../src/model/records.ts'
 import { KEEP, type Recovery } from '../../../src/model/recovery.ts'
 import { INSTANCES } from '../../../src/store/records/instance.ts'
 import { instanceToRow } from '../../../src/store/records/instance-row.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { volumeRecord } from '../../kit/records.ts'
 import { type StoreFixture, storeFixture } from './fixture.ts'
 import * as given from './records.ts'
@@ -167,6 +168,55 @@ export function describeRecovery(begin: () => Promise<StoreFixture>): void {
         recovery: { ...TAKEABLE, run: 4, assignment: 'new' },
       })
       expect(await take()).toBe('lost')
+    })
+
+    it('a storage refuses the address that the host last had, until the host ends that', async () => {
+      const storage = 'rbd-0123456789abcdef'
+      const address = '10.0.0.9'
+      const change: Store['change'] = (work) => fixture.store.change(work)
+      const fences = () => fixture.peer.read((tx) => tx.storageFences(), { sees: 'latest' })
+      const which = (of = storage) => change((tx) => tx.addressToFence(given.HOST, of))
+      const fence = (id: string) =>
+        change((tx) => tx.fenceStorage(given.HOST, { storage, address, id }))
+      const renew = (storageAddress?: string) =>
+        change((tx) =>
+          tx.renewLease(given.hostRow, LONG_MS, {
+            ...FENCED,
+            ...(storageAddress === undefined ? {} : { storageAddress }),
+          }),
+        )
+      await put(KEEP)
+      expect(await which()).toEqual({ problem: expect.stringContaining('never said') })
+      await renew(address)
+      await renew()
+      expect(await which()).toEqual({ address })
+      for (const id of ['one', 'two']) await fence(id)
+      const made = { storage, address, id: 'two', isEnding: false }
+      expect(await fences()).toEqual({
+        fences: [{ host: given.HOST, fence: made }],
+        isWhole: true,
+      })
+      expect(await which()).toEqual({ address })
+      // Both would have to be refused.
+      const both = { problem: expect.stringContaining(`${address} by ${storage}`) }
+      expect(await which('rbd-ffffffffffffffff')).toEqual(both)
+      await renew('10.0.0.10')
+      expect(await which()).toEqual(both)
+      const end = (id: string) => change((tx) => tx.endStorageFence(given.HOST, { ...made, id }))
+      const remove = (isEnding: boolean) =>
+        change((tx) => tx.removeStorageFence(given.HOST, { ...made, isEnding }))
+      const restore = () =>
+        change((tx) => tx.refenceStorage(given.HOST, { storage, address, id: 'two' }))
+      expect(await end('one')).toBe('changed')
+      expect(await end('two')).toBe('done')
+      expect(await remove(false)).toBe('changed')
+      // Nothing of it runs any more at the address before.
+      expect(await which()).toEqual({ address: '10.0.0.10' })
+      await restore()
+      expect(await remove(true)).toBe('changed')
+      expect(await end('two')).toBe('done')
+      expect(await remove(true)).toBe('done')
+      expect(await fences()).toEqual({ fences: [], isWhole: true })
     })
 
     it.each([

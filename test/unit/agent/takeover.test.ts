@@ -42,10 +42,12 @@ const renew = (
   leaseMs: number,
   fenceLevel: string | null,
   storage: string | null = null,
+  storageAddress?: string,
 ) =>
   store.change((tx) =>
     tx.renewLease(hostRecord(host), leaseMs, {
       ...{ fenceLevel, storage, shortOf: null, lastSeenAt: new Date().toISOString() },
+      ...(storageAddress === undefined ? {} : { storageAddress }),
     }),
   )
 
@@ -66,7 +68,15 @@ const put = (change: Partial<Instance> = {}) =>
     await tx.takeCapacity(lost, 2, 1024)
   })
 
-const take = () => takeOver({ store, fence, clock: systemClock, newId }, lost)
+const POOL = 'rbd-0123456789abcdef'
+const putOnPool = async () => {
+  await put()
+  const volume = volumeRecord(1, instanceRecord(id, lost), { storage: POOL, sizeGiB: 8 })
+  await store.change((tx) => tx.insertVolume(volume))
+}
+
+const takeOverLost = () => takeOver({ store, fence, clock: systemClock, newId }, lost)
+const take = async () => (await takeOverLost()).taken
 
 const outcome = () =>
   store.read(async (tx) => ({
@@ -132,6 +142,49 @@ describe('takeOver', () => {
     expect(await store.read((tx) => tx.hosts())).toMatchObject(
       [far, lost, near].map(() => ({ usedDiskGiB: 0 })),
     )
+  })
+
+  it('has the pool of Ceph that has its disk refuse the lost host, anew each time', async () => {
+    const storage = POOL
+    const fences = async () => (await store.read((tx) => tx.storageFences())).fences
+    await putOnPool()
+    await renew(near, LONG_MS, 'muted', storage)
+    // Nobody knows which address to refuse.
+    const unknown = { taken: [], unfenced: expect.stringContaining('never said') }
+    expect(await takeOverLost()).toEqual(unknown)
+    expect(await fences()).toEqual([])
+    await renew(lost, OVER_MS, null, storage, '10.0.0.9')
+    // It is lost, and says nothing any more: the last address counts.
+    await renew(lost, OVER_MS, null)
+    expect(await take()).toEqual([{ instance: id, to: near }])
+    const { epoch } = await outcome()
+    const fence = { storage, address: '10.0.0.9', id: epoch ?? '', isEnding: false }
+    expect(await fences()).toEqual([{ host: lost, fence }])
+    const giveBack = () =>
+      store.change((tx) => tx.takeInstance(id, near, { to: lost, assignment: 'back' }))
+    await giveBack()
+    expect(await take()).toEqual([{ instance: id, to: near }])
+    const again = { ...fence, id: (await outcome()).epoch ?? '' }
+    expect(again.id).not.toBe(fence.id)
+    expect(await fences()).toEqual([{ host: lost, fence: again }])
+    // Refused at two addresses it would have to be, and one is all that is kept.
+    await giveBack()
+    await renew(lost, OVER_MS, null, storage, '10.0.0.10')
+    expect(await takeOverLost()).toEqual({
+      taken: [],
+      unfenced: expect.stringContaining('10.0.0.10'),
+    })
+    await store.change((tx) => tx.endStorageFence(lost, again))
+    expect(await take()).toEqual([{ instance: id, to: near }])
+    const [moved] = await fences()
+    expect(moved?.fence).toMatchObject({ address: '10.0.0.10', isEnding: false })
+  })
+
+  it('has nothing refused when it takes nothing', async () => {
+    await putOnPool()
+    await renew(lost, OVER_MS, null, POOL, '10.0.0.9')
+    expect(await takeOverLost()).toEqual({ taken: [], unfenced: null })
+    expect((await store.read((tx) => tx.storageFences())).fences).toEqual([])
   })
 
   it.each<[string, Recovery]>([
@@ -251,6 +304,19 @@ describe('a host that looks for lost ones', () => {
     fence.pass(SETTLED_MS)
     expect(await look(signal)).toMatchObject([{ name: lost }])
     expect((await outcome()).instance).toMatchObject({ host: near })
+  })
+
+  it('says once why a storage cannot be told what to refuse', async () => {
+    await putOnPool()
+    await renew(near, LONG_MS, 'muted', POOL)
+    const warn = vi.fn()
+    fence.permit(1, LONG_MS)
+    const look = createLook({ ...parts(), log: { ...silentLog, warn } }, near)
+    await look(signal)
+    fence.pass(SETTLED_MS)
+    for (let times = 0; times < 3; times += 1) await look(signal)
+    const why = expect.stringContaining('never said')
+    expect(warn.mock.calls).toEqual([[{ host: lost, why }, expect.any(String)]])
   })
 
   it('comes to a lost host behind many for which others vouch', async () => {

@@ -19,6 +19,7 @@ const FILES: MachineFiles = {
   agent: 12,
   consoleLog: 6,
   isDiskShared: false,
+  ceph: null,
   disk: 7,
   base: { fd: 8, format: 'qcow2' },
   kernel: null,
@@ -52,6 +53,21 @@ describe('a machine for QEMU', () => {
           uuid,
         ])
       }),
+    )
+  })
+
+  test('opens a disk in a pool of Ceph by librbd, and stands still when that fails', () => {
+    const ceph = { pool: 'p', image: 'atoll-vol-1', user: 'u' }
+    const args = renderMachine(instance(1), HOME, { ...FILES, ceph, base: null }, SETTINGS)
+    const nodes = values(args, '-blockdev').map((node) => JSON.parse(node))
+    expect(nodes).toEqual([
+      {
+        ...{ driver: 'rbd', 'node-name': 'root', pool: 'p', image: 'atoll-vol-1', user: 'u' },
+        ...{ conf: '/etc/ceph/ceph.conf', cache: { direct: true }, discard: 'unmap' },
+      },
+    ])
+    expect(values(args, '-device')).toContain(
+      'virtio-blk-pci,drive=root,bootindex=0,werror=stop,rerror=stop',
     )
   })
 

@@ -31,8 +31,10 @@ const FRESH = { bootCount: want.bootCount, poweredOff: false, rebootDue: false }
 
 let fixture: ImageFixture
 let machines: MachineProcesses
+let starts: Set<Promise<void>>
 
 beforeEach(async () => {
+  starts = new Set()
   fixture = await createImageFixture()
   machines = await createMachineProcesses(want.id)
 })
@@ -59,6 +61,7 @@ function open(images: ReturnType<ImageFixture['open']>, stopSeconds = 30): Workl
     ...{ files, monitors },
     nics: { list: async () => undefined, ensure: async () => {}, replug: async () => [] },
     groups: createMachineGroups({ run: systemRunner, log: silentLog }),
+    starts,
     run: systemRunner,
     accelerator: async () => ({ kind: 'tcg', group: null }),
     settings: { stateDir, runtimeDir, firstUser, stopSeconds, mtuBytes: 1450, nicLimits: [] },
@@ -88,6 +91,24 @@ test('launch makes the disk on its image, of the size that is asked for, and say
   expect(await machines.files.readBoot(want.id)).toEqual(FRESH)
   // What is made under another name first is not left.
   expect(await readdir(machines.files.paths(want.id).home)).not.toContain('disk.qcow2.new')
+})
+
+test('a start is known from before it is permitted until it has ended', async () => {
+  await using images = fixture.open()
+  const location = await fixture.put('a.img', noise(MIB))
+  const { digest } = await kept(images, location)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let seen = 0
+  const permit = async () => {
+    await promise
+    seen = starts.size
+  }
+  const launched = open(images).launch(machineWant(location), digest, never, permit)
+  await expect.poll(() => starts.size).toBe(1)
+  resolve()
+  await expect(launched).rejects.toThrow('there is no tap')
+  expect(seen).toBe(1)
+  expect(starts.size).toBe(0)
 })
 
 test('start leaves a machine that runs alone, and says when nobody knows the image', async () => {

@@ -1,6 +1,8 @@
 /** What the doctor says of shared storage. */
 import { expect, it } from 'vitest'
-import { judgeStorage } from '../../../src/operator/doctor-storage.ts'
+import type { Config } from '../../../src/config.ts'
+import { checkStorage, judgeStorage } from '../../../src/operator/doctor-storage.ts'
+import { hostName } from '../../kit/records.ts'
 
 const ID = 'st-0123456789abcdef'
 const host = (name: string, storage: string | null) => ({ name, storage })
@@ -20,4 +22,28 @@ it.each([
   const said = judgeStorage('/mnt', 'a', hosts === null ? null : [...hosts])
   expect(said).toMatchObject({ result })
   expect(said.found).toContain(words)
+})
+
+it('names what a host lacks for a pool of Ceph', async () => {
+  const ceph = { pool: 'atoll', user: 'atoll', conf: '/nowhere/ceph.conf', keyring: null }
+  const host = { name: hostName('a') } as Config['host']
+  const config = { storage: { shared: { path: null }, ceph }, host, runtimeDir: '/nowhere' }
+  expect(await checkStorage(config)).toMatchObject({
+    result: 'fail',
+    found: '/nowhere/ceph.conf is not there',
+    fix: expect.stringContaining('storage.ceph.conf'),
+  })
+  const found = { ...ceph, conf: '/etc/hostname' }
+  expect(
+    await checkStorage({ ...config, storage: { ...config.storage, ceph: found } }),
+  ).toMatchObject({
+    found: '/etc/ceph.client.atoll.keyring is not there',
+    fix: expect.stringContaining('storage.ceph.keyring'),
+  })
+  expect(
+    await checkStorage({
+      ...config,
+      storage: { shared: { path: null }, ceph: { ...ceph, pool: null } },
+    }),
+  ).toMatchObject({ result: 'ok' })
 })

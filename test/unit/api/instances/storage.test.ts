@@ -57,6 +57,19 @@ const records = (id: InstanceId) =>
   }))
 
 describe('a launch with the tag', () => {
+  it('goes to a host with a storage of the kind that it names', async () => {
+    const ceph = { ResourceType: 'volume', Tags: [{ ...SHARED, Value: 'ceph' }] }
+    const pool = STORAGE.replace('st-', 'rbd-')
+    await say(0, STORAGE)
+    expect(await refusal('RunInstances', order(ceph))).toBe('UnsupportedOperation')
+    const host = await say(1, pool)
+    const { instance, volumes } = await records(await launch(ceph))
+    expect(instance.host).toBe(host)
+    expect(volumes).toMatchObject([{ storage: pool }])
+    const { instance: other } = await records(await launch(ON_VOLUME))
+    expect(other.host).not.toBe(host)
+  })
+
   it('goes to a host that reaches a storage, and takes nothing of its disks', async () => {
     await say(0, null)
     const name = await say(1, STORAGE)

@@ -1,0 +1,53 @@
+/**
+ * Programs of Ceph that a test runs but that must not be installed on the machine: its packages
+ * start services. They are downloaded once, with all that they depend on, and unpacked into a
+ * directory. Scripts of the packages are not run.
+ */
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { exists } from '../../src/lib/files.ts'
+
+const run = promisify(execFile)
+const FETCH_DEADLINE_MS = 300_000
+const PACKAGES = ['ceph-mon', 'ceph-osd', 'ceph-common', 'qemu-block-extra'] as const
+
+/** Where the programs are. Fetches them first where they are not there yet. */
+async function unpackedCeph(): Promise<string> {
+  const home = join(tmpdir(), 'atoll-packages-ceph')
+  if (await exists(home)) return home
+  const making = await mkdtemp(`${home}-`)
+  try {
+    const files = join(making, 'archives')
+    await mkdir(join(files, 'partial'), { recursive: true })
+    const options = ['-o', `Dir::Cache::archives=${files}`, '-o', 'APT::Sandbox::User=root']
+    const what = ['install', '--download-only', '--no-install-recommends', '-y', '-q', ...PACKAGES]
+    await run('apt-get', [...options, ...what], { timeout: FETCH_DEADLINE_MS, maxBuffer: 2 ** 24 })
+    for (const file of await readdir(files))
+      if (file.endsWith('.deb')) await run('dpkg-deb', ['-x', join(files, file), making])
+    await rm(files, { recursive: true })
+    await rename(making, home).catch(async (error: unknown) => {
+      if (!(await exists(home))) throw error
+    })
+    return home
+  } finally {
+    await rm(making, { recursive: true, force: true })
+  }
+}
+
+/** The environment in which programs there find their libraries, modules and each other. */
+export async function cephEnvironment(): Promise<Readonly<Record<string, string>>> {
+  const home = await unpackedCeph()
+  const libraries = join(home, 'usr', 'lib')
+  const [arch] = (await readdir(libraries)).filter((name) => name.endsWith('-linux-gnu'))
+  const native = join(libraries, arch ?? '')
+  return {
+    PATH: `${join(home, 'usr', 'bin')}:${process.env['PATH'] ?? ''}`,
+    LD_LIBRARY_PATH: [native, join(native, 'ceph'), join(home, 'lib', arch ?? '')].join(':'),
+    PYTHONPATH: join(libraries, 'python3', 'dist-packages'),
+    QEMU_MODULE_DIR: join(native, 'qemu'),
+    CEPH_LIBRARIES: native,
+  }
+}
