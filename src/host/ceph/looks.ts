@@ -2,14 +2,13 @@
  * What a pool of Ceph is, by its marker, and from which address this host reaches it. A look is a
  * few commands; between looks the last answer counts.
  */
-import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
-import { parseJson } from '../../lib/json.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { messageOf, refused } from '../../model/errors.ts'
 import { MIB } from '../../model/sizes.ts'
-import { isOfKind, newStorageId, STORAGE_ID } from '../../model/storage.ts'
+import { newStorageId } from '../../model/storage.ts'
+import { formatMarker, parseMarker } from '../storage-marker.ts'
 import { parseLockAddress } from './answers.ts'
 import {
   type CephAccess,
@@ -63,15 +62,6 @@ const LOOK_MS = 10_000
 /** The address changes seldom, and asking takes two commands. */
 const ADDRESS_EVERY_MS = 300_000
 const ADDRESS_SECONDS = 60
-
-const markerSchema = z.strictObject({
-  version: z.literal(1),
-  cloud: z.string().regex(/^[0-9a-f]{16}$/),
-  storage: z
-    .string()
-    .regex(STORAGE_ID)
-    .refine((id) => isOfKind(id, 'ceph')),
-})
 
 /** Nothing is asked before the first call. */
 export function createLooks(
@@ -143,10 +133,10 @@ async function readMarker(
     return problem('it is not there, or is no storage yet: atoll storage init makes it one')
   if (result.exitCode !== 0)
     return { problem: wordsOf(result), isRefused: result.exitCode === CODES.fenced }
-  const { data } = markerSchema.safeParse(parseJson(result.stdout))
-  if (data === undefined) return problem(`${MARKER_KEY} of ${MARKER_IMAGE} is not one of Atoll`)
-  if (data.cloud !== cloud) return problem('it is the storage of another cloud')
-  return { storage: data.storage }
+  const marker = parseMarker('ceph', result.stdout)
+  if (marker === null) return problem(`${MARKER_KEY} of ${MARKER_IMAGE} is not one of Atoll`)
+  if (marker.cloud !== cloud) return problem('it is the storage of another cloud')
+  return { storage: marker.storage }
 }
 
 function problem(why: string): CephLook {
@@ -200,7 +190,7 @@ export async function initCephPool(
     )
   expectDone(made, name)
   const storage = newStorageId('ceph', random)
-  const marker = JSON.stringify({ version: 1, cloud, storage })
+  const marker = formatMarker({ cloud, storage })
   expectDone(await commands.tell('rbd', ['image-meta', 'set', name, MARKER_KEY, marker]), name)
   return storage
 }

@@ -9,13 +9,12 @@
  *   is left behind. What it does when it can go on harms nobody.
  * - What is found in it is from outside: links are never followed.
  */
-import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
-import { parseJson } from '../../lib/json.ts'
 import type { Log } from '../../lib/log.ts'
 import { failureOf, type Runner, type RunResult } from '../../lib/runner.ts'
 import { messageOf, refused, unavailable } from '../../model/errors.ts'
-import { isOfKind, STORAGE_ID, type StoragePlace } from '../../model/storage.ts'
+import type { StoragePlace } from '../../model/storage.ts'
+import { formatMarker, parseMarker } from '../storage-marker.ts'
 
 /** Where it is, and how it is known. */
 export interface SharedDirectorySettings {
@@ -79,15 +78,6 @@ const WORK_MS = 20_000
 const REMOVE_MS = 60_000
 const OUTPUT_BYTES = 8192
 
-const markerSchema = z.strictObject({
-  version: z.literal(1),
-  cloud: z.string().regex(/^[0-9a-f]{16}$/),
-  storage: z
-    .string()
-    .regex(STORAGE_ID)
-    .refine((id) => isOfKind(id, 'shared')),
-})
-
 const SILENT = 'its file server does not answer: a process that reads it stands still'
 /** Exit codes of the scripts. */
 const NO_DIRECTORY = 10
@@ -132,7 +122,7 @@ export function createSharedDirectory(
     const now = found ?? (await lookNow())
     const problem = problemIn(now)
     if (problem !== null) throw unavailable(`${path} (storage.shared.path): ${problem}`)
-    const marker = markerOf({ cloud, storage: place.storage })
+    const marker = formatMarker({ cloud, storage: place.storage })
     throwUnlessDone(path, await runIn(settings, run, marker, action, timeoutMs))
   }
 
@@ -154,7 +144,7 @@ export function createSharedDirectory(
     file: ({ storage, volume }) => ({
       kind: 'file',
       directory: path,
-      marker: markerOf({ cloud, storage }),
+      marker: formatMarker({ cloud, storage }),
       volume,
     }),
   }
@@ -168,16 +158,12 @@ export async function initSharedDirectory(
   settings: SharedDirectorySettings,
   run: Runner,
 ): Promise<string> {
-  const marker = markerOf({ cloud: settings.cloud, storage: 'st-NEW' })
+  const marker = formatMarker({ cloud: settings.cloud, storage: 'st-NEW' })
   const done = await runIn(settings, run, marker, ['init'], WORK_MS)
   throwUnlessDone(settings.path, done)
-  const { data } = markerSchema.safeParse(parseJson(done.stdout))
-  if (data === undefined) throw unavailable(`${settings.path}: its marker cannot be read again`)
-  return data.storage
-}
-
-function markerOf({ cloud, storage }: { readonly cloud: string; readonly storage: string }) {
-  return JSON.stringify({ version: 1, cloud, storage })
+  const made = parseMarker('shared', done.stdout)
+  if (made === null) throw unavailable(`${settings.path}: its marker cannot be read again`)
+  return made.storage
 }
 
 function problemIn(look: SharedLook | null): string | null {
@@ -194,10 +180,10 @@ async function look(settings: SharedDirectorySettings, run: Runner): Promise<Sha
   if (problem !== null) return { problem }
   const end = result.stdout.indexOf('\n')
   const space = /^(\d{1,18}) (\d{1,9})$/.exec(result.stdout.slice(0, end))
-  const marker = markerSchema.safeParse(parseJson(result.stdout.slice(end + 1)))
-  if (space === null || !marker.success)
+  const marker = parseMarker('shared', result.stdout.slice(end + 1))
+  if (space === null || marker === null)
     return { problem: 'the file atoll-storage.json in it is not one of Atoll' }
-  const { cloud, storage } = marker.data
+  const { cloud, storage } = marker
   if (cloud !== settings.cloud) return { problem: 'it is the storage of another cloud' }
   return { storage, freeBytes: Number(space[1]) * Number(space[2]) }
 }
