@@ -16,17 +16,32 @@ interface Deadline {
  * has already aborted.
  */
 export async function withDeadline<T>(
-  { clock, ms, late, signal }: Deadline,
+  deadline: Deadline,
   work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return await whileHeard(deadline, (over) => work(over))
+}
+
+/** As `withDeadline`, but each call of `heard` gives `work` another `ms`. */
+export async function whileHeard<T>(
+  { clock, ms, late, signal }: Deadline,
+  work: (signal: AbortSignal, heard: () => void) => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted()
   const over = new AbortController()
-  const stop = clock.after(ms, () => over.abort(late()))
+  const start = () => clock.after(ms, () => over.abort(late()))
+  let stop = start()
+  let isOver = false
+  const heard = () => {
+    stop()
+    if (!isOver) stop = start()
+  }
   const onAbort = () => over.abort(signal?.reason)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
-    return await unlessAborted(over.signal, () => work(over.signal))
+    return await unlessAborted(over.signal, () => work(over.signal, heard))
   } finally {
+    isOver = true
     stop()
     signal?.removeEventListener('abort', onAbort)
   }

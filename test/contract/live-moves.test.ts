@@ -71,6 +71,8 @@ let carried: CarriedFlow[]
 let stillSinceMs: number | null
 let sender: Sender
 let arrivals: Arrivals
+/** What the new host does when the old one has been silent for too long. */
+let givesUp: Set<() => void>
 let told: string[]
 const opened: { close(): Promise<void> }[] = []
 
@@ -138,6 +140,7 @@ beforeEach(async () => {
   flows = flowsOf(100)
   carried = []
   stillSinceMs = null
+  givesUp = new Set()
   sends.mockClear()
   await mkdir(join(dir, 'a'))
   await writeFile(join(dir, 'a', 'origin'), '{}')
@@ -156,7 +159,14 @@ beforeEach(async () => {
   arrivals = createArrivals({
     peerOf: async () => ({ name: a, address: '127.0.0.1', port, identity: ofB }),
     wake: () => undefined,
-    ...{ clock: systemClock, log: silentLog },
+    clock: {
+      ...systemClock,
+      after(_ms, run) {
+        givesUp.add(run)
+        return () => givesUp.delete(run)
+      },
+    },
+    log: silentLog,
   })
   opened.push(sender, arrivals)
 })
@@ -347,4 +357,30 @@ it('outlives a connection that breaks in the middle of an answer', async () => {
   })
   expect(await ends()).toMatchObject({ kind: 'failed' })
   expect(told).not.toContain(`goes on ${instance}`)
+})
+
+/** The new host's connections to the old one, as the kernel has them (proc(5), /proc/net/tcp). */
+async function timersOfNewHost(): Promise<readonly string[]> {
+  const to = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').slice(1)
+  return lines.flatMap((line) => {
+    const [, , remote, state, , timer = ''] = line.trim().split(/\s+/)
+    return remote === to && state === '01' ? timer.slice(0, 2) : []
+  })
+}
+
+it('notices that the old host has lost its power, which closes no connection', async () => {
+  const over = Promise.withResolvers<void>()
+  sends.mockImplementationOnce(async (_id, _streams, { progress }) => {
+    progress('memory: 2 of 2 MiB left')
+    await over.promise
+  })
+  arrivals.look(arriving, host(), live())
+  await vi.waitUntil(() => givesUp.size > 0 && sends.mock.calls.length > 0, SOON)
+  // 2: the kernel asks whether it is still there.
+  await expect.poll(timersOfNewHost, SOON).toEqual(['02', '02', '02'])
+  for (const giveUp of givesUp) giveUp()
+  expect(await ends()).toEqual({ kind: 'failed', message: 'a has been silent for 30 seconds' })
+  expect(told).not.toContain(`goes on ${instance}`)
+  over.resolve()
 })

@@ -7,6 +7,7 @@ import { createWriteStream } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import type { Clock } from '../../lib/clock.ts'
+import { whileHeard } from '../../lib/deadline.ts'
 import { exists, syncPath } from '../../lib/files.ts'
 import { below, removeTree } from '../../lib/paths.ts'
 import { splice } from '../../lib/splice.ts'
@@ -38,7 +39,7 @@ export interface LiveArrival {
 }
 
 interface Taking {
-  readonly clock: Pick<Clock, 'monotonic'>
+  readonly clock: Pick<Clock, 'monotonic' | 'after'>
   readonly want: ArrivingWant<ImageWant>
   readonly driver: Pick<WorkloadDriver, 'remove'> & { readonly mover: Mover }
   readonly live: LiveArrival
@@ -51,6 +52,8 @@ interface Taking {
 
 /** Largest file beside the disk: a console's output, a seed, or the variables of a firmware. */
 const FILE_MAX_BYTES = 64 * MIB
+/** The other host may be silent during the switch (8 s) and when it ends what failed (20 s). */
+const SILENT_MS = 30_000
 
 /**
  * Resolves when everything is here, with the moment (monotonic) in which it stood still; null: not
@@ -84,17 +87,15 @@ export async function takeOver(taking: Taking): Promise<number | null> {
   }
 }
 
-async function passOn(
-  { want, live, peer, progress, arrived, signal, clock }: Taking,
-  over: AbortSignal,
-): Promise<number | null> {
+async function passOn(taking: Taking, over: AbortSignal): Promise<number | null> {
+  const { want, live, peer, signal, clock } = taking
   let sinceMs: number | null = null
   // Some after the others, and beside the rest of the memory.
   let carrying = Promise.resolve()
-  const heard = {
+  const said = {
     progress(message: string) {
-      arrived()
-      progress(message)
+      taking.arrived()
+      taking.progress(message)
     },
     still() {
       sinceMs ??= clock.monotonic()
@@ -105,7 +106,11 @@ async function passOn(
   }
   try {
     const received = live.mover.received(want.instance, over)
-    await Promise.all([sendLive(peer, want, heard, over), received])
+    const late = () => unavailable(`${peer.name} has been silent for ${SILENT_MS / 1000} seconds`)
+    const sent = whileHeard({ clock, ms: SILENT_MS, late, signal: over }, (until, heard) =>
+      sendLive(peer, want, { ...said, heard }, until),
+    )
+    await Promise.all([sent, received])
     await carrying
     return sinceMs
   } catch (error) {

@@ -56,6 +56,8 @@ export async function connectLive(
 
 /** What is heard while an instance is sent. */
 interface Heard {
+  /** It has said anything. */
+  readonly heard: () => void
   readonly progress: (message: string) => void
   /** It stands still there. Older versions do not say so. */
   readonly still: () => void
@@ -70,7 +72,7 @@ interface Heard {
 export async function sendLive(
   peer: MovePeer,
   of: Of,
-  heard: Heard,
+  { heard, progress, still, flows: connections }: Heard,
   signal: AbortSignal,
 ): Promise<void> {
   const sent = ask(peer, formatLiveRequest({ ...of, what: 'send' }), {}, signal)
@@ -81,6 +83,7 @@ export async function sendLive(
   let flows = 0
   try {
     for await (const part of response) {
+      heard()
       const lines = `${text}${part}`.split('\n')
       text = lines.pop() ?? ''
       for (const line of lines) {
@@ -88,13 +91,13 @@ export async function sendLive(
         if (news.kind === 'sent') return
         if (news.kind === 'failed') throw unavailable(news.message)
         if (news.kind === 'progress') {
-          if (news.message === STANDS_STILL) heard.still()
-          heard.progress(news.message)
+          if (news.message === STANDS_STILL) still()
+          progress(news.message)
           continue
         }
         flows += news.flows.length
         if (flows > MOST_FLOWS) throw new Error('it has too many connections')
-        heard.flows(news.flows.map(parseFlow))
+        connections(news.flows.map(parseFlow))
       }
       if (text.length > NEWS_MAX_CHARS) throw new Error('its answer is too long')
     }

@@ -30,6 +30,11 @@ const OK = 200
 const PARTIAL_CONTENT = 206
 /** A digest is answered when the other host has read the whole file. */
 const SILENT_MS = 600_000
+/**
+ * When the kernel asks a silent host whether it is there (`TCP_KEEPIDLE`, tcp(7)). Node has it ask
+ * ten times, each second: one that has lost its power closes no connection.
+ */
+const ASKED_AFTER_MS = 10_000
 
 /** The files of an instance. Errors: `refused` and `unavailable`, as the other host says. */
 export async function listFiles(
@@ -112,6 +117,7 @@ export function ask(
     ...{ host: address, port, servername: name, minVersion: 'TLSv1.3', agent: false },
     ...{ path, headers, signal, timeout: SILENT_MS },
   })
+  sent.setSocketKeepAlive(true, ASKED_AFTER_MS)
   sent.on('timeout', () => sent.destroy(new Error('it is silent')))
   // A connection may break when the answer has begun. Whoever reads that is told.
   sent.on('error', () => undefined)

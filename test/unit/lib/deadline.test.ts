@@ -4,6 +4,7 @@ import {
   inTime,
   loadTolerantClock,
   unlessAborted,
+  whileHeard,
   withDeadline,
 } from '../../../src/lib/deadline.ts'
 
@@ -75,6 +76,39 @@ describe('withDeadline', () => {
     // Unhandled, this would fail the test run.
     late.reject(new Error('later still'))
     await new Promise(setImmediate)
+  })
+})
+
+describe('whileHeard', () => {
+  it('waits as long as something is heard, and leaves no timer behind', async () => {
+    const timers = new Set<() => void>()
+    const clock = {
+      after(_ms: number, run: () => void) {
+        timers.add(run)
+        return () => timers.delete(run)
+      },
+    }
+    const passed = () => {
+      for (const run of timers) run()
+    }
+    let heard = () => {}
+    const before = await whileHeard({ ...deadline(LONG_MS), clock }, async (_signal, hear) => {
+      const [first] = timers
+      hear()
+      heard = hear
+      expect(timers.size).toBe(1)
+      return [...timers].includes(first ?? passed)
+    })
+    expect(before).toBe(false)
+    heard()
+    expect(timers.size).toBe(0)
+    const silent = whileHeard({ ...deadline(LONG_MS), clock }, async (_signal, hear) => {
+      hear()
+      return await never()
+    })
+    passed()
+    await expect(silent).rejects.toThrow('too late')
+    expect(timers.size).toBe(0)
   })
 })
 
