@@ -8,6 +8,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
+import { processesOfSession } from '../host/processes/session.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Screen, Terminal, TerminalEnd } from '../lib/terminal.ts'
 import type { InstanceId } from '../model/ids.ts'
@@ -22,6 +23,8 @@ const NOT_RUNNING = 409
 const MARK = 'ATOLL_CONSOLE'
 /** Exit code of a killed program. Its container may have ended with it. */
 const KILLED = 137
+/** How long the engine may take to start a shell that it has been asked for. */
+const START_DEADLINE_MS = 10_000
 /** How long a shell may take to end after SIGHUP. */
 const HANGUP_DEADLINE_MS = 2_000
 /** How long the engine may take to notice that a container has ended. */
@@ -98,7 +101,7 @@ async function start(
     end: () => endOf(engine, container, exec),
     async close() {
       stream.destroy()
-      await hangUp(engine, exec)
+      await hangUp(engine, exec, START_DEADLINE_MS)
       forget()
     },
   }
@@ -113,7 +116,8 @@ async function endLeftBehind(
   const seen: { readonly ExecIDs?: unknown } = await engine.docker.getContainer(container).inspect()
   const ids: readonly unknown[] = Array.isArray(seen.ExecIDs) ? seen.ExecIDs : []
   const left = ids.filter((id) => typeof id === 'string').filter((id) => !live.has(id))
-  await Promise.all(left.map((id) => hangUp(engine, engine.docker.getExec(id))))
+  // One look at each: most are programs of others, and the client waits.
+  await Promise.all(left.map((id) => hangUp(engine, engine.docker.getExec(id), 0)))
 }
 
 async function endOf(
@@ -142,24 +146,43 @@ async function isRunning(docker: Dockerode, container: string): Promise<boolean>
 }
 
 /**
- * Ends a shell and its foreground programs with SIGHUP, like the loss of a terminal, and with
- * SIGKILL if they do not end.
+ * Ends a shell and the programs on its terminal with SIGHUP, like the loss of a terminal, and with
+ * SIGKILL if they do not end. Waits up to `startMs` until the shell has started.
  */
-async function hangUp({ clock }: Engine, exec: Dockerode.Exec): Promise<void> {
-  const pid = await pidOf(exec)
-  if (pid === null || !(await isOurs(pid))) return
+async function hangUp({ clock }: Engine, exec: Dockerode.Exec, startMs: number): Promise<void> {
+  const pid = await untilStarted(clock, exec, startMs)
+  if (pid === null) return
   const giveUpMs = clock.monotonic() + HANGUP_DEADLINE_MS
-  signal(pid, 'SIGHUP')
+  await signalSession(pid, 'SIGHUP')
   while (clock.monotonic() < giveUpMs) {
-    if ((await pidOf(exec)) === null) return
+    if (hasEnded(await exec.inspect().catch(() => null))) return
     await clock.sleep(LOOK_EVERY_MS)
   }
-  if (await isOurs(pid)) signal(pid, 'SIGKILL')
+  if (await isOurs(pid)) signal(-pid, 'SIGKILL')
 }
 
-async function pidOf(exec: Dockerode.Exec): Promise<number | null> {
-  const seen = await exec.inspect().catch(() => null)
-  return seen?.Running === true && seen.Pid > 0 ? seen.Pid : null
+/**
+ * The process of a shell, once it runs our program. Null when it has ended, or is not ours, or does
+ * not start in time: the engine answers that it starts a program before it does so.
+ */
+async function untilStarted(
+  clock: Clock,
+  exec: Dockerode.Exec,
+  startMs: number,
+): Promise<number | null> {
+  const giveUpMs = clock.monotonic() + startMs
+  for (;;) {
+    const seen = await exec.inspect().catch(() => null)
+    if (seen === null || hasEnded(seen)) return null
+    if (seen.Pid > 0 && (await isOurs(seen.Pid))) return seen.Pid
+    if (clock.monotonic() >= giveUpMs) return null
+    await clock.sleep(LOOK_EVERY_MS)
+  }
+}
+
+/** Also of a program that the engine has forgotten. */
+function hasEnded(seen: Dockerode.ExecInspectInfo | null): boolean {
+  return seen === null || seen.ExitCode !== null
 }
 
 /**
@@ -171,10 +194,19 @@ async function isOurs(pid: number): Promise<boolean> {
   return environment.split('\0').some((one) => one.startsWith(`${MARK}=`))
 }
 
-/** Signals the shell and its process group. */
+/**
+ * Signals the group of a shell, and then those programs of its session that are left. One that the
+ * shell was just about to bring to the foreground is in no group that is signalled when it ends.
+ */
+async function signalSession(pid: number, name: NodeJS.Signals): Promise<void> {
+  signal(-pid, name)
+  for (const each of await processesOfSession(pid)) if (await isOurs(each)) signal(each, name)
+}
+
+/** `pid` as kill(2) takes it: a negative one is a process group. */
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(-pid, name)
+    process.kill(pid, name)
   } catch {
     // It has already ended.
   }

@@ -47,13 +47,13 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
     const text = (pieces: Buffer[] = []) => Buffer.concat(pieces).toString()
     return { exitCode: Number(exitCode), stdout: text(out), stderr: text(err) }
   }
-  /** Shells of consoles in the container. */
-  async function shells(): Promise<number> {
-    const script = 'grep -l ATOLL_CONSOLE= /proc/[0-9]*/environ 2>/dev/null | wc -l'
-    const { stdout } = await cloud.inside(container, ['sh', '-c', script])
-    return Number(stdout)
+  /** Programs of consoles in the container, with their state. */
+  async function programs(): Promise<string> {
+    const marked = 'grep -l ATOLL_CONSOLE= /proc/[0-9]*/environ 2>/dev/null'
+    const script = `for at in $(${marked}); do cat $(dirname $at)/stat; done`
+    return (await cloud.inside(container, ['sh', '-c', script])).stdout
   }
-  const untilNoShell = () => eventually('no shell is left', async () => (await shells()) === 0)
+  const untilNoShell = () => expect.poll(programs, { timeout: DEADLINE_MS }).toBe('')
 
   beforeAll(async () => {
     cloud = await createCloud('console', 'qemu: {accel: tcg, stopSeconds: 60}\n')
