@@ -9,6 +9,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { readdir, readlink } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { loadLibc } from '../../src/host/libc.ts'
 import { until } from '../lab/run.ts'
 
@@ -33,7 +34,8 @@ export interface Netns {
   /** Like `run`, but throws with the program's messages when it fails. */
   must(argv: readonly string[], options?: { readonly stdin?: string }): Promise<string>
   /**
-   * Starts a program inside that runs until the namespace is destroyed. `heard` gets its stdout.
+   * Starts a program inside that runs until the namespace is destroyed. `heard` gets its stdout, in
+   * whole lines; what follows the last line end comes when the program has closed it.
    */
   spawn(argv: readonly string[], heard?: (text: string) => void): ChildProcess
   /** Moves the calling thread inside. The returned function moves it back. */
@@ -104,7 +106,7 @@ export async function createNetns(label: string): Promise<Netns> {
       const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'nsenter', ...inside(argv)], {
         stdio: ['ignore', heard === undefined ? 'ignore' : 'pipe', 'ignore'],
       })
-      child.stdout?.on('data', (chunk: Buffer) => heard?.(chunk.toString('utf8')))
+      if (child.stdout !== null && heard !== undefined) inWholeLines(child.stdout, heard)
       children.push(child)
       return child
     },
@@ -121,6 +123,21 @@ export async function createNetns(label: string): Promise<Netns> {
       for (const each of inside) killIfThere(each)
     },
   }
+}
+
+/** Gives text on in whole lines: what a program has written at once may come in several pieces. */
+function inWholeLines(from: Readable, heard: (text: string) => void): void {
+  let rest = ''
+  from.setEncoding('utf8')
+  from.on('data', (text: string) => {
+    const all = rest + text
+    const end = all.lastIndexOf('\n') + 1
+    rest = all.slice(end)
+    if (end > 0) heard(all.slice(0, end))
+  })
+  from.on('end', () => {
+    if (rest !== '') heard(rest)
+  })
 }
 
 /** All processes in the network namespace of `holder`, but this one. None in that of process 1. */
