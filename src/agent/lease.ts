@@ -49,7 +49,10 @@ export interface LeaseSettings {
   readonly self: Omit<HostAnnouncement, 'lastSeenAt' | 'shortOf'>
   /** How long a lease lasts without being renewed, in milliseconds. */
   readonly leaseMs: number
-  /** How often it is renewed; several times within `leaseMs`. */
+  /**
+   * How often it is renewed; several times within `leaseMs`. Sooner when the last attempt failed,
+   * or when the host begins or ceases to lack something.
+   */
   readonly renewMs: number
   /** Called when the host gets the lease, the first time or after it had run out. */
   readonly onHeld: () => void
@@ -80,6 +83,8 @@ const ADOPTION_JITTER_MS = 500
 const SEARCH_INTERVAL_MS = 4_000
 /** ...and, times the number of hosts, so that all of them together search ten times a second. */
 const SEARCH_INTERVAL_MS_PER_HOST = 100
+/** Longest time between two looks at whether the lease has to be renewed, which cost nothing. */
+const LOOK_MS = 1_500
 /** Characters that the column `shortOf` holds. */
 const SHORTAGE_LIMIT = 255
 /**
@@ -92,52 +97,30 @@ const GRACE_MS = 3_000
  * Announces this host and renews its lease until closed. Retries while the store is unavailable.
  */
 export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
-  const { store, clock, log } = parts
-  const { self, leaseMs, renewMs, onHeld } = settings
+  const { clock, log } = parts
+  const { leaseMs, renewMs, onHeld } = settings
   const gauge = parts.metrics.gauge(
     'atoll_lease_held',
     '1 while this host has a live lease in the records',
   )
-  const stateLog = createStateLog(log, self.name)
-  const announceAnew = createAnnouncer(parts, leaseMs)
+  const lookMs = Math.min(renewMs, LOOK_MS)
+  const { announce, taken } = createAnnouncing(parts, settings)
   const adopt = createAdoption(parts)
   const lastShortage = createShortageCheck(parts)
-  let announced = false
-  let taken = false
+  let saidShort = false
+  let renewedAt = Number.NEGATIVE_INFINITY
   let trouble: string | null = null
   let heldUntil = Number.NEGATIVE_INFINITY
   let heldSince = Number.NEGATIVE_INFINITY
   const held = () => clock.monotonic() < heldUntil
   const settled = () => held() && clock.monotonic() - heldSince >= leaseMs + GRACE_MS
 
-  /** Announces this host. Returns false when another machine has its name, or may have. */
-  async function announce(): Promise<boolean> {
-    const fenceLevel = parts.fenceLevel?.() ?? null
-    const storage = parts.storage?.() ?? null
-    const reached = { storage, ...addressOf(parts.storageAddress?.() ?? null) }
-    const said = {
-      shortOf: lastShortage(),
-      fenceLevel,
-      ...reached,
-      lastSeenAt: isoTime(clock.now()),
-    }
-    stateLog.shortage(said.shortOf)
-    if (announced) {
-      const renewed = await store.single((tx) => tx.renewLease(self, leaseMs, said))
-      if (renewed === 'done') return true
-    }
-    const found = await announceAnew({ ...self, ...said })
-    if (found.outcome === 'unsure') return false
-    taken = found.outcome === 'duplicate'
-    stateLog.taken(taken)
-    announced = !taken
-    if (found.outcome === 'duplicate') settings.onDuplicate?.(found.kind, found.by)
-    return !taken
-  }
-
-  async function renew(): Promise<void> {
+  async function renew(shortOf: string | null): Promise<void> {
     const began = clock.monotonic()
-    if (!(await announce())) return
+    renewedAt = Number.NEGATIVE_INFINITY
+    if (!(await announce(shortOf))) return
+    saidShort = shortOf !== null
+    renewedAt = began
     const hadLease = held()
     heldUntil = began + leaseMs
     if (hadLease) return
@@ -146,8 +129,12 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   }
 
   async function tick(signal: AbortSignal): Promise<void> {
+    const shortOf = lastShortage()
+    const isNews = (shortOf !== null) !== saidShort
+    // The next look is early enough.
+    if (!isNews && clock.monotonic() - renewedAt <= renewMs - lookMs) return
     try {
-      await renew()
+      await renew(shortOf)
       trouble = null
       if (settled()) await adopt(signal)
     } catch (error) {
@@ -160,11 +147,42 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
 
   const loop = startLoop({
     work: tick,
-    intervalMs: renewMs,
+    intervalMs: lookMs,
     clock,
     onError: (error) => log.error({ error }, 'lease renewal failed'),
   })
-  return { held, settled, taken: () => taken, trouble: () => trouble, close: () => loop.close() }
+  return { held, settled, taken, trouble: () => trouble, close: () => loop.close() }
+}
+
+/** Writes the lease, and knows whether another machine had this host's name then. */
+function createAnnouncing(parts: LeaseParts, { self, leaseMs, onDuplicate }: LeaseSettings) {
+  const { store, clock, log } = parts
+  const stateLog = createStateLog(log, self.name)
+  const announceAnew = createAnnouncer(parts, leaseMs)
+  let announced = false
+  let taken = false
+  return {
+    taken: () => taken,
+    /** Announces this host. Returns false when another machine has its name, or may have. */
+    async announce(shortOf: string | null): Promise<boolean> {
+      const fenceLevel = parts.fenceLevel?.() ?? null
+      const storage = parts.storage?.() ?? null
+      const reached = { storage, ...addressOf(parts.storageAddress?.() ?? null) }
+      const said = { shortOf, fenceLevel, ...reached, lastSeenAt: isoTime(clock.now()) }
+      stateLog.shortage(shortOf)
+      if (announced) {
+        const renewed = await store.single((tx) => tx.renewLease(self, leaseMs, said))
+        if (renewed === 'done') return true
+      }
+      const found = await announceAnew({ ...self, ...said })
+      if (found.outcome === 'unsure') return false
+      taken = found.outcome === 'duplicate'
+      stateLog.taken(taken)
+      announced = !taken
+      if (found.outcome === 'duplicate') onDuplicate?.(found.kind, found.by)
+      return !taken
+    },
+  }
 }
 
 /** One that is not known now leaves the last one in the records: processes may still have it. */

@@ -27,7 +27,7 @@ import type { WorkloadDriver } from '../../src/workloads/driver.ts'
 import { clientOf } from '../../tools/kit/cloud.ts'
 import { startDocker } from '../../tools/kit/docker.ts'
 import { silentLog } from '../../tools/kit/log.ts'
-import { createNetns, type Netns } from '../../tools/kit/netns.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { ruleLinks } from '../../tools/kit/rule-links.ts'
 import { fastClock } from './fast-clock.ts'
 
@@ -113,6 +113,10 @@ export async function startWholeHost(options: WholeHostOptions = {}): Promise<Wh
     },
   })
   const store = await opened.promise
+  await eventually('it is in the records', async () => {
+    const hosts = await store.read((tx) => tx.hosts([name]))
+    return hosts.length === 1
+  })
   const credentials = await readCredentials(stateDir)
   const client = clientOf(credentials, await readFile(join(dir, 'tls/ca.crt')))
   // Looks at the kernel only.

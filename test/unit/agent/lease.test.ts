@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Lease, startLease } from '../../../src/agent/lease.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { unavailable } from '../../../src/model/errors.ts'
@@ -36,7 +36,7 @@ afterEach(async () => {
   await store.close()
 })
 
-function startOne(host: ReturnType<typeof hostRecord>): Lease {
+function startOne(host: ReturnType<typeof hostRecord>, renewMs = 1_000): Lease {
   return startLease(
     {
       store: breakable(store, () => (away ? unavailable('away') : null)),
@@ -49,8 +49,8 @@ function startOne(host: ReturnType<typeof hostRecord>): Lease {
     },
     {
       self: host,
-      leaseMs: LEASE_MS,
-      renewMs: 1_000,
+      leaseMs: 4 * renewMs,
+      renewMs,
       onHeld: () => {
         held += 1
       },
@@ -79,6 +79,41 @@ it('says with each renewal what the host lacks for new instances', async () => {
   shortOf = null
   await eventually('it is over', async () => (await said()) === null)
   await eventually('the lease is held', () => lease.held())
+})
+
+describe('that is renewed seldom', () => {
+  const SELDOM_MS = 3_600_000
+
+  it('is asked for again soon when the records did not answer', async () => {
+    await lease.close()
+    away = true
+    lease = startOne(hostRecord(self), SELDOM_MS)
+    await eventually('the first attempt has failed', () => lease.trouble() !== null)
+    away = false
+    await eventually('the lease is held', () => lease.held())
+  })
+
+  it('says soon what the host lacks for new instances, and when that is over', async () => {
+    await lease.close()
+    lease = startOne(hostRecord(self), SELDOM_MS)
+    await eventually('the lease is held', () => lease.held())
+    shortOf = 'disk: 3 MiB are free'
+    const said = async () => (await hosts())[0]?.shortOf
+    await eventually('it is known', async () => (await said()) === shortOf)
+    shortOf = null
+    await eventually('it is over', async () => (await said()) === null)
+  })
+
+  it('is not written again without news', async () => {
+    await lease.close()
+    lease = startOne(hostRecord(self), SELDOM_MS)
+    await eventually('the lease is held', () => lease.held())
+    const seen = async () => (await hosts())[0]?.lastSeenAt
+    const first = await seen()
+    const began = fast.monotonic()
+    await eventually('many looks have passed', () => fast.monotonic() - began > 10 * 1_500)
+    expect(await seen()).toBe(first)
+  })
 })
 
 it('another machine under the same name gets no lease until this one has none', async () => {
