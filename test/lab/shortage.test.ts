@@ -142,7 +142,11 @@ it('the disk is full: launches are refused, what runs goes on, and nothing accep
   console.log('on a full disk:', accepted.length, 'accepted,', refusals.length, 'refused')
   expect(refusals.length).toBeGreaterThan(0)
   for (const refusal of refusals)
-    expect(refusal).toMatchObject({ name: 'Unavailable', $metadata: { httpStatusCode: 503 } })
+    expect(refusal).toMatchObject({
+      name: 'Unavailable',
+      message: expect.stringContaining('disk of the database is full'),
+      $metadata: { httpStatusCode: 503 },
+    })
   await eventually('it runs', () => runs(first))
 
   await cloud.stop('SIGKILL')

@@ -51,24 +51,35 @@ const KIND_OF_TROUBLE = {
   misuse: 'bug',
 } as const satisfies Record<EngineErrorKind, ErrorKind>
 
+const UNAVAILABLE = 'The database is unavailable; try again.'
+const DISK_FULL =
+  'The disk of the database is full: nothing can be changed until whoever runs this cloud frees some space on it.'
+
 /**
  * A failure of the SQL engine. Its cause is the driver's error, and `detail` has the error's code.
  */
 export class EngineError extends AtollError {
   readonly trouble: EngineErrorKind
+  /** Whether the engine, or what it is the consequence of, has no room left on its disk. */
+  readonly isDiskFull: boolean
 
-  constructor(trouble: EngineErrorKind, cause: unknown, detail: Readonly<Record<string, unknown>>) {
+  constructor(
+    trouble: EngineErrorKind,
+    cause: unknown,
+    detail: Readonly<Record<string, unknown>>,
+    isDiskFull = cause instanceof EngineError && cause.isDiskFull,
+  ) {
     const kind = KIND_OF_TROUBLE[trouble]
+    const unavailable = isDiskFull ? DISK_FULL : UNAVAILABLE
     super(
       kind,
       kind === 'unavailable' ? 'Unavailable' : 'InternalError',
-      kind === 'unavailable'
-        ? 'The database is unavailable; try again.'
-        : 'The database refused a statement.',
+      kind === 'unavailable' ? unavailable : 'The database refused a statement.',
       { cause, detail: { ...detail, trouble, engineMessage: messageOf(cause) } },
     )
     this.name = 'EngineError'
     this.trouble = trouble
+    this.isDiskFull = isDiskFull
   }
 }
 

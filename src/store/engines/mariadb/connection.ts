@@ -202,7 +202,7 @@ export class MariadbConnection implements DatabaseConnection {
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
       const trouble = isReading(transaction.mode) ? 'lost' : 'unsure'
-      transaction.failure = new EngineError(trouble, error.cause, error.detail)
+      transaction.failure = new EngineError(trouble, error.cause, error.detail, error.isDiskFull)
       throw transaction.failure
     }
   }

@@ -2,6 +2,7 @@
  * Classifies errors of MariaDB and its driver by number and code
  * (https://mariadb.com/kb/en/mariadb-error-codes/). Pure.
  */
+import { messageOf } from '../../../model/errors.ts'
 import { EngineError, type EngineErrorKind } from '../engine.ts'
 
 /** Server errors that are not `misuse`. */
@@ -42,6 +43,16 @@ const NODE_ERRORS: ReadonlySet<number> = new Set([
   1927, // ER_CONNECTION_KILLED
 ])
 
+/** Server errors, and failures of its own files, for want of room on its disk. */
+const FULL_ERRORS: ReadonlySet<number> = new Set([
+  20, // EE_DISKFULL
+  28, // ENOSPC
+  1021, // ER_DISK_FULL
+  1114, // ER_RECORD_FILE_FULL: InnoDB has it for ENOSPC
+])
+/** ER_GET_ERRNO and ER_ERROR_ON_WRITE have the system's number in their text only. */
+const FULL_TEXT = /\berror 28\b|\berrno: 28\b|No space left on device/i
+
 /** Smaller numbers are failures of the server's own files (EE_DISKFULL and others). */
 const FIRST_SERVER_ERRNO = 1000
 
@@ -65,7 +76,7 @@ export function diagnose(error: unknown, sql: string): Diagnosis {
   if (typeof errno === 'number' && errno > 0) {
     if (NODE_ERRORS.has(errno) || errno < FIRST_SERVER_ERRNO)
       return {
-        error: new EngineError('lost', error, detail),
+        error: new EngineError('lost', error, detail, isFull(errno, error)),
         isNodeError: true,
         needsCheck: false,
       }
@@ -84,6 +95,10 @@ export function diagnose(error: unknown, sql: string): Diagnosis {
     isNodeError: false,
     needsCheck: false,
   }
+}
+
+function isFull(errno: number, error: unknown): boolean {
+  return FULL_ERRORS.has(errno) || FULL_TEXT.test(messageOf(error))
 }
 
 /** Length of a statement in a log. */

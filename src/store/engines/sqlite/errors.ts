@@ -29,6 +29,7 @@ const FIX_OF_CODE: ReadonlyMap<number, string> = new Map([
   [13, 'the disk is full: free some space'],
   [26, 'atoll.db in stateDir is damaged, or another file: restore it from a backup'],
 ])
+const SQLITE_FULL = 13
 const SQLITE_CONSTRAINT_PRIMARYKEY = 1555
 const SQLITE_CONSTRAINT_UNIQUE = 2067
 const SQLITE_CONSTRAINT_FOREIGNKEY = 787
@@ -57,5 +58,6 @@ function engineError(error: unknown, sql: string): EngineError {
     fix === undefined
       ? error
       : Object.assign(new Error(`${messageOf(error)} (fix: ${fix})`), { code })
-  return new EngineError(KIND_OF_CODE.get(primary) ?? 'misuse', cause, detail)
+  const kind = KIND_OF_CODE.get(primary) ?? 'misuse'
+  return new EngineError(kind, cause, detail, primary === SQLITE_FULL)
 }
