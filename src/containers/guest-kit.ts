@@ -21,7 +21,7 @@ import {
   rm,
 } from 'node:fs/promises'
 import { hasCode } from '../lib/errno.ts'
-import { replaceUnsynced } from '../lib/files.ts'
+import { exists, replaceUnsynced } from '../lib/files.ts'
 import { below } from '../lib/paths.ts'
 import type { Runner } from '../lib/runner.ts'
 import { unavailable } from '../model/errors.ts'
@@ -40,10 +40,11 @@ export interface GuestKit {
   /** Where the kit of an instance with this directory is. */
   path(instanceDir: string): string
   /**
-   * Writes an instance's kit. `firstBoot`: the guest is to install its key and run its user data.
-   * Errors: `unavailable` when there is no static busybox.
+   * Writes an instance's kit. The guest is to install its key and run its user data if it `isNew`,
+   * or has ended before `plugged`: until then it waits, and has done nothing. Errors: `unavailable`
+   * when there is no static busybox.
    */
-  prepare(want: InstanceWant, instanceDir: string, firstBoot: boolean): Promise<void>
+  prepare(want: InstanceWant, instanceDir: string, isNew: boolean): Promise<void>
   /**
    * Writes the kit of a guest that is not known yet. It waits until `release`, which costs no time
    * of a processor. Errors: as above.
@@ -53,6 +54,13 @@ export interface GuestKit {
   complete(want: InstanceWant, instanceDir: string): Promise<void>
   /** Lets a guest wait for its NIC as all others do. Does nothing if it does so already. */
   release(instanceDir: string): Promise<void>
+  /** Call when a guest has its NIC: what it does on its first boot, it does now. */
+  plugged(instanceDir: string): Promise<void>
+}
+
+/** Whether a guest still waits for its first NIC. Those of older daemons have no such file. */
+function dueFile(instanceDir: string): string {
+  return below(instanceDir, 'first-boot-due')
 }
 
 function path(instanceDir: string): string {
@@ -96,7 +104,11 @@ export function createGuestKit(options: {
   }
   return {
     path,
-    prepare: (want, instanceDir, firstBoot) => prepare(instanceDir, renderKit(want, firstBoot)),
+    async prepare(want, instanceDir, isNew) {
+      const firstBoot = isNew || (await exists(dueFile(instanceDir)))
+      await prepare(instanceDir, renderKit(want, firstBoot))
+      if (firstBoot) await setDue(instanceDir)
+    },
     async prepareWaiting(instanceDir) {
       await prepare(instanceDir, [])
       const fifo = below(path(instanceDir), WAIT)
@@ -104,9 +116,18 @@ export function createGuestKit(options: {
       const { exitCode, stderr } = await options.run('mkfifo', ['-m', '644', fifo])
       if (exitCode !== 0) throw unavailable(`${fifo} could not be made: ${stderr.trim()}`)
     },
-    complete: (want, instanceDir) => placeFiles(path(instanceDir), renderKit(want, true)),
+    async complete(want, instanceDir) {
+      await placeFiles(path(instanceDir), renderKit(want, true))
+      await setDue(instanceDir)
+    },
     release: (instanceDir) => release(below(path(instanceDir), WAIT)),
+    plugged: (instanceDir) => rm(dueFile(instanceDir), { force: true }),
   }
+}
+
+/** Of a start that a power failure undoes this may be lost, too. */
+function setDue(instanceDir: string): Promise<void> {
+  return replaceUnsynced(dueFile(instanceDir), '', PLAIN)
 }
 
 /** The FIFO that a guest waits for in `guest-entry.sh`. */

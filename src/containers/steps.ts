@@ -202,6 +202,7 @@ export async function plugIn(
   // All of them end here: what a failed step still wrote would be in the way of the next one.
   const failed = (await Promise.allSettled(works)).find(({ status }) => status === 'rejected')
   if (failed?.status === 'rejected') throw failed.reason
+  await stepper.kit.plugged(stepper.files.path(want.id))
 }
 
 /** Adds what a container lacks that was made to wait, and lets it wait for its NIC. */

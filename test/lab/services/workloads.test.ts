@@ -51,7 +51,7 @@ afterAll(async () => {
   await machine.close()
 })
 
-const REACH_MS = 20_000
+const REACH_MS = 60_000
 
 /** Repeats passes, as the agent does, until one reports a fact of this kind about the instance. */
 async function reach(want: InstanceWant, kind: Fact['kind']): Promise<Fact> {
@@ -232,6 +232,31 @@ describe('first boot', () => {
     expect(await machine.inside(want, 'cat /ran /root/.ssh/authorized_keys')).toBe(
       'ran\nssh-ed25519 AAAA someone\n',
     )
+    await end(want)
+  })
+
+  test('that is killed before it has its NIC does so on its next start, and once', async () => {
+    const script = '#!/bin/sh\necho ran >> /ran\n'
+    const changes = {
+      userData: Buffer.from(script).toString('base64'),
+      publicKey: 'ssh-ed25519 AAAA someone',
+    }
+    const want = await machine.prepare(29, STATIC, changes)
+    const image = await machine.settle(want.image)
+    if (image.kind !== 'ready') throw new Error(`${STATIC} is ${image.kind}`)
+    const refuse = () => Promise.reject(new Error('the daemon is killed here'))
+    const signal = AbortSignal.timeout(60_000)
+    const starting = machine.freshDriver().launch(want, image.digest, signal, refuse)
+    await expect(starting).rejects.toThrow('is killed here')
+    await container(want).start()
+    await container(want).kill()
+    for (const bootCount of [1, 2]) {
+      await reach({ ...want, bootCount }, 'running')
+      await eventually('it ran', async () => {
+        const said = machine.inside(want, 'cat /ran /root/.ssh/authorized_keys')
+        return (await said.catch(() => '')) === 'ran\nssh-ed25519 AAAA someone\n'
+      })
+    }
     await end(want)
   })
 })
