@@ -119,7 +119,7 @@ it('a stopped dockerd holds back no names, no rules and no virtual machines', as
       )
     }
     // One of the five passes waits a second; each waited for 30 before.
-    expect(performance.now() - began).toBeLessThan(10_000)
+    expect(performance.now() - began).toBeLessThan(25_000)
     await eventually('health', () => servicesHealth()?.ok === false)
     expect(servicesHealth()?.value).toContain('containers: docker does not answer')
     engine.goOn()

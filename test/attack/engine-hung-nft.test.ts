@@ -61,7 +61,7 @@ it('a stopped nft holds back no names, and is given up', async () => {
       bus.ring(host)
       await eventually('names', () => names.counts.applied > applied)
     }
-    expect(performance.now() - began).toBeLessThan(10_000)
+    expect(performance.now() - began).toBeLessThan(25_000)
     expect(health()?.value).toContain('firewall: nft does not answer')
     // Nothing is made reachable meanwhile.
     expect(machines.counts.applied).toBe(before)

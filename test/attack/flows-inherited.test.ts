@@ -57,7 +57,7 @@ const ASK = `
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("0.0.0.0", ${PORT}))
-s.settimeout(5)
+s.settimeout(20)
 s.sendto(b"ask", (sys.argv[1], ${PORT}))
 s.recv(100)
 `

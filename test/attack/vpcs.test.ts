@@ -250,6 +250,7 @@ while len(seen) < 200 and failed < 5:
     one.bind((own[(len(seen) + failed) % len(own)], 0))
     try:
         one.connect((to, 7004))
+        one.settimeout(20)
         seen.append(one.recv(10).decode())
         kept.append(one)
         failed = 0
@@ -261,7 +262,7 @@ signal.pause()
 `
 const ASK_PORT = `
 import socket, sys
-connection = socket.create_connection((sys.argv[1], 7004), 5)
+connection = socket.create_connection((sys.argv[1], 7004), 20)
 print(connection.recv(100).decode(), end="")
 `
 

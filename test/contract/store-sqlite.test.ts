@@ -175,7 +175,7 @@ describe('another process', () => {
     expect(begun).toBe(false)
     // Generous, for a busy machine: a blocking wait would last until the other one releases it,
     // that is, for ever.
-    expect(longestTurnMs).toBeLessThan(1000)
+    expect(longestTurnMs).toBeLessThan(20_000)
     other.exec('rollback')
     await writing
     other.close()

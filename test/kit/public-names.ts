@@ -18,6 +18,6 @@ export function withFloatingIps(
 /** What the public name of a floating IP is resolved to by the VPC's resolver for this guest. */
 export async function resolvePublicName(guest: Netns, floatingIp: string): Promise<string> {
   const name = `${publicHostLabel(ipv4(floatingIp))}.${DNS_ZONE}`
-  const dig = ['dig', '+time=5', '+tries=2', '+short', '@169.254.169.253', name]
+  const dig = ['dig', '+time=20', '+tries=2', '+short', '@169.254.169.253', name]
   return (await guest.run(dig)).stdout.trim()
 }

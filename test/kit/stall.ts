@@ -47,6 +47,24 @@ export async function watchLoopOften<T>(
 }
 
 /**
+ * A clock that stands still while this process is not run: an answer that is late for that is not
+ * late. Disposing of it stops it.
+ */
+export function openOwnClock(): Disposable & { ms(): number } {
+  let [lastMs, lateMs] = [performance.now(), 0]
+  const ms = (): number => {
+    const now = performance.now()
+    lateMs += Math.max(0, now - lastMs - LOOK_EVERY_MS)
+    lastMs = now
+    return now - lateMs
+  }
+  const timer = setInterval(ms, LOOK_EVERY_MS)
+  return { ms, [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+const LOOK_EVERY_MS = 10
+
+/**
  * Does `work` up to three times, until it takes less than `belowMs`. False when it never did: it is
  * slow, and not the machine busy.
  */

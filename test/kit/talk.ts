@@ -68,7 +68,7 @@ while True:
     except OSError:
         if time.monotonic() > deadline: raise
         time.sleep(0.05)
-connection.settimeout(10)
+connection.settimeout(20)
 for number in range(200):
     text = str(number).encode()
     connection.sendall(text)

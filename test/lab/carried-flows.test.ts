@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { CarriedFlow } from '../../src/model/carried-flow.ts'
 import { type HostWant, type InstanceWant, plugName } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
+import { onePingReaches, reaches } from '../kit/ping.ts'
 import {
   createTestbed,
   metricValue,
@@ -139,16 +140,15 @@ test('it goes on as soon as the instance is led here, whatever older wants say',
 })
 
 test('what leaves the VPC waits for the pass that knows where its floating IP is', async () => {
-  const ping = () => moved.run(['ping', '-c1', '-W1', OUTSIDE_ADDRESS])
   const refused = () =>
     metricValue(testbed.metrics, 'atoll_firewall_dropped_packets_total', 'reason="route"')
   await arrives(MOVED)
   await testbed.links.lead(MOVED)
   const before = await refused()
-  expect((await ping()).exitCode).not.toBe(0)
+  expect(await onePingReaches(moved, OUTSIDE_ADDRESS)).toBe(false)
   expect(await refused()).toBeGreaterThan(before)
   await testbed.pass(testWant(MOVED, PEER))
-  expect((await ping()).exitCode).toBe(0)
+  expect(await reaches(moved, OUTSIDE_ADDRESS)).toBe(true)
 })
 
 test('it is judged by the rules that are in force before the instance is here', async () => {

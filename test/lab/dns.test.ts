@@ -33,7 +33,7 @@ let dns: DnsUnderTest
 /** dig in the guest, asked once. */
 async function dig(...argv: readonly string[]) {
   const server = argv.some((one) => one.startsWith('@')) ? [] : [`@${GATEWAY}`]
-  const { stdout } = await guest.run(['dig', '+time=5', '+tries=1', ...server, ...argv])
+  const { stdout } = await guest.run(['dig', '+time=20', '+tries=1', ...server, ...argv])
   const section = (name: string) =>
     (stdout.split(`;; ${name} SECTION:\n`)[1]?.split('\n\n')[0] ?? '').split('\n').filter(Boolean)
   return {
@@ -119,7 +119,7 @@ afterAll(async () => {
 it.each([GATEWAY, VPC_RESOLVER, RESOLVER_ADDRESS])(
   'the host itself gets an answer at %s',
   async (address) => {
-    const query = ['dig', `@${address}`, '+time=5', '+tries=1', '+short', `many.${ZONE}`]
+    const query = ['dig', `@${address}`, '+time=20', '+tries=1', '+short', `many.${ZONE}`]
     expect((await host.must(query)).split('\n')).toContain('172.31.4.0')
     expect((await host.must([...query, '+tcp'])).split('\n')).toContain('172.31.4.0')
   },

@@ -159,15 +159,19 @@ while True:
     d, a = s.recvfrom(100); s.sendto(d, a)
 `
 /**
- * Sends a datagram every 10 ms, each of a connection of its own, and prints the longest silence, in
- * ms.
+ * Sends a datagram every 10 ms, each of a connection of its own. After SIGUSR1 it waits for one
+ * more answer, and prints how many there were, and the longest silence in ms.
  */
 const PROBE = `
-import select, socket, sys, time
-end = time.monotonic() + float(sys.argv[2]); last = time.monotonic(); worst = 0; got = 0
+import select, signal, socket, sys, time
+end = None; last = time.monotonic(); worst = 0; got = 0
+def moved(*_):
+    global end
+    end = time.monotonic()
+signal.signal(signal.SIGUSR1, moved)
 open_ = []
 print("begun", flush=True)
-while time.monotonic() < end:
+while end is None or last < end and time.monotonic() < end + 30:
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b"x", (sys.argv[1], ${PORT})); open_.append(s)
     ready, _, _ = select.select(open_, [], [], 0.01)
     for r in ready:
@@ -179,8 +183,11 @@ worst = max(worst, time.monotonic() - last)
 print(got, int(worst * 1000))
 `
 
-/** Beside other tests. What it is on a quiet machine is measured by the drill of floating IPs. */
-const GAP_LIMIT_MS = 5_000
+/**
+ * Until the kernel outside looks again at what it knows of a neighbour it takes 15 to 45 s. What
+ * the gap is on a quiet machine is measured by the drill of floating IPs.
+ */
+const GAP_LIMIT_MS = 15_000
 
 test('moves between hosts with a short gap', async () => {
   for (const each of guests) each.spawn(['python3', '-c', ECHO])
@@ -199,10 +206,13 @@ test('moves between hosts with a short gap', async () => {
     }))
   await pass(udp(wants([FLOAT_A])))
   const heard: string[] = []
-  testbed.outside.spawn(['python3', '-c', PROBE, FLOAT_A, '6'], (text) => heard.push(text))
+  const probe = testbed.outside.spawn(['python3', '-c', PROBE, FLOAT_A], (text) => {
+    heard.push(text)
+  })
   await eventually('the probe has begun', async () => heard.join('').includes('begun'))
   for (const floats of [[null, null, FLOAT_A], [FLOAT_A], [null, FLOAT_A], [null, null, FLOAT_A]])
     await pass(udp(wants(floats)))
+  probe.kill('SIGUSR1')
   const result = () => /begun\n(\d+) (\d+)\n/.exec(heard.join(''))
   await eventually('the probe has ended', async () => result() !== null, 60_000)
   const [, got = '0', worstMs = '9999'] = result() ?? []

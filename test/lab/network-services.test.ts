@@ -13,7 +13,7 @@ const DEADLINE_MS = 60_000
 const ZONE = 'atoll.internal'
 const VPC_RESOLVER = '172.31.0.2'
 const RESOLVERS = [VPC_RESOLVER, '172.31.16.1', '172.31.16.2', RESOLVER_ADDRESS]
-const DIG = ['dig', '+time=5', '+tries=2', '+noedns']
+const DIG = ['dig', '+time=20', '+tries=1', '+noedns']
 
 let cloud: Cloud
 let ask: InstanceCalls

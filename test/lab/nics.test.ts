@@ -21,7 +21,8 @@ import { createNetns, eventually } from '../../tools/kit/netns.ts'
 import { OPEN_RULES } from '../kit/open-rules.ts'
 
 /** One of them must be answered: a link that has just come up may drop the first. */
-const SOME_PINGS = ['-c3', '-i0.3', '-W1']
+/** Until one is answered. */
+const SOME_PINGS = ['-c1', '-i0.3', '-w20']
 const GATEWAY = ipv4('10.0.1.1')
 const MTU = 1450
 

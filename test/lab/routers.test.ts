@@ -12,6 +12,7 @@ import type { AclWant, RuleWant } from '../../src/model/want.ts'
 import type { RouteWant, WayOut, WayToNic } from '../../src/model/ways-out.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric-testbed.ts'
+import { reaches } from '../kit/ping.ts'
 import { numbered } from '../kit/records.ts'
 import {
   createVpcTestbed,
@@ -74,7 +75,7 @@ describe.each(CASES)('in the VPC %s, fabric %s', (vpc, mode) => {
   const both = (): readonly Netns[] => [testbed.guest(NEAR), testbed.guest(FAR)]
   /** Each of them: whether a ping of some is answered. `flags` may name the same one again. */
   const pings = (address: string, ...flags: readonly string[]) =>
-    Promise.all(both().map(async (from) => await answers(from, address, ...flags)))
+    Promise.all(both().map(async (from) => await reaches(from, address, ...flags)))
   const reach = (address: string) =>
     eventually(`${address} answers`, async () => (await pings(address)).every(Boolean), DEADLINE_MS)
   const YES = [true, true]
@@ -96,7 +97,7 @@ describe.each(CASES)('in the VPC %s, fabric %s', (vpc, mode) => {
     await pass(LED)
     await reach(BEHIND)
     expect(await pings(OUTSIDE)).toEqual(YES)
-    expect(await answers(testbed.guest(NEAR), vpcInstance(FAR).nics[0]?.ip ?? '')).toBe(true)
+    expect(await reaches(testbed.guest(NEAR), vpcInstance(FAR).nics[0]?.ip ?? '')).toBe(true)
     expect(await pings(nic?.ip ?? '')).toEqual(YES)
   })
 
@@ -169,7 +170,7 @@ describe.each(CASES)('in the VPC %s, fabric %s', (vpc, mode) => {
       expect(await pings(BEHIND)).toEqual(NO)
       // What the router sends as somebody else is from no member.
       const into = (from: readonly string[]) =>
-        answers(testbed.guest(ROUTER), vpcInstance(NEAR).nics[0]?.ip ?? '', ...from)
+        reaches(testbed.guest(ROUTER), vpcInstance(NEAR).nics[0]?.ip ?? '', ...from)
       await pass(LED, { rules: [members, out] })
       expect(await into([])).toBe(true)
       expect(await into(['-I', BEHIND])).toBe(false)
@@ -179,8 +180,8 @@ describe.each(CASES)('in the VPC %s, fabric %s', (vpc, mode) => {
       // On a shared segment nothing tells it from what any machine sends to a private address.
       const far = vpcInstance(FAR).nics[0]?.ip ?? ''
       const isTold = vpc === 'red' || mode === 'vxlan'
-      expect(await answers(testbed.guest(ROUTER), far, '-I', BEHIND)).toBe(isTold)
-      expect(await answers(testbed.guest(ROUTER), far)).toBe(true)
+      expect(await reaches(testbed.guest(ROUTER), far, '-I', BEHIND)).toBe(isTold)
+      expect(await reaches(testbed.guest(ROUTER), far)).toBe(true)
       await pass(LED)
     },
   )
@@ -239,11 +240,11 @@ describe.each(CASES)('in the VPC %s, fabric %s', (vpc, mode) => {
     'a route of its own subnet to itself leads nowhere (in the default VPC: long mode)',
     async () => {
       await pass(LED, { edgeRoutes: { [vpc]: [route('0.0.0.0/0', toRouter)] } })
-      expect(await answers(testbed.guest(ROUTER), OUTSIDE)).toBe(false)
+      expect(await reaches(testbed.guest(ROUTER), OUTSIDE)).toBe(false)
       await pass(LED)
       await eventually(
         'it is well again',
-        () => answers(testbed.guest(ROUTER), OUTSIDE),
+        () => reaches(testbed.guest(ROUTER), OUTSIDE),
         DEADLINE_MS,
       )
     },
@@ -265,8 +266,3 @@ describe.each(CASES)('in the VPC %s, fabric %s', (vpc, mode) => {
     expect(await left(1)).toEqual([])
   })
 })
-
-/** Whether one of a few pings is answered. */
-async function answers(from: Netns, to: string, ...flags: readonly string[]): Promise<boolean> {
-  return (await from.run(['ping', '-c2', '-i0.3', '-W1', ...flags, to])).exitCode === 0
-}

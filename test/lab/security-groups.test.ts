@@ -175,13 +175,13 @@ while True:
     threading.Thread(target=echo, args=(connection,), daemon=True).start()
 `
 /**
- * Talks to such a server, whose answers must come within five seconds, until its deadline. Then
+ * Talks to such a server, whose answers must come within so many seconds, until its deadline. Then
  * prints `done`.
  */
 const TALK_ON = `
 import socket, sys, time
-connection = socket.create_connection((sys.argv[1], 7001), 10)
-connection.settimeout(5)
+connection = socket.create_connection((sys.argv[1], 7001), 20)
+connection.settimeout(float(sys.argv[3]))
 deadline = time.monotonic() + float(sys.argv[2])
 while time.monotonic() < deadline:
     connection.sendall(b"x")
@@ -229,9 +229,12 @@ async function expectFirstEnds(before: HostWant, after: HostWant): Promise<void>
     served += text
   })
   await eventually('the server serves', () => served.includes('serving'))
-  const talk = ({ machine }: typeof first, seconds: number) =>
-    machine.run(['python3', '-c', TALK_ON, third.ip, `${seconds}`], { timeoutMs: 60_000 })
-  const [ended, kept] = [talk(first, 30), talk(second, 5)]
+  const talk = (
+    { machine }: typeof first,
+    ...limits: readonly [seconds: number, patience: number]
+  ) =>
+    machine.run(['python3', '-c', TALK_ON, third.ip, ...limits.map(String)], { timeoutMs: 60_000 })
+  const [ended, kept] = [talk(first, 30, 5), talk(second, 5, 20)]
   await eventually('both are connected', () => served.split('accepted').length > 2)
   await testbed.pass(after)
   expect((await ended).stderr).toMatch(/timed out/i)
@@ -254,16 +257,16 @@ test('a route that goes ends the connections that went by it', async () => {
     served += text
   })
   await eventually('the server serves', () => served.includes('serving'))
-  const talk = (seconds: number) =>
-    first.machine.run(['python3', '-c', TALK_ON, OUTSIDE_ADDRESS, `${seconds}`], {
+  const talk = (...limits: readonly [seconds: number, patience: number]) =>
+    first.machine.run(['python3', '-c', TALK_ON, OUTSIDE_ADDRESS, ...limits.map(String)], {
       timeoutMs: 60_000,
     })
-  const ended = talk(30)
+  const ended = talk(30, 5)
   await eventually('it is connected', () => served.includes('accepted'))
   await testbed.pass(routed())
   expect((await ended).stderr).toMatch(/timed out/i)
   await testbed.pass(routed(route))
-  expect((await talk(0.1)).stdout).toBe('done')
+  expect((await talk(0.1, 20)).stdout).toBe('done')
   server.kill('SIGKILL')
 }, 60_000)
 

@@ -64,6 +64,8 @@ while True:
 const ASK = `
 import socket, sys
 connection = socket.create_connection((sys.argv[1], 7003), 5)
+# Whoever is connected is answered, however busy the machine is.
+connection.settimeout(20)
 print(connection.recv(100).decode(), end="")
 `
 

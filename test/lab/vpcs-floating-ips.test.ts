@@ -39,6 +39,8 @@ while True:
 const ASK = `
 import socket, sys
 connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)
+# Whoever is connected is answered, however busy the machine is.
+connection.settimeout(20)
 print(connection.recv(100).decode(), end="")
 `
 
@@ -59,7 +61,7 @@ protocol, peer, length = sys.argv[1], sys.argv[2], int(sys.argv[3])
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_RAW, 0 if protocol == "udp" else 253)
 s.settimeout(1)
 text = bytes(range(256)) * (length // 256)
-for _ in range(15):
+for _ in range(25):
     s.sendto(text, (peer, 7002))
     try: got = s.recvfrom(65535)[0]
     except OSError: continue
@@ -70,7 +72,7 @@ const REFUSED = `
 import socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.connect((sys.argv[1], 7001))
-for _ in range(50):
+for _ in range(200):
     try: s.send(b"x")
     except ConnectionRefusedError: print("refused"); break
     time.sleep(0.1)
@@ -95,7 +97,7 @@ import socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.IPPROTO_IP, 10, 2)
 s.connect((sys.argv[1], 7004))
-for _ in range(50):
+for _ in range(200):
     try: s.send(b"x" * 1300)
     except OSError: pass
     if s.getsockopt(socket.IPPROTO_IP, 14) == 1200: print("1200"); break
