@@ -3,6 +3,7 @@
  * few commands; between looks the last answer counts.
  */
 import type { Clock } from '../../lib/clock.ts'
+import { createLastLook, type LastLook } from '../../lib/last-look.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { messageOf, refused } from '../../model/errors.ts'
@@ -38,13 +39,7 @@ export type CephLook =
     }
 
 /** The looks of this process. */
-export interface CephLooks {
-  /** Looks now. One that has begun already counts. */
-  lookNow(): Promise<CephLook>
-  /** Looks from now on. */
-  lookAnew(): Promise<CephLook>
-  /** The last one; null: none yet. Begins another when it is old. Never waits. */
-  known(): CephLook | null
+export interface CephLooks extends LastLook<CephLook> {
   /** The address from which the cluster was reached the last time; null: not known. */
   address(): string | null
 }
@@ -70,9 +65,6 @@ export function createLooks(
   { clock, log, newId }: { readonly clock: Clock; readonly log: Log; readonly newId: () => string },
 ): CephLooks {
   const { pool } = settings
-  let found: CephLook | null = null
-  let lookedMs = Number.NEGATIVE_INFINITY
-  let looking: Promise<CephLook> | null = null
   let address: string | null = null
   let askedMs = Number.NEGATIVE_INFINITY
   let isUntold = false
@@ -90,37 +82,17 @@ export function createLooks(
     return marker
   }
 
-  async function lookOnce(): Promise<CephLook> {
-    const now = await look().catch((error: unknown) => problem(messageOf(error)))
-    if (JSON.stringify(now) !== JSON.stringify(found)) {
+  const looks = createLastLook<CephLook>({
+    clock,
+    look: () => look().catch((error: unknown) => problem(messageOf(error))),
+    ageMs: (found) => ('storage' in found ? LOOK_EVERY_MS : LOOK_AGAIN_MS),
+    heard(now, before) {
+      if (JSON.stringify(now) === JSON.stringify(before)) return
       if ('problem' in now) log.warn({ pool, ...now }, 'the pool of Ceph is not there')
       else log.info({ pool, ...now, address }, 'the pool of Ceph is there')
-    }
-    found = now
-    lookedMs = clock.monotonic()
-    looking = null
-    return now
-  }
-
-  function lookNow(): Promise<CephLook> {
-    looking ??= lookOnce()
-    return looking
-  }
-
-  return {
-    lookNow,
-    async lookAnew() {
-      await looking
-      return await lookNow()
     },
-    known() {
-      const isGood = found !== null && 'storage' in found
-      const everyMs = isGood ? LOOK_EVERY_MS : LOOK_AGAIN_MS
-      if (clock.monotonic() - lookedMs > everyMs) void lookNow()
-      return found
-    },
-    address: () => address,
-  }
+  })
+  return { ...looks, address: () => address }
 }
 
 async function readMarker(

@@ -10,6 +10,7 @@
  * - What is found in it is from outside: links are never followed.
  */
 import type { Clock } from '../../lib/clock.ts'
+import { createLastLook } from '../../lib/last-look.ts'
 import type { Log } from '../../lib/log.ts'
 import { failureOf, type Runner, type RunResult } from '../../lib/runner.ts'
 import { messageOf, refused, unavailable } from '../../model/errors.ts'
@@ -94,32 +95,21 @@ export function createSharedDirectory(
   { run, clock, log }: { readonly run: Runner; readonly clock: Clock; readonly log: Log },
 ): SharedDirectory {
   const { path, cloud } = settings
-  let found: SharedLook | null = null
-  let lookedMs = Number.NEGATIVE_INFINITY
-  let looking: Promise<SharedLook> | null = null
-
-  async function lookOnce(): Promise<SharedLook> {
-    const now = await look(settings, run).catch((error: unknown) => ({ problem: messageOf(error) }))
-    const said = JSON.stringify([problemIn(now), storageIn(now)])
-    if (said !== JSON.stringify([problemIn(found), storageIn(found)])) {
+  const looks = createLastLook<SharedLook>({
+    clock,
+    look: () => look(settings, run).catch((error: unknown) => ({ problem: messageOf(error) })),
+    ageMs: () => LOOK_EVERY_MS,
+    heard(now, before) {
       const problem = problemIn(now)
+      if (problem === problemIn(before) && storageIn(now) === storageIn(before)) return
       if (problem === null) log.info({ path, storage: storageIn(now) }, 'shared storage is there')
       else log.warn({ path, problem }, 'shared storage is not there')
-    }
-    found = now
-    lookedMs = clock.monotonic()
-    looking = null
-    return now
-  }
-
-  function lookNow(): Promise<SharedLook> {
-    looking ??= lookOnce()
-    return looking
-  }
+    },
+  })
 
   /** Not while the directory is known not to answer: each attempt might leave a process. */
   async function work(place: StoragePlace, action: readonly string[], timeoutMs: number) {
-    const now = found ?? (await lookNow())
+    const now = looks.last() ?? (await looks.lookNow())
     const problem = problemIn(now)
     if (problem !== null) throw unavailable(`${path} (storage.shared.path): ${problem}`)
     const marker = formatMarker({ cloud, storage: place.storage })
@@ -128,11 +118,8 @@ export function createSharedDirectory(
 
   return {
     kind: 'shared',
-    storage() {
-      if (clock.monotonic() - lookedMs > LOOK_EVERY_MS) void lookNow()
-      return storageIn(found)
-    },
-    look: lookNow,
+    storage: () => storageIn(looks.known()),
+    look: looks.lookNow,
     async make(place, { base, sizeBytes }) {
       const { volume } = place
       // `-u` does not open the base, which was inspected when it was fetched.
