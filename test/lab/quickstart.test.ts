@@ -6,9 +6,21 @@
 import { resolve } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { borrowMachine } from '../kit/borrowed.ts'
+import { isLong } from '../long-files.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const TIMEOUT_MS = 400_000
+
+/** Takes away what the groups let in. */
+const CLOSED = `
+echo "== closed"
+eval "$(atoll env)"
+ec2() { aws --endpoint-url "$AWS_ENDPOINT_URL" --output text ec2 "$@"; }
+rule=$(ec2 describe-security-group-rules --query 'SecurityGroupRules[?IsEgress==\`false\`].[GroupId,SecurityGroupRuleId]')
+set -- $rule
+ec2 revoke-security-group-ingress --group-id $1 --security-group-rule-ids $2
+${ROOT}/scripts/quickstart 2>&1 && echo 'failed: it works'
+`
 
 const SCRIPT = `
 echo "== first"
@@ -22,6 +34,7 @@ echo "== second"
 ${ROOT}/scripts/quickstart || echo "failed with $?"
 echo "== instances"
 atoll instances
+${isLong ? CLOSED : ''}
 echo "== down"
 # As on a hung disk: only an engine can end its containers.
 kill -STOP "$(cat /run/atoll/docker.pid)"
@@ -49,6 +62,13 @@ it('the first run launches both, the second finds them', () => {
   expect(machine.part('first').match(/running \d+ ms after RunInstances/g)).toHaveLength(2)
   expect(machine.part('second').match(/was running/g)).toHaveLength(2)
   expect(machine.part('instances').match(/ running /g)).toHaveLength(2)
+})
+
+it.runIf(isLong)('a run whose groups let nothing in ends, and says what to look at', () => {
+  const shown = machine.part('closed')
+  expect(shown).toMatch(/FAILED {2}two answers: /)
+  expect(shown).toMatch(/What to do: .*atoll explain one two tcp\/80/)
+  expect(shown).not.toContain('failed:')
 })
 
 it('--down is refused while it starts, and says what to wait for', () => {
