@@ -32,7 +32,8 @@ import { connectLive, describeLive } from '../../src/workloads/moves/live-source
 import { createSender, type Sender } from '../../src/workloads/moves/sender.ts'
 import { instance as wantOf } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
-import { freePort, identityOf } from '../kit/move-hosts.ts'
+import { freePort } from '../../tools/kit/mariadb.ts'
+import { identityOf } from '../kit/move-hosts.ts'
 import { hostName, instanceId, numbered } from '../kit/records.ts'
 import { SOON } from '../kit/soon.ts'
 

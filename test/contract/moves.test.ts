@@ -27,7 +27,8 @@ import {
 import { listFiles, type MovePeer } from '../../src/workloads/moves/peer-source.ts'
 import { createSender, type MoveIdentity, type Sender } from '../../src/workloads/moves/sender.ts'
 import { silentLog } from '../../tools/kit/log.ts'
-import { freePort, identityOf } from '../kit/move-hosts.ts'
+import { freePort } from '../../tools/kit/mariadb.ts'
+import { identityOf } from '../kit/move-hosts.ts'
 import { hostName, instanceId, numbered } from '../kit/records.ts'
 import { SOON } from '../kit/soon.ts'
 

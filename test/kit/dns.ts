@@ -119,7 +119,7 @@ export function startDns(
     settings: {
       zone: ZONE,
       forwarders: [],
-      timeoutMs: 2_000,
+      timeoutMs: 20_000,
       ttlSeconds: 30,
       cacheEntries: 1000,
       maxOutstanding: 100,

@@ -1,7 +1,5 @@
-/** Two hosts of a cluster between which instances move: their certificates, and a port. */
-import { once } from 'node:events'
+/** Two hosts of a cluster between which instances move: their certificates. */
 import { mkdir, readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { certificateFiles, ensureCertificates } from '../../src/lib/certificates.ts'
 import type { HostName } from '../../src/model/ids.ts'
@@ -22,14 +20,4 @@ export async function identityOf(
   const files = certificateFiles(directory)
   const read = (path: string) => readFile(path, 'utf8')
   return { ca: await read(files.ca), cert: await read(files.cert), key: await read(files.key) }
-}
-
-/** A port on which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

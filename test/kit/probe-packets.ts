@@ -41,8 +41,9 @@ for destination, protocol, port, code, number in json.loads(sys.argv[2]):
 
 /**
  * Prints the number of each such packet that arrives, and `a` with the number of each whose answer
- * does, until SIGUSR1 and 0.3 s of silence. The kernel answers TCP and pings; datagrams are
- * answered here.
+ * does. The kernel answers TCP and pings; datagrams are answered here. After SIGUSR1 and 0.2 s of
+ * silence it has answered all that was sent, and says `drained`; when all have, none of their
+ * answers is under way, and another SIGUSR1 ends it in the same way.
  */
 const HEAR = `
 import os, re, select, signal, socket, struct
@@ -57,12 +58,16 @@ def answer(source, to, ports, number):
 inner, outer = os.pipe()
 signal.signal(signal.SIGUSR1, lambda *_: os.write(outer, b"x"))
 raw = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+raw.setsockopt(socket.SOL_SOCKET, 33, 1 << 26)  # SO_RCVBUFFORCE
 print("ready", flush=True)
-over = False
+signals, drained = 0, 0
 while True:
-    ready, _, _ = select.select([raw] + ([] if over else [inner]), [], [], 0.3 if over else None)
-    if not ready: break
+    ready, _, _ = select.select([raw, inner], [], [], None if drained == signals else 0.2)
+    if not ready:
+        drained = signals
+        if signals == 2: break
+        print("drained", flush=True)
+        continue
     if raw in ready:
         data, (_, _, kind, *_) = raw.recvfrom(65535)
         # PACKET_OUTGOING is what this machine sends; an ICMP error quotes what did not arrive.
@@ -81,7 +86,7 @@ while True:
             continue
         print(number, flush=True)
         if data[9] == 17: answer(data[16:20], data[12:16], body[2:4] + body[0:2], number)
-    elif inner in ready: over = True
+    else: signals += len(os.read(inner, 1))
 `
 
 /** Where packets are sent from, and where they may arrive. */
@@ -145,6 +150,9 @@ export async function sendProbes(
         await machine.must(['python3', '-c', SEND, ip, JSON.stringify(packets)])
     }),
   )
+  for (const hearer of hearers) hearer.kill('SIGUSR1')
+  const areDrained = () => heard.every((text) => text.includes('drained'))
+  await eventually('everybody has answered', areDrained, LISTEN_MS)
   const gone = hearers.map((hearer) => new Promise((resolve) => hearer.once('close', resolve)))
   for (const hearer of hearers) hearer.kill('SIGUSR1')
   await Promise.all(gone)
