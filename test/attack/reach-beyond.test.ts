@@ -208,12 +208,19 @@ test('a fragment with another’s source is dropped at its NIC, and counted', as
   )
   // UDP from port 4444 to 5555, 24 bytes of it, the first 16 here: the rest comes from whom?
   const first = '115c15b30018000041414141414141' + '41'
-  await forge(alice, '172.31.0.11', '172.31.0.12', '2000', '77', '17', '', first)
-  const before = await drops('spoofed')
-  await forge(mallory, '172.31.0.11', '172.31.0.12', '0002', '77', '17', '', '4d4d4d4d4d4d4d4d')
-  await eventually('it is counted', async () => (await drops('spoofed')) > before)
-  await forge(alice, '172.31.0.11', '172.31.0.12', '0002', '77', '17', '', '4242424242424242')
-  await eventually('the true one arrives', () => said.includes('BBBB'))
+  let id = 76
+  // A part waits for the others for seconds only, and each is sent by a program of its own.
+  await eventually('the true one arrives', async () => {
+    id += 1
+    const send = (from: Netns, offset: string, payload: string) =>
+      forge(from, '172.31.0.11', '172.31.0.12', offset, `${id}`, '17', '', payload)
+    await send(alice, '2000', first)
+    const before = await drops('spoofed')
+    await send(mallory, '0002', '4d4d4d4d4d4d4d4d')
+    await eventually('it is counted', async () => (await drops('spoofed')) > before)
+    await send(alice, '0002', '4242424242424242')
+    return said.includes('BBBB')
+  })
   expect(said).not.toContain('MMMM')
   listen.kill('SIGKILL')
 })

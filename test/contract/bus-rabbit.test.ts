@@ -28,7 +28,7 @@ import { describeBusContract } from './bus-contract.ts'
 
 const ASK = { instance: formatId('i', new Uint8Array(9)) }
 const ANSWER = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }
-const ASK_OPTIONS = { timeoutMs: 5_000 }
+const ASK_OPTIONS = { timeoutMs: 20_000 }
 /** Longer than any test. */
 const NEVER = { timeoutMs: 600_000 }
 

@@ -60,6 +60,6 @@ it('loses no packet between the host and an instance', async () => {
     },
     DEADLINE_MS,
   )
-  expect(replaced).toBeGreaterThan(20)
+  expect(replaced).toBeGreaterThan(4)
   expect(said).toMatch(/1000 received, 0% packet loss/)
 })

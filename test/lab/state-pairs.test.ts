@@ -48,7 +48,7 @@ const ZONE = 'atoll.internal'
 /** The metadata service listens here once more, for callers on the loopback network. */
 const LOOPBACK = { address: ipv4('127.0.0.1'), port: 8080 }
 const KEY = new Uint8Array(32).fill(7)
-const ANSWER_MS = 5_000
+const ANSWER_MS = 20_000
 const FAULTS_SHOWN = 5
 /** Of one walk; every step takes about 0.3 s. */
 const WALK_MS = 600_000

@@ -11,7 +11,7 @@ import { KEY, type RunningApi, runApi } from '../../kit/api.ts'
 import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
 import { signedHeaders } from '../../kit/signed.ts'
 
-const SILENT_MS = 10_000
+const SILENT_MS = 25_000
 const SOUND = 'Action=DescribeRegions&Version=2016-11-15'
 
 let cloud: Cloud
