@@ -11,10 +11,11 @@ import { z } from 'zod'
 import { exists, readRecord, writeRecord } from '../lib/files.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import type { InstanceId } from '../model/ids.ts'
+import { MOST_BOOTS } from '../model/lifecycle.ts'
 import { CONTAINERS_DIRECTORY, instanceFromMark } from '../model/names.ts'
 
 const recordSchema = z.strictObject({
-  bootCount: z.int().positive(),
+  bootCount: z.int().positive().max(MOST_BOOTS),
   startedBefore: z.string().max(64),
   // Absent in nearly all, because an older daemon reads no record that has it.
   reservation: z.string().max(64).optional(),

@@ -15,12 +15,13 @@ import { machineHomes } from '../host/processes/processes.ts'
 import { exists, readRecord, writeRecord } from '../lib/files.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import { type InstanceId, parseId, type VolumeId } from '../model/ids.ts'
+import { MOST_BOOTS } from '../model/lifecycle.ts'
 import { HANDED_DIRECTORY, MACHINES_DIRECTORY } from '../model/names.ts'
 import { KIB, MIB } from '../model/sizes.ts'
 import { STORAGE_ID, type StoragePlace } from '../model/storage.ts'
 
 const bootSchema = z.strictObject({
-  bootCount: z.int().nonnegative(),
+  bootCount: z.int().nonnegative().max(MOST_BOOTS),
   /** Whether the guest powered off by itself. */
   poweredOff: z.boolean(),
   /**

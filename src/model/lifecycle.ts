@@ -43,6 +43,12 @@ export type InstanceChange = Partial<
 /** A fact about an instance. */
 export type InstanceFact = Extract<Fact, { readonly instance: unknown }>
 
+/**
+ * Boots that an instance can have: far more than anybody asks for, and few enough for the column of
+ * the records. What says more of a boot is damaged.
+ */
+export const MOST_BOOTS = 1_000_000_000
+
 /** How long a terminated instance stays listed, as on EC2, so that waiters see the state. */
 export const TOMBSTONE_MS = 60 * 60 * 1000
 
@@ -164,18 +170,21 @@ export function applyFact(
     case 'ready':
       return instance.wanted === 'run' && !instance.claimed ? { claimed: true } : null
     case 'running':
-      if (instance.wanted !== 'run' || fact.bootCount !== instance.bootCount) return null
+      if (instance.wanted !== 'run' || fact.bootCount < instance.bootCount) return null
       if (instance.state === 'running' && instance.bootSeen === fact.bootCount) return null
-      return { state: 'running', bootSeen: fact.bootCount }
+      return { state: 'running', bootSeen: fact.bootCount, ...laterBoot(instance, fact) }
     case 'checked':
       return applyCheck(instance, fact, now)
     case 'hung':
       return applyHang(instance, fact, now)
     case 'stopped':
-      if (instance.wanted === 'terminate' || fact.bootCount !== instance.bootCount) return null
+      if (instance.wanted === 'terminate' || fact.bootCount < instance.bootCount) return null
       if (instance.wanted === 'stop')
-        return instance.state === 'stopped' ? null : { state: 'stopped' }
+        return instance.state === 'stopped' && fact.bootCount === instance.bootCount
+          ? null
+          : { state: 'stopped', ...laterBoot(instance, fact) }
       return {
+        ...laterBoot(instance, fact),
         ...(endsWithShutdown(instance, fact)
           ? { state: 'shutting-down', wanted: 'terminate' }
           : { state: 'stopped', wanted: 'stop' }),
@@ -193,6 +202,17 @@ export function applyFact(
     default:
       return assertNever(fact)
   }
+}
+
+/**
+ * The boot that a host has and the records do not know: they lost commits, or were restored. The
+ * next one must be another one, or the host would take it for done.
+ */
+function laterBoot(
+  { bootCount }: Instance,
+  fact: { readonly bootCount: number },
+): Partial<Pick<Instance, 'bootCount'>> {
+  return fact.bootCount > bootCount ? { bootCount: fact.bootCount } : {}
 }
 
 /** A result counts for the boot that runs. Only another one than before is news. */

@@ -18,6 +18,7 @@ import { assertNever } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { LooseNic } from '../model/loose-nic.ts'
 import type { Fact, ImageWant, InstanceWant, LocalWant } from '../model/want.ts'
+import { atLatestBoot } from '../plan/latest-boot.ts'
 import { inStartOrder, type WantAndHave } from '../plan/start-order.ts'
 import { type ImageStatus, planWorkload, type WorkloadHave } from '../plan/workloads.ts'
 import type { HostService } from '../services/service.ts'
@@ -47,7 +48,7 @@ export interface Workloads extends HostService {
  * image is ready.
  */
 export function createWorkloads(options: WorkloadsOptions): Workloads {
-  const { driver, images, declaration, warm = null, gate, wake, meters, clock, log } = options
+  const { driver, images, declaration, warm = null, gate, wake, clock, log } = options
   const captures = createCaptures({ capturer: driver.capturer, clock, log })
   const runner = new StepRunner(options)
   const list = createTimedList({ driver, busy: () => runner.busy(), wake, clock, log })
@@ -62,7 +63,8 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
     captures.watch(wake),
   ]
 
-  function decide(id: InstanceId, { want, have }: WantAndHave): readonly Fact[] {
+  function decide(id: InstanceId, { want: asked, have }: WantAndHave): readonly Fact[] {
+    const want = asked && atLatestBoot(asked, have?.bootCount ?? null)
     // Another host may have started it: what ended here does not say what became of it.
     if (want?.run === 'run' && have?.state.kind !== 'running' && gate?.mayStart(want) === false)
       return []
@@ -106,11 +108,7 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
       }
       // Whoever has asked already goes first.
       for (const step of waiting.steps) if (runner.busy().size === 0) runner.offer(step, 0)
-      for (const state of STATES)
-        meters.workloads.set(
-          { driver: driver.name, state },
-          haves.filter((have) => have.state.kind === state).length,
-        )
+      countStates(options, haves)
       return claimSome(facts, runner.claimable())
     },
 
@@ -145,6 +143,16 @@ const STATES = [
   ...(['remains', 'arrived', 'lost'] as const),
   ...(['created', 'running', 'suspended', 'ended', 'busy'] as const),
 ]
+
+function countStates(
+  { driver: { name: driver }, meters }: WorkloadsOptions,
+  haves: readonly WorkloadHave[],
+): void {
+  for (const state of STATES) {
+    const count = haves.filter((have) => have.state.kind === state).length
+    meters.workloads.set({ driver, state }, count)
+  }
+}
 
 /**
  * A function that tells whether an instance is left alone: its row is unreadable or names another

@@ -34,6 +34,25 @@ it('many hosts do so, too', { timeout: 120_000 }, async () => {
   expect(outcome.commits).toBeGreaterThan(100)
 })
 
+it('a reboot that the database has lost is in the records again', async () => {
+  // Without it, the next reboot would be taken for done.
+  const none = { operations: [], faults: [] }
+  const more = {
+    operations: [
+      { kind: 'run', atMs: 8_886, host: 1, count: 1 },
+      { kind: 'reboot', atMs: 28_290, host: 1, pick: 0 },
+    ],
+    faults: [{ kind: 'lost-commits', atMs: 29_533, forMs: 2_301, commits: 8 }],
+  } as const
+  const lines: string[] = []
+  const told = (line: string) => lines.push(line)
+  const outcome = await simulate(scenarioOf(641, { ...none, more }), { image, told })
+  expect(outcome.violation).toBeNull()
+  const positionOf = (text: RegExp) => lines.findIndex((line) => text.test(line))
+  expect(positionOf(/ runs i-\w+ boot 2/)).toBeGreaterThan(0)
+  expect(positionOf(/ fault 0 /)).toBeGreaterThan(positionOf(/ runs i-\w+ boot 2/))
+})
+
 it('a seed always does the same, to the last byte', async () => {
   const scenario = scenarioOf(3, SHORT)
   const lines: string[][] = [[], []]

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { removeVolumeHome, volumeHome, volumeHomes } from '../../../src/host/files/volumes.ts'
 import { CONSOLE_BYTES, createMachineFiles } from '../../../src/machines/files.ts'
+import { MOST_BOOTS } from '../../../src/model/lifecycle.ts'
 import { instanceId, numbered } from '../../kit/records.ts'
 
 const id = instanceId(1)
@@ -51,6 +52,14 @@ it('a boot record says that a reboot is due; one of an older daemon says of none
   expect(await files().readBoot(id)).toEqual({ ...boot, rebootDue: false })
   await files().writeBoot(id, { ...boot, rebootDue: true })
   expect(await files().readBoot(id)).toEqual({ ...boot, rebootDue: true })
+})
+
+it('a boot record does not count further than the records can', async () => {
+  const boot = { bootCount: MOST_BOOTS, poweredOff: false, rebootDue: false }
+  await files().writeBoot(id, boot)
+  expect(await files().readBoot(id)).toEqual(boot)
+  await files().writeBoot(id, { ...boot, bootCount: MOST_BOOTS + 1 })
+  expect(await files().readBoot(id)).toBeNull()
 })
 
 it('an origin that an older daemon wrote has no location', async () => {

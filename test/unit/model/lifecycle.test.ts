@@ -186,6 +186,17 @@ describe('facts', () => {
     })
   })
 
+  it('of a later boot than the records have make the next request another one', () => {
+    const behind: Instance = { ...launched, state: 'running', bootCount: 1, bootSeen: 1 }
+    expect(applyFact(behind, { kind: 'running', instance: id, bootCount: 3 }, NOW)).toEqual({
+      ...{ state: 'running', bootSeen: 3, bootCount: 3 },
+    })
+    const ended = { kind: 'stopped', instance: id, bootCount: 3, code: 'c', message: 'm' } as const
+    const stopping: Instance = { ...behind, wanted: 'stop', state: 'stopped' }
+    expect(applyFact(stopping, ended, NOW)).toEqual({ state: 'stopped', bootCount: 3 })
+    expect(applyFact(behind, ended, NOW)).toMatchObject({ state: 'stopped', bootCount: 3 })
+  })
+
   it('an instance that ends by itself is stopped, and says why', () => {
     const fact = {
       kind: 'stopped',
