@@ -93,6 +93,8 @@ export function createHostClock(
   wall: { offsetMs: number },
 ): HostClock {
   let isOver = false
+  /** Sleeps that a signal may end. */
+  const sleeping = new Set<() => void>()
   const after: Clock['after'] = (ms, run) =>
     time.after(ms / rate, () => {
       if (!isOver) run()
@@ -104,15 +106,22 @@ export function createHostClock(
     sleep(ms, signal) {
       if (signal?.aborted === true) return Promise.reject(signal.reason)
       return new Promise((resolve, reject) => {
-        const onAbort = () => {
+        const wake = () => {
+          sleeping.delete(wake)
+          signal?.removeEventListener('abort', onAbort)
           stop()
-          if (!isOver) reject(signal?.reason)
+        }
+        const onAbort = () => {
+          wake()
+          reject(signal?.reason)
         }
         const stop = after(ms, () => {
-          signal?.removeEventListener('abort', onAbort)
+          wake()
           resolve()
         })
-        signal?.addEventListener('abort', onAbort, { once: true })
+        if (signal === undefined || isOver) return
+        signal.addEventListener('abort', onAbort, { once: true })
+        sleeping.add(wake)
       })
     },
     jump(ms) {
@@ -120,6 +129,8 @@ export function createHostClock(
     },
     end() {
       isOver = true
+      // Node keeps a signal of signals, and all that its listeners know, while it has listeners.
+      for (const forget of sleeping) forget()
     },
   }
 }
