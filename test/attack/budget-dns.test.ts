@@ -85,7 +85,7 @@ test('a client without a pending query gets a place, however many others have', 
     () => [],
     async ({ asked }) => {
       const hostile = await Promise.all(
-        GUESTS.slice(0, 8).map((guest, index) => flood(guest, namesOf(`mallory${index}`, 100))),
+        GUESTS.slice(0, 8).map((guest, index) => flood(guest, namesOf(`mallory${index}`, 200))),
       )
       // What exceeds their places is refused at once.
       await eventually('the places are taken', () =>

@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../../lib/clock.ts'
 import { createPlaces, type Places } from '../../lib/per-source.ts'
-import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
+import { type BucketLimits, createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
 import { type Ipv4, ipv4ToNumber } from '../../model/addr.ts'
 
 export interface SourceLimits {
@@ -33,11 +33,18 @@ export interface SourceLimits {
 const LEAST_QUESTIONS = 10
 /** Enough for a web page. A burst as large as a second's share would delay all others. */
 const QUESTION_BURST = 20
+/**
+ * When the service has just begun, it reads what sources have asked while it was started again, as
+ * if it came at once: their questions of this time.
+ */
+const ASKED_BEFORE_MS = 2_000
+/** For how long after its beginning. */
+const BEGINNING_MS = 10_000
 
 /** What all sources share. */
 interface Shared {
-  /** Limit of one source's questions. It changes with the number of sources. */
-  readonly questions: { burst: number; perSecond: number }
+  /** Limit of one source's questions. It changes with the number of sources, and with time. */
+  readonly questions: BucketLimits & { perSecond: number }
   readonly waiting: Places<Source>
   readonly connections: Places<Source>
 }
@@ -98,8 +105,16 @@ export class Sources {
   constructor(limits: SourceLimits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
+    const usualFromMs = clock.monotonic() + BEGINNING_MS
     this.#shared = {
-      questions: { burst: 0, perSecond: 0 },
+      questions: {
+        perSecond: 0,
+        get burst() {
+          return clock.monotonic() < usualFromMs
+            ? (this.perSecond * ASKED_BEFORE_MS) / 1000
+            : Math.min(QUESTION_BURST, this.perSecond)
+        },
+      },
       waiting: createPlaces({
         total: limits.maxOutstanding,
         limitOfOne: limits.maxOutstandingPerSource,
@@ -120,7 +135,6 @@ export class Sources {
     const share = questionsPerSecondOfAll / Math.max(1, addresses.length)
     const { questions } = this.#shared
     questions.perSecond = Math.max(LEAST_QUESTIONS, Math.min(questionsPerSecond, share))
-    questions.burst = Math.min(QUESTION_BURST, questions.perSecond)
     const known = this.#known
     const create = () => new Source(this.#limits, this.#clock, this.#shared)
     this.#known = new Map(
