@@ -23,6 +23,8 @@ const routesSchema = z.array(
 
 /** On each host's own disk. */
 const MACHINES = '/var/lib/atoll/machines'
+/** Far more than a busy engine takes. */
+const ENGINE_MS = 30_000
 
 export interface Workload {
   readonly kind: 'container' | 'machine'
@@ -46,7 +48,8 @@ export async function netnsOf(lab: Lab, host: string, pid: number): Promise<stri
 
 /** The containers of a host's instances. */
 export async function containersOf(lab: Lab, host: string): Promise<readonly Workload[]> {
-  const docker = new Docker({ socketPath: `${await rootOf(lab, host)}/run/docker.sock` })
+  const socketPath = `${await rootOf(lab, host)}/run/docker.sock`
+  const docker = new Docker({ socketPath, timeout: ENGINE_MS })
   const listed = await docker.listContainers({ all: true, filters: { label: [INSTANCE_LABEL] } })
   return Promise.all(
     listed.map(async ({ Id, Labels }) => {

@@ -85,7 +85,7 @@ export const diskHung: Drill = {
   name: 'disk-hung',
   about: `the disk of the host of containers with the tag \`atoll:recover\` takes no write for ${HANG_MS / 1000} seconds`,
   answer:
-    'The process `fence` writes nothing to keep its permission, so the host keeps it, though its daemon may hang. Running instances go on with DNS and DHCP. The database node on that disk stops with it. Hosts that used it go to the next one, and the others go on committing. The API of all other hosts goes on; what does not come from the database soon comes from their copies of the records.',
+    'The process `fence` writes nothing to keep its permission, so the host keeps it, though its daemon may hang. Running instances go on with DNS and DHCP. The database node on that disk stops with it. Hosts that used it go to the next one, and the others go on committing. This host has no API until its disk is back. The API of all other hosts goes on; what does not come from the database soon comes from their copies of the records.',
   run: (context) =>
     withSpeakers(context, async (speakers) => {
       const { lab, excuse, fault, healed, figure } = context
