@@ -28,6 +28,12 @@ interface Run {
    */
   readonly group?: boolean
   /**
+   * Whether the program is killed when this process ends, even if that is killed itself
+   * (PR_SET_PDEATHSIG, prctl(2)). What the program has started is not. It takes a millisecond, for
+   * setpriv(1).
+   */
+  readonly endsWithUs?: boolean
+  /**
    * What the program inherits as descriptors 3 and following: a descriptor, or bytes to read from a
    * pipe.
    */
@@ -70,12 +76,16 @@ const IDLE_LOOKS = 10
  */
 const KILLED_MS = 1_000
 const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * MIB
+/** Starts the program that follows so that it is killed when its parent ends. */
+const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'] as const
+const NOT_STARTED = 127
 
 /** Runs the machine's programs. */
 export const systemRunner: Runner = (program, args, run = {}) =>
   new Promise((resolve, reject) => {
-    const { group = false } = run
-    const child = startWith(program, args, 'pipe', run.inherit ?? [], group)
+    const { group = false, endsWithUs = false } = run
+    const [first, ...rest] = endsWithUs ? [...ENDS_WITH_US, program, ...args] : [program, ...args]
+    const child = startWith(first ?? program, rest, 'pipe', run.inherit ?? [], group)
     let stoppedBy: RunResult['stoppedBy'] = null
     let held: NodeJS.Timeout | undefined
     const stop = (why: NonNullable<RunResult['stoppedBy']>) => {
@@ -122,7 +132,10 @@ export const systemRunner: Runner = (program, args, run = {}) =>
       settle()
       // Somebody may have inherited the other ends.
       for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy()
-      resolve({ exitCode, stoppedBy, stdout: stdout(), stderr: stderr() })
+      const result = { exitCode, stoppedBy, stdout: stdout(), stderr: stderr() }
+      if (endsWithUs && exitCode === NOT_STARTED && result.stderr.startsWith('setpriv: '))
+        reject(Object.assign(new Error(result.stderr.trim()), { code: 'ENOENT' }))
+      else resolve(result)
     }
     child.on('close', end)
     if (group)

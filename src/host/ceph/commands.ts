@@ -2,7 +2,8 @@
  * The programs of Ceph, `rbd`, `rados` and `ceph` (Debian's package `ceph-common`).
  *
  * They wait for a cluster that does not answer for minutes, and some for ever. So each is a process
- * of its own with a deadline, and is killed at its end. What was interrupted can be repeated.
+ * of its own with a deadline, and is killed at its end, and when this process ends. What was
+ * interrupted can be repeated.
  */
 import { dirname, join } from 'node:path'
 import { failureOf, type Runner, type RunResult } from '../../lib/runner.ts'
@@ -51,7 +52,7 @@ export function createCephCommands(access: CephAccess, run: Runner): CephCommand
   const who = ['--conf', conf, '--id', user, '--keyring', keyring]
   return {
     async tell(program, args, { timeoutMs = WORK_MS, signal } = {}) {
-      const limits = { timeoutMs, outputLimitBytes: OUTPUT_BYTES, group: true }
+      const limits = { timeoutMs, outputLimitBytes: OUTPUT_BYTES, group: true, endsWithUs: true }
       const options = { ...limits, ...(signal === undefined ? {} : { signal }) }
       const result = await run(program, [...who, ...args], options).catch((error: unknown) => {
         throw unavailable(

@@ -1,7 +1,14 @@
 /** Programs end in many ways; each comes back as a value. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { failureOf, systemRunner } from '../../../src/lib/runner.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
+
+const RUNNER = resolve(import.meta.dirname, '../../../src/lib/runner.ts')
 
 test('output, input and exit code come back', async () => {
   const result = await systemRunner('sh', ['-c', 'cat; echo oops >&2; exit 3'], { stdin: 'hello' })
@@ -51,6 +58,27 @@ test('a program that ignores its input does no harm', async () => {
 
 test('a program that does not exist rejects with its code', async () => {
   await expect(systemRunner('/no/such/program', [])).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test('a program that is to end with us does, even when we are killed', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'atoll-runner-'))
+  const file = join(dir, 'pid')
+  const run = `['-c', 'echo $$ >"$0"; exec sleep 600', '${file}'], { group: true, endsWithUs: true }`
+  const ours = `import { systemRunner } from '${RUNNER}'; await systemRunner('sh', ${run})`
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', ours], { stdio: 'ignore' })
+  try {
+    await eventually('the program runs', () => existsSync(file) && readFileSync(file).length > 1)
+    const pid = readFileSync(file, 'utf8').trim()
+    parent.kill('SIGKILL')
+    await once(parent, 'exit')
+    await eventually('the program has ended', () => !existsSync(`/proc/${pid}`))
+  } finally {
+    parent.kill('SIGKILL')
+    rmSync(dir, { recursive: true })
+  }
+  const options = { endsWithUs: true }
+  await expect(systemRunner('/no/such', [], options)).rejects.toMatchObject({ code: 'ENOENT' })
+  expect(await systemRunner('sh', ['-c', 'exit 127'], options)).toMatchObject({ exitCode: 127 })
 })
 
 test('does not pass on how the daemon counts when memory runs out', async () => {

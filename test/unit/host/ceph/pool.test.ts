@@ -63,7 +63,7 @@ const LOCK = JSON.stringify({
   lockers: [{ name: 'client.1', cookie: 'a-0123456789abcdef', addr: `${OWN}:0/1` }],
 })
 
-it('gives each command a user, a deadline and a process group', async () => {
+it('gives each command a user, a deadline, a process group and our end', async () => {
   const { pool, limits } = poolWith(() => missing)
   await expect(pool.find(place)).rejects.toMatchObject({ kind: 'refused' })
   for (const one of limits)
@@ -72,6 +72,7 @@ it('gives each command a user, a deadline and a process group', async () => {
       timeoutMs: expect.any(Number),
       outputLimitBytes: expect.any(Number),
       group: true,
+      endsWithUs: true,
     })
 })
 
