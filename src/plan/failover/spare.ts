@@ -4,7 +4,7 @@
  */
 import type { HostName } from '../../model/ids.ts'
 import type { Host } from '../../model/records.ts'
-import { reachesStorage } from '../../model/storage.ts'
+import { isOfKind, reachesStorage } from '../../model/storage.ts'
 import { type Demand, fitsBeside, isAlive, placeableHosts } from '../placement.ts'
 
 /** What an instance needs of the host that starts it again. */
@@ -24,7 +24,7 @@ export interface LossOutlook {
   readonly host: HostName
   /** Its instances that others may start again. */
   readonly instances: number
-  /** Those that would find no room. */
+  /** Those that would find no room, or whose storage could not be told to refuse the host. */
   readonly homeless: number
   /** Whether a majority of the members would be left, without which nobody starts anything. */
   readonly hasMajority: boolean
@@ -77,10 +77,11 @@ export interface Homes {
 
 /**
  * Finds room for these on the other hosts of the zone: the largest first, each on the first host
- * that has it.
+ * that has it. None for those whose storage could not be told to refuse the lost host.
  */
 export function homesOf(hosts: readonly Host[], lost: HostName, needs: readonly Need[]): Homes {
-  const zone = hosts.find(({ name }) => name === lost)?.zone
+  const from = hosts.find(({ name }) => name === lost)
+  const zone = from?.zone
   const takers = takersOf(hosts, lost).filter((host) => host.zone === zone)
   const largestFirst = needs.toSorted(
     ({ demand: a }, { demand: b }) => b.memoryMiB - a.memoryMiB || b.vcpus - a.vcpus,
@@ -88,13 +89,22 @@ export function homesOf(hosts: readonly Host[], lost: HostName, needs: readonly 
   const used = new Map<HostName, Demand>()
   let homeless = 0
   for (const { demand, storage } of largestFirst) {
-    const home = takers.find(
-      (host) => reachesStorage(host, storage) && fitsBeside(host, demand, used.get(host.name)),
-    )
+    const fits = (host: Host) =>
+      reachesStorage(host, storage) && fitsBeside(host, demand, used.get(host.name))
+    const home = canBeRefused(from, storage) ? takers.find(fits) : undefined
     if (home === undefined) homeless += 1
     else used.set(home.name, sumOf(demand, used.get(home.name)))
   }
   return { homeless, used }
+}
+
+/**
+ * Whether the storage can be told to refuse the host when it is lost. One that refuses by address
+ * has to know the host's, or nothing is started elsewhere (`agent/takeover.ts`).
+ */
+function canBeRefused(host: Host | undefined, storage: string | null): boolean {
+  if (storage === null || !isOfKind(storage, 'ceph')) return true
+  return (host?.storageAddress ?? null) !== null
 }
 
 function sumOf(one: Demand, other: Demand | undefined): Demand {

@@ -74,6 +74,20 @@ describe('lossOutlooks', () => {
     expect(outlook(hosts, [{ ...one, storage: 'x' }])).toMatchObject([{ homeless }])
   })
 
+  it.each([
+    ['is known', { storageAddress: '10.0.0.1' }, 0],
+    ['is not known', {}, 1],
+  ])(
+    'of an instance with a disk in a pool of Ceph, whose host has an address that %s',
+    (_case, said, homeless) => {
+      const storage = 'rbd-0123456789abcdef'
+      const hosts = [host(a, 0, { storage, ...said }), host(b, 9, { storage }), host(c, 9)]
+      const [one] = on(a, 1)
+      if (one === undefined) throw new Error('none')
+      expect(outlook(hosts, [{ ...one, storage }])).toMatchObject([{ homeless }])
+    },
+  )
+
   it('tells when too few members would be left', () => {
     const hosts = [host(a, 9), host(b, 9), host(c, 9, { live: false })]
     expect(outlook(hosts, on(a, 1))).toMatchObject([{ hasMajority: false, homeless: 0 }])
