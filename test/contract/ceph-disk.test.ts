@@ -22,6 +22,8 @@ const MONTH_MS = 30 * 24 * 3_600_000
 /** What a guest has in its page cache is read again. */
 const ANEW = 'echo 3 >/proc/sys/vm/drop_caches'
 const MODULE = '/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so'
+/** Of the instance. The gateway has the first address, and answers before any guest does. */
+const NUMBER = 4
 const volume = numbered('vol', 1)
 const never = new AbortController().signal
 
@@ -51,7 +53,7 @@ describe.skipIf(!canRunMachines() || !existsSync(MODULE))(
       const address = await cluster.join(host.netns, n)
       const disk = { volume, sizeGiB: 1, keep: false, storage: fixture.storage }
       const recover = { acknowledged: true, assignment: 'a' }
-      const want = await host.prepare(1, location, { disk, ran, recover })
+      const want = await host.prepare(NUMBER, location, { disk, ran, recover })
       const found = await host.settle(want.image)
       if (found.kind !== 'ready') throw new Error(`${want.image.location} is ${found.kind}`)
       return { host, want, digest: found.digest, address }

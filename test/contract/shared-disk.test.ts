@@ -14,6 +14,8 @@ import { numbered } from '../kit/records.ts'
 import { createSharedFixture, type SharedFixture } from '../kit/shared-directory.ts'
 
 const DEADLINE_MS = 120_000
+/** Of the instance. The gateway has the first address, and answers before any guest does. */
+const NUMBER = 4
 const volume = numbered('vol', 1)
 const never = new AbortController().signal
 const execute = promisify(execFile)
@@ -36,7 +38,7 @@ describe.skipIf(!canRunMachines())('a shared disk', { timeout: 3 * DEADLINE_MS }
     const { kernelPath, initrdPath, location } = await tinyGuest()
     host = await startQemuFixture([dirname(kernelPath), dirname(initrdPath)], shared.open())
     const disk = { volume, sizeGiB: 1, keep: false, storage: shared.storage }
-    const want = await host.prepare(1, location, { disk, ran })
+    const want = await host.prepare(NUMBER, location, { disk, ran })
     const found = await host.settle(want.image)
     if (found.kind !== 'ready') throw new Error(`${want.image.location} is ${found.kind}`)
     return { want, digest: found.digest }
