@@ -33,6 +33,13 @@ interface HostRow {
   readonly storageFence: object | null
 }
 
+/** What the API says of an instance. */
+interface Look {
+  readonly state?: string
+  readonly volume: string
+  readonly ip: string
+}
+
 export interface DiskLab {
   readonly lab: Lab
   /** What `aws ec2 run-instances` would ask for, with these tags. */
@@ -49,7 +56,7 @@ export interface DiskLab {
   untilHosts(asked: string, are: (hosts: readonly HostRow[]) => boolean): Promise<void>
   /** Waits until all hosts may run what others may start again, and reach the storage. */
   untilAllMayRun(asked: string): Promise<void>
-  look(asked: string, id: string): Promise<{ readonly state?: string; readonly volume: string }>
+  look(asked: string, id: string): Promise<Look>
   untilState(asked: string, id: string, state: string): Promise<void>
   /** Waits until others may start it again. */
   untilAcknowledged(asked: string, id: string): Promise<void>
@@ -57,6 +64,8 @@ export interface DiskLab {
   homes(id: string): Promise<readonly string[]>
   /** Waits until one host has it, and this is true of that host. */
   untilHome(id: string, is: (host: string) => boolean): Promise<string>
+  /** Waits until the guest answers a ping of the host that has it. */
+  untilAnswers(host: string, ip: string): Promise<void>
   /** Types a command into its serial line, until the shell has answered. */
   inside(host: string, id: string, command: string): Promise<string>
   close(): Promise<void>
@@ -95,9 +104,10 @@ function talk(lab: Lab, clients: ReadonlyMap<string, EC2Client | undefined>, ima
     const { Reservations = [] } = await on(asked).send(
       new DescribeInstancesCommand({ InstanceIds: [id] }),
     )
-    const { State, BlockDeviceMappings = [] } = Reservations[0]?.Instances?.[0] ?? {}
+    const found = Reservations[0]?.Instances?.[0] ?? {}
+    const { State, BlockDeviceMappings = [], PrivateIpAddress: ip = '' } = found
     const volume = BlockDeviceMappings[0]?.Ebs?.VolumeId ?? ''
-    return { ...(State?.Name === undefined ? {} : { state: State.Name }), volume }
+    return { ...(State?.Name === undefined ? {} : { state: State.Name }), volume, ip }
   }
   const untilState: DiskLab['untilState'] = async (asked, id, state) => {
     await until(`it is ${state}`, PATIENCE_MS, async () => {
@@ -164,6 +174,12 @@ function watch(lab: Lab) {
         const [host = '', ...others] = await homes(id)
         return others.length === 0 && host !== '' && is(host) ? host : null
       }),
+    async untilAnswers(host: string, ip: string) {
+      await until('the guest answers', PATIENCE_MS, async () => {
+        const { exitCode } = await lab.host(host).exec(['ping', '-q', '-c', '1', '-W', '1', ip])
+        return exitCode === 0 ? true : null
+      })
+    },
     inside: (host: string, id: string, command: string) => {
       const typed = `echo "be"gin; ${command}; echo; echo "en"d`
       const line = `{ echo; echo '${typed}'; sleep 3; } | atoll console ${id}`
