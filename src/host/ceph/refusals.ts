@@ -107,9 +107,12 @@ export function createCephRefusals(
       for (const one of lost) if (one.fence.storage === storage) await refuseOnce(one)
     },
     async refuseUsers(image) {
-      const watching = await commands.tell('rbd', ['status', image, '--format', 'json'])
+      // At once, as below: an instance of a lost host waits for it.
+      const [watching, holding] = await Promise.all([
+        commands.tell('rbd', ['status', image, '--format', 'json']),
+        commands.tell('rbd', ['lock', 'ls', image, '--format', 'json']),
+      ])
       expectDone(watching, image)
-      const holding = await commands.tell('rbd', ['lock', 'ls', image, '--format', 'json'])
       expectDone(holding, image)
       const users = [parseWatchers(watching.stdout), parseLockers(holding.stdout)]
       const found = users.flatMap((some) => {
@@ -119,7 +122,7 @@ export function createCephRefusals(
       const own = address()
       // One on this host was ended before, or is about to remove it.
       const others = found.filter((one) => one.address !== own).map(({ client }) => client)
-      for (const client of new Set(others)) await add(client)
+      await Promise.all([...new Set(others)].map(add))
     },
     unfence: (fence) => blocklist(['rm', wholeHost(fence.address)]),
   }
