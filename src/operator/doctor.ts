@@ -17,6 +17,7 @@ import { LINK_PREFIX } from '../model/names.ts'
 import { GIB, MIB } from '../model/sizes.ts'
 import { readAdmin } from './admin-client.ts'
 import { checkSharedAddress } from './doctor-api-address.ts'
+import { checkCephHealth } from './doctor-ceph.ts'
 import { checkCertificates, checkEngineTls, checkKeySealing } from './doctor-certificates.ts'
 import { type CheckResult, type DoctorCheck, fail, ok, warn } from './doctor-check.ts'
 import { checkEngines } from './doctor-engines.ts'
@@ -72,6 +73,7 @@ export async function runChecks(
     ['memory', () => checkMemory(config)],
     ['disk', () => checkDisk(config.stateDir)],
     ['shared storage', () => checkStorage(config)],
+    ['Ceph', () => checkCephHealth(config, systemRunner)],
     ['metadata address', checkMetadataAddress],
     ['network', () => checkNetwork(config)],
     ['addresses', () => checkAddresses(config)],

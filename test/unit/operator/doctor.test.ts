@@ -47,6 +47,7 @@ test('every prerequisite is looked at once', () => {
     'memory',
     'disk',
     'shared storage',
+    'Ceph',
     'metadata address',
     'network',
     'addresses',
