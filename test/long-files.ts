@@ -53,6 +53,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'three whole hosts of which one is lost; the contract suite of disks and the unit suite have the parts',
   'test/lab/recover-ceph.test.ts':
     'a Ceph cluster and three whole hosts of which one is lost; the unit suite has what each of them does',
+  'test/lab/install-ceph.test.ts':
+    'Ceph clusters of one and of three hosts; the unit suite has what the doctor makes of them',
   'test/contract/ceph-disk.test.ts':
     'a Ceph cluster and two emulated machines; the unit suite has what QEMU is asked',
   'test/contract/ceph.test.ts':

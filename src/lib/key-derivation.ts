@@ -13,7 +13,8 @@ import { hkdfSync } from 'node:crypto'
  * between hosts, `records` encrypts secrets in the records. `mariadb`, `galera` (state transfers),
  * `rabbitmq` and `erlang` (the cookie) are credentials for the engines. `failover` authenticates
  * what hosts ask each other before one takes over the instances of another. `storage` names
- * the cloud on shared storage.
+ * the cloud on shared storage. `ceph-mon` and `ceph-admin` are keys of a Ceph cluster that
+ * scripts/install sets up.
  */
 export const PURPOSES = [
   'ca',
@@ -26,6 +27,8 @@ export const PURPOSES = [
   'fabric',
   'failover',
   'storage',
+  'ceph-mon',
+  'ceph-admin',
 ] as const
 
 /** A purpose of a derived key. */

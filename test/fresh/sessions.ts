@@ -296,6 +296,8 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'apt-get install --no-install-recommends ceph-common qemu-block-extra':
     'needs a Ceph cluster: test/contract/ceph.test.ts',
   'ceph …': 'as above',
+  'scripts/install --uninstall': 'removes what others need: test/lab/install.test.ts',
+  'scripts/install --ceph …': 'needs the packages of Ceph: test/lab/install-ceph.test.ts',
   'rbd pool init atoll': 'as above',
   'atoll explain …': 'needs groups with rules: test/unit/plan/explain.test.ts',
   'atoll trace …': 'needs groups with rules: test/lab/trace.test.ts',

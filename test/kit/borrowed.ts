@@ -65,9 +65,17 @@ interface Borrowed {
   left(): string
 }
 
-/** Runs a bash script in the borrowed machine; needs root. */
-export async function borrowMachine(script: string, timeoutMs: number): Promise<Borrowed> {
-  const namespaces = ['--net', '--mount', '--propagation', 'private']
+/**
+ * Runs a bash script in the borrowed machine; needs root. `endsAll`: what it has started ends with
+ * it.
+ */
+export async function borrowMachine(
+  script: string,
+  timeoutMs: number,
+  endsAll = false,
+): Promise<Borrowed> {
+  const processes = endsAll ? ['--pid', '--fork', '--kill-child', '--mount-proc'] : []
+  const namespaces = ['--net', '--mount', '--propagation', 'private', ...processes]
   const whole = PROLOGUE + script + EPILOGUE
   const ran = await execute('unshare', [...namespaces, 'bash', '-c', whole], { timeoutMs })
   const part = (heading: string) =>

@@ -12,10 +12,10 @@ import { exists } from '../../src/lib/files.ts'
 
 const run = promisify(execFile)
 const FETCH_DEADLINE_MS = 300_000
-const PACKAGES = ['ceph-mon', 'ceph-osd', 'ceph-common', 'qemu-block-extra'] as const
+const PACKAGES = ['ceph-mon', 'ceph-mgr', 'ceph-osd', 'ceph-common', 'qemu-block-extra'] as const
 
 /** Where the programs are. Fetches them first where they are not there yet. */
-async function unpackedCeph(): Promise<string> {
+export async function unpackedCeph(): Promise<string> {
   const home = join(tmpdir(), 'atoll-packages-ceph')
   if (await exists(home)) return home
   const making = await mkdtemp(`${home}-`)
@@ -36,6 +36,24 @@ async function unpackedCeph(): Promise<string> {
     await rm(making, { recursive: true, force: true })
   }
 }
+
+/**
+ * Bash: in a mount namespace of its own, has them as if they were installed, with what their
+ * scripts make. `$own` is an empty directory, or that of borrowed.ts; /etc and /var/lib are the
+ * namespace's own. `home`: of `unpackedCeph`.
+ */
+export const asInstalled = (home: string) => `
+mount -t overlay overlay -o lowerdir=${home}/usr:/usr /usr
+mount -t overlay overlay -o lowerdir=${home}/lib:/usr/lib /usr/lib
+[ ! -d $own/bin ] || mount --bind $own/bin /usr/local/bin
+cp /var/lib/dpkg/status $own/dpkg-status
+for each in ${PACKAGES.join(' ')}; do
+  printf 'Package: %s\nStatus: install ok installed\nMaintainer: -\nArchitecture: all\nVersion: 1\nDescription: -\n\n' $each
+done >>$own/dpkg-status
+mount --bind $own/dpkg-status /var/lib/dpkg/status
+useradd --system --no-create-home --home-dir /var/lib/ceph --shell /usr/sbin/nologin ceph
+mkdir -p /etc/ceph /var/lib/ceph
+`
 
 /** The environment in which programs there find their libraries, modules and each other. */
 export async function cephEnvironment(): Promise<Readonly<Record<string, string>>> {
