@@ -240,7 +240,9 @@ start_ceph() {
 }
 
 stop_ceph() {
-  if has_systemd; then systemctl disable -q --now "ceph-$1@$2"; else stop_process "$CEPH_RUN/atoll-$1.$2.pid" "ceph-$1" 60; fi
+  local pid=$CEPH_RUN/atoll-$1.$2.pid
+  if has_systemd; then systemctl disable -q --now "ceph-$1@$2"; else stop_process "$pid" "ceph-$1" 60; fi
+  rm -f "$pid"
 }
 
 set_up_ceph_files() {

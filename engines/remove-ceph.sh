@@ -93,7 +93,7 @@ end_ceph() {
 
 remove_ceph_files() {
   rm -rf "$CEPH_STATE"/{osd,mon}/ceph-*.new
-  rm -f "$CEPH_CONF" "$CEPH_ADMIN" "$CEPH_KEY" "$CEPH_DISK_LIST" /etc/systemd/system/ceph-{mon,mgr,osd}@.service.d/atoll.conf
+  rm -f "$CEPH_CONF" "$CEPH_ADMIN" "$CEPH_KEY" "$CEPH_DISK_LIST" "$CEPH_LOG" /etc/systemd/system/ceph-{mon,mgr,osd}@.service.d/atoll.conf
   ! has_systemd || systemctl daemon-reload
   # Last: it says that there is something to remove.
   rm -f "$CEPH_MARK"

@@ -43,8 +43,9 @@ export async function unpackedCeph(): Promise<string> {
  * namespace's own. `home`: of `unpackedCeph`.
  */
 export const asInstalled = (home: string) => `
-mount -t overlay overlay -o lowerdir=${home}/usr:/usr /usr
-mount -t overlay overlay -o lowerdir=${home}/lib:/usr/lib /usr/lib
+mkdir -p $own/overlay/{usr,lib,work-usr,work-lib}
+mount -t overlay overlay -o lowerdir=${home}/usr:/usr,upperdir=$own/overlay/usr,workdir=$own/overlay/work-usr /usr
+mount -t overlay overlay -o lowerdir=${home}/lib:/usr/lib,upperdir=$own/overlay/lib,workdir=$own/overlay/work-lib /usr/lib
 [ ! -d $own/bin ] || mount --bind $own/bin /usr/local/bin
 cp /var/lib/dpkg/status $own/dpkg-status
 for each in ${PACKAGES.join(' ')}; do

@@ -147,7 +147,10 @@ disks() { rbd --id atoll ls atoll | grep atoll-vol; }
 echo "== first"
 install --ceph 10.99.0.1 --ceph-disk 6G
 grep storage /etc/atoll/atoll.yaml
-for round in $(seq 60); do doctor | grep -q 'is rbd-' && break; sleep 0.5; done
+# Of the machine's own disk.
+ceph config set mon mon_data_avail_warn 2
+ceph config set mon mon_data_avail_crit 1
+for round in $(seq 60); do [ "$(doctor | grep -cE 'is rbd-|is whole')" = 2 ] && break; sleep 0.5; done
 doctor
 echo "== instance"
 eval "$(atoll env)"
@@ -166,7 +169,7 @@ grep storage /etc/atoll/atoll.yaml
 echo "== stays"
 install --ceph none
 e terminate-instances --instance-ids $id
-for round in $(seq 120); do disks || break; sleep 0.5; done
+for round in $(seq 120); do disks >/dev/null || break; sleep 0.5; done
 echo "== kept"
 install --uninstall
 pgrep -xc ceph-osd; ls /etc/ceph
