@@ -11,6 +11,7 @@ import { busAllLoss, busNodeLoss, dbAllLoss, dbNodeLoss } from './engines.ts'
 import { apiHostLoss, coldBoot, fullOutage, hostCut, hostLoss } from './hosts.ts'
 import { shareImage } from './images.ts'
 import { repairLab } from './lab-health.ts'
+import { evacuateLoad, moveSourceKilled, moveTargetKilled } from './moves.ts'
 import {
   fabricCut,
   freezeDaemon,
@@ -48,6 +49,9 @@ export const drills: readonly Drill[] = [
   freezeDaemon,
   freezeFence,
   freezeHost,
+  evacuateLoad,
+  moveSourceKilled,
+  moveTargetKilled,
 ]
 
 export const DRILL_LAB = 'drill'

@@ -106,6 +106,8 @@ export interface Drill {
   readonly answer: string
   /** Whether reads and writes through the list must meet the targets for the loss of one host. */
   readonly holdsApi: boolean
+  /** How long it may take with everything around it, where that is more than for most. */
+  readonly limitMs?: number
   /** Before the load starts. */
   prepare?(lab: Lab): Promise<void>
   run(context: DrillContext): Promise<void>

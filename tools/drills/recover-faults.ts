@@ -4,14 +4,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LabHost } from '../lab/host.ts'
-import type { Drill } from './drill.ts'
+import { untilReady } from '../lab/ready.ts'
+import type { Drill, DrillContext } from './drill.ts'
 import {
   drop,
   FENCED,
-  startedAgain,
+  mended,
+  type Speakers,
   undrop,
-  untilAllMayRun,
-  untilAllSpeak,
   untilElsewhere,
   victimOf,
   withSpeakers,
@@ -19,9 +19,12 @@ import {
 
 /** Longer than any permission lasts. */
 const HANG_MS = 30_000
-const CUTS = 20
-/** Shorter and longer than a permission. */
+/** No cut begins later than this after the first one. */
+const CUTS_FOR_MS = 300_000
+/** How long, in turn. A permission lasts 8 seconds. */
 const CUTS_MS = [2_000, 5_000, 9_000, 14_000]
+const SHORT_MS = 5_000
+const CUTS_LIMIT_MS = 900_000
 
 const again = { label: 'containers that were started again', unit: '' } as const
 const shell = (host: LabHost, script: string) => host.must(['sh', '-c', script])
@@ -34,15 +37,14 @@ export const storeGone: Drill = {
     'The hosts still give each other permission, so the instances go on. Nothing could be taken over meanwhile, because only the records say who may.',
   run: (context) =>
     withSpeakers(context, async (speakers) => {
-      const { lab, fault, healed, figure } = context
+      const { lab, fault, figure } = context
       const before = speakers.newest()
       fault()
       await drop(lab.hosts, 'tcp dport 3306')
       await delay(HANG_MS)
       await undrop(lab.hosts)
-      healed()
-      await untilAllMayRun(lab)
-      figure({ ...again, value: startedAgain(speakers, before, speakers.ids), limit: 0 })
+      const value = await mended(context, speakers, { before, ids: speakers.ids })
+      figure({ ...again, value, limit: 0 })
     }),
 }
 
@@ -54,7 +56,7 @@ export const storeOfMinority: Drill = {
     'The database is not enough: without permission of most hosts it ends them. The others may take them over but cannot write that down. So they run nowhere until a part is back, and never twice.',
   run: (context) =>
     withSpeakers(context, async (speakers) => {
-      const { lab, excuse, fault, healed, figure } = context
+      const { lab, excuse, fault, figure } = context
       const { host, there } = victimOf(lab, speakers)
       const before = speakers.newest()
       const excused = excuse(host.name, 'services')
@@ -71,11 +73,7 @@ export const storeOfMinority: Drill = {
       figure({ label: 'of its containers, silent in the end', value: silent.length, unit: '' })
       await undrop(lab.hosts)
       const healedAt = performance.now()
-      healed()
-      await untilAllMayRun(lab)
-      await untilAllSpeak(speakers)
-      excused()
-      figure({ ...again, value: startedAgain(speakers, before, there) })
+      figure({ ...again, value: await mended(context, speakers, { before, ids: there, excused }) })
       figure({ label: 'all speak again after', value: performance.now() - healedAt, unit: 'ms' })
     }),
 }
@@ -88,7 +86,7 @@ export const diskHung: Drill = {
     'The process `fence` writes nothing to keep its permission, so the host keeps it, though its daemon may hang. Running instances go on with DNS and DHCP. The database node on that disk stops with it. Hosts that used it go to the next one, and the others go on committing. This host has no API until its disk is back. The API of all other hosts goes on; what does not come from the database soon comes from their copies of the records.',
   run: (context) =>
     withSpeakers(context, async (speakers) => {
-      const { lab, excuse, fault, healed, figure } = context
+      const { lab, excuse, fault, figure } = context
       const { host, there } = victimOf(lab, speakers)
       const before = speakers.newest()
       const excused = excuse(host.name, 'services')
@@ -98,11 +96,7 @@ export const diskHung: Drill = {
       await host.must(['fsfreeze', '--freeze', '/var/lib'])
       await delay(HANG_MS)
       await host.must(['fsfreeze', '--unfreeze', '/var/lib'])
-      healed()
-      await untilAllMayRun(lab)
-      await untilAllSpeak(speakers)
-      excused()
-      figure({ ...again, value: startedAgain(speakers, before, there) })
+      figure({ ...again, value: await mended(context, speakers, { before, ids: there, excused }) })
     }),
 }
 
@@ -115,7 +109,7 @@ export const unkillable: Drill = {
     'The kernel lets none of its packets out without permission, whether it was ended or not. When it can run again, it is ended before it is heard.',
   run: (context) =>
     withSpeakers(context, async (speakers) => {
-      const { lab, excuse, fault, healed } = context
+      const { lab, excuse, fault } = context
       const { host, there } = victimOf(lab, speakers)
       excuse(host.name, 'fabric')
       fault()
@@ -124,10 +118,8 @@ export const unkillable: Drill = {
       await host.cut()
       await untilElsewhere(context, speakers, there, lostAt)
       await shell(host, pause(there, 'unpause'))
-      healed()
       await host.heal()
-      await untilAllMayRun(lab)
-      await untilAllSpeak(speakers)
+      await mended(context, speakers, { before: speakers.newest(), ids: there })
     }),
 }
 
@@ -143,30 +135,51 @@ const pause = (ids: readonly string[], what: 'pause' | 'unpause') =>
 export const rollingCuts: Drill = {
   ...FENCED,
   name: 'rolling-cuts',
-  about: `the fabric of one host after the other is cut, ${CUTS} times, for ${CUTS_MS.map((ms) => ms / 1000).join(', ')} seconds in turn`,
+  about: `the fabric of one host after the other is cut, for ${CUTS_MS.map((ms) => ms / 1000).join(', ')} seconds in turn, for ${CUTS_FOR_MS / 60_000} minutes; the next cut comes when all speak again and the engines are whole`,
   answer:
     'A cut that is shorter than a permission costs nothing. After a longer one the instances run elsewhere. None runs twice.',
+  limitMs: CUTS_LIMIT_MS,
   run: (context) =>
     withSpeakers(context, async (speakers) => {
-      const { lab, excuse, fault, healed, figure, progress } = context
-      let moved = 0
-      for (let cut = 0; cut < CUTS; cut += 1) {
-        const host = lab.hosts[cut % lab.hosts.length]
+      const { fault, figure } = context
+      const startedBy = { short: 0, long: 0 }
+      const againMs: number[] = []
+      fault()
+      const endMs = performance.now() + CUTS_FOR_MS
+      for (let cut = 0; performance.now() < endMs; cut += 1) {
         const ms = CUTS_MS[cut % CUTS_MS.length] ?? 0
-        if (host === undefined) continue
-        const before = speakers.newest()
-        progress(`${host.name} is cut off for ${ms / 1000} s`)
-        const excused = excuse(host.name, 'fabric')
-        fault()
-        await host.cut()
-        await delay(ms)
-        await host.heal()
-        await untilAllMayRun(lab)
-        await untilAllSpeak(speakers)
-        excused()
-        moved += startedAgain(speakers, before, speakers.ids)
+        const { started, tookMs } = await cutOff(context, speakers, cut, ms)
+        startedBy[ms <= SHORT_MS ? 'short' : 'long'] += started
+        againMs.push(tookMs)
       }
-      healed()
-      figure({ ...again, value: moved })
+      figure({ label: 'cuts', value: againMs.length, unit: '' })
+      const short = `containers that were started again by cuts of up to ${SHORT_MS / 1000} s`
+      figure({ label: short, value: startedBy.short, unit: '', limit: 0 })
+      figure({ label: 'by longer ones', value: startedBy.long, unit: '' })
+      const longest = 'longest time from the end of a cut until all spoke with permission'
+      figure({ label: longest, value: Math.max(...againMs), unit: 'ms' })
     }),
+}
+
+/** Cuts the next host off. Says how many were started again, and how long all took to speak. */
+async function cutOff(
+  context: DrillContext,
+  speakers: Speakers,
+  cut: number,
+  ms: number,
+): Promise<{ readonly started: number; readonly tookMs: number }> {
+  const { lab, excuse, progress } = context
+  const host = lab.hosts[cut % lab.hosts.length]
+  if (host === undefined) throw new Error('a lab without hosts')
+  const before = speakers.newest()
+  progress(`cut ${cut + 1}: ${host.name} is cut off for ${ms / 1000} s`)
+  const excused = excuse(host.name, 'fabric')
+  await host.cut()
+  await delay(ms)
+  await host.heal()
+  const healedAt = performance.now()
+  const started = await mended(context, speakers, { before, ids: speakers.ids, excused })
+  const tookMs = performance.now() - healedAt
+  await untilReady(lab)
+  return { started, tookMs }
 }

@@ -10,11 +10,10 @@ import type { FaultWindow } from './probe-losses.ts'
 import {
   drop,
   FENCED,
+  mended,
   type Speakers,
-  startedAgain,
   undrop,
   untilAllMayRun,
-  untilAllSpeak,
   untilElsewhere,
   victimOf,
   withSpeakers,
@@ -59,7 +58,7 @@ async function freeze(
     readonly script: string
   },
 ): Promise<void> {
-  const { lab, excuse, fault, figure, healed, progress } = context
+  const { lab, excuse, fault, figure, progress } = context
   await withSpeakers(context, async (speakers) => {
     for (const ms of FREEZES_MS) {
       await untilAllMayRun(lab)
@@ -72,13 +71,9 @@ async function freeze(
       await send('STOP')
       await delay(ms)
       await send('CONT')
-      healed()
-      await untilAllSpeak(speakers)
-      await untilAllMayRun(lab)
-      excused?.()
       figure({
         label: `containers that were started again when ${what} was stopped for ${ms / 1000} s`,
-        value: startedAgain(speakers, before, speakers.ids),
+        value: await mended(context, speakers, { before, ids: speakers.ids, excused }),
         unit: '',
       })
     }
@@ -143,18 +138,16 @@ export const storeCut: Drill = {
     'Its lease runs out, and it is shown as lost. It still has permission from the other hosts, which do not consent to a takeover. So its instances go on.',
   run: (context) =>
     withSpeakers(context, async (speakers) => {
-      const { lab, fault, healed, figure } = context
+      const { lab, fault, figure } = context
       const { host, there } = victimOf(lab, speakers)
       const before = speakers.newest()
       fault()
       await drop([host], 'tcp dport 3306')
       await delay(STORE_CUT_MS)
       await undrop([host])
-      healed()
-      await untilAllMayRun(lab)
       figure({
         label: 'containers that were started again',
-        value: startedAgain(speakers, before, there),
+        value: await mended(context, speakers, { before, ids: there }),
         unit: '',
         limit: 0,
       })

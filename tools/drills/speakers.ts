@@ -161,7 +161,7 @@ export async function untilElsewhere(
 }
 
 /** Waits until all of them speak, wherever they are. */
-export async function untilAllSpeak({ newest }: Speakers): Promise<void> {
+async function untilAllSpeak({ newest }: Speakers): Promise<void> {
   await until('they speak', PATIENCE_MS, async () =>
     [...newest().values()].every(({ lastAt }) => performance.now() - lastAt < SILENT_MS)
       ? true
@@ -169,8 +169,32 @@ export async function untilAllSpeak({ newest }: Speakers): Promise<void> {
   )
 }
 
+/** Of a fault that is over. */
+interface Over {
+  readonly before: ReadonlyMap<string, Run>
+  readonly ids: readonly string[]
+  /** From now on, losses of the host count again. */
+  readonly excused?: (() => void) | null
+}
+
+/**
+ * Waits until all hosts have permission and all instances speak. Returns how many of these have
+ * been started again since `before`.
+ */
+export async function mended(
+  { lab, healed }: DrillContext,
+  speakers: Speakers,
+  { before, ids, excused = null }: Over,
+): Promise<number> {
+  healed()
+  await untilAllMayRun(lab)
+  await untilAllSpeak(speakers)
+  excused?.()
+  return startedAgain(speakers, before, ids)
+}
+
 /** How many of these have been started again since. */
-export function startedAgain(
+function startedAgain(
   { newest }: Speakers,
   before: ReadonlyMap<string, Run>,
   ids: readonly string[],

@@ -5,6 +5,9 @@
  * A container sends a datagram every 20 ms, with the name of its instance and a random word of its
  * start. So each start is another run. It has no floating IP, so the address that it comes
  * from is its host's.
+ *
+ * A virtual machine that moves while it runs takes its run with it. So it counts, and no number may
+ * come from two hosts: two copies of it would go on from the same one.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -25,21 +28,30 @@ while :; do
   while :; do echo "$words"; usleep ${EVERY_US}; done | logger
   usleep ${EVERY_US}
 done`
-const WORDS = /(i-[0-9a-f]{17}) ([0-9a-f]{8}-[0-9a-f-]{27})/
+const WORDS = /(i-[0-9a-f]{17}) ([0-9a-f]{8}-[0-9a-f-]{27})(?: (\d+))?/
+
+/** A command that has a virtual machine speak, and count, in the background. */
+export const speakAndCount = (instance: string) =>
+  `words="${instance} $(cat /proc/sys/kernel/random/uuid)"; syslogd -R ${OUTSIDE_SERVER}:${PORT} -O /dev/null; i=0; (while :; do i=$((i+1)); echo "$words $i"; usleep ${EVERY_US}; done | logger &)`
 
 /** One process of an instance, as far as it was heard. Times are those of `performance.now()`. */
 export interface Run {
   readonly run: string
-  /** The address of its host. */
-  readonly from: string
+  /** The address of its host; of one that has moved, of the host where it spoke last. */
+  from: string
   readonly firstAt: number
   lastAt: number
+  /** Its numbers, by the address that they came from first. */
+  readonly counted: Map<string, string>
 }
 
 export interface Witness {
   /** The runs of an instance, in the order in which they began to speak. */
   runs(instance: string): readonly Run[]
-  /** Where an instance spoke though a later run of it had begun; empty if that never happened. */
+  /**
+   * Where an instance spoke though a later run of it had begun, and numbers that two hosts sent;
+   * empty if that never happened.
+   */
   overlaps(): readonly string[]
   close(): void
 }
@@ -66,13 +78,24 @@ export async function openWitness(): Promise<Witness> {
   const socket = createSocket('udp4')
   socket.on('message', (bytes, { address }) => {
     const now = performance.now()
-    const [, instance, run] = WORDS.exec(bytes.toString('latin1')) ?? []
+    const [, instance, run, number] = WORDS.exec(bytes.toString('latin1')) ?? []
     if (instance === undefined || run === undefined) return
     const runs = all.get(instance) ?? []
     all.set(instance, runs)
     const known = runs.find((one) => one.run === run)
-    if (known === undefined) runs.push({ run, from: address, firstAt: now, lastAt: now })
-    else known.lastAt = now
+    const said = known ?? { run, from: address, firstAt: now, lastAt: now, counted: new Map() }
+    if (known === undefined) runs.push(said)
+    said.lastAt = now
+    if (number !== undefined) {
+      said.from = address
+      const first = said.counted.get(number) ?? address
+      said.counted.set(number, first)
+      if (first !== address)
+        overlaps.set(
+          `${instance} ${number}`,
+          `doubled: ${instance} said ${number} from ${first} and from ${address}`,
+        )
+    }
     const last = runs.at(-1)
     if (known === undefined || last === undefined || last === known) return
     const ms = Math.round(now - last.firstAt)
