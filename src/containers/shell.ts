@@ -153,9 +153,9 @@ async function hangUp({ clock }: Engine, exec: Dockerode.Exec, startMs: number):
   const pid = await untilStarted(clock, exec, startMs)
   if (pid === null) return
   const giveUpMs = clock.monotonic() + HANGUP_DEADLINE_MS
-  await signalSession(pid, 'SIGHUP')
+  await hangUpSession(pid)
   while (clock.monotonic() < giveUpMs) {
-    if (hasEnded(await exec.inspect().catch(() => null))) return
+    if ((await unended(exec)) === null) return
     await clock.sleep(LOOK_EVERY_MS)
   }
   if (await isOurs(pid)) signal(-pid, 'SIGKILL')
@@ -172,17 +172,18 @@ async function untilStarted(
 ): Promise<number | null> {
   const giveUpMs = clock.monotonic() + startMs
   for (;;) {
-    const seen = await exec.inspect().catch(() => null)
-    if (seen === null || hasEnded(seen)) return null
+    const seen = await unended(exec)
+    if (seen === null) return null
     if (seen.Pid > 0 && (await isOurs(seen.Pid))) return seen.Pid
     if (clock.monotonic() >= giveUpMs) return null
     await clock.sleep(LOOK_EVERY_MS)
   }
 }
 
-/** Also of a program that the engine has forgotten. */
-function hasEnded(seen: Dockerode.ExecInspectInfo | null): boolean {
-  return seen === null || seen.ExitCode !== null
+/** What the engine says of a program; null when it has ended, or the engine has forgotten it. */
+async function unended(exec: Dockerode.Exec): Promise<Dockerode.ExecInspectInfo | null> {
+  const seen = await exec.inspect().catch(() => null)
+  return seen?.ExitCode === null ? seen : null
 }
 
 /**
@@ -195,12 +196,13 @@ async function isOurs(pid: number): Promise<boolean> {
 }
 
 /**
- * Signals the group of a shell, and then those programs of its session that are left. One that the
- * shell was just about to bring to the foreground is in no group that is signalled when it ends.
+ * SIGHUP to the group of a shell, and then to those programs of its session that are left. One
+ * that the shell was just about to bring to the foreground is in no group that is signalled when it
+ * ends.
  */
-async function signalSession(pid: number, name: NodeJS.Signals): Promise<void> {
-  signal(-pid, name)
-  for (const each of await processesOfSession(pid)) if (await isOurs(each)) signal(each, name)
+async function hangUpSession(pid: number): Promise<void> {
+  signal(-pid, 'SIGHUP')
+  for (const each of await processesOfSession(pid)) if (await isOurs(each)) signal(each, 'SIGHUP')
 }
 
 /** `pid` as kill(2) takes it: a negative one is a process group. */
